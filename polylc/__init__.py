@@ -1,0 +1,31 @@
+"""polylc: an exact polyhedral verifier for ReLU networks.
+
+import polylc
+net = polylc.load("model.pt")
+run = polylc.certify(net, points, radius=0.1)
+run[0].regions, run[0].robustness, run[0].graph()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "certify", "load"]
+
+if TYPE_CHECKING:
+    from polylc.readers import load
+    from polylc.run import certify
+
+
+def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a function is first used
+    if name == "certify":
+        from polylc.run import certify
+
+        return certify
+    if name == "load":
+        from polylc.readers import load
+
+        return load
+    raise AttributeError(f"module 'polylc' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""`python -m polylc`."""
+
+from polylc.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""The regions of a neighbourhood as columns, and what follows from a region's pattern alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from polylc.engines.tree import Exploration, Outcome
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, polygons
+from polylc.network.compose import Forms, batches, compose, embedding
+from polylc.network.evaluate import pattern_at
+from polylc.network.form import Network
+from polylc.network.patterns import PatternIndex, unpack
+
+MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Affine maps of the network, one per region, in unit coordinates, with the rounding in their values.
+
+    Attributes
+    ----------
+    map : ndarray, shape (R, outputs, k + 1)
+    noise : ndarray, shape (R, outputs)
+    """
+
+    map: np.ndarray
+    noise: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Complex:
+    """The regions of `network` on `domain`.
+
+    Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
+    of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
+    `side`; every facet of the region inside the neighbourhood lies on one of them.
+    """
+
+    network: Network
+    domain: Neighbourhood
+    bits: np.ndarray
+    offset: np.ndarray
+    starts: np.ndarray
+    neuron: np.ndarray
+    side: np.ndarray
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, network: Network, domain: Neighbourhood, found: Exploration) -> Complex:
+        """The complex of what an engine found."""
+        return cls(network, domain, found.bits, found.offset, *found.paths(), found.outcome)
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        columns = (self.bits, self.offset, self.starts, self.neuron, self.side)
+        return Complex, (self.network, self.domain, *columns, self.outcome)  # what was derived is derived again
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all regions."""
+        return self.outcome is Outcome.COMPLETE
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """The embedding of unit coordinates; shape (n, k + 1)."""
+        return embedding(self.domain.basis * self.domain.half, self.domain.middle)
+
+    @cached_property
+    def index(self) -> PatternIndex:
+        """Search for patterns."""
+        return PatternIndex(self.bits, self.network.neurons)
+
+    @property
+    def points(self) -> np.ndarray:
+        """A point inside each region, all coordinates; shape (R, n)."""
+        return self.domain.lift(self.offset)
+
+    def patterns(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Activation bits as booleans; shape (len(rows), neurons)."""
+        return unpack(self.bits[rows], self.network.neurons)
+
+    def forms(self, rows: slice | np.ndarray) -> Forms:
+        """All forms on the given regions, computed anew."""
+        return compose(self.network, self.patterns(rows), self.start)
+
+    def batches(self, budget: int = 2_000_000) -> Iterator[slice]:
+        """Slices of regions whose forms take about `budget` doubles."""
+        return batches(len(self), (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1), budget)
+
+    def regions_of_entries(self, rows: slice) -> np.ndarray:
+        """For path entries of the regions `rows`: the region, counted from rows.start."""
+        return np.repeat(np.arange(rows.stop - rows.start), np.diff(self.starts[rows.start : rows.stop + 1]))
+
+    def path_rows(self, rows: slice, forms: Forms) -> np.ndarray:
+        """Half-spaces of the paths of `rows`, oriented positive inside, in unit coordinates; shape (E, k + 1)."""
+        entries = slice(self.starts[rows.start], self.starts[rows.stop])
+        sign = np.where(self.side[entries] == 1, 1.0, -1.0)
+        result: np.ndarray = forms.hidden[self.regions_of_entries(rows), self.neuron[entries]] * sign[:, None]
+        return result
+
+    @cached_property
+    def _stored_maps(self) -> Maps | None:
+        """Affine maps of all regions, if they take little memory."""
+        k, outputs = self.domain.dimension, self.network.outputs
+        if 8 * len(self) * outputs * (k + 2) > MAP_BYTES:
+            return None
+        result, noise = np.empty((len(self), outputs, k + 1)), np.empty((len(self), outputs))
+        for rows in self.batches():
+            forms = self.forms(rows)
+            result[rows], noise[rows] = forms.output, forms.output_noise
+        return Maps(result, noise)
+
+    def maps(self, regions: np.ndarray | slice) -> Maps:
+        """Affine maps of the given regions; stored if that is cheap, else computed anew."""
+        if self._stored_maps is not None:
+            return Maps(self._stored_maps.map[regions], self._stored_maps.noise[regions])
+        forms = self.forms(regions)
+        return Maps(forms.output, forms.output_noise)
+
+    def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""
+        for rows in self.batches():
+            yield rows, self.maps(rows).map[:, :, :-1] / self.domain.half
+
+    def region_at(self, point: np.ndarray) -> int:
+        """Index of the region whose pattern `point` (all coordinates) shows, or -1."""
+        return int(self.index.find(pattern_at(self.network, np.asarray(point, dtype=np.float64)[None]))[0])
+
+    # ---- geometry in low dimension -----------------------------------------------------------------------------
+    @property
+    def has_geometry(self) -> bool:
+        """Whether volumes and areas are within reach."""
+        return self.domain.dimension <= MOST_DIMENSION
+
+    def _metric_rows(self, rows: slice) -> np.ndarray:
+        """Path half-spaces as functions of the offset from the middle (true lengths); shape (E, k + 1)."""
+        result = self.path_rows(rows, self.forms(rows))
+        result[:, :-1] /= self.domain.half
+        return result
+
+    @cached_property
+    def geometry(self) -> CellGeometry:
+        """Volumes, facet areas and facet points (offsets from the middle) of all regions; dimension <= 6."""
+        parts = [self._metric_rows(rows) for rows in self.batches()]
+        rows = np.concatenate(parts) if parts else np.zeros((0, self.domain.dimension + 1))
+        return CellGeometry(self.domain.half, self.starts, rows)
+
+    def polygons(self) -> list[np.ndarray]:
+        """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""
+        parts = [self._metric_rows(rows) for rows in self.batches()]
+        corners = polygons(self.domain.half, self.starts, np.concatenate(parts))
+        middle = self.domain.middle[self.domain.free]
+        return [middle + c for c in corners]

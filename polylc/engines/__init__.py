@@ -1,0 +1,1 @@
+"""Engines: each explores the decision tree of one neighbourhood and speaks the contract in `tree`."""

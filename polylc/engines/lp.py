@@ -1,0 +1,382 @@
+"""The reference engine: a layer-wise decision tree on one persistent HiGHS model, with witness points.
+
+A cell keeps points known to lie in its closure. A side of a hyperplane that a point shows needs no linear program; an
+optimum that shows a side becomes a new point; an optimum that does not is a claim, and its row duals are the
+multipliers. All neurons of a layer are decided at a cell before it is split, so that a claim serves the whole subtree.
+Where many neurons wait, the cell's bounding box is found first (two programs a coordinate, fewer if the extreme points of
+the parent survive): interval bounds on it decide most of them, with combinations of its multipliers.
+
+Geometry is in coordinates v in [-1, 1]^k of the neighbourhood, rows have unit length: tolerances are relative to the
+neighbourhood's size. They only steer the search; what they decide wrongly is for the exact judge to find.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.engines.tree import Claims, ClaimSink, Exploration, Limits, Outcome, Progress
+from polylc.geometry.lp import BoxProgram, Optimum
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.network.compose import apply_affine, embedding, rounding, unit_slopes
+from polylc.network.form import Network
+from polylc.network.patterns import pack, words
+
+SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
+MOST_POINTS = 48
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The half-space of a path node: a.v >= bound with |a| = 1, and its length before normalising."""
+
+    node: int
+    a: np.ndarray
+    bound: float
+    length: float
+
+
+@dataclass
+class _Bounds:
+    """Bounding box of a cell: for direction d (-e_1, e_1, -e_2, ...) an extreme point, its value and the multipliers."""
+
+    fresh: np.ndarray  # whether a direction's entry is that of this cell
+    value: np.ndarray  # max of the direction over the cell, shape (2k,)
+    point: np.ndarray  # shape (2k, k)
+    multipliers: list[tuple[np.ndarray, np.ndarray]]  # nodes and multipliers per direction
+
+    def cut(self, a: np.ndarray, c: float) -> _Bounds:
+        """The part that still holds where a.v + c >= 0: bounds stay valid, extreme points that are cut off go stale."""
+        return _Bounds(self.fresh & (self.point @ a + c >= 0), self.value, self.point, self.multipliers)
+
+
+@dataclass
+class _Cell:
+    node: int
+    path: tuple[_Row, ...]
+    layer: int
+    bits: np.ndarray  # the whole pattern; entries of layers before `layer` are final
+    open: np.ndarray  # undecided neurons of `layer`
+    sources: list[np.ndarray]  # forms of h_0 .. h_{layer - 1}
+    errors: list[np.ndarray]  # error bounds of the same
+    forms: np.ndarray  # forms of z in `layer`
+    noise: np.ndarray  # values of z below this are rounding
+    points: np.ndarray  # points of the closure, shape (p, k)
+    inner: np.ndarray  # a point of the interior
+    bounds: _Bounds
+    weight: float  # share of the tree below this cell, for progress
+
+
+class LpEngine:
+    """Explores one neighbourhood of one network.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+    claims : callable, optional
+        Receives chunks of claims; without it claims are not recorded.
+    """
+
+    name = "lp"
+
+    def __init__(self, network: Network, domain: Neighbourhood, claims: ClaimSink | None = None) -> None:
+        self.network, self.domain, self._sink = network, domain, claims
+        self._program = BoxProgram(domain.dimension, multipliers=claims is not None)
+        self._in_model: list[_Row] = []
+        self._claims: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
+        self._parent, self._neuron, self._side = [-1], [-1], [-1]
+        self._bits: list[np.ndarray] = []
+        self._offset: list[np.ndarray] = []
+        self._leaf: list[int] = []
+        self.done = 0.0
+
+    def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
+        """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
+        limits = limits or Limits()
+        outcome = Outcome.COMPLETE
+        stack: list[_Cell] = []
+        try:
+            stack.append(self._root())
+            while stack:
+                if limits.regions is not None and len(self._leaf) >= limits.regions:
+                    outcome = Outcome.REGION_LIMIT
+                    break
+                if limits.deadline is not None and time.monotonic() > limits.deadline:
+                    outcome = Outcome.TIME_LIMIT
+                    break
+                if limits.stop is not None and limits.stop():
+                    outcome = Outcome.INTERRUPTED
+                    break
+                stack.extend(self._process(stack.pop()))
+                if progress is not None:
+                    progress(len(self._leaf), self.done)
+                if len(self._claims) > 20000:
+                    self._flush()
+        except KeyboardInterrupt:
+            outcome = Outcome.INTERRUPTED
+        self._flush()
+        stats = {"linear_programs": self._program.solves, "failed_linear_programs": self._program.failures, "nodes": len(self._parent)}
+        count, neurons = len(self._leaf), self.network.neurons
+        nodes = min(len(self._parent), len(self._neuron), len(self._side))
+        return Exploration(
+            np.array(self._parent[:nodes], dtype=np.int32),
+            np.array(self._neuron[:nodes], dtype=np.int32),
+            np.array(self._side[:nodes], dtype=np.int8),
+            np.concatenate(self._bits[:count]) if count else np.zeros((0, words(neurons)), dtype=np.uint64),
+            np.array(self._offset[:count]).reshape(count, self.domain.dimension) * self.domain.half,
+            np.array(self._leaf, dtype=np.int32),
+            outcome,
+            stats,
+        )
+
+    # ---- cells -------------------------------------------------------------------------------------------------
+    def _root(self) -> _Cell:
+        start = embedding(self.domain.basis * self.domain.half, self.domain.middle)
+        k = self.domain.dimension
+        size = np.abs(start[:, :-1]).sum(axis=1) + np.abs(start[:, -1])
+        cell = _Cell(
+            node=0,
+            path=(),
+            layer=-1,
+            bits=np.zeros(self.network.neurons, dtype=bool),
+            open=np.zeros(0, dtype=np.int64),
+            sources=[start],
+            errors=[np.finfo(np.float64).eps * size],
+            forms=np.zeros((0, k + 1)),
+            noise=np.zeros(0),
+            points=np.zeros((1, k)),
+            inner=np.zeros(k),
+            bounds=_box_bounds(k),
+            weight=1.0,
+        )
+        self._enter_next_layer(cell)
+        return cell
+
+    def _enter_next_layer(self, cell: _Cell) -> None:
+        """Move a cell whose layer is decided on to the next one: compose, bound over the neighbourhood."""
+        network = self.network
+        if cell.layer >= 0:
+            layer = network.layers[cell.layer]
+            begin = network.offsets[cell.layer]
+            slope = unit_slopes(layer, cell.bits[begin : begin + layer.width])
+            cell.sources = [*cell.sources, cell.forms * slope[:, None]]
+            cell.errors = [*cell.errors, cell.noise * np.abs(slope)]
+        cell.layer += 1
+        if cell.layer == len(network.layers):
+            return
+        affine = network.layers[cell.layer].affine
+        cell.forms = apply_affine(affine, cell.sources)
+        cell.noise = rounding(affine, cell.sources, cell.errors)
+        begin = network.offsets[cell.layer]
+        spread = np.abs(cell.forms[:, :-1]).sum(axis=1)
+        high, low = cell.forms[:, -1] + spread, cell.forms[:, -1] - spread
+        positive = (low >= -cell.noise) & (high > cell.noise)
+        decided = positive | (high <= cell.noise)
+        cell.bits = cell.bits.copy()
+        cell.bits[begin : begin + len(decided)] = positive
+        cell.open = np.flatnonzero(~decided)
+        if self._sink is not None:
+            none = np.zeros(0)
+            for i in np.flatnonzero(decided):
+                self._claims.append((cell.node, begin + i, 1 if positive[i] else -1, none, none))
+
+    def _process(self, cell: _Cell) -> list[_Cell]:
+        """Decide the cell's open neurons, then split it, or pass to the next layers, or emit its region."""
+        while cell.layer < len(self.network.layers):
+            split = self._decide(cell)
+            if split is not None:
+                return self._split(cell, *split)
+            self._enter_next_layer(cell)
+        self._bits.append(pack(cell.bits[None]))
+        self._offset.append(cell.inner)
+        self._leaf.append(cell.node)  # last: an interrupt may fall between the columns
+        self.done += cell.weight
+        return []
+
+    def _decide(self, cell: _Cell) -> tuple[int, np.ndarray] | None:
+        """Decide open neurons; the one to split by (an index into the layer) and its values at the points, or None."""
+        if not len(cell.open):
+            return None
+        forms, length, threshold, high, low = self._spread(cell)
+        missing = int((high <= threshold).sum() + (low >= -threshold).sum())
+        if missing > (~cell.bounds.fresh).sum():
+            self._refresh_bounds(cell)
+            self._decide_by_bounds(cell)
+            if not len(cell.open):
+                return None
+            forms, length, threshold, high, low = self._spread(cell)
+        begin = int(self.network.offsets[cell.layer])
+        found = []
+        keep = (high > threshold) & (low < -threshold)
+        for i in np.flatnonzero(~keep):
+            for sign in (1, -1):
+                if high[i] > threshold[i] if sign > 0 else low[i] < -threshold[i]:
+                    continue
+                optimum = self._maximise(cell, forms[i, :-1], sign / length[i] if length[i] > 0 else 0.0)
+                if optimum is None:
+                    continue
+                value = forms[:, :-1] @ optimum.point + forms[:, -1]
+                if sign * value[i] > threshold[i]:
+                    found.append(optimum.point)
+                    np.maximum(high, value, out=high)
+                    np.minimum(low, value, out=low)
+                elif self._sink is not None:
+                    nodes, multipliers = self._certificate(optimum, length[i])
+                    self._claims.append((cell.node, begin + int(cell.open[i]), -sign, nodes, multipliers))
+            above, below = high[i] > threshold[i], low[i] < -threshold[i]
+            keep[i] = above and below
+            cell.bits[begin + cell.open[i]] = above and not below
+        if found:
+            cell.points = np.concatenate([cell.points, np.array(found)])
+        cell.open = cell.open[keep]
+        if not len(cell.open):
+            return None
+        values = cell.forms[cell.open, :-1] @ cell.points.T + cell.forms[cell.open, -1:]
+        positive = (values > 0).sum(axis=1)
+        best = int(np.argmax(np.minimum(positive, values.shape[1] - positive)))
+        return int(cell.open[best]), values[best]
+
+    def _spread(self, cell: _Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Open neurons: forms, lengths, the value from which a side counts as shown, largest and smallest value at the points."""
+        forms = cell.forms[cell.open]
+        length = np.sqrt(np.einsum("ij,ij->i", forms[:, :-1], forms[:, :-1]))
+        values = forms[:, :-1] @ cell.points.T + forms[:, -1:]
+        return forms, length, np.maximum(SLIVER * length, cell.noise[cell.open]), values.max(axis=1), values.min(axis=1)
+
+    def _refresh_bounds(self, cell: _Cell) -> None:
+        bounds = cell.bounds
+        fresh, value, point, multipliers = bounds.fresh.copy(), bounds.value.copy(), bounds.point.copy(), list(bounds.multipliers)
+        for d in np.flatnonzero(~fresh):
+            direction = np.zeros(self.domain.dimension)
+            direction[d // 2] = 1.0 if d % 2 else -1.0
+            optimum = self._maximise(cell, direction, 1.0)
+            if optimum is not None:
+                fresh[d], value[d], point[d] = True, optimum.value, optimum.point
+                multipliers[d] = self._certificate(optimum, 1.0)
+        cell.bounds = _Bounds(fresh, value, point, multipliers)
+        cell.points = np.concatenate([cell.points, point[fresh & ~bounds.fresh]])
+
+    def _decide_by_bounds(self, cell: _Cell) -> None:
+        """Decide open neurons by interval arithmetic on the cell's bounding box."""
+        forms, noise = cell.forms[cell.open], cell.noise[cell.open]
+        up, down = np.maximum(forms[:, :-1], 0.0), np.maximum(-forms[:, :-1], 0.0)
+        most, least = cell.bounds.value[1::2], cell.bounds.value[0::2]  # v <= most, -v <= least
+        high = up @ most + down @ least + forms[:, -1]
+        low = -(up @ least + down @ most) + forms[:, -1]
+        positive = (low >= -noise) & (high > noise)
+        decided = positive | (high <= noise)
+        begin = int(self.network.offsets[cell.layer])
+        cell.bits[begin + cell.open[decided]] = positive[decided]
+        if self._sink is not None:
+            for i in np.flatnonzero(decided):
+                toward = (up[i], down[i]) if positive[i] else (down[i], up[i])  # z >= 0 needs v from below where a > 0
+                share = np.column_stack(toward).ravel()
+                used = np.flatnonzero(share)
+                nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(cell.bounds.multipliers[d][0] for d in used)])
+                values = np.concatenate([np.zeros(0), *(share[d] * cell.bounds.multipliers[d][1] for d in used)])
+                unique, inverse = np.unique(nodes, return_inverse=True)
+                total = np.bincount(inverse, weights=values, minlength=len(unique))
+                self._claims.append((cell.node, begin + int(cell.open[i]), 1 if positive[i] else -1, unique, total))
+        cell.open = cell.open[~decided]
+
+    def _certificate(self, optimum: Optimum, length: float) -> tuple[np.ndarray, np.ndarray]:
+        """Path nodes and multipliers, for the unscaled forms, of an optimum whose objective was scaled by 1 / length."""
+        used = np.flatnonzero(optimum.multipliers)
+        nodes = np.array([self._in_model[r].node for r in used], dtype=np.int64)
+        return nodes, np.array([optimum.multipliers[r] * length / self._in_model[r].length for r in used])
+
+    def _maximise(self, cell: _Cell, direction: np.ndarray, scale: float) -> Optimum | None:
+        rows = self._in_model
+        common = 0
+        while common < min(len(rows), len(cell.path)) and rows[common] is cell.path[common]:
+            common += 1
+        self._program.truncate(common)
+        del rows[common:]
+        for row in cell.path[common:]:
+            self._program.push(row.a, row.bound)
+            rows.append(row)
+        return self._program.maximise(direction * scale)
+
+    def _split(self, cell: _Cell, neuron: int, values: np.ndarray) -> list[_Cell]:
+        form = cell.forms[neuron]
+        a, c = form[:-1], float(form[-1])
+        length = float(np.sqrt(a @ a))
+        index = int(self.network.offsets[cell.layer]) + neuron
+        centre = float(a @ cell.inner + c)
+        others = cell.open[cell.open != neuron]
+        children = []
+        for side, sign in ((0, -1), (1, 1)):
+            node = len(self._parent)
+            self._parent.append(cell.node)
+            self._neuron.append(index)
+            self._side.append(side)
+            bits = cell.bits.copy()
+            bits[index] = side == 1
+            far = int(np.argmax(sign * values))
+            points = cell.points[sign * values >= 0]
+            inner = _step_inside(cell.inner, sign * centre, cell.points[far], sign * values[far])
+            inner = 0.5 * inner + 0.5 * points.mean(axis=0)
+            children.append(
+                _Cell(
+                    node,
+                    (*cell.path, _Row(node, sign * a / length, -sign * c / length, length)),
+                    cell.layer,
+                    bits,
+                    others,
+                    cell.sources,
+                    cell.errors,
+                    cell.forms,
+                    cell.noise,
+                    _thin(points),
+                    inner,
+                    cell.bounds.cut(sign * a, sign * c),
+                    cell.weight / 2,
+                )
+            )
+        return children
+
+    def _flush(self) -> None:
+        if self._sink is None or not self._claims:
+            return
+        node, neuron, sign, where, what = zip(*self._claims, strict=True)
+        self._claims = []
+        self._sink(
+            Claims(
+                np.array(node, dtype=np.int32),
+                np.array(neuron, dtype=np.int32),
+                np.array(sign, dtype=np.int8),
+                np.concatenate([[0], np.cumsum([len(w) for w in where])]).astype(np.int64),
+                np.concatenate(where).astype(np.int32),
+                np.concatenate(what).astype(np.float64),
+            )
+        )
+
+
+def _step_inside(inner: np.ndarray, at_inner: float, witness: np.ndarray, at_witness: float) -> np.ndarray:
+    """An interior point of the side where values are positive, by convexity.
+
+    `inner` is interior to the cell and `witness` in its closure with a positive value, so all of the segment but its
+    last point is interior; half-way from where the value turns positive to the witness is inside the side.
+    """
+    if at_inner > 0:
+        return inner
+    turn = at_inner / (at_inner - at_witness)
+    result: np.ndarray = inner + (turn + 0.5 * (1.0 - turn)) * (witness - inner)
+    return result
+
+
+def _box_bounds(dimension: int) -> _Bounds:
+    """Bounds of the whole neighbourhood, [-1, 1]^k; the centre of a face is as extreme as any of its points."""
+    faces = np.repeat(np.eye(dimension), 2, axis=0)
+    faces[0::2] *= -1.0
+    none = (np.zeros(0, dtype=np.int64), np.zeros(0))
+    return _Bounds(np.ones(2 * dimension, dtype=bool), np.ones(2 * dimension), faces, [none] * (2 * dimension))
+
+
+def _thin(points: np.ndarray) -> np.ndarray:
+    """At most MOST_POINTS of the points, the latest."""
+    result: np.ndarray = points[-MOST_POINTS:]
+    return result

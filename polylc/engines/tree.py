@@ -1,0 +1,161 @@
+"""The engine contract: a decision tree over neurons, its regions and its claims, as columns.
+
+Node 0 is the whole neighbourhood. Every other node is one side of a hyperplane in its parent: neuron `neuron`, whose
+form depends on the layers before it (constant on the cell), has z > 0 on side 1 and z < 0 on side 0. Leaves are
+regions. Neurons that do not change sign on a cell are not split there; each such statement is a claim at the node
+where it was decided, and holds below it. A region is cut out by the half-spaces of its path alone; claims say that all
+other neurons keep their sign there.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.network.form import Network
+from polylc.network.patterns import unpack
+
+
+class Outcome(enum.Enum):
+    """How an exploration ended."""
+
+    COMPLETE = "complete"
+    REGION_LIMIT = "the limit on regions was reached"
+    TIME_LIMIT = "the time limit was reached"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """A chunk of claims: on the cell of `node`, neuron `neuron` has z >= 0 (sign 1), z <= 0 (sign 0) or both.
+
+    A claim on sign s = +1 or -1 is proved by multipliers y >= 0 on constraints of the path: with g_k >= 0 the
+    half-space of path node k, the affine function s z - sum_k y_k g_k is non-negative on the whole box. Multipliers are
+    floats; whether they do prove the claim is for the judge to say.
+
+    Attributes
+    ----------
+    node, neuron : ndarray of int, shape (C,)
+    sign : ndarray of int8, shape (C,)
+        +1 for z >= 0, -1 for z <= 0.
+    starts : ndarray of int, shape (C + 1,)
+        Claim c has the entries starts[c]:starts[c + 1] of the two columns below.
+    constraint : ndarray of int
+        Path node whose half-space carries the multiplier.
+    multiplier : ndarray of float
+    """
+
+    node: np.ndarray
+    neuron: np.ndarray
+    sign: np.ndarray
+    starts: np.ndarray
+    constraint: np.ndarray
+    multiplier: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+
+ClaimSink = Callable[[Claims], None]
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop before the end. `stop` is asked now and then; `deadline` is on the clock of time.monotonic."""
+
+    regions: int | None = None
+    deadline: float | None = None
+    stop: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What an engine found, as columns.
+
+    Attributes
+    ----------
+    parent, neuron : ndarray of int32, shape (nodes,)
+        Parent node and split neuron; -1 at the root.
+    side : ndarray of int8, shape (nodes,)
+        1 where the neuron is positive on the node, 0 where negative; -1 at the root.
+    bits : ndarray of uint64, shape (R, words)
+        Packed patterns of the regions.
+    offset : ndarray of float64, shape (R, dimension)
+        A point inside each region, relative to the middle of the neighbourhood, in its free coordinates.
+    leaf : ndarray of int32, shape (R,)
+        The leaf node of each region.
+    outcome : Outcome
+    stats : dict
+        Counters of the engine (linear programs, iterations, ...), for logs and benchmarks.
+    """
+
+    parent: np.ndarray
+    neuron: np.ndarray
+    side: np.ndarray
+    bits: np.ndarray
+    offset: np.ndarray
+    leaf: np.ndarray
+    outcome: Outcome
+    stats: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole tree was explored."""
+        return self.outcome is Outcome.COMPLETE
+
+    def paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Path of every region from the root: starts (R + 1,), neurons and sides in the order of the splits."""
+        depth = np.zeros(len(self.parent), dtype=np.int32)
+        for child in range(1, len(self.parent)):  # a parent comes before its children
+            depth[child] = depth[self.parent[child]] + 1
+        lengths = depth[self.leaf]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        neuron = np.empty(starts[-1], dtype=np.int32)
+        side = np.empty(starts[-1], dtype=np.int8)
+        node, place = self.leaf.copy(), starts[1:] - 1
+        live = np.flatnonzero(lengths)
+        while len(live):
+            neuron[place[live]] = self.neuron[node[live]]
+            side[place[live]] = self.side[node[live]]
+            node[live] = self.parent[node[live]]
+            place[live] -= 1
+            live = live[self.parent[node[live]] >= 0]
+        return starts, neuron, side
+
+
+def check_contract(network: Network, domain: Neighbourhood, found: Exploration) -> None:
+    """Raise AssertionError unless `found` keeps the contract's structure (used by the tests of every engine)."""
+    if not (found.parent[0] == -1 and (found.parent[1:] < np.arange(1, len(found.parent))).all()):
+        raise AssertionError("a parent does not come before its children")
+    starts, neuron, side = found.paths()
+    bits = unpack(found.bits, network.neurons)
+    rows = np.repeat(np.arange(len(found.leaf)), np.diff(starts))
+    if not (bits[rows, neuron] == (side == 1)).all():
+        raise AssertionError("a region's pattern contradicts its path")
+    if len(np.unique(found.bits, axis=0)) != len(found.bits):
+        raise AssertionError("a pattern is listed twice")
+    if found.offset.shape != (len(found.leaf), domain.dimension) or not (np.abs(found.offset) < domain.half).all():
+        raise AssertionError("a region's point is not inside the neighbourhood")
+
+
+def join_claims(chunks: Sequence[Claims]) -> Claims:
+    """One chunk of several."""
+    starts = [np.zeros(1, dtype=np.int64)]
+    for chunk in chunks:
+        starts.append(chunk.starts[1:] + starts[-1][-1])
+    if not chunks:
+        none = np.zeros(0, dtype=np.int32)
+        return Claims(none, none, none.astype(np.int8), starts[0], none, np.zeros(0))
+    return Claims(
+        np.concatenate([c.node for c in chunks]),
+        np.concatenate([c.neuron for c in chunks]),
+        np.concatenate([c.sign for c in chunks]),
+        np.concatenate(starts),
+        np.concatenate([c.constraint for c in chunks]),
+        np.concatenate([c.multiplier for c in chunks]),
+    )

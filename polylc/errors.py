@@ -1,0 +1,47 @@
+"""Every error that polylc raises on purpose.
+
+    PolylcError
+      UsageError            an argument or option makes no sense
+      ModelError            a model cannot be read
+        UnsupportedLayerError    ... because of one named layer
+        UnsafeModelError         ... because its pickle names code outside the allow-list
+      DataError             a data file or one of its rows cannot be read
+      NeighbourhoodError    a neighbourhood is empty, flat or malformed
+      SolverError           a numerical solver gave up
+
+The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class PolylcError(Exception):
+    """Base of all errors that polylc raises on purpose."""
+
+
+class UsageError(PolylcError):
+    """An argument or option makes no sense."""
+
+
+class ModelError(PolylcError):
+    """A model file or module cannot be read as a piecewise linear network."""
+
+
+class UnsupportedLayerError(ModelError):
+    """The model has a layer that is not piecewise linear, or not known yet."""
+
+
+class UnsafeModelError(ModelError):
+    """The model file is a pickle that names classes or functions outside the allow-list."""
+
+
+class DataError(PolylcError):
+    """A data file, or a row of one, cannot be used."""
+
+
+class NeighbourhoodError(PolylcError):
+    """A neighbourhood is empty, has no interior or is malformed."""
+
+
+class SolverError(PolylcError):
+    """A numerical solver ended without an answer that can be used."""

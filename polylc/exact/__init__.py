@@ -1,0 +1,1 @@
+"""Exact arithmetic: rationals read from text and floats, integers for dyadic arrays. Knows nothing of networks."""

@@ -1,0 +1,95 @@
+"""Rational numbers in and out: decimals as they are written, floats as they are stored."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.errors import UsageError
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/[+-]?\d+)?")
+
+
+def parse_number(text: str, what: str = "number") -> Fraction:
+    """Read a decimal or a fraction exactly: ``0.1`` is 1/10, ``1/255`` is 1/255.
+
+    Parameters
+    ----------
+    text : str
+        One number; blanks around it are ignored.
+    what : str
+        What the number is, for the error message.
+
+    Raises
+    ------
+    UsageError
+        If `text` is not a finite number.
+
+    Examples
+    --------
+    >>> parse_number("0.1"), parse_number("-2.5e-1"), parse_number("1/255")
+    (Fraction(1, 10), Fraction(-1, 4), Fraction(1, 255))
+    """
+    stripped = text.strip()
+    if not _NUMBER.fullmatch(stripped):
+        raise UsageError(f"{what}: {text.strip()!r} is not a finite number; write a decimal such as 0.1 or a fraction such as 1/255")
+    head, _, tail = stripped.partition("/")
+    denominator = int(tail) if tail else 1
+    if denominator == 0:
+        raise UsageError(f"{what}: {stripped!r} divides by zero")
+    return Fraction(head) / denominator
+
+
+def parse_vector(text: str, what: str = "vector") -> tuple[Fraction, ...]:
+    """Read numbers separated by commas (or blanks) exactly."""
+    parts = [p for p in re.split(r"[,\s]+", text.strip()) if p]
+    if not parts:
+        raise UsageError(f"{what}: no numbers in {text!r}")
+    return tuple(parse_number(p, f"{what}, entry {i}") for i, p in enumerate(parts))
+
+
+def as_fraction(value: object, what: str = "number") -> Fraction:
+    """The exact value of an int, float, numpy scalar, Fraction or decimal string."""
+    if isinstance(value, str):
+        return parse_number(value, what)
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return Fraction(int(value))
+    try:
+        as_float = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise UsageError(f"{what}: {value!r} is not a number") from None
+    if not math.isfinite(as_float):
+        raise UsageError(f"{what}: {as_float} is not finite")
+    return Fraction(as_float)
+
+
+def as_fractions(values: Iterable[object], what: str = "vector") -> tuple[Fraction, ...]:
+    """The exact values of a sequence of numbers."""
+    return tuple(as_fraction(v, f"{what}, entry {i}") for i, v in enumerate(values))
+
+
+def to_floats(values: Iterable[Fraction]) -> np.ndarray:
+    """The nearest doubles of rationals, as a float64 array."""
+    return np.array([float(v) for v in values], dtype=np.float64)
+
+
+def dyadic(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """Integers m (dtype object) and a shift s >= 0 with array == m / 2**s, exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dyadic(np.array([0.75, -2.0]))
+    (array([3, -8], dtype=object), 2)
+    """
+    flat = [float(v).as_integer_ratio() for v in np.asarray(array, dtype=np.float64).ravel()]
+    shift = max((denominator.bit_length() - 1 for _, denominator in flat), default=0)
+    integers = np.empty(np.shape(array), dtype=object)
+    integers.ravel()[:] = [numerator << (shift - denominator.bit_length() + 1) for numerator, denominator in flat]
+    return integers, shift

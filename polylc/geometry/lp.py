@@ -1,0 +1,161 @@
+"""Linear programs through HiGHS: one persistent warm-started model over a box, and one-shot dense programs.
+
+Answers are floating-point proposals; nothing here decides anything exactly. The only place that knows highspy.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from polylc.errors import SolverError
+
+FEASIBILITY = 1e-10  # the smallest tolerance HiGHS takes
+ATTEMPTS = ((1, FEASIBILITY), (4, FEASIBILITY), (1, 1e-9), (4, 1e-8))  # dual (1) and primal (4) simplex, tolerances
+
+
+@functools.cache
+def _highs() -> Any:
+    import highspy
+
+    return highspy
+
+
+def _model() -> Any:
+    model = _highs()._Highs()  # the plain binding: the Python subclass wraps run() in a thread
+    for option, value in (
+        ("output_flag", False),
+        ("presolve", "off"),
+        ("threads", 1),
+        ("solver", "simplex"),
+        ("simplex_strategy", 4),  # primal: a changed objective leaves the basis primal feasible
+        ("simplex_scale_strategy", 0),  # rows have unit length already
+        ("primal_feasibility_tolerance", FEASIBILITY),
+        ("dual_feasibility_tolerance", FEASIBILITY),
+    ):
+        model.setOptionValue(option, value)
+    return model
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """An optimal solution: objective value, point, and the multipliers of the rows (non-negative)."""
+
+    value: float
+    point: np.ndarray
+    multipliers: np.ndarray
+
+
+class BoxProgram:
+    """max c.v over v in [-1, 1]^k and rows a.v >= b that are pushed and popped like a stack.
+
+    The basis of the last solve is kept, so that a changed objective or row starts from it.
+    """
+
+    def __init__(self, dimension: int, multipliers: bool = True) -> None:
+        """An empty program; without `multipliers`, optima carry none (and come a little faster)."""
+        highspy = _highs()
+        self._multipliers = multipliers
+        self._optimal = highspy.HighsModelStatus.kOptimal
+        self._infinity = highspy.kHighsInf
+        self._dimension = dimension
+        self._columns = np.arange(dimension, dtype=np.int32)
+        self.solves = 0
+        self.failures = 0
+        self._build()
+
+    def _build(self) -> None:
+        self._h = _model()
+        self._h.addVars(self._dimension, np.full(self._dimension, -1.0), np.ones(self._dimension))
+        self._h.changeObjectiveSense(_highs().ObjSense.kMaximize)
+        self._rows: list[tuple[np.ndarray, float]] = []
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self._rows)
+
+    def push(self, row: np.ndarray, bound: float) -> None:
+        """Add the row a.v >= bound."""
+        self._h.addRow(bound, self._infinity, self._dimension, self._columns, row)
+        self._rows.append((row, bound))
+
+    def truncate(self, count: int) -> None:
+        """Keep only the first `count` rows."""
+        if count < len(self._rows):
+            self._h.deleteRows(len(self._rows) - count, np.arange(count, len(self._rows), dtype=np.int32))
+            del self._rows[count:]
+
+    def maximise(self, cost: np.ndarray) -> Optimum | None:
+        """An optimum, or None if HiGHS gave up twice (also from a cold start)."""
+        self.solves += 1
+        answer = self._solve(cost)
+        if answer is None:  # a bad warm start: once more from scratch
+            rows = self._rows
+            self._build()
+            for row, bound in rows:
+                self.push(row, bound)
+            answer = self._solve(cost)
+            self.failures += answer is None
+        return answer
+
+    def _solve(self, cost: np.ndarray) -> Optimum | None:
+        self._h.changeColsCost(self._dimension, self._columns, cost)
+        self._h.run()
+        if self._h.getModelStatus() != self._optimal:
+            return None
+        solution = self._h.getSolution()
+        point = np.array(solution.col_value)
+        duals = np.abs(np.array(solution.row_dual)) if self._multipliers else np.zeros(0)
+        return Optimum(float(cost @ point), point, duals)
+
+
+def minimise(
+    cost: np.ndarray, matrix: np.ndarray, row_lower: np.ndarray, row_upper: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> Optimum | None:
+    """min cost.x subject to row_lower <= matrix x <= row_upper, lower <= x <= upper; None if infeasible.
+
+    Raises
+    ------
+    SolverError
+        If HiGHS ends neither optimal nor infeasible.
+    """
+    highspy = _highs()
+    rows, columns = matrix.shape
+    program = highspy.HighsLp()
+    program.num_col_, program.num_row_ = columns, rows
+    program.col_cost_, program.col_lower_, program.col_upper_ = cost, lower, upper
+    program.row_lower_, program.row_upper_ = row_lower, row_upper
+    program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    program.a_matrix_.start_ = np.arange(0, rows * columns + 1, columns, dtype=np.int32)
+    program.a_matrix_.index_ = np.tile(np.arange(columns, dtype=np.int32), rows)
+    program.a_matrix_.value_ = matrix.ravel()
+    model = _one_shot_model()
+    status = None
+    for strategy, tolerance in ATTEMPTS:
+        model.setOptionValue("simplex_strategy", strategy)
+        model.setOptionValue("primal_feasibility_tolerance", tolerance)
+        model.setOptionValue("dual_feasibility_tolerance", tolerance)
+        model.passModel(program)
+        model.run()
+        status = model.getModelStatus()
+        if status == highspy.HighsModelStatus.kOptimal:
+            solution = model.getSolution()
+            point = np.array(solution.col_value)
+            return Optimum(float(cost @ point), point, np.abs(np.array(solution.row_dual)))
+        if status == highspy.HighsModelStatus.kInfeasible:
+            return None
+    raise SolverError(f"HiGHS ended a linear program of {rows} rows and {columns} columns with status {model.modelStatusToString(status)}")
+
+
+@functools.cache
+def _one_shot_model() -> Any:
+    return _model()
+
+
+def infinity() -> float:
+    """The number that stands for infinity in HiGHS."""
+    return float(_highs().kHighsInf)

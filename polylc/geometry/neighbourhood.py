@@ -1,0 +1,180 @@
+"""Neighbourhoods: the boxes, exact in every digit, in which a network is studied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from polylc.errors import NeighbourhoodError
+from polylc.exact.numbers import as_fraction, as_fractions, to_floats
+
+Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """A box with rational corners: a linf ball, perhaps clipped, or a box as given.
+
+    Coordinates whose two bounds agree are constants: `free` lists the others, and all geometry (volume, gradients,
+    norms) is that of the free coordinates.
+
+    Attributes
+    ----------
+    lower, upper : tuple of Fraction, length n
+    center : tuple of Fraction, or None for a box
+    radius : tuple of Fraction, length 1 or n, or None for a box
+    norm : str
+        "linf".
+    log : tuple of str
+        What was substituted or clipped, in words.
+    """
+
+    lower: tuple[Fraction, ...]
+    upper: tuple[Fraction, ...]
+    center: tuple[Fraction, ...] | None = None
+    radius: tuple[Fraction, ...] | None = None
+    norm: str = "linf"
+    log: tuple[str, ...] = field(default=())
+
+    @property
+    def inputs(self) -> int:
+        """Number of coordinates, constants included."""
+        return len(self.lower)
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """Indices of the coordinates that vary."""
+        return np.array([j for j, (a, b) in enumerate(zip(self.lower, self.upper, strict=True)) if a < b], dtype=np.int64)
+
+    @property
+    def dimension(self) -> int:
+        """Number of free coordinates, n in all formulas."""
+        return len(self.free)
+
+    @cached_property
+    def volume(self) -> Fraction:
+        """Exact volume in the free coordinates."""
+        return math.prod((self.upper[j] - self.lower[j] for j in self.free), start=Fraction(1))
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Middle of the box, all coordinates, as floats; shape (n,)."""
+        return to_floats((a + b) / 2 for a, b in zip(self.lower, self.upper, strict=True))
+
+    @cached_property
+    def half(self) -> np.ndarray:
+        """Half the side lengths of the free coordinates, as floats; shape (dimension,)."""
+        return to_floats((self.upper[j] - self.lower[j]) / 2 for j in self.free)
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Matrix of shape (n, dimension) that places free coordinates."""
+        matrix = np.zeros((self.inputs, self.dimension))
+        matrix[self.free, np.arange(self.dimension)] = 1.0
+        return matrix
+
+    def lift(self, offsets: np.ndarray) -> np.ndarray:
+        """Points x = middle + basis @ w from offsets w of shape (..., dimension)."""
+        points = np.broadcast_to(self.middle, (*np.shape(offsets)[:-1], self.inputs)).copy()
+        points[..., self.free] += offsets
+        return points
+
+    def contains(self, point: Sequence[Fraction]) -> bool:
+        """Whether a rational point lies in the closed box."""
+        return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
+
+
+def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -> Neighbourhood:
+    """The linf ball around `center`, intersected with the box `clip` if one is given.
+
+    Parameters
+    ----------
+    center : iterable of numbers, length n
+    radius : number, or iterable of n numbers
+        Positive; in a list, 0 keeps that coordinate fixed.
+    clip : pair of sequences, optional
+        Bounds of the clip box, each of length 1 (for every coordinate) or n.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If the radius is not positive, or nothing but a single point is left.
+    """
+    middle = as_fractions(center, "center")
+    many = isinstance(radius, Iterable) and not isinstance(radius, str)
+    radii = as_fractions(radius, "radius") if many else (as_fraction(radius, "radius"),)  # type: ignore[arg-type]
+    if len(radii) not in (1, len(middle)):
+        raise NeighbourhoodError(f"radius: {len(radii)} numbers for {len(middle)} coordinates; give one number, or one for each")
+    if min(radii) < 0 or max(radii) == 0:
+        raise NeighbourhoodError(f"radius: {_show(min(radii))} is not positive; a neighbourhood needs an interior")
+    each = radii * len(middle) if len(radii) == 1 else radii
+    lower = tuple(c - r for c, r in zip(middle, each, strict=True))
+    upper = tuple(c + r for c, r in zip(middle, each, strict=True))
+    return _finish(lower, upper, clip, middle, radii)
+
+
+def box(lower: Iterable[object], upper: Iterable[object], clip: Bounds | None = None) -> Neighbourhood:
+    """The box with the given corners, intersected with the box `clip` if one is given.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If a lower bound exceeds its upper bound, or every coordinate is fixed.
+    """
+    low, high = as_fractions(lower, "lower corner"), as_fractions(upper, "upper corner")
+    if len(low) != len(high):
+        raise NeighbourhoodError(f"box: the lower corner has {len(low)} coordinates and the upper one {len(high)}")
+    for j, (a, b) in enumerate(zip(low, high, strict=True)):
+        if a > b:
+            raise NeighbourhoodError(f"box: coordinate {j} has lower bound {_show(a)} above its upper bound {_show(b)}; swap the corners")
+    return _finish(low, high, clip, None, None)
+
+
+def clip_bounds(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Bounds:
+    """A clip box, checked: every lower bound below its upper bound."""
+    if len(lower) != len(upper) and 1 not in (len(lower), len(upper)):
+        raise NeighbourhoodError(f"clip: {len(lower)} lower and {len(upper)} upper bounds")
+    for a, b in zip(_widen(lower, max(len(lower), len(upper))), _widen(upper, max(len(lower), len(upper))), strict=True):
+        if a >= b:
+            raise NeighbourhoodError(f"clip: lower bound {_show(a)} is not below upper bound {_show(b)}")
+    return lower, upper
+
+
+def _finish(
+    lower: tuple[Fraction, ...],
+    upper: tuple[Fraction, ...],
+    clip: Bounds | None,
+    center: tuple[Fraction, ...] | None,
+    radius: tuple[Fraction, ...] | None,
+) -> Neighbourhood:
+    log = []
+    if clip is not None:
+        for bound in clip:
+            if len(bound) not in (1, len(lower)):
+                raise NeighbourhoodError(f"clip: {len(bound)} bounds for {len(lower)} coordinates; give one number, or one for each")
+        least, most = _widen(clip[0], len(lower)), _widen(clip[1], len(lower))
+        lower = tuple(max(a, c) for a, c in zip(lower, least, strict=True))
+        upper = tuple(min(b, c) for b, c in zip(upper, most, strict=True))
+        for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
+            if a > b:
+                raise NeighbourhoodError(f"neighbourhood: coordinate {j} is empty after clipping (its range misses the clip box)")
+    fixed = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a == b]
+    if len(fixed) == len(lower):
+        raise NeighbourhoodError("neighbourhood: every coordinate is fixed, so it has no interior")
+    if fixed:
+        listed = ", ".join(f"x{j} = {_show(lower[j])}" for j in fixed[:8]) + (", ..." if len(fixed) > 8 else "")
+        log.append(f"{len(fixed)} of {len(lower)} coordinates are fixed and substituted as constants: {listed}")
+    return Neighbourhood(lower, upper, center, radius, log=tuple(log))
+
+
+def _widen(bound: Sequence[Fraction], count: int) -> Sequence[Fraction]:
+    return tuple(bound) * count if len(bound) == 1 else bound
+
+
+def _show(value: Fraction) -> str:
+    return str(value) if value.denominator < 10**6 else repr(float(value))

@@ -1,0 +1,364 @@
+"""Vertices, facet areas and volumes of cells, in floating point.
+
+A cell is a box cut by half-spaces. Its skeleton is that of a simple polytope: every vertex lies on n facets and has n
+neighbours, one along the edge that leaves each of its facets. A vertex on the cutting hyperplane counts as inside, as
+if the hyperplane stood a little further out, so degenerate cells stay simple (with vertices that coincide).
+
+Areas come from a pulled triangulation of each facet, projected along the largest entry of its normal; all terms are
+positive. Volumes are sums of pyramids over the facets.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray
+
+MOST_DIMENSION = 6
+MOST_VERTICES = 4096
+
+
+@njit(cache=True)
+def _start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
+    for mask in range(1 << n):
+        for j in range(n):
+            up = (mask >> j) & 1
+            X[mask, j] = half[j] if up else -half[j]
+            F[mask, j] = -2 * j - 2 if up else -2 * j - 1
+            NB[mask, j] = mask ^ (1 << j)
+    return 1 << n
+
+
+@njit(cache=True)
+def _cut(
+    n: int,
+    X: Array,
+    F: Array,
+    NB: Array,
+    nv: int,
+    value: Array,
+    facet: int,
+    X2: Array,
+    F2: Array,
+    NB2: Array,
+    place: Array,
+) -> int:
+    """Cut the skeleton by value >= 0 into the second set of arrays; the new number of vertices, or -1."""
+    kept = 0
+    for v in range(nv):
+        if value[v] >= 0:
+            place[v] = kept
+            kept += 1
+        else:
+            place[v] = -1
+    if kept == 0:
+        return -1
+    count = kept
+    for v in range(nv):
+        here = place[v]
+        if here < 0:
+            continue
+        for j in range(n):
+            X2[here, j] = X[v, j]
+            F2[here, j] = F[v, j]
+        for k in range(n):
+            u = NB[v, k]
+            if place[u] >= 0:
+                NB2[here, k] = place[u]
+                continue
+            if count >= len(X2):
+                return -1
+            t = value[v] / (value[v] - value[u])
+            for j in range(n):
+                X2[count, j] = X[v, j] + t * (X[u, j] - X[v, j])
+                F2[count, j] = F[v, j]
+                NB2[count, j] = -1
+            F2[count, k] = facet
+            NB2[count, k] = here
+            NB2[here, k] = count
+            count += 1
+    for e in range(kept, count):  # new vertices are neighbours if they share all but one facet
+        for g in range(e + 1, count):
+            alone = -1
+            differ = 0
+            for j in range(n):
+                shared = False
+                for i in range(n):
+                    if F2[g, i] == F2[e, j]:
+                        shared = True
+                        break
+                if not shared:
+                    differ += 1
+                    alone = j
+                    if differ > 1:
+                        break
+            if differ != 1:
+                continue
+            for i in range(n):
+                shared = False
+                for j in range(n):
+                    if F2[e, j] == F2[g, i]:
+                        shared = True
+                        break
+                if not shared:
+                    if NB2[e, alone] >= 0 or NB2[g, i] >= 0:
+                        return -1
+                    NB2[e, alone] = g
+                    NB2[g, i] = e
+                    break
+    for e in range(kept, count):
+        for j in range(n):
+            if NB2[e, j] < 0:
+                return -1
+    return count
+
+
+@njit(cache=True)
+def _determinant(M: Array, size: int) -> float:
+    result = 1.0
+    for c in range(size):
+        pivot = c
+        for r in range(c + 1, size):
+            if abs(M[r, c]) > abs(M[pivot, c]):
+                pivot = r
+        if M[pivot, c] == 0.0:
+            return 0.0
+        if pivot != c:
+            for k in range(size):
+                M[c, k], M[pivot, k] = M[pivot, k], M[c, k]
+        result *= M[c, c]
+        for r in range(c + 1, size):
+            f = M[r, c] / M[c, c]
+            for k in range(c, size):
+                M[r, k] -= f * M[c, k]
+    return abs(result)
+
+
+@njit(cache=True)
+def _has(n: int, F: Array, v: int, facet: int) -> bool:
+    for j in range(n):
+        if F[v, j] == facet:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _face_measure(
+    n: int,
+    X: Array,
+    F: Array,
+    nv: int,
+    facet: int,
+    drop: int,
+    members: Array,
+    size: Array,
+    apex: Array,
+    todo: Array,
+    many: Array,
+    M: Array,
+) -> float:
+    """(n - 1)-volume of a facet projected along coordinate `drop`: pulled triangulation over its faces."""
+    top = n - 1  # dimension of the facet
+    total = 0.0
+    size[0] = 0
+    for v in range(nv):
+        if _has(n, F, v, facet):
+            members[0, size[0]] = v
+            size[0] += 1
+    if size[0] == 0:
+        return 0.0
+    level = 0
+    entering = True
+    while level >= 0:
+        if entering:
+            apex[level] = members[level, 0]
+            many[level] = 0
+            if level == top:
+                for r in range(top):
+                    c = 0
+                    for j in range(n):
+                        if j != drop:
+                            M[r, c] = X[apex[r + 1], j] - X[apex[0], j]
+                            c += 1
+                total += _determinant(M, top)
+                level -= 1
+                entering = False
+                continue
+            for q in range(1, size[level]):
+                v = members[level, q]
+                for j in range(n):
+                    g = F[v, j]
+                    if _has(n, F, apex[level], g):
+                        continue
+                    seen = False
+                    for i in range(many[level]):
+                        if todo[level, i] == g:
+                            seen = True
+                            break
+                    if not seen:
+                        todo[level, many[level]] = g
+                        many[level] += 1
+            entering = False
+        if many[level] == 0:
+            level -= 1
+            continue
+        many[level] -= 1
+        g = todo[level, many[level]]
+        size[level + 1] = 0
+        for q in range(size[level]):
+            v = members[level, q]
+            if _has(n, F, v, g):
+                members[level + 1, size[level + 1]] = v
+                size[level + 1] += 1
+        if size[level + 1] > 0:
+            level += 1
+            entering = True
+    for d in range(2, top + 1):
+        total /= d
+    return total
+
+
+@njit(cache=True)
+def _cells(
+    n: int,
+    half: Array,
+    starts: Array,
+    rows: Array,
+    cap: int,
+    volume: Array,
+    area: Array,
+    point: Array,
+    box_area: Array,
+    ok: Array,
+    vertices: Array,
+    counts: Array,
+) -> None:
+    """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
+    X, X2 = np.empty((cap, n)), np.empty((cap, n))
+    F, F2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
+    NB, NB2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
+    value, place = np.empty(cap), np.empty(cap, np.int64)
+    members, size, apex = np.empty((n + 1, cap), np.int64), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    M, centre = np.empty((n, n)), np.empty(n)
+    most = 2 * n
+    for r in range(len(starts) - 1):
+        most = max(most, 2 * n + starts[r + 1] - starts[r])
+    todo, many = np.empty((n + 1, most), np.int64), np.zeros(n + 1, np.int64)
+    for r in range(len(starts) - 1):
+        nv = _start_box(n, half, X, F, NB)
+        good = True
+        for e in range(starts[r], starts[r + 1]):
+            outside = False
+            for v in range(nv):
+                z = rows[e, n]
+                for j in range(n):
+                    z += rows[e, j] * X[v, j]
+                value[v] = z
+                if z < 0:
+                    outside = True
+            if not outside:
+                continue
+            nv = _cut(n, X, F, NB, nv, value, e - starts[r], X2, F2, NB2, place)
+            if nv < 0:
+                good = False
+                break
+            X, X2 = X2, X
+            F, F2 = F2, F
+            NB, NB2 = NB2, NB
+        ok[r] = good
+        if not good:
+            continue
+        for j in range(n):
+            centre[j] = 0.0
+            for v in range(nv):
+                centre[j] += X[v, j]
+            centre[j] /= nv
+        if len(vertices) > 0:
+            counts[r] = nv
+            for v in range(min(nv, vertices.shape[1])):
+                for j in range(n):
+                    vertices[r, v, j] = X[v, j]
+        total = 0.0
+        for e in range(starts[r], starts[r + 1]):
+            facet = e - starts[r]
+            touched = 0
+            for j in range(n):
+                point[e, j] = 0.0
+            for v in range(nv):
+                if _has(n, F, v, facet):
+                    touched += 1
+                    for j in range(n):
+                        point[e, j] += X[v, j]
+            area[e] = 0.0
+            if touched == 0:
+                for j in range(n):
+                    point[e, j] = np.nan
+                continue
+            drop, norm, height = 0, 0.0, rows[e, n]
+            for j in range(n):
+                point[e, j] /= touched
+                norm += rows[e, j] * rows[e, j]
+                height += rows[e, j] * centre[j]
+                if abs(rows[e, j]) > abs(rows[e, drop]):
+                    drop = j
+            norm = math.sqrt(norm)
+            shadow = _face_measure(n, X, F, nv, facet, drop, members, size, apex, todo, many, M)
+            area[e] = shadow * norm / abs(rows[e, drop])
+            total += area[e] * height / norm
+        for j in range(n):
+            for side in range(2):
+                facet = -2 * j - 1 - side
+                shadow = _face_measure(n, X, F, nv, facet, j, members, size, apex, todo, many, M)
+                box_area[r, 2 * j + side] = shadow
+                total += shadow * (half[j] - centre[j] if side else half[j] + centre[j])
+        volume[r] = total / n
+
+
+class CellGeometry:
+    """Float geometry of many cells of a box [-half, half].
+
+    Attributes
+    ----------
+    volume : ndarray, shape (R,)
+        NaN where `ok` is false.
+    area, point : ndarray, shape (E,) and (E, n)
+        Per half-space: area of its facet (0 if it is none) and a point inside that facet (NaN if it is none).
+    box_area : ndarray, shape (R, 2 n)
+        Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
+    ok : ndarray of bool, shape (R,)
+        False where rounding left no consistent skeleton.
+    """
+
+    def __init__(self, half: Array, starts: Array, rows: Array, vertices: bool = False) -> None:
+        """Compute. Cell r is cut by rows[starts[r]:starts[r + 1]], each a.x + c >= 0 as (a, c)."""
+        n, count, entries = len(half), len(starts) - 1, len(rows)
+        if n > MOST_DIMENSION:
+            raise ValueError(f"cells of dimension {n} > {MOST_DIMENSION} have too many vertices")
+        self.volume = np.full(count, np.nan)
+        self.area = np.zeros(entries)
+        self.point = np.zeros((entries, n))
+        self.box_area = np.zeros((count, 2 * n))
+        self.ok = np.zeros(count, dtype=np.bool_)
+        self.counts = np.zeros(count, dtype=np.int64)
+        room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
+        self.vertices = np.zeros((count if vertices else 0, room, n))
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows[:, :n], rows[:, :n]))
+        unit = np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1.0)[:, None])
+        arguments = (self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
+        _cells(n, np.ascontiguousarray(half), np.ascontiguousarray(starts, dtype=np.int64), unit, MOST_VERTICES, *arguments)
+
+
+def polygons(half: Array, starts: Array, rows: Array) -> list[np.ndarray]:
+    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell."""
+    geometry = CellGeometry(half, starts, rows, vertices=True)
+    result = []
+    for points, count in zip(geometry.vertices, geometry.counts, strict=True):
+        corner = points[:count]
+        if count:
+            spread = corner - corner.mean(axis=0)
+            corner = corner[np.argsort(np.arctan2(spread[:, 1], spread[:, 0]))]
+        result.append(corner)
+    return result

@@ -1,0 +1,53 @@
+"""Volume-weighted measures of the gradient: total variation and kink variation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.complex.pieces import edge_batches, equal_maps
+from polylc.complex.regions import Complex
+
+
+def total_variation(complex_: Complex) -> dict[str, float]:
+    """Mean norm of the Jacobian over the neighbourhood, in the Frobenius and the operator (spectral) norm.
+
+    Notes
+    -----
+    TV = sum_R (|R| / |U|) ||J_R||, Patel & Montufar (ICML 2025) with p uniform on U.
+    """
+    share = complex_.geometry.volume / float(complex_.domain.volume)
+    frobenius = operator = 0.0
+    for rows, jacobian in complex_.jacobians():
+        frobenius += float(share[rows] @ np.sqrt(np.einsum("rij,rij->r", jacobian, jacobian)))
+        operator += float(share[rows] @ spectral_norms(jacobian))
+    return {"frobenius": frobenius, "operator": operator}
+
+
+def spectral_norms(jacobians: np.ndarray) -> np.ndarray:
+    """Largest singular value of each matrix; shape (R,)."""
+    if not len(jacobians):
+        return np.zeros(0)
+    result: np.ndarray = np.linalg.norm(jacobians, ord=2, axis=(1, 2))
+    return result
+
+
+def facet_areas(complex_: Complex, graph: RegionGraph) -> np.ndarray:
+    """Area of each edge's facet, as seen from its first region (from the second where only that one names it)."""
+    result: np.ndarray = complex_.geometry.area[graph.entry()]
+    return result
+
+
+def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
+    """Frobenius norm of the jump of the Jacobian across each edge, 0 where the function does not bend; shape (E,)."""
+    result = np.zeros(len(graph))
+    for rows in edge_batches(complex_, len(graph)):
+        left, right = complex_.maps(graph.first[rows]), complex_.maps(graph.second[rows])
+        jump = (left.map - right.map)[:, :, :-1] / complex_.domain.half
+        result[rows] = np.where(equal_maps(left, right), 0.0, np.sqrt((jump**2).sum(axis=(1, 2))))
+    return result
+
+
+def kink_variation(complex_: Complex, graph: RegionGraph) -> float:
+    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation)."""
+    return float(facet_areas(complex_, graph) @ jumps(complex_, graph)) / float(complex_.domain.volume)

@@ -1,0 +1,237 @@
+"""Lowering: what readers call to turn a model's operations into the one internal form.
+
+A value inside the model is an affine expression of earlier hidden layers' outputs. Linear operations act on the
+expression, a piecewise linear unit turns it into a new hidden layer. All rewriting, and the log of it, happens here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.errors import ModelError
+from polylc.network.form import Affine, Layer, Network
+
+_MOST_ENTRIES = 2**28  # of one unrolled matrix: 2 GB
+
+
+@dataclass(frozen=True)
+class Value:
+    """An affine expression: per source layer a matrix (None stands for the identity), and a bias; with its array shape."""
+
+    shape: tuple[int, ...]
+    terms: tuple[tuple[int, np.ndarray | None], ...]
+    bias: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.bias)
+
+
+class Builder:
+    """Collects hidden layers while a reader walks through a model.
+
+    Parameters
+    ----------
+    source : str
+        The model's name, for messages.
+    input_shape : sequence of int
+        Shape of one input, without a batch dimension.
+    """
+
+    def __init__(self, source: str, input_shape: Sequence[int]) -> None:
+        self.source = source
+        self.layers: list[Layer] = []
+        self.log: list[str] = []
+        size = math.prod(input_shape)
+        self.inputs = size
+        self.input = Value(tuple(input_shape), ((0, None),), np.zeros(size))
+
+    def note(self, text: str) -> None:
+        """Add a line to the log of rewrites (once)."""
+        if text not in self.log:
+            self.log.append(text)
+
+    # ---- linear operations -------------------------------------------------------------------------------------
+    def linear(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, name: str) -> Value:
+        """weight @ value + bias on a flat value."""
+        weight = np.asarray(weight, dtype=np.float64)
+        if len(value.shape) != 1:
+            raise ModelError(f"{self.source}: {name} gets a value of shape {value.shape}; flatten it first")
+        return self._map(value, weight, bias, (weight.shape[0],), name)
+
+    def _map(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, shape: tuple[int, ...], name: str) -> Value:
+        if weight.shape[1] != value.size:
+            raise ModelError(f"{self.source}: {name} expects {weight.shape[1]} inputs but gets {value.size}")
+        offset = np.zeros(weight.shape[0]) if bias is None else np.asarray(bias, dtype=np.float64)
+        if offset.shape != (weight.shape[0],):
+            raise ModelError(f"{self.source}: {name} has a bias of shape {offset.shape}, expected {(weight.shape[0],)}")
+        terms = tuple((source, weight if matrix is None else weight @ matrix) for source, matrix in value.terms)
+        if any(matrix is not None for _, matrix in value.terms):
+            self.note(f"{name}: folded with the affine map before it in float64; the network analysed is the folded one")
+        if value.bias.any():
+            offset = weight @ value.bias + offset
+            if all(matrix is None for _, matrix in value.terms):
+                self.note(f"{name}: a constant shift of its input folded into the bias in float64")
+        return Value(shape, terms, offset)
+
+    def scale_shift(self, value: Value, scale: np.ndarray | None, shift: np.ndarray | None, name: str) -> Value:
+        """Entrywise scale * value + shift; both broadcast to the value's shape."""
+        result = self._scale_shift(value, scale, shift)
+        shifted = value.bias.any()
+        scaled = scale is not None and (np.abs(scale) != 1).any() and (shifted or any(m is not None for _, m in value.terms))
+        if scaled or (shift is not None and shifted):  # a factor of an identity and a shift of zero are exact
+            self.note(f"{name}: folded as a constant factor or shift in float64; the network analysed is the folded one")
+        return result
+
+    @staticmethod
+    def _scale_shift(value: Value, scale: np.ndarray | None, shift: np.ndarray | None) -> Value:
+        terms, bias = value.terms, value.bias
+        if scale is not None:
+            factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), value.shape).ravel()
+            terms = tuple((s, np.diag(factor) if m is None else factor[:, None] * m) for s, m in terms)
+            bias = factor * bias
+        if shift is not None:
+            bias = bias + np.broadcast_to(np.asarray(shift, dtype=np.float64), value.shape).ravel()
+        return Value(value.shape, terms, bias)
+
+    def batch_norm(
+        self, value: Value, mean: np.ndarray, variance: np.ndarray, eps: float, gamma: np.ndarray | None, beta: np.ndarray | None, name: str
+    ) -> Value:
+        """Batch normalisation in evaluation mode; channels are the first axis of the value's shape."""
+        mean, variance = np.asarray(mean, dtype=np.float64), np.asarray(variance, dtype=np.float64)
+        if mean.shape != (value.shape[0],):
+            raise ModelError(f"{self.source}: {name} normalises {mean.size} channels but gets {value.shape[0]}")
+        factor = 1.0 / np.sqrt(variance + eps)
+        if gamma is not None:
+            factor = factor * np.asarray(gamma, dtype=np.float64)
+        shift = -mean * factor
+        if beta is not None:
+            shift = shift + np.asarray(beta, dtype=np.float64)
+        axes = (slice(None), *([None] * (len(value.shape) - 1)))
+        self.note(f"{name}: batch normalisation (evaluation mode) folded in float64; the network analysed is the folded one")
+        return self._scale_shift(value, factor[axes], shift[axes])
+
+    def conv2d(
+        self,
+        value: Value,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        stride: tuple[int, int],
+        pads: tuple[int, int, int, int],
+        dilation: tuple[int, int],
+        groups: int,
+        name: str,
+    ) -> Value:
+        """2-D convolution, unrolled into a matrix (exactly: every entry is a weight). `pads` is top, left, bottom, right."""
+        weight = np.asarray(weight, dtype=np.float64)
+        channels, height, width = self._image(value, name)
+        out_channels, per_group, kh, kw = weight.shape
+        if per_group * groups != channels or out_channels % groups:
+            raise ModelError(f"{self.source}: {name} expects {per_group * groups} channels but gets {channels}")
+        rows = _window(height, kh, stride[0], pads[0], pads[2], dilation[0], f"{self.source}: {name}")
+        columns = _window(width, kw, stride[1], pads[1], pads[3], dilation[1], f"{self.source}: {name}")
+        self._require_room(out_channels * len(rows) * len(columns), value.size, name)
+        matrix = np.zeros((out_channels, len(rows), len(columns), channels, height, width))
+        for out in range(out_channels):
+            first = (out // (out_channels // groups)) * per_group
+            for i, r in enumerate(rows):
+                for j, c in enumerate(columns):
+                    for di in range(kh):
+                        for dj in range(kw):
+                            y, x = r + di * dilation[0], c + dj * dilation[1]
+                            if 0 <= y < height and 0 <= x < width:
+                                matrix[out, i, j, first : first + per_group, y, x] = weight[out, :, di, dj]
+        shape = (out_channels, len(rows), len(columns))
+        full = None if bias is None else np.repeat(np.asarray(bias, dtype=np.float64), len(rows) * len(columns))
+        self.note(f"{name}: convolution unrolled into a {math.prod(shape)} x {value.size} matrix")
+        return self._map(value, matrix.reshape(math.prod(shape), value.size), full, shape, name)
+
+    def avg_pool2d(
+        self,
+        value: Value,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        pads: tuple[int, int, int, int],
+        name: str,
+        count_include_pad: bool = True,
+    ) -> Value:
+        """2-D average pooling (floor mode). `pads` is top, left, bottom, right."""
+        channels, height, width = self._image(value, name)
+        rows = _window(height, kernel[0], stride[0], pads[0], pads[2], 1, f"{self.source}: {name}")
+        columns = _window(width, kernel[1], stride[1], pads[1], pads[3], 1, f"{self.source}: {name}")
+        self._require_room(channels * len(rows) * len(columns), value.size, name)
+        plane = np.zeros((len(rows), len(columns), height, width))
+        for i, r in enumerate(rows):
+            for j, c in enumerate(columns):
+                ys, xs = slice(max(r, 0), min(r + kernel[0], height)), slice(max(c, 0), min(c + kernel[1], width))
+                inside = (ys.stop - ys.start) * (xs.stop - xs.start)
+                plane[i, j, ys, xs] = 1.0 / (kernel[0] * kernel[1] if count_include_pad else inside)
+        matrix = np.kron(np.eye(channels), plane.reshape(len(rows) * len(columns), height * width))
+        self.note(f"{name}: average pooling unrolled into a matrix, its factors rounded to float64")
+        return self._map(value, matrix, None, (channels, len(rows), len(columns)), name)
+
+    def _require_room(self, rows: int, columns: int, name: str) -> None:
+        if rows * columns > _MOST_ENTRIES:
+            raise ModelError(f"{self.source}: {name} unrolls into a {rows} x {columns} matrix, which is too large; polylc is made for small networks")
+
+    def _image(self, value: Value, name: str) -> tuple[int, int, int]:
+        if len(value.shape) != 3:
+            raise ModelError(f"{self.source}: {name} needs an image (channels, height, width) but gets shape {value.shape}")
+        channels, height, width = value.shape
+        return channels, height, width
+
+    def reshape(self, value: Value, shape: Sequence[int], name: str) -> Value:
+        """Another shape of the same entries; one entry may be -1."""
+        target = list(shape)
+        if target.count(-1) == 1:
+            known = math.prod(d for d in target if d != -1)
+            target[target.index(-1)] = value.size // known if known else 0
+        if math.prod(target) != value.size:
+            raise ModelError(f"{self.source}: {name} cannot make shape {tuple(shape)} of {value.size} entries")
+        return Value(tuple(target), value.terms, value.bias)
+
+    def add(self, left: Value, right: Value, name: str, sign: float = 1.0) -> Value:
+        """left + sign * right, entry by entry (a residual sum)."""
+        if left.size != right.size:
+            raise ModelError(f"{self.source}: {name} adds values of sizes {left.size} and {right.size}")
+        matrices: dict[int, np.ndarray] = {}
+        for value, factor in ((left, 1.0), (right, sign)):
+            for source, matrix in value.terms:
+                full = factor * (np.eye(value.size) if matrix is None else matrix)
+                matrices[source] = matrices[source] + full if source in matrices else full
+        return Value(left.shape, tuple(sorted(matrices.items())), left.bias + sign * right.bias)
+
+    # ---- piecewise linear units --------------------------------------------------------------------------------
+    def units(self, value: Value, negative: float | np.ndarray, positive: float | np.ndarray, name: str) -> Value:
+        """A new hidden layer of units with slopes `negative` below and `positive` above zero."""
+        size = value.size
+        below = np.broadcast_to(np.asarray(negative, dtype=np.float64), (size,)).copy()
+        above = np.broadcast_to(np.asarray(positive, dtype=np.float64), (size,)).copy()
+        if (below == above).all():
+            self.note(f"{name}: both slopes are equal, so it is linear and makes no neuron")
+            return self.scale_shift(value, above.reshape(value.shape), None, name) if (above != 1).any() else value
+        self.layers.append(Layer(self._affine(value), below, above))
+        return Value(value.shape, ((len(self.layers), None),), np.zeros(size))
+
+    def relu(self, value: Value, name: str) -> Value:
+        """Rectified linear units."""
+        return self.units(value, 0.0, 1.0, name)
+
+    def _affine(self, value: Value) -> Affine:
+        return Affine(tuple((s, np.eye(value.size) if m is None else np.ascontiguousarray(m)) for s, m in value.terms), value.bias)
+
+    def finish(self, value: Value, sha256: str = "") -> Network:
+        """The network with output `value`."""
+        return Network(self.inputs, tuple(self.layers), self._affine(value), source=self.source, sha256=sha256, log=tuple(self.log))
+
+
+def _window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, where: str) -> range:
+    count = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+    if count < 1:
+        raise ModelError(f"{where}: its window of {kernel} does not fit into {size} entries")
+    return range(-before, -before + count * stride, stride)

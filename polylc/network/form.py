@@ -1,0 +1,204 @@
+"""The one internal form: affine maps of earlier outputs, and units with one breakpoint at zero.
+
+Every network that polylc reads becomes hidden layers 1..L and an output map. Layer l computes
+
+    z_l = sum_s W_{l,s} h_s + b_l,      h_l = positive_l * z_l where z_l > 0, else negative_l * z_l,
+
+where h_0 = x is the input and s runs over any earlier layers. A chain has the one term s = l - 1; a residual sum or a
+concatenation has several. ReLU has slopes (0, 1), LeakyReLU (a, 1), the absolute value (-1, 1). A unit with several
+breakpoints is several neurons with shifted biases, recombined by the next affine map; a maximum is
+max(u, v) = v + ReLU(u - v). So engines only ever know "a neuron is one hyperplane in its cell".
+
+Weights are doubles taken as the exact rationals that they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from polylc.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Affine:
+    """z = sum of weight @ h_source over `terms`, plus `bias`.
+
+    Attributes
+    ----------
+    terms : tuple of (int, ndarray)
+        Source layer (0 is the input) and weight matrix of shape (size, width of the source).
+    bias : ndarray
+        Shape (size,).
+    """
+
+    terms: tuple[tuple[int, np.ndarray], ...]
+    bias: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.bias)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden layer: an affine map and the slopes of its units on either side of zero."""
+
+    affine: Affine
+    negative: np.ndarray
+    positive: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Number of neurons."""
+        return self.affine.size
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A continuous piecewise linear function R^inputs -> R^outputs.
+
+    Attributes
+    ----------
+    inputs : int
+        Dimension of the input.
+    layers : tuple of Layer
+        Hidden layers 1..L, each reading only earlier ones.
+    output : Affine
+        The output map; it may read any hidden layer and the input.
+    source : str
+        Where the network came from: a file name or a class name.
+    sha256 : str
+        Hash of the model file, or of the weights if there was no file.
+    log : tuple of str
+        Every rewrite made on the way from the model to this form, in words.
+    """
+
+    inputs: int
+    layers: tuple[Layer, ...]
+    output: Affine
+    source: str = "memory"
+    sha256: str = ""
+    log: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        widths = [self.inputs, *(layer.width for layer in self.layers)]
+        if self.inputs < 1 or self.output.size < 1:
+            raise ModelError(f"{self.source}: a network needs at least one input and one output")
+        for index, (name, affine) in enumerate(self._named_affines()):
+            for source, weight in affine.terms:
+                if not 0 <= source <= index:
+                    raise ModelError(f"{self.source}: {name} reads layer {source}, which is not before it")
+                if weight.shape != (affine.size, widths[source]):
+                    raise ModelError(f"{self.source}: {name} has a weight of shape {weight.shape}, expected {(affine.size, widths[source])}")
+                if weight.dtype != np.float64 or affine.bias.dtype != np.float64:
+                    raise ModelError(f"{self.source}: {name} has weights that are not float64")
+                _require_finite(weight, f"{self.source}: weights of {name}")
+            _require_finite(affine.bias, f"{self.source}: bias of {name}")
+        for index, layer in enumerate(self.layers, start=1):
+            _require_finite(np.concatenate([layer.negative, layer.positive]), f"{self.source}: slopes of hidden layer {index}")
+        if not self.sha256:
+            object.__setattr__(self, "sha256", self.weights_sha256)
+
+    def _named_affines(self) -> Iterator[tuple[str, Affine]]:
+        for index, layer in enumerate(self.layers, start=1):
+            yield f"hidden layer {index}", layer.affine
+        yield "the output map", self.output
+
+    @property
+    def outputs(self) -> int:
+        """Dimension of the output."""
+        return self.output.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of neurons of each hidden layer."""
+        return tuple(layer.width for layer in self.layers)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """Index of each hidden layer's first neuron in a pattern, and the number of neurons last; shape (L + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.widths)]).astype(np.int64)
+
+    @property
+    def neurons(self) -> int:
+        """Number of hidden neurons, the length of an activation pattern."""
+        return int(sum(self.widths))
+
+    @cached_property
+    def layer_of(self) -> np.ndarray:
+        """Layer (from 0) of each neuron; shape (neurons,)."""
+        return np.repeat(np.arange(len(self.layers)), self.widths)
+
+    @cached_property
+    def slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes of all neurons below and above zero; two arrays of shape (neurons,)."""
+        empty = np.zeros(0)
+        return (
+            np.concatenate([empty, *(layer.negative for layer in self.layers)]),
+            np.concatenate([empty, *(layer.positive for layer in self.layers)]),
+        )
+
+    @cached_property
+    def is_chain(self) -> bool:
+        """Whether every affine map reads only the layer before it."""
+        return all([s for s, _ in affine.terms] == [index] for index, (_, affine) in enumerate(self._named_affines()))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the internal form: shapes, sources, weights, biases and slopes as little-endian doubles."""
+        digest = hashlib.sha256(b"polylc.network/1")
+
+        def put(array: np.ndarray) -> None:
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+
+        for _, affine in self._named_affines():
+            for source, weight in affine.terms:
+                digest.update(f"term {source}".encode())
+                put(weight)
+            put(affine.bias)
+        for layer in self.layers:
+            put(layer.negative)
+            put(layer.positive)
+        return digest.hexdigest()
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Outputs at points of shape (..., inputs), in floating point."""
+        from polylc.network.evaluate import forward
+
+        return forward(self, points)
+
+    def __repr__(self) -> str:
+        shape = "-".join(str(w) for w in (self.inputs, *self.widths, self.outputs))
+        return f"Network({shape}, source={self.source!r})"
+
+
+def _require_finite(array: np.ndarray, what: str) -> None:
+    if not np.isfinite(array).all():
+        kind = "NaN" if np.isnan(array).any() else "infinity"
+        raise ModelError(f"{what} contain {kind}; polylc needs finite weights")
+
+
+def chain(weights: list[np.ndarray], biases: list[np.ndarray], *, negative_slope: float = 0.0, source: str = "memory") -> Network:
+    """A fully connected ReLU (or LeakyReLU) chain from its weight matrices and biases.
+
+    Parameters
+    ----------
+    weights : list of array_like, shape (n_out, n_in)
+        One matrix per affine map; the last is the output map.
+    biases : list of array_like, shape (n_out,)
+    negative_slope : float
+        Slope of the units below zero.
+    """
+    affines = [
+        Affine(((index, np.array(w, dtype=np.float64, ndmin=2)),), np.array(b, dtype=np.float64, ndmin=1))
+        for index, (w, b) in enumerate(zip(weights, biases, strict=True))
+    ]
+    layers = tuple(Layer(a, np.full(a.size, float(negative_slope)), np.ones(a.size)) for a in affines[:-1])
+    return Network(affines[0].terms[0][1].shape[1], layers, affines[-1], source=source)

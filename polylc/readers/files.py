@@ -1,0 +1,41 @@
+"""Files as bytes, and what can be wrong with them before their format matters."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from polylc.errors import PolylcError
+
+
+def read_file(path: str | Path, error: type[PolylcError]) -> bytes:
+    """The whole content of a file, read once, so that what is hashed is what is parsed.
+
+    Raises
+    ------
+    `error`
+        If the file is missing, a directory, unreadable or empty.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise error(f"{path}: there is no such file; check the path") from None
+    except IsADirectoryError:
+        raise error(f"{path}: this is a directory; name a file in it") from None
+    except (OSError, ValueError) as failure:
+        raise error(f"{path}: the file cannot be read ({first_line(failure)}); check its path and permissions") from None
+    if not content:
+        raise error(f"{path}: the file is empty; write it again")
+    return content
+
+
+def sha256_of(content: bytes) -> str:
+    """Hexadecimal SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def first_line(failure: BaseException, limit: int = 160) -> str:
+    """The first sentence or so of an error of another library, to quote in a message of one line."""
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    text = lines[0] if lines else type(failure).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,134 @@
+"""A complex for others: a table of regions, a networkx graph, GraphML and npz files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.complex.pieces import pieces
+from polylc.complex.regions import Complex
+from polylc.errors import UsageError
+from polylc.measures.variation import facet_areas, jumps, spectral_norms
+
+if TYPE_CHECKING:
+    from polylc.report.schema import Report
+
+
+def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.ndarray]:
+    """Columns with one row per region.
+
+    `pattern` (a string of bits, first neuron first), `x0`, `x1`, ... (a point inside), `gradient` (spectral norm of the
+    Jacobian), `volume` (dimension <= 6), and with a graph `neighbours` and `piece`.
+    """
+    count = len(complex_)
+    columns: dict[str, np.ndarray] = {"region": np.arange(count)}
+    bits = complex_.patterns().astype(np.uint8) + ord("0")
+    columns["pattern"] = np.array([row.tobytes().decode() for row in bits], dtype=object)
+    points = complex_.points
+    columns |= {f"x{j}": points[:, j] for j in range(points.shape[1])}
+    gradient = np.empty(count)
+    for rows, jacobian in complex_.jacobians():
+        gradient[rows] = spectral_norms(jacobian)
+    columns["gradient"] = gradient
+    if complex_.has_geometry:
+        columns["volume"] = complex_.geometry.volume
+    if graph is not None:
+        columns["neighbours"] = np.bincount(np.concatenate([graph.first, graph.second]), minlength=count)
+        columns["piece"] = pieces(complex_, graph)
+    return columns
+
+
+def edge_table(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
+    """Columns with one row per edge: `first`, `second`, `neuron`, `flips`, and for dimension <= 6 `area`; `jump`."""
+    columns = {"first": graph.first, "second": graph.second, "neuron": graph.neurons(complex_), "flips": graph.flips}
+    if complex_.has_geometry:
+        columns["area"] = facet_areas(complex_, graph)
+    columns["jump"] = jumps(complex_, graph)
+    return columns
+
+
+def summary_rows(report: Report) -> dict[str, list[Any]]:
+    """Columns with one row per neighbourhood of a report; intervals by their lower ends."""
+
+    def low(pair: Any) -> float:
+        return float("nan") if pair is None or pair[0] is None else pair[0]
+
+    rows = []
+    for entry in report.neighbourhoods:
+        complexity, variation, robust = entry.local_complexity, entry.total_variation, entry.robustness
+        row: dict[str, Any] = {name: getattr(entry, name) for name in ("index", "status", "regions", "pieces", "affine_functions", "adjacencies")}
+        row |= {f"local_complexity_{k}": low(complexity and getattr(complexity, k)) for k in ("activation", "activation_set", "open", "function")}
+        row |= {f"total_variation_{k}": low(variation and getattr(variation, k)) for k in ("frobenius", "operator")}
+        row["kink_variation"] = low(entry.kink_variation)
+        constants = {c.norm: c.value for c in entry.lipschitz or [] if c.target == "jacobian"}
+        row |= {f"lipschitz_jacobian_{norm}": low(constants.get(norm)) for norm in ("linf", "l2", "l1")}
+        row |= {"label": robust and robust.label, "robust": robust and robust.robust, "distance": low(robust and robust.distance)}
+        rows.append(row | {"seconds": entry.seconds})
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def data_frame(columns: Any) -> Any:
+    """A pandas DataFrame of columns.
+
+    Raises
+    ------
+    UsageError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise UsageError("to_frame needs pandas; install it with: pip install 'polylc[frame]'") from None
+    return pandas.DataFrame(columns)
+
+
+def to_networkx(complex_: Complex, graph: RegionGraph) -> Any:
+    """The region graph as a networkx.Graph with the columns of both tables as attributes."""
+    import networkx
+
+    result = networkx.Graph()
+    regions, edges = region_table(complex_, graph), edge_table(complex_, graph)
+    names = [name for name in regions if name != "region"]
+    values = [regions[name].tolist() for name in names]
+    result.add_nodes_from((r, dict(zip(names, row, strict=True))) for r, row in enumerate(zip(*values, strict=True)))
+    names = [name for name in edges if name not in ("first", "second")]
+    values = [edges[name].tolist() for name in names]
+    ends = zip(edges["first"].tolist(), edges["second"].tolist(), strict=True)
+    result.add_edges_from((a, b, dict(zip(names, row, strict=True))) for (a, b), row in zip(ends, zip(*values, strict=True), strict=True))
+    return result
+
+
+def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
+    """Write the region graph as .graphml or .npz.
+
+    The .npz holds `patterns` (packed uint64 words), `points`, `maps` (regions x outputs x (n + 1), x -> A x + b in the
+    free coordinates), the columns of the edges, and `volumes` where they are known.
+    """
+    if path.suffix == ".graphml":
+        import networkx
+
+        networkx.write_graphml(to_networkx(complex_, graph), path)
+    elif path.suffix == ".npz":
+        regions = {"patterns": complex_.bits, "points": complex_.points}
+        if complex_.has_geometry:
+            regions["volumes"] = complex_.geometry.volume
+        arrays = {**regions, "maps": affine_maps(complex_), **edge_table(complex_, graph)}
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    else:
+        raise UsageError(f"{path}: graphs are written as .graphml or .npz")
+
+
+def affine_maps(complex_: Complex) -> np.ndarray:
+    """Affine maps f(x) = A x + b of all regions in the free coordinates of the input; shape (R, outputs, k + 1)."""
+    domain = complex_.domain
+    result = np.empty((len(complex_), complex_.network.outputs, domain.dimension + 1))
+    middle = domain.middle[domain.free]
+    for rows in complex_.batches():
+        maps = complex_.maps(rows).map
+        gradient = maps[:, :, :-1] / domain.half
+        result[rows, :, :-1] = gradient
+        result[rows, :, -1] = maps[:, :, -1] - gradient @ middle
+    return result

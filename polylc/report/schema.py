@@ -1,0 +1,254 @@
+"""The JSON report, schema `polylc.report/1` (DESIGN section 5). Keys may be added, none of these renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import polylc
+from polylc.exact.quantity import Quantity
+from polylc.network.form import Network
+from polylc.report.result import Refusal, Result
+
+Pair = tuple[float | None, float | None]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NetworkInfo(_Model):
+    """The network as it was read."""
+
+    source: str
+    sha256: str
+    weights_sha256: str
+    inputs: int
+    outputs: int
+    neurons: list[int]
+    rewrites: list[str]
+
+
+class LocalComplexity(_Model):
+    """LC_0 in its versions, and LC^dec by noise level."""
+
+    activation: Pair
+    activation_set: Pair
+    open: Pair
+    function: Pair
+    sigma: dict[str, Pair] | None = None
+
+
+class TotalVariation(_Model):
+    """Mean norm of the Jacobian."""
+
+    frobenius: Pair
+    operator: Pair
+
+
+class LocalRankRow(_Model):
+    """Rank of one layer's Jacobian."""
+
+    layer: int
+    min: int
+    max: int
+    mean: Pair | None
+
+
+class LipschitzRow(_Model):
+    """One Lipschitz constant."""
+
+    target: str
+    norm: Literal["linf", "l2", "l1"]
+    value: Pair
+
+
+class RobustnessRow(_Model):
+    """Whether the label is constant, and the nearest adversarial point."""
+
+    label: int
+    robust: bool | None
+    distance: Pair | None
+    adversarial: list[float] | None
+    adversarial_exact: list[str] | None
+
+
+class Bound(_Model):
+    """An inequality with both sides."""
+
+    name: str
+    left: Pair
+    right: Pair
+    holds: bool | None
+
+
+class NeighbourhoodReport(_Model):
+    """Answers for one neighbourhood; for a refused row all but index, status and notes are null."""
+
+    index: int
+    center: list[float] | None = None
+    norm: Literal["linf", "l2", "l1"] | None = None
+    radius: float | list[float] | None = None
+    lower: list[float] | None = None
+    upper: list[float] | None = None
+    status: Literal["certified", "enumerated", "partial", "refused"]
+    engine: str | None = None
+    regions: int | None = None
+    pieces: int | None = None
+    affine_functions: int | None = None
+    adjacencies: int | None = None
+    volume: Pair | None = None
+    local_complexity: LocalComplexity | None = None
+    kink_variation: Pair | None = None
+    total_variation: TotalVariation | None = None
+    local_rank: list[LocalRankRow] | None = None
+    lipschitz: list[LipschitzRow] | None = None
+    robustness: RobustnessRow | None = None
+    bounds: list[Bound] | None = None
+    notes: dict[str, str]
+    seconds: float = 0.0
+
+
+class Summary(_Model):
+    """Over all neighbourhoods of the run. Means are over those that have the value."""
+
+    neighbourhoods: int
+    certified: int
+    enumerated: int
+    partial: int
+    refused: int
+    robust: int
+    not_robust: int
+    mean_regions: float | None
+    mean_local_complexity: float | None
+    mean_total_variation: float | None
+    mean_lipschitz_jacobian_l2: float | None
+    smallest_distance: float | None
+    seconds: float
+
+
+class Report(_Model):
+    """The whole report."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    format: Literal["polylc.report/1"] = Field(default="polylc.report/1", alias="schema")
+    version: str
+    network: NetworkInfo
+    neighbourhoods: list[NeighbourhoodReport]
+    summary: Summary
+
+
+def _pair(value: Quantity | None) -> Pair | None:
+    return None if value is None else (value.lower, value.upper)
+
+
+def _same(value: float) -> Pair:
+    return value, value
+
+
+def _floats(values: Sequence[Fraction]) -> list[float]:
+    return [float(v) for v in values]
+
+
+def robustness_row(result: Result) -> RobustnessRow | None:
+    """The robustness entry of a result."""
+    found = result.answers.robustness
+    if found is None:
+        return None
+    robust: bool | None = found.robust
+    distance: Pair | None = None
+    if found.robust and not result.complete:
+        robust = None
+    elif result.domain.center is not None and result.domain.radius is not None:
+        if not found.robust and result.complete and found.distance is not None:
+            distance = _same(found.distance)
+        elif found.robust:
+            distance = float(min(r for r in result.domain.radius if r > 0)), None
+    return RobustnessRow(
+        label=found.label,
+        robust=robust,
+        distance=distance,
+        adversarial=None if found.adversarial is None else found.adversarial.tolist(),
+        adversarial_exact=None,
+    )
+
+
+def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
+    """The report entry of one result."""
+    if isinstance(result, Refusal):
+        return NeighbourhoodReport(index=result.index, status="refused", notes={"refused": result.reason})
+    domain, answers = result.domain, result.answers
+    radius: float | list[float] | None = None
+    if domain.radius is not None:
+        radius = float(domain.radius[0]) if len(domain.radius) == 1 else _floats(domain.radius)
+    complexity, variation = answers.local_complexity, answers.total_variation
+    return NeighbourhoodReport(
+        index=result.index,
+        center=None if domain.center is None else _floats(domain.center),
+        norm=domain.norm if domain.center is not None else None,  # type: ignore[arg-type]
+        radius=radius,
+        lower=_floats(domain.lower),
+        upper=_floats(domain.upper),
+        status=result.status,  # type: ignore[arg-type]
+        engine=result.engine,
+        regions=result.regions,
+        pieces=answers.pieces,
+        affine_functions=answers.affine_functions,
+        adjacencies=answers.adjacencies,
+        volume=_pair(result.volume),
+        local_complexity=None if complexity is None else LocalComplexity(**{k: _pair(v) for k, v in complexity.items()}),  # type: ignore[arg-type]
+        kink_variation=_pair(answers.kink_variation),
+        total_variation=None if variation is None else TotalVariation(**{k: _pair(v) for k, v in variation.items()}),  # type: ignore[arg-type]
+        local_rank=None
+        if answers.local_rank is None
+        else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=None if r.mean is None else _same(r.mean)) for r in answers.local_rank],
+        lipschitz=None
+        if answers.lipschitz is None
+        else [LipschitzRow(target=c.target, norm=c.norm, value=_same(c.value)) for c in answers.lipschitz],  # type: ignore[arg-type]
+        robustness=robustness_row(result),
+        notes=result.notes,
+        seconds=round(result.seconds, 6),
+    )
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def build_report(network: Network, results: Sequence[Result | Refusal], seconds: float) -> Report:
+    """The report of a run."""
+    entries = [neighbourhood_report(r) for r in results]
+    done = [e for e in entries if e.status in ("certified", "enumerated")]
+    answers = [e.robustness for e in entries if e.robustness is not None]
+    distances = [a.distance[0] for a in answers if a.robust is False and a.distance is not None and a.distance[0] is not None]
+    jacobian = [row.value[0] for e in done for row in e.lipschitz or [] if row.target == "jacobian" and row.norm == "l2"]
+    count = {status: sum(e.status == status for e in entries) for status in ("certified", "enumerated", "partial", "refused")}
+    return Report(
+        version=polylc.__version__,
+        network=NetworkInfo(
+            source=network.source,
+            sha256=network.sha256,
+            weights_sha256=network.weights_sha256,
+            inputs=network.inputs,
+            outputs=network.outputs,
+            neurons=list(network.widths),
+            rewrites=list(network.log),
+        ),
+        neighbourhoods=entries,
+        summary=Summary(
+            neighbourhoods=len(entries),
+            **count,
+            robust=sum(a.robust is True for a in answers),
+            not_robust=sum(a.robust is False for a in answers),
+            mean_regions=_mean([float(e.regions) for e in done if e.regions is not None]),
+            mean_local_complexity=_mean([e.local_complexity.activation[0] for e in done if e.local_complexity]),  # type: ignore[misc]
+            mean_total_variation=_mean([e.total_variation.frobenius[0] for e in done if e.total_variation]),  # type: ignore[misc]
+            mean_lipschitz_jacobian_l2=_mean([v for v in jacobian if v is not None]),
+            smallest_distance=min(distances, default=None),
+            seconds=round(seconds, 6),
+        ),
+    )

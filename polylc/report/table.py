@@ -1,0 +1,209 @@
+"""Results on screen: one table for one neighbourhood, one row each for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from polylc.exact.quantity import Quantity, floating
+from polylc.measures.lipschitz import NORMS
+from polylc.network.form import Network
+from polylc.report.result import Refusal, Result
+from polylc.report.schema import robustness_row
+
+STATUS = {
+    "certified": "complete, and every claim backed by exact arithmetic",
+    "enumerated": "complete in floating point; numbers marked ~ are not proved",
+    "partial": "stopped early; counts are lower bounds (>=)",
+}
+
+
+def network_line(network: Network) -> str:
+    """The network in one line: source, shape, neurons."""
+    shape = "-".join(str(w) for w in (network.inputs, *network.widths, network.outputs))
+    return f"{network.source}: {shape}, {network.neurons} hidden neurons in {len(network.layers)} layers"
+
+
+def _domain_text(result: Result) -> str:
+    domain = result.domain
+    fixed = domain.inputs - domain.dimension
+    rest = f", {fixed} coordinates fixed" if fixed else ""
+    if domain.center is None or domain.radius is None:
+        return f"box in dimension {domain.dimension}{rest}, volume {result.volume.show()}"
+    radius = f"{float(domain.radius[0]):g}" if len(domain.radius) == 1 else "per coordinate"
+    full = [r * 2 for r in (domain.radius * domain.inputs if len(domain.radius) == 1 else domain.radius)]
+    clipped = any(b - a < d for a, b, d in zip(domain.lower, domain.upper, full, strict=True))
+    return f"linf ball of radius {radius}{', clipped,' if clipped else ''} in dimension {domain.dimension}{rest}"
+
+
+def _count(value: int | None, complete: bool) -> str:
+    return "-" if value is None else f"{value}" if complete else f">= {value}"
+
+
+def _robust_text(result: Result) -> tuple[str, str]:
+    """The answer and the distance."""
+    row, found = robustness_row(result), result.answers.robustness
+    if row is None or found is None:
+        return "-", "-"
+    answer = {True: "yes", False: "no", None: "not known"}[row.robust]
+    if row.distance is None or row.distance[0] is None:
+        return answer, "-" if found.distance is None else f"<= {found.distance:.7g}"
+    return answer, Quantity(row.distance[0], row.distance[1], floating(0).kind).show()
+
+
+def result_rows(result: Result) -> list[tuple[str, str]]:
+    """Names and values of a result, in the order in which a person wants to read them."""
+    answers, complete = result.answers, result.complete
+    rows = [("status", f"{result.status}: {STATUS[result.status]}")]
+    if not complete:
+        rows.append(("ended", result.outcome))
+    rows.append(("neighbourhood", _domain_text(result)))
+    rows.append(("regions", _count(result.regions, complete)))
+    if "counts" not in result.notes or answers.adjacencies is not None:
+        rows.append(("pieces", _count(answers.pieces, complete)))
+        rows.append(("affine functions", _count(answers.affine_functions, complete)))
+        rows.append(("adjacencies", _count(answers.adjacencies, complete)))
+    if answers.local_complexity is not None:
+        values = answers.local_complexity
+        main = values["activation"].show()
+        others = ", ".join(f"{k.replace('_', ' ')} {v.show()}" for k, v in values.items() if k != "activation")
+        same = all(np.isclose(v.value, values["activation"].value, rtol=1e-12, atol=0) for v in values.values())
+        rows.append(("local complexity", main + (" (all versions agree)" if same else f" ({others})")))
+    if answers.total_variation is not None:
+        values = answers.total_variation
+        rows.append(("total variation", f"{values['frobenius'].show()} Frobenius, {values['operator'].show()} operator"))
+    if answers.kink_variation is not None:
+        rows.append(("kink variation", answers.kink_variation.show()))
+    if answers.local_rank is not None:
+        rows.append(("local rank", ", ".join(_rank_text(r.layer, r.least, r.most, r.mean) for r in answers.local_rank)))
+    if answers.robustness is not None:
+        answer, distance = _robust_text(result)
+        where = ""
+        if answers.robustness.adversarial is not None and result.domain.inputs <= 8:
+            where = ", at (" + ", ".join(f"{v:.6g}" for v in answers.robustness.adversarial) + ")"
+        rows.append((f"robust for class {result.label}", answer))
+        rows.append(("adversarial distance", f"{distance}{where}"))
+    if answers.local_complexity is None and "local_complexity" in result.notes and result.notes["local_complexity"] != "not asked for" and complete:
+        rows.append(("volumes", result.notes["local_complexity"]))
+    for key in ("domain", "label", "pieces", "engine"):
+        if key in result.notes and complete:
+            rows.append(("note", result.notes[key]))
+    rows.append(("seconds", f"{result.seconds:.2f} ({result.regions / max(result.seconds, 1e-9):.0f} regions/s, engine {result.engine})"))
+    return rows
+
+
+def _rank_text(layer: int, least: int, most: int, mean: float | None) -> str:
+    extent = f"{least}" if least == most else f"{least} to {most}"
+    return f"layer {layer}: {extent}" + ("" if mean is None or least == most else f" (mean {floating(mean).show(5)})")
+
+
+def _lipschitz_table(result: Result) -> Table | None:
+    if result.answers.lipschitz is None:
+        return None
+    table = Table(title="Lipschitz constants", title_justify="left", box=None, pad_edge=False)
+    table.add_column("of")
+    for norm in NORMS:
+        table.add_column(norm, justify="right")
+    values = {(c.target, c.norm): c.value for c in result.answers.lipschitz}
+    for target in dict.fromkeys(c.target for c in result.answers.lipschitz):
+        table.add_row(target, *(floating(values[target, norm]).show() for norm in NORMS))
+    return table
+
+
+def show_one(console: Console, result: Result) -> None:
+    """Print all that is known of one neighbourhood."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, text in result_rows(result):
+        table.add_row(name, Text(text))
+    console.print(table)
+    constants = _lipschitz_table(result)
+    if constants is not None:
+        console.print()
+        console.print(constants)
+
+
+def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
+    """Print one row per neighbourhood, a line of means, and what the marks mean."""
+    results = [e for e in entries if isinstance(e, Result)]
+    columns = [name for name, wanted in _optional_columns(results) if wanted]
+    table = Table(box=None, pad_edge=False)
+    for name in ("row", "class", "regions"):
+        table.add_column(name, justify="right")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "robust" else "right")
+    table.add_column("status")
+    table.add_column("s", justify="right")
+    for entry in entries:
+        if isinstance(entry, Refusal):
+            table.add_row(str(entry.index), "", "", *("" for _ in columns), "refused", "")
+            continue
+        label = "-" if entry.label is None else str(entry.label)
+        cells = _cells(entry)
+        regions = _count(entry.regions, entry.complete)
+        table.add_row(str(entry.index), label, regions, *(cells[c] for c in columns), entry.status, f"{entry.seconds:.2f}")
+    console.print(table)
+    for entry in entries:
+        if isinstance(entry, Refusal):
+            console.print(Text(f"row {entry.index} refused: {entry.reason}"))
+    console.print()
+    console.print(Text(summary_line(entries)))
+    for status in dict.fromkeys(r.status for r in results):
+        console.print(Text(f"{status}: {STATUS[status]}"))
+
+
+def _optional_columns(results: Sequence[Result]) -> list[tuple[str, bool]]:
+    answers = [r.answers for r in results]
+    return [
+        ("pieces", any(a.pieces is not None for a in answers)),
+        ("edges", any(a.adjacencies is not None for a in answers)),
+        ("LC", any(a.local_complexity is not None for a in answers)),
+        ("TV", any(a.total_variation is not None for a in answers)),
+        ("Lip linf", any(a.lipschitz is not None for a in answers)),
+        ("Lip l2", any(a.lipschitz is not None for a in answers)),
+        ("robust", any(a.robustness is not None for a in answers)),
+        ("distance", any(a.robustness is not None for a in answers)),
+    ]
+
+
+def _cells(result: Result) -> dict[str, str]:
+    answers = result.answers
+    robust, distance = _robust_text(result)
+    constants = {(c.target, c.norm): c.value for c in answers.lipschitz or []}
+    return {
+        "pieces": _count(answers.pieces, result.complete),
+        "edges": _count(answers.adjacencies, result.complete),
+        "LC": "-" if answers.local_complexity is None else answers.local_complexity["activation"].show(6),
+        "TV": "-" if answers.total_variation is None else answers.total_variation["frobenius"].show(6),
+        "Lip linf": "-" if not constants else floating(constants["jacobian", "linf"]).show(6),
+        "Lip l2": "-" if not constants else floating(constants["jacobian", "l2"]).show(6),
+        "robust": robust,
+        "distance": distance,
+    }
+
+
+def summary_line(entries: Sequence[Result | Refusal]) -> str:
+    """Means and totals over the neighbourhoods that are complete."""
+    results = [e for e in entries if isinstance(e, Result)]
+    complete = [r for r in results if r.complete]
+    parts = [f"{len(entries)} neighbourhoods"]
+    for name, many in (("partial", len(results) - len(complete)), ("refused", len(entries) - len(results))):
+        if many:
+            parts.append(f"{many} {name}")
+    if complete:
+        parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
+    complexities = [r.answers.local_complexity["activation"].value for r in complete if r.answers.local_complexity is not None]
+    if complexities:
+        parts.append(f"mean LC ~{np.mean(complexities):.6g}")
+    variations = [r.answers.total_variation["frobenius"].value for r in complete if r.answers.total_variation is not None]
+    if variations:
+        parts.append(f"mean TV ~{np.mean(variations):.6g}")
+    asked = [robustness_row(r) for r in results if r.answers.robustness is not None]
+    if asked:
+        parts.append(f"robust {sum(a is not None and a.robust is True for a in asked)} of {len(asked)}")
+    return "; ".join(parts)

@@ -1,0 +1,75 @@
+"""Networks for tests: random ones, and ones in special position."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import strategies as st
+
+from polylc.network.form import Network, chain
+
+
+def random_net(widths: list[int], seed: int, *, negative_slope: float = 0.0) -> Network:
+    """Gaussian weights, no special position."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in itertools.pairwise(widths)]
+    biases = [0.5 * rng.normal(size=b) for b in widths[1:]]
+    return chain(weights, biases, negative_slope=negative_slope)
+
+
+def quarter_net(widths: list[int], seed: int) -> Network:
+    """Weights and biases in multiples of 1/4: ties are common."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.integers(-4, 5, size=(b, a)) / 4 for a, b in itertools.pairwise(widths)]
+    biases = [rng.integers(-4, 5, size=b) / 4 for b in widths[1:]]
+    return chain(weights, biases)
+
+
+def l1_net(n: int) -> Network:
+    """The l1 norm on R^n: sum of ReLU(x_i) + ReLU(-x_i)."""
+    return chain([np.vstack([np.eye(n), -np.eye(n)]), np.ones((1, 2 * n))], [np.zeros(2 * n), np.zeros(1)])
+
+
+def tent_net(folds: int) -> Network:
+    """The tent map on [0, 1] folded `folds` times: 2^folds regions of slope +-2^folds."""
+    first = np.array([[1.0], [1.0]])
+    fold = np.array([[2.0, -4.0], [2.0, -4.0]])
+    bias = np.array([0.0, -0.5])
+    return chain([first, *[fold] * (folds - 1), fold[:1]], [bias, *[bias] * (folds - 1), np.zeros(1)])
+
+
+SPECIAL: dict[str, Network] = {
+    "zero biases": chain(
+        [[[1.0, 2.0], [-1.0, 0.5], [0.5, -3.0]], [[1.0, -1.0, 0.5], [0.25, 1.0, -2.0]], [[1.0, 1.0]]], [[0.0] * 3, [0.0] * 2, [0.0]]
+    ),
+    "duplicates and negatives": chain(
+        [[[1.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [2.0, 1.0]], [[1.0, -1.0, 1.0, 1.0]]], [[0.25, 0.25, -0.25, 0.5], [0.0]]
+    ),
+    "dead layer": chain([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, -1.0], [-2.0, -1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [-1.0, -3.0], [2.0]]),
+    "constant": chain([[[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0]]], [[0.0, -1.0], [3.0]]),
+    "one neuron": chain([[[1.0, -1.0]], [[1.0]]], [[0.125], [0.0]]),
+    "no hidden layer": chain([[[1.0, -1.0], [0.0, 2.0]]], [[0.125, 0.0]]),
+    "pruned": chain([[[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]], [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], [[1.0, 1.0]]], [[0.0, 0.0, 0.0], [-0.5, 0.0], [0.0]]),
+    "through the corners": chain([[[1.0, 1.0], [1.0, -1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]]),
+    "in the boundary": chain([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[1.0, 1.0, 1.0]]], [[1.0, -1.0, -0.5], [0.0]]),
+    "touching a vertex": chain([[[1.0, 1.0], [1.0, 0.0]], [[1.0, 1.0]]], [[2.0, 0.0], [0.0]]),
+    "parallel": chain([[[1.0, 1.0], [1.0, 1.0], [2.0, 2.0]], [[1.0, 1.0, -1.0]]], [[0.0, 2.0**-20, 0.5], [0.0]]),
+    "absolute value of relu": chain([[[1.0, 0.0]], [[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0], [0.0, 0.0], [0.0]]),
+}
+
+
+def small_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Network]:
+    """Tiny networks with weights in multiples of 1/4, so that ties are common."""
+    quarter = st.integers(-8, 8).map(lambda k: k / 4)
+
+    @st.composite
+    def draw(pick: st.DrawFn) -> Network:
+        widths = [pick(st.integers(1, max_inputs)), *(pick(st.lists(st.integers(1, 3), min_size=1, max_size=max_depth))), pick(st.integers(1, 2))]
+        weights, biases = [], []
+        for a, b in itertools.pairwise(widths):
+            weights.append(np.array(pick(st.lists(quarter, min_size=a * b, max_size=a * b))).reshape(b, a))
+            biases.append(np.array(pick(st.lists(quarter, min_size=b, max_size=b))))
+        return chain(weights, biases)
+
+    return draw()

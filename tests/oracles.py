@@ -1,0 +1,163 @@
+"""Independent second ways to compute regions: an exact 2-D clipper, exact brute force over all patterns.
+
+Neither shares code with the program beyond the network's weights. Both work in rationals.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from fractions import Fraction as F
+
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.network.form import Network
+
+Form = tuple[F, ...]
+
+
+def exact_layers(network: Network) -> list[tuple[list[list[F]], list[F]]]:
+    """Weights and biases of a ReLU chain as fractions, output map last."""
+    affines = [layer.affine for layer in network.layers] + [network.output]
+    return [([[F(float(v)) for v in row] for row in a.terms[0][1]], [F(float(v)) for v in a.bias]) for a in affines]
+
+
+def compose(weights: list[list[F]], bias: list[F], sources: list[Form]) -> list[Form]:
+    """Affine forms (a, c) of the next layer."""
+    k = len(sources[0])
+    result = []
+    for row, b in zip(weights, bias, strict=True):
+        form = [sum((w * s[j] for w, s in zip(row, sources, strict=True)), F(0)) for j in range(k)]
+        form[-1] += b
+        result.append(tuple(form))
+    return result
+
+
+def value(form: Form, point: tuple[F, ...]) -> F:
+    """Value of a form at a point."""
+    return sum((a * x for a, x in zip(form, point, strict=False)), F(0)) + form[-1]
+
+
+@dataclass
+class Cell:
+    """A 2-D region: corners in order, bits, and its affine map."""
+
+    corners: list[tuple[F, F]]
+    bits: tuple[bool, ...]
+    output: list[Form]
+
+    def area(self) -> F:
+        """Exact area."""
+        c = self.corners
+        return abs(sum((c[i][0] * c[i - 1][1] - c[i][1] * c[i - 1][0] for i in range(len(c))), F(0))) / 2
+
+
+def _clip(corners: list[tuple[F, F]], values: list[F], sign: int) -> list[tuple[F, F]]:
+    kept = []
+    for i in range(len(corners)):
+        (p, u), (q, v) = (corners[i - 1], values[i - 1] * sign), (corners[i], values[i] * sign)
+        if (u > 0 > v) or (u < 0 < v):
+            t = u / (u - v)
+            kept.append((p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])))
+        if v >= 0:
+            kept.append(q)
+    return kept
+
+
+def clip_regions(network: Network, domain: Neighbourhood) -> list[Cell]:
+    """All regions of a ReLU chain on a 2-D box, exactly: bit 1 where z > 0 inside the cell."""
+    (a, b), (c, d) = domain.lower, domain.upper
+    layers = exact_layers(network)
+    cells = [([(a, b), (c, b), (c, d), (a, d)], (), [(F(1), F(0), F(0)), (F(0), F(1), F(0))])]
+    for weights, bias in layers[:-1]:
+        following = []
+        for corners, bits, sources in cells:
+            forms = compose(weights, bias, sources)
+            parts = [(corners, ())]
+            for form in forms:
+                split = []
+                for part, own in parts:
+                    values = [value(form, p) for p in part]
+                    if max(values) > 0 > min(values):
+                        split += [(_clip(part, values, 1), (*own, True)), (_clip(part, values, -1), (*own, False))]
+                    else:
+                        split.append((part, (*own, max(values) > 0)))
+                parts = split
+            zero = (F(0), F(0), F(0))
+            following += [(part, bits + own, [f if on else zero for f, on in zip(forms, own, strict=True)]) for part, own in parts]
+        cells = following
+    return [Cell(corners, bits, compose(*layers[-1], sources)) for corners, bits, sources in cells]
+
+
+def adjacent_pairs(cells: list[Cell]) -> set[tuple[int, int]]:
+    """Pairs of cells whose boundaries share a segment of positive length, exactly."""
+    pairs = set()
+    for i, j in itertools.combinations(range(len(cells)), 2):
+        if any(_overlap(e, f) for e in _edges(cells[i]) for f in _edges(cells[j])):
+            pairs.add((i, j))
+    return pairs
+
+
+def _edges(cell: Cell) -> list[tuple[tuple[F, F], tuple[F, F]]]:
+    return [(cell.corners[i - 1], cell.corners[i]) for i in range(len(cell.corners)) if cell.corners[i - 1] != cell.corners[i]]
+
+
+def _overlap(e: tuple[tuple[F, F], tuple[F, F]], f: tuple[tuple[F, F], tuple[F, F]]) -> bool:
+    (p, q), (r, s) = e, f
+    d = (q[0] - p[0], q[1] - p[1])
+    if any(d[0] * (x[1] - p[1]) != d[1] * (x[0] - p[0]) for x in (r, s)):
+        return False
+    along = [(d[0] * (x[0] - p[0]) + d[1] * (x[1] - p[1])) / (d[0] ** 2 + d[1] ** 2) for x in (r, s)]
+    return min(1, max(along)) > max(0, min(along))
+
+
+def brute_force_patterns(network: Network, domain: Neighbourhood) -> set[tuple[bool, ...]]:
+    """All patterns of full-dimensional regions, by trying every sign pattern with an exact strict-feasibility test."""
+    layers = exact_layers(network)
+    n = domain.inputs
+    box: list[Form] = []
+    for j in range(n):
+        unit = tuple(F(int(i == j)) for i in range(n))
+        box += [(*unit, -domain.lower[j]), (*(-u for u in unit), domain.upper[j])]
+
+    found = set()
+
+    def descend(index: int, bits: tuple[bool, ...], strict: list[Form], sources: list[Form]) -> None:
+        if index == len(layers) - 1:
+            found.add(bits)
+            return
+        forms = compose(*layers[index], sources)
+        for own in itertools.product((False, True), repeat=len(forms)):
+            here, possible = [], True
+            for form, on in zip(forms, own, strict=True):
+                if not any(form):
+                    possible &= not on  # identically zero: bit 0
+                else:
+                    here.append(form if on else tuple(-v for v in form))
+            if possible and strictly_feasible(strict + here):
+                zero = (F(0),) * (n + 1)
+                descend(index + 1, bits + own, strict + here, [f if on else zero for f, on in zip(forms, own, strict=True)])
+
+    identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
+    descend(0, (), box, identity)
+    return found
+
+
+def strictly_feasible(forms: list[Form]) -> bool:
+    """Whether some point makes all affine forms positive: Fourier-Motzkin elimination in rationals."""
+    rows = {_primitive(f) for f in forms}
+    for j in range(len(forms[0]) - 1):
+        up = [r for r in rows if r[j] > 0]
+        down = [r for r in rows if r[j] < 0]
+        rows = {r for r in rows if r[j] == 0}
+        for p in up:
+            for q in down:
+                rows.add(_primitive(tuple(a * -q[j] + b * p[j] for a, b in zip(p, q, strict=True))))
+        if any(not any(r[:-1]) and r[-1] <= 0 for r in rows):
+            return False
+        rows = {r for r in rows if any(r[:-1])}
+    return True
+
+
+def _primitive(row: Form) -> Form:
+    scale = max((abs(v) for v in row), default=F(0))
+    return tuple(v / scale for v in row) if scale else row

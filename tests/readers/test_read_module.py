@@ -1,0 +1,432 @@
+"""Modules in memory: the network must compute what the module computes, in double precision, or be refused by name."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+import polylc.readers as readers
+from polylc.errors import ModelError, UnsupportedLayerError, UsageError
+from polylc.network.form import Network
+
+
+def assert_same(network: Network, module: nn.Module, shape: tuple[int, ...], seed: int = 0) -> None:
+    """Agreement with the module in double precision, at points that conversion has not seen."""
+    points = torch.from_numpy(np.random.default_rng(seed + 1).standard_normal((20, *shape)) * 2)
+    with torch.no_grad():
+        wanted = copy.deepcopy(module).double().eval()(points).reshape(20, -1).numpy()
+    got = network(points.reshape(20, -1).numpy())
+    assert network.outputs == wanted.shape[1]
+    assert np.abs(got - wanted).max() <= 1e-10 * max(1.0, np.abs(wanted).max())
+
+
+def trained(module: nn.Module) -> nn.Module:
+    """Give batch norms statistics other than the initial ones."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.running_mean = torch.randn_like(layer.running_mean)
+            layer.running_var = torch.rand_like(layer.running_var) + 0.2
+            if layer.affine:
+                nn.init.normal_(layer.weight)
+                nn.init.normal_(layer.bias)
+    return module
+
+
+@st.composite
+def flat_models(draw: st.DrawFn) -> tuple[nn.Module, int]:
+    """Random nested Sequentials of layers on flat values."""
+    torch.manual_seed(draw(st.integers(0, 2**31)))
+    width = inputs = draw(st.integers(1, 5))
+    layers: list[nn.Module] = []
+    for kind in draw(st.lists(st.sampled_from(["linear", "relu", "leaky", "norm", "dropout", "nested", "identity"]), max_size=7)):
+        if kind == "linear":
+            following = draw(st.integers(1, 6))
+            layers.append(nn.Linear(width, following, bias=draw(st.booleans())))
+            width = following
+        elif kind == "nested":
+            layers.append(nn.Sequential(nn.Linear(width, 3), nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, width))))
+        else:
+            layers.append(
+                {
+                    "relu": nn.ReLU(),
+                    "leaky": nn.LeakyReLU(draw(st.sampled_from([0.01, -1.0, 0.0, 1.0, 2.5]))),
+                    "norm": nn.BatchNorm1d(width, affine=draw(st.booleans())),
+                    "dropout": nn.Dropout(0.5),
+                    "identity": nn.Identity(),
+                }[kind]
+            )
+    return trained(nn.Sequential(*layers, nn.Linear(width, draw(st.integers(1, 4))))), inputs
+
+
+@settings(max_examples=40, deadline=None)
+@given(flat_models())
+def test_flat_models_agree(model: tuple[nn.Module, int]) -> None:
+    module, inputs = model
+    assert_same(readers.load(module, input_shape=(inputs,)), module, (inputs,))
+
+
+@st.composite
+def image_models(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
+    """Random stacks of convolutions, poolings and batch norms on images, all settings drawn."""
+    torch.manual_seed(draw(st.integers(0, 2**31)))
+    shape = (draw(st.integers(1, 4)), draw(st.integers(5, 8)), draw(st.integers(5, 8)))
+    layers: list[nn.Module] = []
+    for _ in range(draw(st.integers(1, 3))):
+        with torch.no_grad():
+            channels, height, width = nn.Sequential(*layers).eval()(torch.zeros(1, *shape)).shape[1:]
+        kernel = (draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width))))
+        match draw(st.sampled_from(["conv", "conv", "pool", "norm"])):
+            case "conv":
+                groups = draw(st.sampled_from([1, channels]))
+                same = draw(st.booleans())
+                layers.append(
+                    nn.Conv2d(
+                        channels,
+                        groups * draw(st.integers(1, 2)),
+                        kernel,
+                        stride=1 if same else (draw(st.integers(1, 2)), draw(st.integers(1, 2))),
+                        padding=draw(st.sampled_from(["same", "valid"])) if same else (draw(st.integers(0, 1)), draw(st.integers(0, 1))),
+                        dilation=draw(st.integers(1, 2)) if same and max(kernel) * 2 < min(height, width) else 1,
+                        groups=groups,
+                        bias=draw(st.booleans()),
+                    )
+                )
+                layers.append(nn.ReLU())
+            case "pool":
+                pad = tuple(min(1, k // 2) for k in kernel) if draw(st.booleans()) else 0
+                layers.append(nn.AvgPool2d(kernel, stride=draw(st.sampled_from([None, 1, 2])), padding=pad, count_include_pad=draw(st.booleans())))
+            case "norm":
+                layers.append(nn.BatchNorm2d(channels))
+    with torch.no_grad():
+        size = nn.Sequential(*layers).eval()(torch.zeros(1, *shape)).numel()
+    return trained(nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 2))), shape
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+@settings(max_examples=30, deadline=None)
+@given(image_models())
+def test_image_models_agree(model: tuple[nn.Module, tuple[int, ...]]) -> None:
+    module, shape = model
+    assert_same(readers.load(module, input_shape=shape), module, shape)
+
+
+class Residual(nn.Module):
+    """Most of what forward may say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.register_buffer("mean", torch.randn(4))
+        self.scale = nn.Parameter(torch.rand(6) + 0.5)
+
+    def forward(self, x: torch.Tensor, factor: float = 0.5) -> torch.Tensor:
+        x = (x.view(x.size(0), -1) - self.mean) / 2.5
+        y = functional.relu(self.first(x))
+        z = torch.flatten(functional.leaky_relu(self.second(y), 0.1) * self.scale + y, 1)
+        z += y.reshape(x.shape[0], 2, 3).flatten(1)
+        z = functional.dropout(1 - z, 0.3, training=self.training)
+        return self.last(torch.relu(z) * factor) - functional.linear(y, self.last.weight, self.last.bias).neg()
+
+
+def test_custom_module_with_residual_sums() -> None:
+    torch.manual_seed(1)
+    module = Residual()
+    network = readers.load(module)
+    assert network.source == "Residual"
+    assert network.widths == (6, 6, 6)
+    assert_same(network, module, (4,))
+
+
+class ImageBlock(nn.Module):
+    """A residual block of convolutions, with reshaping before and after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(2, 2, 3, padding="same"), nn.BatchNorm2d(2), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        image = x.view(-1, 2, 4, 4)
+        return functional.avg_pool2d(self.body(image) + image, 2, stride=2).squeeze().unsqueeze(1).flatten(start_dim=1)
+
+
+def test_residual_convolution_and_inferred_shape() -> None:
+    torch.manual_seed(2)
+    module = trained(nn.Sequential(ImageBlock(), nn.Linear(8, 2)))
+    network = readers.load(module)
+    assert network.inputs == 32
+    assert_same(network, module, (2, 4, 4))
+
+
+def test_products_with_constant_matrices_and_lists_of_layers() -> None:
+    torch.manual_seed(3)
+
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+            self.matrix = nn.Parameter(torch.randn(4, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers:
+                x = layer(x).relu()
+            return torch.matmul(x, self.matrix) + x @ self.matrix
+
+    module = Own()
+    network = readers.load(module)
+    assert network.widths == (4, 4, 4)
+    assert_same(network, module, (4,))
+
+
+def test_wrappers_are_looked_into() -> None:
+    module = nn.Sequential(nn.Linear(3, 2))
+    for wrapped in (torch.compile(module), nn.DataParallel(module)):
+        network = readers.load(wrapped)
+        assert network.source == "Sequential"
+        assert_same(network, module, (3,))
+
+
+def test_weights_of_any_float_format_are_widened_exactly() -> None:
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        layer = nn.Linear(3, 2).to(dtype)
+        weight = readers.load(layer).output.terms[0][1]
+        assert weight.dtype == np.float64
+        assert (weight == layer.weight.detach().double().numpy()).all()
+
+
+def test_the_module_is_left_as_it_is() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Linear(3, 1))
+    readers.load(module)
+    assert module.training
+    assert module[0].weight.dtype == torch.float32
+    assert module[0].weight.requires_grad
+
+
+def test_training_mode_is_logged() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout())
+    assert "the model was in training mode; BatchNorm1d, Dropout taken in evaluation mode" in readers.load(module).log
+    assert not any("training" in line for line in readers.load(module.eval()).log)
+    assert any("batch normalisation (evaluation mode) folded" in line for line in readers.load(module).log)
+
+
+# ---- softmax ---------------------------------------------------------------------------------------------------
+class LogSoftmaxInForward(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.log_softmax(self.layer(x), dim=1).contiguous()
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(dim=1), nn.LogSoftmax(-1), nn.Sequential(nn.Softmax(dim=-1), nn.Identity()), nn.Softmax()])
+def test_final_softmax_is_stripped(last: nn.Module) -> None:
+    linear = nn.Linear(2, 3)
+    network = readers.load(nn.Sequential(linear, nn.ReLU(), last))
+    assert any("final softmax stripped" in line for line in network.log)
+    assert_same(network, nn.Sequential(linear, nn.ReLU()), (2,))
+
+
+def test_final_softmax_in_forward_is_stripped() -> None:
+    module = LogSoftmaxInForward()
+    assert_same(readers.load(module), module.layer, (2,))
+
+
+def test_softmax_elsewhere_is_refused() -> None:
+    with pytest.raises(UnsupportedLayerError, match=r"layer 1 \(Softmax\) is not the last layer; only a final softmax"):
+        readers.load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1), nn.Linear(3, 1)))
+    with pytest.raises(UnsupportedLayerError, match=r"layer 1 \(Softmax\) works over axis 0"):
+        readers.load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=0)))
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("layer", "wording"),
+    [
+        (nn.Sigmoid(), r"layer 1 \(Sigmoid\) is not piecewise linear; replace it"),
+        (nn.GELU(), r"layer 1 \(GELU\) is not piecewise linear"),
+        (nn.Tanh(), r"layer 1 \(Tanh\) is not piecewise linear"),
+        (nn.LayerNorm(4), r"layer 1 \(LayerNorm\) is not piecewise linear"),
+        (nn.ReLU6(), r"layer 1 \(ReLU6\) is not supported yet"),
+        (nn.Sequential(nn.Identity(), nn.PReLU()), r"layer 1\.1 \(PReLU\) is not supported yet"),
+        (nn.ModuleList([nn.ReLU()]), r"layer 1 \(ModuleList\) is not known to polylc"),
+    ],
+)
+def test_layers_are_refused_by_name_and_place(layer: nn.Module, wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        readers.load(nn.Sequential(nn.Linear(3, 4), layer, nn.Linear(4, 1)))
+
+
+def test_unsupported_layer_is_named_before_shapes_are_asked_for() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    with pytest.raises(UnsupportedLayerError, match=r"layer 2 \(MaxPool2d\) is not supported yet; polylc reads"):
+        readers.load(module)
+
+
+class Scripted(nn.Module):
+    """Runs a function given in the test."""
+
+    def __init__(self, function: object) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "wording"),
+    [
+        (torch.sigmoid, r"step sigmoid \(sigmoid\) is not piecewise linear"),
+        (lambda x: x.tanh(), r"step tanh \(tanh\) is not piecewise linear"),
+        (lambda x: torch.cat([x, x], 1), r"step cat \(cat\) is not supported yet"),
+        (lambda x: x[:, 0], r"step getitem \(getitem\) is not supported yet"),
+        (lambda x: x * x, r"combines two values that depend on the input, which is not piecewise linear"),
+        (lambda x: 1 / (x + 7), r"divides by a value that depends on the input"),
+        (lambda x: x / 0, r"divides by zero"),
+        (lambda x: x + torch.full((4,), float("nan")), r"the constant of step add \(add\) contains NaN"),
+        (lambda x: x + float("inf"), r"combines a value with inf"),
+        (lambda x: x + torch.ones(2, 4), r"combines a value of shape \(4,\) with a constant of shape \(2, 4\)"),
+        (lambda x: x.t(), r"step t \(t\) is not known to polylc"),
+        (lambda x: x.view(-1, 2, 2).transpose(1, 2).flatten(1), r"step transpose \(transpose\) reorders, drops or repeats|reorders"),
+        (lambda x: x.view(1, -1), r"step view reorders, drops or repeats entries, or changes the batch axis"),
+        (lambda x: functional.dropout(x), r"step dropout \(dropout\) is random even in evaluation mode"),
+        (lambda x: x if x.sum() > 0 else -x, r"forward cannot be traced \(symbolically traced variables cannot be used as inputs to control flow"),
+        (lambda x: (x, x), r"returns a tuple, not one tensor"),
+        (lambda x: {"y": x}, r"returns a dict, not one tensor"),
+    ],
+)
+def test_steps_are_refused_by_name(function: object, wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        readers.load(Scripted(function))
+
+
+@pytest.mark.parametrize(
+    ("module", "wording"),
+    [
+        (nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), r"layer 0 \(Conv2d\) has padding mode 'reflect'; polylc reads only zero padding"),
+        (nn.AvgPool2d(2, ceil_mode=True), r"layer 0 \(AvgPool2d\) uses ceil_mode on 5 x 5 entries"),
+        (nn.AvgPool2d(2, divisor_override=3), r"overrides its divisor"),
+        (nn.BatchNorm2d(1, track_running_stats=False), r"has track_running_stats=False, so it depends on the batch"),
+        (nn.Conv2d(1, 1, 7), r"its window of 7 does not fit into 5 entries"),
+        (nn.Conv2d(3, 1, 3), r"expects 3 channels but gets 1"),
+        (nn.Linear(5, 2), r"gets a value of shape \(1, 5, 5\); flatten it first"),
+        (nn.Flatten(0), r"reorders, drops or repeats entries, or changes the batch axis"),
+    ],
+)
+def test_settings_are_refused(module: nn.Module, wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        readers.load(module, input_shape=(1, 5, 5))
+
+
+def test_ceil_mode_that_makes_no_difference_is_read() -> None:
+    module = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Flatten())
+    assert_same(readers.load(module, input_shape=(1, 4, 4)), module, (1, 4, 4))
+
+
+@pytest.mark.parametrize(("value", "wording"), [(float("nan"), "NaN"), (float("-inf"), "infinity")])
+def test_weights_that_are_not_finite_are_named(value: float, wording: str) -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    with torch.no_grad():
+        module[2].weight[0, 1] = value
+    with pytest.raises(ModelError, match=rf"the weight of layer 2 \(Linear\) contains {wording}; polylc needs finite weights"):
+        readers.load(module)
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
+def test_weights_of_other_kinds_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"Sequential: 0\.weight is complex \(torch\.complex64\); polylc needs real weights"):
+        readers.load(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
+    integers = nn.Linear(2, 2, bias=False)
+    integers.weight = nn.Parameter(torch.ones(2, 2, dtype=torch.int64), requires_grad=False)
+    with pytest.raises(ModelError, match=r"the weight of layer 0 \(Linear\) holds int64 values; save weights as floating point"):
+        readers.load(integers)
+    quantised = nn.Linear(2, 2, bias=False)
+    quantised.weight = nn.Parameter(torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8), requires_grad=False)
+    with pytest.raises(ModelError, match=r"Linear: weight is quantised \(torch\.qint8\); save the dequantised model"):
+        readers.load(quantised)
+    with pytest.raises(ModelError, match="weight has no values"):
+        readers.load(nn.Linear(2, 2, device="meta"))
+    with pytest.raises(ModelError, match="weight is not initialised"):
+        readers.load(nn.LazyLinear(2))
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
+def test_weights_computed_from_others_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"layer 0 computes its weights from others; call torch\.nn\.utils\.parametrize\.remove_parametrizations"):
+        readers.load(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))))
+    with pytest.raises(ModelError, match=r"the module cannot be copied .*; remove weight_norm and the like first"):
+        readers.load(nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 3))))
+
+
+def test_a_module_that_computes_something_else_is_refused() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    module[2].register_forward_hook(lambda layer, arguments, result: result + 1e-6)
+    with pytest.raises(ModelError, match=r"does not compute what the module computes \(hooks"):
+        readers.load(module)
+
+
+def test_weight_changed_in_place_by_the_model_is_refused() -> None:
+    with pytest.raises(ModelError, match="does not compute what the module computes"):
+        readers.load(Scripted(lambda x: functional.relu(x, inplace=True) + x))
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
+def test_other_objects_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"cannot load a model from a dict; give the path of a model file or a torch\.nn\.Module"):
+        readers.load({"0.weight": 1})
+    with pytest.raises(ModelError, match="this is a TorchScript module, which polylc cannot look into"):
+        readers.load(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)))
+
+
+# ---- input shapes ----------------------------------------------------------------------------------------------
+def convolutional(pinned: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3, padding=1), nn.Flatten(), nn.Linear(pinned, 2))
+
+
+def test_square_images_are_inferred_and_logged() -> None:
+    network = readers.load(convolutional(36))
+    assert network.inputs == 64
+    assert "input shape (1, 8, 8) inferred: the only square image up to 64 x 64 that fits all layers" in network.log
+    assert readers.load(nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(75, 1))).inputs == 75
+
+
+@pytest.mark.parametrize(
+    ("module", "wording"),
+    [
+        (convolutional(37), r"no square image up to 64 x 64 fits its layers .*; pass the shape of one input \(--input-shape C,H,W\)"),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 2, stride=2), nn.Flatten(), nn.Linear(4, 1)),
+            r"images of several shapes fit its layers \(1x4x4, 1x5x5\); pass the shape",
+        ),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), r"images of several shapes fit its layers \(1x3x3, 1x4x4, 1x5x5, \.\.\.\)"),
+        (nn.Sequential(nn.ReLU()), r"the size of its input cannot be read off its layers; pass the shape"),
+    ],
+)
+def test_open_shapes_are_asked_for(module: nn.Module, wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        readers.load(module)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (-1,)])
+def test_senseless_input_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="give positive sizes without a batch dimension"):
+        readers.load(nn.ReLU(), input_shape=shape)
+
+
+@pytest.mark.parametrize("shape", ["1,2", (1.5, 2), 3])
+def test_input_shapes_that_are_no_whole_numbers(shape: object) -> None:
+    with pytest.raises(UsageError, match="give whole numbers without a batch dimension"):
+        readers.load(nn.ReLU(), input_shape=shape)
+
+
+def test_oversized_layers_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"layer 0 \(Conv2d\) unrolls into a \d+ x 65536 matrix, which is too large"):
+        readers.load(nn.Conv2d(1, 4, 3), input_shape=(1, 256, 256))

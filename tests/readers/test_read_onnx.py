@@ -1,0 +1,349 @@
+"""ONNX graphs built here: the network must compute what onnxruntime computes, or refuse by operator and node."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+import polylc.readers as readers
+from polylc.errors import ModelError, UnsupportedLayerError
+from polylc.network.form import Network
+
+DATA = Path(__file__).parents[1] / "data"
+RANDOM = np.random.default_rng(7)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(kind, list(inputs), [output], name=f"the_{output}", **attributes)
+
+
+def model(
+    nodes: Sequence[onnx.NodeProto], weights: dict[str, np.ndarray], shape: Sequence[int | str | None] | None, opset: int = 17
+) -> onnx.ModelProto:
+    """A graph from x to y."""
+    graph = helper.make_graph(
+        list(nodes),
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def load(folder: Path, proto: onnx.ModelProto, **options: Any) -> Network:
+    path = folder / "net.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return readers.load(path, **options)
+
+
+def assert_same(network: Network, content: bytes, shape: Sequence[int], scale: float = 1.0) -> None:
+    """Agreement with onnxruntime up to its single precision."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    for _ in range(10):
+        x = floats(*shape) * np.float32(scale)
+        wanted = session.run(None, {name: x})[0].ravel()
+        got = network(x.astype(np.float64).ravel())
+        assert got.shape == wanted.shape
+        assert np.abs(got - wanted).max() <= 2e-5 * max(1.0, np.abs(wanted).max())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("onnx")
+
+
+def check(folder: Path, nodes: Sequence[onnx.NodeProto], weights: dict[str, np.ndarray], shape: Sequence[int], opset: int = 17) -> Network:
+    proto = model(nodes, weights, shape, opset)
+    network = load(folder, proto)
+    assert_same(network, proto.SerializeToString(), shape)
+    return network
+
+
+# ---- real files ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "shape"), [("acasxu_1_1.onnx", (1, 1, 1, 5)), ("moons2d.onnx", (1, 2))])
+def test_real_files(name: str, shape: tuple[int, ...]) -> None:
+    network = readers.load(DATA / name)
+    assert_same(network, (DATA / name).read_bytes(), shape)
+    assert network.widths == ((50,) * 6 if "acas" in name else (32, 32))
+    assert network.log == ()  # every weight is taken as it is
+
+
+# ---- affine operators ------------------------------------------------------------------------------------------
+@settings(max_examples=25, deadline=None)
+@given(
+    trans_b=st.booleans(),
+    alpha=st.sampled_from([1.0, 0.5, -3.0]),
+    beta=st.sampled_from([1.0, 2.0]),
+    bias=st.sampled_from([None, (4,), (1, 4), (1,), ()]),
+    column=st.booleans(),
+)
+def test_gemm(folder: Path, trans_b: bool, alpha: float, beta: float, bias: tuple[int, ...] | None, column: bool) -> None:
+    weights = {"w": floats(4, 3) if trans_b else floats(3, 4)} | ({} if bias is None else {"c": np.asarray(floats(*bias), dtype=np.float32)})
+    gemm = node("Gemm", ["x", *weights], "y", transA=int(column), transB=int(trans_b), alpha=alpha, beta=beta)
+    check(folder, [gemm], weights, (3, 1) if column else (1, 3))
+
+
+def test_matmul_on_either_side(folder: Path) -> None:
+    weights = {"a": floats(3, 5), "b": floats(5), "c": floats(5, 2)}
+    left = [node("MatMul", ["x", "a"], "h"), node("Add", ["b", "h"], "i"), node("Relu", ["i"], "j"), node("MatMul", ["j", "c"], "y")]
+    for shape in [(1, 3), (3,), (1, 1, 3)]:
+        check(folder, left, weights, shape)
+    weights = {"a": floats(5, 3), "b": floats(5, 1), "c": floats(2, 5)}
+    right = [node("MatMul", ["a", "x"], "h"), node("Add", ["h", "b"], "i"), node("Relu", ["i"], "j"), node("MatMul", ["c", "j"], "y")]
+    check(folder, right, weights, (3, 1))
+    check(folder, [node("MatMul", ["a", "x"], "y")], weights, (3,))
+
+
+def test_arithmetic_with_constants(folder: Path) -> None:
+    nodes = [
+        node("Sub", ["x", "mean"], "a"),
+        node("Div", ["a", "range"], "b"),
+        node("Neg", ["b"], "c"),
+        node("Mul", ["two", "c"], "d"),
+        node("Sub", ["one", "d"], "e"),
+        node("Relu", ["e"], "f"),
+        node("Add", ["f", "f"], "g"),
+        node("Sub", ["g", "b"], "y"),
+    ]
+    constants = {"mean": floats(4), "range": np.abs(floats(1, 4)) + 1, "two": np.float32(2).reshape(()), "one": np.ones((1, 1, 4), np.float32)}
+    network = check(folder, nodes, constants, (1, 4))
+    assert any("the_b (Div): folded as a constant factor or shift in float64" in line for line in network.log)
+
+
+def test_constants_are_computed(folder: Path) -> None:
+    """The chain of shape operators that exporters write for x.view(x.size(0), -1), and a transposed weight."""
+    nodes = [
+        helper.make_node("Constant", [], ["zero"], value=numpy_helper.from_array(np.array(0))),
+        helper.make_node("Constant", [], ["minus"], value_ints=[-1]),
+        node("Shape", ["x"], "s"),
+        node("Gather", ["s", "zero"], "n", axis=0),
+        node("Unsqueeze", ["n", "axes"], "u"),
+        node("Concat", ["u", "minus"], "t", axis=0),
+        node("Reshape", ["x", "t"], "flat"),
+        node("Transpose", ["w"], "wt"),
+        node("MatMul", ["flat", "wt"], "h"),
+        node("LeakyRelu", ["h"], "i"),
+        node("LeakyRelu", ["i"], "y", alpha=0.3),
+    ]
+    check(folder, nodes, {"w": floats(3, 4), "axes": np.array([0])}, (1, 1, 2, 2))
+
+
+# ---- shapes ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("moves", "weights", "shape", "opset"),
+    [
+        ([node("Flatten", ["x"], "h", axis=-1)], {}, (1, 1, 4), 17),
+        ([node("Reshape", ["x", "s"], "h")], {"s": np.array([0, -1])}, (1, 2, 2), 17),
+        ([node("Squeeze", ["x"], "s", axes=[1, 2]), node("Unsqueeze", ["s"], "h", axes=[0])], {}, (1, 1, 1, 4), 11),
+        ([node("Squeeze", ["x", "a"], "h")], {"a": np.array([1])}, (1, 1, 4), 13),
+        ([node("Transpose", ["x"], "s", perm=[0, 2, 1, 3]), node("Flatten", ["s"], "h")], {}, (1, 2, 1, 2), 17),
+        ([node("Identity", ["x"], "s"), node("Dropout", ["s"], "h")], {}, (1, 4), 17),
+    ],
+)
+def test_changes_of_shape(folder: Path, moves: list[onnx.NodeProto], weights: dict[str, np.ndarray], shape: tuple[int, ...], opset: int) -> None:
+    check(folder, [*moves, node("MatMul", ["h", "w"], "i"), node("Relu", ["i"], "y")], weights | {"w": floats(4, 3)}, shape, opset)
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted", "full"),
+    [
+        (("batch", 1, 2, 2), None, (1, 1, 2, 2)),
+        ((None, 1, 2, 2), (1, 2, 2), (1, 1, 2, 2)),
+        (("n", "c", "h", "w"), (1, 2, 2), (1, 1, 2, 2)),
+        (None, (1, 2, 2), (1, 1, 2, 2)),
+        ((1, 1, 2, 2), (4,), (1, 1, 2, 2)),
+        ((1, 1, 2, 2), (1, 1, 2, 2), (1, 1, 2, 2)),
+        ((0, 4), None, (1, 4)),
+    ],
+)
+def test_input_shapes(folder: Path, declared: Any, wanted: tuple[int, ...] | None, full: tuple[int, ...]) -> None:
+    proto = model([node("Flatten", ["x"], "h"), node("Gemm", ["h", "w"], "y")], {"w": floats(4, 2)}, declared)
+    network = load(folder, proto, input_shape=wanted)
+    assert network.inputs == 4
+    assert_same(network, model(proto.graph.node, {"w": numpy_helper.to_array(proto.graph.initializer[0])}, None).SerializeToString(), full)
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted", "wording"),
+    [
+        ((1, "c", 2), None, r"the shape of its input 'x' is left open; pass the shape of one input \(--input-shape C,H,W\)"),
+        (None, None, "the graph does not say the shape of its input 'x'; pass the shape"),
+        ((1, 4), (1, 28, 28), "its input has shape 1,4, which 1,28,28 does not fit; give the shape without the batch dimension"),
+        ((64, 4), None, "gets a value of shape 64x4, several rows at once"),
+    ],
+)
+def test_input_shapes_that_do_not_fit(folder: Path, declared: Any, wanted: tuple[int, ...] | None, wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        load(folder, model([node("Gemm", ["x", "w"], "y")], {"w": floats(4, 2)}, declared), input_shape=wanted)
+
+
+def test_fixed_batch_is_dropped_where_the_shape_is_given(folder: Path) -> None:
+    assert load(folder, model([node("Gemm", ["x", "w"], "y")], {"w": floats(4, 2)}, (64, 4)), input_shape=(4,)).inputs == 4
+
+
+# ---- images ----------------------------------------------------------------------------------------------------
+@st.composite
+def windows(draw: st.DrawFn) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"strides": [draw(st.integers(1, 2)), draw(st.integers(1, 2))]}
+    mode = draw(st.sampled_from(["NOTSET", "pads", "SAME_UPPER", "SAME_LOWER", "VALID"]))
+    if mode == "pads":
+        attributes["pads"] = [draw(st.integers(0, 1)) for _ in range(4)]
+    else:
+        attributes["auto_pad"] = mode
+    return attributes
+
+
+@settings(max_examples=30, deadline=None)
+@given(attributes=windows(), kernel=st.tuples(st.integers(2, 3), st.integers(2, 3)), groups=st.sampled_from([1, 2]), bias=st.booleans())
+def test_convolution(folder: Path, attributes: dict[str, Any], kernel: tuple[int, int], groups: int, bias: bool) -> None:
+    weights = {"w": floats(4, 2 // groups, *kernel)} | ({"b": floats(4)} if bias else {})
+    if "auto_pad" not in attributes or attributes["auto_pad"] in ("NOTSET", "VALID"):
+        attributes = attributes | {"dilations": [1, 2]}
+    check(folder, [node("Conv", ["x", *weights], "h", group=groups, **attributes), node("Relu", ["h"], "y")], weights, (1, 2, 6, 7))
+
+
+@settings(max_examples=20, deadline=None)
+@given(attributes=windows(), kernel=st.tuples(st.integers(2, 3), st.integers(2, 3)), include=st.integers(0, 1))
+def test_average_pool(folder: Path, attributes: dict[str, Any], kernel: tuple[int, int], include: int) -> None:
+    check(folder, [node("AveragePool", ["x"], "y", kernel_shape=list(kernel), count_include_pad=include, **attributes)], {}, (1, 2, 6, 7))
+
+
+def test_batch_norm_on_images_and_vectors(folder: Path) -> None:
+    statistics = {"s": floats(3), "b": floats(3), "m": floats(3), "v": np.abs(floats(3)) + 0.1}
+    for shape in [(1, 3, 2, 2), (1, 3)]:
+        network = check(folder, [node("BatchNormalization", ["x", *statistics], "y", epsilon=1e-3)], statistics, shape)
+        assert any("batch normalisation (evaluation mode) folded" in line for line in network.log)
+
+
+def test_residual_block(folder: Path) -> None:
+    weights = {"w": floats(2, 2, 3, 3), "g": floats(18, 2)}
+    nodes = [
+        node("Conv", ["x", "w"], "a", pads=[1, 1, 1, 1]),
+        node("Relu", ["a"], "b"),
+        node("Add", ["x", "b"], "c"),
+        node("Flatten", ["c"], "d"),
+        node("Gemm", ["d", "g"], "y"),
+    ]
+    assert not check(folder, nodes, weights, (1, 2, 3, 3)).is_chain
+
+
+# ---- softmax ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("kind", "attributes", "opset"), [("Softmax", {}, 17), ("LogSoftmax", {"axis": 1}, 13), ("Softmax", {}, 11)])
+def test_final_softmax_is_stripped(folder: Path, kind: str, attributes: dict[str, Any], opset: int) -> None:
+    nodes = [node("Gemm", ["x", "w"], "h"), node(kind, ["h"], "p", **attributes), node("Identity", ["p"], "y")]
+    weights = {"w": floats(3, 2)}
+    network = load(folder, model(nodes, weights, (1, 3), opset))
+    assert f"node the_p ({kind}): final softmax stripped, the outputs are what goes into it" in network.log
+    assert_same(network, model([node("Gemm", ["x", "w"], "y")], weights, (1, 3)).SerializeToString(), (1, 3))
+
+
+def test_softmax_elsewhere_is_refused(folder: Path) -> None:
+    with pytest.raises(UnsupportedLayerError, match=r"node the_p \(Softmax\) is not the last layer; only a final softmax"):
+        load(folder, model([node("Softmax", ["x"], "p"), node("Relu", ["p"], "y")], {}, (1, 3)))
+    with pytest.raises(UnsupportedLayerError, match=r"node the_y \(Softmax\) works over axis -1 of a value of shape 1x2x3"):
+        load(folder, model([node("Softmax", ["x"], "y")], {}, (1, 2, 3)))
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("nodes", "weights", "wording"),
+    [
+        ([node("Sigmoid", ["x"], "y")], {}, r"node the_y \(Sigmoid\) is not piecewise linear"),
+        ([node("MaxPool", ["x"], "y", kernel_shape=[1, 1])], {}, r"node the_y \(MaxPool\) is not supported yet"),
+        ([node("Concat", ["x", "x"], "y", axis=1)], {}, r"node the_y \(Concat\) is not supported yet"),
+        ([node("NonZero", ["x"], "y")], {}, r"node the_y \(NonZero\) is not known to polylc"),
+        ([node("RandomNormal", [], "r", shape=[1, 4]), node("Add", ["x", "r"], "y")], {}, r"node the_r \(RandomNormal\) is not known"),
+        ([node("Mul", ["x", "x"], "y")], {}, r"the_y \(Mul\) combines two values that depend on the input, which is not piecewise linear"),
+        ([node("MatMul", ["x", "x"], "y")], {}, r"the_y \(MatMul\) multiplies two values that depend on the input"),
+        ([node("Div", ["w", "x"], "y")], {"w": floats(4)}, "divides by a value that depends on the input"),
+        ([node("Div", ["x", "w"], "y")], {"w": np.zeros(4, np.float32)}, "divides by zero"),
+        ([node("Add", ["x", "w"], "y")], {"w": floats(3, 4)}, "combines shapes 1x4 and 3x4, which repeats entries"),
+        ([node("Add", ["x", "w"], "y")], {"w": floats(3)}, "combines shapes 1x4 and 3, which repeats entries"),
+        ([node("Gemm", ["x", "w"], "y")], {"w": np.full((4, 2), np.nan, np.float32)}, r"the_y \(Gemm\), its argument 'w' contains NaN"),
+        ([node("Gemm", ["x", "x"], "y")], {}, "needs a constant as its argument 1; weights that depend on the input are not supported"),
+        ([node("Gemm", ["x", "w"], "y")], {"w": floats(5, 2)}, r"node the_y \(Gemm\) expects 5 inputs but gets 4"),
+        ([node("MatMul", ["x", "w"], "y")], {"w": floats(1, 4, 2)}, "polylc reads one row times a matrix"),
+        ([node("MatMul", ["w", "x"], "y")], {"w": floats(2, 1)}, "polylc reads a matrix times one column"),
+        ([node("Reshape", ["x", "s"], "y")], {"s": np.array([3, 2])}, r"node the_y \(Reshape\) does not fit a value of shape 1x4"),
+        (
+            [node("Reshape", ["x", "s"], "h"), node("Transpose", ["h"], "y")],
+            {"s": np.array([2, 2])},
+            r"the_y \(Transpose\) reorders the entries of a value",
+        ),
+        ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2, 2)}, "it needs one image"),
+        ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2)}, "has a weight of 3 axes; polylc reads 2-D convolutions"),
+        ([node("Dropout", ["x", "r", "t"], "y")], {"r": np.float32(0.5), "t": np.array(True)}, "is in training mode"),
+        ([node("Relu", ["unknown"], "y")], {}, "reads 'unknown', which nothing before it computes"),
+        ([node("Relu", ["x"], "z")], {}, "the output 'y' does not depend on the input"),
+        ([helper.make_node("Relu", ["x"], ["y"], name="own", domain="com.example")], {}, "belongs to the operator set com.example"),
+    ],
+)
+def test_operators_are_refused_by_name(folder: Path, nodes: list[onnx.NodeProto], weights: dict[str, Any], wording: str) -> None:
+    with pytest.raises(ModelError, match=r"net\.onnx: .*" + wording):
+        load(folder, model(nodes, {name: np.asarray(a) for name, a in weights.items()}, (1, 4)))
+
+
+def test_other_graphs_are_refused(folder: Path) -> None:
+    two = model([node("Add", ["x", "z"], "y")], {}, (1, 4))
+    two.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 4)))
+    with pytest.raises(ModelError, match="the graph has 2 inputs and 1 outputs; polylc reads one of each"):
+        load(folder, two)
+    with pytest.raises(ModelError, match=r"opset 6 is too old; convert the model with onnx.version_converter to opset 13"):
+        load(folder, model([node("Relu", ["x"], "y")], {}, (1, 4), opset=6))
+
+
+def test_files_that_are_no_models(tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    for content in (b"hello", b"\x08\x07", b"<html>"):
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=r"other\.onnx: not an ONNX model"):
+            readers.load(path)
+    whole = (DATA / "moons2d.onnx").read_bytes()
+    for length in range(1, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError, match=r"other\.onnx: "):
+            readers.load(path)
+    damaged = bytearray(whole)
+    for place in range(0, len(whole), 41):
+        damaged[place] ^= 0x3C
+        path.write_bytes(damaged)
+        try:
+            readers.load(path)
+        except ModelError as refusal:
+            assert str(refusal).startswith(f"{path}: ")  # noqa: PT017
+        damaged[place] ^= 0x3C
+
+
+def test_weights_in_a_file_beside(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    proto = model([node("Gemm", ["x", "w"], "y")], {"w": floats(40, 30)}, (1, 40))
+    whole = proto.SerializeToString()
+    onnx.save_model(proto, path, save_as_external_data=True, location="net.onnx.data", size_threshold=0)
+    network = readers.load(path)
+    assert_same(network, whole, (1, 40))
+    assert any(line.startswith("weights read from net.onnx.data (sha256 ") for line in network.log)
+    (tmp_path / "net.onnx.data").unlink()
+    with pytest.raises(ModelError, match=r"net\.onnx\.data: there is no such file"):
+        readers.load(path)
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"reading \.onnx files needs the package onnx; install it with: pip install 'polylc\[onnx\]'"):
+        readers.load(DATA / "moons2d.onnx")

@@ -1,0 +1,306 @@
+"""The command line: answers, exit codes, and one clear line for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from nets import SPECIAL, random_net
+from torch import nn
+from typer.testing import CliRunner
+
+from polylc.cli import app
+from polylc.network.form import Network
+
+NEIGHBOURHOOD_KEYS = {
+    "index", "center", "norm", "radius", "lower", "upper", "status", "regions", "pieces", "affine_functions", "adjacencies", "volume",
+    "local_complexity", "kink_variation", "total_variation", "local_rank", "lipschitz", "robustness", "bounds", "notes", "seconds",
+}  # fmt: skip
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def save(network: Network, path) -> str:
+    arrays = {}
+    for i, affine in enumerate([*(layer.affine for layer in network.layers), network.output]):
+        arrays |= {f"W{i}": affine.terms[0][1], f"b{i}": affine.bias}
+    np.savez(path, **arrays)
+    return str(path)
+
+
+@pytest.fixture
+def net(tmp_path):
+    return save(random_net([2, 8, 6, 2], 0), tmp_path / "net.npz")
+
+
+@pytest.fixture
+def slow_net(tmp_path):
+    return save(random_net([5, 40, 40, 2], 0), tmp_path / "slow.npz")
+
+
+def report(tmp_path, *arguments: object, code: int = 0) -> dict:
+    out = tmp_path / "report.json"
+    result = run("certify", *arguments, "--json", out)
+    assert result.exit_code == code, result.output
+    return json.loads(out.read_text())
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+def test_the_report_keeps_its_schema(net, tmp_path):
+    whole = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5")
+    assert whole["schema"] == "polylc.report/1"
+    assert {"source", "sha256", "inputs", "outputs", "neurons"} <= set(whole["network"])
+    assert whole["network"]["neurons"] == [8, 6]
+    (entry,) = whole["neighbourhoods"]
+    assert set(entry) >= NEIGHBOURHOOD_KEYS
+    assert (entry["status"], entry["norm"], entry["radius"], entry["center"]) == ("enumerated", "linf", 0.5, [0.1, 0.2])
+    assert entry["volume"] == [1.0, 1.0]
+    assert set(entry["local_complexity"]) == {"activation", "activation_set", "open", "function", "sigma"}
+    assert set(entry["total_variation"]) == {"frobenius", "operator"}
+    assert {r["target"] for r in entry["lipschitz"]} == {f"f{entry['robustness']['label']}-f{1 - entry['robustness']['label']}", "jacobian"}
+    assert set(entry["robustness"]) == {"label", "robust", "distance", "adversarial", "adversarial_exact"}
+    assert [r["layer"] for r in entry["local_rank"]] == [1, 2]
+    for value in (entry["kink_variation"], entry["total_variation"]["operator"], entry["lipschitz"][0]["value"]):
+        assert value[0] == value[1]
+
+
+def test_json_on_stdout_is_all_of_stdout(net):
+    result = run("certify", net, "--center", "0,0", "--radius", "0.1", "--measures", "counts", "--json", "-")
+    entry = json.loads(result.stdout)["neighbourhoods"][0]
+    assert entry["lipschitz"] is None
+    assert entry["notes"]["lipschitz"] == "not asked for"
+    assert entry["adjacencies"] is not None
+
+
+def test_decimals_are_exact(tmp_path):
+    """0.1 is 1/10: the doubles around it enclose the volume 2/10, and three tenths cut to [-0.2, 0.1] leave exactly 3/10."""
+    path = save(random_net([1, 3, 1], 0), tmp_path / "one.npz")
+    entry = report(tmp_path, path, "--center", "0", "--radius", "0.3", "--clip", "-0.2", "0.1")["neighbourhoods"][0]
+    low, high = entry["volume"]
+    assert low < high == np.nextafter(low, 1)  # 3/10 is no double
+    assert Fraction(low) < Fraction(3, 10) < Fraction(high)
+
+
+def test_many_rows_with_a_bad_one_and_label_column(net, tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("0,51,102\n1,nan,0\n1,0,255\n")
+    whole = report(tmp_path, net, "--data", table, "--label-column", "0", "--scale", "1/255", "--radius", "0.1", code=2)
+    statuses = [e["status"] for e in whole["neighbourhoods"]]
+    assert statuses == ["enumerated", "refused", "enumerated"]
+    assert "column 1 is NaN" in whole["neighbourhoods"][1]["notes"]["refused"]
+    assert whole["neighbourhoods"][0]["center"] == [0.2, 0.4]
+    assert [whole["neighbourhoods"][i]["robustness"]["label"] for i in (0, 2)] == [0, 1]
+    assert whole["summary"]["refused"] == 1
+    text = run("certify", net, "--data", table, "--label-column", "0", "--scale", "1/255", "--radius", "0.1").output
+    assert "row 1 refused: column 1 is NaN" in text
+    assert "3 neighbourhoods; 1 refused" in text
+
+
+def test_a_wrong_label_has_distance_zero(net, tmp_path):
+    points, labels = tmp_path / "x.npy", tmp_path / "y.csv"
+    np.save(points, np.zeros((1, 2)))
+    right = report(tmp_path, net, "--data", points, "--radius", "0.1")["neighbourhoods"][0]["robustness"]["label"]
+    labels.write_text(f"{1 - right}\n")
+    entry = report(tmp_path, net, "--data", points, "--radius", "0.1", "--labels", labels)["neighbourhoods"][0]["robustness"]
+    assert (entry["robust"], entry["distance"]) == (False, [0.0, 0.0])
+
+
+def test_boxes_have_no_centre(net, tmp_path):
+    entry = report(tmp_path, net, "--box", "-1", "1,1")["neighbourhoods"][0]
+    assert (entry["center"], entry["radius"], entry["robustness"]) == (None, None, None)
+    assert "a box has no centre" in entry["notes"]["robustness"]
+
+
+def test_fixed_coordinates_and_clip(net, tmp_path):
+    slice_ = report(tmp_path, net, "--box", "-1,0.5", "1,0.5")["neighbourhoods"][0]
+    assert slice_["volume"] == [2.0, 2.0]
+    assert "x1 = 1/2" in slice_["notes"]["domain"]
+    clipped = report(tmp_path, net, "--center", "0,0", "--radius", "1", "--clip", "0", "1")["neighbourhoods"][0]
+    assert (clipped["lower"], clipped["upper"]) == ([0.0, 0.0], [1.0, 1.0])
+
+
+def test_graph_files(net, tmp_path):
+    entry = report(tmp_path, net, "--center", "0,0", "--radius", "1", "--graph", tmp_path / "g.graphml")["neighbourhoods"][0]
+    graph = nx.read_graphml(tmp_path / "g.graphml")
+    assert (graph.number_of_nodes(), graph.number_of_edges()) == (entry["regions"], entry["adjacencies"])
+    assert run("certify", net, "--center", "0,0", "--radius", "1", "--graph", tmp_path / "g.npz").exit_code == 0
+    arrays = np.load(tmp_path / "g.npz")
+    network = random_net([2, 8, 6, 2], 0)
+    values = np.einsum("rij,rj->ri", arrays["maps"][:, :, :2], arrays["points"]) + arrays["maps"][:, :, 2]
+    np.testing.assert_allclose(values, network(arrays["points"]), atol=1e-10)
+    assert len(arrays["first"]) == entry["adjacencies"]
+
+
+def test_info_lists_layers_and_rewrites(tmp_path):
+    path = tmp_path / "m.pt"
+    torch.save(nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(0.25), nn.Linear(3, 2), nn.Softmax(dim=1)), path)
+    result = run("info", path)
+    assert result.exit_code == 0
+    assert "2-3-2, 3 hidden neurons in 1 layers" in result.output
+    assert "0.25 | 1" in result.output
+    assert "Softmax" in result.output
+
+
+def test_plot_writes_pictures(net, tmp_path):
+    assert run("plot", net, "--center", "0,0", "--radius", "1", "--out", tmp_path / "p.png").exit_code == 0
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert run("plot", net, "--box", "-1,0", "1,0", "--out", tmp_path / "c.svg").exit_code == 0
+    assert "<svg" in (tmp_path / "c.svg").read_text()
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_networks_get_through(name, tmp_path):
+    entry = report(tmp_path, save(SPECIAL[name], tmp_path / "n.npz"), "--box", "-1,-1", "1,1")["neighbourhoods"][0]
+    assert entry["status"] == "enumerated"
+    assert entry["local_complexity"] is not None
+
+
+# ---- limits and interruption ---------------------------------------------------------------------------------------
+def test_limits_exit_with_3(slow_net, tmp_path):
+    entry = report(tmp_path, slow_net, "--center", "0", "--radius", "1", "--max-regions", "30", code=3)["neighbourhoods"][0]
+    assert (entry["status"], entry["regions"], entry["pieces"], entry["local_complexity"]) == ("partial", 30, None, None)
+    assert entry["notes"]["total_variation"] == "null: the enumeration is not complete"
+    result = run("certify", slow_net, "--center", "0", "--radius", "1", "--time-limit", "0.3")
+    assert result.exit_code == 3
+    assert ">= " in result.output
+
+
+def test_ctrl_c_keeps_what_was_found(slow_net, tmp_path):
+    """The process interrupts itself when 50 regions are there, as a user would."""
+    program = """
+import os, signal, sys
+from polylc.engines.lp import LpEngine
+process = LpEngine._process
+def interrupting(self, cell):
+    if len(self._leaf) == 50:
+        os.kill(os.getpid(), signal.SIGINT)
+    return process(self, cell)
+LpEngine._process = interrupting
+from polylc.cli import main
+main()
+"""
+    out = tmp_path / "r.json"
+    arguments = ["certify", slow_net, "--center", "0", "--radius", "1", "--measures", "counts", "--json", str(out)]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "interrupted: what was found until then is shown" in done.stderr
+    (entry,) = json.loads(out.read_text())["neighbourhoods"]
+    assert (entry["status"], entry["regions"]) == ("partial", 50)
+    assert entry["notes"]["status"].startswith("interrupted")
+
+
+def test_ctrl_c_stops_all_processes(slow_net, tmp_path):
+    """However far the workers are, the command ends with 130, without a traceback, and with partial results only."""
+    points, out = tmp_path / "x.npy", tmp_path / "r.json"
+    np.save(points, np.zeros((2, 5)))
+    command = [sys.executable, "-m", "polylc", "certify", slow_net, "--data", str(points), "--radius", "1", "--measures", "counts", "--jobs", "2"]
+    process = subprocess.Popen([*command, "--json", str(out)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert all(e["status"] == "partial" for e in json.loads(out.read_text())["neighbourhoods"])
+
+
+# ---- bad input ------------------------------------------------------------------------------------------------------
+BALL = ("--center", "0,0", "--radius", "0.1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--center", "0,0", "--radius", "0"), "radius: 0 is not positive"),
+        (("--center", "0,0", "--radius", "-1"), "radius: -1 is not positive"),
+        (("--center", "0,0", "--radius", "nan"), "'nan' is not a finite number"),
+        (("--center", "0,0"), "--center needs --radius"),
+        (("--center", "0,0,0", "--radius", "1"), "3 coordinates given, but the network has 2 inputs"),
+        ((*BALL, "--clip", "1", "0"), "lower bound 1 is not below upper bound 0"),
+        (("--box", "1,1", "0,0"), "swap the corners"),
+        (("--box", "1,1", "1,1"), "every coordinate is fixed"),
+        (("--box", "0,0", "1,1", *BALL), "exclude each other"),
+        ((), "no neighbourhood"),
+        (("--rows", "0:2", *BALL), "belong to --data"),
+        ((*BALL, "--measures", "areas"), "'areas' is unknown"),
+        ((*BALL, "--engine", "magic"), "'magic' is unknown"),
+        ((*BALL, "--json", "/no/such/folder/x.json"), "the folder /no/such/folder does not exist"),
+        ((*BALL, "--graph", "graph.txt"), "must end in .graphml or .npz"),
+        (("--data", "DATA/wide.csv", "--radius", "1"), "row 0: it has 3 entries, expected 2"),
+        (("--data", "DATA/words.csv", "--radius", "1"), "column 1 holds 'abc', which is not a number"),
+        (("--data", "DATA/none.csv", "--radius", "1"), "there is no such file"),
+        (("--data", "DATA/wide.csv", "--rows", "0:9", "--radius", "1"), "the data has only 1 row"),
+        (("--data", "DATA/wide.csv", "--rows", "x", "--radius", "1"), "is not a row or a range"),
+        ((*BALL, "--labels", "DATA/none.csv"), "there is no such file"),
+    ],
+)
+def test_bad_options_give_one_line(net, tmp_path, arguments, message):
+    (tmp_path / "wide.csv").write_text("1,2,3\n")
+    (tmp_path / "words.csv").write_text("0.5,abc\n")
+    result = run("certify", net, *(a.replace("DATA", str(tmp_path)) for a in arguments))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+class Foreign:
+    """Pickles as a call that leaves a trace."""
+
+    def __init__(self, trace: str) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_bad_models_give_one_line_and_run_nothing(tmp_path, data):
+    trace = tmp_path / "trace"
+    whole = (data / "moons2d.pt").read_bytes()
+    with_nan = nn.Sequential(nn.Linear(2, 2))
+    nn.init.constant_(with_nan[0].weight, float("nan"))
+    torch.save(Foreign(str(trace)), tmp_path / "foreign.pt")
+    torch.save(nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2)), tmp_path / "sigmoid.pt")
+    torch.save(nn.Sequential(nn.Linear(2, 2), nn.GELU(), nn.Linear(2, 2)), tmp_path / "gelu.pt")
+    torch.save(with_nan, tmp_path / "nan.pt")
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "short.pt").write_bytes(whole[: len(whole) // 2])
+    shutil.copy(data / "moons2d.pt", tmp_path / "model.xyz")
+    cases = {
+        "missing.pt": "there is no such file",
+        "empty.pt": "the file is empty",
+        "text.onnx": "not an ONNX model",
+        "short.pt": "truncated or damaged",
+        "model.xyz": "unknown kind of model file",
+        "sigmoid.pt": "layer 1 (Sigmoid) is not piecewise linear",
+        "gelu.pt": "layer 1 (GELU) is not piecewise linear",
+        "nan.pt": "contains NaN",
+        "foreign.pt": "mkdir, which is not on the list",
+    }
+    for name, message in cases.items():
+        result = run("certify", tmp_path / name, *BALL)
+        assert result.exit_code == 2, name
+        assert len(result.stderr.splitlines()) == 1, result.stderr
+        assert message in result.stderr
+        assert name in result.stderr
+    assert not trace.exists()
+
+
+def test_plot_needs_one_or_two_free_coordinates(tmp_path):
+    three = save(random_net([3, 4, 2], 0), tmp_path / "three.npz")
+    result = run("plot", three, "--center", "0", "--radius", "1", "--out", tmp_path / "p.png")
+    assert result.exit_code == 2
+    assert "3 coordinates are free" in result.stderr

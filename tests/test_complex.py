@@ -1,0 +1,168 @@
+"""The complex: laws of regions, facets and the region graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nets import SPECIAL, l1_net, quarter_net, random_net, small_nets, tent_net
+from oracles import adjacent_pairs, clip_regions
+
+from polylc.complex import Complex, RegionGraph, build_graph
+from polylc.complex.pieces import affine_functions, pieces
+from polylc.enumerate import enumerate_regions
+from polylc.geometry.neighbourhood import Neighbourhood, ball, box
+from polylc.network.form import Network, chain
+
+
+def build(network: Network, domain: Neighbourhood) -> tuple[Complex, RegionGraph]:
+    complex_, _ = enumerate_regions(network, domain)
+    return complex_, build_graph(complex_)
+
+
+def pairs(complex_: Complex, graph: RegionGraph) -> set[frozenset[tuple[bool, ...]]]:
+    bits = [tuple(row) for row in complex_.patterns().tolist()]
+    return {frozenset((bits[a], bits[b])) for a, b in zip(graph.first, graph.second, strict=True)}
+
+
+def oracle(network: Network, domain: Neighbourhood) -> tuple[list, set[frozenset[tuple[bool, ...]]]]:
+    cells = clip_regions(network, domain)
+    return cells, {frozenset((cells[a].bits, cells[b].bits)) for a, b in adjacent_pairs(cells)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [random_net, quarter_net])
+def test_edges_equal_the_exact_clipper(make, seed):
+    network, domain = make([2, 6, 5, 1], seed), box([-1, -1], [1, 1])
+    assert pairs(*build(network, domain)) == oracle(network, domain)[1]
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_edges_in_special_position(name):
+    network, domain = SPECIAL[name], box([-1, -1], [1, 1])
+    assert pairs(*build(network, domain)) == oracle(network, domain)[1]
+
+
+@given(small_nets(max_inputs=2).filter(lambda net: net.inputs == 2))
+def test_edges_volumes_and_maps_equal_the_exact_clipper_on_nets_with_ties(network):
+    domain = box([-1, -1], [1, 1])
+    complex_, graph = build(network, domain)
+    cells, edges = oracle(network, domain)
+    assert pairs(complex_, graph) == edges
+    exact = {c.bits: float(c.area()) for c in cells}
+    bits = [tuple(row) for row in complex_.patterns().tolist()]
+    np.testing.assert_allclose(complex_.geometry.volume, [exact[b] for b in bits], rtol=1e-9)
+    assert affine_functions(complex_).max() + 1 == len({tuple(c.output) for c in cells})
+    assert pieces(complex_, graph).max() + 1 == count_pieces(cells)
+
+
+def count_pieces(cells: list) -> int:
+    parent = list(range(len(cells)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    for a, b in adjacent_pairs(cells):
+        if cells[a].output == cells[b].output:
+            parent[root(a)] = root(b)
+    return len({root(i) for i in range(len(cells))})
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_laws_of_facets(seed, n):
+    network, domain = random_net([n, 6, 5, 2], seed), ball([0.1] * n, 1)
+    complex_, graph = build(network, domain)
+    geometry = complex_.geometry
+    assert geometry.ok.all()
+    assert geometry.volume.sum() == pytest.approx(float(domain.volume), rel=1e-9)
+    # C1: every inner facet is seen from exactly two regions, with equal area
+    assert (graph.first_entry >= 0).all()
+    assert (graph.second_entry >= 0).all()
+    scale = max(1.0, geometry.area.max(initial=0.0))
+    np.testing.assert_allclose(geometry.area[graph.first_entry], geometry.area[graph.second_entry], atol=1e-9 * scale)
+    seen = np.zeros(len(geometry.area))
+    seen[graph.first_entry] = seen[graph.second_entry] = 1
+    assert (geometry.area[seen == 0] <= 1e-9 * scale).all()
+    # C0: the outward normals of a region, weighted by area, sum to zero
+    closed = np.zeros((len(complex_), n))
+    for rows in complex_.batches():
+        normals = complex_.path_rows(rows, complex_.forms(rows))[:, :-1] / domain.half
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        entries = slice(complex_.starts[rows.start], complex_.starts[rows.stop])
+        np.add.at(closed, complex_.regions_of_entries(rows) + rows.start, -normals * geometry.area[entries][:, None])
+    closed += geometry.box_area[:, 1::2] - geometry.box_area[:, 0::2]
+    assert np.abs(closed).max() <= 1e-9 * scale * n
+    # C1: the two maps agree on the facet, so the jump of the Jacobian has rank one along the normal
+    for a, b, entry in zip(graph.first, graph.second, graph.first_entry, strict=True):
+        left, right = complex_.maps(np.array([a])).map[0], complex_.maps(np.array([b])).map[0]
+        at = np.append(geometry.point[entry] / domain.half, 1.0)
+        np.testing.assert_allclose(left @ at, right @ at, atol=1e-9)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8))
+def test_the_graph_is_connected_and_flips_match(seed, n):
+    network, domain = random_net([n, 5, 4, 1], seed), ball([0.0] * n, 1)
+    complex_, graph = build(network, domain)
+    bits = complex_.patterns()
+    assert (graph.flips == (bits[graph.first] ^ bits[graph.second]).sum(axis=1)).all()
+    assert bits[graph.first, graph.neurons(complex_)].tolist() != [] or len(complex_) == 1
+    assert (bits[graph.first, graph.neurons(complex_)] != bits[graph.second, graph.neurons(complex_)]).all()
+    reached, frontier = {0}, [0]
+    neighbours: dict[int, list[int]] = {}
+    for a, b in zip(graph.first.tolist(), graph.second.tolist(), strict=True):
+        neighbours.setdefault(a, []).append(b)
+        neighbours.setdefault(b, []).append(a)
+    while frontier:
+        for other in neighbours.get(frontier.pop(), []):
+            if other not in reached:
+                reached.add(other)
+                frontier.append(other)
+    assert len(reached) == len(complex_)
+
+
+@given(st.integers(0, 10**6))
+def test_edges_do_not_depend_on_linear_programs_in_low_dimension(seed):
+    network, domain = random_net([3, 6, 6, 1], seed), box([-1] * 3, [1] * 3)
+    complex_, graph = build(network, domain)
+    assert pairs(complex_, graph) == pairs(complex_, build_graph(complex_, programs=False))
+
+
+def test_a_redundant_half_space_makes_no_edge():
+    """A path half-space that a later one makes redundant has no facet, also where the region contains the centre."""
+    complex_, graph = build(random_net([1, 6, 5, 2], 2), ball([0.1], 1))
+    assert len(graph) == len(complex_) - 1
+    assert (complex_.geometry.area[graph.first_entry] == 1).all()
+
+
+def test_in_one_dimension_the_graph_is_a_path():
+    complex_, graph = build(tent_net(5), box([0], [1]))
+    assert len(complex_) == 32
+    degree = np.bincount(np.concatenate([graph.first, graph.second]))
+    assert sorted(degree.tolist()) == [1, 1] + [2] * 30
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_coordinate_hyperplanes_with_duplicates_make_the_graph_of_the_cube(n):
+    complex_, graph = build(l1_net(n), box([-1] * n, [1] * n))
+    assert (len(complex_), len(graph)) == (2**n, n * 2 ** (n - 1))
+    assert (graph.flips == 2).all()  # x_i and -x_i flip together
+
+
+@pytest.mark.parametrize(("n", "count", "adjacencies"), [(3, 6, 6), (4, 24, 36)])
+def test_braid_arrangement(n, count, adjacencies):
+    """x_i = x_j for all i < j: n! regions, each with n - 1 facets (Stanley 2004, Introduction to hyperplane arrangements)."""
+    rows = [np.eye(n)[i] - np.eye(n)[j] for i in range(n) for j in range(i + 1, n)]
+    network = chain([np.array(rows), np.ones((1, len(rows)))], [np.zeros(len(rows)), np.zeros(1)])
+    complex_, graph = build(network, box([-1] * n, [1] * n))
+    assert (len(complex_), len(graph)) == (count, adjacencies)
+    np.testing.assert_allclose(complex_.geometry.volume, 2.0**n / count, rtol=1e-12)
+
+
+def test_a_wrong_edge_would_be_noticed():
+    """One-flip neighbours are not always adjacent in a deep network; the facet test must refuse some."""
+    network, domain = random_net([3, 10, 10, 10, 1], 1), box([-1] * 3, [1] * 3)
+    _, graph = build(network, domain)
+    assert graph.tested["no facet"] > 0

@@ -1,0 +1,72 @@
+"""The commands and programs that README, docs and examples show do run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from polylc.cli import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "docs/quickstart.md", "examples/README.md"]
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        for line in (ROOT / page).read_text().splitlines():
+            command = line.strip().removeprefix("$ ")
+            if re.match(r"polylc (certify|plot|info) examples/", command):
+                found.append(command)
+    return list(dict.fromkeys(found))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_run(command, folder):
+    result = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    for option in ("--out", "--json", "--graph"):
+        words = shlex.split(command)
+        if option in words and words[words.index(option) + 1] != "-":
+            assert (folder / words[words.index(option) + 1]).stat().st_size > 0
+
+
+def test_there_are_commands_on_every_page():
+    assert all(any(c in (ROOT / page).read_text() for c in commands()) for page in PAGES)
+    assert len(commands()) >= 5
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_python_blocks_run(page, folder):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {})
+
+
+def test_the_example_program_runs():
+    done = subprocess.run([sys.executable, "examples/python_api.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.search(r"\d+ activation regions", done.stdout)
+
+
+@pytest.mark.parametrize("module", ["polylc.exact.numbers", "polylc.network.patterns", "polylc.run"])
+def test_docstring_examples(module):
+    import doctest
+    import importlib
+
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,51 @@
+"""The house: every floor imports only the floors below it, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "polylc"
+FLOORS = {  # higher floors may import lower ones
+    "errors": 0,
+    "exact": 1,
+    "network": 2,
+    "readers": 3,
+    "geometry": 3,
+    "engines": 4,
+    "complex": 5,
+    "measures": 6,
+    "enumerate": 6,
+    "report": 7,
+    "run": 8,
+    "pool": 9,
+    "inputs": 9,
+    "cli": 10,
+    "__main__": 11,
+    "__init__": 11,
+}
+
+
+def floor_of(module: str) -> int:
+    return FLOORS[module.split(".")[1]]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_floors(path):
+    relative = path.relative_to(ROOT)
+    room = relative.parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("polylc."):
+            other = node.module.split(".")[1]
+            lazy_upward = room == "run" and other in ("pool", "readers")  # certify() accepts paths and spreads over processes
+            assert other == room or floor_of(node.module) < FLOORS[room] or lazy_upward, f"{relative} imports {node.module}"
+
+
+@pytest.mark.parametrize("code", ["import polylc", "import polylc.cli", "from polylc import certify, load"])
+def test_torch_is_not_imported_before_it_is_needed(code):
+    heavy = "{'torch', 'onnx', 'matplotlib', 'pandas', 'networkx'}"
+    subprocess.run([sys.executable, "-c", f"{code}; import sys; assert not {heavy} & set(sys.modules)"], check=True)

@@ -1,0 +1,107 @@
+"""Numbers and neighbourhoods are exact."""
+
+from __future__ import annotations
+
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polylc.errors import NeighbourhoodError, UsageError
+from polylc.exact.numbers import as_fraction, dyadic, parse_number, parse_vector
+from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.geometry.neighbourhood import ball, box, clip_bounds
+
+
+@given(st.fractions(), st.integers(0, 6))
+def test_decimals_and_fractions_are_read_exactly(value, places):
+    assert parse_number(f"{value.numerator}/{value.denominator}") == value
+    scaled = int(value * 10**places)
+    sign, digits = "-" if scaled < 0 else "", str(abs(scaled)).zfill(places + 1)
+    text = f"{sign}{digits[: len(digits) - places]}.{digits[len(digits) - places :]}"
+    assert parse_number(text) == F(scaled, 10**places)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "1,2", "0x1", "1e", "abc", "1/0", "--1", "1_0", "1e99999"])
+def test_what_is_no_finite_number_is_refused(text):
+    with pytest.raises(UsageError, match="radius"):
+        parse_number(text, "radius")
+
+
+def test_vectors():
+    assert parse_vector("0.1, -2,3e-1") == (F(1, 10), F(-2), F(3, 10))
+    with pytest.raises(UsageError, match="center, entry 1: 'x' is not a finite number"):
+        parse_vector("1,x", "center")
+    with pytest.raises(UsageError, match="no numbers"):
+        parse_vector(" , ")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_floats_are_the_rationals_they_are(value):
+    assert as_fraction(value) == F(value)
+    assert as_fraction(np.float64(value)) == F(value)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
+def test_dyadic_integers_are_exact(values):
+    integers, shift = dyadic(np.array(values))
+    assert [F(int(m), 2**shift) for m in integers] == [F(v) for v in values]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "one", None, [1]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(UsageError):
+        as_fraction(value)
+
+
+def test_quantities_show_their_kind():
+    assert floating(0.5).show() == "~0.5"
+    assert Quantity(1.0, 1.0, Kind.EXACT).show() == "1"
+    assert Quantity(2.0, None, Kind.FLOAT).show() == ">= 2"
+    assert Quantity(1.0, 2.0, Kind.ENCLOSURE).as_pair() == [1.0, 2.0]
+
+
+def test_balls_are_exact():
+    domain = ball(["0.1", "0.2"], "0.1")
+    assert domain.lower == (0, F(1, 10))
+    assert domain.upper == (F(1, 5), F(3, 10))
+    assert domain.volume == F(1, 25)
+    assert ball(["0.1", "0.2"], "0.1").half.tolist() == [0.1, 0.1]
+
+
+def test_clipping_and_fixed_coordinates():
+    domain = ball([0, F(1, 2), 1], F(1, 10), clip_bounds((F(0),), (F(1),)))
+    assert domain.lower == (0, F(2, 5), F(9, 10))
+    assert domain.upper == (F(1, 10), F(3, 5), 1)
+    assert domain.dimension == 3
+    fixed = ball([1, 2, 3], [F(1, 2), 0, F(1, 4)])
+    assert fixed.free.tolist() == [0, 2]
+    assert fixed.volume == F(1, 2)
+    assert "x1 = 2" in fixed.log[0]
+    assert fixed.lift(np.array([[0.25, -0.125]])).tolist() == [[1.25, 2.0, 2.875]]
+    touching = ball([2, 0], 1, clip_bounds((F(-1),), (F(1),)))
+    assert touching.free.tolist() == [1]
+    assert touching.contains((F(1), F(1)))
+    assert not touching.contains((F(1), F(3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ball([0], 0), "radius: 0 is not positive"),
+        (lambda: ball([0], -1), "radius: -1 is not positive"),
+        (lambda: ball([0], float("nan")), "not finite"),
+        (lambda: ball([0, 0], [1, 1, 1]), "3 numbers for 2 coordinates"),
+        (lambda: box([0], [0]), "every coordinate is fixed"),
+        (lambda: box([1], [0]), "lower bound 1 above its upper bound 0"),
+        (lambda: box([1, 2], [3]), "2 coordinates and the upper one 1"),
+        (lambda: ball([5], 1, clip_bounds((F(0),), (F(1),))), "coordinate 0 is empty after clipping"),
+        (lambda: clip_bounds((F(1),), (F(1),)), "lower bound 1 is not below upper bound 1"),
+        (lambda: ball([0, 0], 1, clip_bounds((F(0),) * 3, (F(1),) * 3)), "clip: 3 bounds for 2 coordinates"),
+    ],
+)
+def test_neighbourhoods_without_interior_are_refused(make, message):
+    with pytest.raises((NeighbourhoodError, UsageError), match=message):
+        make()
