@@ -58,6 +58,15 @@ SPECIAL: dict[str, Network] = {
     "absolute value of relu": chain([[[1.0, 0.0]], [[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0], [0.0, 0.0], [0.0]]),
 }
 
+SOLVER_GIVES_UP = chain(  # HiGHS 1.16 ends one of the linear programs of this network with status "unknown", warm and cold
+    [
+        np.array([[0.25, 0.25, -0.25], [0.25, 0.0, 0.0], [-0.25, 0.25, -1.5]]),
+        np.array([[0.0, 0.0, -0.25], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
+        np.zeros((1, 3)),
+    ],
+    [np.array([0.0, 0.0, -0.25]), np.array([0.25, 0.0, 0.0]), np.zeros(1)],
+)
+
 
 def small_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Network]:
     """Tiny networks with weights in multiples of 1/4, so that ties are common."""

@@ -7,9 +7,9 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from nets import SPECIAL, quarter_net, random_net, small_nets
+from nets import SOLVER_GIVES_UP, SPECIAL, quarter_net, random_net, small_nets
 from oracles import brute_force_patterns, clip_regions, compose, exact_layers
 
 from polylc.engines.lp import LpEngine
@@ -46,6 +46,7 @@ def test_special_position_in_two_dimensions(name):
 
 
 @given(small_nets(max_inputs=3, max_depth=2))
+@example(SOLVER_GIVES_UP)
 def test_regions_equal_exact_brute_force(network):
     domain = box([-1] * network.inputs, [1] * network.inputs)
     assert patterns(network, explore(network, domain)) == brute_force_patterns(network, domain)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from polylc.errors import SolverError
+from polylc.exact import simplex
 
 FEASIBILITY = 1e-10  # the smallest tolerance HiGHS takes
-ATTEMPTS = ((1, FEASIBILITY), (4, FEASIBILITY), (1, 1e-9), (4, 1e-8))  # dual (1) and primal (4) simplex, tolerances
+DUAL, PRIMAL = 1, 4  # simplex strategies
+ATTEMPTS = ((DUAL, FEASIBILITY), (PRIMAL, FEASIBILITY), (DUAL, 1e-9), (PRIMAL, 1e-8))
 
 
 @functools.cache
@@ -31,7 +34,7 @@ def _model() -> Any:
         ("presolve", "off"),
         ("threads", 1),
         ("solver", "simplex"),
-        ("simplex_strategy", 4),  # primal: a changed objective leaves the basis primal feasible
+        ("simplex_strategy", PRIMAL),  # primal: a changed objective leaves the basis primal feasible
         ("simplex_scale_strategy", 0),  # rows have unit length already
         ("primal_feasibility_tolerance", FEASIBILITY),
         ("dual_feasibility_tolerance", FEASIBILITY),
@@ -65,6 +68,7 @@ class BoxProgram:
         self._columns = np.arange(dimension, dtype=np.int32)
         self.solves = 0
         self.failures = 0
+        self.exact = 0
         self._build()
 
     def _build(self) -> None:
@@ -90,17 +94,31 @@ class BoxProgram:
             del self._rows[count:]
 
     def maximise(self, cost: np.ndarray) -> Optimum | None:
-        """An optimum, or None if HiGHS gave up twice (also from a cold start)."""
+        """An optimum: by HiGHS warm, cold, or with the dual simplex, else in exact arithmetic; None if there is no point."""
         self.solves += 1
         answer = self._solve(cost)
-        if answer is None:  # a bad warm start: once more from scratch
+        for strategy in (PRIMAL, DUAL):  # a bad warm start, or a solver that gives up: from scratch
+            if answer is not None:
+                return answer
             rows = self._rows
             self._build()
             for row, bound in rows:
                 self.push(row, bound)
+            self._h.setOptionValue("simplex_strategy", strategy)
             answer = self._solve(cost)
-            self.failures += answer is None
-        return answer
+            self._h.setOptionValue("simplex_strategy", PRIMAL)
+        return answer if answer is not None else self._solve_exactly(cost)
+
+    def _solve_exactly(self, cost: np.ndarray) -> Optimum | None:
+        self.exact += 1
+        rows = [[*map(Fraction, row.tolist()), -Fraction(bound)] for row, bound in self._rows]
+        one = [Fraction(1)] * self._dimension
+        found = simplex.minimise([*(-Fraction(v) for v in cost.tolist()), Fraction(0)], rows, [-v for v in one], one)
+        if isinstance(found, simplex.Infeasible):  # rounding left the cell without a point
+            self.failures += 1
+            return None
+        multipliers = np.array([float(found.multipliers.get(r, 0)) for r in range(len(rows))])
+        return Optimum(float(-found.value), np.array([float(v) for v in found.point]), multipliers)
 
     def _solve(self, cost: np.ndarray) -> Optimum | None:
         self._h.changeColsCost(self._dimension, self._columns, cost)
