@@ -16,7 +16,7 @@ import numpy as np
 from polylc.complex.regions import Complex
 from polylc.errors import SolverError
 from polylc.geometry.lp import infinity, minimise
-from polylc.network.compose import Forms, apply_affine, batches, rounding, unit_slopes
+from polylc.network.compose import Forms, apply_affine, batches, rounding, scaled_error, unit_slopes
 from polylc.network.patterns import unpack
 
 PARALLEL = 1e-9  # relative distance below which two forms count as proportional (floating point proposes only)
@@ -177,7 +177,7 @@ def cross(complex_: Complex, patterns: np.ndarray, vanishing: np.ndarray, hyperp
     result = patterns.copy()
     count = len(patterns)
     sources = [np.broadcast_to(complex_.start, (count, *complex_.start.shape))]
-    errors = [np.broadcast_to(np.finfo(np.float64).eps * np.abs(complex_.start).sum(axis=1), (count, network.inputs))]
+    errors = [np.broadcast_to(complex_.domain.rounding, (count, network.inputs))]
     for index, layer in enumerate(network.layers):
         here = slice(network.offsets[index], network.offsets[index + 1])
         forms = apply_affine(layer.affine, sources)
@@ -186,7 +186,7 @@ def cross(complex_: Complex, patterns: np.ndarray, vanishing: np.ndarray, hyperp
         result[:, here] = np.where(vanishing[:, here], slope < -noise, patterns[:, here])
         slopes = unit_slopes(layer, result[:, here])
         sources.append(forms * slopes[:, :, None])
-        errors.append(noise * np.abs(slopes))
+        errors.append(scaled_error(forms, noise, slopes))
     return result
 
 

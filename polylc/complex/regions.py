@@ -13,6 +13,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, polygons
 from polylc.network.compose import Forms, batches, compose, embedding
 from polylc.network.evaluate import pattern_at
+from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.patterns import PatternIndex, unpack
 
@@ -74,6 +75,11 @@ class Complex:
         return embedding(self.domain.basis * self.domain.half, self.domain.middle)
 
     @cached_property
+    def exact_forms(self) -> ExactForms:
+        """Forms in integers, for what rounding leaves open."""
+        return ExactForms(self.network, self.domain.lower, self.domain.upper)
+
+    @cached_property
     def index(self) -> PatternIndex:
         """Search for patterns."""
         return PatternIndex(self.bits, self.network.neurons)
@@ -89,7 +95,7 @@ class Complex:
 
     def forms(self, rows: slice | np.ndarray) -> Forms:
         """All forms on the given regions, computed anew."""
-        return compose(self.network, self.patterns(rows), self.start)
+        return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
 
     def batches(self, budget: int = 2_000_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""

@@ -20,7 +20,7 @@ import numpy as np
 from polylc.engines.tree import Claims, ClaimSink, Exploration, Limits, Outcome, Progress
 from polylc.geometry.lp import BoxProgram, Optimum
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.network.compose import apply_affine, embedding, rounding, unit_slopes
+from polylc.network.compose import apply_affine, embedding, rounding, scaled_error, unit_slopes
 from polylc.network.form import Network
 from polylc.network.patterns import pack, words
 
@@ -136,7 +136,6 @@ class LpEngine:
     def _root(self) -> _Cell:
         start = embedding(self.domain.basis * self.domain.half, self.domain.middle)
         k = self.domain.dimension
-        size = np.abs(start[:, :-1]).sum(axis=1) + np.abs(start[:, -1])
         cell = _Cell(
             node=0,
             path=(),
@@ -144,7 +143,7 @@ class LpEngine:
             bits=np.zeros(self.network.neurons, dtype=bool),
             open=np.zeros(0, dtype=np.int64),
             sources=[start],
-            errors=[np.finfo(np.float64).eps * size],
+            errors=[self.domain.rounding],
             forms=np.zeros((0, k + 1)),
             noise=np.zeros(0),
             points=np.zeros((1, k)),
@@ -163,7 +162,7 @@ class LpEngine:
             begin = network.offsets[cell.layer]
             slope = unit_slopes(layer, cell.bits[begin : begin + layer.width])
             cell.sources = [*cell.sources, cell.forms * slope[:, None]]
-            cell.errors = [*cell.errors, cell.noise * np.abs(slope)]
+            cell.errors = [*cell.errors, scaled_error(cell.forms, cell.noise, slope)]
         cell.layer += 1
         if cell.layer == len(network.layers):
             return

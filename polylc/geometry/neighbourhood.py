@@ -72,6 +72,17 @@ class Neighbourhood:
         return to_floats((self.upper[j] - self.lower[j]) / 2 for j in self.free)
 
     @cached_property
+    def rounding(self) -> np.ndarray:
+        """Bound on what `middle` and `half` together lost in rounding, per coordinate; shape (n,)."""
+        lost = []
+        floats = dict(zip(self.free.tolist(), self.half.tolist(), strict=True))
+        for j, (a, b, middle) in enumerate(zip(self.lower, self.upper, self.middle.tolist(), strict=True)):
+            exact = abs((a + b) / 2 - Fraction(middle)) + (abs((b - a) / 2 - Fraction(floats[j])) if j in floats else 0)
+            rounded = float(exact)
+            lost.append(rounded if Fraction(rounded) >= exact else math.nextafter(rounded, math.inf))
+        return np.array(lost)
+
+    @cached_property
     def basis(self) -> np.ndarray:
         """Matrix of shape (n, dimension) that places free coordinates."""
         matrix = np.zeros((self.inputs, self.dimension))

@@ -30,20 +30,52 @@ def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
     return z
 
 
-def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray:
-    """How far rounding can move the values of `apply_affine` where |u_j| <= 1; shape (..., size).
+UNIT = 2.0**-53  # unit of rounding of doubles
+TINY = 2.0**-1074  # what an underflowing product can lose
 
-    First-order running error analysis: a sum of m products errs by at most (m + 2) units of rounding of its absolute
-    terms, plus what the sources' own errors (shape (..., width) each) contribute. It separates a form that is zero
-    from one that is small; the exact judge does not rely on it.
+
+def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray:
+    """Rigorous bound on the rounding in `apply_affine`; shape (..., size).
+
+    For each row of the result: an upper bound of the sum over its k + 1 coefficients of |computed - exact|, and so of the
+    difference of the two forms anywhere in |u_j| <= 1, for sources whose rows err by at most `errors`, shape (..., width).
+
+    Notes
+    -----
+    docs/exactness.md, lemma 2. A sum of m products errs by gamma_m times the sum of their absolute values, in whatever
+    order and with or without fused operations, and by m underflows (Higham 2002, section 3.1 and 3.5). The factor 2 in
+    `unit` and the last factor cover the rounding of the bound itself.
     """
-    fan_in = sum(weight.shape[1] for _, weight in affine.terms) + 2
-    unit = fan_in * np.finfo(np.float64).eps
+    width = forms[-1].shape[-1]
+    terms = 1 + sum(weight.shape[1] for _, weight in affine.terms)
+    unit = 2.0 * (terms + 2) * UNIT
     total: np.ndarray = np.broadcast_to(unit * np.abs(affine.bias), (*forms[-1].shape[:-2], affine.size))
+    normal = True
     for source, weight in affine.terms:
         size = np.abs(forms[source]).sum(axis=-1)
         total = total + (errors[source] + unit * size) @ np.abs(weight).T
-    return total
+        normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
+    total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
+    lost = 16.0 * (terms + 2) * (width + 2) * TINY
+    return np.where(total > 0, total + lost, 0.0) if normal else total + lost  # zero only where all products are zero
+
+
+def _far_from_underflow(array: np.ndarray) -> bool:
+    """Whether all entries are zero or at least 2^-400 in size, so that a product of two of them does not vanish."""
+    size = np.abs(array)
+    return not ((size > 0) & (size < 2.0**-400)).any()
+
+
+def scaled_error(forms: np.ndarray, errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Bound on the rounding in `slopes * forms`, for forms that err by `errors`; no rounding for slopes 0 and 1."""
+    size = np.abs(slopes)
+    plain = (size == 0) | (size == 1)
+    if plain.all():
+        return np.where(size == 0, 0.0, errors)
+    width = forms.shape[-1]
+    product = size * (errors * (1 + 4 * UNIT) + 2 * UNIT * np.abs(forms).sum(axis=-1))
+    product = product * (1 + 4 * (width + 8) * UNIT) + 4 * (width + 2) * TINY
+    return np.where(plain, np.where(size == 0, 0.0, errors), product)
 
 
 @dataclass(frozen=True)
@@ -55,7 +87,7 @@ class Forms:
     hidden : ndarray, shape (R, neurons, k + 1)
         Pre-activations.
     noise : ndarray, shape (R, neurons)
-        Rounding in their values.
+        Rigorous bound on the rounding in each row: the sum of |computed - exact| over its coefficients (see `rounding`).
     output : ndarray, shape (R, outputs, k + 1)
     output_noise : ndarray, shape (R, outputs)
     """
@@ -71,7 +103,7 @@ def unit_slopes(layer: Layer, bits: np.ndarray) -> np.ndarray:
     return np.where(bits, layer.positive, layer.negative)
 
 
-def compose(network: Network, patterns: np.ndarray, start: np.ndarray) -> Forms:
+def compose(network: Network, patterns: np.ndarray, start: np.ndarray, start_error: np.ndarray) -> Forms:
     """All forms of the network along activation patterns.
 
     Parameters
@@ -79,19 +111,21 @@ def compose(network: Network, patterns: np.ndarray, start: np.ndarray) -> Forms:
     patterns : ndarray of bool, shape (R, neurons)
     start : ndarray, shape (n, k + 1)
         The embedding of the domain.
+    start_error : ndarray, shape (n,)
+        Bound on the rounding in its rows.
     """
     count, width = len(patterns), start.shape[1]
     hidden = np.empty((count, network.neurons, width))
     noise = np.empty((count, network.neurons))
     sources = [np.broadcast_to(start, (count, *start.shape))]
-    errors = [np.broadcast_to(np.finfo(np.float64).eps * np.abs(start).sum(axis=1), (count, len(start)))]
+    errors = [np.broadcast_to(start_error, (count, len(start)))]
     for index, layer in enumerate(network.layers):
         here = slice(network.offsets[index], network.offsets[index + 1])
         hidden[:, here] = apply_affine(layer.affine, sources)
         noise[:, here] = rounding(layer.affine, sources, errors)
         slopes = unit_slopes(layer, patterns[:, here])
         sources.append(hidden[:, here] * slopes[:, :, None])
-        errors.append(noise[:, here] * np.abs(slopes))
+        errors.append(scaled_error(hidden[:, here], noise[:, here], slopes))
     return Forms(hidden, noise, apply_affine(network.output, sources), rounding(network.output, sources, errors))
 
 
