@@ -37,7 +37,7 @@ def _violated(rows: Sequence[Form], point: Sequence[Fraction], used: Sequence[in
     for r, row in enumerate(rows):
         if r in known:
             continue
-        value = sum((a * x for a, x in zip(row, point, strict=False) if a), Fraction(row[-1]))
+        value = Fraction(row[-1]) + sum((Fraction(a) * x for a, x in zip(row, point, strict=False) if a), Fraction(0))
         if value < 0:
             size = sum(abs(a) for a in row[:-1])
             bad.append((value / size if size else Fraction(-1), r))
