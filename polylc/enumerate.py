@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polylc.complex.regions import Complex
-from polylc.engines.tree import ClaimSink, Exploration, Limits, Progress
+from polylc.engines.tree import ChunkSink, Exploration, Limits, Progress
 from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
@@ -35,7 +35,7 @@ def enumerate_regions(
     engine: str = "auto",
     limits: Limits | None = None,
     progress: Progress | None = None,
-    claims: ClaimSink | None = None,
+    sink: ChunkSink | None = None,
 ) -> tuple[Complex, Exploration]:
     """All activation regions of `network` on `domain`, or those found before a limit.
 
@@ -48,5 +48,5 @@ def enumerate_regions(
     from polylc.engines.lp import LpEngine
 
     choose_engine(engine, domain)
-    found = LpEngine(network, domain, claims).explore(limits, progress)
+    found = LpEngine(network, domain, sink).explore(limits, progress)
     return Complex.of(network, domain, found), found

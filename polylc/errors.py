@@ -8,6 +8,7 @@
       DataError             a data file or one of its rows cannot be read
       NeighbourhoodError    a neighbourhood is empty, flat or malformed
       SolverError           a numerical solver gave up
+      JudgeError            an engine broke its contract in a way that cannot be mended
 
 The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
 """
@@ -45,3 +46,7 @@ class NeighbourhoodError(PolylcError):
 
 class SolverError(PolylcError):
     """A numerical solver ended without an answer that can be used."""
+
+
+class JudgeError(PolylcError):
+    """An engine broke its contract in a way that cannot be mended; nothing is reported rather than something false."""

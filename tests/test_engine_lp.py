@@ -60,7 +60,7 @@ def test_patterns_of_sampled_points_are_listed(seed, n, radius):
     found = explore(network, domain)
     sample = domain.lift(rng.uniform(-1, 1, (400, domain.dimension)) * domain.half)
     assert {tuple(row) for row in pattern_at(network, sample).tolist()} <= patterns(network, found)
-    inside = domain.lift(found.offset)
+    inside = domain.lift(found.unit * domain.half)
     assert (pattern_at(network, inside) == unpack(found.bits, network.neurons)).all()
 
 
@@ -89,7 +89,7 @@ def test_claims_are_complete_and_their_multipliers_prove_them(widths, seed):
     domain = box([-1] * widths[0], [1] * widths[0])
     chunks = []
     found = LpEngine(network, domain, chunks.append).explore()
-    claims = join_claims(chunks)
+    claims = join_claims([c.claims for c in chunks])
     bits = unpack(found.bits, network.neurons)
     ancestors = []
     for node in found.leaf:

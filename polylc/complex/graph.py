@@ -228,7 +228,7 @@ def _shown_by_points(
     half = complex_.domain.half
     hyperplane = forms.hidden[local, neuron]
     a, c = hyperplane[:, :-1], hyperplane[:, -1]
-    u, w = complex_.offset[region] / half, complex_.offset[beyond] / half
+    u, w = complex_.unit[region], complex_.unit[beyond]
     at_u, at_w = np.einsum("ij,ij->i", a, u) + c, np.einsum("ij,ij->i", a, w) + c
     square = np.einsum("ij,ij->i", a, a)
     gap = np.where(at_u != at_w, at_u - at_w, 1.0)

@@ -46,7 +46,7 @@ class Complex:
     network: Network
     domain: Neighbourhood
     bits: np.ndarray
-    offset: np.ndarray
+    unit: np.ndarray
     starts: np.ndarray
     neuron: np.ndarray
     side: np.ndarray
@@ -55,13 +55,13 @@ class Complex:
     @classmethod
     def of(cls, network: Network, domain: Neighbourhood, found: Exploration) -> Complex:
         """The complex of what an engine found."""
-        return cls(network, domain, found.bits, found.offset, *found.paths(), found.outcome)
+        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome)
 
     def __len__(self) -> int:
         return len(self.bits)
 
     def __reduce__(self) -> tuple[object, ...]:
-        columns = (self.bits, self.offset, self.starts, self.neuron, self.side)
+        columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
         return Complex, (self.network, self.domain, *columns, self.outcome)  # what was derived is derived again
 
     @property
@@ -87,7 +87,7 @@ class Complex:
     @property
     def points(self) -> np.ndarray:
         """A point inside each region, all coordinates; shape (R, n)."""
-        return self.domain.lift(self.offset)
+        return self.domain.lift(self.unit * self.domain.half)
 
     def patterns(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Activation bits as booleans; shape (len(rows), neurons)."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.engines.tree import Claims, ClaimSink, Exploration, Limits, Outcome, Progress
+from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
 from polylc.geometry.lp import BoxProgram, Optimum
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.compose import apply_affine, embedding, rounding, scaled_error, unit_slopes
@@ -26,6 +26,7 @@ from polylc.network.patterns import pack, words
 
 SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
 MOST_POINTS = 48
+CHUNK_REGIONS, CHUNK_CLAIMS = 512, 20000
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,22 @@ class LpEngine:
     ----------
     network : Network
     domain : Neighbourhood
-    claims : callable, optional
-        Receives chunks of claims; without it claims are not recorded.
+    sink : callable, optional
+        Receives chunks of nodes, regions and claims; without it claims are not recorded.
     """
 
     name = "lp"
 
-    def __init__(self, network: Network, domain: Neighbourhood, claims: ClaimSink | None = None) -> None:
-        self.network, self.domain, self._sink = network, domain, claims
-        self._program = BoxProgram(domain.dimension, multipliers=claims is not None)
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
+        self.network, self.domain, self._sink = network, domain, sink
+        self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []
         self._claims: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
+        self._ready = 0  # claims whose nodes have a region below them
+        self._sent = (0, 0)  # nodes and regions that the sink has
         self._parent, self._neuron, self._side = [-1], [-1], [-1]
         self._bits: list[np.ndarray] = []
-        self._offset: list[np.ndarray] = []
+        self._unit: list[np.ndarray] = []
         self._leaf: list[int] = []
         self.done = 0.0
 
@@ -113,7 +116,7 @@ class LpEngine:
                 stack.extend(self._process(stack.pop()))
                 if progress is not None:
                     progress(len(self._leaf), self.done)
-                if len(self._claims) > 20000:
+                if self._ready > CHUNK_CLAIMS or len(self._leaf) - self._sent[1] >= CHUNK_REGIONS:
                     self._flush()
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
@@ -126,7 +129,7 @@ class LpEngine:
             np.array(self._neuron[:nodes], dtype=np.int32),
             np.array(self._side[:nodes], dtype=np.int8),
             np.concatenate(self._bits[:count]) if count else np.zeros((0, words(neurons)), dtype=np.uint64),
-            np.array(self._offset[:count]).reshape(count, self.domain.dimension) * self.domain.half,
+            np.array(self._unit[:count]).reshape(count, self.domain.dimension),
             np.array(self._leaf, dtype=np.int32),
             outcome,
             stats,
@@ -190,8 +193,9 @@ class LpEngine:
                 return self._split(cell, *split)
             self._enter_next_layer(cell)
         self._bits.append(pack(cell.bits[None]))
-        self._offset.append(cell.inner)
+        self._unit.append(cell.inner)
         self._leaf.append(cell.node)  # last: an interrupt may fall between the columns
+        self._ready = len(self._claims)
         self.done += cell.weight
         return []
 
@@ -216,6 +220,8 @@ class LpEngine:
                     continue
                 optimum = self._maximise(cell, forms[i, :-1], sign / length[i] if length[i] > 0 else 0.0)
                 if optimum is None:
+                    if self._sink is not None:  # said without a proof; the judge will find one, or refute it
+                        self._claims.append((cell.node, begin + int(cell.open[i]), -sign, np.zeros(0, dtype=np.int64), np.zeros(0)))
                     continue
                 value = forms[:, :-1] @ optimum.point + forms[:, -1]
                 if sign * value[i] > threshold[i]:
@@ -338,18 +344,33 @@ class LpEngine:
         return children
 
     def _flush(self) -> None:
-        if self._sink is None or not self._claims:
+        """Hand over what is new; claims below which no region is known yet wait."""
+        nodes, regions = len(self._side), len(self._leaf)
+        if self._sink is None or regions == self._sent[1]:
             return
-        node, neuron, sign, where, what = zip(*self._claims, strict=True)
-        self._claims = []
+        ready, self._claims, self._ready = self._claims[: self._ready], self._claims[self._ready :], 0
+        where, what = [c[3] for c in ready], [c[4] for c in ready]
+        claims = Claims(
+            np.array([c[0] for c in ready], dtype=np.int32),
+            np.array([c[1] for c in ready], dtype=np.int32),
+            np.array([c[2] for c in ready], dtype=np.int8),
+            np.concatenate([[0], np.cumsum([len(w) for w in where])]).astype(np.int64),
+            np.concatenate([np.zeros(0), *where]).astype(np.int32),
+            np.concatenate([np.zeros(0), *what]).astype(np.float64),
+        )
+        old, done = self._sent
+        self._sent = nodes, regions
         self._sink(
-            Claims(
-                np.array(node, dtype=np.int32),
-                np.array(neuron, dtype=np.int32),
-                np.array(sign, dtype=np.int8),
-                np.concatenate([[0], np.cumsum([len(w) for w in where])]).astype(np.int64),
-                np.concatenate(where).astype(np.int32),
-                np.concatenate(what).astype(np.float64),
+            Chunk(
+                old,
+                np.array(self._parent[old:nodes], dtype=np.int32),
+                np.array(self._neuron[old:nodes], dtype=np.int32),
+                np.array(self._side[old:nodes], dtype=np.int8),
+                done,
+                np.concatenate(self._bits[done:regions]),
+                np.array(self._unit[done:regions]).reshape(regions - done, self.domain.dimension),
+                np.array(self._leaf[done:regions], dtype=np.int32),
+                claims,
             )
         )
 

@@ -60,7 +60,31 @@ class Claims:
         return len(self.node)
 
 
-ClaimSink = Callable[[Claims], None]
+@dataclass(frozen=True)
+class Chunk:
+    """What an engine found since its last chunk: the same columns as an `Exploration`, and the claims.
+
+    Every node that a claim of the chunk speaks of has a region of the chunk below it, so that its forms can be read off
+    that region's pattern.
+
+    Attributes
+    ----------
+    first_node, first_region : int
+        Indices of the first new node and region.
+    """
+
+    first_node: int
+    parent: np.ndarray
+    neuron: np.ndarray
+    side: np.ndarray
+    first_region: int
+    bits: np.ndarray
+    unit: np.ndarray
+    leaf: np.ndarray
+    claims: Claims
+
+
+ChunkSink = Callable[[Chunk], None]
 Progress = Callable[[int, float], None]
 
 
@@ -85,8 +109,8 @@ class Exploration:
         1 where the neuron is positive on the node, 0 where negative; -1 at the root.
     bits : ndarray of uint64, shape (R, words)
         Packed patterns of the regions.
-    offset : ndarray of float64, shape (R, dimension)
-        A point inside each region, relative to the middle of the neighbourhood, in its free coordinates.
+    unit : ndarray of float64, shape (R, dimension)
+        A point inside each region, in the unit coordinates of the neighbourhood, |u| < 1.
     leaf : ndarray of int32, shape (R,)
         The leaf node of each region.
     outcome : Outcome
@@ -98,7 +122,7 @@ class Exploration:
     neuron: np.ndarray
     side: np.ndarray
     bits: np.ndarray
-    offset: np.ndarray
+    unit: np.ndarray
     leaf: np.ndarray
     outcome: Outcome
     stats: dict[str, int] = field(default_factory=dict)
@@ -139,7 +163,7 @@ def check_contract(network: Network, domain: Neighbourhood, found: Exploration) 
         raise AssertionError("a region's pattern contradicts its path")
     if len(np.unique(found.bits, axis=0)) != len(found.bits):
         raise AssertionError("a pattern is listed twice")
-    if found.offset.shape != (len(found.leaf), domain.dimension) or not (np.abs(found.offset) < domain.half).all():
+    if found.unit.shape != (len(found.leaf), domain.dimension) or not (np.abs(found.unit) < 1).all():
         raise AssertionError("a region's point is not inside the neighbourhood")
 
 
