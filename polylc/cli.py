@@ -370,6 +370,7 @@ def _show(network: Network, run: Run, quiet: bool) -> None:
     if len(run) == 1 and run.results:
         show_one(console, run.results[0])
     elif len(run):
+        console.width = max(console.width, 120)  # a narrow terminal folds long rows; rich would cut the numbers
         show_many(console, list(run))
     if run.interrupted:
         typer.echo("interrupted: what was found until then is shown", err=True)

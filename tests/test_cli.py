@@ -109,6 +109,15 @@ def test_many_rows_with_a_bad_one_and_label_column(net, tmp_path):
     assert "3 neighbourhoods; 1 refused" in text
 
 
+def test_a_narrow_terminal_cuts_no_number(net, tmp_path):
+    np.save(tmp_path / "x.npy", [[0.1, 0.2], [0.3, 0.4]])
+    arguments = ["certify", net, "--data", str(tmp_path / "x.npy"), "--radius", "0.3"]
+    result = CliRunner().invoke(app, arguments, env={"FORCE_COLOR": "1", "COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert "enumerated" in result.output
+    assert "…" not in result.output
+
+
 def test_a_wrong_label_has_distance_zero(net, tmp_path):
     points, labels = tmp_path / "x.npy", tmp_path / "y.csv"
     np.save(points, np.zeros((1, 2)))
