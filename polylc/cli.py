@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from polylc.errors import PolylcError, UsageError
+from polylc.errors import DataError, PolylcError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,32 @@ if TYPE_CHECKING:
 
 BAD_INPUT, LIMIT, INTERRUPTED = 2, 3, 130
 
+
+class _Commands(TyperGroup):
+    """The commands, with wrong options told in one line as all other bad input is."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if not extra.get("standalone_mode", True):
+            return super().main(*args, **extra)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except typer.Abort:
+            typer.echo("polylc: interrupted before a result was there", err=True)
+            code = INTERRUPTED
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            message = " ".join(error.format_message().split()).rstrip(".")
+            if message and type(error).__name__ != "NoArgsIsHelpError":  # no command at all: the help is on screen
+                context = getattr(error, "ctx", None)
+                typer.echo(f"polylc: {message}; see {context.command_path if context else 'polylc'} --help", err=True)
+            code = BAD_INPUT
+        sys.exit(code or 0)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Exact polyhedral verifier for ReLU networks: linear regions, local complexity, Lipschitz constants, adversarial distances.",
     no_args_is_help=True,
     add_completion=False,
@@ -169,23 +195,29 @@ def plot(
     """Draw the regions of MODEL on a neighbourhood with one or two free coordinates.
 
     One coordinate gives the curve of the outputs; two give the regions, coloured by gradient norm, the decision boundary,
-    and the data points: with --box, all rows of --data that lie in it.
+    and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
     """
     with _errors_in_one_line():
         _writable(out, (".png", ".pdf", ".svg"))
         from polylc.inputs import Where, make_tasks, read_table
+        from polylc.readers.data import parse_rows
         from polylc.report.figures import figure
         from polylc.run import Settings, Task
 
         network = _load(model, input_shape, trust_pickle)
-        points = classes = None
+        points, classes, left_out = None, None, ""
         if box is not None and data is not None:
             table = read_table(Where(data, scale=scale, label_column=label_column, array=array), network.inputs)
-            usable = [(i, row) for i in range(len(table)) if not isinstance(row := table.row(i), str)]
+            chosen = parse_rows(rows, len(table)) if rows is not None else list(range(len(table)))
+            usable = [(i, row) for i in chosen if not isinstance(row := table.row(i), str)]
+            if not usable:
+                raise DataError(f"{data}: row {chosen[0]}: {table.row(chosen[0])} (no row can be drawn)")
+            if len(usable) < len(chosen):
+                left_out = f"; {len(chosen) - len(usable)} of {len(chosen)} rows of {data} cannot be used and are left out"
             points = [[float(v) for v in row] for _, row in usable]
             found = [table.label(i) for i, _ in usable]
             classes = None if None in found else found
-            where = Where(box=box, clip=clip)
+            where = Where(box=box, center=center, radius=radius, clip=clip)
         else:
             where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array)
         tasks = [t for t in make_tasks(network, where) if isinstance(t, Task)]
@@ -207,7 +239,7 @@ def plot(
             drawn.savefig(out, dpi=150, bbox_inches="tight")
         except OSError as error:
             raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
-        typer.echo(f"{out}: {result.regions} regions ({result.status})", err=True)
+        typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
     raise typer.Exit(_exit_code(run))
 
 
@@ -218,7 +250,7 @@ def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except PolylcError as error:
-        typer.echo(f"polylc: {error}", err=True)
+        typer.echo(f"polylc: {' '.join(str(error).splitlines())}", err=True)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         typer.echo("polylc: interrupted before a result was there", err=True)
@@ -234,7 +266,7 @@ def _load(model: str, input_shape: str | None, trust_pickle: bool) -> Network:
     shape = None
     if input_shape is not None:
         parts = input_shape.split(",")
-        if not all(p.strip().isdigit() for p in parts):
+        if not all(p.strip().isdecimal() for p in parts):
             raise UsageError(f"--input-shape: {input_shape!r} is not a list of sizes such as 1,28,28")
         shape = [int(p) for p in parts]
     return load(model, input_shape=shape, trust_pickle=trust_pickle)
@@ -251,7 +283,7 @@ def _console(stderr: bool = False) -> Console:
 
 def _writable(path: str | None, suffixes: tuple[str, ...]) -> None:
     """Refuse an output that cannot be written before any work is done."""
-    if path is None or path == "-":
+    if path is None or (path == "-" and "" in suffixes):
         return
     target = Path(path)
     if "" not in suffixes and target.suffix not in suffixes:
@@ -338,6 +370,7 @@ def _show(network: Network, run: Run, quiet: bool) -> None:
     if len(run) == 1 and run.results:
         show_one(console, run.results[0])
     elif len(run):
+        console.width = max(console.width, 120)  # a narrow terminal folds long rows; rich would cut the numbers
         show_many(console, list(run))
     if run.interrupted:
         typer.echo("interrupted: what was found until then is shown", err=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
 from polylc.geometry import neighbourhood as shapes
@@ -58,13 +60,13 @@ def make_tasks(network: Network, where: Where) -> list[Task | Refusal]:
     if where.box is not None:
         if where.radius is not None:
             raise UsageError("--radius belongs to --data or --center; a --box has none")
-        lower, upper = (_fit(parse_vector(text, f"--box, {end} corner"), network) for end, text in zip(("lower", "upper"), where.box, strict=True))
+        lower, upper = (_fit(_numbers(text, f"--box, {end} corner"), network) for end, text in zip(("lower", "upper"), where.box, strict=True))
         return [make_task(network, 0, shapes.box(lower, upper, clip), _only_label(where))]
     if where.radius is None:
         raise UsageError(f"{given[0]} needs --radius R")
-    radius = parse_vector(where.radius, "--radius")
+    radius = _numbers(where.radius, "--radius")
     if where.center is not None:
-        domain = _ball(_fit(parse_vector(where.center, "--center"), network), radius, clip)
+        domain = _ball(_fit(_numbers(where.center, "--center"), network), radius, clip)
         return [make_task(network, 0, domain, _only_label(where))]
     return _from_table(network, where, radius, clip)
 
@@ -104,7 +106,21 @@ def read_table(where: Where, width: int) -> DataTable:
     if where.data is None:
         raise UsageError("--data FILE is missing")
     scale = None if where.scale is None else parse_number(where.scale, "--scale")
+    if scale == 0:
+        raise UsageError("--scale: 0 makes all rows equal; give a factor such as 1/255")
     return load_points(where.data, array=where.array, label_column=where.label_column, scale=scale, width=width)
+
+
+_LARGEST = Fraction(np.finfo(np.float64).max)
+
+
+def _numbers(text: str, what: str) -> tuple[Fraction, ...]:
+    """The numbers of an option, exact, and each within the range of doubles."""
+    numbers = parse_vector(text, what)
+    for index, number in enumerate(numbers):
+        if abs(number) > _LARGEST:
+            raise UsageError(f"{what}, entry {index}: the number is too large for a double")
+    return numbers
 
 
 def _ball(center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds | None) -> Neighbourhood:
@@ -114,7 +130,7 @@ def _ball(center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds
 def _clip(where: Where) -> Bounds | None:
     if where.clip is None:
         return None
-    return shapes.clip_bounds(parse_vector(where.clip[0], "--clip, LO"), parse_vector(where.clip[1], "--clip, HI"))
+    return shapes.clip_bounds(_numbers(where.clip[0], "--clip, LO"), _numbers(where.clip[1], "--clip, HI"))
 
 
 def _fit(vector: tuple[Fraction, ...], network: Network) -> tuple[Fraction, ...]:

@@ -19,6 +19,7 @@ from nets import SPECIAL, random_net
 from torch import nn
 from typer.testing import CliRunner
 
+import polylc
 from polylc.cli import app
 from polylc.network.form import Network
 
@@ -106,6 +107,15 @@ def test_many_rows_with_a_bad_one_and_label_column(net, tmp_path):
     text = run("certify", net, "--data", table, "--label-column", "0", "--scale", "1/255", "--radius", "0.1").output
     assert "row 1 refused: column 1 is NaN" in text
     assert "3 neighbourhoods; 1 refused" in text
+
+
+def test_a_narrow_terminal_cuts_no_number(net, tmp_path):
+    np.save(tmp_path / "x.npy", [[0.1, 0.2], [0.3, 0.4]])
+    arguments = ["certify", net, "--data", str(tmp_path / "x.npy"), "--radius", "0.3"]
+    result = CliRunner().invoke(app, arguments, env={"FORCE_COLOR": "1", "COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert "enumerated" in result.output
+    assert "…" not in result.output
 
 
 def test_a_wrong_label_has_distance_zero(net, tmp_path):
@@ -244,6 +254,19 @@ BALL = ("--center", "0,0", "--radius", "0.1")
         (("--data", "DATA/wide.csv", "--rows", "0:9", "--radius", "1"), "the data has only 1 row"),
         (("--data", "DATA/wide.csv", "--rows", "x", "--radius", "1"), "is not a row or a range"),
         ((*BALL, "--labels", "DATA/none.csv"), "there is no such file"),
+        ((*BALL, "--radius"), "requires an argument"),
+        ((*BALL, "--lattice"), "No such option: --lattice"),
+        ((*BALL, "--jobs", "0"), "'--jobs'"),
+        ((*BALL, "--max-regions", "1.5"), "certify --help"),
+        ((*BALL, "other.pt"), "unexpected extra argument"),
+        ((*BALL, "--graph", "-"), "must end in .graphml or .npz"),
+        ((*BALL, "--input-shape", "²"), "is not a list of sizes"),
+        (("--center", "1e400,0", "--radius", "1"), "--center, entry 0: the number is too large for a double"),
+        (("--center", "0,0", "--radius", "1e400"), "--radius, entry 0: the number is too large for a double"),
+        (("--box", "0", "0,1e999"), "upper corner, entry 1: the number is too large for a double"),
+        ((*BALL, "--clip", "-1e400", "1"), "--clip, LO, entry 0: the number is too large for a double"),
+        (("--data", "DATA/wide.csv", "--scale", "0", "--radius", "1"), "--scale: 0 makes all rows equal"),
+        (("--data", "DATA/two\nlines.csv", "--radius", "1"), "two lines.csv: there is no such file"),
     ],
 )
 def test_bad_options_give_one_line(net, tmp_path, arguments, message):
@@ -297,6 +320,45 @@ def test_bad_models_give_one_line_and_run_nothing(tmp_path, data):
         assert message in result.stderr
         assert name in result.stderr
     assert not trace.exists()
+
+
+def test_commands_that_are_none(net):
+    for arguments in ((), ("certify",), ("plot", net), ("verify", net)):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert len(result.stderr.splitlines()) == (1 if arguments else 0)
+    assert "certify" in run().output  # the help
+    assert run("--version").exit_code == run("--help").exit_code == 0
+
+
+def test_plot_draws_the_rows_chosen_and_refuses_what_it_cannot_draw(net, tmp_path):
+    points, out = tmp_path / "points.csv", tmp_path / "p.png"
+    points.write_text("0,0\nnan,1\n0.5,0.5\n")
+    box = ("plot", net, "--box", "-1", "1", "--out", out)
+    done = run(*box, "--data", points)
+    assert done.exit_code == 0
+    assert "1 of 3 rows of" in done.stderr
+    assert len(run(*box, "--data", points, "--rows", "0").stderr.splitlines()) == 1
+    (tmp_path / "wide.csv").write_text("1,2,3\n")
+    for arguments, message in {
+        ("--data", points, "--rows", "1"): "row 1: column 0 is NaN",
+        ("--data", points, "--rows", "7"): "the data has only 3 rows",
+        ("--data", tmp_path / "wide.csv"): "row 0: it has 3 entries, expected 2",
+        ("--data", points, "--radius", "1"): "--radius belongs to --data or --center",
+        ("--data", points, "--center", "0,0"): "exclude each other",
+        ("--rows", "0"): "belong to --data",
+    }.items():
+        result = run(*box, *arguments)
+        assert result.exit_code == 2
+        assert len(result.stderr.splitlines()) == 1
+        assert message in result.stderr
+    result = run("plot", net, "--box", "-1", "1", "--out", "-")
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_a_partial_curve_says_so(net):
+    result = polylc.certify(net, box=([-1, 0], [1, 0]), max_regions=2)[0]
+    assert result.plot().axes[0].get_title() == "2 regions (partial)"
 
 
 def test_plot_needs_one_or_two_free_coordinates(tmp_path):

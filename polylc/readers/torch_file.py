@@ -119,6 +119,8 @@ def _refusal(failure: Exception, content: bytes, source: str, trusted: bool) -> 
             f"{source}: it holds a whole module in torch's old file format, too open for a safe load; save it with a newer torch, {trust}"
         )
     reason = re.sub(r"^Weights only load failed.*", "not a pickle that torch.save writes", first_line(failure))
+    if not re.search("[A-Za-z]{3}", reason):  # a KeyError quotes no more than a byte
+        reason = "not a pickle that torch.save writes"
     return ModelError(f"{source}: the file is truncated, damaged or not written by torch.save ({reason})")
 
 

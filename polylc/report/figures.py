@@ -19,7 +19,7 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None) -> Any:
     ----------
     complex_ : Complex
     points : array_like, shape (N, n), optional
-        Data points to draw; those outside the neighbourhood are left out.
+        Data points to draw, by their free coordinates; those whose free coordinates leave the neighbourhood are left out.
     labels : array_like of int, shape (N,), optional
         Colours of the points.
 
@@ -76,7 +76,7 @@ def _curve(complex_: Complex, points: Any) -> Any:
         where, _ = _inside(complex_, points, None)
         axes.plot(where[:, 0], np.full(len(where), axes.get_ylim()[0]), "k|", ms=9, label="data")
     axes.set(xlabel=f"$x_{{{axis}}}$", ylabel="output", xlim=(middle - half, middle + half))
-    axes.set_title(f"{len(complex_)} regions", fontsize=10)
+    axes.set_title(f"{len(complex_)} regions" + ("" if complex_.complete else " (partial)"), fontsize=10)
     if complex_.network.outputs > 1 or points is not None:
         axes.legend(frameon=False, fontsize=8)
     drawn.tight_layout()
