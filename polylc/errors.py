@@ -8,6 +8,9 @@
       DataError             a data file or one of its rows cannot be read
       NeighbourhoodError    a neighbourhood is empty, flat or malformed
       SolverError           a numerical solver gave up
+      CertificateError      a proof file could not be written
+      ProofRefused          a claim of a proof file is false or not proved
+      ProofUnreadable       a file is not a proof file
       JudgeError            an engine broke its contract in a way that cannot be mended
 
 The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
@@ -50,3 +53,15 @@ class SolverError(PolylcError):
 
 class JudgeError(PolylcError):
     """An engine broke its contract in a way that cannot be mended; nothing is reported rather than something false."""
+
+
+class CertificateError(PolylcError):
+    """A proof file could not be written as it should be."""
+
+
+class ProofRefused(PolylcError):
+    """A claim of a proof file is false, or not proved by what the file gives."""
+
+
+class ProofUnreadable(PolylcError):
+    """A file is not a proof file, or damaged."""

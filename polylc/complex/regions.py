@@ -13,10 +13,11 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, polygons
 from polylc.network.compose import Forms, batches, compose, embedding
 from polylc.network.evaluate import pattern_at
-from polylc.network.exact_forms import ExactForms
+from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import PatternIndex, unpack
 
+EXACT_KEPT = 32
 MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
 
 
@@ -78,6 +79,20 @@ class Complex:
     def exact_forms(self) -> ExactForms:
         """Forms in integers, for what rounding leaves open."""
         return ExactForms(self.network, self.domain.lower, self.domain.upper)
+
+    def exact_hidden(self, region: int) -> list[Row]:
+        """Integer forms of all hidden neurons on a region; those of the last few regions are kept."""
+        found = self._exact_kept.get(region)
+        if found is None:
+            found = self.exact_forms.hidden(self.patterns(slice(region, region + 1))[0])
+            if len(self._exact_kept) >= EXACT_KEPT:
+                self._exact_kept.clear()
+            self._exact_kept[region] = found
+        return found
+
+    @cached_property
+    def _exact_kept(self) -> dict[int, list[Row]]:
+        return {}
 
     @cached_property
     def index(self) -> PatternIndex:

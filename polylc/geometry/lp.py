@@ -45,11 +45,15 @@ def _model() -> Any:
 
 @dataclass(frozen=True)
 class Optimum:
-    """An optimal solution: objective value, point, and the multipliers of the rows (non-negative)."""
+    """An optimal solution: objective value, point, and the multipliers of the rows (non-negative).
+
+    `duals` are those of one-shot programs with their signs: positive on a lower bound of a row, negative on an upper one.
+    """
 
     value: float
     point: np.ndarray
     multipliers: np.ndarray
+    duals: np.ndarray | None = None
 
 
 class BoxProgram:
@@ -163,7 +167,8 @@ def minimise(
         if status == highspy.HighsModelStatus.kOptimal:
             solution = model.getSolution()
             point = np.array(solution.col_value)
-            return Optimum(float(cost @ point), point, np.abs(np.array(solution.row_dual)))
+            duals = np.array(solution.row_dual)
+            return Optimum(float(cost @ point), point, np.abs(duals), duals)
         if status == highspy.HighsModelStatus.kInfeasible:
             return None
     raise SolverError(f"HiGHS ended a linear program of {rows} rows and {columns} columns with status {model.modelStatusToString(status)}")
