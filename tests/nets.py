@@ -82,3 +82,28 @@ def small_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Net
         return chain(weights, biases)
 
     return draw()
+
+
+def sliver_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Network]:
+    """Tiny networks in which neurons are often multiples of others, exactly or but for 2^-20 ... 2^-50."""
+
+    @st.composite
+    def draw(pick: st.DrawFn) -> Network:
+        network = pick(small_nets(max_inputs, max_depth))
+        affines = [*(layer.affine for layer in network.layers), network.output]
+        weights, biases = [a.terms[0][1].copy() for a in affines], [a.bias.copy() for a in affines]
+        for w, b in zip(weights[:-1], biases[:-1], strict=True):
+            for i in range(1, len(b)):
+                if not pick(st.booleans()):
+                    continue
+                j, factor = pick(st.integers(0, i - 1)), pick(st.sampled_from([1.0, -1.0, 2.0, -0.5]))
+                w[i], b[i] = factor * w[j], factor * b[j]
+                nudge = pick(st.sampled_from([0.0, 2.0**-20, -(2.0**-30), 2.0**-40, -(2.0**-45), 2.0**-50]))
+                place = pick(st.integers(0, w.shape[1]))
+                if place == w.shape[1]:
+                    b[i] += nudge
+                else:
+                    w[i, place] += nudge
+        return chain(weights, biases)
+
+    return draw()

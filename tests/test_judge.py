@@ -1,0 +1,265 @@
+"""The judge: whatever the engine says, the confirmed regions are the right ones, decided without tolerances."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
+from oracles import brute_force_patterns, clip_regions
+
+from polylc.engines import lp
+from polylc.engines.lp import LpEngine
+from polylc.engines.tree import Outcome, check_contract
+from polylc.errors import JudgeError
+from polylc.geometry.neighbourhood import Neighbourhood, ball, box
+from polylc.judge import filter as floats
+from polylc.judge.decide import Refuted, holds, inner_point, inside, sign_on_cell
+from polylc.judge.judge import Judge, Verdict
+from polylc.network.compose import compose, embedding
+from polylc.network.evaluate import pattern_at
+from polylc.network.exact import ExactNetwork
+from polylc.network.exact_forms import ExactForms, least
+from polylc.network.form import Network, chain
+from polylc.network.patterns import unpack
+
+Patterns = set[tuple[bool, ...]]
+
+
+def judged(network: Network, domain: Neighbourhood, keep: bool = False) -> Verdict:
+    judge = Judge(network, domain, keep)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore())
+    check_contract(network, domain, verdict.exploration)
+    assert verdict.exploration.outcome is Outcome.COMPLETE
+    return verdict
+
+
+def patterns(network: Network, verdict: Verdict) -> Patterns:
+    return {tuple(row) for row in unpack(verdict.exploration.bits, network.neurons).tolist()}
+
+
+def unit_box(network: Network) -> Neighbourhood:
+    return box([-1] * network.inputs, [1] * network.inputs)
+
+
+def check_points(network: Network, domain: Neighbourhood, verdict: Verdict) -> None:
+    """Every point is strictly inside the neighbourhood and shows exactly its region's pattern (zero forms: bit 0)."""
+    exact = ExactNetwork(network)
+    bits = unpack(verdict.exploration.bits, network.neurons)
+    forms = ExactForms(network, domain.lower, domain.upper)
+    for pattern, point in zip(bits, verdict.points, strict=True):
+        t = [F(v) for v in (point.tolist() if isinstance(point, np.ndarray) else point)]
+        assert all(abs(v) < 1 for v in t)
+        x = list(domain.lower)
+        for j, v in zip(domain.free.tolist(), t, strict=True):
+            x[j] = (domain.lower[j] + domain.upper[j]) / 2 + v * (domain.upper[j] - domain.lower[j]) / 2
+        values = [v for layer in exact.preactivations(x)[:-1] for v in layer]
+        for neuron, (value, bit) in enumerate(zip(values, pattern.tolist(), strict=True)):
+            assert value > 0 if bit else value < 0 or not any(forms.neuron(neuron, pattern))
+
+
+# ---- against exact oracles --------------------------------------------------------------------------------------------
+@given(small_nets())
+@example(SOLVER_GIVES_UP)
+def test_regions_equal_brute_force_over_all_patterns(network):
+    domain = unit_box(network)
+    verdict = judged(network, domain)
+    assert patterns(network, verdict) == brute_force_patterns(network, domain)
+    check_points(network, domain, verdict)
+
+
+@given(sliver_nets())
+def test_slivers_and_near_duplicates_equal_brute_force(network):
+    domain = unit_box(network)
+    verdict = judged(network, domain)
+    assert patterns(network, verdict) == brute_force_patterns(network, domain)
+    check_points(network, domain, verdict)
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_position(name):
+    network = SPECIAL[name]
+    verdict = judged(network, unit_box(network))
+    assert patterns(network, verdict) == brute_force_patterns(network, unit_box(network))
+    check_points(network, unit_box(network), verdict)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [random_net, quarter_net])
+def test_regions_equal_the_exact_clipper(make, seed):
+    network = make([2, 8, 6, 1], seed)
+    assert patterns(network, judged(network, unit_box(network))) == {c.bits for c in clip_regions(network, unit_box(network))}
+
+
+# ---- what floating point gets wrong ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("gap", [1e-13, 2.0**-40, 2.0**-50, 2.0**-60])
+def test_two_lines_close_together_are_three_regions(gap):
+    """The float engine alone sees two regions; a layer behind them sees the strip as well."""
+    network = chain([[[1.0, 1.0], [1.0, 1.0], [1.0, -1.0]], [[1.0, -1.0, 0.5]], [[1.0]]], [[0.0, gap, 0.25], [-0.125], [0.0]])
+    domain = unit_box(network)
+    truth = {c.bits for c in clip_regions(network, domain)}
+    alone = LpEngine(network, domain).explore()
+    verdict = judged(network, domain)
+    assert len(alone.leaf) < len(truth)
+    assert patterns(network, verdict) == truth
+    assert verdict.tally.regions_found > 0
+
+
+def test_a_neuron_that_is_tiny_but_not_zero_has_its_sign():
+    """z = 2^-70 everywhere: doubles call it zero at this scale, its bit is 1."""
+    network = chain([[[1.0], [1.0]], [[1.0, -1.0]], [[1.0]]], [[2.0, 2.0 + 2.0**-51], [2.0**-51 + 2.0**-70], [0.0]])
+    verdict = judged(network, unit_box(network))
+    assert patterns(network, verdict) == {(True, True, True)} == brute_force_patterns(network, unit_box(network))
+
+
+@pytest.mark.parametrize("sliver", [0.5, 0.1, 1e-3])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_engine_that_loses_regions_is_mended(monkeypatch, sliver, seed):
+    network = random_net([2, 6, 5, 1], seed)
+    domain = unit_box(network)
+    monkeypatch.setattr(lp, "SLIVER", sliver)
+    lost = LpEngine(network, domain).explore()
+    verdict = judged(network, domain, keep=True)
+    truth = {c.bits for c in clip_regions(network, domain)}
+    assert patterns(network, verdict) == truth
+    check_points(network, domain, verdict)
+    if sliver == 0.5:
+        assert len(lost.leaf) < len(truth)
+        assert verdict.tally.claims_refuted > 0
+
+
+def test_an_engine_that_breaks_its_contract_is_refused():
+    network, domain = random_net([2, 4, 1], 0), box([-1, -1], [1, 1])
+    chunks = []
+    found = LpEngine(network, domain, chunks.append).explore()
+    judge = Judge(network, domain)
+    judge(chunks[0])
+    with pytest.raises(JudgeError, match="chunk"):
+        judge(chunks[0])
+    found.side[1] = 1 - found.side[1]
+    chunks[0].side[1] = 1 - chunks[0].side[1]
+    judge = Judge(network, domain)
+    judge(chunks[0])
+    with pytest.raises(JudgeError):
+        judge.verdict(found)
+
+
+# ---- laws ----------------------------------------------------------------------------------------------------------------
+@given(small_nets(max_inputs=2), st.randoms(use_true_random=False))
+def test_order_and_scale_of_neurons_do_not_matter(network, random):
+    weights = [a.terms[0][1] for a in [*(layer.affine for layer in network.layers), network.output]]
+    biases = [a.bias for a in [*(layer.affine for layer in network.layers), network.output]]
+    orders = []
+    for layer, bias in enumerate(biases[:-1]):
+        order = list(range(len(bias)))
+        random.shuffle(order)
+        factor = np.array([2.0 ** random.randint(-30, 30) for _ in order])
+        weights[layer], biases[layer] = weights[layer][order] * factor[:, None], bias[order] * factor
+        weights[layer + 1] = weights[layer + 1][:, order] / factor
+        orders += [int(network.offsets[layer]) + i for i in order]
+    other = chain(weights, biases)
+    domain = unit_box(network)
+    expected = {tuple(p[i] for i in orders) for p in patterns(network, judged(network, domain))}
+    assert patterns(other, judged(other, domain)) == expected
+
+
+def generic_arrangement(n: int, m: int) -> Network:
+    """m hyperplanes in general position, all cells meeting the box [-1, 1]^n scaled up."""
+    rng = np.random.default_rng(n * 100 + m)
+    return chain([rng.normal(size=(m, n)), np.ones((1, m))], [0.01 * rng.normal(size=m), np.zeros(1)])
+
+
+def difference_arrangement(n: int, shifts: tuple[int, ...]) -> Network:
+    """x_i - x_j = s for all i < j and s in shifts."""
+    rows = [(i, j, s) for i in range(n) for j in range(i + 1, n) for s in shifts]
+    weight = np.array([np.eye(n)[i] - np.eye(n)[j] for i, j, _ in rows])
+    return chain([weight, np.ones((1, len(rows)))], [np.array([-float(s) for *_, s in rows]), np.zeros(1)])
+
+
+def catalan(n: int) -> int:
+    return math.comb(2 * n, n) // (n + 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        *((l1_net(n), 2**n) for n in (1, 2, 3, 4, 5)),  # the coordinate hyperplanes, each twice
+        *((difference_arrangement(n, (0,)), math.factorial(n)) for n in (2, 3, 4, 5)),  # braid
+        *((difference_arrangement(n, (0, 1)), (n + 1) ** (n - 1)) for n in (2, 3, 4)),  # Shi
+        *((difference_arrangement(n, (-1, 0, 1)), math.factorial(n) * catalan(n)) for n in (2, 3, 4)),  # Catalan
+        *((difference_arrangement(n, (1,)), c) for n, c in ((2, 2), (3, 7), (4, 36), (5, 246))),  # Linial
+        *((generic_arrangement(n, m), sum(math.comb(m, i) for i in range(n + 1))) for n, m in ((2, 8), (3, 7), (4, 6), (5, 6))),
+    ],
+)
+def test_known_arrangements(network, count):
+    """Region counts of arrangements (Stanley 2007, An introduction to hyperplane arrangements, lectures 1, 2 and 5)."""
+    n = network.inputs
+    assert len(judged(network, box([-50] * n, [50] * n)).points) == count
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_arrangement_of_type_b(n):
+    """x_i = 0 and x_i = +-x_j: 2^n n! regions, through one point."""
+    rows = [np.eye(n)[i] for i in range(n)]
+    rows += [np.eye(n)[i] + s * np.eye(n)[j] for i, j in itertools.combinations(range(n), 2) for s in (1, -1)]
+    network = chain([np.array(rows), np.ones((1, len(rows)))], [np.zeros(len(rows)), np.zeros(1)])
+    assert len(judged(network, unit_box(network)).points) == 2**n * math.factorial(n)
+
+
+@pytest.mark.parametrize("folds", [1, 3, 6, 9])
+def test_folded_tent_maps_have_a_power_of_two_of_regions(folds):
+    """With breakpoints at dyadic points, some of them at 0 and in the boundary."""
+    assert len(judged(tent_net(folds), box([0], [1])).points) == 2**folds
+    assert len(judged(tent_net(folds), box([0], ["1/2"])).points) == 2 ** (folds - 1)
+
+
+# ---- the parts ------------------------------------------------------------------------------------------------------------
+@given(st.integers(0, 10**6), st.integers(1, 5), st.floats(1e-3, 10))
+def test_what_the_filter_accepts_is_true(seed, k, size):
+    """Claims with random multipliers, near and far from the border, against integers."""
+    rng = np.random.default_rng(seed)
+    network = random_net([k, 6, 5, 1], seed)
+    domain = ball(rng.normal(size=k), F(size))
+    exact = ExactForms(network, domain.lower, domain.upper)
+    bits = pattern_at(network, domain.middle[None])
+    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    rows = exact.hidden(bits[0])
+    pick = rng.integers(0, network.neurons, (40, 3))
+    y, shift = floats.whole_multipliers(np.arange(0, 81, 2), rng.random(80) * rng.choice([0.0, 1.0, 1e-3], 80))
+    target, noise = forms.hidden[0, pick[:, 0]].copy(), forms.noise[0, pick[:, 0]]
+    scale = 2.0 ** -np.repeat(shift, 2).astype(float)
+    at = pick[:, 1:].ravel()
+    held = floats.claims_hold(target, noise, np.arange(0, 81, 2), forms.hidden[0, at], forms.noise[0, at], y * scale)
+    for c in np.flatnonzero(held):
+        total = [v << 1000 for v in rows[pick[c, 0]]]
+        for e in (2 * c, 2 * c + 1):
+            total = [v - (int(y[e]) * w << (1000 - int(shift[c]))) for v, w in zip(total, rows[at[e]], strict=True)]
+        assert least(total) > 0
+
+
+def test_the_filter_is_not_idle():
+    """On a network in general position it settles all claims and points."""
+    tally = judged(random_net([3, 8, 8, 1], 0), box([-1] * 3, [1] * 3)).tally
+    assert tally.claims_filter > 0
+    assert (tally.claims_integers, tally.claims_simplex, tally.claims_refuted, tally.regions_integers, tally.regions_simplex) == (0, 0, 0, 0, 0)
+
+
+def test_exact_decisions_on_one_cell():
+    rows = [(1, 0, 0), (0, 1, 0)]  # the positive quadrant of the square
+    proof = sign_on_cell((1, 1, 0), rows)
+    assert not isinstance(proof, Refuted)
+    assert holds((1, 1, 0), rows, proof)
+    assert not holds((1, 1, -1), rows, proof)
+    refuted = sign_on_cell((1, 1, -1), rows)
+    assert isinstance(refuted, Refuted)
+    assert sum(refuted.point) < 1
+    assert inside(rows, inner_point(rows, 2))
+    assert inner_point([*rows, (-1, -1, 0)], 2) is None  # only the corner is left
+    empty = sign_on_cell((0, 0, -7), [(1, 0, -2)])
+    assert not isinstance(empty, Refuted)
+    assert holds((0, 0, -7), [(1, 0, -2)], empty)
