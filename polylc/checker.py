@@ -6,9 +6,11 @@ weight taken as the rational number that its IEEE double is, and for every neigh
 * U has exactly as many activation regions as printed, those of the leaves of the tree in the file;
 * graph: exactly the printed number of pairs of regions share a facet (adjacencies), those of the file;
 * maps: the printed numbers of distinct affine maps and, with the graph, of pieces are right;
-* lipschitz: every constant lies between the two numbers printed;
-* robustness: either no point of U has f_j >= f_label for a j other than the label; or the printed point of U has, and, if
-  there is a centre, no such point of U is nearer to it than the printed distance, in the maximum norm.
+* lipschitz: every constant lies between the two numbers given;
+* robustness: either no point of U has f_j >= f_label for a j other than the label; or the given point of U has, and, if
+  there is a centre, no such point of U is nearer to it than the given distance, in the maximum norm.
+
+Numbers are given by the file; printed they are cut off, with "...", where they are long.
 
 Integer arithmetic decides everything. The format and the proof of the theorem are in docs/certificate-format.md. Trusted:
 the Python interpreter with its standard library, this file, and that no two affine maps collide in SHA-256.

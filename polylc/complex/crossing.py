@@ -44,18 +44,19 @@ def candidates(complex_: Complex) -> Candidates:
     groups: dict[int, np.ndarray] = {}
     for rows in complex_.batches():
         forms = complex_.forms(rows)
-        plain = _plain(complex_, rows, forms)
+        at, suspects = _suspects(complex_, rows, forms)
         begin = int(complex_.starts[rows.start])
         owner = complex_.regions_of_entries(rows) + rows.start
-        at = np.flatnonzero(plain)
-        found[begin + at] = complex_.index.find_flipped(owner[at], complex_.neuron[begin + at].astype(np.int64))
-        at = np.flatnonzero(~plain)
+        plain = np.ones(len(owner), dtype=bool)
+        plain[at] = False
+        simple = np.flatnonzero(plain)
+        found[begin + simple] = complex_.index.find_flipped(owner[simple], complex_.neuron[begin + simple].astype(np.int64))
         if not len(at):
             continue
         patterns = np.empty((len(at), complex_.network.neurons), dtype=bool)
         first = np.ones(len(at), dtype=bool)
         for i, (region, entry) in enumerate(zip(owner[at].tolist(), (begin + at).tolist(), strict=True)):
-            patterns[i], group, first[i] = _cross_entry(complex_, region, entry)
+            patterns[i], group, first[i] = _cross_entry(complex_, region, entry, np.flatnonzero(suspects[i]))
             if group is not None:
                 groups[entry] = group
         found[begin + at] = np.where(first, complex_.index.find(patterns), -1)
@@ -64,11 +65,18 @@ def candidates(complex_: Complex) -> Candidates:
     return Candidates(owners - 1, listed, found[listed], groups)
 
 
-def _plain(complex_: Complex, rows: slice, forms: Forms) -> np.ndarray:
-    """Whether doubles show that no neuron but its own vanishes on the hyperplane of a path entry; boolean, per entry.
+def _suspects(complex_: Complex, rows: slice, forms: Forms) -> tuple[np.ndarray, np.ndarray]:
+    """Path entries on whose hyperplane doubles cannot exclude that further neurons vanish, and those neurons.
 
     If F = F' + d and G = G' + e are proportional, with |d| <= FINE |F'| and |e| <= FINE |G'|, the computed F' and G' enclose
     an angle of at most 2.1 FINE, whose cosine is above 1 - CLOSE by far more than rounding.
+
+    Returns
+    -------
+    at : ndarray of int, shape (S,)
+        Entries, counted from the first of `rows`.
+    suspects : ndarray of bool, shape (S, neurons)
+        The entry's own neuron among them.
     """
     width = complex_.domain.dimension + 1
     length = np.sqrt(np.einsum("rnj,rnj->rn", forms.hidden, forms.hidden))
@@ -77,38 +85,39 @@ def _plain(complex_: Complex, rows: slice, forms: Forms) -> np.ndarray:
     owner = complex_.regions_of_entries(rows)
     entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
     neuron = complex_.neuron[entries].astype(np.int64)
-    result = np.zeros(len(owner), dtype=bool)
+    places, masks = [np.zeros(0, dtype=np.int64)], [np.zeros((0, complex_.network.neurons), dtype=bool)]
     for part in batches(len(owner), 2 * complex_.network.neurons * width, 8_000_000):
         at, own = owner[part], neuron[part]
         cosine = np.abs(np.matmul(unit[at], unit[at, own][:, :, None])[:, :, 0])
-        apart = (cosine < 1 - CLOSE) & fine[at]
-        apart[np.arange(len(own)), own] = fine[at, own]
-        result[part] = apart.all(axis=1)
-    return result
+        suspect = ~((cosine < 1 - CLOSE) & fine[at])
+        suspect[~fine[at, own]] = True
+        suspect[np.arange(len(own)), own] = True
+        more = np.flatnonzero(suspect.sum(axis=1) > 1)
+        places.append(more + part.start)
+        masks.append(suspect[more])
+    return np.concatenate(places), np.concatenate(masks)
 
 
-def _cross_entry(complex_: Complex, region: int, entry: int) -> tuple[np.ndarray, np.ndarray | None, bool]:
+def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:
     """Pattern beyond an entry's hyperplane, the neurons that vanish on it if they are several, and whether no earlier entry is on it."""
     bits = complex_.patterns(slice(region, region + 1))[0]
     neuron = int(complex_.neuron[entry])
-    hidden = complex_.exact_hidden(region)
-    hyperplane = _oriented(hidden[neuron], complex_.side[entry] == 1)
-    group = vanishing(hidden, hyperplane)
+    forms = complex_.exact_forms
+    hyperplane = _oriented(forms.neuron(neuron, bits), complex_.side[entry] == 1)
+    group = np.zeros(len(bits), dtype=bool)
+    for i in suspects.tolist():
+        row = forms.neuron(i, bits)
+        group[i] = not any(row) or proportional(row, hyperplane) is not None
     first = not group[complex_.neuron[complex_.starts[region] : entry]].any()
     if group.sum() == 1:
         beyond = bits.copy()
         beyond[neuron] ^= True
         return beyond, None, first
-    return cross(complex_.exact_forms, bits, group, hyperplane), group, first
+    return cross(forms, bits, group, hyperplane), group, first
 
 
 def _oriented(row: Row, positive: bool) -> Row:
     return row if positive else tuple(-v for v in row)
-
-
-def vanishing(hidden: list[Row], hyperplane: Row) -> np.ndarray:
-    """Mask of the neurons whose form is zero or proportional to the hyperplane's; shape (neurons,)."""
-    return np.array([not any(row) or proportional(row, hyperplane) is not None for row in hidden], dtype=bool)
 
 
 def cross(forms: ExactForms, bits: np.ndarray, group: np.ndarray, hyperplane: Row) -> np.ndarray:
