@@ -1,63 +1,37 @@
-"""Regions that share an affine map: affine functions and pieces."""
+"""Regions that share an affine map: affine functions and pieces. Equality is exact: floats tell maps apart, integers decide the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from polylc.complex.graph import RegionGraph
-from polylc.complex.regions import Complex, Maps
-from polylc.network.compose import batches
+from polylc.complex.regions import Complex
+from polylc.network.compose import TINY, UNIT, batches
+from polylc.network.residues import Residues, largest_coefficient, primes
+
+FEW = 64  # so many maps are compared in integers; more of them modulo primes
 
 
-def equal_maps(left: Maps, right: Maps) -> np.ndarray:
-    """Whether affine maps are equal up to the rounding in them; boolean, one per pair."""
-    difference = np.abs(left.map - right.map).sum(axis=2)
-    result: np.ndarray = (difference <= left.noise + right.noise).all(axis=1)
-    return result
+def affine_functions(complex_: Complex) -> np.ndarray:
+    """A label per region, 0, 1, ...: equal labels exactly where the affine maps are equal; shape (R,)."""
+    labels = _apart_in_floats(complex_)
+    groups = np.bincount(labels, minlength=1)
+    rows = np.flatnonzero(groups[labels] > 1)
+    if len(rows):
+        labels[rows] = len(groups) + _equal(complex_, rows, labels[rows])
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def joined(complex_: Complex, graph: RegionGraph) -> np.ndarray:
     """Whether the two regions of each edge have one affine map: the function does not bend there; boolean, (E,)."""
-    result = np.zeros(len(graph), dtype=bool)
-    for rows in edge_batches(complex_, len(graph)):
-        result[rows] = equal_maps(complex_.maps(graph.first[rows]), complex_.maps(graph.second[rows]))
+    labels = affine_functions(complex_)
+    result: np.ndarray = labels[graph.first] == labels[graph.second]
     return result
-
-
-def edge_batches(complex_: Complex, count: int) -> Iterator[slice]:
-    """Slices of range(count) edges whose regions' forms take a few million doubles."""
-    return batches(count, 2 * (complex_.network.neurons + complex_.network.outputs) * (complex_.domain.dimension + 1), 4_000_000)
-
-
-def affine_functions(complex_: Complex) -> np.ndarray:
-    """A label per region, 0, 1, ...: equal labels where the affine maps agree; shape (R,)."""
-    count = len(complex_)
-    labels = np.full(count, -1, dtype=np.int64)
-    key, slack = np.empty(count), np.empty(count)
-    direction = np.random.default_rng(0).uniform(0.5, 1.0, (complex_.network.outputs, complex_.domain.dimension + 1))
-    for rows in complex_.batches():
-        maps = complex_.maps(rows)
-        key[rows] = (maps.map * direction).sum(axis=(1, 2))
-        slack[rows] = 2 * maps.noise.sum(axis=1) + direction.size * np.finfo(np.float64).eps * np.abs(maps.map).sum(axis=(1, 2))
-    order = np.argsort(key, kind="stable")
-    apart = np.diff(key[order]) > slack[order][1:] + slack[order][:-1]
-    label = 0
-    for run in np.split(order, np.flatnonzero(apart) + 1):
-        waiting = run
-        while len(waiting):
-            same = np.ones(len(waiting), dtype=bool)
-            one = complex_.maps(waiting[:1])
-            for rows in edge_batches(complex_, len(waiting)) if len(waiting) > 1 else ():
-                same[rows] = equal_maps(one, complex_.maps(waiting[rows]))
-            same[0] = True
-            labels[waiting[same]] = label
-            label += 1
-            waiting = waiting[~same]
-    return labels
 
 
 def pieces(complex_: Complex, graph: RegionGraph) -> np.ndarray:
@@ -66,3 +40,66 @@ def pieces(complex_: Complex, graph: RegionGraph) -> np.ndarray:
     count = len(complex_)
     links = coo_array((np.ones(same.sum(), dtype=np.int8), (graph.first[same], graph.second[same])), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def edge_batches(complex_: Complex, count: int) -> Iterator[slice]:
+    """Slices of range(count) edges whose regions' forms take a few million doubles."""
+    return batches(count, 2 * (complex_.network.neurons + complex_.network.outputs) * (complex_.domain.dimension + 1), 4_000_000)
+
+
+def _apart_in_floats(complex_: Complex) -> np.ndarray:
+    """A label per region; regions with different labels certainly have different maps.
+
+    The key of a map is a sum of its N coefficients with weights in [1/2, 1]. The computed key differs from the exact map's
+    by at most the rounding in the coefficients, `noise`, plus gamma_(N+1) times the sum of their absolute values, plus N
+    underflows, plus the rounding of key - slack and key + slack. `slack` is more than their sum; the last factor covers the
+    rounding of its own computation. So keys of equal maps lie in intervals [key - slack, key + slack] that meet.
+    """
+    count = len(complex_)
+    low, high = np.empty(count), np.empty(count)
+    direction = np.random.default_rng(0).uniform(0.5, 1.0, (complex_.network.outputs, complex_.domain.dimension + 1))
+    terms = direction.size
+    for rows in complex_.batches():
+        maps = complex_.maps(rows)
+        key = (maps.map * direction).sum(axis=(1, 2))
+        size = np.abs(maps.map).sum(axis=(1, 2))
+        slack = (maps.noise.sum(axis=1) + 2 * (terms + 8) * UNIT * size) * (1 + 8 * (terms + 8) * UNIT) + 4 * terms * TINY
+        known = np.isfinite(key) & np.isfinite(slack)
+        low[rows], high[rows] = np.where(known, key - slack, -np.inf), np.where(known, key + slack, np.inf)
+    order = np.argsort(low, kind="stable")
+    reach = np.maximum.accumulate(high[order])
+    labels = np.empty(count, dtype=np.int64)
+    labels[order] = np.concatenate([[0], np.cumsum(low[order][1:] > reach[:-1])])[:count]
+    return labels
+
+
+def _equal(complex_: Complex, regions: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Labels 0, 1, ... of `regions`: equal where the groups are equal and the maps are."""
+    if len(regions) <= FEW:
+        seen: dict[object, int] = {}
+        exact = complex_.exact_forms
+        patterns = complex_.patterns(regions)
+        return np.array([seen.setdefault((g, tuple(exact.output(p))), len(seen)) for g, p in zip(groups.tolist(), patterns, strict=True)])
+    # coefficients are integers / scale; differences below the product of the primes vanish if they do modulo each of them
+    domain = complex_.domain
+    size = largest_coefficient(complex_.network, (np.abs(complex_.start).sum(axis=1) + domain.rounding) * (1 + 2.0**-20))
+    open_ = 2 * Fraction(size) * complex_.exact_forms.scale
+    labels = groups
+    for prime in primes(complex_.network, domain.lower, domain.upper):
+        residues = Residues(complex_.network, domain.lower, domain.upper, prime)
+        labels = _refined(complex_, regions, labels, residues)
+        open_ /= prime
+        if open_ < 1 or np.bincount(labels).max() == 1:
+            return labels
+    raise ArithmeticError("the primes below 2^26 are not enough for the size of this network's forms")
+
+
+def _refined(complex_: Complex, regions: np.ndarray, labels: np.ndarray, residues: Residues) -> np.ndarray:
+    """Labels split further, by the maps modulo one prime; regions alone in their class need no more."""
+    seen: dict[tuple[int, bytes], int] = {}
+    result = np.empty(len(regions), dtype=np.int64)
+    for rows in batches(len(regions), (complex_.network.neurons + complex_.network.outputs) * (complex_.domain.dimension + 1)):
+        values = residues.output(complex_.patterns(regions[rows])).astype(np.int32)
+        keys = zip(labels[rows].tolist(), values, strict=True)
+        result[rows] = [seen.setdefault((label, value.tobytes()), len(seen)) for label, value in keys]
+    return result

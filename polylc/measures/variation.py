@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.complex.graph import RegionGraph
-from polylc.complex.pieces import edge_batches, equal_maps
+from polylc.complex.pieces import edge_batches, joined
 from polylc.complex.regions import Complex
 
 
@@ -41,10 +41,11 @@ def facet_areas(complex_: Complex, graph: RegionGraph) -> np.ndarray:
 def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
     """Frobenius norm of the jump of the Jacobian across each edge, 0 where the function does not bend; shape (E,)."""
     result = np.zeros(len(graph))
+    smooth = joined(complex_, graph)
     for rows in edge_batches(complex_, len(graph)):
         left, right = complex_.maps(graph.first[rows]), complex_.maps(graph.second[rows])
         jump = (left.map - right.map)[:, :, :-1] / complex_.domain.half
-        result[rows] = np.where(equal_maps(left, right), 0.0, np.sqrt((jump**2).sum(axis=(1, 2))))
+        result[rows] = np.where(smooth[rows], 0.0, np.sqrt((jump**2).sum(axis=(1, 2))))
     return result
 
 

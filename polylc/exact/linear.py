@@ -1,0 +1,57 @@
+"""Linear algebra on matrices of integers. The only file that knows python-flint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Matrix = Sequence[Sequence[int]]
+
+
+def rank(rows: Matrix) -> int:
+    """Rank of a matrix of integers.
+
+    Examples
+    --------
+    >>> rank([[1, 2], [2, 4]])
+    1
+    """
+    if not rows or not rows[0]:
+        return 0
+    import flint
+
+    return int(flint.fmpz_mat([[int(v) for v in row] for row in rows]).rank())
+
+
+def gram(rows: Matrix) -> list[list[int]]:
+    """The matrix of inner products of the rows; of the columns where there are fewer (it has the same non-zero spectrum)."""
+    vectors = rows if len(rows) <= len(rows[0]) else list(zip(*rows, strict=True))
+    product = [[sum(a * b for a, b in zip(u, v, strict=True)) for v in vectors[: i + 1]] for i, u in enumerate(vectors)]
+    return [[product[max(i, j)][min(i, j)] for j in range(len(vectors))] for i in range(len(vectors))]
+
+
+def is_positive_semidefinite(matrix: Matrix) -> bool:
+    """Whether a symmetric matrix of integers is positive semidefinite.
+
+    Fraction-free LDL^T with diagonal pivots (Bareiss 1968): after each step the remaining entries are minors, so every
+    division is exact. A matrix with a zero on the diagonal is semidefinite only if that row is zero.
+
+    Examples
+    --------
+    >>> is_positive_semidefinite([[1, 2], [2, 4]]), is_positive_semidefinite([[1, 2], [2, 3]]), is_positive_semidefinite([[0, 1], [1, 9]])
+    (True, False, False)
+    """
+    rest = [list(row) for row in matrix]
+    previous = 1
+    while rest:
+        if any(row[i] < 0 for i, row in enumerate(rest)):
+            return False
+        if any(row[i] == 0 and any(row) for i, row in enumerate(rest)):
+            return False
+        kept = [i for i, row in enumerate(rest) if row[i]]
+        if not kept:
+            return True
+        first, others = kept[0], kept[1:]
+        pivot, top = rest[first][first], rest[first]
+        rest = [[(pivot * rest[i][j] - rest[i][first] * top[j]) // previous for j in others] for i in others]
+        previous = pivot
+    return True

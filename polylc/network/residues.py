@@ -1,0 +1,158 @@
+"""Forms of a network along activation patterns modulo primes: exact like integers, fast like floats.
+
+Weights are dyadic, so they and all forms are defined modulo any odd prime that does not divide the denominators of the
+domain. Residues are kept in doubles, where sums of products below 2^50 are exact in whatever order they are added. What
+they prove: forms that differ modulo a prime differ; forms of known size that agree modulo enough primes agree (Chinese
+remainders); a rank modulo a prime is at most the rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.exact.numbers import dyadic
+from polylc.network.compose import apply_affine, unit_slopes
+from polylc.network.form import Affine, Layer, Network
+
+EXACT = 2**50  # see `reduce`
+
+
+def reduce(values: np.ndarray, prime: int) -> np.ndarray:
+    """Representatives in [-prime/2, prime/2] of integers of size at most 2^50.
+
+    x / prime is at least 1 / (2 prime) away from every half-integer, as prime is odd, and x * fl(1 / prime) errs by at most
+    2^-52 |x| / prime <= 1 / (4 prime); so the nearest integer is the right one.
+    """
+    result: np.ndarray = values - prime * np.rint(values * (1.0 / prime))
+    return result
+
+
+class Residues:
+    """Forms of `network` on a box, in unit coordinates, modulo a prime.
+
+    Parameters
+    ----------
+    network : Network
+    lower, upper : sequence of n Fractions
+        Corners of the box.
+    prime : int
+        One of `primes(network, ...)`.
+    """
+
+    def __init__(self, network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...], prime: int) -> None:
+        self.prime = prime
+        free = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a < b]
+        start = np.zeros((1, network.inputs, len(free) + 1))
+        start[0, :, -1] = [self._of((a + b) / 2) for a, b in zip(lower, upper, strict=True)]
+        for i, j in enumerate(free):
+            start[0, j, i] = self._of((upper[j] - lower[j]) / 2)
+        self._start = reduce(start, prime)
+        self._layers = [Layer(self._affine(layer.affine), self._array(layer.negative), self._array(layer.positive)) for layer in network.layers]
+        self._output = self._affine(network.output)
+        self._offsets = network.offsets
+
+    def layer(self, index: int, patterns: np.ndarray) -> np.ndarray:
+        """Forms of hidden layer `index` (from 0; L stands for the output map) along the bits of the layers before it.
+
+        Parameters
+        ----------
+        patterns : ndarray of bool, shape (R, neurons)
+
+        Returns
+        -------
+        ndarray, shape (R, size, k + 1)
+        """
+        sources = [self._start]
+        for number, layer in enumerate(self._layers[:index]):
+            here = slice(self._offsets[number], self._offsets[number + 1])
+            slopes = unit_slopes(layer, patterns[:, here])
+            sources.append(reduce(self._apply(layer.affine, sources) * slopes[:, :, None], self.prime))
+        result = self._apply(self._layers[index].affine if index < len(self._layers) else self._output, sources)
+        every: np.ndarray = np.broadcast_to(result, (len(patterns), *result.shape[1:]))
+        return every
+
+    def output(self, patterns: np.ndarray) -> np.ndarray:
+        """Forms of the outputs along patterns; shape (R, outputs, k + 1)."""
+        return self.layer(len(self._layers), patterns)
+
+    def _apply(self, affine: Affine, sources: list[np.ndarray]) -> np.ndarray:
+        return reduce(apply_affine(affine, sources), self.prime)
+
+    def _affine(self, affine: Affine) -> Affine:
+        return Affine(tuple((source, self._array(weight)) for source, weight in affine.terms), self._array(affine.bias))
+
+    def _array(self, array: np.ndarray) -> np.ndarray:
+        integers, shift = dyadic(array)
+        factor = pow(2, -shift, self.prime)
+        return reduce(np.asarray(integers * factor % self.prime, dtype=np.float64), self.prime)
+
+    def _of(self, value: Fraction) -> int:
+        return value.numerator * pow(value.denominator, -1, self.prime) % self.prime
+
+
+def primes(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Iterator[int]:
+    """Primes modulo which the network's forms on a box are defined, small enough for sums of products to stay below 2^50."""
+    affines = [*(layer.affine for layer in network.layers), network.output]
+    most = 1 + max(sum(weight.shape[1] for _, weight in affine.terms) for affine in affines)
+    denominators = math.lcm(*(v.denominator for v in (*lower, *upper)))
+    candidate = math.isqrt(4 * EXACT // max(2, most)) | 1  # residues are at most half a prime
+    while candidate > 2**10:
+        candidate -= 2
+        if denominators % candidate and all(candidate % d for d in range(3, math.isqrt(candidate) + 1, 2)):
+            yield candidate
+
+
+def largest_coefficient(network: Network, start: np.ndarray) -> float:
+    """An upper bound of |a_1| + ... + |a_k| + |c| over the output forms of the network along any pattern.
+
+    Parameters
+    ----------
+    start : ndarray, shape (n,)
+        Upper bounds of the same for the input's forms.
+    """
+    slack = 1 + 2.0**-20  # far more than rounding, for widths below 2^30
+    sizes = [start]
+    for layer in network.layers:
+        slope = np.maximum(np.abs(layer.negative), np.abs(layer.positive))
+        sizes.append(_row_sizes(layer.affine, sizes) * slope * slack + 2.0**-1000)
+    return float(_row_sizes(network.output, sizes).max() * slack)
+
+
+def _row_sizes(affine: Affine, sizes: list[np.ndarray]) -> np.ndarray:
+    total = np.abs(affine.bias) + 2.0**-1000
+    for source, weight in affine.terms:
+        total = total + np.abs(weight) @ sizes[source]
+    result: np.ndarray = total * (1 + 2.0**-20)
+    return result
+
+
+def ranks(matrices: np.ndarray, prime: int, most: np.ndarray) -> np.ndarray:
+    """Rank modulo `prime` of each matrix, or `most` if that is smaller; shape (R,).
+
+    Elimination without division, one column of all matrices at a time.
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (R, rows, columns)
+        Residues as of `reduce`.
+    most : ndarray of int, shape (R,)
+        Where this rank is reached, elimination may stop.
+    """
+    rest = matrices if matrices.shape[1] >= matrices.shape[2] else matrices.swapaxes(1, 2)
+    rest = rest.copy()
+    found = np.zeros(len(rest), dtype=np.int64)
+    every = np.arange(len(rest))
+    while rest.shape[2] and (found < most).any():
+        column = rest[:, :, 0]
+        at = np.argmax(column != 0, axis=1)
+        pivot = column[every, at]
+        row = rest[every, at]
+        found += pivot != 0
+        factor = np.where(pivot != 0, pivot, 1.0)
+        rest = reduce(factor[:, None, None] * rest[:, :, 1:] - column[:, :, None] * row[:, None, 1:], prime)  # the pivot's own row becomes zero
+    result: np.ndarray = np.minimum(found, most)
+    return result
