@@ -54,6 +54,23 @@ class Optimum:
     point: np.ndarray
     multipliers: np.ndarray
     duals: np.ndarray | None = None
+    basis: Basis | None = None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The vertex that an optimum claims to be.
+
+    Attributes
+    ----------
+    tight : ndarray of int
+        Rows at their bound.
+    sides : ndarray of int8, one per column
+        -1 at the lower bound, 1 at the upper bound, 0 in between.
+    """
+
+    tight: np.ndarray
+    sides: np.ndarray
 
 
 class BoxProgram:
@@ -168,10 +185,18 @@ def minimise(
             solution = model.getSolution()
             point = np.array(solution.col_value)
             duals = np.array(solution.row_dual)
-            return Optimum(float(cost @ point), point, np.abs(duals), duals)
+            return Optimum(float(cost @ point), point, np.abs(duals), duals, _basis(model))
         if status == highspy.HighsModelStatus.kInfeasible:
             return None
     raise SolverError(f"HiGHS ended a linear program of {rows} rows and {columns} columns with status {model.modelStatusToString(status)}")
+
+
+def _basis(model: Any) -> Basis:
+    basis = model.getBasis()
+    status = _highs().HighsBasisStatus
+    sides = {status.kLower: -1, status.kUpper: 1}
+    tight = [r for r, s in enumerate(basis.row_status) if s != status.kBasic]
+    return Basis(np.array(tight, dtype=np.int64), np.array([sides.get(s, 0) for s in basis.col_status], dtype=np.int8))
 
 
 @functools.cache

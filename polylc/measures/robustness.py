@@ -30,6 +30,8 @@ class Robustness:
         That point (any adversarial point, for a box without a centre), all coordinates.
     programs : int
         Linear programs solved.
+    region, rival : int or None
+        Where that point was found, and the class that wins there.
     """
 
     label: int
@@ -37,6 +39,8 @@ class Robustness:
     distance: float | None
     adversarial: np.ndarray | None
     programs: int
+    region: int | None = None
+    rival: int | None = None
 
 
 def robustness(complex_: Complex, label: int) -> Robustness:
@@ -55,20 +59,20 @@ def robustness(complex_: Complex, label: int) -> Robustness:
         rest[domain.free] = False
         fixed_gap = float(np.abs(away[rest]).max(initial=0.0))
     region, rival, bound = _queue(complex_, label, rivals, center)
-    best, point, programs = np.inf, None, 0
+    best, point, programs, where = np.inf, None, 0, -1
     for at in np.argsort(bound, kind="stable"):
         if bound[at] >= best:
             break
         programs += 1
         answer = _nearest(complex_, int(region[at]), label, int(rival[at]), center)
         if answer is not None and answer[0] < best:
-            best, point = answer
+            (best, point), where = answer, at
             if center is None:
                 break
     if point is None:
         return Robustness(label, True, None, None, programs)
     distance = None if center is None else max(best, fixed_gap)
-    return Robustness(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs)
+    return Robustness(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs, int(region[where]), int(rival[where]))
 
 
 def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
