@@ -4,6 +4,7 @@ import polylc
 net = polylc.load("model.pt")
 run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
+polylc.check("proof.polylc")
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "certify", "load"]
+__all__ = ["__version__", "certify", "check", "load"]
 
 if TYPE_CHECKING:
+    from polylc.checking import check
     from polylc.readers import load
     from polylc.run import certify
 
@@ -24,6 +26,10 @@ def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a
         from polylc.run import certify
 
         return certify
+    if name == "check":
+        from polylc.checking import check
+
+        return check
     if name == "load":
         from polylc.readers import load
 

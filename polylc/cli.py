@@ -1,6 +1,6 @@
 """The command line: options in, tables and files out. Result on stdout, progress and log on stderr.
 
-Exit codes: 0 done; 2 bad usage, or unreadable or unsupported input; 3 a limit was reached, partial result given;
+Exit codes: 0 done; 1 a proof is refused; 2 bad usage, or unreadable or unsupported input; 3 a limit was reached, partial result given;
 130 interrupted, what was found is kept.
 """
 
@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from polylc import terminal
 from polylc.errors import DataError, PolylcError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from polylc.network.form import Network
     from polylc.run import Run
 
-BAD_INPUT, LIMIT, INTERRUPTED = 2, 3, 130
+REFUSED, BAD_INPUT, LIMIT, INTERRUPTED = 1, 2, 3, 130
 
 
 class _Commands(TyperGroup):
@@ -103,9 +100,8 @@ def certify(
         typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness."),
     ] = "all",
     engine: Annotated[str, typer.Option(help="auto or lp.")] = "auto",
-    no_certify: Annotated[
-        bool, typer.Option("--no-certify", help="Enumerate in floating point, without exact proof (the only mode of this version).")
-    ] = False,
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
+    proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
     graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False)] = None,
     label_column: Annotated[int | None, LABEL_COLUMN] = None,
@@ -117,28 +113,53 @@ def certify(
     input_shape: Annotated[str | None, INPUT_SHAPE] = None,
     trust_pickle: Annotated[bool, TRUST] = False,
 ) -> None:
-    """Enumerate all linear regions of MODEL in neighbourhoods of data points, and measure them."""
+    """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure them."""
     with _errors_in_one_line():
-        _writable(json_file, (".json", ""))
-        _writable(graph, (".graphml", ".npz"))
+        if proof is not None and no_certify:
+            raise UsageError("--proof and --no-certify exclude each other: without certification there is nothing to prove")
+        terminal.writable(proof, ("",), stdout=False)
+        terminal.writable(json_file, (".json", ""))
+        terminal.writable(graph, (".graphml", ".npz"))
+        from polylc.answer import Settings
+        from polylc.enumerate import check_engine
         from polylc.inputs import Where, make_tasks
-        from polylc.run import Settings, parse_measures
+        from polylc.run import parse_measures
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         wanted = parse_measures(measures)
-        from polylc.enumerate import check_engine
-
         check_engine(engine)
         network = _load(model, input_shape, trust_pickle)
         tasks = make_tasks(network, where)
-        settings = Settings(wanted, engine, time_limit, max_regions, keep=graph is not None)
-        run = _answer(network, tasks, settings, jobs)
-        _show(network, run, quiet=json_file == "-")
+        settings = Settings(wanted, engine, time_limit, max_regions, graph is not None, not no_certify)
+        run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
+        terminal.show(network, run, quiet=json_file == "-")
+        if proved is not None:
+            typer.echo(proved, err=True)
         if json_file is not None:
-            _write(json_file, run.report().model_dump_json(indent=1))
+            terminal.write(json_file, run.report().model_dump_json(indent=1))
         if graph is not None:
-            _write_graphs(graph, run)
+            terminal.write_graphs(graph, run)
     raise typer.Exit(_exit_code(run))
+
+
+@app.command()
+def check(
+    proof: Annotated[str, typer.Argument(help="Proof file written by polylc certify --proof.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="Model whose weights must be those of the proof.", show_default=False)] = None,
+    input_shape: Annotated[str | None, INPUT_SHAPE] = None,
+    trust_pickle: Annotated[bool, TRUST] = False,
+) -> None:
+    """Check PROOF, exactly and independently of what wrote it.
+
+    The same check runs without polylc: copy polylc/checker.py anywhere and run python -I checker.py PROOF.
+    """
+    from polylc import checker
+
+    weights = None
+    if model is not None:
+        with _errors_in_one_line():
+            weights = _load(model, input_shape, trust_pickle).weights_sha256
+    raise typer.Exit(checker.main([proof], weights))
 
 
 @app.command()
@@ -155,7 +176,7 @@ def info(
         from polylc.report.table import network_line
 
         network = _load(model, input_shape, trust_pickle)
-        console = _console()
+        console = terminal.console()
         console.print(Text(network_line(network)))
         console.print(Text(f"sha256 of the file     {network.sha256}"))
         console.print(Text(f"sha256 of the weights  {network.weights_sha256}"))
@@ -198,11 +219,11 @@ def plot(
     and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
     """
     with _errors_in_one_line():
-        _writable(out, (".png", ".pdf", ".svg"))
+        terminal.writable(out, (".png", ".pdf", ".svg"))
+        from polylc.answer import Settings, Task
         from polylc.inputs import Where, make_tasks, read_table
         from polylc.readers.data import parse_rows
         from polylc.report.figures import figure
-        from polylc.run import Settings, Task
 
         network = _load(model, input_shape, trust_pickle)
         points, classes, left_out = None, None, ""
@@ -230,7 +251,7 @@ def plot(
             raise UsageError(
                 f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
             )
-        run = _answer(network, tasks, Settings((), "auto", time_limit, max_regions), 1)
+        run = terminal.answer(network, tasks, Settings((), "auto", time_limit, max_regions, certify=False), 1)
         if not run.results:
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
@@ -270,110 +291,6 @@ def _load(model: str, input_shape: str | None, trust_pickle: bool) -> Network:
             raise UsageError(f"--input-shape: {input_shape!r} is not a list of sizes such as 1,28,28")
         shape = [int(p) for p in parts]
     return load(model, input_shape=shape, trust_pickle=trust_pickle)
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=140)
-    return console
-
-
-def _writable(path: str | None, suffixes: tuple[str, ...]) -> None:
-    """Refuse an output that cannot be written before any work is done."""
-    if path is None or (path == "-" and "" in suffixes):
-        return
-    target = Path(path)
-    if "" not in suffixes and target.suffix not in suffixes:
-        raise UsageError(f"{path}: its name must end in {' or '.join(suffixes)}")
-    if target.is_dir():
-        raise UsageError(f"{path}: is a folder; give a file name")
-    if not target.parent.is_dir():
-        raise UsageError(f"{path}: the folder {target.parent} does not exist")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise UsageError(f"{path}: cannot be written, no permission")
-
-
-def _write(path: str, text: str) -> None:
-    if path == "-":
-        typer.echo(text)
-        return
-    try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _write_graphs(path: str, run: Run) -> None:
-    target = Path(path)
-    for result in run.results:
-        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
-        if not result.complete:
-            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
-            continue
-        try:
-            result.write_graph(name)
-        except OSError as error:
-            raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
-
-
-def _answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
-    """Run the tasks with a progress bar, if stderr is a terminal."""
-    from polylc.run import Task, run_serial
-
-    count = sum(isinstance(t, Task) for t in tasks)
-    console = _console(stderr=True)
-    if jobs > 1 and count > 1:
-        from polylc.pool import run_parallel
-
-        with _progress(console) as bar:
-            whole = bar.add_task(f"{count} neighbourhoods", total=count)
-            return run_parallel(network, tasks, settings, min(jobs, count), lambda _: bar.advance(whole))
-    with _progress(console) as bar:
-        whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
-        current = bar.add_task("regions", total=1.0)
-        last = 0.0
-
-        def on_start(task: Any) -> None:
-            bar.reset(current, description=f"row {task.index}" if count > 1 else "exploring", total=1.0)
-
-        def on_regions(_: int, regions: int, share: float) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > 0.1:
-                last = now
-                bar.update(current, completed=share, description=f"{regions} regions")
-            if share >= 1.0:
-                bar.update(current, completed=share, description=f"{regions} regions, measuring")
-
-        return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
-
-
-def _progress(console: Console) -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _show(network: Network, run: Run, quiet: bool) -> None:
-    from rich.text import Text
-
-    from polylc.report.table import network_line, show_many, show_one
-
-    if quiet:
-        return
-    console = _console()
-    console.print(Text(network_line(network)))
-    if len(run) == 1 and run.results:
-        show_one(console, run.results[0])
-    elif len(run):
-        console.width = max(console.width, 120)  # a narrow terminal folds long rows; rich would cut the numbers
-        show_many(console, list(run))
-    if run.interrupted:
-        typer.echo("interrupted: what was found until then is shown", err=True)
 
 
 def _exit_code(run: Run) -> int:

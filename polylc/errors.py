@@ -59,9 +59,9 @@ class CertificateError(PolylcError):
     """A proof file could not be written as it should be."""
 
 
-class ProofRefused(PolylcError):
+class ProofRefused(PolylcError):  # noqa: N818
     """A claim of a proof file is false, or not proved by what the file gives."""
 
 
-class ProofUnreadable(PolylcError):
+class ProofUnreadable(PolylcError):  # noqa: N818
     """A file is not a proof file, or damaged."""

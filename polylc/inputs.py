@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from polylc.answer import Task
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
 from polylc.geometry import neighbourhood as shapes
 from polylc.geometry.neighbourhood import Bounds, Neighbourhood
 from polylc.network.form import Network
 from polylc.report.result import Refusal
-from polylc.run import Task, make_task
+from polylc.run import make_task
 
 if TYPE_CHECKING:
     from polylc.readers.data import DataTable

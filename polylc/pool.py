@@ -11,11 +11,12 @@ from dataclasses import replace
 from multiprocessing.synchronize import Event
 from typing import Any
 
+from polylc.answer import Settings, Task, answer
 from polylc.engines.tree import Outcome
 from polylc.errors import PolylcError
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
-from polylc.run import Run, Settings, Task, answer
+from polylc.run import Run
 
 _worker: dict[str, Any] = {}
 
@@ -66,4 +67,4 @@ def run_parallel(
                         on_result(found)
                 results[place] = found
     stopped = any(isinstance(r, Result) and r.outcome == Outcome.INTERRUPTED.value for r in results.values())
-    return Run(network, [results[i] for i in sorted(results)], time.monotonic() - begin, interrupted or stopped)
+    return Run(network, [results[i] for i in sorted(results)], time.monotonic() - begin, interrupted or stopped, len(tasks))

@@ -2,72 +2,27 @@
 
 from __future__ import annotations
 
-import functools
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
+from html import escape
+from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
-
-from polylc.complex.graph import RegionGraph, build_graph
-from polylc.complex.pieces import affine_functions, pieces
-from polylc.complex.regions import Complex
-from polylc.engines.tree import Limits, Outcome
-from polylc.enumerate import check_engine, choose_engine, enumerate_regions
-from polylc.errors import NeighbourhoodError, PolylcError, SolverError, UsageError
+from polylc.answer import RegionProgress, Settings, Task, answer
+from polylc.certificate import assemble
+from polylc.engines.tree import Outcome
+from polylc.enumerate import check_engine
+from polylc.errors import CertificateError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import as_fractions
-from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.geometry import neighbourhood as shapes
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.geometry.skeleton import MOST_DIMENSION
-from polylc.measures.lipschitz import lipschitz
-from polylc.measures.local_complexity import local_complexity
-from polylc.measures.rank import local_rank
-from polylc.measures.robustness import robustness
-from polylc.measures.variation import kink_variation, total_variation
-from polylc.network.exact import ExactNetwork
+from polylc.measuring import MEASURES
 from polylc.network.form import Network
-from polylc.report.result import Answers, Refusal, Result
-
-MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness")
-VOLUME_TOLERANCE = 1e-9
-
-RegionProgress = Callable[[int, int, float], None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One neighbourhood to study, and the label whose robustness is asked (None: the class at the centre)."""
-
-    index: int
-    domain: Neighbourhood
-    label: int | None = None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to compute, and when to stop.
-
-    Attributes
-    ----------
-    measures : tuple of str
-        Names from MEASURES.
-    engine : str
-    time_limit : float or None
-        Seconds for the enumeration of each neighbourhood.
-    max_regions : int or None
-        Regions for each neighbourhood.
-    keep : bool
-        Whether results hold on to their regions and graph.
-    """
-
-    measures: tuple[str, ...] = MEASURES
-    engine: str = "auto"
-    time_limit: float | None = None
-    max_regions: int | None = None
-    keep: bool = True
+from polylc.report.result import Refusal, Result
 
 
 class Run(Sequence[Result | Refusal]):
@@ -78,11 +33,16 @@ class Run(Sequence[Result | Refusal]):
     network : Network
     interrupted : bool
         Whether the user stopped the run; results hold what was found until then.
+    asked : int
+        Number of neighbourhoods asked for; more than there are results if the run was stopped.
     seconds : float
     """
 
-    def __init__(self, network: Network, results: list[Result | Refusal], seconds: float, interrupted: bool = False) -> None:
+    def __init__(
+        self, network: Network, results: list[Result | Refusal], seconds: float, interrupted: bool = False, asked: int | None = None
+    ) -> None:
         self.network, self.seconds, self.interrupted = network, seconds, interrupted
+        self.asked = len(results) if asked is None else asked
         self._results = results
 
     @overload
@@ -99,7 +59,7 @@ class Run(Sequence[Result | Refusal]):
         return f"Run({self._results!r})"
 
     def _repr_html_(self) -> str:
-        return "".join(r._repr_html_() for r in self.results) + "".join(f"<p>row {r.index} refused: {r.reason}</p>" for r in self.refused)
+        return "".join(r._repr_html_() for r in self.results) + "".join(f"<p>row {r.index} refused: {escape(r.reason)}</p>" for r in self.refused)
 
     @property
     def results(self) -> list[Result]:
@@ -161,6 +121,8 @@ def certify(
     time_limit: float | None = None,
     max_regions: int | None = None,
     keep: bool = True,
+    certified: bool = True,
+    proof: str | Path | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
 
@@ -189,6 +151,10 @@ def certify(
         Limits on the enumeration of each neighbourhood; a result that meets one has status "partial".
     keep : bool
         Keep regions and graph in the results (needed for `region_at`, `graph`, `to_frame`, `plot`).
+    certified : bool
+        Have everything confirmed in exact arithmetic (status "certified"); otherwise floating point decides ("enumerated").
+    proof : path, optional
+        Write a proof file of all neighbourhoods that were certified; `polylc.check` reads it.
 
     Returns
     -------
@@ -215,13 +181,50 @@ def certify(
         from polylc.readers import load
 
         network = load(network)
-    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep)
+    if proof is not None and not certified:
+        raise UsageError("proof: without certification there is nothing to prove")
+    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified)
     tasks = make_tasks(network, points, radius, box, clip, labels)
+    if proof is None:
+        return _spread(network, tasks, settings, jobs)
+    with proof_blocks(Path(proof)) as blocks:
+        run = _spread(network, tasks, replace(settings, blocks=blocks), jobs)
+        write_proof(Path(proof), run)
+    return run
+
+
+def _spread(network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int) -> Run:
     if jobs > 1:
         from polylc.pool import run_parallel
 
         return run_parallel(network, tasks, settings, jobs)
     return run_serial(network, tasks, settings)
+
+
+@contextmanager
+def proof_blocks(proof: Path) -> Iterator[Path]:
+    """A folder beside the proof file for its blocks, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix=f".{proof.name}-", dir=proof.parent) as folder:
+        yield Path(folder)
+
+
+def write_proof(path: Path, run: Run) -> int:
+    """Write the proof file of a run's certified neighbourhoods; its size in bytes.
+
+    Raises
+    ------
+    CertificateError
+        If there are none, or the file cannot be written.
+    """
+    import polylc
+
+    blocks = [r.block for r in run.results if r.block is not None]
+    if not blocks:
+        raise CertificateError(f"{path}: no proof written, no neighbourhood was certified")
+    try:
+        return assemble(path, run.network, blocks, f"polylc {polylc.__version__}")
+    except OSError as error:
+        raise CertificateError(f"{path}: the proof cannot be written: {error.strerror}") from None
 
 
 def make_tasks(
@@ -310,161 +313,4 @@ def run_serial(
         if result.outcome == Outcome.INTERRUPTED.value:
             interrupted = True
             break
-    return Run(network, results, time.monotonic() - begin, interrupted)
-
-
-def answer(
-    network: Network,
-    task: Task,
-    settings: Settings,
-    stop: Callable[[], bool] | None = None,
-    on_regions: RegionProgress | None = None,
-) -> Result:
-    """Enumerate one neighbourhood and measure it."""
-    begin = time.monotonic()
-    notes = {"domain": "; ".join(task.domain.log)} if task.domain.log else {}
-    deadline = None if settings.time_limit is None else begin + settings.time_limit
-    progress = None if on_regions is None else functools.partial(on_regions, task.index)
-    label = _label(network, task, notes)
-    complex_, found = enumerate_regions(network, task.domain, settings.engine, Limits(settings.max_regions, deadline, stop), progress=progress)
-    outcome, answers, graph = found.outcome, Answers(), None
-    stats = dict(found.stats)
-    try:
-        answers, graph = _measure(complex_, settings.measures, label, notes)
-    except KeyboardInterrupt:
-        outcome = Outcome.INTERRUPTED
-        notes["measures"] = "interrupted before they were done"
-    if graph is not None:
-        stats |= {f"facets {how}": many for how, many in graph.tested.items()}
-        if graph.tested["not settled"]:
-            notes["adjacencies"] = f"the solver gave up on {graph.tested['not settled']} pairs of regions, which are left out"
-    complete = outcome is Outcome.COMPLETE
-    if complete:
-        status, notes["status"] = "enumerated", "complete in floating point; values are floats, not proved"
-    else:
-        status, notes["status"] = "partial", f"{outcome.value}: counts are lower bounds, in floating point"
-    if found.stats.get("failed_linear_programs"):
-        notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
-    return Result(
-        index=task.index,
-        network=network,
-        domain=task.domain,
-        status=status,
-        outcome=outcome.value,
-        engine=choose_engine(settings.engine, task.domain),
-        regions=len(complex_),
-        volume=_volume(task.domain),
-        label=label,
-        answers=answers,
-        notes=notes,
-        seconds=time.monotonic() - begin,
-        stats=stats,
-        complex=complex_ if settings.keep else None,
-        region_graph=graph if settings.keep and complete else None,
-    )
-
-
-def _volume(domain: Neighbourhood) -> Quantity:
-    """The exact volume, rounded outward to doubles."""
-    exact = domain.volume
-    value = float(exact)
-    below = value if Fraction(value) <= exact else float(np.nextafter(value, -np.inf))
-    above = value if Fraction(value) >= exact else float(np.nextafter(value, np.inf))
-    return Quantity(below, above, Kind.EXACT)
-
-
-@functools.lru_cache(maxsize=2)
-def _exact_network(network: Network) -> ExactNetwork:
-    return ExactNetwork(network)
-
-
-def _label(network: Network, task: Task, notes: dict[str, str]) -> int | None:
-    """The label given, or the class at the centre, decided exactly (a tie goes to the lowest index and is said)."""
-    if task.label is not None:
-        return task.label
-    if network.outputs == 1 or task.domain.center is None:
-        return None
-    outputs = _exact_network(network).outputs(task.domain.center)
-    best = max(outputs)
-    tied = [i for i, v in enumerate(outputs) if v == best]
-    if len(tied) > 1:
-        notes["label"] = f"classes {', '.join(map(str, tied))} tie at the centre, exactly; {tied[0]} is taken"
-    return tied[0]
-
-
-def _measure(complex_: Complex, measures: tuple[str, ...], label: int | None, notes: dict[str, str]) -> tuple[Answers, RegionGraph | None]:
-    """All measures that were asked for and are within reach; reasons for the others go to `notes`."""
-    for name in MEASURES:
-        if name not in measures:
-            notes[name] = "not asked for"
-    if not complex_.complete:
-        return _partial(complex_, measures, label, notes)
-    graph = build_graph(complex_) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
-    answers = Answers()
-    if "counts" in measures and graph is not None:
-        merged = _distinct(pieces(complex_, graph))
-        answers = replace(answers, pieces=merged, affine_functions=_distinct(affine_functions(complex_)), adjacencies=len(graph))
-        if merged != len(complex_):
-            notes["pieces"] = f"{len(complex_)} regions make {merged} pieces: some neighbours have the same affine map"
-    answers = _weighted(complex_, graph, measures, answers, notes)
-    if "local_rank" in measures:
-        answers = replace(answers, local_rank=local_rank(complex_))
-    if "lipschitz" in measures:
-        answers = replace(answers, lipschitz=lipschitz(complex_, label))
-    if "robustness" in measures:
-        if label is None:
-            one = complex_.network.outputs == 1
-            notes["robustness"] = "one output: there is no class to keep" if one else "a box has no centre; give a label with --labels"
-        else:
-            try:
-                answers = replace(answers, robustness=robustness(complex_, label))
-            except SolverError as error:
-                notes["robustness"] = f"null: {error}"
-    return answers, graph
-
-
-def _distinct(labels: np.ndarray) -> int:
-    return int(labels.max(initial=-1)) + 1
-
-
-def _weighted(complex_: Complex, graph: RegionGraph | None, measures: tuple[str, ...], answers: Answers, notes: dict[str, str]) -> Answers:
-    """The measures that are weighted by volume or area."""
-    names = [m for m in ("local_complexity", "total_variation", "kink_variation") if m in measures]
-    if not names:
-        return answers
-    reason = None
-    if not complex_.has_geometry:
-        reason = f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
-    elif not complex_.geometry.ok.all():
-        reason = f"rounding left no consistent vertices for {int((~complex_.geometry.ok).sum())} regions"
-    if reason is not None:
-        notes.update(dict.fromkeys(names, reason))
-        return answers
-    total = float(complex_.domain.volume)
-    error = abs(float(complex_.geometry.volume.sum()) - total) / total
-    notes["volumes"] = f"the regions' volumes sum to that of the neighbourhood within {error:.1e}, relative"
-    if error > VOLUME_TOLERANCE:
-        notes["volumes"] += "; that is too far: regions are missing or overlap, and the measures below are wrong"
-    if "local_complexity" in names and graph is not None:
-        answers = replace(answers, local_complexity={k: floating(v) for k, v in local_complexity(complex_, graph).items()})
-    if "total_variation" in names:
-        answers = replace(answers, total_variation={k: floating(v) for k, v in total_variation(complex_).items()})
-    if "kink_variation" in names and graph is not None:
-        answers = replace(answers, kink_variation=floating(kink_variation(complex_, graph)))
-    return answers
-
-
-def _partial(complex_: Complex, measures: tuple[str, ...], label: int | None, notes: dict[str, str]) -> tuple[Answers, RegionGraph | None]:
-    """What an incomplete complex still says: lower bounds of counts, and an adversarial point if one was found."""
-    reason = "null: the enumeration is not complete"
-    notes.update({m: reason for m in measures if m not in ("counts", "robustness")})
-    answers, graph = Answers(), None
-    if "counts" in measures and len(complex_):
-        graph = build_graph(complex_, programs=False)
-        answers = replace(answers, affine_functions=_distinct(affine_functions(complex_)), adjacencies=len(graph))
-        notes["pieces"] = reason
-    if "robustness" in measures and label is not None:
-        found = robustness(complex_, label)
-        answers = replace(answers, robustness=found)
-        notes["robustness"] = "no adversarial point among the regions found" if found.robust else "its distance is an upper bound"
-    return answers, graph
+    return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))

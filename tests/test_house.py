@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "polylc"
 FLOORS = {  # higher floors may import lower ones
+    "checker": 0,  # alone: the standard library and nothing else
     "errors": 0,
     "exact": 1,
     "network": 2,
@@ -18,15 +19,21 @@ FLOORS = {  # higher floors may import lower ones
     "geometry": 3,
     "engines": 4,
     "complex": 5,
+    "judge": 5,
     "measures": 6,
     "enumerate": 6,
+    "certificate": 6,
     "report": 7,
-    "run": 8,
-    "pool": 9,
-    "inputs": 9,
-    "cli": 10,
-    "__main__": 11,
-    "__init__": 11,
+    "measuring": 8,
+    "answer": 9,
+    "run": 10,
+    "pool": 11,
+    "inputs": 11,
+    "checking": 11,
+    "terminal": 12,
+    "cli": 13,
+    "__main__": 14,
+    "__init__": 14,
 }
 
 
@@ -41,6 +48,7 @@ def test_floors(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("polylc."):
             other = node.module.split(".")[1]
+            assert other != "checker" or room in ("checking", "cli"), "only the check command knows the checker"
             lazy_upward = room == "run" and other in ("pool", "readers")  # certify() accepts paths and spreads over processes
             assert other == room or floor_of(node.module) < FLOORS[room] or lazy_upward, f"{relative} imports {node.module}"
 
@@ -49,3 +57,10 @@ def test_floors(path):
 def test_torch_is_not_imported_before_it_is_needed(code):
     heavy = "{'torch', 'onnx', 'matplotlib', 'pandas', 'networkx'}"
     subprocess.run([sys.executable, "-c", f"{code}; import sys; assert not {heavy} & set(sys.modules)"], check=True)
+
+
+def test_the_checker_stands_alone():
+    """It imports nothing but the standard library, nothing of polylc above all."""
+    for node in ast.walk(ast.parse((ROOT / "checker.py").read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert all(name.split(".")[0] in sys.stdlib_module_names for name in names)

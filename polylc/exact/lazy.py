@@ -39,6 +39,6 @@ def _violated(rows: Sequence[Form], point: Sequence[Fraction], used: Sequence[in
             continue
         value = Fraction(row[-1]) + sum((Fraction(a) * x for a, x in zip(row, point, strict=False) if a), Fraction(0))
         if value < 0:
-            size = sum(abs(a) for a in row[:-1])
+            size = sum((abs(Fraction(a)) for a in row[:-1]), Fraction(0))
             bad.append((value / size if size else Fraction(-1), r))
     return [r for _, r in sorted(bad)[:most]]

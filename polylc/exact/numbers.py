@@ -11,6 +11,7 @@ import numpy as np
 
 from polylc.errors import UsageError
 
+MOST_CHARACTERS = 2000
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/[+-]?\d+)?")
 
 
@@ -37,6 +38,8 @@ def parse_number(text: str, what: str = "number") -> Fraction:
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         raise UsageError(f"{what}: {text.strip()!r} is not a finite number; write a decimal such as 0.1 or a fraction such as 1/255")
+    if len(stripped) > MOST_CHARACTERS:
+        raise UsageError(f"{what}: a number of {len(stripped)} characters; at most {MOST_CHARACTERS} are read")
     head, _, tail = stripped.partition("/")
     denominator = int(tail) if tail else 1
     if denominator == 0:

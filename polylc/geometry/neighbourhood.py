@@ -13,6 +13,7 @@ import numpy as np
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 
+LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
 
 
@@ -174,6 +175,9 @@ def _finish(
         for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
             if a > b:
                 raise NeighbourhoodError(f"neighbourhood: coordinate {j} is empty after clipping (its range misses the clip box)")
+    for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
+        if max(abs(a), abs(b)) > LARGEST or 0 < b - a < 1 / LARGEST:
+            raise NeighbourhoodError(f"neighbourhood: coordinate {j} is out of range; bounds and widths must lie between 2^-500 and 2^500 in size")
     fixed = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a == b]
     if len(fixed) == len(lower):
         raise NeighbourhoodError("neighbourhood: every coordinate is fixed, so it has no interior")

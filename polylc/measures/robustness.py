@@ -8,11 +8,14 @@ the order of a lower bound on their distance, and the search ends when no bound 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from polylc.complex.regions import Complex
+from polylc.exact.enclose import enclose
 from polylc.exact.numbers import to_floats
+from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.geometry.lp import infinity, minimise
 
 
@@ -32,6 +35,8 @@ class Robustness:
         Linear programs solved.
     region, rival : int or None
         Where that point was found, and the class that wins there.
+    exact_distance, exact_point : Fraction, tuple of Fraction, or None
+        The same without rounding, where it was decided exactly.
     """
 
     label: int
@@ -41,6 +46,15 @@ class Robustness:
     programs: int
     region: int | None = None
     rival: int | None = None
+    exact_distance: Fraction | None = None
+    exact_point: tuple[Fraction, ...] | None = None
+
+    @property
+    def distance_quantity(self) -> Quantity | None:
+        """The distance, with what is known of it."""
+        if self.exact_distance is not None:
+            return Quantity(*enclose(self.exact_distance), Kind.EXACT)
+        return None if self.distance is None else floating(self.distance)
 
 
 def robustness(complex_: Complex, label: int) -> Robustness:

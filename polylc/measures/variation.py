@@ -19,9 +19,17 @@ def total_variation(complex_: Complex) -> dict[str, float]:
     share = complex_.geometry.volume / float(complex_.domain.volume)
     frobenius = operator = 0.0
     for rows, jacobian in complex_.jacobians():
-        frobenius += float(share[rows] @ np.sqrt(np.einsum("rij,rij->r", jacobian, jacobian)))
+        frobenius += float(share[rows] @ frobenius_norms(jacobian))
         operator += float(share[rows] @ spectral_norms(jacobian))
     return {"frobenius": frobenius, "operator": operator}
+
+
+def frobenius_norms(matrices: np.ndarray) -> np.ndarray:
+    """Frobenius norm of each matrix, squares kept within the range of doubles; shape (R,)."""
+    size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
+    scale = np.where(size > 0, size, 1.0)
+    result: np.ndarray = scale * np.sqrt(((matrices / scale[:, None, None]) ** 2).sum(axis=(1, 2)))
+    return result
 
 
 def spectral_norms(jacobians: np.ndarray) -> np.ndarray:
@@ -45,7 +53,7 @@ def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
     for rows in edge_batches(complex_, len(graph)):
         left, right = complex_.maps(graph.first[rows]), complex_.maps(graph.second[rows])
         jump = (left.map - right.map)[:, :, :-1] / complex_.domain.half
-        result[rows] = np.where(smooth[rows], 0.0, np.sqrt((jump**2).sum(axis=(1, 2))))
+        result[rows] = np.where(smooth[rows], 0.0, frobenius_norms(jump))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class Result:
     index : int
         Position of the neighbourhood in the run (its data row).
     status : str
-        "enumerated" (complete, in floating point) or "partial" (a limit was reached: counts are lower bounds).
+        "certified" (complete, and proved in exact arithmetic), "enumerated" (complete, in floating point) or "partial" (a limit was
+        reached: counts are lower bounds).
     regions : int
         Number of activation regions.
     volume : Quantity
@@ -76,6 +78,8 @@ class Result:
         Counters of the engine and the facet tests.
     complex : Complex or None
         Columns of regions; None if the run was told not to keep them.
+    block : (Path, str) or None
+        Block of a proof file and its hash.
     """
 
     index: int
@@ -93,6 +97,7 @@ class Result:
     stats: dict[str, int] = field(default_factory=dict)
     complex: Complex | None = None
     region_graph: RegionGraph | None = None
+    block: tuple[Path, str] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name in Answers.__dataclass_fields__:
@@ -175,5 +180,5 @@ class Result:
     def _repr_html_(self) -> str:
         from polylc.report.table import result_rows
 
-        cells = "".join(f"<tr><th style='text-align:left'>{name}</th><td>{text}</td></tr>" for name, text in result_rows(self))
+        cells = "".join(f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>" for name, text in result_rows(self))
         return f"<table>{cells}</table>"

@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import polylc
-from polylc.exact.quantity import Quantity
+from polylc.exact.enclose import enclose
+from polylc.exact.quantity import Kind, Quantity
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
 
@@ -160,21 +161,34 @@ def robustness_row(result: Result) -> RobustnessRow | None:
     if found is None:
         return None
     robust: bool | None = found.robust
-    distance: Pair | None = None
     if found.robust and not result.complete:
         robust = None
-    elif result.domain.center is not None and result.domain.radius is not None:
-        if not found.robust and result.complete and found.distance is not None:
-            distance = _same(found.distance)
-        elif found.robust:
-            distance = float(min(r for r in result.domain.radius if r > 0)), None
     return RobustnessRow(
         label=found.label,
         robust=robust,
-        distance=distance,
+        distance=_pair(distance_quantity(result)),
         adversarial=None if found.adversarial is None else found.adversarial.tolist(),
-        adversarial_exact=None,
+        adversarial_exact=None if found.exact_point is None else [str(v) for v in found.exact_point],
     )
+
+
+def distance_quantity(result: Result) -> Quantity | None:
+    """What is known of the distance to the nearest adversarial point; None for a box, and where nothing is known.
+
+    A robust ball has at least its radius; of a search that was stopped only an adversarial point that it met gives a bound.
+    """
+    found, domain = result.answers.robustness, result.domain
+    if found is None or domain.center is None or domain.radius is None:
+        return None
+    if found.robust:
+        if not result.complete:
+            return None
+        least, _ = enclose(min(r for r in domain.radius if r > 0))
+        return Quantity(least, None, Kind.EXACT if result.status == "certified" else Kind.FLOAT)
+    known = found.distance_quantity
+    if known is None or result.complete:
+        return known
+    return Quantity(0.0, known.upper, known.kind)
 
 
 def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
@@ -208,7 +222,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=None if r.mean is None else _same(r.mean)) for r in answers.local_rank],
         lipschitz=None
         if answers.lipschitz is None
-        else [LipschitzRow(target=c.target, norm=c.norm, value=_same(c.value)) for c in answers.lipschitz],  # type: ignore[arg-type]
+        else [LipschitzRow(target=c.target, norm=c.norm, value=(c.quantity.lower, c.quantity.upper)) for c in answers.lipschitz],  # type: ignore[arg-type]
         robustness=robustness_row(result),
         notes=result.notes,
         seconds=round(result.seconds, 6),

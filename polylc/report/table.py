@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import floating
 from polylc.measures.lipschitz import NORMS
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
-from polylc.report.schema import robustness_row
+from polylc.report.schema import distance_quantity, robustness_row
 
 STATUS = {
-    "certified": "complete, and every claim backed by exact arithmetic",
+    "certified": "complete, proved in exact arithmetic; numbers marked ~ are floats, not proved",
     "enumerated": "complete in floating point; numbers marked ~ are not proved",
     "partial": "stopped early; counts are lower bounds (>=)",
 }
@@ -46,13 +46,15 @@ def _count(value: int | None, complete: bool) -> str:
 
 def _robust_text(result: Result) -> tuple[str, str]:
     """The answer and the distance."""
-    row, found = robustness_row(result), result.answers.robustness
-    if row is None or found is None:
+    row, distance = robustness_row(result), distance_quantity(result)
+    if row is None:
         return "-", "-"
     answer = {True: "yes", False: "no", None: "not known"}[row.robust]
-    if row.distance is None or row.distance[0] is None:
-        return answer, "-" if found.distance is None else f"<= {found.distance:.7g}"
-    return answer, Quantity(row.distance[0], row.distance[1], floating(0).kind).show()
+    if distance is None:
+        return answer, "-"
+    if not result.complete and distance.upper is not None:
+        return answer, f"<= {distance.upper:.7g}"
+    return answer, distance.show()
 
 
 def result_rows(result: Result) -> list[tuple[str, str]]:
@@ -108,9 +110,9 @@ def _lipschitz_table(result: Result) -> Table | None:
     table.add_column("of")
     for norm in NORMS:
         table.add_column(norm, justify="right")
-    values = {(c.target, c.norm): c.value for c in result.answers.lipschitz}
+    values = {(c.target, c.norm): c.quantity for c in result.answers.lipschitz}
     for target in dict.fromkeys(c.target for c in result.answers.lipschitz):
-        table.add_row(target, *(floating(values[target, norm]).show() for norm in NORMS))
+        table.add_row(target, *(values[target, norm].show() for norm in NORMS))
     return table
 
 
@@ -148,9 +150,6 @@ def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
         regions = _count(entry.regions, entry.complete)
         table.add_row(str(entry.index), label, regions, *(cells[c] for c in columns), entry.status, f"{entry.seconds:.2f}")
     console.print(table)
-    for entry in entries:
-        if isinstance(entry, Refusal):
-            console.print(Text(f"row {entry.index} refused: {entry.reason}"))
     console.print()
     console.print(Text(summary_line(entries)))
     for status in dict.fromkeys(r.status for r in results):
@@ -174,14 +173,14 @@ def _optional_columns(results: Sequence[Result]) -> list[tuple[str, bool]]:
 def _cells(result: Result) -> dict[str, str]:
     answers = result.answers
     robust, distance = _robust_text(result)
-    constants = {(c.target, c.norm): c.value for c in answers.lipschitz or []}
+    constants = {(c.target, c.norm): c.quantity for c in answers.lipschitz or []}
     return {
         "pieces": _count(answers.pieces, result.complete),
         "edges": _count(answers.adjacencies, result.complete),
         "LC": "-" if answers.local_complexity is None else answers.local_complexity["activation"].show(6),
         "TV": "-" if answers.total_variation is None else answers.total_variation["frobenius"].show(6),
-        "Lip linf": "-" if not constants else floating(constants["jacobian", "linf"]).show(6),
-        "Lip l2": "-" if not constants else floating(constants["jacobian", "l2"]).show(6),
+        "Lip linf": "-" if not constants else constants["jacobian", "linf"].show(6),
+        "Lip l2": "-" if not constants else constants["jacobian", "l2"].show(6),
         "robust": robust,
         "distance": distance,
     }

@@ -1,0 +1,194 @@
+"""One neighbourhood: enumerated, judged, measured."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from polylc.certificate import Evidence, write_block
+from polylc.complex.regions import Complex
+from polylc.engines.tree import Exploration, Limits, Outcome
+from polylc.enumerate import choose_engine, enumerate_regions
+from polylc.exact.enclose import enclose
+from polylc.exact.quantity import Kind, Quantity
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.judge.judge import Judge, Verdict
+from polylc.measuring import MEASURES, Measured, measure
+from polylc.network.exact import ExactNetwork
+from polylc.network.form import Network
+from polylc.report.result import Answers, Result
+
+RegionProgress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One neighbourhood to study, and the label whose robustness is asked (None: the class at the centre)."""
+
+    index: int
+    domain: Neighbourhood
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to compute, and when to stop.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        Names from MEASURES.
+    engine : str
+    time_limit : float or None
+        Seconds for the enumeration of each neighbourhood.
+    max_regions : int or None
+        Regions for each neighbourhood.
+    keep : bool
+        Whether results hold on to their regions and graph.
+    certify : bool
+        Whether the judge confirms everything in exact arithmetic; without it the status is "enumerated".
+    blocks : Path or None
+        Folder for the blocks of a proof file, one for each certified neighbourhood.
+    """
+
+    measures: tuple[str, ...] = MEASURES
+    engine: str = "auto"
+    time_limit: float | None = None
+    max_regions: int | None = None
+    keep: bool = True
+    certify: bool = True
+    blocks: Path | None = None
+
+
+def answer(
+    network: Network,
+    task: Task,
+    settings: Settings,
+    stop: Callable[[], bool] | None = None,
+    on_regions: RegionProgress | None = None,
+) -> Result:
+    """Enumerate one neighbourhood, have it judged, and measure it."""
+    begin = time.monotonic()
+    notes = {"domain": "; ".join(task.domain.log)} if task.domain.log else {}
+    deadline = None if settings.time_limit is None else begin + settings.time_limit
+    limits = Limits(settings.max_regions, deadline, stop)
+    progress = None if on_regions is None else functools.partial(on_regions, task.index)
+    label = _label(network, task, notes)
+    judge = Judge(network, task.domain, keep=settings.blocks is not None) if settings.certify else None
+    _, found = enumerate_regions(network, task.domain, settings.engine, limits, progress, judge)
+    verdict = None if judge is None else judge.verdict(found, functools.partial(_go_on, limits))
+    if verdict is not None:
+        found = verdict.exploration
+    complex_ = Complex.of(network, task.domain, found)
+    outcome, measured = found.outcome, Measured(Answers(), None)
+    try:
+        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=settings.blocks is not None)
+    except KeyboardInterrupt:
+        outcome = Outcome.INTERRUPTED
+        notes["measures"] = "interrupted before they were done"
+    complete = outcome is Outcome.COMPLETE
+    status = "partial" if not complete else "certified" if settings.certify else "enumerated"
+    notes["status"] = _status_note(status, outcome)
+    if verdict is None and found.stats.get("failed_linear_programs"):
+        notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
+    if status == "certified":
+        notes |= _float_note(measured.answers)
+    block = None
+    if settings.blocks is not None and verdict is not None and complete:
+        path = settings.blocks / f"block-{task.index}.gz"
+        evidence = _evidence(verdict, complex_, measured)
+        block = path, write_block(path, task.index, evidence)
+        notes["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
+    return Result(
+        index=task.index,
+        network=network,
+        domain=task.domain,
+        status=status,
+        outcome=outcome.value,
+        engine=choose_engine(settings.engine, task.domain),
+        regions=len(complex_),
+        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        label=label,
+        answers=measured.answers,
+        notes=notes,
+        seconds=time.monotonic() - begin,
+        stats=_stats(found, verdict, measured),
+        complex=complex_ if settings.keep else None,
+        region_graph=measured.graph if settings.keep and complete else None,
+        block=block,
+    )
+
+
+def _go_on(limits: Limits) -> bool:
+    late = limits.deadline is not None and time.monotonic() > limits.deadline
+    return not late and (limits.stop is None or not limits.stop())
+
+
+def _status_note(status: str, outcome: Outcome) -> str:
+    if status == "certified":
+        return "complete; regions, counts and graph, and what is not marked otherwise, are proved in exact arithmetic"
+    if status == "enumerated":
+        return "complete in floating point; values are floats, not proved"
+    return f"{outcome.value}: counts are lower bounds"
+
+
+def _float_note(answers: Answers) -> dict[str, str]:
+    """Which numbers of a certified result are floats all the same."""
+    weighed = [n for n in ("local_complexity", "total_variation", "kink_variation") if getattr(answers, n) is not None]
+    if answers.local_rank is not None and any(r.mean is not None for r in answers.local_rank):
+        weighed.append("the mean of local_rank")
+    return {"floats": f"{', '.join(weighed)}: weighed by volumes or areas in floating point, not proved"} if weighed else {}
+
+
+def _stats(found: Exploration, verdict: Verdict | None, measured: Measured) -> dict[str, int]:
+    """Counters of the engine, the judge and the measures."""
+    stats = dict(found.stats)
+    if verdict is not None:
+        stats |= {f"judge {name}": many for name, many in verdict.tally.as_dict().items()}
+    if measured.graph is not None:
+        stats |= {f"facets {how}": many for how, many in measured.graph.tested.items()}
+    return stats | {f"robustness {how}": many for how, many in measured.robustness_settled.items()}
+
+
+def _evidence(verdict: Verdict, complex_: Complex, measured: Measured) -> Evidence:
+    """What the certificate carries of the answers."""
+    answers, graph = measured.answers, measured.graph
+    counts = {"adjacencies": answers.adjacencies, "affine_functions": answers.affine_functions, "pieces": answers.pieces}
+    constants = None
+    if answers.lipschitz is not None:
+        constants = [
+            [c.target, c.norm, str(c.lower), str(c.upper), *([c.region, list(c.witness)] if c.witness is not None else [])] for c in answers.lipschitz
+        ]
+    robust = answers.robustness
+    claim = None
+    if robust is not None:
+        distance, point = robust.exact_distance, robust.exact_point
+        claim = {
+            "label": robust.label,
+            "robust": robust.robust,
+            "distance": None if distance is None else str(distance),
+            "point": None if point is None else [str(v) for v in point],
+        }
+    return Evidence(verdict, complex_, graph if answers.adjacencies is not None else None, counts, constants, claim, measured.margins or {})
+
+
+@functools.lru_cache(maxsize=2)
+def _exact_network(network: Network) -> ExactNetwork:
+    return ExactNetwork(network)
+
+
+def _label(network: Network, task: Task, notes: dict[str, str]) -> int | None:
+    """The label given, or the class at the centre, decided exactly (a tie goes to the lowest index and is said)."""
+    if task.label is not None:
+        return task.label
+    if network.outputs == 1 or task.domain.center is None:
+        return None
+    outputs = _exact_network(network).outputs(task.domain.center)
+    best = max(outputs)
+    tied = [i for i, v in enumerate(outputs) if v == best]
+    if len(tied) > 1:
+        notes["label"] = f"classes {', '.join(map(str, tied))} tie at the centre, exactly; {tied[0]} is taken"
+    return tied[0]

@@ -1,0 +1,224 @@
+"""Proof files: what was decided, written so that anyone can check it (docs/certificate-format.md).
+
+A file is a header, the network, and one block for each neighbourhood. Blocks are gzip members of their own, written as
+soon as a neighbourhood is done; `assemble` puts them behind the header and reads the file back.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.complex.regions import Complex
+from polylc.errors import CertificateError
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.judge.judge import Verdict
+from polylc.network.form import Affine, Network
+
+FORMAT = "polylc-proof/1"
+PARTS = ("graph", "maps", "lipschitz", "robustness")
+LEVEL = 6  # of compression
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a block is made of; parts that were not asked for are None.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        The judge's, with the claims kept.
+    complex : Complex
+        Of the verdict's exploration.
+    graph : RegionGraph or None
+        With proofs kept.
+    counts : dict
+        adjacencies, affine_functions, pieces.
+    lipschitz : list or None
+        Rows [target, norm, lower, upper] with rationals, for jacobian/l2 also region and witness.
+    robustness : dict or None
+        label, robust, distance, point.
+    margins : dict of int to list
+        Robustness entries by region.
+    """
+
+    verdict: Verdict
+    complex: Complex
+    graph: RegionGraph | None
+    counts: dict[str, int | None]
+    lipschitz: list[list[Any]] | None
+    robustness: dict[str, Any] | None
+    margins: dict[int, list[Any]]
+
+    def parts(self) -> list[str]:
+        """Names of the format's parts that are there."""
+        there = {
+            "graph": self.graph is not None,
+            "maps": self.counts.get("affine_functions") is not None,
+            "lipschitz": self.lipschitz is not None,
+            "robustness": self.robustness is not None,
+        }
+        return [name for name in PARTS if there[name]]
+
+    def carried(self) -> list[str]:
+        """The report's keys that the proof covers."""
+        parts = self.parts()
+        keys = {
+            "adjacencies": "graph" in parts,
+            "affine_functions": "maps" in parts,
+            "pieces": {"graph", "maps"} <= set(parts),
+            "lipschitz": "lipschitz" in parts,
+            "robustness": "robustness" in parts,
+        }
+        return ["regions", *(key for key, there in keys.items() if there)]
+
+
+def write_block(path: Path, index: int, evidence: Evidence) -> str:
+    """Write the block of one neighbourhood as a gzip member; the SHA-256 of its text."""
+    digest = hashlib.sha256()
+    with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as file:
+        for line in block_lines(index, evidence):
+            text = _text(line)
+            digest.update(text)
+            file.write(text)
+    return digest.hexdigest()
+
+
+def assemble(path: Path, network: Network, blocks: Sequence[tuple[Path, str]], producer: str) -> int:
+    """Put blocks behind the header and the network, and read the file back; its size in bytes.
+
+    Raises
+    ------
+    CertificateError
+        If what is read back is not what was written.
+    """
+    header = _text({"format": FORMAT, "producer": producer, "neighbourhoods": len(blocks)}) + _text({"network": network_line(network)})
+    end = _text(["end of file"])
+    with path.open("wb") as file:
+        file.write(gzip.compress(header, LEVEL, mtime=0))
+        for block, _ in blocks:
+            with block.open("rb") as part:
+                shutil.copyfileobj(part, file)
+        file.write(gzip.compress(end, LEVEL, mtime=0))
+    _read_back(path, header, [digest for _, digest in blocks], end)
+    return path.stat().st_size
+
+
+def _read_back(path: Path, header: bytes, digests: Sequence[str], end: bytes) -> None:
+    found: list[str] = []
+    digest = hashlib.sha256()
+    try:
+        with gzip.open(path, "rb") as file:
+            same = file.read(len(header)) == header
+            for line in file:
+                if line.startswith(b'{"neighbourhood"') or line == end:
+                    found.append(digest.hexdigest())
+                    digest = hashlib.sha256()
+                digest.update(line)
+            same &= digest.digest() == hashlib.sha256(end).digest()
+    except (OSError, EOFError) as error:
+        raise CertificateError(f"{path}: the proof file cannot be read back: {error}") from None
+    if not same or found[1:] != list(digests):
+        raise CertificateError(f"{path}: the proof file does not read back as it was written; is the disk full or failing?")
+
+
+def _text(line: Any) -> bytes:
+    return (json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode()
+
+
+def network_line(network: Network) -> dict[str, Any]:
+    """The embedded network: every weight as the double that it is."""
+
+    def affine(value: Affine) -> dict[str, Any]:
+        return {"terms": [[source, weight.tolist()] for source, weight in value.terms], "bias": value.bias.tolist()}
+
+    return {
+        "source": network.source,
+        "model_sha256": network.sha256,
+        "weights_sha256": network.weights_sha256,
+        "inputs": network.inputs,
+        "layers": [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers],
+        "output": affine(network.output),
+    }
+
+
+def block_lines(index: int, evidence: Evidence) -> Iterator[Any]:
+    """The lines of one neighbourhood."""
+    yield _opening(index, evidence)
+    complex_, verdict = evidence.complex, evidence.verdict
+    found = verdict.exploration
+    depth = np.zeros(len(found.parent), dtype=np.int64)
+    children: list[list[int]] = [[] for _ in found.parent]
+    for node in range(1, len(found.parent)):  # preorder: parents first
+        parent = int(found.parent[node])
+        depth[node] = depth[parent] + 1
+        children[parent].append(node)
+    region_of = {int(leaf): region for region, leaf in enumerate(found.leaf.tolist())}
+    facets = _facets(complex_, evidence.graph)
+    for node in range(len(found.parent)):
+        claims = []
+        for claim in verdict.kept.get(node, []):
+            pairs = sorted((int(depth[v]) - 1, m) for v, m in claim.multipliers)
+            common = math.gcd(claim.factor, *(m for _, m in pairs))
+            claims.append([claim.neuron, claim.factor // common, *(v for e, m in pairs for v in (e, m // common))])
+        if children[node]:
+            sides = [int(found.side[c]) for c in children[node]]
+            yield ["S", int(found.neuron[children[node][0]]), 2 if len(sides) == 2 else sides[0], claims]
+        else:
+            region = region_of[node]
+            pattern = int.from_bytes(found.bits[region].astype("<u8").tobytes(), "little")
+            yield ["R", format(pattern, "x"), _point(verdict.points[region]), claims, facets.get(region, []), evidence.margins.get(region, [])]
+
+
+def _opening(index: int, evidence: Evidence) -> dict[str, Any]:
+    domain: Neighbourhood = evidence.complex.domain
+    parts = evidence.parts()
+    return {
+        "neighbourhood": index,
+        "lower": [str(v) for v in domain.lower],
+        "upper": [str(v) for v in domain.upper],
+        "center": None if domain.center is None else [str(v) for v in domain.center],
+        "parts": parts,
+        "counts": {
+            "regions": len(evidence.complex),
+            "adjacencies": evidence.counts.get("adjacencies") if "graph" in parts else None,
+            "affine_functions": evidence.counts.get("affine_functions"),
+            "pieces": evidence.counts.get("pieces") if {"graph", "maps"} <= set(parts) else None,
+        },
+        "lipschitz": evidence.lipschitz,
+        "robustness": evidence.robustness,
+    }
+
+
+def _facets(complex_: Complex, graph: RegionGraph | None) -> dict[int, list[list[int]]]:
+    """Facet entries by region."""
+    result: dict[int, list[list[int]]] = {}
+    if graph is None or graph.proofs is None or graph.candidates is None:
+        return result
+    place = graph.candidates.entry - complex_.starts[graph.candidates.region]
+    for candidate, (solved, point) in graph.proofs.points.items():
+        numbers = _point(point)
+        numbers[1 + solved] = 0
+        result.setdefault(int(graph.candidates.region[candidate]), []).append([int(place[candidate]), solved, *numbers])
+    for candidate, proof in graph.proofs.refuted.items():
+        pairs = [v for e, m in sorted(proof.multipliers.items()) for v in (e, m)]
+        result.setdefault(int(graph.candidates.region[candidate]), []).append([-1 - int(place[candidate]), proof.factor, *pairs])
+    return result
+
+
+def _point(point: Sequence[Fraction] | np.ndarray) -> list[int]:
+    """A rational point as [den, n_1, ..., n_k]."""
+    ratios = [v.as_integer_ratio() for v in (point.tolist() if isinstance(point, np.ndarray) else point)]
+    den = math.lcm(1, *(d for _, d in ratios))
+    return [den, *(n * (den // d) for n, d in ratios)]

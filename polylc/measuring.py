@@ -1,0 +1,160 @@
+"""All measures of a complex that were asked for and are within reach, and why the others are not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph, build_graph
+from polylc.complex.pieces import affine_functions, pieces
+from polylc.complex.regions import Complex
+from polylc.errors import SolverError
+from polylc.exact.numbers import to_floats
+from polylc.exact.quantity import floating
+from polylc.geometry.skeleton import MOST_DIMENSION
+from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
+from polylc.measures.lipschitz import certified_lipschitz, lipschitz
+from polylc.measures.local_complexity import local_complexity
+from polylc.measures.rank import local_rank
+from polylc.measures.robustness import Robustness, robustness
+from polylc.measures.variation import kink_variation, total_variation
+from polylc.network.exact import ExactNetwork
+from polylc.report.result import Answers
+
+MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness")
+VOLUME_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Answers, the graph they were read off, and what a certificate needs besides."""
+
+    answers: Answers
+    graph: RegionGraph | None
+    margins: dict[int, list[Any]] | None = None
+    robustness_settled: dict[str, int] = field(default_factory=dict)
+
+
+def measure(
+    complex_: Complex, measures: tuple[str, ...], label: int | None, notes: dict[str, str], *, certified: bool, keep: bool = False
+) -> Measured:
+    """All measures that were asked for and are within reach; reasons for the others go to `notes`.
+
+    Parameters
+    ----------
+    certified : bool
+        Whether the regions are proved, so that what follows from them exactly is proved too.
+    keep : bool
+        Whether what proves the answers is kept for a certificate.
+    """
+    for name in MEASURES:
+        if name not in measures:
+            notes[name] = "not asked for"
+    if not complex_.complete:
+        return _partial(complex_, measures, label, notes, certified)
+    graph = build_graph(complex_, keep=keep) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
+    answers = Answers()
+    if "counts" in measures and graph is not None:
+        merged = _distinct(pieces(complex_, graph))
+        answers = replace(answers, pieces=merged, affine_functions=_distinct(affine_functions(complex_)), adjacencies=len(graph))
+        if merged != len(complex_):
+            notes["pieces"] = f"{len(complex_)} regions make {merged} pieces: some neighbours have the same affine map"
+    answers = _weighted(complex_, graph, measures, answers, notes)
+    if "local_rank" in measures:
+        answers = replace(answers, local_rank=local_rank(complex_))
+    if "lipschitz" in measures:
+        answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
+    if "robustness" not in measures:
+        return Measured(answers, graph)
+    if label is None or complex_.network.outputs == 1:
+        one = complex_.network.outputs == 1
+        notes["robustness"] = "one output: there is no class to keep" if one else "a box has no centre; give a label with --labels"
+        return Measured(answers, graph)
+    if certified:
+        proved = certified_robustness(complex_, label, keep=keep)
+        answers = replace(answers, robustness=_from_certified(proved, complex_))
+        return Measured(answers, graph, proved.entries, vars(proved.settled))
+    try:
+        answers = replace(answers, robustness=robustness(complex_, label))
+    except SolverError as error:
+        notes["robustness"] = f"null: {error}"
+    return Measured(answers, graph)
+
+
+def _from_certified(proved: CertifiedRobustness, complex_: Complex) -> Robustness:
+    point = proved.adversarial
+    distance = None if proved.distance is None else float(proved.distance)
+    floats = None if point is None else to_floats(point)
+    return Robustness(proved.label, proved.robust, distance, floats, 0, exact_distance=proved.distance, exact_point=point)
+
+
+def _binary_exponent(value: Fraction) -> int:
+    return value.numerator.bit_length() - value.denominator.bit_length()
+
+
+def _distinct(labels: np.ndarray) -> int:
+    return int(labels.max(initial=-1)) + 1
+
+
+def _weighted(complex_: Complex, graph: RegionGraph | None, measures: tuple[str, ...], answers: Answers, notes: dict[str, str]) -> Answers:
+    """The measures that are weighted by volume or area."""
+    names = [m for m in ("local_complexity", "total_variation", "kink_variation") if m in measures]
+    if not names:
+        return answers
+    reason = None
+    if not complex_.has_geometry:
+        reason = f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
+    elif not -1000 < _binary_exponent(complex_.domain.volume) < 1000:
+        reason = "the volume of the neighbourhood is beyond the range of doubles"
+    elif not complex_.geometry.ok.all():
+        reason = f"rounding left no consistent vertices for {int((~complex_.geometry.ok).sum())} regions"
+    if reason is not None:
+        notes.update(dict.fromkeys(names, reason))
+        return answers
+    total = float(complex_.domain.volume)
+    error = abs(float(complex_.geometry.volume.sum()) - total) / total
+    notes["volumes"] = f"the regions' volumes sum to that of the neighbourhood within {error:.1e}, relative"
+    if error > VOLUME_TOLERANCE:
+        notes["volumes"] += "; that is too far: regions are missing or overlap, and the measures below are wrong"
+    if "local_complexity" in names and graph is not None:
+        answers = replace(answers, local_complexity={k: floating(v) for k, v in local_complexity(complex_, graph).items()})
+    if "total_variation" in names:
+        answers = replace(answers, total_variation={k: floating(v) for k, v in total_variation(complex_).items()})
+    if "kink_variation" in names and graph is not None:
+        answers = replace(answers, kink_variation=floating(kink_variation(complex_, graph)))
+    return answers
+
+
+def _partial(complex_: Complex, measures: tuple[str, ...], label: int | None, notes: dict[str, str], certified: bool) -> Measured:
+    """What an incomplete complex still says: lower bounds of counts, and an adversarial point if one was found."""
+    reason = "null: the enumeration is not complete"
+    notes.update({m: reason for m in measures if m not in ("counts", "robustness")})
+    answers, graph = Answers(), None
+    if "counts" in measures and len(complex_):
+        graph = build_graph(complex_, programs=False)
+        answers = replace(answers, affine_functions=_distinct(affine_functions(complex_)), adjacencies=len(graph))
+        notes["pieces"] = reason
+    if "robustness" in measures and label is not None and complex_.network.outputs > 1 and len(complex_):
+        found = robustness(complex_, label)
+        if certified and not found.robust:
+            found = _checked_point(complex_, found)
+        answers = replace(answers, robustness=found)
+        notes["robustness"] = "no adversarial point among the regions found" if found.robust else "its distance is an upper bound"
+    return Measured(answers, graph)
+
+
+def _checked_point(complex_: Complex, found: Robustness) -> Robustness:
+    """The adversarial point of an incomplete search, evaluated exactly; without it nothing is known."""
+    assert found.adversarial is not None
+    domain = complex_.domain
+    point = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(found.adversarial.tolist(), domain.lower, domain.upper, strict=True))
+    outputs = ExactNetwork(complex_.network).outputs(point)
+    if max(v for j, v in enumerate(outputs) if j != found.label) < outputs[found.label]:
+        return replace(found, robust=True, distance=None, adversarial=None)
+    distance = None
+    if domain.center is not None:
+        distance = max(abs(a - b) for a, b in zip(point, domain.center, strict=True))
+    return replace(found, distance=None if distance is None else float(distance), exact_distance=distance, exact_point=point)

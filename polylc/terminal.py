@@ -1,0 +1,148 @@
+"""What the commands share: outputs checked before any work, progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from polylc.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from polylc.answer import Settings
+    from polylc.network.form import Network
+    from polylc.run import Run
+
+
+def console(stderr: bool = False) -> Console:
+    """Standard output, or standard error."""
+    from rich.console import Console
+
+    found = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=140)
+
+
+def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
+    """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout` makes sense."""
+    if path is None or (path == "-" and "" in suffixes and stdout):
+        return
+    if path == "-":
+        raise UsageError("-: standard output is not possible here; give a file name")
+    target = Path(path)
+    if "" not in suffixes and target.suffix not in suffixes:
+        raise UsageError(f"{path}: its name must end in {' or '.join(suffixes)}")
+    if target.is_dir():
+        raise UsageError(f"{path}: is a folder; give a file name")
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: the folder {target.parent} does not exist")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise UsageError(f"{path}: cannot be written, no permission")
+
+
+def write(path: str, text: str) -> None:
+    """Write a text file; - is standard output."""
+    if path == "-":
+        typer.echo(text)
+        return
+    try:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def write_graphs(path: str, run: Run) -> None:
+    """Write the region graph of each neighbourhood, numbered if there are several."""
+    target = Path(path)
+    for result in run.results:
+        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
+        if not result.complete:
+            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
+            continue
+        try:
+            result.write_graph(name)
+        except OSError as error:
+            raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
+
+
+def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
+    """Run the tasks with a progress bar, if stderr is a terminal."""
+    from polylc.answer import Task
+    from polylc.run import run_serial
+
+    count = sum(isinstance(t, Task) for t in tasks)
+    screen = console(stderr=True)
+    if jobs > 1 and count > 1:
+        from polylc.pool import run_parallel
+
+        with progress(screen) as bar:
+            whole = bar.add_task(f"{count} neighbourhoods", total=count)
+            return run_parallel(network, tasks, settings, min(jobs, count), lambda _: bar.advance(whole))
+    with progress(screen) as bar:
+        whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
+        current = bar.add_task("regions", total=1.0)
+        last = 0.0
+
+        def on_start(task: Any) -> None:
+            bar.reset(current, description=f"row {task.index}" if count > 1 else "exploring", total=1.0)
+
+        def on_regions(_: int, regions: int, share: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > 0.1:
+                last = now
+                bar.update(current, completed=share, description=f"{regions} regions")
+            if share >= 1.0:
+                bar.update(current, completed=share, description=f"{regions} regions, measuring")
+
+        return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
+
+
+def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:
+    """Run the tasks and write the proof file, if one is asked for; also a line about it."""
+    from polylc.run import proof_blocks, write_proof
+
+    if proof is None:
+        return answer(network, tasks, settings, jobs), None
+    with proof_blocks(Path(proof)) as blocks:
+        run = answer(network, tasks, replace(settings, blocks=blocks), jobs)
+        proved = [r for r in run.results if r.block is not None]
+        if not proved:
+            return run, f"{proof}: not written, no neighbourhood was certified"
+        size = write_proof(Path(proof), run)
+    return run, f"{proof}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {proof}"
+
+
+def progress(screen: Console) -> Any:
+    """A progress bar, shown on a terminal only."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+
+
+def show(network: Network, run: Run, quiet: bool) -> None:
+    """Print the result of a run."""
+    from rich.text import Text
+
+    from polylc.report.table import network_line, show_many, show_one
+
+    for refusal in run.refused:
+        typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+    if quiet:
+        return
+    screen = console()
+    screen.print(Text(network_line(network)))
+    if len(run) == 1 and run.results:
+        show_one(screen, run.results[0])
+    elif len(run):
+        screen.width = max(screen.width, 120)  # a narrow terminal folds long rows; rich would cut the numbers
+        show_many(screen, list(run))
+    if run.interrupted:
+        missing = "" if run.asked == len(run) else f"; {run.asked - len(run)} of {run.asked} neighbourhoods were not begun"
+        typer.echo(f"interrupted: what was found until then is shown{missing}", err=True)

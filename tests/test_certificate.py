@@ -1,0 +1,215 @@
+"""Proof files of `certify`: the checker verifies them, with the counts of independent oracles; damaged ones are refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nets import SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
+from oracles import adjacent_pairs, brute_force_patterns, clip_regions
+from test_complex import count_pieces
+from test_judge import unit_box
+from typer.testing import CliRunner
+
+import polylc
+from polylc import checker
+from polylc.cli import app
+from polylc.errors import CertificateError, ProofRefused, ProofUnreadable, UsageError
+from polylc.geometry.neighbourhood import box
+from polylc.network.form import Network, chain
+from polylc.run import certify
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("proofs") / "one.proof"
+
+
+def proved(network: Network, path: Path, **options) -> tuple:
+    """A result on [-1, 1]^n (or what the options say) and what the checker verified of its proof."""
+    if "points" not in options and "box" not in options:
+        options["box"] = ([-1] * network.inputs, [1] * network.inputs)
+    run = certify(network, proof=path, **options)
+    (verified,) = checker.check_file(path)
+    result = run[0]
+    assert result.status == "certified"
+    assert (verified.regions, verified.adjacencies, verified.affine_functions, verified.pieces) == (
+        result.regions,
+        result.adjacencies,
+        result.affine_functions,
+        result.pieces,
+    )
+    return result, verified
+
+
+# ---- true proofs ----------------------------------------------------------------------------------------------------------
+@given(small_nets(max_inputs=3))
+def test_proofs_of_networks_with_ties(path, network):
+    result, _ = proved(network, path)
+    assert result.regions == len(brute_force_patterns(network, unit_box(network)))
+
+
+@given(sliver_nets(max_inputs=2).filter(lambda net: net.inputs == 2))
+def test_proofs_of_networks_with_slivers(path, network):
+    result, _ = proved(network, path)
+    cells = clip_regions(network, unit_box(network))
+    pairs = adjacent_pairs(cells)
+    assert (result.regions, result.adjacencies) == (len(cells), len(pairs))
+    assert (result.affine_functions, result.pieces) == (len({tuple(c.output) for c in cells}), count_pieces(cells))
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_proofs_in_special_position(path, name):
+    network = SPECIAL[name]
+    label = [0] if network.outputs > 1 else None
+    result, _ = proved(network, path, labels=label)
+    assert result.regions == len(brute_force_patterns(network, unit_box(network)))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from(["1/10", "0.7", "2"]))
+def test_proofs_of_balls(path, seed, n, radius):
+    network = random_net([n, 6, 5, 3], seed, negative_slope=0.1 * (seed % 2))
+    center = np.random.default_rng(seed).normal(size=n) * 0.3
+    result, verified = proved(network, path, points=center.tolist(), radius=radius)
+    assert verified.robustness is not None
+    assert (verified.robustness.label, verified.robustness.robust) == (result.label, result.robustness.robust)
+    assert verified.robustness.distance == result.robustness.exact_distance
+    assert {(c.target, c.norm): (c.lower, c.upper) for c in verified.lipschitz} == {(c.target, c.norm): (c.lower, c.upper) for c in result.lipschitz}
+
+
+@pytest.mark.parametrize("measures", ["counts", "lipschitz", "robustness", "local_rank", "counts,robustness", "all"])
+def test_parts_follow_the_measures(tmp_path, measures):
+    certify(random_net([2, 6, 5, 2], 0), [0.0, 0.0], radius=1, measures=measures, proof=tmp_path / "p")
+    (verified,) = checker.check_file(tmp_path / "p")
+    asked = {"counts": ("graph", "maps"), "lipschitz": ("lipschitz",), "robustness": ("robustness",), "all": checker.PARTS}
+    assert verified.parts == tuple(part for name in measures.split(",") for part in asked.get(name, ()))
+
+
+def test_clipped_balls_and_fixed_coordinates(path):
+    network = random_net([3, 8, 8, 2], 1)
+    proved(network, path, points=["0.1", "0.2", "0.9"], radius="0.5", clip=(0, 1))
+    proved(network, path, points=["0.1", "0.2", "0.9"], radius=["0.5", "1/3", 0])
+
+
+def test_known_graphs(path):
+    assert proved(l1_net(3), path)[0].adjacencies == 12
+    assert proved(tent_net(5), path, box=([0], [1]))[0].adjacencies == 31
+    assert proved(quarter_net([2, 8, 6, 1], 3), path)[0].adjacencies == len(
+        adjacent_pairs(clip_regions(quarter_net([2, 8, 6, 1], 3), unit_box(l1_net(2))))
+    )
+
+
+def test_a_trained_network(path, data):
+    points = np.load(data / "moons2d.npz")["centers"][:3]
+    run = certify(data / "moons2d.npz", points, radius="0.1", proof=path)
+    assert [v.regions for v in checker.check_file(path)] == [r.regions for r in run]
+
+
+@pytest.mark.slow
+def test_the_whole_box_of_a_trained_network(path, data):
+    run = certify(data / "moons2d.npz", box=([-2, -2], [3, 3]), proof=path)
+    (verified,) = checker.check_file(path)
+    assert (verified.regions, verified.adjacencies) == (run[0].regions, run[0].adjacencies) == (1966, 3867)
+
+
+# ---- the file -------------------------------------------------------------------------------------------------------------
+def test_rows_keep_their_numbers_and_processes_write_the_same(tmp_path):
+    network = random_net([2, 6, 5, 2], 0)
+    points = [[0.0, 0.0], [np.nan, 0.0], [0.5, -0.5]]
+    certify(network, points, radius="0.5", proof=tmp_path / "one")
+    certify(network, points, radius="0.5", jobs=2, proof=tmp_path / "two")
+    assert [v.index for v in checker.check_file(tmp_path / "one")] == [0, 2]
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "two"]  # no blocks are left behind
+
+
+def test_nothing_is_proved_without_certification(tmp_path):
+    network = random_net([3, 12, 12, 2], 0)
+    with pytest.raises(UsageError, match="nothing to prove"):
+        certify(network, [0.0] * 3, radius=1, certified=False, proof=tmp_path / "p")
+    with pytest.raises(CertificateError, match="no neighbourhood was certified"):
+        certify(network, [0.0] * 3, radius=1, max_regions=5, proof=tmp_path / "p")
+    assert not list(tmp_path.iterdir())
+
+
+def rewrite(path: Path, change) -> None:
+    with gzip.open(path, "rt") as file:
+        lines = [json.loads(line) for line in file]
+    change(lines)
+    with gzip.open(path, "wt") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def test_check_from_python(tmp_path):
+    network = random_net([2, 5, 4, 2], 0)
+    proof = tmp_path / "p"
+    certify(network, [0.0, 0.0], radius=1, proof=proof)
+    (verified,) = polylc.check(proof, model=network)
+    assert verified.weights_sha256 == network.weights_sha256
+    with pytest.raises(ProofRefused, match="other weights"):
+        polylc.check(proof, model=random_net([2, 5, 4, 2], 1))
+    rewrite(proof, lambda lines: lines[2]["counts"].update(regions=1))
+    with pytest.raises(ProofRefused, match="1 regions claimed"):
+        polylc.check(proof)
+    proof.write_bytes(proof.read_bytes()[:100])
+    with pytest.raises(ProofUnreadable):
+        polylc.check(proof)
+
+
+def test_check_from_the_command_line(tmp_path):
+    save = {f"{k}{i}": v for i in (0, 1) for k, v in (("W", np.eye(2)), ("b", np.full(2, 0.25)))}
+    np.savez(tmp_path / "net.npz", **save)
+    np.savez(tmp_path / "other.npz", **(save | {"b0": np.zeros(2)}))
+    proof = str(tmp_path / "p")
+
+    def run(*arguments: object):
+        return CliRunner().invoke(app, [str(a) for a in arguments])
+
+    certified = run("certify", tmp_path / "net.npz", "--center", "0,0.1", "--radius", "1", "--proof", proof)
+    assert certified.exit_code == 0, certified.output
+    assert "certified" in certified.output
+    assert "polylc check" in certified.output
+    good = run("check", proof, "--model", tmp_path / "net.npz")
+    assert (good.exit_code, good.output.splitlines()[-1]) == (0, "verified")
+    bad = run("check", proof, "--model", tmp_path / "other.npz")
+    assert (bad.exit_code, "other weights" in bad.output) == (1, True)
+    rewrite(Path(proof), lambda lines: lines[-2][2].__setitem__(1, 10**9))
+    assert run("check", proof).exit_code == 1
+    assert run("check", tmp_path / "net.npz").exit_code == 2
+    assert run("check", tmp_path / "missing").exit_code == 2
+    assert run("certify", tmp_path / "net.npz", "--center", "0,0", "--radius", "1", "--proof", proof, "--no-certify").exit_code == 2
+    assert run("certify", tmp_path / "net.npz", "--center", "0,0", "--radius", "1", "--proof", tmp_path).exit_code == 2
+    assert run("certify", tmp_path / "net.npz", "--center", "0,0", "--radius", "1", "--proof", "-").exit_code == 2
+
+
+# ---- what must not depend on the weights' form ----------------------------------------------------------------------------------
+def test_equal_functions_have_equal_answers(path):
+    """Neurons permuted, layers rescaled by powers of two, a duplicate merged: one function, one set of answers."""
+    rng = np.random.default_rng(0)
+    network = quarter_net([2, 5, 4, 2], 7)
+    (w0, b0), (w1, b1) = ((layer.affine.terms[0][1], layer.affine.bias) for layer in network.layers)
+    out, last = network.output.terms[0][1], network.output.bias
+    order = rng.permutation(5)
+    factor = 2.0 ** rng.integers(-6, 7, 5)
+    permuted = chain([(w0 * factor[:, None])[order], (w1 / factor)[:, order], out], [(b0 * factor)[order], b1, last])
+    doubled = chain([np.vstack([w0, w0[:1]]), np.hstack([w1[:, :1] / 2, w1[:, 1:], w1[:, :1] / 2]), out], [np.append(b0, b0[0]), b1, last])
+    answers = []
+    for net in (network, permuted, doubled):
+        result, _ = proved(net, path, points=["0", "1/8"], radius="1")
+        constants = {(c.target, c.norm): c.lower for c in result.lipschitz if (c.target, c.norm) != ("jacobian", "l2")}
+        answers.append((result.regions, result.pieces, result.affine_functions, result.adjacencies, constants, result.robustness.exact_distance))
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_boxes_are_part_of_the_proof(path):
+    network = random_net([2, 6, 5, 1], 0)
+    certify(network, box=([-1, -1], ["1/3", 1]), proof=path)
+    (verified,) = checker.check_file(path)
+    assert [str(v) for v in (*verified.lower, *verified.upper)] == ["-1", "-1", "1/3", "1"]
+    domain = box(verified.lower, verified.upper)
+    assert verified.regions == len({c.bits for c in clip_regions(network, domain)})
