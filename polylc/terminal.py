@@ -32,7 +32,7 @@ def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -
     """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout` makes sense."""
     if path is None or (path == "-" and "" in suffixes and stdout):
         return
-    if path == "-":
+    if path == "-" and "" in suffixes:
         raise UsageError("-: standard output is not possible here; give a file name")
     target = Path(path)
     if "" not in suffixes and target.suffix not in suffixes:

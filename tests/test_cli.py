@@ -66,15 +66,24 @@ def test_the_report_keeps_its_schema(net, tmp_path):
     assert whole["network"]["neurons"] == [8, 6]
     (entry,) = whole["neighbourhoods"]
     assert set(entry) >= NEIGHBOURHOOD_KEYS
-    assert (entry["status"], entry["norm"], entry["radius"], entry["center"]) == ("enumerated", "linf", 0.5, [0.1, 0.2])
+    assert (entry["status"], entry["norm"], entry["radius"], entry["center"]) == ("certified", "linf", 0.5, [0.1, 0.2])
     assert entry["volume"] == [1.0, 1.0]
     assert set(entry["local_complexity"]) == {"activation", "activation_set", "open", "function", "sigma"}
     assert set(entry["total_variation"]) == {"frobenius", "operator"}
     assert {r["target"] for r in entry["lipschitz"]} == {f"f{entry['robustness']['label']}-f{1 - entry['robustness']['label']}", "jacobian"}
     assert set(entry["robustness"]) == {"label", "robust", "distance", "adversarial", "adversarial_exact"}
     assert [r["layer"] for r in entry["local_rank"]] == [1, 2]
-    for value in (entry["kink_variation"], entry["total_variation"]["operator"], entry["lipschitz"][0]["value"]):
+    for value in (entry["kink_variation"], entry["total_variation"]["operator"]):
         assert value[0] == value[1]
+    assert "kink_variation" in entry["notes"]["floats"]
+    for row in entry["lipschitz"]:
+        low, high = row["value"]
+        assert low <= high <= low * (1 + 1e-9)
+    floats = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5", "--no-certify")["neighbourhoods"][0]
+    assert floats["status"] == "enumerated"
+    for row, proved in zip(floats["lipschitz"], entry["lipschitz"], strict=True):
+        assert row["value"][0] == row["value"][1] == pytest.approx(proved["value"][0], rel=1e-9)
+    assert {k: entry[k] for k in ("regions", "pieces", "adjacencies")} == {k: floats[k] for k in ("regions", "pieces", "adjacencies")}
 
 
 def test_json_on_stdout_is_all_of_stdout(net):
@@ -99,7 +108,7 @@ def test_many_rows_with_a_bad_one_and_label_column(net, tmp_path):
     table.write_text("0,51,102\n1,nan,0\n1,0,255\n")
     whole = report(tmp_path, net, "--data", table, "--label-column", "0", "--scale", "1/255", "--radius", "0.1", code=2)
     statuses = [e["status"] for e in whole["neighbourhoods"]]
-    assert statuses == ["enumerated", "refused", "enumerated"]
+    assert statuses == ["certified", "refused", "certified"]
     assert "column 1 is NaN" in whole["neighbourhoods"][1]["notes"]["refused"]
     assert whole["neighbourhoods"][0]["center"] == [0.2, 0.4]
     assert [whole["neighbourhoods"][i]["robustness"]["label"] for i in (0, 2)] == [0, 1]
@@ -114,7 +123,7 @@ def test_a_narrow_terminal_cuts_no_number(net, tmp_path):
     arguments = ["certify", net, "--data", str(tmp_path / "x.npy"), "--radius", "0.3"]
     result = CliRunner().invoke(app, arguments, env={"FORCE_COLOR": "1", "COLUMNS": "80"})
     assert result.exit_code == 0
-    assert "enumerated" in result.output
+    assert "certified" in result.output
     assert "…" not in result.output
 
 
@@ -173,7 +182,7 @@ def test_plot_writes_pictures(net, tmp_path):
 @pytest.mark.parametrize("name", SPECIAL)
 def test_special_networks_get_through(name, tmp_path):
     entry = report(tmp_path, save(SPECIAL[name], tmp_path / "n.npz"), "--box", "-1,-1", "1,1")["neighbourhoods"][0]
-    assert entry["status"] == "enumerated"
+    assert entry["status"] == "certified"
     assert entry["local_complexity"] is not None
 
 

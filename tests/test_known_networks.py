@@ -33,7 +33,7 @@ def moons(request):
 
 def test_the_whole_box(moons):
     result = certify(moons[0], box=([-2, -2], [3, 3]))[0]
-    assert (result.status, result.regions, result.pieces, result.affine_functions, result.adjacencies) == ("enumerated", 1966, 1966, 1966, 3867)
+    assert (result.status, result.regions, result.pieces, result.affine_functions, result.adjacencies) == ("certified", 1966, 1966, 1966, 3867)
     assert result.local_complexity["activation"].value == pytest.approx(14.0983, abs=6e-5)
     assert result.total_variation["frobenius"].value == pytest.approx(17.92538, abs=6e-6)
     assert result.complex.geometry.volume.sum() == pytest.approx(25, rel=1e-12)

@@ -48,6 +48,8 @@ class _Surgeon:
         self.children: list[list[int]] = []
         self.below: dict[int, int] = {}  # node: a region below it, for its forms
         self.touched: set[int] = set()  # nodes that got a new half-space
+        if not self.tree.parent:  # stopped before anything was found
+            self.tree.add(-1, -1, -1)
         self._link()
 
     def _link(self) -> None:
