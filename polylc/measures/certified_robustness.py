@@ -45,7 +45,7 @@ class Settled:
     simplex : int
         An exact linear program.
     needless : int
-        Nothing is left to prove: some fixed coordinate alone is as far from the centre, the distance is 0, or there is no centre.
+        Nothing was left to prove: the distance is 0 or that of the fixed coordinates alone, or there is no centre and a point is known.
     """
 
     intervals: int = 0
@@ -155,15 +155,13 @@ class _Search:
             self.settled.intervals += left.floats
             self.settled.integers += left.integers
             self.pairs = left.pairs
-            if self.distance == 0:
-                self._all_at_least_zero()
-            else:
-                self._programs()
+            self._programs()
 
     def _nothing_left(self) -> bool:
+        """Whether no adversarial point can be nearer than the one known, or any one will do."""
         if self.point is None:
             return False
-        return self.distance is None or (self.distance <= fixed_gap(self.domain) and len(self.domain.free) < self.domain.inputs)
+        return self.distance is None or self.distance <= fixed_gap(self.domain)
 
     def _programs(self) -> None:
         """Pairs one after the other, until all are settled or a nearer point is found."""
@@ -228,13 +226,6 @@ class _Search:
             self._take(self._lift(found.point))
         self._keep(region, found.entry)
         return True
-
-    def _all_at_least_zero(self) -> None:
-        """The distance is 0: no distance is less, and 0 >= 0 says so."""
-        for r, j in np.argwhere(self.pairs.open).tolist():
-            self._keep(int(self.pairs.region[r]), ["D", self.rivals[j], 1, 0, []])
-        self.settled.needless += self.pairs.count
-        self.pairs.open[:] = False
 
     # ---- exact pieces ---------------------------------------------------------------------------------------------
     def _path(self, region: int) -> list[Row]:

@@ -161,7 +161,7 @@ def nearest(domain: Neighbourhood, path: Sequence[Row], margin: Row, scale: int,
 
 
 def fixed_gap(domain: Neighbourhood) -> Fraction:
-    """Distance from the centre in the fixed coordinates alone."""
+    """Distance from the centre in the fixed coordinates alone; no point is nearer."""
     center = domain.center or ()
     return max((abs(a - c) for a, b, c in zip(domain.lower, domain.upper, center, strict=True) if a == b), default=Fraction(0))
 
