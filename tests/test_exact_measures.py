@@ -293,7 +293,10 @@ def test_a_poor_start_still_gives_a_proved_bound(monkeypatch):
 def test_float_gradients_are_as_near_as_they_say(seed, n):
     rng = np.random.default_rng(seed)
     lower = [F(int(v), 977) for v in rng.integers(-900, 0, n)]
-    complex_ = explore(random_net([n, 6, 5, 2], seed), box(lower, [v + F(1, int(d)) for v, d in zip(lower, rng.integers(1, 99, n), strict=True)]))
+    complex_ = explore(
+        random_net([n, 6, 5, 2], seed, negative_slope=0.01),
+        box(lower, [v + F(1, int(d)) for v, d in zip(lower, rng.integers(1, 99, n), strict=True)]),
+    )
     exact = ExactGradients(complex_)
     for rows, gradient, error in bounded_gradients(complex_, np.arange(len(complex_))):
         for region, some, bounds in zip(rows.tolist(), gradient.tolist(), error.tolist(), strict=True):
@@ -334,6 +337,26 @@ def test_permuting_rescaling_and_duplicating_neurons_changes_nothing(seed, n, ti
         weights[layer + 1] = weights[layer + 1][:, order] * shared / factor
     domain = ball([F(1, 3)] * n, 1)
     assert answers(chain(weights, biases), domain) == answers(network, domain)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fixed_coordinates_are_constants(seed):
+    network = quarter_net([3, 6, 5, 2], seed)
+    weights, biases = parts(network)
+    reduced = chain([weights[0][:, [0, 2]], *weights[1:]], [biases[0] + weights[0][:, 1] / 4, *biases[1:]])
+    whole = answers(network, box([F(-1, 3), F(1, 4), -1], [1, F(1, 4), F(2, 7)]))
+    assert whole == answers(reduced, box([F(-1, 3), -1], [1, F(2, 7)]))
+
+
+@pytest.mark.parametrize("exponent", [-280, -300])
+def test_neighbourhoods_at_the_end_of_the_doubles(exponent):
+    """Where floats are of no use, integers decide everything."""
+    counters: Counter[str] = Counter()
+    network, center = quarter_net([2, 5, 3, 2], 3), [F(1, 3), F(1, 7)]
+    tiny = certified_lipschitz(explore(network, ball(center, F(10) ** exponent)), None, counters)
+    small = certified_lipschitz(explore(network, ball(center, F(1, 10**6))), None)
+    assert counters["spectral norms bounded in integers"] == 1
+    assert [(row.lower, row.upper) for row in tiny] == [(row.lower, row.upper) for row in small]
 
 
 # ---- rank -----------------------------------------------------------------------------------------------------------------------
