@@ -192,7 +192,7 @@ class _Candidates:
         self._high.append(high[kept])
 
     def largest(self, target: _Target, norm: str, exact: ExactGradients) -> tuple[int, Fraction]:
-        """The region with the largest norm (the first of them) and the norm's power, exactly."""
+        """A region with the largest norm, and the norm's power, exactly."""
         regions, high = np.concatenate(self._regions), np.concatenate(self._high)
         best, where, least = -1, -1, self._least
         unit = exact.denominator ** power_of(norm)

@@ -1,4 +1,4 @@
-"""Local rank: the rank of each hidden layer's pre-activation Jacobian."""
+"""Local rank: the rank of each hidden layer's pre-activation Jacobian, exactly."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.regions import Complex
+from polylc.exact.linear import rank
+from polylc.network.compose import batches, unit_slopes
+from polylc.network.patterns import pack
+from polylc.network.residues import Residues, primes, ranks
 
 
 @dataclass(frozen=True)
 class LocalRank:
     """Rank of the Jacobian of layer `layer`'s pre-activations (1 is the first hidden layer) over the regions.
 
-    `mean` is weighted by volume; None where volumes are out of reach.
+    `least` and `most` are exact; `mean` is weighted by volume, in floats, and None where volumes are out of reach.
     """
 
     layer: int
@@ -23,25 +27,64 @@ class LocalRank:
 
 
 def local_rank(complex_: Complex) -> list[LocalRank]:
-    """Rank of dz_l/dx per hidden layer, l = 1..L: smallest, largest, and volume-weighted mean.
+    """Rank of dz_l/dx per hidden layer, l = 1..L: smallest, largest, and volume-weighted mean."""
+    each = region_ranks(complex_)
+    share = complex_.geometry.volume / float(complex_.domain.volume) if complex_.has_geometry else None
+    return [
+        LocalRank(index + 1, int(column.min()), int(column.max()), None if share is None else float(share @ column))
+        for index, column in enumerate(each.T)
+    ]
+
+
+def region_ranks(complex_: Complex) -> np.ndarray:
+    """Rank of dz_l/dx in every region, exactly; shape (R, L).
 
     Notes
     -----
-    Ranks are numerical: singular values below the rounding of the entries count as zero.
+    From below: the rank modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the dimension,
+    and the sum over its sources of the smaller of the source's rank and the number of its units whose slope is not zero. Where
+    the two differ the matrix of integers decides. A layer's Jacobian depends on the bits of earlier layers alone, and in
+    unit coordinates it only has its columns scaled.
     """
-    network = complex_.network
-    ranks = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
-    for rows in complex_.batches():
-        forms = complex_.forms(rows)
-        gradient = forms.hidden[:, :, :-1] / complex_.domain.half
-        noise = forms.noise / complex_.domain.half.min()
-        for index in range(len(network.layers)):
-            here = slice(network.offsets[index], network.offsets[index + 1])
-            values = np.linalg.svd(gradient[:, here], compute_uv=False)
-            floor = np.sqrt((noise[:, here] ** 2).sum(axis=1)) + values.max(axis=1, initial=0) * np.finfo(float).eps * max(gradient.shape[1:])
-            ranks[rows, index] = (values > floor[:, None]).sum(axis=1)
-    share = complex_.geometry.volume / float(complex_.domain.volume) if complex_.has_geometry else None
-    return [
-        LocalRank(index + 1, int(ranks[:, index].min()), int(ranks[:, index].max()), None if share is None else float(share @ ranks[:, index]))
-        for index in range(len(network.layers))
-    ]
+    network, domain = complex_.network, complex_.domain
+    result = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
+    if not result.size:
+        return result
+    prime = next(primes(network, domain.lower, domain.upper))
+    residues = Residues(network, domain.lower, domain.upper, prime)
+    for index, layer in enumerate(network.layers):
+        before = int(network.offsets[index])
+        first, which = _distinct(complex_, before)
+        most = _upper_bounds(complex_, index, first, result)
+        found = np.empty(len(first), dtype=np.int64)
+        for part in batches(len(first), 2 * (before + layer.width) * (domain.dimension + 1)):
+            patterns = complex_.patterns(first[part])
+            found[part] = ranks(residues.layer(index, patterns)[:, :, :-1], prime, most[part])
+        for at in np.flatnonzero(found < most).tolist():
+            rows = complex_.exact_forms.layer(index, complex_.patterns(first[at : at + 1])[0])
+            found[at] = rank([row[:-1] for row in rows])
+        result[:, index] = found[which]
+    return result
+
+
+def _distinct(complex_: Complex, neurons: int) -> tuple[np.ndarray, np.ndarray]:
+    """Regions that differ in their first `neurons` bits, and for every region its place among them."""
+    parts = [pack(complex_.patterns(rows)[:, :neurons]) for rows in complex_.batches()]
+    _, first, which = np.unique(np.concatenate(parts), axis=0, return_index=True, return_inverse=True)
+    return first, which.reshape(-1)
+
+
+def _upper_bounds(complex_: Complex, index: int, regions: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """An upper bound of the rank of layer `index`'s Jacobian in some regions, from the `known` ranks of earlier layers."""
+    network, k = complex_.network, complex_.domain.dimension
+    affine = network.layers[index].affine
+    total = np.zeros(len(regions), dtype=np.int64)
+    for source in {source for source, _ in affine.terms}:
+        if source == 0:
+            total += k
+            continue
+        here, layer = slice(network.offsets[source - 1], network.offsets[source]), network.layers[source - 1]
+        for part in batches(len(regions), network.neurons + layer.width):
+            active = (unit_slopes(layer, complex_.patterns(regions[part])[:, here]) != 0).sum(axis=1)
+            total[part] += np.minimum(active, known[regions[part], source - 1])
+    return np.minimum(total, min(affine.size, k))
