@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 Matrix = Sequence[Sequence[int]]
 
@@ -20,6 +21,25 @@ def rank(rows: Matrix) -> int:
     import flint
 
     return int(flint.fmpz_mat([[int(v) for v in row] for row in rows]).rank())
+
+
+def solve(matrix: Matrix, right: Sequence[int]) -> list[Fraction] | None:
+    """The solution of a square system of integers, None if it is singular.
+
+    Examples
+    --------
+    >>> solve([[2, 0], [1, 1]], [1, 0])
+    [Fraction(1, 2), Fraction(-1, 2)]
+    >>> solve([[1, 1], [2, 2]], [0, 1])
+    """
+    import flint
+
+    size = len(matrix)
+    try:
+        found = flint.fmpz_mat(size, size, [v for row in matrix for v in row]).solve(flint.fmpz_mat(size, 1, list(right)))
+    except ZeroDivisionError:
+        return None
+    return [Fraction(int(found[i, 0].p), int(found[i, 0].q)) for i in range(size)]
 
 
 def gram(rows: Matrix) -> list[list[int]]:
