@@ -110,22 +110,35 @@ def _overlap(e: tuple[tuple[F, F], tuple[F, F]], f: tuple[tuple[F, F], tuple[F, 
     return min(1, max(along)) > max(0, min(along))
 
 
-def brute_force_patterns(network: Network, domain: Neighbourhood) -> set[tuple[bool, ...]]:
-    """All patterns of full-dimensional regions, by trying every sign pattern with an exact strict-feasibility test."""
+@dataclass
+class Region:
+    """A region in any dimension: bits, the forms of its hidden neurons, its affine map."""
+
+    bits: tuple[bool, ...]
+    hidden: list[Form]
+    output: list[Form]
+
+
+def box_forms(domain: Neighbourhood) -> list[Form]:
+    """Forms that are positive in the open box."""
+    result: list[Form] = []
+    for j in range(domain.inputs):
+        unit = tuple(F(int(i == j)) for i in range(domain.inputs))
+        result += [(*unit, -domain.lower[j]), (*(-u for u in unit), domain.upper[j])]
+    return result
+
+
+def brute_force_regions(network: Network, domain: Neighbourhood) -> list[Region]:
+    """All full-dimensional regions, by trying every sign pattern with an exact strict-feasibility test."""
     layers = exact_layers(network)
     n = domain.inputs
-    box: list[Form] = []
-    for j in range(n):
-        unit = tuple(F(int(i == j)) for i in range(n))
-        box += [(*unit, -domain.lower[j]), (*(-u for u in unit), domain.upper[j])]
+    found = []
 
-    found = set()
-
-    def descend(index: int, bits: tuple[bool, ...], strict: list[Form], sources: list[Form]) -> None:
-        if index == len(layers) - 1:
-            found.add(bits)
-            return
+    def descend(index: int, bits: tuple[bool, ...], hidden: list[Form], strict: list[Form], sources: list[Form]) -> None:
         forms = compose(*layers[index], sources)
+        if index == len(layers) - 1:
+            found.append(Region(bits, hidden, forms))
+            return
         for own in itertools.product((False, True), repeat=len(forms)):
             here, possible = [], True
             for form, on in zip(forms, own, strict=True):
@@ -135,16 +148,49 @@ def brute_force_patterns(network: Network, domain: Neighbourhood) -> set[tuple[b
                     here.append(form if on else tuple(-v for v in form))
             if possible and strictly_feasible(strict + here):
                 zero = (F(0),) * (n + 1)
-                descend(index + 1, bits + own, strict + here, [f if on else zero for f, on in zip(forms, own, strict=True)])
+                descend(index + 1, bits + own, hidden + forms, strict + here, [f if on else zero for f, on in zip(forms, own, strict=True)])
 
     identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
-    descend(0, (), box, identity)
+    descend(0, (), [], box_forms(domain), identity)
     return found
+
+
+def brute_force_patterns(network: Network, domain: Neighbourhood) -> set[tuple[bool, ...]]:
+    """Patterns of all full-dimensional regions."""
+    return {r.bits for r in brute_force_regions(network, domain)}
+
+
+def brute_force_adjacent(regions: list[Region], domain: Neighbourhood) -> set[tuple[int, int]]:
+    """Pairs with a common facet: on the hyperplane of some form of the one, all other conditions of both are strictly feasible."""
+    pairs = set()
+    for (i, a), (j, b) in itertools.combinations(enumerate(regions), 2):
+        conditions = [*zip(a.hidden, a.bits, strict=True), *zip(b.hidden, b.bits, strict=True), *((f, True) for f in box_forms(domain))]
+        for h in a.hidden:
+            if not any(h[:-1]):
+                continue
+            rest = [f if on else tuple(-v for v in f) for f, on in conditions if any(f) and not _proportional(f, h)]
+            if strictly_feasible([_on_hyperplane(f, h) for f in rest]):
+                pairs.add((i, j))
+                break
+    return pairs
+
+
+def _proportional(f: Form, h: Form) -> bool:
+    return all(u * y == v * x for (u, v), (x, y) in itertools.product(zip(f, h, strict=True), repeat=2))
+
+
+def _on_hyperplane(f: Form, h: Form) -> Form:
+    """The form with one coordinate eliminated by h = 0."""
+    at = next(j for j, v in enumerate(h[:-1]) if v)
+    reduced = [u - f[at] / h[at] * v for u, v in zip(f, h, strict=True)]
+    return tuple(v for j, v in enumerate(reduced) if j != at)
 
 
 def strictly_feasible(forms: list[Form]) -> bool:
     """Whether some point makes all affine forms positive: Fourier-Motzkin elimination in rationals."""
     rows = {_primitive(f) for f in forms}
+    if any(not any(r[:-1]) and r[-1] <= 0 for r in rows):
+        return False
     for j in range(len(forms[0]) - 1):
         up = [r for r in rows if r[j] > 0]
         down = [r for r in rows if r[j] < 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from fractions import Fraction as F
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nets import SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
-from oracles import adjacent_pairs, brute_force_patterns, clip_regions
+from oracles import adjacent_pairs, brute_force_adjacent, brute_force_patterns, brute_force_regions, clip_regions
+from scipy.optimize import linprog
 from test_complex import count_pieces
 from test_judge import unit_box
 from typer.testing import CliRunner
@@ -20,7 +22,7 @@ import polylc
 from polylc import checker
 from polylc.cli import app
 from polylc.errors import CertificateError, ProofRefused, ProofUnreadable, UsageError
-from polylc.geometry.neighbourhood import box
+from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.network.form import Network, chain
 from polylc.run import certify
 
@@ -52,6 +54,61 @@ def proved(network: Network, path: Path, **options) -> tuple:
 def test_proofs_of_networks_with_ties(path, network):
     result, _ = proved(network, path)
     assert result.regions == len(brute_force_patterns(network, unit_box(network)))
+
+
+@given(small_nets(max_inputs=3, max_depth=2))
+def test_everything_equals_brute_force(path, network):
+    """Regions, adjacencies, pieces, maps, Lipschitz constants and the distance, in 1 to 3 dimensions."""
+    domain = ball([F(1, 8)] * network.inputs, 1)
+    result, _ = proved(network, path, points=["1/8"] * network.inputs, radius="1")
+    regions = brute_force_regions(network, domain)
+    pairs = brute_force_adjacent(regions, domain)
+    assert (result.regions, result.adjacencies) == (len(regions), len(pairs))
+    assert result.affine_functions == len({tuple(r.output) for r in regions})
+    assert result.pieces == classes([r.output for r in regions], pairs)
+    label = result.label
+    targets = {f"f{i}": lambda r, i=i: r.output[i] for i in range(network.outputs)}
+    if label is not None:
+        targets = {
+            f"f{label}-f{j}": lambda r, j=j: [a - b for a, b in zip(r.output[label], r.output[j], strict=True)] for j in range(2) if j != label
+        }
+    for row in result.lipschitz:
+        if row.target != "jacobian":
+            gradients = [[abs(v) for v in targets[row.target](r)[:-1]] for r in regions]
+            sizes = {"linf": sum, "l1": max, "l2": lambda g: sum(v * v for v in g)}
+            assert row.lower == row.upper == max(sizes[row.norm](g) for g in gradients)
+    if label is not None:
+        nearest = distance(regions, domain, label)
+        assert result.robustness.robust == (nearest is None)
+        if nearest is not None:
+            assert result.robustness.exact_distance == pytest.approx(nearest, abs=1e-8)
+
+
+def classes(maps: list, pairs: set[tuple[int, int]]) -> int:
+    name = list(range(len(maps)))
+    for i, j in pairs:
+        if maps[i] == maps[j]:
+            name = [name[i] if v == name[j] else v for v in name]
+    return len(set(name))
+
+
+def distance(regions: list, domain: Neighbourhood, label: int) -> float | None:
+    """The linf distance from the centre to f_j >= f_label, over all closed regions, by floating programs."""
+    n, best = domain.inputs, None
+    for region in regions:
+        margin = [a - b for a, b in zip(region.output[label], region.output[1 - label], strict=True)]
+        rows = [[-v for v in f] if on else list(f) for f, on in zip(region.hidden, region.bits, strict=True)] + [margin]  # row <= 0
+        matrix = [[float(v) for v in r[:-1]] + [0.0] for r in rows]
+        right = [-float(r[-1]) for r in rows]
+        for j, c in enumerate(domain.center):
+            for sign in (1.0, -1.0):
+                matrix.append([sign * (i == j) for i in range(n)] + [-1.0])
+                right.append(sign * float(c))
+        bounds = [(float(a), float(b)) for a, b in zip(domain.lower, domain.upper, strict=True)] + [(0.0, None)]
+        found = linprog([0.0] * n + [1.0], matrix, right, bounds=bounds)
+        if found.status == 0:
+            best = found.fun if best is None else min(best, found.fun)
+    return best
 
 
 @given(sliver_nets(max_inputs=2).filter(lambda net: net.inputs == 2))

@@ -22,7 +22,7 @@ def commands() -> list[str]:
     for page in PAGES:
         for line in (ROOT / page).read_text().splitlines():
             command = line.strip().removeprefix("$ ")
-            if re.match(r"polylc (certify|plot|info) examples/", command):
+            if re.match(r"polylc (certify|plot|info) examples/|polylc check ", command):
                 found.append(command)
     return list(dict.fromkeys(found))
 
@@ -36,9 +36,12 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_run(command, folder):
+    if command.startswith("polylc check"):  # of the proof that the command before it writes
+        before = next(c for c in commands() if f"--proof {shlex.split(command)[2]}" in c)
+        assert CliRunner().invoke(app, shlex.split(before)[1:]).exit_code == 0
     result = CliRunner().invoke(app, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
-    for option in ("--out", "--json", "--graph"):
+    for option in ("--out", "--json", "--graph", "--proof"):
         words = shlex.split(command)
         if option in words and words[words.index(option) + 1] != "-":
             assert (folder / words[words.index(option) + 1]).stat().st_size > 0
