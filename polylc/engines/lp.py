@@ -48,6 +48,14 @@ class _Bounds:
     point: np.ndarray  # shape (2k, k)
     multipliers: list[tuple[np.ndarray, np.ndarray]]  # nodes and multipliers per direction
 
+    def matrix(self) -> tuple[np.ndarray, np.ndarray]:
+        """The nodes that carry multipliers, and the multipliers of all directions, shape (2k, nodes)."""
+        nodes, place = np.unique(np.concatenate([n for n, _ in self.multipliers]), return_inverse=True)
+        result = np.zeros((len(self.multipliers), len(nodes)))
+        direction = np.repeat(np.arange(len(self.multipliers)), [len(n) for n, _ in self.multipliers])
+        result[direction, place] = np.concatenate([y for _, y in self.multipliers])
+        return nodes, result
+
     def cut(self, a: np.ndarray, c: float) -> _Bounds:
         """The part that still holds where a.v + c >= 0: bounds stay valid, extreme points that are cut off go stale."""
         return _Bounds(self.fresh & (self.point @ a + c >= 0), self.value, self.point, self.multipliers)
@@ -275,16 +283,16 @@ class LpEngine:
         decided = positive | (high <= noise)
         begin = int(self.network.offsets[cell.layer])
         cell.bits[begin + cell.open[decided]] = positive[decided]
-        if self._sink is not None:
-            for i in np.flatnonzero(decided):
-                toward = (up[i], down[i]) if positive[i] else (down[i], up[i])  # z >= 0 needs v from below where a > 0
-                share = np.column_stack(toward).ravel()
-                used = np.flatnonzero(share)
-                nodes = np.concatenate([np.zeros(0, dtype=np.int64), *(cell.bounds.multipliers[d][0] for d in used)])
-                values = np.concatenate([np.zeros(0), *(share[d] * cell.bounds.multipliers[d][1] for d in used)])
-                unique, inverse = np.unique(nodes, return_inverse=True)
-                total = np.bincount(inverse, weights=values, minlength=len(unique))
-                self._claims.append((cell.node, begin + int(cell.open[i]), 1 if positive[i] else -1, unique, total))
+        if self._sink is not None and decided.any():
+            rows = np.flatnonzero(decided)
+            share = np.empty((len(rows), 2 * up.shape[1]))  # of each direction's multipliers: z >= 0 needs v from below where a > 0
+            share[:, 0::2] = np.where(positive[rows, None], up[rows], down[rows])
+            share[:, 1::2] = np.where(positive[rows, None], down[rows], up[rows])
+            nodes, multipliers = cell.bounds.matrix()
+            total = share @ multipliers
+            for row, i in zip(total, rows.tolist(), strict=True):
+                used = row.nonzero()[0]
+                self._claims.append((cell.node, begin + int(cell.open[i]), 1 if positive[i] else -1, nodes[used], row[used]))
         cell.open = cell.open[~decided]
 
     def _certificate(self, optimum: Optimum, length: float) -> tuple[np.ndarray, np.ndarray]:
