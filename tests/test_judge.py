@@ -15,7 +15,7 @@ from oracles import brute_force_patterns, clip_regions
 
 from polylc.engines import lp
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Outcome, check_contract
+from polylc.engines.tree import Limits, Outcome, check_contract
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge import filter as floats
@@ -263,3 +263,47 @@ def test_exact_decisions_on_one_cell():
     empty = sign_on_cell((0, 0, -7), [(1, 0, -2)])
     assert not isinstance(empty, Refuted)
     assert holds((0, 0, -7), [(1, 0, -2)], empty)
+
+
+# ---- limits and interrupts -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(3))
+def test_partial_verdicts_hold_only_real_regions(monkeypatch, seed):
+    """Also where the engine loses regions, and whenever an interrupt falls."""
+    network, domain = random_net([2, 8, 6, 1], seed), box([-1, -1], [1, 1])
+    truth = {c.bits for c in clip_regions(network, domain)}
+    monkeypatch.setattr(lp, "SLIVER", 0.1)
+    monkeypatch.setattr(lp, "CHUNK_REGIONS", 3)
+    for most in (1, 5, 9):
+        judge = Judge(network, domain)
+        verdict = judge.verdict(LpEngine(network, domain, judge).explore(Limits(regions=most)))
+        assert verdict.exploration.outcome is not Outcome.COMPLETE
+        assert patterns(network, verdict) <= truth
+    for moment in range(1, 400, 13):
+        judge = Judge(network, domain)
+        left = [moment]
+
+        def interrupt(*arguments, decide=Judge.decide, left=left, **more):
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return decide(*arguments, **more)
+
+        monkeypatch.setattr(Judge, "decide", interrupt)
+        verdict = judge.verdict(LpEngine(network, domain, judge).explore())
+        monkeypatch.undo()
+        monkeypatch.setattr(lp, "SLIVER", 0.1)
+        monkeypatch.setattr(lp, "CHUNK_REGIONS", 3)
+        if verdict.exploration.outcome is Outcome.COMPLETE:
+            assert left[0] > 0
+            assert patterns(network, verdict) == truth
+        else:
+            assert patterns(network, verdict) <= truth
+
+
+def test_a_time_limit_during_mending_is_a_partial_verdict():
+    network = chain([[[1.0, 1.0], [1.0, 1.0]], [[1.0, -1.0]]], [[0.0, 2.0**-40], [0.0]])
+    domain = unit_box(network)
+    judge = Judge(network, domain)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore(), lambda: False)
+    assert verdict.exploration.outcome is Outcome.TIME_LIMIT
+    assert patterns(network, verdict) < {c.bits for c in clip_regions(network, domain)}

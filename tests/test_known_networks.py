@@ -79,3 +79,13 @@ def test_the_whole_box_against_the_exact_clipper(moons):
     cells = clip_regions(moons[0], box([-2, -2], [3, 3]))
     assert {tuple(row) for row in result.complex.patterns().tolist()} == {c.bits for c in cells}
     assert sum(c.area() for c in cells) == 25
+
+
+@pytest.mark.slow
+def test_a_deep_network_against_the_exact_clipper(request):
+    """deep2d, 2-64-64-64-1 on [-1, 1]^2: 12956 polygons whose areas sum exactly to 4 (minutes)."""
+    network = load(request.config.rootpath / "tests" / "data" / "deep2d.npz")
+    result = certify(network, box=([-1, -1], [1, 1]), measures="counts")[0]
+    cells = clip_regions(network, box([-1, -1], [1, 1]))
+    assert (result.status, result.regions, sum(c.area() for c in cells)) == ("certified", 12956, 4)
+    assert {tuple(row) for row in result.complex.patterns().tolist()} == {c.bits for c in cells}

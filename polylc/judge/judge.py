@@ -120,9 +120,14 @@ class Judge:
         self.point: list[np.ndarray | Point | None] = []  # doubles, rationals, or None where the engine's point is refuted
         self.pattern: list[np.ndarray] = []
         self.doubts: list[Doubt] = []
+        self.done = 0  # regions of chunks that were taken completely
+        self._busy = False
 
     def __call__(self, chunk: Chunk) -> None:
         """Confirm a chunk."""
+        if self._busy:  # an interrupt fell into the chunk before
+            return
+        self._busy = True
         tree = self.tree
         if chunk.first_node != len(tree.parent) or chunk.first_region != len(self.leaf):
             raise JudgeError("a chunk of the engine's output was lost")
@@ -142,6 +147,8 @@ class Judge:
             forms = compose(self.network, bits[rows], self.start, self.domain.rounding)
             self._points(chunk, rows, forms, entries, nodes, first)
             self._claims(chunk, rows.start, forms, owner, order[bounds[rows.start] : bounds[rows.stop]], bits)
+        self.done = len(self.leaf)
+        self._busy = False
 
     # ---- regions ---------------------------------------------------------------------------------------------------
     def _representatives(self, chunk: Chunk) -> np.ndarray:

@@ -32,12 +32,12 @@ def mend(judge: Judge, found: Exploration, go_on: Callable[[], bool] | None = No
     """
     surgeon = _Surgeon(judge, go_on)
     outcome = found.outcome
-    surgeon.complete_claims()
-    if outcome is Outcome.COMPLETE:
-        try:
+    try:
+        surgeon.complete_claims()
+        if outcome is Outcome.COMPLETE:
             outcome = surgeon.operate()
-        except KeyboardInterrupt:
-            outcome = Outcome.INTERRUPTED
+    except KeyboardInterrupt:
+        outcome = Outcome.INTERRUPTED
     return surgeon.verdict(found, outcome)
 
 
@@ -48,6 +48,7 @@ class _Surgeon:
         self.children: list[list[int]] = []
         self.below: dict[int, int] = {}  # node: a region below it, for its forms
         self.touched: set[int] = set()  # nodes that got a new half-space
+        self.complete = 0  # regions of whose neurons all are decided
         if not self.tree.parent:  # stopped before anything was found
             self.tree.add(-1, -1, -1)
         self._link()
@@ -81,7 +82,7 @@ class _Surgeon:
                 raise JudgeError("the engine split a cell by a neuron that does not change sign there")
             known[node] = before | split | tree.known[node] | doubted.get(node, 0)
             ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
-        for region, leaf in enumerate(judge.leaf):
+        for region, leaf in enumerate(judge.leaf[: judge.done]):
             missing, ours = everything & ~known[leaf], ones[leaf]
             pattern = judge.pattern[region]
             settled = known[leaf] & ~self._doubted_on_path(leaf, doubted)
@@ -93,6 +94,7 @@ class _Surgeon:
             for neuron in _members(missing):
                 if judge.decide(leaf, neuron, 1 if pattern[neuron] else -1, pattern):
                     pattern[neuron] = bool(tree.ones[leaf] >> neuron & 1)
+            self.complete = region + 1
 
     def _doubted_on_path(self, node: int, doubted: dict[int, int]) -> int:
         mask = 0
@@ -186,14 +188,14 @@ class _Surgeon:
         judge, tree = self.judge, self.tree
         dead = set()
         for region, leaf in enumerate(judge.leaf):
-            if self.go_on is not None and not self.go_on():
-                return Outcome.TIME_LIMIT
             point = judge.point[region]
             if point is not None and not (self.touched and self.touched.intersection(tree.path(leaf))):
                 continue
             rows = judge.rows(leaf, judge.pattern[region])
             if point is not None and inside(rows, _exact(point)):
                 continue
+            if self.go_on is not None and not self.go_on():
+                return Outcome.TIME_LIMIT
             judge.point[region] = inner_point(rows, judge.forms.dimension)
             if judge.point[region] is None:
                 dead.add(leaf)
@@ -251,7 +253,8 @@ class _Surgeon:
         good = [
             r
             for r, leaf in enumerate(judge.leaf)
-            if judge.point[r] is not None and (outcome is Outcome.COMPLETE or not ({0, *tree.path(leaf)} & (doubtful | self.touched)))
+            if judge.point[r] is not None
+            and (outcome is Outcome.COMPLETE or (r < self.complete and not {0, *tree.path(leaf)} & (doubtful | self.touched)))
         ]
         order = self._preorder()
         place = {node: i for i, node in enumerate(order)}
