@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import polylc
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
 
@@ -60,11 +61,12 @@ class LocalRankRow(_Model):
 
 
 class LipschitzRow(_Model):
-    """One Lipschitz constant."""
+    """One Lipschitz constant; `exact` is the rational itself, for l2 "sqrt(p/q)", where it is known exactly."""
 
     target: str
     norm: Literal["linf", "l2", "l1"]
     value: Pair
+    exact: str | None = None
 
 
 class RobustnessRow(_Model):
@@ -73,6 +75,7 @@ class RobustnessRow(_Model):
     label: int
     robust: bool | None
     distance: Pair | None
+    distance_exact: str | None = None
     adversarial: list[float] | None
     adversarial_exact: list[str] | None
 
@@ -167,6 +170,7 @@ def robustness_row(result: Result) -> RobustnessRow | None:
         label=found.label,
         robust=robust,
         distance=_pair(distance_quantity(result)),
+        distance_exact=str(found.exact_distance) if found.exact_distance is not None and result.complete else None,
         adversarial=None if found.adversarial is None else found.adversarial.tolist(),
         adversarial_exact=None if found.exact_point is None else [str(v) for v in found.exact_point],
     )
@@ -220,13 +224,22 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         local_rank=None
         if answers.local_rank is None
         else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=None if r.mean is None else _same(r.mean)) for r in answers.local_rank],
-        lipschitz=None
-        if answers.lipschitz is None
-        else [LipschitzRow(target=c.target, norm=c.norm, value=(c.quantity.lower, c.quantity.upper)) for c in answers.lipschitz],  # type: ignore[arg-type]
+        lipschitz=None if answers.lipschitz is None else [_lipschitz_row(c) for c in answers.lipschitz],
         robustness=robustness_row(result),
         notes=result.notes,
         seconds=round(result.seconds, 6),
     )
+
+
+def _lipschitz_row(constant: Lipschitz) -> LipschitzRow:
+    value = constant.quantity.lower, constant.quantity.upper
+    return LipschitzRow(target=constant.target, norm=constant.norm, value=value, exact=_closed_form(constant))  # type: ignore[arg-type]
+
+
+def _closed_form(constant: Lipschitz) -> str | None:
+    if constant.lower is None or constant.lower != constant.upper:
+        return None
+    return f"sqrt({constant.lower})" if constant.power == 2 else str(constant.lower)
 
 
 def _mean(values: list[float]) -> float | None:

@@ -63,6 +63,9 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     rows = [("status", f"{result.status}: {STATUS[result.status]}")]
     if not complete:
         rows.append(("ended", result.outcome))
+    found = result.stats.get("judge regions_found", 0)
+    if found and complete:
+        rows.append(("", f"{found} regions that floating point had missed were found by exact arithmetic"))
     rows.append(("neighbourhood", _domain_text(result)))
     rows.append(("regions", _count(result.regions, complete)))
     if "counts" not in result.notes or answers.adjacencies is not None:
