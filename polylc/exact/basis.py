@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from flint import fmpz_mat
-
+from polylc.exact.linear import solve
 from polylc.exact.simplex import ExactMinimum, Form
 
 
@@ -42,8 +41,8 @@ def optimum_of_basis(
             point[j] = Fraction(0)
         den, fixed = _common(point)
         right = [-_dot(whole[r][0], fixed, den) for r in tight]
-        inside = _solve(square, right)
-        outside = _solve([list(column) for column in zip(*square, strict=True)], [aim[j] for j in basic])
+        inside = solve(square, right)
+        outside = solve([list(column) for column in zip(*square, strict=True)], [aim[j] for j in basic])
         if inside is None or outside is None:
             return None
         for j, v in zip(basic, inside, strict=True):
@@ -80,13 +79,3 @@ def _common(values: Sequence[Fraction]) -> tuple[int, list[int]]:
 def _dot(row: Sequence[int], at: Sequence[int], den: int) -> int:
     """den times the value of an integer form at the point at / den."""
     return sum(map(int.__mul__, row, at)) + row[-1] * den
-
-
-def _solve(matrix: list[list[int]], right: list[int]) -> list[Fraction] | None:
-    """The solution of a square integer system, None if it is singular."""
-    size = len(matrix)
-    try:
-        found = fmpz_mat(size, size, [v for row in matrix for v in row]).solve(fmpz_mat(size, 1, right))
-    except ZeroDivisionError:
-        return None
-    return [Fraction(int(found[i, 0].p), int(found[i, 0].q)) for i in range(size)]
