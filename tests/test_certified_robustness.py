@@ -10,11 +10,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from nets import l1_net, quarter_net, random_net, sliver_nets, small_nets
 from oracles import clip_regions, value
+from prover import Prover, prove, save
 from test_known_networks import DISTANCES
 from test_simplex import least, programs
 
+from polylc import checker
 from polylc.complex.regions import Complex
 from polylc.engines.lp import LpEngine
+from polylc.engines.tree import Outcome
 from polylc.errors import SolverError, UsageError
 from polylc.exact import simplex
 from polylc.exact.basis import optimum_of_basis
@@ -27,6 +30,7 @@ from polylc.measures.margin_box import MarginBox
 from polylc.measures.robustness import Robustness, robustness
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Network, chain
+from polylc.network.patterns import pack
 from polylc.readers import load
 
 Form = tuple[F, ...]
@@ -154,6 +158,45 @@ def checked(network: Network, domain: Neighbourhood, label: int) -> CertifiedRob
     if found.distance >= gap:
         assert not covered(complex_, label, found.distance + F(1, 2**40), found.entries)
     return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_checker_accepts_the_entries_and_refuses_a_larger_distance(seed, tmp_path):
+    """The regions, paths and tree of the tests' own prover, with our entries on them."""
+    network = quarter_net([2, 4, 3, 3], seed)
+    center = np.random.default_rng(seed).integers(-4, 5, 2) / 4
+    domain = ball(center, 1) if seed % 4 else box([-1, -1], [1, 1])
+    label = label_at(network, center)
+    prover = Prover(network, domain, (), label, seed)
+    lengths = [len(r.path) for r in prover.regions]
+    complex_ = Complex(
+        network,
+        domain,
+        pack(np.array([r.bits for r in prover.regions], dtype=bool)),
+        np.array([[float(v) for v in r.point] for r in prover.regions]),
+        np.cumsum([0, *lengths]),
+        np.array([n for r in prover.regions for n, _ in r.path], dtype=np.int32),
+        np.array([s for r in prover.regions for _, s in r.path], dtype=np.int8),
+        Outcome.COMPLETE,
+    )
+    found = certified_robustness(complex_, label, keep=True)
+
+    def check(distance):
+        point = None if found.robust else [str(v) for v in found.adversarial]
+        header, *tree = prover.write()
+        claim = {"label": label, "robust": found.robust, "distance": None if distance is None else str(distance), "point": point}
+        header |= {"parts": ["robustness"], "robustness": claim}
+        leaves = [line for line in tree if line[0] == "R"]
+        for r, line in enumerate(leaves):
+            line[5] = found.entries.get(r, [])
+        prover.lines = [header, *tree]
+        return checker.check_file(save(prove(network, [prover]), tmp_path / "proof"))
+
+    (verified,) = check(found.distance)
+    assert (verified.robustness.robust, verified.robustness.distance, verified.robustness.point) == (found.robust, found.distance, found.adversarial)
+    if found.distance is not None:
+        with pytest.raises(checker.Refused):
+            check(found.distance + F(1, 2**40))
 
 
 # ---- the oracle: polygons ---------------------------------------------------------------------------------------------
