@@ -75,23 +75,3 @@ def is_positive_semidefinite(matrix: Matrix) -> bool:
         rest = [[(pivot * rest[i][j] - rest[i][first] * top[j]) // previous for j in others] for i in others]
         previous = pivot
     return True
-
-
-def solve(matrix: Sequence[Sequence[int]], right: Sequence[int]) -> list[Fraction] | None:
-    """The solution x of matrix x = right for a square matrix of integers; None if the matrix is singular.
-
-    Examples
-    --------
-    >>> solve([[2, 1], [0, 3]], [1, 1])
-    [Fraction(1, 3), Fraction(1, 3)]
-    >>> solve([[1, 2], [2, 4]], [1, 1]) is None
-    True
-    """
-    import flint
-
-    size = len(matrix)
-    try:
-        found = flint.fmpz_mat(size, size, [int(v) for row in matrix for v in row]).solve(flint.fmpz_mat(size, 1, [int(v) for v in right]))
-    except ZeroDivisionError:
-        return None
-    return [Fraction(int(found[i, 0].p), int(found[i, 0].q)) for i in range(size)]
