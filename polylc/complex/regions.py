@@ -112,7 +112,7 @@ class Complex:
         """All forms on the given regions, computed anew."""
         return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
 
-    def batches(self, budget: int = 2_000_000) -> Iterator[slice]:
+    def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
         return batches(len(self), (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1), budget)
 
