@@ -17,6 +17,7 @@ from polylc.network.exact_forms import ExactForms, Row, proportional
 
 CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
 FINE = 1e-7
+SMALL = 2.0**-1000
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ def _suspects(complex_: Complex, rows: slice, forms: Forms) -> tuple[np.ndarray,
         The entry's own neuron among them.
     """
     width = complex_.domain.dimension + 1
-    length = np.sqrt(np.einsum("rnj,rnj->rn", forms.hidden, forms.hidden))
-    fine = forms.noise <= FINE * length  # never for a form that may be zero
-    unit = forms.hidden / np.where(length > 0, length, 1.0)[:, :, None]
+    largest = np.abs(forms.hidden).max(axis=2)
+    normal = (largest > SMALL) & (largest < 1 / SMALL)  # squares of forms out of this range would leave that of doubles
+    unit = forms.hidden / np.where(normal, largest, 1.0)[:, :, None]
+    unit = np.where(normal[:, :, None], unit, 0.0)
+    length = np.sqrt(np.einsum("rnj,rnj->rn", unit, unit))
+    fine = normal & (forms.noise <= FINE * largest)  # never for a form that may be zero
+    unit /= np.where(normal, length, 1.0)[:, :, None]
     owner = complex_.regions_of_entries(rows)
     entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
     neuron = complex_.neuron[entries].astype(np.int64)
