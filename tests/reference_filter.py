@@ -48,7 +48,7 @@ def whole_multipliers(starts: np.ndarray, multiplier: np.ndarray) -> tuple[np.nd
     largest = np.zeros(count)
     np.maximum.at(largest, owner, clean)
     _, exponent = np.frexp(largest)
-    shift = np.where(largest > 0, np.clip(MULTIPLIER_BITS - exponent, -900, 900), 0).astype(np.int64)
+    shift = np.where(largest > 0, np.clip(MULTIPLIER_BITS - exponent, -1000, 900), 0).astype(np.int64)
     return np.rint(np.ldexp(clean, shift[owner])).astype(np.int64), shift
 
 

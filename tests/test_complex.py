@@ -161,6 +161,21 @@ def test_braid_arrangement(n, count, adjacencies):
     np.testing.assert_allclose(complex_.geometry.volume, 2.0**n / count, rtol=1e-12)
 
 
+CHANGING = {  # neurons that vanish identically on one side of a hyperplane, and the number of regions
+    "one on each side": (chain([[[1.0], [-1.0]], [[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]], [[0.0] * 2, [0.0] * 2, [0.0]]), 2),
+    "two layers on": (chain([[[1.0], [-1.0]], np.eye(2), np.eye(2), [[1.0, -1.0]]], [[0.0] * 2] * 3 + [[0.0]]), 2),
+    "in a plane": (chain([[[1.0, 0.5], [-1.0, -0.5], [0.0, 1.0]], np.eye(3), np.ones((1, 3))], [[0.0] * 3, [0.0, 0.0, -0.25], [0.0]]), 6),
+}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_neurons_that_vanish_on_one_side_may_flip(name):
+    network, count = CHANGING[name]
+    complex_, graph = build(network, box([-1] * network.inputs, [1] * network.inputs))
+    assert len(complex_) == count
+    assert len(graph) == (1 if network.inputs == 1 else len(oracle(network, box([-1, -1], [1, 1]))[1]))
+
+
 def test_a_wrong_edge_would_be_noticed():
     """One-flip neighbours are not always adjacent in a deep network; the facet test must refuse some."""
     network, domain = random_net([3, 10, 10, 10, 1], 1), box([-1] * 3, [1] * 3)

@@ -277,6 +277,16 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
         )
 
 
+def test_multipliers_keep_their_sign_and_size():
+    given_ = np.array([1e308, 3e300, 1.0, 1e-308, -1.0, np.inf, np.nan])
+    whole, shift = reference.whole_multipliers(np.arange(8), given_)
+    assert (whole[:3] > 2**28).all()
+    assert (whole <= 2**30).all()
+    assert (whole[3:] >= 0).all()
+    assert (whole[4:] == 0).all()
+    assert [F(int(m)) * F(2) ** -int(q) == F(v) for m, q, v in zip(whole, shift, given_[:3], strict=False)][2]
+
+
 def test_the_filter_is_not_idle():
     """On a network in general position it settles all claims and points."""
     tally = judged(random_net([3, 8, 8, 1], 0), box([-1] * 3, [1] * 3)).tally

@@ -230,7 +230,10 @@ def _refuted(duals: np.ndarray, hyperplane: Row, rows: list[Row], near: np.ndarr
     length = np.sqrt((near_rows[:, :-1] ** 2).sum(axis=1)) + 1e-300
     y = np.maximum(duals[: len(rows)], 0.0) / length
     lam = duals[-1] / np.sqrt((near[:-1] ** 2).sum())
-    scale = 2.0 ** (40 - math.frexp(max(float(y.max(initial=0.0)), abs(float(lam)), 1e-300))[1])
+    largest = max(float(y.max(initial=0.0)), abs(float(lam)))
+    if not (2.0**-900 < largest < math.inf and np.isfinite(y).all()):
+        return None
+    scale = 2.0 ** (40 - math.frexp(largest)[1])
     whole = {r: round(float(v) * scale) for r, v in enumerate(y.tolist())}
     proof = NoFacet(round(float(lam) * scale), {r: m for r, m in whole.items() if m > 0})
     return proof if _no_facet(proof, hyperplane, rows) else None

@@ -7,6 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
+SMALLEST = 2.0**-900
+
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
@@ -37,7 +39,8 @@ def not_apart(
             for j in range(width):
                 square += hidden[r, n, j] * hidden[r, n, j]
             length[r, n] = np.sqrt(square)
-            sharp[r, n] = noise[r, n] <= fine * length[r, n]
+            normal = square > SMALLEST and square < 1 / SMALLEST  # not for a zero form, and no square has left the doubles
+            sharp[r, n] = normal and noise[r, n] <= fine * length[r, n]
     result = np.zeros(len(owner), dtype=np.bool_)
     limit = 1.0 - close
     for e in range(len(owner)):

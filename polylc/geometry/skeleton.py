@@ -345,8 +345,10 @@ class CellGeometry:
         self.counts = np.zeros(count, dtype=np.int64)
         room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
         self.vertices = np.zeros((count if vertices else 0, room, n))
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows[:, :n], rows[:, :n]))
-        unit = np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1.0)[:, None])
+        sizes = np.abs(rows[:, :n]).max(axis=1, initial=0.0)
+        sized = rows / np.where(sizes > 0, sizes, 1.0)[:, None]  # so that no square leaves the range of doubles
+        lengths = np.sqrt(np.einsum("ij,ij->i", sized[:, :n], sized[:, :n]))
+        unit = np.ascontiguousarray(sized / np.where(lengths > 0, lengths, 1.0)[:, None])
         arguments = (self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
         _cells(n, np.ascontiguousarray(half), np.ascontiguousarray(starts, dtype=np.int64), unit, MOST_VERTICES, *arguments)
 

@@ -136,7 +136,7 @@ def claims_hold(
         q = 0
         if largest > 0:
             _, exponent = math.frexp(largest)
-            q = min(max(MULTIPLIER_BITS - exponent, -900), 900)
+            q = min(max(MULTIPLIER_BITS - exponent, -1000), 900)
         shift[c] = q
         size, doubt = 0.0, noise[r, n]
         for j in range(k + 1):

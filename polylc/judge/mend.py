@@ -114,7 +114,11 @@ class _Surgeon:
         if len(tree.leaf) != sum(not c for c in self.children):
             raise JudgeError("the engine's regions are not the leaves of its tree")
         moved: dict[int, int] = {}
-        for doubt in sorted(judge.doubts, key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
+        doubts: dict[tuple[int, int], Doubt] = {}
+        for doubt in judge.doubts:  # of a neuron with both signs, one split takes care: that side stays which the pattern has
+            if (doubt.node, doubt.neuron) not in doubts or tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0):
+                doubts[doubt.node, doubt.neuron] = doubt
+        for doubt in sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
             if self.go_on is not None and not self.go_on():
                 return Outcome.TIME_LIMIT
             node = doubt.node
@@ -234,6 +238,8 @@ class _Surgeon:
         for node in self._preorder():
             if len(self.children[node]) == 1:
                 (child,) = self.children[node]
+                if any(tree.known[v] >> tree.neuron[child] & 1 for v in (0, *tree.path(node))):
+                    continue  # the claim of the other sign, at the same node say, was true
                 sign = 1 if tree.side[child] == 1 else -1
                 if not judge.decide(node, tree.neuron[child], sign, tree.pattern[self.below[node]]):
                     raise JudgeError("a side of a split has no region, and yet an interior")

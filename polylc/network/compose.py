@@ -58,7 +58,7 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
         normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
     total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
     lost = 16.0 * (terms + 2) * (width + 2) * TINY
-    return np.where(total > 0, total + lost, 0.0) if normal else total + lost  # zero only where all products are zero
+    return np.where(total == 0, 0.0, total + lost) if normal else total + lost  # zero only where all products are zero; NaN stays
 
 
 def absolute_sums(forms: np.ndarray) -> np.ndarray:
