@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from fractions import Fraction as F
 
 import numpy as np
@@ -131,6 +132,20 @@ def test_an_engine_that_loses_regions_is_mended(monkeypatch, sliver, seed):
     if sliver == 0.5:
         assert len(lost.leaf) < len(truth)
         assert verdict.tally.claims_refuted > 0
+
+
+@pytest.mark.parametrize("column", ["parent", "neuron", "leaf", "pattern"])
+def test_an_interrupt_in_the_middle_of_a_column_leaves_what_was_whole(column):
+    network, domain = random_net([2, 5, 4, 1], 3), box([-1, -1], [1, 1])
+    judge = Judge(network, domain)
+    found = LpEngine(network, domain, judge).explore()
+    count = len(judge.leaf)
+    for name in ["parent", "neuron"] if column == "neuron" else ["leaf", "pattern"] if column == "pattern" else [column]:
+        holder = judge.tree if hasattr(judge.tree, name) else judge
+        getattr(holder, name).append(getattr(holder, name)[-1])
+    verdict = judge.verdict(replace(found, outcome=Outcome.INTERRUPTED))
+    assert verdict.exploration.outcome is Outcome.INTERRUPTED
+    assert len(verdict.points) == len(verdict.exploration.leaf) == count
 
 
 def test_an_engine_that_breaks_its_contract_is_refused():

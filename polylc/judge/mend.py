@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -48,9 +49,20 @@ class _Surgeon:
         self.children: list[list[int]] = []
         self.below: dict[int, int] = {}  # node: a region below it, for its forms
         self.touched: set[int] = set()  # nodes that got a new half-space
+        self._trim()
         if not self.tree.parent:  # stopped before anything was found
             self.tree.add(-1, -1, -1)
         self._link()
+
+    def _trim(self) -> None:
+        """Drop a last node, or last regions, that an interrupt left incomplete."""
+        tree, judge = self.tree, self.judge
+        nodes: tuple[list[Any], ...] = (tree.parent, tree.neuron, tree.side, tree.known, tree.ones)
+        regions: tuple[list[Any], ...] = (judge.leaf, judge.pattern, judge.point)
+        for columns in (nodes, regions):
+            count = min(map(len, columns))
+            for column in columns:
+                del column[count:]
 
     def _link(self) -> None:
         tree = self.tree
@@ -218,9 +230,8 @@ class _Surgeon:
         if not alive[0]:
             raise JudgeError("no region is left")
         keep = [r for r, leaf in enumerate(judge.leaf) if leaf not in dead]
-        judge.leaf = [judge.leaf[r] for r in keep]
-        judge.pattern = [judge.pattern[r] for r in keep]
-        judge.point = [judge.point[r] for r in keep]
+        leaves, patterns, points = [judge.leaf[r] for r in keep], [judge.pattern[r] for r in keep], [judge.point[r] for r in keep]
+        judge.leaf, judge.pattern, judge.point = leaves, patterns, points  # at once: an interrupt may come between statements
         for node in order:
             if not alive[node] or not self.children[node]:
                 continue
@@ -253,6 +264,7 @@ class _Surgeon:
     def verdict(self, found: Exploration, outcome: Outcome) -> Verdict:
         """The confirmed columns, nodes in preorder."""
         judge, tree = self.judge, self.tree
+        self._trim()
         doubtful = {d.node for d in judge.doubts}
         good = [
             r
