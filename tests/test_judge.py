@@ -22,6 +22,7 @@ from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge import kernels
 from polylc.judge.decide import Refuted, holds, inner_point, inside, sign_on_cell
 from polylc.judge.judge import Judge, Verdict
+from polylc.judge.mend import _Surgeon
 from polylc.network.compose import compose, embedding
 from polylc.network.evaluate import pattern_at
 from polylc.network.exact import ExactNetwork
@@ -132,6 +133,21 @@ def test_an_engine_that_loses_regions_is_mended(monkeypatch, sliver, seed):
     if sliver == 0.5:
         assert len(lost.leaf) < len(truth)
         assert verdict.tally.claims_refuted > 0
+
+
+@pytest.mark.parametrize("columns", [("parent",), ("parent", "neuron"), ("leaf",), ("leaf", "pattern")])
+def test_an_interrupt_in_the_middle_of_a_column_leaves_what_was_whole(columns):
+    network, domain = random_net([2, 5, 4, 1], 3), box([-1, -1], [1, 1])
+    judge = Judge(network, domain)
+    found = LpEngine(network, domain, judge).explore()
+    surgeon = _Surgeon(judge, None)
+    surgeon.complete_claims()
+    for name in columns:
+        column = getattr(surgeon.tree, name)
+        column.append(column[-1])
+    verdict = surgeon.verdict(found, Outcome.INTERRUPTED)
+    assert verdict.exploration.outcome is Outcome.INTERRUPTED
+    assert len(verdict.points) == len(verdict.exploration.leaf) == len(found.leaf)
 
 
 def test_an_engine_that_breaks_its_contract_is_refused():

@@ -110,6 +110,11 @@ def test_pattern_index_refuses_a_list_with_duplicates():
         PatternIndex(pack(np.ones((2, 5), dtype=bool)), 5)
 
 
+def test_a_bias_alone_is_checked_too():
+    with pytest.raises(ModelError, match="float64"):
+        Network(1, (), Affine((), np.array([1, 2])))
+
+
 def test_networks_check_their_weights():
     with pytest.raises(ModelError, match="bias of hidden layer 1 contain NaN"):
         chain([[[1.0]], [[1.0]]], [[np.nan], [0.0]])

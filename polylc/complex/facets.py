@@ -199,8 +199,11 @@ def _by_program(complex_: Complex, batch: _Batch, i: int, found: Candidates, can
 def _widest(hyperplane: np.ndarray, rows: np.ndarray) -> Optimum | None:
     """The point (u, s) of the hyperplane farthest from all rows and from the box's faces, s < 0 if it is outside; None on failure."""
     k = len(hyperplane) - 1
+    steep = np.abs(np.vstack([rows[:, :-1], hyperplane[None, :-1]])).max(axis=1)
+    if not ((steep > 2.0**-400) & (steep < 2.0**400)).all():  # squares would leave the range of doubles
+        return None
     size = np.sqrt((hyperplane[:-1] ** 2).sum())
-    length = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)) + 1e-300
+    length = np.sqrt((rows[:, :-1] ** 2).sum(axis=1))
     inside = np.column_stack([rows[:, :-1] / length[:, None], -np.ones(len(rows))])
     eye, ones = np.eye(k), np.ones((k, 1))
     matrix = np.vstack([inside, np.column_stack([-eye, -ones]), np.column_stack([eye, -ones]), np.append(hyperplane[:-1] / size, 0.0)])

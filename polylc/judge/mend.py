@@ -221,9 +221,8 @@ class _Surgeon:
         if not alive[0]:
             raise JudgeError("no region is left")
         keep = [r for r, leaf in enumerate(tree.leaf) if leaf not in dead]
-        tree.leaf = [tree.leaf[r] for r in keep]
-        tree.pattern = [tree.pattern[r] for r in keep]
-        tree.point = [tree.point[r] for r in keep]
+        leaves, patterns, points = [tree.leaf[r] for r in keep], [tree.pattern[r] for r in keep], [tree.point[r] for r in keep]
+        tree.leaf, tree.pattern, tree.point = leaves, patterns, points  # at once: an interrupt may come between statements
         for node in order:
             if not alive[node] or not self.children[node]:
                 continue
@@ -255,6 +254,7 @@ class _Surgeon:
     # ---- the result ----------------------------------------------------------------------------------------------------
     def verdict(self, found: Exploration, outcome: Outcome) -> Verdict:
         """The confirmed columns, nodes in preorder."""
+        self.tree.trim()
         judge, tree = self.judge, self.tree
         doubtful = {d.node for d in judge.doubts}
         good = [

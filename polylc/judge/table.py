@@ -52,6 +52,15 @@ class Table:
             column.append(value)
         return len(self.parent) - 1
 
+    def trim(self) -> None:
+        """Drop a last node, or last regions, that an interrupt left incomplete."""
+        nodes: tuple[list[Any], ...] = (self.parent, self.neuron, self.side, self.known, self.ones)
+        regions: tuple[list[Any], ...] = (self.leaf, self.pattern, self.point)
+        for columns in (nodes, regions):
+            count = min(map(len, columns))
+            for column in columns:
+                del column[count:]
+
     def path(self, node: int) -> list[int]:
         """Nodes from below the root down to `node`."""
         line = []
