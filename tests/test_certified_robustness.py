@@ -6,7 +6,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from nets import l1_net, quarter_net, random_net, sliver_nets, small_nets
 from oracles import clip_regions, value
