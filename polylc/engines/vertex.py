@@ -24,6 +24,7 @@ from polylc.network.patterns import words
 
 MOST_DIMENSION = 5
 CHUNK_REGIONS, CHUNK_CLAIMS = 8192, 1 << 17
+CELL_ROOM, CUT_ROOM = 4096, 256  # vertices to begin with, on the stack and of one cell
 SLICE = 0.03  # seconds that the compiled search runs between two looks at limits and signals
 
 
@@ -47,13 +48,11 @@ class VertexEngine:
         self._dim = (0,) * domain.dimension
         self._net: Net = flatten(network)
         self._forms: Forms = start_forms(self._net, domain.basis * domain.half, domain.middle, domain.rounding, words(network.neurons))
-        widest = max([network.inputs, *network.widths])
         k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * network.neurons)
-        self._cells, self._scratch = _room_for_cells(k, 4096), _room_for_cut(k, 256, max([network.inputs, *network.widths]))
+        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, max(network.inputs, *network.widths, 0))
         self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
         self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
         self._columns: list[tuple[np.ndarray, ...]] = []
-        self._taken = 0  # nodes in `_columns`
         self._sending = False
         self.done = 0.0
         self._start()
@@ -62,9 +61,10 @@ class VertexEngine:
         """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
         try:
             outcome = self._explore(limits or Limits(), progress)
+            self._flush()
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
-        self._flush()
+            self._flush()
         parent, neuron, side, bits, unit, leaf = (np.concatenate(column) for column in zip(*self._columns, strict=True))
         at = self._at
         stats = {
@@ -137,10 +137,12 @@ class VertexEngine:
         """Take the columns that are new, and hand them over; claims below which no region is known yet wait."""
         at, out = self._at, self._out
         first, done, claims = int(at[kernel.TOTAL_NODES]), int(at[kernel.TOTAL_REGIONS]), int(at[kernel.READY])
-        if first != self._taken:  # taken before, and then came an interrupt
+        if first != sum(len(columns[0]) for columns in self._columns):  # taken before, and then came an interrupt
             return
         nodes, regions = int(at[kernel.NODES]), int(at[kernel.REGIONS])
-        columns = tuple(c[:nodes].copy() for c in (out.parent, out.neuron, out.side)) + tuple(c[:regions].copy() for c in (out.bits, out.unit, out.leaf))
+        columns = tuple(c[:nodes].copy() for c in (out.parent, out.neuron, out.side)) + tuple(
+            c[:regions].copy() for c in (out.bits, out.unit, out.leaf)
+        )
         entries = int(at[kernel.READY_ENTRIES])
         said = Claims(
             out.claim_node[:claims].copy(),
@@ -151,7 +153,6 @@ class VertexEngine:
             out.multiplier[:entries].copy(),
         )
         self._columns.append(columns)
-        self._taken += nodes
         kernel.begin_chunk(out, at)
         if self._sink is None or not regions or self._sending:  # still sending: an interrupt fell into the chunk before
             return

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from polylc.engines.vertex_forms import Forms, Net, compose, decide
-from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, value_at
+from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, owner, value_at
 
 Array = np.ndarray
 
@@ -69,7 +69,7 @@ def _claim(dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array
         facet = cells.facet[where * n + k]
         if facet < 2 * n:
             continue
-        u = begin + np.int64(np.uint64(cells.edge[where * n + k]) // np.uint64(n))
+        u = begin + owner(cells.edge[where * n + k], n)
         wall = net.first[1] + facet - 2 * n
         gain = sign * value_at(dim, form, column, x, u) - least
         rise = forms.sign[wall] * value_at(dim, form, wall, x, u)
@@ -93,7 +93,19 @@ def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int)
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _enter(
-    dim: tuple, net: Net, forms: Forms, cells: Cells, scratch: Scratch, out: Out, at: Array, claims: bool, opens: Array, begin: int, count: int, layer: int, node: int
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    scratch: Scratch,
+    out: Out,
+    at: Array,
+    claims: bool,
+    opens: Array,
+    begin: int,
+    count: int,
+    layer: int,
+    node: int,
 ) -> int:
     """Decide the neurons of a layer by intervals and at the vertices; the number left open, written to `opens`."""
     n = len(dim)

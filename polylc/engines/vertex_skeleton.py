@@ -74,7 +74,12 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                 low[i] = t if t < low[i] else low[i]
                 high[i] = t if t > high[i] else high[i]
         else:
-            a0, a1, a2, a3 = form[0, first : first + many], form[1, first : first + many], form[2, first : first + many], form[3, first : first + many]
+            a0, a1, a2, a3 = (
+                form[0, first : first + many],
+                form[1, first : first + many],
+                form[2, first : first + many],
+                form[3, first : first + many],
+            )
             x0, x1, x2, x3 = x[p], x[p + 1], x[p + 2], x[p + 3]
             if n == 4:
                 for i in range(many):
@@ -89,11 +94,17 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                     high[i] = t if t > high[i] else high[i]
 
 
+@njit(cache=True, error_model="numpy")
+def owner(slot: int, n: int) -> int:
+    """The vertex of a slot."""
+    return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
+
+
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)
-    t = form[n, column]
+    t: float = form[n, column]
     for k in range(n):
         t += form[k, column] * x[vertex * n + k]
     return t
@@ -109,7 +120,6 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
         Numbers of vertices.
     """
     n = len(dim)
-    un = np.uint64(n)
     x, facets, edge = cells.x, cells.facet, cells.edge
     value, place, number, cut, link = scratch.value, scratch.place, scratch.number, scratch.cut, scratch.link
     base = begin * n
@@ -124,7 +134,7 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
     for v in range(count):
         if place[v] >= 0:
             for k in range(n):
-                if place[np.int64(np.uint64(edge[base + v * n + k]) // un)] < 0:
+                if place[owner(edge[base + v * n + k], n)] < 0:
                     number[v * n + k] = cuts
                     cut[cuts] = v * n + k
                     cuts += 1
@@ -134,15 +144,15 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
     lower = upper + (above + cuts) * n
     for e in range(cuts):
         slot = cut[e]
-        v = np.int64(np.uint64(slot) // un)
+        v = owner(slot, n)
         k = slot - v * n
         for j in range(n):  # along the polygon that edges k and j of v span, to where it is cut again
             if j == k or link[e * n + j] >= 0:
                 continue
             here, out, other = v, j, k
             while True:
-                far = np.int64(edge[base + here * n + out])
-                there = np.int64(np.uint64(far) // un)
+                far = int(edge[base + here * n + out])
+                there = owner(far, n)
                 if place[there] < 0:
                     break
                 leaves = facets[base + here * n + other]
@@ -154,8 +164,8 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
             partner = number[here * n + out]
             link[e * n + j] = partner * n + other
             link[partner * n + other] = e * n + j
-        far = np.int64(edge[base + slot])
-        u = np.int64(np.uint64(far) // un)
+        far = int(edge[base + slot])
+        u = owner(far, n)
         t = value[v] / (value[v] - value[u])
         p, m = upper + (above + e) * n, lower + (below + e) * n
         for j in range(n):
@@ -172,7 +182,7 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
         edge[m + k] = (-1 - place[u]) * n + (far - u * n)
     for e in range(cuts):
         slot = cut[e]
-        v = np.int64(np.uint64(slot) // un)
+        v = owner(slot, n)
         p, m = upper + (above + e) * n, lower + (below + e) * n
         for j in range(n):
             if j != slot - v * n:
@@ -185,8 +195,8 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
         for k in range(n):
             x[p + k] = x[q + k]
             facets[p + k] = facets[q + k]
-            far = np.int64(edge[q + k])
-            u = np.int64(np.uint64(far) // un)
+            far = int(edge[q + k])
+            u = owner(far, n)
             j = far - u * n
             if over:
                 edge[p + k] = place[u] * n + j if place[u] >= 0 else (above + number[v * n + k]) * n + k
