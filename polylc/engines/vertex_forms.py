@@ -16,6 +16,7 @@ from polylc.network.compose import TINY, UNIT, embedding
 from polylc.network.form import Network
 
 Array = np.ndarray
+MOST_FLIPS = 64
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
 
 
@@ -25,6 +26,7 @@ class Net(NamedTuple):
     first: Array  # (L + 2,) first column of the input and of each layer, and the number of columns
     term: Array  # (L + 1,) layer l has the terms term[l]:term[l + 1]
     source: Array  # (terms,) 0 is the input, l + 1 the hidden layer l
+    place: Array  # (terms + 1,) where the sources of a term begin in a list of all terms' sources
     begin: Array  # (terms,) where the weights of a term begin
     weight: Array  # transposed matrices, one behind the other
     bias: Array  # (columns,) 0 for the input
@@ -44,6 +46,10 @@ class Forms(NamedTuple):
     sign: Array  # (columns,) +1 or -1
     node: Array  # (columns,) node of the path whose half-space the neuron is
     words: Array  # packed pattern
+    version: Array  # (L + 1,) how often the forms of the input and of each layer have changed
+    seen: Array  # (terms,) version of the source when its term was added
+    used: Array  # (sources of all terms,) slopes with which it was added
+    flips: Array  # (L,) changes of bits since the forms were composed anew
 
 
 def flatten(network: Network) -> Net:
@@ -58,6 +64,7 @@ def flatten(network: Network) -> Net:
         first,
         np.cumsum([0, *(len(each) for each in terms)]).astype(np.int64),
         np.array([s for s, _ in flat], dtype=np.int64),
+        np.cumsum([0, *(len(w) for _, w in flat)]).astype(np.int64),
         np.cumsum([0, *(w.size for _, w in flat)]).astype(np.int64),
         np.concatenate([none, *(w.ravel() for _, w in flat)]),
         np.concatenate([zero, *(layer.affine.bias for layer in network.layers)]),
@@ -74,11 +81,14 @@ def start_forms(net: Net, basis: Array, middle: Array, rounding: Array, words: i
     form, noise = np.zeros((basis.shape[1] + 1, columns)), np.zeros(columns)
     form[:, :inputs] = embedding(basis, middle).T
     noise[:inputs] = rounding
-    whole = [np.zeros(columns, dtype=np.int64) for _ in range(2)]
-    return Forms(form, noise, np.zeros(columns), np.ones(columns), whole[0], whole[1], np.zeros(words, dtype=np.uint64))
+    layers, terms = len(net.length), len(net.source)
+    whole = [np.zeros(size, dtype=np.int64) for size in (columns, columns, layers + 1, terms, layers)]
+    sign, node, version, seen, flips = whole
+    pattern, used = np.zeros(words, dtype=np.uint64), np.zeros(int(net.place[-1]))
+    return Forms(form, noise, np.zeros(columns), np.ones(columns), sign, node, pattern, version, seen, used, flips)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always")
 def decide(net: Net, forms: Forms, column: int, above: bool) -> None:
     """Note the sign of a neuron on the current cell."""
     neuron = column - net.first[1]
@@ -93,70 +103,123 @@ def decide(net: Net, forms: Forms, column: int, above: bool) -> None:
         forms.words[neuron >> 6] &= ~bit
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def compose(dim: tuple, net: Net, forms: Forms, live: Array, layer: int) -> None:
-    """Forms of a layer from those of its sources, with the bound on rounding of `network.compose.rounding`."""
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def compose(dim: tuple, net: Net, forms: Forms, live: Array, factor: Array, layer: int) -> None:
+    """Forms of a layer from those of its sources, with a bound on rounding as that of `network.compose.rounding`.
+
+    Where the sources' forms are those of the last time and few of their bits have changed, the forms are updated. Each update
+    adds to the bound on rounding; after `MOST_FLIPS` changes the forms are composed anew.
+    """
     n = len(dim)
-    form, noise, slope, weight = forms.form, forms.noise, forms.slope, net.weight
+    form, noise = forms.form, forms.noise
     first, end = net.first[layer + 1], net.first[layer + 2]
-    m = end - first
-    unit = 2.0 * (net.length[layer] + 2) * UNIT
-    for k in range(n):
-        form[k, first:end] = 0.0
-    for i in range(first, end):
-        form[n, i] = net.bias[i]
-        noise[i] = unit * abs(net.bias[i])
-    normal = net.normal[layer]
-    doubt = noise[first:end]
+    flips = 0
+    active = 0
+    same = forms.version[layer + 1] > 0
     for t in range(net.term[layer], net.term[layer + 1]):
         source = net.source[t]
+        same = same and forms.seen[t] == forms.version[source]
+        used = forms.used[net.place[t] : net.place[t + 1]]
+        start = net.first[source]
+        for j in range(len(used)):
+            flips += used[j] != forms.slope[start + j]
+            active += forms.slope[start + j] != 0.0
+    update = same and 2 * flips < active and forms.flips[layer] + flips <= MOST_FLIPS
+    unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT
+    if update:
+        forms.flips[layer] += flips
+        for k in range(n + 1):
+            for i in range(first, end):
+                noise[i] += unit * abs(form[k, i])
+    else:
+        forms.flips[layer] = 0
+        form[:n, first:end] = 0.0
+        for i in range(first, end):
+            form[n, i] = net.bias[i]
+            noise[i] = unit * abs(net.bias[i])
+    normal = net.normal[layer]
+    for t in range(net.term[layer], net.term[layer + 1]):
+        source = net.source[t]
+        used = forms.used[net.place[t] : net.place[t + 1]]
         start = net.first[source]
         many = 0
-        for j in range(start, net.first[source + 1]):
-            if slope[j] != 0.0:
+        for j in range(len(used)):
+            change = forms.slope[start + j] - (used[j] if update else 0.0)
+            used[j] = forms.slope[start + j]
+            if change != 0.0:
                 live[many] = j
+                factor[many] = change
                 many += 1
-        for q in range(0, many, 4):
-            last = min(4, many - q)
-            j0 = live[q]
-            j1, j2, j3 = live[q + min(1, last - 1)], live[q + min(2, last - 1)], live[q + min(3, last - 1)]
-            s0 = slope[j0]
-            s1 = slope[j1] if last > 1 else 0.0
-            s2 = slope[j2] if last > 2 else 0.0
-            s3 = slope[j3] if last > 3 else 0.0
-            b0, b1 = net.begin[t] + (j0 - start) * m, net.begin[t] + (j1 - start) * m
-            b2, b3 = net.begin[t] + (j2 - start) * m, net.begin[t] + (j3 - start) * m
-            w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
-            z0 = z1 = z2 = z3 = 0.0
-            for k in range(n + 1):
-                p0, p1, p2, p3 = s0 * form[k, j0], s1 * form[k, j1], s2 * form[k, j2], s3 * form[k, j3]
-                z0 += abs(p0)
-                z1 += abs(p1)
-                z2 += abs(p2)
-                z3 += abs(p3)
-                row = form[k, first:end]
-                for i in range(m):
-                    row[i] += w0[i] * p0 + w1[i] * p1 + w2[i] * p2 + w3[i] * p3
-            e0, e1 = _scaled_noise(n, noise[j0], z0, s0), _scaled_noise(n, noise[j1], z1, s1)
-            e2, e3 = _scaled_noise(n, noise[j2], z2, s2), _scaled_noise(n, noise[j3], z3, s3)
-            normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
-            p0, p1, p2, p3 = e0 + unit * z0, e1 + unit * z1, e2 + unit * z2, e3 + unit * z3
-            for i in range(m):
-                doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
-    factor = 1.0 + 8.0 * (net.length[layer] + n + 9) * UNIT
+        forms.seen[t] = forms.version[source]
+        normal = _add_term(dim, form, noise, net.weight, net.begin[t], live, factor, many, start, first, end, unit) and normal
+    forms.version[layer + 1] += 1
+    scale = 1.0 + 8.0 * (net.length[layer] + n + 9) * UNIT
     lost = 16.0 * (net.length[layer] + 2) * (n + 3) * TINY
-    for i in range(m):
-        doubt[i] *= factor
-        if doubt[i] > 0 or not normal:
-            doubt[i] += lost
+    for i in range(first, end):
+        noise[i] *= scale
+        if noise[i] > 0 or not normal:
+            noise[i] += lost
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def _add_term(
+    dim: tuple,
+    form: Array,
+    noise: Array,
+    weight: Array,
+    begin: int,
+    live: Array,
+    factor: Array,
+    many: int,
+    start: int,
+    first: int,
+    end: int,
+    unit: float,
+) -> bool:
+    """Add weight[:, j] * factor * form of source j to the forms of a layer, over `live` sources j, four at a time.
+
+    Returns
+    -------
+    bool
+        Whether all products are zero or far from underflow.
+    """
+    n = len(dim)
+    m = end - first
+    doubt = noise[first:end]
+    normal = True
+    for q in range(many, many + 3):  # fill the last four up with nothing
+        live[q] = live[max(many - 1, 0)]
+        factor[q] = 0.0
+    for q in range(0, many, 4):
+        j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
+        s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
+        b0, b1, b2, b3 = begin + j0 * m, begin + j1 * m, begin + j2 * m, begin + j3 * m
+        w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
+        z0 = z1 = z2 = z3 = 0.0
+        for k in range(n + 1):
+            p0, p1, p2, p3 = s0 * form[k, start + j0], s1 * form[k, start + j1], s2 * form[k, start + j2], s3 * form[k, start + j3]
+            z0 += abs(p0)
+            z1 += abs(p1)
+            z2 += abs(p2)
+            z3 += abs(p3)
+            row = form[k, first:end]
+            for i in range(m):
+                row[i] += w0[i] * p0 + w1[i] * p1 + w2[i] * p2 + w3[i] * p3
+        e0, e1 = _scaled_noise(n, noise[start + j0], z0, s0), _scaled_noise(n, noise[start + j1], z1, s1)
+        e2, e3 = _scaled_noise(n, noise[start + j2], z2, s2), _scaled_noise(n, noise[start + j3], z3, s3)
+        normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
+        p0, p1, p2, p3 = e0 + unit * z0, e1 + unit * z1, e2 + unit * z2, e3 + unit * z3
+        for i in range(m):
+            doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
+    return normal
+
+
+@njit(cache=True, error_model="numpy", _nrt=False)
 def _far(size: float) -> bool:
     return size == 0.0 or size >= SMALL
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", _nrt=False)
 def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
     """As `compose.scaled_error`; `size` is the length of the form that is scaled already."""
     if slope == 0.0:

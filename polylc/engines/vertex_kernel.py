@@ -49,7 +49,7 @@ class Out(NamedTuple):
     multiplier: Array
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, inline="always")
 def _claim(dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int, column: int, sign: int) -> None:
     """Claim sign * z >= 0 on a cell, with the multipliers that its least vertex gives.
 
@@ -81,7 +81,7 @@ def _claim(dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array
     _put_claim(net, out, at, node, column, sign)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always")
 def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int) -> None:
     c = at[CLAIMS]
     out.claim_node[c] = node
@@ -91,7 +91,7 @@ def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int)
     at[CLAIMS] = c + 1
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, inline="always")
 def _enter(
     dim: tuple,
     net: Net,
@@ -111,7 +111,7 @@ def _enter(
     n = len(dim)
     form, noise = forms.form, forms.noise
     first, end = net.first[layer + 1], net.first[layer + 2]
-    compose(dim, net, forms, scratch.live, layer)
+    compose(dim, net, forms, scratch.live, scratch.factor, layer)
     low, high = scratch.low, scratch.high
     extremes(dim, form, first, end - first, cells.x, begin, count, low, high)
     many = 0
@@ -140,7 +140,7 @@ def _enter(
     return many
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always")
 def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     """The sign of a neuron that does not show both; the larger side where both are thinner than what counts."""
     if high > threshold:
@@ -150,7 +150,7 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     return high > doubt and high + low > 0.0
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, inline="always")
 def _look(
     dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array, claims: bool, opens: Array, many: int, begin: int, count: int, node: int
 ) -> tuple[int, int]:
@@ -190,7 +190,7 @@ def _look(
     return left, best
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always")
 def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int) -> None:
     """A cell all of whose neurons are decided."""
     n = len(dim)
@@ -209,7 +209,7 @@ def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: 
     at[READY_ENTRIES] = at[ENTRIES]
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, inline="always")
 def _split(
     dim: tuple, net: Net, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
 ) -> None:
@@ -218,7 +218,20 @@ def _split(
     begin, count, layer, start, many, node = frame
     for v in range(count):
         scratch.value[v] = value_at(dim, forms.form, best, cells.x, begin + v)
-    above, below = cut_cell(dim, cells, scratch, begin, count, 2 * n + best - net.first[1])
+    above, below = cut_cell(
+        dim,
+        cells.x,
+        cells.facet,
+        cells.edge,
+        scratch.value,
+        scratch.place,
+        scratch.number,
+        scratch.cut,
+        scratch.link,
+        begin,
+        count,
+        2 * n + best - net.first[1],
+    )
     left = 0
     for q in range(start, start + many):
         if stack.open[q] != best:
@@ -240,7 +253,7 @@ def _split(
     at[HEIGHT] = height + 2
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def advance(
     dim: tuple,
     net: Net,
@@ -296,7 +309,7 @@ def advance(
     return SPENT
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", _nrt=False)
 def begin_chunk(out: Out, at: Array) -> None:
     """Forget what was handed over; claims that wait for a region below them stay."""
     first, entry = at[READY], at[READY_ENTRIES]

@@ -39,10 +39,11 @@ class Scratch(NamedTuple):
     link: Array  # (vertices n n,) slots of new vertices: how they are joined
     low: Array  # (width,)
     high: Array  # (width,)
-    live: Array  # (width,)
+    live: Array  # (width + 3,) sources that have a part in a layer
+    factor: Array  # (width + 3,)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: int, count: int, low: Array, high: Array) -> None:
     """Least and largest value of forms first..first + many at the vertices of a cell.
 
@@ -94,13 +95,13 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                     high[i] = t if t > high[i] else high[i]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always")
 def owner(slot: int, n: int) -> int:
     """The vertex of a slot."""
     return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, inline="always")
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)
@@ -110,9 +111,22 @@ def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> flo
     return t
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int, facet: int) -> tuple[int, int]:
-    """Cut a cell by scratch.value >= 0; both parts are written behind it, the upper first.
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def cut_cell(
+    dim: tuple,
+    x: Array,
+    facets: Array,
+    edge: Array,
+    value: Array,
+    place: Array,
+    number: Array,
+    cut: Array,
+    link: Array,
+    begin: int,
+    count: int,
+    facet: int,
+) -> tuple[int, int]:
+    """Cut a cell by value >= 0; both parts are written behind it, the upper first.
 
     Returns
     -------
@@ -120,8 +134,6 @@ def cut_cell(dim: tuple, cells: Cells, scratch: Scratch, begin: int, count: int,
         Numbers of vertices.
     """
     n = len(dim)
-    x, facets, edge = cells.x, cells.facet, cells.edge
-    value, place, number, cut, link = scratch.value, scratch.place, scratch.number, scratch.cut, scratch.link
     base = begin * n
     above = below = cuts = 0
     for v in range(count):
