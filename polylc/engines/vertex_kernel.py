@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from polylc.engines.vertex_forms import Forms, Net, compose, decide
-from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, owner, value_at
+from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, owner, sizes, value_at
 
 Array = np.ndarray
 
@@ -102,38 +102,37 @@ def _enter(
     at: Array,
     claims: bool,
     opens: Array,
+    place: int,
     begin: int,
     count: int,
     layer: int,
     node: int,
 ) -> int:
-    """Decide the neurons of a layer by intervals and at the vertices; the number left open, written to `opens`."""
+    """Decide the neurons of a layer by intervals and at the vertices; the number left open, written to `opens` from `place` on."""
     n = len(dim)
     form, noise = forms.form, forms.noise
     first, end = net.first[layer + 1], net.first[layer + 2]
     compose(dim, net, forms, scratch.live, scratch.factor, layer)
-    low, high = scratch.low, scratch.high
+    low, high, spread, length = scratch.low, scratch.high, scratch.spread, scratch.length
     extremes(dim, form, first, end - first, cells.x, begin, count, low, high)
+    sizes(dim, form, first, end - first, spread, length)
     many = 0
-    for c in range(first, end):
-        spread = length = 0.0
-        for k in range(n):
-            spread += abs(form[k, c])
-            length += form[k, c] * form[k, c]
-        most, least, doubt = form[n, c] + spread, form[n, c] - spread, noise[c]
+    for i in range(end - first):
+        c = first + i
+        most, least, doubt = form[n, c] + spread[i], form[n, c] - spread[i], noise[c]
         above = least >= -doubt and most > doubt
         if above or most <= doubt:
             decide(net, forms, c, above)
             if claims:
                 _put_claim(net, out, at, node, c, 1 if above else -1)
             continue
-        threshold = max(SLIVER * np.sqrt(length), doubt)
+        threshold = max(SLIVER * length[i], doubt)
         forms.threshold[c] = threshold
-        if high[c - first] > threshold and low[c - first] < -threshold:
-            opens[many] = c
+        if high[i] > threshold and low[i] < -threshold:
+            opens[place + many] = c
             many += 1
             continue
-        above = _side(low[c - first], high[c - first], threshold, doubt)
+        above = _side(low[i], high[i], threshold, doubt)
         decide(net, forms, c, above)
         if claims:
             _claim(dim, net, forms, cells, out, at, begin, count, node, c, 1 if above else -1)
@@ -152,7 +151,19 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
 
 @njit(cache=True, inline="always")
 def _look(
-    dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array, claims: bool, opens: Array, many: int, begin: int, count: int, node: int
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    out: Out,
+    at: Array,
+    claims: bool,
+    opens: Array,
+    place: int,
+    many: int,
+    begin: int,
+    count: int,
+    node: int,
 ) -> tuple[int, int]:
     """Decide open neurons at the vertices; those left are written behind the list.
 
@@ -167,7 +178,7 @@ def _look(
     left, best, score = 0, -1, -1
     at[VALUES] += many * count
     for q in range(many):
-        c = opens[q]
+        c = opens[place + q]
         low, high, over = np.inf, -np.inf, 0
         for v in range(begin, begin + count):
             t = value_at(dim, form, c, x, v)
@@ -176,7 +187,7 @@ def _look(
             over += t >= 0.0
         threshold = forms.threshold[c]
         if high > threshold and low < -threshold:
-            opens[many + left] = c
+            opens[place + many + left] = c
             left += 1
             even = min(over, count - over)
             if even > score:
@@ -295,7 +306,7 @@ def advance(
         while True:
             best = -1
             if many > 0:
-                left, best = _look(dim, net, forms, cells, out, at, claims, stack.open[start:], many, begin, count, node)
+                left, best = _look(dim, net, forms, cells, out, at, claims, stack.open, start, many, begin, count, node)
                 start, many = start + many, left
             if best >= 0:
                 _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
@@ -305,7 +316,7 @@ def advance(
                 _region(dim, forms, cells, out, at, begin, count, node)
                 done[0] += share
                 break
-            many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open[start:], begin, count, layer, node)
+            many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
     return SPENT
 
 

@@ -13,6 +13,7 @@ The dimension is the length of the tuple `dim`: a constant for the compiler, whi
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,8 @@ class Scratch(NamedTuple):
     link: Array  # (vertices n n,) slots of new vertices: how they are joined
     low: Array  # (width,)
     high: Array  # (width,)
+    spread: Array  # (width,)
+    length: Array  # (width,)
     live: Array  # (width + 3,) sources that have a part in a layer
     factor: Array  # (width + 3,)
 
@@ -93,6 +96,21 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                     t = c[i] + a0[i] * x0 + a1[i] * x1 + a2[i] * x2 + a3[i] * x3 + a4[i] * x4
                     low[i] = t if t < low[i] else low[i]
                     high[i] = t if t > high[i] else high[i]
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length: Array) -> None:
+    """For forms first..first + many, the sum of the sizes of their coefficients, and their Euclidean length."""
+    n = len(dim)
+    spread[:many] = 0.0
+    length[:many] = 0.0
+    for k in range(n):
+        a = form[k, first : first + many]
+        for i in range(many):
+            spread[i] += abs(a[i])
+            length[i] += a[i] * a[i]
+    for i in range(many):
+        length[i] = math.sqrt(length[i])
 
 
 @njit(cache=True, inline="always")
