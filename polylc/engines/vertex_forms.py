@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from polylc.network.compose import TINY, UNIT, embedding
+from polylc.network.compose import UNIT, embedding
 from polylc.network.form import Network
 
 Array = np.ndarray
 MOST_FLIPS = 64
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
+LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
 
 
 class Net(NamedTuple):
@@ -113,52 +114,54 @@ def compose(dim: tuple, net: Net, forms: Forms, live: Array, factor: Array, laye
     n = len(dim)
     form, noise = forms.form, forms.noise
     first, end = net.first[layer + 1], net.first[layer + 2]
-    flips = 0
-    active = 0
+    doubt, bias = noise[first:end], net.bias[first:end]
+    flips = active = 0
     same = forms.version[layer + 1] > 0
     for t in range(net.term[layer], net.term[layer + 1]):
         source = net.source[t]
         same = same and forms.seen[t] == forms.version[source]
         used = forms.used[net.place[t] : net.place[t + 1]]
-        start = net.first[source]
+        slope = forms.slope[net.first[source] : net.first[source + 1]]
         for j in range(len(used)):
-            flips += used[j] != forms.slope[start + j]
-            active += forms.slope[start + j] != 0.0
+            flips += used[j] != slope[j]
+            active += slope[j] != 0.0
     update = same and 2 * flips < active and forms.flips[layer] + flips <= MOST_FLIPS
     unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT
     if update:
         forms.flips[layer] += flips
         for k in range(n + 1):
-            for i in range(first, end):
-                noise[i] += unit * abs(form[k, i])
+            row = form[k, first:end]
+            for i in range(len(row)):
+                doubt[i] += unit * abs(row[i])
     else:
         forms.flips[layer] = 0
-        form[:n, first:end] = 0.0
-        for i in range(first, end):
-            form[n, i] = net.bias[i]
-            noise[i] = unit * abs(net.bias[i])
+        for k in range(n):
+            form[k, first:end] = 0.0
+        row = form[n, first:end]
+        for i in range(len(row)):
+            row[i] = bias[i]
+            doubt[i] = unit * abs(bias[i])
     normal = net.normal[layer]
     for t in range(net.term[layer], net.term[layer + 1]):
         source = net.source[t]
-        used = forms.used[net.place[t] : net.place[t + 1]]
         start = net.first[source]
+        used = forms.used[net.place[t] : net.place[t + 1]]
+        slope = forms.slope[start : net.first[source + 1]]
         many = 0
         for j in range(len(used)):
-            change = forms.slope[start + j] - (used[j] if update else 0.0)
-            used[j] = forms.slope[start + j]
+            change = slope[j] - (used[j] if update else 0.0)
             if change != 0.0:
                 live[many] = j
                 factor[many] = change
                 many += 1
+            used[j] = slope[j]
         forms.seen[t] = forms.version[source]
         normal = _add_term(dim, form, noise, net.weight, net.begin[t], live, factor, many, start, first, end, unit) and normal
     forms.version[layer + 1] += 1
     scale = 1.0 + 8.0 * (net.length[layer] + n + 9) * UNIT
-    lost = 16.0 * (net.length[layer] + 2) * (n + 3) * TINY
-    for i in range(first, end):
-        noise[i] *= scale
-        if noise[i] > 0 or not normal:
-            noise[i] += lost
+    never = 0.0 if normal else LOST
+    for i in range(len(doubt)):
+        doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 else never
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
@@ -197,12 +200,21 @@ def _add_term(
         w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
         z0 = z1 = z2 = z3 = 0.0
         for k in range(n + 1):
+            z0 += abs(s0 * form[k, start + j0])
+            z1 += abs(s1 * form[k, start + j1])
+            z2 += abs(s2 * form[k, start + j2])
+            z3 += abs(s3 * form[k, start + j3])
+        for k in range(0, n, 2):  # two rows at a time, for the sake of loads
             p0, p1, p2, p3 = s0 * form[k, start + j0], s1 * form[k, start + j1], s2 * form[k, start + j2], s3 * form[k, start + j3]
-            z0 += abs(p0)
-            z1 += abs(p1)
-            z2 += abs(p2)
-            z3 += abs(p3)
-            row = form[k, first:end]
+            q0, q1, q2, q3 = s0 * form[k + 1, start + j0], s1 * form[k + 1, start + j1], s2 * form[k + 1, start + j2], s3 * form[k + 1, start + j3]
+            row, other = form[k, first:end], form[k + 1, first:end]
+            for i in range(m):
+                x0, x1, x2, x3 = w0[i], w1[i], w2[i], w3[i]
+                row[i] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
+                other[i] += x0 * q0 + x1 * q1 + x2 * q2 + x3 * q3
+        if n % 2 == 0:
+            p0, p1, p2, p3 = s0 * form[n, start + j0], s1 * form[n, start + j1], s2 * form[n, start + j2], s3 * form[n, start + j3]
+            row = form[n, first:end]
             for i in range(m):
                 row[i] += w0[i] * p0 + w1[i] * p1 + w2[i] * p2 + w3[i] * p3
         e0, e1 = _scaled_noise(n, noise[start + j0], z0, s0), _scaled_noise(n, noise[start + j1], z1, s1)
@@ -227,4 +239,4 @@ def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
     if abs(slope) == 1.0:
         return noise
     product = abs(slope) * (noise * (1 + 4 * UNIT)) + 2 * UNIT * size * (1 + 4 * UNIT)
-    return product * (1 + 4 * (n + 9) * UNIT) + 4 * (n + 3) * TINY
+    return product * (1 + 4 * (n + 9) * UNIT) + LOST

@@ -7,6 +7,9 @@ that shares its vertices out most evenly, and both parts come onto the stack.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +22,8 @@ Array = np.ndarray
 
 SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
 DONE, SPENT, FULL, SHORT = range(4)  # why `advance` came back
-HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES = range(12)  # of `at`
-COUNTERS = 12
+HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES, SOURCES = range(13)  # of `at`
+COUNTERS = 13
 BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE = range(8)  # of a frame
 
 
@@ -264,60 +267,73 @@ def _split(
     at[HEIGHT] = height + 2
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-def advance(
-    dim: tuple,
-    net: Net,
-    forms: Forms,
-    cells: Cells,
-    scratch: Scratch,
-    stack: Stack,
-    out: Out,
-    at: Array,
-    done: Array,
-    claims: bool,
-    most_regions: int,
-    budget: int,
-) -> int:
-    """Process cells; why it came back."""
-    n = len(dim)
-    layers = len(net.first) - 2
-    neurons = len(net.bias) - net.first[1]
-    room = len(cells.x) // n
-    for _ in range(budget):
-        top = at[HEIGHT] - 1
-        if top < 0:
-            return DONE
-        if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
-            return FULL
-        if claims and at[CLAIMS] + neurons > len(out.claim_node):
-            return FULL
-        f = stack.frame[top]
-        begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
-        if count > len(scratch.value) or begin + count * (n + 2) > room:
-            return SHORT
-        at[HEIGHT] = top
-        at[PROCESSED] += 1
-        at[LARGEST] = max(at[LARGEST], count)
-        if column >= 0:
-            decide(net, forms, column, f[SIDE] == 1)
-            forms.node[column] = node
-        share = stack.share[top]
-        while True:
-            best = -1
-            if many > 0:
-                left, best = _look(dim, net, forms, cells, out, at, claims, stack.open, start, many, begin, count, node)
-                start, many = start + many, left
-            if best >= 0:
-                _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
-                break
-            layer += 1
-            if layer == layers:
-                _region(dim, forms, cells, out, at, begin, count, node)
-                done[0] += share
-                break
-            many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
-    return SPENT
+def _search(sources: int) -> Callable[..., int]:
+    """The function `advance`.
+
+    numba keeps compiled code until the file of the function changes, whatever becomes of the functions that it calls; the
+    values that a function closes over are part of the key. So `sources` stands for all the files.
+    """
+
+    @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+    def advance(
+        dim: tuple,
+        net: Net,
+        forms: Forms,
+        cells: Cells,
+        scratch: Scratch,
+        stack: Stack,
+        out: Out,
+        at: Array,
+        done: Array,
+        claims: bool,
+        most_regions: int,
+        budget: int,
+    ) -> int:
+        """Process cells; why it came back."""
+        at[SOURCES] = sources
+        n = len(dim)
+        layers = len(net.first) - 2
+        neurons = len(net.bias) - net.first[1]
+        room = len(cells.x) // n
+        for _ in range(budget):
+            top = at[HEIGHT] - 1
+            if top < 0:
+                return DONE
+            if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
+                return FULL
+            if claims and at[CLAIMS] + neurons > len(out.claim_node):
+                return FULL
+            f = stack.frame[top]
+            begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
+            if count > len(scratch.value) or begin + count * (n + 2) > room:
+                return SHORT
+            at[HEIGHT] = top
+            at[PROCESSED] += 1
+            at[LARGEST] = max(at[LARGEST], count)
+            if column >= 0:
+                decide(net, forms, column, f[SIDE] == 1)
+                forms.node[column] = node
+            share = stack.share[top]
+            while True:
+                best = -1
+                if many > 0:
+                    left, best = _look(dim, net, forms, cells, out, at, claims, stack.open, start, many, begin, count, node)
+                    start, many = start + many, left
+                if best >= 0:
+                    _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
+                    break
+                layer += 1
+                if layer == layers:
+                    _region(dim, forms, cells, out, at, begin, count, node)
+                    done[0] += share
+                    break
+                many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
+        return SPENT
+
+    return advance  # type: ignore[no-any-return]
+
+
+advance = _search(zlib.crc32(b"".join((Path(__file__).parent / f"vertex_{name}.py").read_bytes() for name in ("forms", "kernel", "skeleton"))))
 
 
 @njit(cache=True, error_model="numpy", _nrt=False)
