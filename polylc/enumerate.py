@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from polylc.complex.regions import Complex
-from polylc.engines.tree import ChunkSink, Exploration, Limits, Progress
+from polylc.engines.tree import ChunkSink, Engine, Exploration, Limits, Progress
 from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
-ENGINES = ("auto", "lp")
+ENGINES = ("auto", "lp", "vertex")
+VERTEX_DIMENSION = 5  # from there on cells have too many vertices
 
 
 def check_engine(name: str) -> str:
@@ -25,8 +26,16 @@ def check_engine(name: str) -> str:
 
 
 def choose_engine(name: str, domain: Neighbourhood) -> str:
-    """The engine that `name` stands for on this neighbourhood."""
-    return "lp" if check_engine(name) == "auto" else name
+    """The engine that `name` stands for on this neighbourhood.
+
+    Raises
+    ------
+    UsageError
+        If that engine does not reach its dimension.
+    """
+    if check_engine(name) == "vertex" and domain.dimension > VERTEX_DIMENSION:
+        raise UsageError(f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto or lp")
+    return "lp" if name == "auto" else name
 
 
 def enumerate_regions(
@@ -44,9 +53,22 @@ def enumerate_regions(
     complex : Complex
     found : Exploration
         The decision tree and the engine's counters.
+
+    Raises
+    ------
+    UsageError
+        If the engine is unknown, or does not reach the dimension of the neighbourhood.
     """
+    found = _engine(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
+    return Complex.of(network, domain, found), found
+
+
+def _engine(name: str) -> type[Engine]:
+    """The engine's class, imported only now."""
+    if name == "vertex":
+        from polylc.engines.vertex import VertexEngine
+
+        return VertexEngine
     from polylc.engines.lp import LpEngine
 
-    choose_engine(engine, domain)
-    found = LpEngine(network, domain, sink).explore(limits, progress)
-    return Complex.of(network, domain, found), found
+    return LpEngine

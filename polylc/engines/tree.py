@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -152,6 +153,18 @@ class Exploration:
         return starts, neuron, side
 
 
+class Engine(Protocol):
+    """What every engine offers."""
+
+    name: str
+
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
+        """Prepare to explore a neighbourhood; `sink` receives chunks with claims."""
+
+    def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
+        """Explore until the tree is complete, a limit is reached or the user interrupts."""
+
+
 def check_contract(network: Network, domain: Neighbourhood, found: Exploration) -> None:
     """Raise AssertionError unless `found` keeps the contract's structure (used by the tests of every engine)."""
     if not (found.parent[0] == -1 and (found.parent[1:] < np.arange(1, len(found.parent))).all()):
@@ -170,8 +183,10 @@ def check_contract(network: Network, domain: Neighbourhood, found: Exploration) 
 def join_claims(chunks: Sequence[Claims]) -> Claims:
     """One chunk of several."""
     starts = [np.zeros(1, dtype=np.int64)]
+    total = 0
     for chunk in chunks:
-        starts.append(chunk.starts[1:] + starts[-1][-1])
+        starts.append(chunk.starts[1:] + total)
+        total += int(chunk.starts[-1])
     if not chunks:
         none = np.zeros(0, dtype=np.int32)
         return Claims(none, none, none.astype(np.int8), starts[0], none, np.zeros(0))

@@ -1,0 +1,202 @@
+"""The vertex engine: cells as skeletons of simple polytopes, cut by hyperplanes, for neighbourhoods of low dimension.
+
+Where the lp engine solves a linear program, this one looks at the vertices of the cell: a neuron is decided if it has one sign
+at all of them, and the edges at its least vertex give the multipliers of the claim. The search runs compiled, on flat arrays
+(vertex_kernel.py); what is here feeds it and takes its columns.
+
+As in every engine, tolerances only steer the search. Vertices that coincide, hyperplanes through vertices and neurons that
+vanish are cut as rounding has it; whatever goes wrong so is for the exact judge to find.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from polylc.engines import vertex_kernel as kernel
+from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
+from polylc.engines.vertex_forms import Forms, Net, flatten, start_forms
+from polylc.engines.vertex_skeleton import Cells, Scratch
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.network.form import Network
+from polylc.network.patterns import words
+
+MOST_DIMENSION = 5
+CHUNK_REGIONS, CHUNK_CLAIMS = 8192, 1 << 17
+CELL_ROOM, CUT_ROOM = 4096, 256  # vertices to begin with, on the stack and of one cell
+SLICE = 0.03  # seconds that the compiled search runs between two looks at limits and signals
+
+
+class VertexEngine:
+    """Explores one neighbourhood, of dimension at most `MOST_DIMENSION`, of one network.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+    sink : callable, optional
+        Receives chunks of nodes, regions and claims; without it claims are not recorded.
+    """
+
+    name = "vertex"
+
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
+        if domain.dimension > MOST_DIMENSION:
+            raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
+        self.network, self.domain, self._sink = network, domain, sink
+        self._dim = (0,) * domain.dimension
+        self._net: Net = flatten(network)
+        self._forms: Forms = start_forms(self._net, domain.basis * domain.half, domain.middle, domain.rounding, words(network.neurons))
+        k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * network.neurons)
+        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, max(network.inputs, *network.widths, 0))
+        self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
+        self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
+        self._columns: list[tuple[np.ndarray, ...]] = []
+        self._sending = False
+        self.done = 0.0
+        self._start()
+
+    def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
+        """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
+        try:
+            outcome = self._explore(limits or Limits(), progress)
+            self._flush()
+        except KeyboardInterrupt:
+            outcome = Outcome.INTERRUPTED
+            self._flush()
+        parent, neuron, side, bits, unit, leaf = (np.concatenate(column) for column in zip(*self._columns, strict=True))
+        at = self._at
+        stats = {
+            "cells": int(at[kernel.PROCESSED]),
+            "largest_cell": int(at[kernel.LARGEST]),
+            "vertex_values": int(at[kernel.VALUES]),
+            "nodes": len(parent),
+        }
+        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats)
+
+    def _start(self) -> None:
+        """The whole neighbourhood as the first cell, and node 0."""
+        n, cells, stack, at = len(self._dim), self._cells, self._stack, self._at
+        corner = np.arange(1 << n)[:, None]
+        axis = np.arange(n)
+        up = corner >> axis & 1
+        cells.x[: up.size] = np.where(up, 1.0, -1.0).ravel()
+        cells.facet[: up.size] = (2 * axis + up).ravel()
+        cells.edge[: up.size] = ((corner ^ 1 << axis) * n + axis).ravel()
+        stack.frame[0] = (0, len(corner), -1, 0, 0, -1, -1, 0)
+        stack.share[0] = 1.0
+        self._out.parent[0] = self._out.neuron[0] = self._out.side[0] = -1
+        at[kernel.HEIGHT] = at[kernel.NODES] = 1
+
+    def _explore(self, limits: Limits, progress: Progress | None) -> Outcome:
+        at, out = self._at, self._out
+        budget = 64
+        while at[kernel.HEIGHT] > 0:
+            reached = self._reached(limits)
+            if reached is not None:
+                return reached
+            most = len(out.leaf)
+            if limits.regions is not None:
+                most = min(most, limits.regions - int(at[kernel.TOTAL_REGIONS]))
+            begin = time.monotonic()
+            state = (self._dim, self._net, self._forms, self._cells, self._scratch, self._stack, out, at, self._share)
+            why = kernel.advance(*state, self._sink is not None, most, budget)
+            if why == kernel.SHORT:
+                self._grow()
+            elif why == kernel.FULL:
+                self._flush()
+            elif time.monotonic() - begin < SLICE:
+                budget = min(2 * budget, 1 << 20)
+            else:
+                budget = max(budget // 2, 1)
+            self.done = min(float(self._share[0]), 1.0) if at[kernel.HEIGHT] else 1.0
+            if progress is not None:
+                progress(int(at[kernel.TOTAL_REGIONS] + at[kernel.REGIONS]), self.done)
+        return Outcome.COMPLETE
+
+    def _reached(self, limits: Limits) -> Outcome | None:
+        """The limit that was reached."""
+        if limits.regions is not None and self._at[kernel.TOTAL_REGIONS] + self._at[kernel.REGIONS] >= limits.regions:
+            return Outcome.REGION_LIMIT
+        if limits.deadline is not None and time.monotonic() > limits.deadline:
+            return Outcome.TIME_LIMIT
+        if limits.stop is not None and limits.stop():
+            return Outcome.INTERRUPTED
+        return None
+
+    def _grow(self) -> None:
+        """Twice the room for skeletons, with what is there."""
+        n, old, cut = len(self._dim), self._cells, self._scratch
+        cells = _room_for_cells(n, 2 * len(old.x) // n)
+        for new, column in zip(cells, old, strict=True):
+            new[: len(column)] = column
+        self._cells, self._scratch = cells, _room_for_cut(n, 2 * len(cut.value), len(cut.low))
+
+    def _flush(self) -> None:
+        """Take the columns that are new, and hand them over; claims below which no region is known yet wait."""
+        at, out = self._at, self._out
+        first, done, claims = int(at[kernel.TOTAL_NODES]), int(at[kernel.TOTAL_REGIONS]), int(at[kernel.READY])
+        if first != sum(len(columns[0]) for columns in self._columns):  # taken before, and then came an interrupt
+            return
+        nodes, regions = int(at[kernel.NODES]), int(at[kernel.REGIONS])
+        columns = tuple(c[:nodes].copy() for c in (out.parent, out.neuron, out.side)) + tuple(
+            c[:regions].copy() for c in (out.bits, out.unit, out.leaf)
+        )
+        entries = int(at[kernel.READY_ENTRIES])
+        said = Claims(
+            out.claim_node[:claims].copy(),
+            out.claim_neuron[:claims].copy(),
+            out.claim_sign[:claims].copy(),
+            np.concatenate([[0], out.claim_end[:claims]]),
+            out.constraint[:entries].copy(),
+            out.multiplier[:entries].copy(),
+        )
+        self._columns.append(columns)
+        kernel.begin_chunk(out, at)
+        if self._sink is None or not regions or self._sending:  # still sending: an interrupt fell into the chunk before
+            return
+        self._sending = True
+        parent, neuron, side, bits, unit, leaf = columns
+        self._sink(Chunk(first, parent, neuron, side, done, bits, unit, leaf, said))
+        self._sending = False
+
+
+def _room_for_cells(n: int, vertices: int) -> Cells:
+    return Cells(np.empty(vertices * n), np.empty(vertices * n, dtype=np.int32), np.empty(vertices * n, dtype=np.uint32))
+
+
+def _room_for_cut(n: int, vertices: int, width: int) -> Scratch:
+    numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n, width + 3)]
+    place, number, cut, link, live = numbers
+    low, high, spread, length = (np.empty(width) for _ in range(4))
+    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, live, np.empty(width + 3))
+
+
+def _room_for_stack(network: Network) -> kernel.Stack:
+    height = network.neurons + 2
+    lists = sum(w * (w + 3) // 2 for w in network.widths) + 1
+    return kernel.Stack(np.zeros((height, kernel.NODE + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64))
+
+
+def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:
+    regions = CHUNK_REGIONS
+    nodes = 2 * (regions + network.neurons) + 16
+
+    def whole(count: int) -> np.ndarray:
+        return np.empty(count, dtype=np.int32)
+
+    return kernel.Out(
+        whole(nodes),
+        whole(nodes),
+        np.empty(nodes, dtype=np.int8),
+        np.empty((regions, words(network.neurons)), dtype=np.uint64),
+        np.empty((regions, n)),
+        whole(regions),
+        whole(claims),
+        whole(claims),
+        np.empty(claims, dtype=np.int8),
+        np.empty(claims, dtype=np.int64),
+        whole(claims * n),
+        np.empty(claims * n),
+    )

@@ -1,0 +1,355 @@
+"""The search of the vertex engine: a depth-first walk over cells, all of whose state lies in arrays.
+
+`advance` processes cells until the tree is done, an output column is full, an array is too short or its budget is spent; called
+again it goes on. A cell whose neurons of the layer are all decided enters the next layer. Otherwise it is cut by the neuron
+that shares its vertices out most evenly, and both parts come onto the stack.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from polylc.engines.vertex_forms import Forms, Net, compose, decide
+from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, owner, sizes, value_at
+
+Array = np.ndarray
+
+SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
+DONE, SPENT, FULL, SHORT = range(4)  # why `advance` came back
+HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES, SOURCES = range(13)  # of `at`
+COUNTERS = 13
+BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE = range(8)  # of a frame
+
+
+class Stack(NamedTuple):
+    """Cells that wait: where their skeletons and open neurons lie, and what was cut last."""
+
+    frame: Array  # (height, 8)
+    share: Array  # (height,) of the tree
+    open: Array  # columns of open neurons; the two parts of a cell share a list
+
+
+class Out(NamedTuple):
+    """Columns of one chunk."""
+
+    parent: Array
+    neuron: Array
+    side: Array
+    bits: Array
+    unit: Array
+    leaf: Array
+    claim_node: Array
+    claim_neuron: Array
+    claim_sign: Array
+    claim_end: Array  # entries up to and with this claim
+    constraint: Array
+    multiplier: Array
+
+
+@njit(cache=True, inline="always")
+def _claim(dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int, column: int, sign: int) -> None:
+    """Claim sign * z >= 0 on a cell, with the multipliers that its least vertex gives.
+
+    The edge that leaves facet f of that vertex stays on its other facets, so along it only the multiplier of f has an effect.
+    Facets of the box need none.
+    """
+    n = len(dim)
+    form, x = forms.form, cells.x
+    least, where = np.inf, begin
+    for v in range(begin, begin + count):
+        t = sign * value_at(dim, form, column, x, v)
+        if t < least:
+            least = t
+            where = v
+    entry = at[ENTRIES]
+    for k in range(n):
+        facet = cells.facet[where * n + k]
+        if facet < 2 * n:
+            continue
+        u = begin + owner(cells.edge[where * n + k], n)
+        wall = net.first[1] + facet - 2 * n
+        gain = sign * value_at(dim, form, column, x, u) - least
+        rise = forms.sign[wall] * value_at(dim, form, wall, x, u)
+        if gain > 0.0 and rise > 0.0:
+            out.constraint[entry] = forms.node[wall]
+            out.multiplier[entry] = gain / rise
+            entry += 1
+    at[ENTRIES] = entry
+    _put_claim(net, out, at, node, column, sign)
+
+
+@njit(cache=True, inline="always")
+def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int) -> None:
+    c = at[CLAIMS]
+    out.claim_node[c] = node
+    out.claim_neuron[c] = column - net.first[1]
+    out.claim_sign[c] = sign
+    out.claim_end[c] = at[ENTRIES]
+    at[CLAIMS] = c + 1
+
+
+@njit(cache=True, inline="always")
+def _enter(
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    scratch: Scratch,
+    out: Out,
+    at: Array,
+    claims: bool,
+    opens: Array,
+    place: int,
+    begin: int,
+    count: int,
+    layer: int,
+    node: int,
+) -> int:
+    """Decide the neurons of a layer by intervals and at the vertices; the number left open, written to `opens` from `place` on."""
+    n = len(dim)
+    form, noise = forms.form, forms.noise
+    first, end = net.first[layer + 1], net.first[layer + 2]
+    compose(dim, net, forms, scratch.live, scratch.factor, layer)
+    low, high, spread, length = scratch.low, scratch.high, scratch.spread, scratch.length
+    extremes(dim, form, first, end - first, cells.x, begin, count, low, high)
+    sizes(dim, form, first, end - first, spread, length)
+    many = 0
+    for i in range(end - first):
+        c = first + i
+        most, least, doubt = form[n, c] + spread[i], form[n, c] - spread[i], noise[c]
+        above = least >= -doubt and most > doubt
+        if above or most <= doubt:
+            decide(net, forms, c, above)
+            if claims:
+                _put_claim(net, out, at, node, c, 1 if above else -1)
+            continue
+        threshold = max(SLIVER * length[i], doubt)
+        forms.threshold[c] = threshold
+        if high[i] > threshold and low[i] < -threshold:
+            opens[place + many] = c
+            many += 1
+            continue
+        above = _side(low[i], high[i], threshold, doubt)
+        decide(net, forms, c, above)
+        if claims:
+            _claim(dim, net, forms, cells, out, at, begin, count, node, c, 1 if above else -1)
+    return many
+
+
+@njit(cache=True, inline="always")
+def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
+    """The sign of a neuron that does not show both; the larger side where both are thinner than what counts."""
+    if high > threshold:
+        return True
+    if low < -threshold:
+        return False
+    return high > doubt and high + low > 0.0
+
+
+@njit(cache=True, inline="always")
+def _look(
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    out: Out,
+    at: Array,
+    claims: bool,
+    opens: Array,
+    place: int,
+    many: int,
+    begin: int,
+    count: int,
+    node: int,
+) -> tuple[int, int]:
+    """Decide open neurons at the vertices; those left are written behind the list.
+
+    Returns
+    -------
+    left : int
+        How many are left.
+    best : int
+        The one with vertices most evenly on both sides, or -1.
+    """
+    form, x = forms.form, cells.x
+    left, best, score = 0, -1, -1
+    at[VALUES] += many * count
+    for q in range(many):
+        c = opens[place + q]
+        low, high, over = np.inf, -np.inf, 0
+        for v in range(begin, begin + count):
+            t = value_at(dim, form, c, x, v)
+            low = t if t < low else low
+            high = t if t > high else high
+            over += t >= 0.0
+        threshold = forms.threshold[c]
+        if high > threshold and low < -threshold:
+            opens[place + many + left] = c
+            left += 1
+            even = min(over, count - over)
+            if even > score:
+                score = even
+                best = c
+            continue
+        above = _side(low, high, threshold, forms.noise[c])
+        decide(net, forms, c, above)
+        if claims:
+            _claim(dim, net, forms, cells, out, at, begin, count, node, c, 1 if above else -1)
+    return left, best
+
+
+@njit(cache=True, inline="always")
+def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int) -> None:
+    """A cell all of whose neurons are decided."""
+    n = len(dim)
+    r = at[REGIONS]
+    for w in range(len(forms.words)):
+        out.bits[r, w] = forms.words[w]
+    for k in range(n):
+        t = 0.0
+        for v in range(begin, begin + count):
+            t += cells.x[v * n + k]
+        t /= count
+        out.unit[r, k] = min(max(t, -1.0 + 2.0**-53), 1.0 - 2.0**-53)
+    out.leaf[r] = node
+    at[REGIONS] = r + 1
+    at[READY] = at[CLAIMS]
+    at[READY_ENTRIES] = at[ENTRIES]
+
+
+@njit(cache=True, inline="always")
+def _split(
+    dim: tuple, net: Net, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
+) -> None:
+    """Cut a cell by an open neuron and push both parts."""
+    n = len(dim)
+    begin, count, layer, start, many, node = frame
+    for v in range(count):
+        scratch.value[v] = value_at(dim, forms.form, best, cells.x, begin + v)
+    above, below = cut_cell(
+        dim,
+        cells.x,
+        cells.facet,
+        cells.edge,
+        scratch.value,
+        scratch.place,
+        scratch.number,
+        scratch.cut,
+        scratch.link,
+        begin,
+        count,
+        2 * n + best - net.first[1],
+    )
+    left = 0
+    for q in range(start, start + many):
+        if stack.open[q] != best:
+            stack.open[start + left] = stack.open[q]
+            left += 1
+    height, new, place = at[HEIGHT], at[TOTAL_NODES] + at[NODES], begin + count
+    for upper in range(2):  # the lower part comes first, and lies on top of the stack
+        row = height + 1 - upper
+        side = upper
+        out.parent[at[NODES]] = node
+        out.neuron[at[NODES]] = best - net.first[1]
+        out.side[at[NODES]] = side
+        at[NODES] += 1
+        f = stack.frame[row]
+        f[BEGIN] = place if upper else place + above
+        f[COUNT] = above if upper else below
+        f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[SIDE], f[NODE] = layer, start, left, best, side, new + upper
+        stack.share[row] = 0.5 * share
+    at[HEIGHT] = height + 2
+
+
+def _search(sources: int) -> Callable[..., int]:
+    """The function `advance`.
+
+    numba keeps compiled code until the file of the function changes, whatever becomes of the functions that it calls; the
+    values that a function closes over are part of the key. So `sources` stands for all the files.
+    """
+
+    @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+    def advance(
+        dim: tuple,
+        net: Net,
+        forms: Forms,
+        cells: Cells,
+        scratch: Scratch,
+        stack: Stack,
+        out: Out,
+        at: Array,
+        done: Array,
+        claims: bool,
+        most_regions: int,
+        budget: int,
+    ) -> int:
+        """Process cells; why it came back."""
+        at[SOURCES] = sources
+        n = len(dim)
+        layers = len(net.first) - 2
+        neurons = len(net.bias) - net.first[1]
+        room = len(cells.x) // n
+        for _ in range(budget):
+            top = at[HEIGHT] - 1
+            if top < 0:
+                return DONE
+            if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
+                return FULL
+            if claims and at[CLAIMS] + neurons > len(out.claim_node):
+                return FULL
+            f = stack.frame[top]
+            begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
+            if count > len(scratch.value) or begin + count * (n + 2) > room:
+                return SHORT
+            at[HEIGHT] = top
+            at[PROCESSED] += 1
+            at[LARGEST] = max(at[LARGEST], count)
+            if column >= 0:
+                decide(net, forms, column, f[SIDE] == 1)
+                forms.node[column] = node
+            share = stack.share[top]
+            while True:
+                best = -1
+                if many > 0:
+                    left, best = _look(dim, net, forms, cells, out, at, claims, stack.open, start, many, begin, count, node)
+                    start, many = start + many, left
+                if best >= 0:
+                    _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
+                    break
+                layer += 1
+                if layer == layers:
+                    _region(dim, forms, cells, out, at, begin, count, node)
+                    done[0] += share
+                    break
+                many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
+        return SPENT
+
+    return advance  # type: ignore[no-any-return]
+
+
+advance = _search(zlib.crc32(b"".join((Path(__file__).parent / f"vertex_{name}.py").read_bytes() for name in ("forms", "kernel", "skeleton"))))
+
+
+@njit(cache=True, error_model="numpy", _nrt=False)
+def begin_chunk(out: Out, at: Array) -> None:
+    """Forget what was handed over; claims that wait for a region below them stay."""
+    first, entry = at[READY], at[READY_ENTRIES]
+    for c in range(first, at[CLAIMS]):
+        out.claim_node[c - first] = out.claim_node[c]
+        out.claim_neuron[c - first] = out.claim_neuron[c]
+        out.claim_sign[c - first] = out.claim_sign[c]
+        out.claim_end[c - first] = out.claim_end[c] - entry
+    for e in range(entry, at[ENTRIES]):
+        out.constraint[e - entry] = out.constraint[e]
+        out.multiplier[e - entry] = out.multiplier[e]
+    at[CLAIMS] -= first
+    at[ENTRIES] -= entry
+    at[TOTAL_NODES] += at[NODES]
+    at[TOTAL_REGIONS] += at[REGIONS]
+    at[READY] = at[READY_ENTRIES] = at[NODES] = at[REGIONS] = 0

@@ -1,0 +1,344 @@
+"""The vertex engine: its contract, its regions against the lp engine and exact oracles, its claims before the judge."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
+from oracles import brute_force_patterns, clip_regions
+
+from polylc.checker import check_file
+from polylc.engines import vertex
+from polylc.engines.lp import LpEngine
+from polylc.engines.tree import Exploration, Limits, Outcome, check_contract, join_claims
+from polylc.engines.vertex import VertexEngine
+from polylc.enumerate import choose_engine
+from polylc.errors import UsageError
+from polylc.geometry.neighbourhood import Neighbourhood, ball, box
+from polylc.judge.judge import Judge, Verdict
+from polylc.network.compose import compose, embedding
+from polylc.network.evaluate import pattern_at
+from polylc.network.form import Affine, Layer, Network
+from polylc.network.patterns import unpack
+from polylc.readers import load
+from polylc.run import certify
+
+
+def explore(network: Network, domain: Neighbourhood) -> Exploration:
+    found = VertexEngine(network, domain).explore()
+    check_contract(network, domain, found)
+    assert found.complete
+    return found
+
+
+def judged(network: Network, domain: Neighbourhood, keep: bool = False) -> Verdict:
+    judge = Judge(network, domain, keep)
+    verdict = judge.verdict(VertexEngine(network, domain, judge).explore())
+    check_contract(network, domain, verdict.exploration)
+    assert verdict.exploration.complete
+    return verdict
+
+
+def patterns(network: Network, found: Exploration) -> set[tuple[bool, ...]]:
+    return {tuple(row) for row in unpack(found.bits, network.neurons).tolist()}
+
+
+def unit_box(network: Network) -> Neighbourhood:
+    return box([-1] * network.inputs, [1] * network.inputs)
+
+
+def skip_net(n: int, seed: int, slope: float = 0.0) -> Network:
+    """Three layers; the second reads the input as well, the third all layers before it."""
+    rng = np.random.default_rng(seed)
+
+    def affine(*sources: tuple[int, int], size: int) -> Affine:
+        return Affine(tuple((s, rng.normal(size=(size, w)) / np.sqrt(w)) for s, w in sources), 0.5 * rng.normal(size=size))
+
+    affines = [affine((0, n), size=5), affine((1, 5), (0, n), size=4), affine((2, 4), (0, n), (1, 5), size=4)]
+    layers = tuple(Layer(a, np.full(a.size, slope), np.ones(a.size)) for a in affines)
+    return Network(n, layers, affine((3, 4), (1, 5), size=2))
+
+
+# ---- regions -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("n", range(1, 6))
+@pytest.mark.parametrize("make", [random_net, quarter_net])
+def test_regions_equal_those_of_the_lp_engine(make, n):
+    for seed in range(3):
+        network = make([n, 6, 5, 4, 1], seed)
+        assert patterns(network, explore(network, unit_box(network))) == patterns(network, LpEngine(network, unit_box(network)).explore())
+
+
+@pytest.mark.parametrize("slope", [0.25, -1.0, 0.1])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_other_slopes(n, slope):
+    network = random_net([n, 6, 5, 4, 1], n, negative_slope=slope)
+    assert patterns(network, explore(network, unit_box(network))) == patterns(network, LpEngine(network, unit_box(network)).explore())
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_skip_connections(n, slope):
+    network = skip_net(n, n, slope)
+    expected = patterns(network, LpEngine(network, unit_box(network)).explore())
+    verdict = judged(network, unit_box(network))
+    assert patterns(network, explore(network, unit_box(network))) == expected == patterns(network, verdict.exploration)
+    assert verdict.tally.claims_refuted == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [random_net, quarter_net])
+def test_regions_equal_the_exact_clipper_in_two_dimensions(make, seed):
+    network = make([2, 7, 5, 1], seed)
+    assert patterns(network, explore(network, unit_box(network))) == {c.bits for c in clip_regions(network, unit_box(network))}
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_position(name):
+    network = SPECIAL[name]
+    truth = brute_force_patterns(network, unit_box(network))
+    assert patterns(network, explore(network, unit_box(network))) == truth
+    assert patterns(network, judged(network, unit_box(network)).exploration) == truth
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_known_counts(n):
+    assert len(explore(l1_net(n), unit_box(l1_net(n))).leaf) == 2**n
+    assert len(explore(tent_net(7), box([0], [1])).leaf) == 2**7
+
+
+def test_fixed_coordinates_and_clipped_balls():
+    network = random_net([7, 8, 6, 1], 0)
+    for radius, clip in (([0, 1, 0, "1/2", 0, 0, 1], None), ([0, 1, 0, 2, 1, 0, 1], ((F(-1, 2),), (F(1),)))):
+        domain = ball([0] * 7, radius, clip)
+        found = explore(network, domain)
+        assert patterns(network, found) == patterns(network, LpEngine(network, domain).explore())
+        assert (pattern_at(network, domain.lift(found.unit * domain.half)) == unpack(found.bits, network.neurons)).all()
+
+
+def test_tiny_and_far_neighbourhoods_are_seen_at_their_own_scale():
+    network = random_net([2, 7, 5, 1], 3)
+    cells = clip_regions(network, unit_box(network))
+    corner = max((p for c in cells for p in c.corners if max(abs(p[0]), abs(p[1])) < 1), key=lambda p: p[0])
+    for exponent in (4, 10, 20):
+        domain = ball(corner, F(1, 2**exponent))
+        truth = {c.bits for c in clip_regions(network, domain)}
+        assert patterns(network, explore(network, domain)) == truth == patterns(network, judged(network, domain).exploration)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from(["0.05", "0.5", "2"]))
+def test_patterns_of_sampled_points_are_listed(seed, n, radius):
+    network = random_net([n, 6, 5, 2], seed)
+    rng = np.random.default_rng(seed)
+    domain = ball(rng.normal(size=n), radius)
+    found = explore(network, domain)
+    sample = domain.lift(rng.uniform(-1, 1, (400, domain.dimension)) * domain.half)
+    assert {tuple(row) for row in pattern_at(network, sample).tolist()} <= patterns(network, found)
+    assert (pattern_at(network, domain.lift(found.unit * domain.half)) == unpack(found.bits, network.neurons)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "radius", "count"),
+    [("moons2d", None, 1966), ("deep2d", None, 12956), ("rand3d", "0.2", 7335), ("rand4d", "0.1", 326), ("rand5d", "0.1", 700)],
+)
+def test_reference_networks(data, name, radius, count):
+    network, arrays = load(data / f"{name}.npz"), np.load(data / f"{name}.npz")
+    domain = box(arrays["lo"], arrays["hi"]) if radius is None else ball(arrays["centers"][0], radius)
+    assert len(explore(network, domain).leaf) == count
+
+
+# ---- with the judge ------------------------------------------------------------------------------------------------------
+@given(small_nets())
+@example(SOLVER_GIVES_UP)
+def test_judged_regions_equal_brute_force(network):
+    assert patterns(network, judged(network, unit_box(network), keep=True).exploration) == brute_force_patterns(network, unit_box(network))
+
+
+@given(sliver_nets())
+def test_judged_slivers_and_near_duplicates_equal_brute_force(network):
+    assert patterns(network, judged(network, unit_box(network)).exploration) == brute_force_patterns(network, unit_box(network))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_all_claims_are_settled_by_the_filter(n):
+    """On networks in general position: each claim's multipliers prove it in floating point."""
+    for seed in range(3):
+        tally = judged(random_net([n, 7, 6, 1], seed), box([-1] * n, [1] * n)).tally.as_dict()
+        assert tally.pop("claims_filter") > 0
+        assert tally.pop("regions_filter") > 0
+        assert set(tally.values()) == {0}
+
+
+@pytest.mark.parametrize(("widths", "seed"), [([2, 8, 6, 1], 0), ([3, 6, 6, 2], 1), ([4, 5, 5, 1], 2), ([1, 6, 6, 1], 3), ([5, 5, 4, 1], 4)])
+def test_claims_are_complete(widths, seed):
+    """Every neuron is split on a region's path, or claimed once on it with the bit's sign, with multipliers on the path."""
+    network = random_net(widths, seed)
+    domain = unit_box(network)
+    chunks = []
+    found = VertexEngine(network, domain, chunks.append).explore()
+    claims = join_claims([c.claims for c in chunks])
+    assert (claims.multiplier > 0).all()
+    bits = unpack(found.bits, network.neurons)
+    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding).hidden
+    spread = np.abs(forms[:, :, :-1]).sum(axis=2)
+    undecided = np.abs(forms[:, :, -1]) < spread  # by intervals
+    for r, leaf in enumerate(found.leaf):
+        line, node = [], int(leaf)
+        while node >= 0:
+            line.append(node)
+            node = int(found.parent[node])
+        split = [int(found.neuron[node]) for node in line if node]
+        here = np.flatnonzero(np.isin(claims.node, line))
+        assert sorted(split + claims.neuron[here].tolist()) == list(range(network.neurons))
+        assert all((claims.sign[c] > 0) == bits[r, claims.neuron[c]] for c in here)
+        for c in here:
+            entries = slice(claims.starts[c], claims.starts[c + 1])
+            assert set(claims.constraint[entries].tolist()) <= set(line) - {0}
+            assert undecided[r, claims.neuron[c]] or not len(claims.multiplier[entries])
+
+
+@pytest.mark.parametrize("name", ["moons2d", "rand3d", "rand5d"])
+def test_proof_files_are_verified(data, name, tmp_path):
+    network, arrays = load(data / f"{name}.npz"), np.load(data / f"{name}.npz")
+    where = {"box": (arrays["lo"], arrays["hi"])} if name == "moons2d" else {"points": arrays["centers"][0], "radius": "0.05"}
+    proof = tmp_path / "proof"
+    result = certify(network, measures="counts", engine="vertex", proof=proof, **where)[0]
+    assert (result.status, result.engine) == ("certified", "vertex")
+    assert result.regions == certify(network, measures="counts", engine="lp", **where)[0].regions
+    check_file(proof)
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_proof_files_in_special_position_are_verified(name, tmp_path):
+    network = SPECIAL[name]
+    proof = tmp_path / "proof"
+    assert certify(network, box=([-1, -1], [1, 1]), measures="counts", engine="vertex", proof=proof)[0].status == "certified"
+    check_file(proof)
+
+
+def test_proof_files_of_skip_networks_are_verified(tmp_path):
+    for n, slope in ((2, 0.0), (3, 0.25)):
+        proof = tmp_path / f"proof{n}"
+        certify(skip_net(n, n, slope), box=([-1] * n, [1] * n), measures="counts", engine="vertex", proof=proof)
+        check_file(proof)
+
+
+# ---- chunks, limits, interrupts --------------------------------------------------------------------------------------------
+def test_chunks_join_to_the_whole(monkeypatch):
+    network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
+    whole, sent = [], []
+    found = VertexEngine(network, domain, whole.append).explore()
+    assert len(whole) == 1
+    monkeypatch.setattr(vertex, "CHUNK_REGIONS", 7)
+    monkeypatch.setattr(vertex, "CHUNK_CLAIMS", 30)
+    again = VertexEngine(network, domain, sent.append).explore()
+    check_contract(network, domain, again)
+    for name in ("parent", "neuron", "side", "bits", "unit", "leaf"):
+        joined = np.concatenate([getattr(c, name) for c in sent])
+        assert (joined == getattr(found, name)).all()
+        assert (joined == getattr(again, name)).all()
+    claims, expected = join_claims([c.claims for c in sent]), whole[0].claims
+    for name in ("node", "neuron", "sign", "starts", "constraint", "multiplier"):
+        assert (getattr(claims, name) == getattr(expected, name)).all()
+    for chunk in sent:  # below each node that is spoken of, there is a region of the chunk
+        above = set()
+        for node in chunk.leaf.tolist():
+            while node >= 0:
+                above.add(node)
+                node = int(found.parent[node])
+        assert set(chunk.claims.node.tolist()) <= above
+        assert chunk.leaf.max() < chunk.first_node + len(chunk.parent)
+
+
+def test_limits_stop_with_what_was_found():
+    network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
+    whole = patterns(network, explore(network, domain))
+    found = VertexEngine(network, domain).explore(Limits(regions=10))
+    assert found.outcome is Outcome.REGION_LIMIT
+    assert len(found.leaf) == 10
+    assert patterns(network, found) < whole
+    check_contract(network, domain, found)
+    assert VertexEngine(network, domain).explore(Limits(regions=len(whole))).complete
+    assert VertexEngine(network, domain).explore(Limits(deadline=0.0)).outcome is Outcome.TIME_LIMIT
+    assert VertexEngine(network, domain).explore(Limits(stop=lambda: True)).outcome is Outcome.INTERRUPTED
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_partial_verdicts_hold_only_real_regions(monkeypatch, size):
+    network, domain = random_net([2, 8, 6, 1], 1), box([-1, -1], [1, 1])
+    truth = {c.bits for c in clip_regions(network, domain)}
+    monkeypatch.setattr(vertex, "CHUNK_REGIONS", size)
+    for most in (1, 5, 9):
+        judge = Judge(network, domain)
+        verdict = judge.verdict(VertexEngine(network, domain, judge).explore(Limits(regions=most)))
+        assert len(verdict.points) == most
+        assert patterns(network, verdict.exploration) <= truth
+
+
+@pytest.mark.parametrize("place", ["sink", "progress", "begin_chunk", "claims"])
+def test_interrupts_leave_a_consistent_prefix(monkeypatch, place):
+    network, domain = random_net([2, 8, 6, 1], 1), box([-1, -1], [1, 1])
+    whole = explore(network, domain)
+    truth = patterns(network, whole)
+    monkeypatch.setattr(vertex, "CHUNK_REGIONS", 3)
+    for moment in range(1, 12):
+        left, judge = [moment], Judge(network, domain)
+
+        def tick(left=left):
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+
+        def sink(chunk, tick=tick, judge=judge):
+            judge(chunk)
+            if place == "sink":
+                tick()
+
+        def progress(regions, share, tick=tick):
+            if place == "progress":
+                tick()
+
+        for module, name in ((vertex.kernel, "begin_chunk"), (vertex, "Claims")):
+            if place in (name, name.lower()):
+                real = getattr(module, name)
+                monkeypatch.setattr(module, name, lambda *a, real=real, tick=tick: (tick(), real(*a))[1])
+        found = VertexEngine(network, domain, sink).explore(progress=progress)
+        monkeypatch.undo()
+        monkeypatch.setattr(vertex, "CHUNK_REGIONS", 3)
+        check_contract(network, domain, found)
+        for name in ("parent", "bits", "leaf"):
+            column = getattr(found, name)
+            assert (column == getattr(whole, name)[: len(column)]).all()
+        assert (found.outcome is Outcome.INTERRUPTED) == (left[0] <= 0)
+        assert patterns(network, judge.verdict(found).exploration) <= truth
+
+
+def test_cells_that_outgrow_the_arrays(monkeypatch):
+    network, domain = random_net([4, 10, 6, 1], 0), box([-1] * 4, [1] * 4)
+    expected = explore(network, domain)
+    for name in ("CELL_ROOM", "CUT_ROOM"):
+        monkeypatch.setattr(vertex, name, 17)
+    found = explore(network, domain)
+    assert (found.bits == expected.bits).all()
+    assert (found.unit == expected.unit).all()
+
+
+def test_progress_reaches_one_and_counts_regions():
+    network, domain = random_net([2, 8, 8, 1], 0), box([-1, -1], [1, 1])
+    seen = []
+    found = VertexEngine(network, domain).explore(progress=lambda regions, share: seen.append((regions, share)))
+    assert seen[-1] == (len(found.leaf), 1.0)
+    assert all(a[1] <= b[1] for a, b in itertools.pairwise(seen))
+
+
+def test_too_many_dimensions_are_refused():
+    domain = box([-1] * 6, [1] * 6)
+    with pytest.raises(UsageError, match="vertex reaches dimension 5, this neighbourhood has 6"):
+        choose_engine("vertex", domain)
+    assert choose_engine("auto", domain) == "lp"
+    with pytest.raises(ValueError, match="too many vertices"):
+        VertexEngine(random_net([6, 3, 1], 0), domain)
