@@ -1,0 +1,342 @@
+"""The dictionary of a cell: a dense bounded simplex tableau at a vertex, with the undecided neurons as free rows.
+
+In unit coordinates u in [-1, 1]^k a vertex is given by k non-basic variables: box variables u_j at a bound, and slacks of
+path half-spaces at 0. Row q of the tableau is a basic variable as an affine function of them,
+
+    x_q = value[q] + sum_c T[q, c] (x_c - its value here).
+
+Rows 0 .. fixed - 1 are basic box variables (-1 <= u_j <= 1) and slacks (>= 0), of which there are as many as path half-spaces: box
+bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. A pivot updates all of them, so their
+signs are known at every vertex. Variables have identifiers: j < k is u_j, k + p the slack of the half-space at place p of the path.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray
+
+PRICE = 1e-11  # reduced costs below this do not improve
+TIE = 1e-13  # steps closer than this are the same
+MARGIN = 1e-9  # a bound that proves the sign by less does not end a drive early
+STALLED = 20  # steps of length zero after which the least identifier enters and leaves
+FULL = 1 << 61  # no bit is free for another witness
+CROSSED, OPTIMAL, BOUNDED, STUCK = 1, 0, 2, -1
+DRIVES, PIVOTS, FLIPS, STUCKS, REBUILDS = 0, 1, 2, 3, 4
+
+
+@njit(cache=True, error_model="numpy")
+def note_witness(value: Array, name: Array, fixed: int, rows: int, limit: Array, above: Array, below: Array, alive: int, always: bool) -> int:
+    """Record the signs of the free rows at this vertex, if it shows one that no witness shows; the new set of witnesses."""
+    useful = always
+    if not useful:
+        for q in range(fixed, rows):
+            i = name[q]
+            if (value[q] > limit[i] and above[i] & alive == 0) or (value[q] < -limit[i] and below[i] & alive == 0):
+                useful = True
+                break
+    bit = ~alive & (alive + 1)
+    if not useful or bit >= FULL:
+        return alive
+    for q in range(fixed, rows):
+        i = name[q]
+        if value[q] > limit[i]:
+            above[i] |= bit
+            below[i] &= ~bit
+        elif value[q] < -limit[i]:
+            above[i] &= ~bit
+            below[i] |= bit
+        else:
+            above[i] &= ~bit
+            below[i] &= ~bit
+    return alive | bit
+
+
+@njit(cache=True, error_model="numpy")
+def pivot(T: Array, value: Array, name: Array, rows: int, out: Array, up: Array, q0: int, c: int, entering: float, row: Array) -> None:
+    """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched otherwise."""
+    k = len(out)
+    inverse = 1.0 / T[q0, c]
+    for j in range(k):
+        row[j] = -T[q0, j] * inverse
+    row[c] = inverse
+    for q in range(rows):
+        if q != q0:
+            f = T[q, c]
+            if f != 0.0:
+                T[q, c] = 0.0
+                for j in range(k):
+                    T[q, j] += f * row[j]
+    for j in range(k):
+        T[q0, j] = row[j]
+    leaving = name[q0]
+    name[q0], out[c] = out[c], leaving
+    up[c] = leaving < k and value[q0] > 0.0
+    value[q0] = entering
+
+
+@njit(cache=True, error_model="numpy")
+def drive(
+    T: Array,
+    value: Array,
+    name: Array,
+    fixed: int,
+    rows: int,
+    out: Array,
+    up: Array,
+    r: int,
+    sign: int,
+    least: float,
+    aim: float,
+    limit: Array,
+    above: Array,
+    below: Array,
+    witnesses: Array,
+    row: Array,
+    stats: Array,
+) -> int:
+    """Move to vertices at which sign * (row r) grows, until it exceeds `aim`, or nothing improves.
+
+    Returns
+    -------
+    int
+        CROSSED if the row exceeds `least` at the end; OPTIMAL if its largest value does not; BOUNDED if the bounds of the box alone show
+        from here that it cannot get near zero; STUCK if rounding prevents a decision. In the middle two cases row r holds the multipliers.
+    """
+    k = len(out)
+    stats[DRIVES] += 1
+    stalled = 0
+    alive = witnesses[0]
+    code = STUCK
+    for _ in range(1000 + 20 * (k + fixed)):
+        v = sign * value[r]
+        if v > aim:
+            code = CROSSED
+            break
+        column, best, gain, bounded = -1, PRICE, 0.0, True
+        for c in range(k):
+            g = sign * T[r, c]
+            if up[c]:
+                g = -g
+            if g > PRICE:
+                if out[c] < k:
+                    gain += g
+                else:
+                    bounded = False
+                if stalled > STALLED:
+                    if column < 0 or out[c] < out[column]:
+                        column = c
+                elif g > best:
+                    column, best = c, g
+        if column < 0:
+            code = CROSSED if v > least else OPTIMAL
+            break
+        if bounded and v + 2.0 * gain < -MARGIN:
+            code = BOUNDED
+            break
+        way = -1.0 if up[column] else 1.0
+        step, q0, size = 1e300, -1, 0.0
+        if out[column] < k:
+            step = 2.0
+        for q in range(fixed):
+            rate = T[q, column] * way
+            if -PRICE < rate < PRICE:
+                continue
+            if rate < 0.0:
+                room = value[q] + 1.0 if name[q] < k else value[q]
+            elif name[q] < k:
+                room = 1.0 - value[q]
+            else:
+                continue
+            rate = abs(rate)
+            t = max(room, 0.0) / rate
+            if t < step - TIE:
+                better = True
+            elif t <= step + TIE and q0 >= 0:
+                better = name[q] < name[q0] if stalled > STALLED else rate > size
+            else:
+                better = t < step
+            if better:
+                step, q0, size = min(t, step), q, rate
+        if step > 1e100 or not step >= 0.0:
+            break
+        stalled = stalled + 1 if step <= TIE else 0
+        for q in range(rows):
+            value[q] += T[q, column] * way * step
+        if q0 < 0:
+            stats[FLIPS] += 1
+            up[column] = not up[column]
+        else:
+            stats[PIVOTS] += 1
+            entering = way * step
+            if out[column] < k:
+                entering += 1.0 if up[column] else -1.0
+            if name[q0] < k:
+                value[q0] = 1.0 if T[q0, column] * way > 0.0 else -1.0
+            pivot(T, value, name, rows, out, up, q0, column, entering, row)
+        alive = note_witness(value, name, fixed, rows, limit, above, below, alive, False)
+    witnesses[0] = alive
+    if code == STUCK:
+        stats[STUCKS] += 1
+    return code
+
+
+@njit(cache=True, error_model="numpy")
+def vertex(value: Array, name: Array, fixed: int, out: Array, up: Array, point: Array) -> None:
+    """Coordinates of the vertex."""
+    k = len(out)
+    for c in range(k):
+        if out[c] < k:
+            point[out[c]] = 1.0 if up[c] else -1.0
+    for q in range(fixed):
+        if name[q] < k:
+            point[name[q]] = value[q]
+
+
+@njit(cache=True, error_model="numpy")
+def corner_mean(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, point: Array) -> None:
+    """Mean of the vertex and the ends of its k edges: inside the cell, unless the vertex is degenerate."""
+    k = len(out)
+    vertex(value, name, fixed, out, up, point)
+    for c in range(k):
+        way = -1.0 if up[c] else 1.0
+        step = 2.0 if out[c] < k else 1e300
+        for q in range(fixed):
+            rate = T[q, c] * way
+            if rate < -PRICE:
+                room = value[q] + 1.0 if name[q] < k else value[q]
+            elif rate > PRICE and name[q] < k:
+                room = 1.0 - value[q]
+            else:
+                continue
+            step = min(step, max(room, 0.0) / abs(rate))
+        if step > 1e100:
+            continue
+        step *= way / (k + 1)
+        if out[c] < k:
+            point[out[c]] += step
+        for q in range(fixed):
+            if name[q] < k:
+                point[name[q]] += T[q, c] * step
+
+
+@njit(cache=True, error_model="numpy")
+def express(T: Array, value: Array, q: int, form: Array, place: Array, out: Array, up: Array) -> None:
+    """Fill row q with an affine form of u; place[j] is the column of u_j, or -1 - its row."""
+    k = len(out)
+    for c in range(k):
+        T[q, c] = 0.0
+    total = form[k]
+    for j in range(k):
+        a = form[j]
+        if a == 0.0:
+            continue
+        at = place[j]
+        if at >= 0:
+            T[q, at] += a
+            total += a if up[at] else -a
+        else:
+            p = -1 - at
+            total += a * value[p]
+            for c in range(k):
+                T[q, c] += a * T[p, c]
+    value[q] = total
+
+
+@njit(cache=True, error_model="numpy")
+def places(name: Array, fixed: int, out: Array, place: Array) -> None:
+    """Where the box variables are: place[j] is the column of u_j, or -1 - its row."""
+    k = len(out)
+    for c in range(k):
+        if out[c] < k:
+            place[out[c]] = c
+    for q in range(fixed):
+        if name[q] < k:
+            place[name[q]] = -1 - q
+
+
+@njit(cache=True, error_model="numpy")
+def drift(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, path: Array, length: int, point: Array, slack: Array) -> float:
+    """By how much the slacks of the path differ from those computed from the vertex."""
+    k = len(out)
+    vertex(value, name, fixed, out, up, point)
+    for p in range(length):
+        slack[p] = 0.0
+    for q in range(fixed):
+        if name[q] >= k:
+            slack[name[q] - k] = value[q]
+    worst = 0.0
+    for p in range(length):
+        total = path[p, k]
+        for j in range(k):
+            total += path[p, j] * point[j]
+        worst = max(worst, abs(total - slack[p]))
+    return worst
+
+
+@njit(cache=True, error_model="numpy")
+def rebuild(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, path: Array, place: Array) -> bool:
+    """Compute the rows below `fixed` anew from the half-spaces of the path; False if the basis is singular in doubles."""
+    k = len(out)
+    columns = np.empty(k, dtype=np.int64)
+    m = 0
+    for c in range(k):
+        if out[c] >= k:
+            columns[m] = c
+            m += 1
+    basic = np.empty(m, dtype=np.int64)
+    found = 0
+    for q in range(fixed):
+        if name[q] < k:
+            if found == m:
+                return False
+            basic[found] = q
+            found += 1
+    if found < m:
+        return False
+    system = np.zeros((m, 2 * m))
+    for e in range(m):
+        for f in range(m):
+            system[e, f] = path[out[columns[e]] - k, name[basic[f]]]
+        system[e, m + e] = 1.0
+    for f in range(m):
+        best = f
+        for e in range(f + 1, m):
+            if abs(system[e, f]) > abs(system[best, f]):
+                best = e
+        if not abs(system[best, f]) > 1e-13:
+            return False
+        if best != f:
+            for j in range(2 * m):
+                system[f, j], system[best, j] = system[best, j], system[f, j]
+        inverse = 1.0 / system[f, f]
+        for j in range(2 * m):
+            system[f, j] *= inverse
+        for e in range(m):
+            if e != f:
+                factor = system[e, f]
+                if factor != 0.0:
+                    for j in range(f, 2 * m):
+                        system[e, j] -= factor * system[f, j]
+    for f in range(m):  # u_f = sum_e inverse[f, e] (slack_e - constant_e - rest_e . u)
+        q = basic[f]
+        value[q] = 0.0
+        for c in range(k):
+            T[q, c] = 0.0
+        for e in range(m):
+            y = system[f, m + e]
+            p = out[columns[e]] - k
+            T[q, columns[e]] = y
+            value[q] -= y * path[p, k]
+            for c in range(k):
+                if out[c] < k:
+                    T[q, c] -= y * path[p, out[c]]
+        for c in range(k):
+            if out[c] < k:
+                value[q] += T[q, c] if up[c] else -T[q, c]
+    places(name, fixed, out, place)
+    for q in range(fixed):
+        if name[q] >= k:
+            express(T, value, q, path[name[q] - k], place, out, up)
+    return True
