@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from polylc.complex.regions import Complex
-from polylc.engines.tree import ChunkSink, Exploration, Limits, Progress
+from polylc.engines.tree import ChunkSink, Engine, Exploration, Limits, Progress
 from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
-ENGINES = ("auto", "lp")
+ENGINES = ("auto", "lp", "dictionary")
+AUTO = "lp"  # what "auto" stands for
 
 
 def check_engine(name: str) -> str:
@@ -26,7 +27,7 @@ def check_engine(name: str) -> str:
 
 def choose_engine(name: str, domain: Neighbourhood) -> str:
     """The engine that `name` stands for on this neighbourhood."""
-    return "lp" if check_engine(name) == "auto" else name
+    return AUTO if check_engine(name) == "auto" else name
 
 
 def enumerate_regions(
@@ -45,8 +46,15 @@ def enumerate_regions(
     found : Exploration
         The decision tree and the engine's counters.
     """
+    found = _engine(choose_engine(engine, domain), network, domain, sink).explore(limits, progress)
+    return Complex.of(network, domain, found), found
+
+
+def _engine(name: str, network: Network, domain: Neighbourhood, sink: ChunkSink | None) -> Engine:
+    if name == "dictionary":
+        from polylc.engines.dictionary import DictionaryEngine
+
+        return DictionaryEngine(network, domain, sink)
     from polylc.engines.lp import LpEngine
 
-    choose_engine(engine, domain)
-    found = LpEngine(network, domain, sink).explore(limits, progress)
-    return Complex.of(network, domain, found), found
+    return LpEngine(network, domain, sink)

@@ -20,16 +20,13 @@ from polylc.engines.dictionary_kernel import (
     ENTRIES,
     FINISHED,
     NEW_NODES,
-    NODES,
     READY_CLAIMS,
     READY_ENTRIES,
+    RECORD,
     REGIONS,
     advance,
     grown,
-    new_arena,
-    new_levels,
-    new_out,
-    new_path,
+    new_search,
 )
 from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -69,18 +66,7 @@ class DictionaryEngine:
 
     def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
         self.network, self.domain, self._sink = network, domain, sink
-        k, neurons = domain.dimension, network.neurons
-        most = max([1, *network.widths])
-        self._flat, self._work = flatten(network, domain)
-        self._levels = new_levels(neurons + 2, k, most)
-        self._arena = new_arena(max(256, 4 * most + 8), k)
-        self._path = new_path(neurons, k)
-        self._out = new_out(k, neurons, CHUNK_REGIONS, CHUNK_CLAIMS if sink is not None else 0)
-        self._bits = np.zeros(neurons, dtype=np.bool_)
-        self._at = np.zeros(8, dtype=np.int64)
-        self._at[NODES] = 1
-        self._done = np.zeros(1)
-        self._stats = np.zeros(5, dtype=np.int64)
+        self._search = new_search(*flatten(network, domain), CHUNK_REGIONS, CHUNK_CLAIMS if sink is not None else 0)
         self._nothing = self._copy()
         root = np.array([-1], dtype=np.int32)
         self._parts = [self._nothing._replace(nodes=(root, root, root.astype(np.int8)))]
@@ -97,7 +83,7 @@ class DictionaryEngine:
         parent, neuron, side = _join([p.nodes for p in self._parts])
         bits, unit, leaf = _join([p.regions for p in self._parts])
         names = ("linear_programs", "pivots", "flips", "failed_linear_programs", "rebuilds")
-        stats = dict(zip(names, self._stats.tolist(), strict=True)) | {"nodes": len(parent)}
+        stats = dict(zip(names, self._search.stats.tolist(), strict=True)) | {"nodes": len(parent)}
         return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats)
 
     def _run(self, limits: Limits, progress: Progress | None) -> Outcome:
@@ -110,31 +96,27 @@ class DictionaryEngine:
             if limits.stop is not None and limits.stop():
                 return Outcome.INTERRUPTED
             begin = time.monotonic()
-            status = self._advance(CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found), cells)
+            room = CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found)
+            status = advance(self._search, room, cells)
             cells = min(2 * cells, 1 << 16) if time.monotonic() - begin < SLICE else max(cells // 2, 1)
             part = self._copy()
             self._parts.append(part)  # all of it or nothing: an interrupt may fall before or after
-            self._at[NEW_NODES:] = 0
+            self._search.at[NEW_NODES:RECORD] = 0
             found += part.found
             waiting += len(part.claims[0])
             if progress is not None:
-                progress(found, 1.0 if status == FINISHED else float(self._done[0]))
+                progress(found, 1.0 if status == FINISHED else float(self._search.done[0]))
             if status == FINISHED:
                 return Outcome.COMPLETE
             if status == CROWDED:
-                self._arena = grown(self._arena)
+                self._search = grown(self._search)
             if waiting > CHUNK_CLAIMS or sum(p.found for p in self._parts[self._sent :]) >= CHUNK_REGIONS:
                 self._flush()
                 waiting = len(self._left.claims[0])
 
-    def _advance(self, regions: int, cells: int) -> int:
-        state = (self._flat, self._work, self._levels, self._arena, self._path, self._bits, self._out, self._at, self._done, self._stats)
-        status: int = advance(*state, regions, cells, self._sink is not None)
-        return status
-
     def _copy(self) -> _Part:
         """What the kernel has written since it was last asked."""
-        at, out = self._at, self._out
+        at, out = self._search.at, self._search.out
         return _Part(
             tuple(c[: at[NEW_NODES]].copy() for c in (out.parent, out.neuron, out.side)),
             tuple(c[: at[REGIONS]].copy() for c in (out.bits, out.unit, out.leaf)),
@@ -161,11 +143,17 @@ class DictionaryEngine:
         node, neuron, sign, size = (c[:ready] for c in claim_columns)
         starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         constraint, multiplier = (c[:used] for c in entry_columns)
+        parent, split, side = _join([p.nodes for p in fresh])
+        bits, unit, leaf = _join([p.regions for p in fresh])
         chunk = Chunk(
             first_node,
-            *_join([p.nodes for p in fresh]),
+            parent,
+            split,
+            side,
             first_region,
-            *_join([p.regions for p in fresh]),
+            bits,
+            unit,
+            leaf,
             Claims(node, neuron, sign, starts, constraint, multiplier),
         )
         self._left = self._nothing._replace(claims=tuple(c[ready:] for c in claim_columns), entries=tuple(c[used:] for c in entry_columns))

@@ -18,6 +18,7 @@ from polylc.network.form import Network
 Array = np.ndarray
 
 SMALL = 2.0**-400
+kernel = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # called by other kernels only
 
 
 class Flat(NamedTuple):
@@ -71,7 +72,8 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.array(start, dtype=np.int64),
         weights,
         np.concatenate([np.zeros(0), *(layer.affine.bias for layer in network.layers)]),
-        *(np.ascontiguousarray(s) for s in network.slopes),
+        network.slopes[0],
+        network.slopes[1],
         bool(((weights == 0) | (np.abs(weights) >= SMALL)).all()),
     )
     k, neurons, inputs = domain.dimension, network.neurons, network.inputs
@@ -81,7 +83,10 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.zeros((inputs + neurons, k + 1)),
         np.zeros(inputs + neurons),
         np.zeros(inputs + neurons),
-        *(np.zeros(neurons) for _ in range(4)),
+        np.zeros(neurons),
+        np.zeros(neurons),
+        np.zeros(neurons),
+        np.zeros(neurons),
     )
     work.h[:inputs] = embedding(domain.basis * domain.half, domain.middle)
     work.error[:inputs] = domain.rounding
@@ -89,7 +94,7 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
     return flat, work
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def finish_layer(net: Flat, work: Work, layer: int, bits: Array) -> None:
     """Forms of the outputs of a layer whose bits are known."""
     k = len(work.z) - 1
@@ -121,7 +126,7 @@ def finish_layer(net: Flat, work: Work, layer: int, bits: Array) -> None:
             work.error[u] = error * (1.0 + 4.0 * (k + 9) * UNIT) + 4.0 * (k + 3) * TINY
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
     """Forms of a layer's pre-activations, their rounding, their bounds over the neighbourhood, their lengths."""
     k = len(work.z) - 1

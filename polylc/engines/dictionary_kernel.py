@@ -10,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from polylc.engines.dictionary_forms import Flat, Work, enter_layer, finish_layer
+from polylc.engines.dictionary_forms import Flat, Work, enter_layer, finish_layer, kernel
 from polylc.engines.dictionary_simplex import (
     CROSSED,
+    PIVOTS,
     REBUILDS,
     STUCK,
+    Dictionary,
+    Signs,
     corner_mean,
     drift,
     drive,
@@ -33,7 +36,7 @@ DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if th
 DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
 AGE = 64  # pivots between two checks of that
 FINISHED, PAUSED, CROWDED = 0, 1, 2
-TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES = 0, 1, 2, 3, 4, 5, 6, 7
+TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, RECORD = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class Levels(NamedTuple):
@@ -90,16 +93,78 @@ class Out(NamedTuple):
     multiplier: Array
 
 
-def new_levels(count: int, k: int, width: int) -> Levels:
+class Search(NamedTuple):
+    """All state of a search."""
+
+    net: Flat
+    work: Work
+    lev: Levels
+    arena: Arena
+    path: Path
+    out: Out
+    bits: Array  # of the neurons decided on the present path
+    at: Array  # counters, see TOP
+    done: Array  # share of the tree that is explored
+    stats: Array
+    form: Array  # scratch
+    point: Array
+    place: Array
+
+
+def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
+    """The start of a search whose kernel can write `regions` regions and about as many claims as asked, none if `claims` is 0."""
+    k, neurons = len(work.z) - 1, len(net.bias)
+    width = int(np.diff(net.offset).max(initial=1))
+    search = Search(
+        net,
+        work,
+        _levels(neurons + 2, k, width),
+        _arena(max(256, 4 * width + 8), k),
+        Path(np.zeros((neurons, k + 1)), np.zeros(neurons, dtype=np.int32), np.zeros(neurons)),
+        _out(k, neurons, regions, claims),
+        np.zeros(neurons, dtype=np.bool_),
+        np.zeros(9, dtype=np.int64),
+        np.zeros(1),
+        np.zeros(5, dtype=np.int64),
+        np.zeros(k + 1),
+        np.zeros(k),
+        np.zeros(k, dtype=np.int64),
+    )
+    search.at[NODES] = 1
+    search.at[RECORD] = claims > 0
+    return search
+
+
+def grown(search: Search) -> Search:
+    """The same search with an arena of twice the size."""
+    rows, k = search.arena.T.shape
+    larger = _arena(2 * rows, k)
+    for new, old in zip(larger, search.arena, strict=True):
+        new[:rows] = old
+    return search._replace(arena=larger)
+
+
+def _levels(count: int, k: int, width: int) -> Levels:
     """Room for `count` levels, with the whole neighbourhood at level 0."""
+    whole = np.zeros((10, count), dtype=np.int64)
+    masks = np.zeros((2, count, width), dtype=np.int64)
     lev = Levels(
-        *(np.zeros(count, dtype=np.int64) for _ in range(10)),
+        whole[0],
+        whole[1],
+        whole[2],
+        whole[3],
+        whole[4],
+        whole[5],
+        whole[6],
+        whole[7],
+        whole[8],
+        whole[9],
         np.zeros(count),
         np.zeros((count, k), dtype=np.int64),
         np.zeros((count, k), dtype=np.bool_),
         np.zeros((count, k)),
-        np.zeros((count, width), dtype=np.int64),
-        np.zeros((count, width), dtype=np.int64),
+        masks[0],
+        masks[1],
     )
     lev.out[0] = np.arange(k)
     lev.layer[0] = lev.split[0] = -1
@@ -107,26 +172,12 @@ def new_levels(count: int, k: int, width: int) -> Levels:
     return lev
 
 
-def new_arena(rows: int, k: int) -> Arena:
+def _arena(rows: int, k: int) -> Arena:
     """Room for that many rows."""
     return Arena(np.zeros((rows, k)), np.zeros(rows), np.zeros(rows, dtype=np.int64))
 
 
-def grown(arena: Arena) -> Arena:
-    """The same rows in an arena of twice the size."""
-    rows, k = arena.T.shape
-    larger = new_arena(2 * rows, k)
-    for new, old in zip(larger, arena, strict=True):
-        new[:rows] = old
-    return larger
-
-
-def new_path(places: int, k: int) -> Path:
-    """Room for a path of that length."""
-    return Path(np.zeros((places, k + 1)), np.zeros(places, dtype=np.int32), np.zeros(places))
-
-
-def new_out(k: int, neurons: int, regions: int, claims: int) -> Out:
+def _out(k: int, neurons: int, regions: int, claims: int) -> Out:
     """Buffers for `regions` regions and about as many claims as asked, none if `claims` is 0."""
     nodes = 2 * regions + 2 * neurons + 2
     most = max(claims, 2 * neurons) if claims else 0
@@ -147,7 +198,7 @@ def new_out(k: int, neurons: int, regions: int, claims: int) -> Out:
     )
 
 
-@njit(cache=True)
+@kernel
 def _members(mask: int) -> int:
     """Number of set bits."""
     mask = mask - ((mask >> 1) & 0x5555555555555555)
@@ -158,149 +209,124 @@ def _members(mask: int) -> int:
     return (mask + (mask >> 32)) & 0x7F
 
 
-@njit(cache=True)
-def _claim(out: Out, at: Array, node: int, neuron: int, sign: int) -> None:
+@kernel
+def _claim(s: Search, node: int, neuron: int, sign: int) -> None:
     """A claim without multipliers."""
-    c = at[CLAIMS]
-    out.claim_node[c] = node
-    out.claim_neuron[c] = neuron
-    out.claim_sign[c] = sign
-    out.claim_size[c] = 0
-    at[CLAIMS] = c + 1
+    c = s.at[CLAIMS]
+    s.out.claim_node[c] = node
+    s.out.claim_neuron[c] = neuron
+    s.out.claim_sign[c] = sign
+    s.out.claim_size[c] = 0
+    s.at[CLAIMS] = c + 1
 
 
-@njit(cache=True, error_model="numpy")
-def _claim_by_row(out: Out, at: Array, path: Path, node: int, neuron: int, sign: int, length: float, row: Array, names: Array) -> None:
+@kernel
+def _claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None:
     """A claim whose multipliers are the reduced costs of the neuron's row."""
-    _claim(out, at, node, neuron, sign)
-    k = len(names)
-    e = at[ENTRIES]
+    _claim(s, s.lev.node[d], neuron, sign)
+    names, length, k = s.lev.out[d], s.work.length[neuron], len(row)
+    e = s.at[ENTRIES]
     for c in range(k):
         y = sign * row[c]
         if names[c] >= k and y > 0.0:
             p = names[c] - k
-            out.constraint[e] = path.node[p]
-            out.multiplier[e] = y * length / path.length[p]
+            s.out.constraint[e] = s.path.node[p]
+            s.out.multiplier[e] = y * length / s.path.length[p]
             e += 1
-    out.claim_size[at[CLAIMS] - 1] = e - at[ENTRIES]
-    at[ENTRIES] = e
+    s.out.claim_size[s.at[CLAIMS] - 1] = e - s.at[ENTRIES]
+    s.at[ENTRIES] = e
 
 
-@njit(cache=True, error_model="numpy")
-def _fill(work: Work, T: Array, value: Array, q: int, i: int, form: Array, place: Array, out: Array, up: Array) -> None:
+@kernel
+def _dictionary(lev: Levels, arena: Arena, d: int, rows: int) -> Dictionary:
+    """The dictionary of a level, with room for that many rows."""
+    first = lev.first[d]
+    end = first + rows
+    return Dictionary(arena.T[first:end], arena.value[first:end], arena.name[first:end], lev.out[d], lev.up[d])
+
+
+@kernel
+def _signs(lev: Levels, work: Work, d: int, begin: int) -> Signs:
+    return Signs(work.limit[begin : begin + lev.above.shape[1]], lev.above[d], lev.below[d])
+
+
+@kernel
+def _fill(work: Work, dic: Dictionary, q: int, i: int, form: Array, place: Array) -> None:
     """Row q of neuron i, scaled to unit length."""
     scale = 1.0 / work.length[i]
     for j in range(len(form)):
         form[j] = work.z[j, i] * scale
-    express(T, value, q, form, place, out, up)
+    express(dic, q, form, place)
 
 
-@njit(cache=True, error_model="numpy")
-def _renew(work: Work, lev: Levels, arena: Arena, path: Path, d: int, begin: int, form: Array, place: Array, stats: Array) -> None:
+@kernel
+def _renew(s: Search, d: int) -> None:
     """Compute the dictionary of a level anew, if its basis allows."""
-    first, fixed, rows = lev.first[d], lev.fixed[d], lev.rows[d]
-    T, value, name = arena.T[first : first + rows], arena.value[first : first + rows], arena.name[first : first + rows]
-    stats[REBUILDS] += 1
-    lev.age[d] = 0
-    if rebuild(T, value, name, fixed, lev.out[d], lev.up[d], path.row, place):
+    fixed, rows = s.lev.fixed[d], s.lev.rows[d]
+    dic = _dictionary(s.lev, s.arena, d, rows)
+    s.stats[REBUILDS] += 1
+    s.lev.age[d] = 0
+    if rebuild(dic, fixed, s.path.row, s.place) and rows > fixed:
+        begin = s.net.offset[s.lev.layer[d]]
         for q in range(fixed, rows):
-            _fill(work, T, value, q, begin + name[q], form, place, lev.out[d], lev.up[d])
+            _fill(s.work, dic, q, begin + dic.name[q], s.form, s.place)
 
 
-@njit(cache=True, error_model="numpy")
-def _check(work: Work, lev: Levels, arena: Arena, path: Path, d: int, begin: int, form: Array, place: Array, point: Array, stats: Array) -> None:
+@kernel
+def _check(s: Search, d: int) -> None:
     """Renew the dictionary of a level if it has drifted."""
-    first, fixed, rows = lev.first[d], lev.fixed[d], lev.rows[d]
-    T, value, name = arena.T[first : first + rows], arena.value[first : first + rows], arena.name[first : first + rows]
-    lev.age[d] = 0
-    if not drift(T, value, name, fixed, lev.out[d], lev.up[d], path.row, lev.depth[d], point, np.empty(lev.depth[d])) <= DRIFT:
-        _renew(work, lev, arena, path, d, begin, form, place, stats)
+    s.lev.age[d] = 0
+    if not drift(_dictionary(s.lev, s.arena, d, s.lev.rows[d]), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point) <= DRIFT:
+        _renew(s, d)
 
 
-@njit(cache=True, error_model="numpy")
-def _drive(
-    work: Work,
-    lev: Levels,
-    arena: Arena,
-    path: Path,
-    d: int,
-    begin: int,
-    q: int,
-    sign: int,
-    deep: bool,
-    form: Array,
-    place: Array,
-    stats: Array,
-) -> int:
-    """Drive row q of a level; once more on a dictionary computed anew, if need be."""
-    first, fixed, rows = lev.first[d], lev.fixed[d], lev.rows[d]
-    T, value, name = arena.T[first : first + rows], arena.value[first : first + rows], arena.name[first : first + rows]
-    limit = work.limit[begin : begin + lev.above.shape[1]]
-    least = limit[name[q]]
-    aim = max(least, DEEP) if deep else least
-    code = STUCK
-    for _ in range(2):
-        before = stats[1]
-        code = drive(
-            T, value, name, fixed, rows, lev.out[d], lev.up[d], q, sign, least, aim, limit, lev.above[d], lev.below[d], lev.alive[d : d + 1], form, stats
-        )
-        lev.age[d] += stats[1] - before
-        if code != STUCK:
-            break
-        _renew(work, lev, arena, path, d, begin, form, place, stats)
-    return code
+@kernel
+def _drop(dic: Dictionary, lev: Levels, d: int, q: int) -> None:
+    """Remove a free row; the last takes its place."""
+    last = lev.rows[d] - 1
+    if q != last:
+        dic.value[q] = dic.value[last]
+        dic.name[q] = dic.name[last]
+        for c in range(len(dic.out)):
+            dic.T[q, c] = dic.T[last, c]
+    lev.rows[d] = last
 
 
-@njit(cache=True, error_model="numpy")
-def _decide(
-    net: Flat,
-    work: Work,
-    lev: Levels,
-    arena: Arena,
-    path: Path,
-    bits: Array,
-    out: Out,
-    at: Array,
-    d: int,
-    form: Array,
-    place: Array,
-    stats: Array,
-    record: bool,
-) -> None:
+@kernel
+def _decide(s: Search, d: int) -> None:
     """Find a witness of either sign for every open neuron, or decide it."""
-    begin = net.offset[lev.layer[d]]
-    first, fixed = lev.first[d], lev.fixed[d]
-    value, name = arena.value[first:], arena.name[first:]
+    lev, fixed = s.lev, s.lev.fixed[d]
+    begin = s.net.offset[lev.layer[d]]
+    dic, signs = _dictionary(lev, s.arena, d, lev.rows[d]), _signs(lev, s.work, d, begin)
     for q in range(lev.rows[d] - 1, fixed - 1, -1):
-        i = name[q]
-        limit = work.limit[begin + i]
+        i = dic.name[q]
+        limit = signs.limit[i]
         for sign in (1, -1):
-            shown = lev.above[d, i] if sign > 0 else lev.below[d, i]
+            shown = signs.above[i] if sign > 0 else signs.below[i]
             if shown & lev.alive[d] != 0:
                 continue
-            code = CROSSED if sign * value[q] > limit else _drive(work, lev, arena, path, d, begin, q, sign, False, form, place, stats)
-            if code == CROSSED:
-                lev.alive[d] = note_witness(
-                    value, name, fixed, lev.rows[d], work.limit[begin : begin + lev.above.shape[1]], lev.above[d], lev.below[d], lev.alive[d], True
-                )
-                continue
-            bits[begin + i] = sign < 0
-            if record:
+            code = CROSSED
+            if not sign * dic.value[q] > limit:
+                before = s.stats[PIVOTS]
+                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.form, s.stats)
+                lev.age[d] += s.stats[PIVOTS] - before
                 if code == STUCK:
-                    _claim(out, at, lev.node[d], begin + i, -sign)
+                    _renew(s, d)
+                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.form, s.stats)
+            if code == CROSSED:
+                lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
+                continue
+            s.bits[begin + i] = sign < 0
+            if s.at[RECORD]:
+                if code == STUCK:
+                    _claim(s, lev.node[d], begin + i, -sign)
                 else:
-                    _claim_by_row(out, at, path, lev.node[d], begin + i, -sign, work.length[begin + i], arena.T[first + q], lev.out[d])
-            last = lev.rows[d] - 1
-            if q != last:
-                value[q] = value[last]
-                name[q] = name[last]
-                for c in range(lev.out.shape[1]):
-                    arena.T[first + q, c] = arena.T[first + last, c]
-            lev.rows[d] = last
+                    _claim_by_row(s, d, begin + i, -sign, dic.T[q])
+            _drop(dic, lev, d, q)
             break
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _copy(lev: Levels, arena: Arena, d: int) -> None:
     """Level d + 1 becomes a copy of level d."""
     e = d + 1
@@ -329,180 +355,155 @@ def _copy(lev: Levels, arena: Arena, d: int) -> None:
     lev.weight[e] = lev.weight[d]
 
 
-@njit(cache=True, error_model="numpy")
-def _fix(lev: Levels, arena: Arena, d: int, q: int, sign: int) -> None:
+@kernel
+def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
     """The free row q becomes the slack of a half-space, the last of the path."""
-    first, to = lev.first[d], lev.fixed[d]
-    k = lev.out.shape[1]
-    T, value, name = arena.T[first : first + lev.rows[d]], arena.value[first:], arena.name[first:]
-    i = name[q]
+    to, k, i = lev.fixed[d], len(dic.out), dic.name[q]
     lev.alive[d] &= lev.above[d, i] if sign > 0 else lev.below[d, i]
     if q != to:
-        value[to], value[q] = value[q], value[to]
-        name[q] = name[to]
+        dic.value[to], dic.value[q] = dic.value[q], dic.value[to]
+        dic.name[q] = dic.name[to]
         for c in range(k):
-            T[to, c], T[q, c] = T[q, c], T[to, c]
-    name[to] = k + lev.depth[d]
+            dic.T[to, c], dic.T[q, c] = dic.T[q, c], dic.T[to, c]
+    dic.name[to] = k + lev.depth[d]
     if sign < 0:
-        value[to] = -value[to]
+        dic.value[to] = -dic.value[to]
         for c in range(k):
-            T[to, c] = -T[to, c]
+            dic.T[to, c] = -dic.T[to, c]
     lev.fixed[d] = to + 1
     lev.depth[d] += 1
     lev.weight[d] *= 0.5
 
 
-@njit(cache=True, error_model="numpy")
-def _step_inside(lev: Levels, arena: Arena, d: int, inner: Array, at_inner: float, at_vertex: float, point: Array) -> None:
-    """An interior point of the side where values are positive, from one of the whole cell: see `lp._step_inside`; then towards the middle."""
-    first = lev.first[d]
-    rows = lev.rows[d]
-    T, value, name = arena.T[first : first + rows], arena.value[first : first + rows], arena.name[first : first + rows]
+@kernel
+def _step_inside(dic: Dictionary, fixed: int, inner: Array, at_inner: float, at_vertex: float, point: Array, result: Array) -> None:
+    """An interior point of the side where values are positive, from one of the whole cell (see `lp._step_inside`), moved towards the middle."""
     k = len(inner)
     share = 0.0
     if not at_inner > 0.0:
-        vertex(value, name, lev.fixed[d], lev.out[d], lev.up[d], point)
+        vertex(dic, fixed, point)
         turn = at_inner / (at_inner - at_vertex)
         share = turn + 0.5 * (1.0 - turn)
     for j in range(k):
-        lev.inner[d, j] = inner[j] if share == 0.0 else inner[j] + share * (point[j] - inner[j])
-    corner_mean(T, value, name, lev.fixed[d], lev.out[d], lev.up[d], point)
+        result[j] = inner[j] if share == 0.0 else inner[j] + share * (point[j] - inner[j])
+    corner_mean(dic, fixed, point)
     for j in range(k):
-        lev.inner[d, j] = 0.5 * (lev.inner[d, j] + point[j])
+        result[j] = 0.5 * (result[j] + point[j])
 
 
-@njit(cache=True, error_model="numpy")
-def _choose(lev: Levels, arena: Arena, d: int) -> int:
+@kernel
+def _choose(lev: Levels, name: Array, d: int) -> int:
     """The open row whose witnesses are divided most evenly."""
-    first = lev.first[d]
     best, most = lev.fixed[d], -1
     for q in range(lev.fixed[d], lev.rows[d]):
-        i = arena.name[first + q]
+        i = name[q]
         score = min(_members(lev.above[d, i] & lev.alive[d]), _members(lev.below[d, i] & lev.alive[d]))
         if score > most:
             best, most = q, score
     return best
 
 
-@njit(cache=True, error_model="numpy")
-def _split(
-    work: Work,
-    lev: Levels,
-    arena: Arena,
-    path: Path,
-    bits: Array,
-    out: Out,
-    at: Array,
-    d: int,
-    begin: int,
-    q: int,
-    form: Array,
-    place: Array,
-    point: Array,
-    stats: Array,
-    record: bool,
-) -> bool:
-    """Split the cell by row q: level d + 1 takes the side of the present vertex, level d the other. False if a side is not reached."""
-    e = d + 1
-    i = arena.name[lev.first[d] + q]
-    limit = work.limit[begin + i]
-    here = arena.value[lev.first[d] + q]
+@kernel
+def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
+    """Drive a row of a level well beyond zero, if possible; whether it gets there at all."""
+    lev, rows = s.lev, s.lev.rows[d]
+    begin = s.net.offset[lev.layer[d]]
+    dic, signs = _dictionary(lev, s.arena, d, rows), _signs(lev, s.work, d, begin)
+    limit = signs.limit[dic.name[q]]
+    code = STUCK
+    for _ in range(2):
+        before = s.stats[PIVOTS]
+        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.form, s.stats)
+        lev.age[d] += s.stats[PIVOTS] - before
+        if code != STUCK:
+            break
+        _renew(s, d)
+    return code == CROSSED
+
+
+@kernel
+def _split(s: Search, d: int) -> bool:
+    """Split the cell by an open row: level d + 1 takes the side of the present vertex, level d the other. False if a side is not reached."""
+    lev, work, e = s.lev, s.work, d + 1
+    dic = _dictionary(lev, s.arena, d, lev.rows[d])
+    q = _choose(lev, dic.name, d)
+    i = s.net.offset[lev.layer[d]] + dic.name[q]
+    here = dic.value[q]
     sign = 1 if here >= 0.0 else -1
-    _copy(lev, arena, d)
+    _copy(lev, s.arena, d)
     lost = 0
-    if sign * here <= limit and _drive(work, lev, arena, path, e, begin, q, sign, True, form, place, stats) != CROSSED:
+    if sign * here <= work.limit[i] and not _drive_deep(s, e, q, sign):
         lost = sign
-    elif _drive(work, lev, arena, path, d, begin, q, -sign, True, form, place, stats) != CROSSED:
+    elif not _drive_deep(s, d, q, -sign):
         lost = -sign
     if lost != 0:  # a witness has shown this side, yet now it is not found: the judge decides
-        bits[begin + i] = lost < 0
-        if record:
-            _claim(out, at, lev.node[d], begin + i, -lost)
-        last = lev.rows[d] - 1
-        first = lev.first[d]
-        arena.value[first + q] = arena.value[first + last]
-        arena.name[first + q] = arena.name[first + last]
-        for c in range(lev.out.shape[1]):
-            arena.T[first + q, c] = arena.T[first + last, c]
-        lev.rows[d] = last
+        s.bits[i] = lost < 0
+        if s.at[RECORD]:
+            _claim(s, lev.node[d], i, -lost)
+        _drop(dic, lev, d, q)
         return False
     k = lev.out.shape[1]
-    scale = 1.0 / work.length[begin + i]
-    at_inner = work.z[k, begin + i] * scale
+    at_inner = work.z[k, i]
     for j in range(k):
-        at_inner += work.z[j, begin + i] * scale * lev.inner[d, j]
-        form[j] = lev.inner[d, j]
-    inner = form[:k]
-    parent = lev.node[d]
+        at_inner += work.z[j, i] * lev.inner[d, j]
+        s.form[j] = lev.inner[d, j]
+    at_inner /= work.length[i]
+    parent, depth = lev.node[d], lev.depth[d]
     for level in (e, d):
         side = sign if level == e else -sign
-        at_vertex = side * arena.value[lev.first[level] + q]
-        _fix(lev, arena, level, q, side)
-        _step_inside(lev, arena, level, inner, side * at_inner, at_vertex, point)
-        n = at[NEW_NODES]
-        out.parent[n] = parent
-        out.neuron[n] = begin + i
-        out.side[n] = side > 0
-        lev.node[level] = at[NODES]
-        lev.split[level] = begin + i
+        own = _dictionary(lev, s.arena, level, lev.rows[level])
+        at_vertex = side * own.value[q]
+        _fix(lev, own, level, q, side)
+        _step_inside(own, depth + 1, s.form[:k], side * at_inner, at_vertex, s.point, lev.inner[level])
+        n = s.at[NEW_NODES]
+        s.out.parent[n] = parent
+        s.out.neuron[n] = i
+        s.out.side[n] = side > 0
+        lev.node[level] = s.at[NODES]
+        lev.split[level] = i
         lev.side[level] = side
-        at[NEW_NODES] = n + 1
-        at[NODES] += 1
-    at[TOP] = e
+        s.at[NEW_NODES] = n + 1
+        s.at[NODES] += 1
+    s.at[TOP] = e
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def _enter(
-    net: Flat,
-    work: Work,
-    lev: Levels,
-    arena: Arena,
-    path: Path,
-    bits: Array,
-    out: Out,
-    at: Array,
-    d: int,
-    form: Array,
-    place: Array,
-    point: Array,
-    stats: Array,
-    record: bool,
-) -> None:
+@kernel
+def _enter(s: Search, d: int) -> None:
     """Move a cell to its next layer: intervals over the neighbourhood decide, the other neurons become open rows."""
+    lev, work = s.lev, s.work
     layer = lev.layer[d]
     if layer >= 0:
-        finish_layer(net, work, layer, bits)
+        finish_layer(s.net, work, layer, s.bits)
     layer += 1
     lev.layer[d] = layer
-    if layer == len(net.offset) - 1:
+    if layer == len(s.net.offset) - 1:
         return
-    begin = net.offset[layer]
-    enter_layer(net, work, layer, SLIVER)
-    _check(work, lev, arena, path, d, begin, form, place, point, stats)
-    k = lev.out.shape[1]
-    first, fixed = lev.first[d], lev.fixed[d]
-    T, value, name = arena.T[first:], arena.value[first:], arena.name[first:]
-    places(name, fixed, lev.out[d], place)
+    begin, end = s.net.offset[layer], s.net.offset[layer + 1]
+    enter_layer(s.net, work, layer, SLIVER)
+    _check(s, d)
+    k, fixed = lev.out.shape[1], lev.fixed[d]
+    dic = _dictionary(lev, s.arena, d, fixed + end - begin)
+    places(dic, fixed, s.place)
     rows = fixed
     lev.alive[d] = 3  # the vertex and the interior point
-    for i in range(begin, net.offset[layer + 1]):
+    for i in range(begin, end):
         noise, high, low = work.noise[i], work.high[i], work.low[i]
         positive = low >= -noise and high > noise
         if positive or high <= noise or not work.length[i] < np.inf:
-            bits[i] = positive
-            if record:
-                _claim(out, at, lev.node[d], i, 1 if positive else -1)
+            s.bits[i] = positive
+            if s.at[RECORD]:
+                _claim(s, lev.node[d], i, 1 if positive else -1)
             continue
-        _fill(work, T, value, rows, i, form, place, lev.out[d], lev.up[d])
-        name[rows] = i - begin
-        inside = form[k]
+        _fill(work, dic, rows, i, s.form, s.place)
+        dic.name[rows] = i - begin
+        inside = s.form[k]
         for j in range(k):
-            inside += form[j] * lev.inner[d, j]
+            inside += s.form[j] * lev.inner[d, j]
         above, below, limit = 0, 0, work.limit[i]
-        if value[rows] > limit:
+        if dic.value[rows] > limit:
             above |= 1
-        elif value[rows] < -limit:
+        elif dic.value[rows] < -limit:
             below |= 1
         if inside > limit:
             above |= 2
@@ -514,44 +515,44 @@ def _enter(
     lev.rows[d] = rows
 
 
-@njit(cache=True, error_model="numpy")
-def _emit(lev: Levels, arena: Arena, bits: Array, out: Out, at: Array, d: int, point: Array) -> None:
+@kernel
+def _follow(s: Search, d: int) -> None:
+    """Take the half-space that cut a cell off into the path."""
+    lev, i = s.lev, s.lev.split[d]
+    s.bits[i] = lev.side[d] > 0
+    p = lev.depth[d] - 1
+    length = s.work.length[i]
+    for j in range(len(s.form)):
+        s.path.row[p, j] = lev.side[d] * s.work.z[j, i] / length
+    s.path.node[p] = lev.node[d]
+    s.path.length[p] = length
+    if lev.age[d] > AGE:
+        _check(s, d)
+
+
+@kernel
+def _emit(s: Search, d: int) -> None:
     """Write the region of a cell whose neurons all are decided."""
-    r = at[REGIONS]
-    first, rows = lev.first[d], lev.rows[d]
-    k = lev.out.shape[1]
-    corner_mean(arena.T[first : first + rows], arena.value[first:], arena.name[first:], lev.fixed[d], lev.out[d], lev.up[d], point)
+    r, out = s.at[REGIONS], s.out
+    corner_mean(_dictionary(s.lev, s.arena, d, s.lev.rows[d]), s.lev.fixed[d], s.point)
     edge = 1.0 - 2.0**-53
-    for j in range(k):
-        out.unit[r, j] = min(max(0.5 * (lev.inner[d, j] + point[j]), -edge), edge)
+    for j in range(len(s.point)):
+        out.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + s.point[j]), -edge), edge)
     for w in range(out.bits.shape[1]):
         word = np.uint64(0)
-        for b in range(min(64, len(bits) - 64 * w)):
-            if bits[64 * w + b]:
+        for b in range(min(64, len(s.bits) - 64 * w)):
+            if s.bits[64 * w + b]:
                 word |= np.uint64(1) << np.uint64(b)
         out.bits[r, w] = word
-    out.leaf[r] = lev.node[d]
-    at[REGIONS] = r + 1
-    at[READY_CLAIMS] = at[CLAIMS]
-    at[READY_ENTRIES] = at[ENTRIES]
+    out.leaf[r] = s.lev.node[d]
+    s.done[0] += s.lev.weight[d]
+    s.at[REGIONS] = r + 1
+    s.at[READY_CLAIMS] = s.at[CLAIMS]
+    s.at[READY_ENTRIES] = s.at[ENTRIES]
 
 
 @njit(cache=True, error_model="numpy")
-def advance(
-    net: Flat,
-    work: Work,
-    lev: Levels,
-    arena: Arena,
-    path: Path,
-    bits: Array,
-    out: Out,
-    at: Array,
-    done: Array,
-    stats: Array,
-    most_regions: int,
-    most_cells: int,
-    record: bool,
-) -> int:
+def advance(s: Search, most_regions: int, most_cells: int) -> int:
     """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
 
     Returns
@@ -559,43 +560,30 @@ def advance(
     int
         FINISHED, PAUSED, or CROWDED if the arena is too small.
     """
-    k = lev.out.shape[1]
-    layers, width, depth = len(net.offset) - 1, lev.above.shape[1], len(path.node)
-    form, point, place = np.empty(k + 1), np.empty(k), np.empty(k, dtype=np.int64)
-    claims = len(bits)
-    entries = claims * min(k, depth)
+    at, lev, out = s.at, s.lev, s.out
+    layers, width = len(s.net.offset) - 1, lev.above.shape[1]
+    claims = len(s.bits)
+    entries = claims * min(len(s.point), claims)
     cells = 0
     while at[TOP] >= 0:
         if at[REGIONS] >= most_regions or cells >= most_cells or at[NEW_NODES] + 2 > len(out.parent):
             return PAUSED
-        if record and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
+        if at[RECORD] and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
             return PAUSED
         d = at[TOP]
-        if lev.first[d] + 2 * (lev.fixed[d] + width + 1) > len(arena.value):
+        if lev.first[d] + 2 * (lev.fixed[d] + width + 1) > len(s.arena.value):
             return CROWDED
         cells += 1
-        i = lev.split[d]
-        if i >= 0:
-            bits[i] = lev.side[d] > 0
-            p = lev.depth[d] - 1
-            scale = lev.side[d] / work.length[i]
-            for j in range(k + 1):
-                path.row[p, j] = work.z[j, i] * scale
-            path.node[p] = lev.node[d]
-            path.length[p] = work.length[i]
-            if lev.age[d] > AGE:
-                _check(work, lev, arena, path, d, net.offset[lev.layer[d]], form, place, point, stats)
+        if lev.split[d] >= 0:
+            _follow(s, d)
         while lev.layer[d] < layers:
             if lev.rows[d] > lev.fixed[d]:
-                _decide(net, work, lev, arena, path, bits, out, at, d, form, place, stats, record)
+                _decide(s, d)
             if lev.rows[d] == lev.fixed[d]:
-                _enter(net, work, lev, arena, path, bits, out, at, d, form, place, point, stats, record)
-                continue
-            begin = net.offset[lev.layer[d]]
-            if _split(work, lev, arena, path, bits, out, at, d, begin, _choose(lev, arena, d), form, place, point, stats, record):
+                _enter(s, d)
+            elif _split(s, d):
                 break
         if at[TOP] == d:
-            _emit(lev, arena, bits, out, at, d, point)
-            done[0] += lev.weight[d]
+            _emit(s, d)
             at[TOP] = d - 1
     return FINISHED

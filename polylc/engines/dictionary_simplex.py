@@ -12,8 +12,11 @@ signs are known at every vertex. Variables have identifiers: j < k is u_j, k + p
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
+
+from polylc.engines.dictionary_forms import kernel
 
 Array = np.ndarray
 
@@ -26,9 +29,28 @@ CROSSED, OPTIMAL, BOUNDED, STUCK = 1, 0, 2, -1
 DRIVES, PIVOTS, FLIPS, STUCKS, REBUILDS = 0, 1, 2, 3, 4
 
 
-@njit(cache=True, error_model="numpy")
-def note_witness(value: Array, name: Array, fixed: int, rows: int, limit: Array, above: Array, below: Array, alive: int, always: bool) -> int:
+class Dictionary(NamedTuple):
+    """The tableau of a vertex."""
+
+    T: Array  # (rows, k)
+    value: Array  # (rows,)
+    name: Array  # (rows,): identifiers of basic variables; of free rows, neurons of the layer
+    out: Array  # (k,): identifiers of non-basic variables
+    up: Array  # (k,): whether a box variable is at 1
+
+
+class Signs(NamedTuple):
+    """By neuron of the layer: how far from zero a side counts as shown, and the sets of witnesses that show either side, as bits."""
+
+    limit: Array
+    above: Array
+    below: Array
+
+
+@kernel
+def note_witness(dic: Dictionary, signs: Signs, fixed: int, rows: int, alive: int, always: bool) -> int:
     """Record the signs of the free rows at this vertex, if it shows one that no witness shows; the new set of witnesses."""
+    value, name, limit, above, below = dic.value, dic.name, signs.limit, signs.above, signs.below
     useful = always
     if not useful:
         for q in range(fixed, rows):
@@ -53,9 +75,10 @@ def note_witness(value: Array, name: Array, fixed: int, rows: int, limit: Array,
     return alive | bit
 
 
-@njit(cache=True, error_model="numpy")
-def pivot(T: Array, value: Array, name: Array, rows: int, out: Array, up: Array, q0: int, c: int, entering: float, row: Array) -> None:
+@kernel
+def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float, row: Array) -> None:
     """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched otherwise."""
+    T, value, name, out, up = dic
     k = len(out)
     inverse = 1.0 / T[q0, c]
     for j in range(k):
@@ -76,22 +99,16 @@ def pivot(T: Array, value: Array, name: Array, rows: int, out: Array, up: Array,
     value[q0] = entering
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def drive(
-    T: Array,
-    value: Array,
-    name: Array,
+    dic: Dictionary,
+    signs: Signs,
     fixed: int,
     rows: int,
-    out: Array,
-    up: Array,
     r: int,
     sign: int,
     least: float,
     aim: float,
-    limit: Array,
-    above: Array,
-    below: Array,
     witnesses: Array,
     row: Array,
     stats: Array,
@@ -104,6 +121,7 @@ def drive(
         CROSSED if the row exceeds `least` at the end; OPTIMAL if its largest value does not; BOUNDED if the bounds of the box alone show
         from here that it cannot get near zero; STUCK if rounding prevents a decision. In the middle two cases row r holds the multipliers.
     """
+    T, value, name, out, up = dic
     k = len(out)
     stats[DRIVES] += 1
     stalled = 0
@@ -174,17 +192,18 @@ def drive(
                 entering += 1.0 if up[column] else -1.0
             if name[q0] < k:
                 value[q0] = 1.0 if T[q0, column] * way > 0.0 else -1.0
-            pivot(T, value, name, rows, out, up, q0, column, entering, row)
-        alive = note_witness(value, name, fixed, rows, limit, above, below, alive, False)
+            pivot(dic, rows, q0, column, entering, row)
+        alive = note_witness(dic, signs, fixed, rows, alive, False)
     witnesses[0] = alive
     if code == STUCK:
         stats[STUCKS] += 1
     return code
 
 
-@njit(cache=True, error_model="numpy")
-def vertex(value: Array, name: Array, fixed: int, out: Array, up: Array, point: Array) -> None:
+@kernel
+def vertex(dic: Dictionary, fixed: int, point: Array) -> None:
     """Coordinates of the vertex."""
+    value, name, out, up = dic.value, dic.name, dic.out, dic.up
     k = len(out)
     for c in range(k):
         if out[c] < k:
@@ -194,11 +213,12 @@ def vertex(value: Array, name: Array, fixed: int, out: Array, up: Array, point: 
             point[name[q]] = value[q]
 
 
-@njit(cache=True, error_model="numpy")
-def corner_mean(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, point: Array) -> None:
+@kernel
+def corner_mean(dic: Dictionary, fixed: int, point: Array) -> None:
     """Mean of the vertex and the ends of its k edges: inside the cell, unless the vertex is degenerate."""
+    T, value, name, out, up = dic
     k = len(out)
-    vertex(value, name, fixed, out, up, point)
+    vertex(dic, fixed, point)
     for c in range(k):
         way = -1.0 if up[c] else 1.0
         step = 2.0 if out[c] < k else 1e300
@@ -221,10 +241,11 @@ def corner_mean(T: Array, value: Array, name: Array, fixed: int, out: Array, up:
                 point[name[q]] += T[q, c] * step
 
 
-@njit(cache=True, error_model="numpy")
-def express(T: Array, value: Array, q: int, form: Array, place: Array, out: Array, up: Array) -> None:
+@kernel
+def express(dic: Dictionary, q: int, form: Array, place: Array) -> None:
     """Fill row q with an affine form of u; place[j] is the column of u_j, or -1 - its row."""
-    k = len(out)
+    T, value, up = dic.T, dic.value, dic.up
+    k = len(up)
     for c in range(k):
         T[q, c] = 0.0
     total = form[k]
@@ -244,9 +265,10 @@ def express(T: Array, value: Array, q: int, form: Array, place: Array, out: Arra
     value[q] = total
 
 
-@njit(cache=True, error_model="numpy")
-def places(name: Array, fixed: int, out: Array, place: Array) -> None:
+@kernel
+def places(dic: Dictionary, fixed: int, place: Array) -> None:
     """Where the box variables are: place[j] is the column of u_j, or -1 - its row."""
+    name, out = dic.name, dic.out
     k = len(out)
     for c in range(k):
         if out[c] < k:
@@ -256,13 +278,12 @@ def places(name: Array, fixed: int, out: Array, place: Array) -> None:
             place[name[q]] = -1 - q
 
 
-@njit(cache=True, error_model="numpy")
-def drift(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, path: Array, length: int, point: Array, slack: Array) -> float:
+@kernel
+def drift(dic: Dictionary, fixed: int, path: Array, length: int, point: Array) -> float:
     """By how much the slacks of the path differ from those computed from the vertex."""
-    k = len(out)
-    vertex(value, name, fixed, out, up, point)
-    for p in range(length):
-        slack[p] = 0.0
+    value, name, k = dic.value, dic.name, len(dic.out)
+    vertex(dic, fixed, point)
+    slack = np.zeros(length)
     for q in range(fixed):
         if name[q] >= k:
             slack[name[q] - k] = value[q]
@@ -275,9 +296,10 @@ def drift(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array
     return worst
 
 
-@njit(cache=True, error_model="numpy")
-def rebuild(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Array, path: Array, place: Array) -> bool:
+@kernel
+def rebuild(dic: Dictionary, fixed: int, path: Array, place: Array) -> bool:
     """Compute the rows below `fixed` anew from the half-spaces of the path; False if the basis is singular in doubles."""
+    T, value, name, out, up = dic
     k = len(out)
     columns = np.empty(k, dtype=np.int64)
     m = 0
@@ -335,8 +357,8 @@ def rebuild(T: Array, value: Array, name: Array, fixed: int, out: Array, up: Arr
         for c in range(k):
             if out[c] < k:
                 value[q] += T[q, c] if up[c] else -T[q, c]
-    places(name, fixed, out, place)
+    places(dic, fixed, place)
     for q in range(fixed):
         if name[q] >= k:
-            express(T, value, q, path[name[q] - k], place, out, up)
+            express(dic, q, path[name[q] - k], place)
     return True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -150,6 +151,15 @@ class Exploration:
             place[live] -= 1
             live = live[self.parent[node[live]] >= 0]
         return starts, neuron, side
+
+
+class Engine(Protocol):
+    """Explores one neighbourhood of one network; engines are made from a network, a neighbourhood and a sink or None."""
+
+    name: str
+
+    def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
+        """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
 
 
 def check_contract(network: Network, domain: Neighbourhood, found: Exploration) -> None:
