@@ -14,20 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.engines.dictionary_forms import flatten
-from polylc.engines.dictionary_kernel import (
-    CLAIMS,
-    CROWDED,
-    ENTRIES,
-    FINISHED,
-    NEW_NODES,
-    READY_CLAIMS,
-    READY_ENTRIES,
-    RECORD,
-    REGIONS,
-    advance,
-    grown,
-    new_search,
-)
+from polylc.engines.dictionary_kernel import CROWDED, FINISHED, advance
+from polylc.engines.dictionary_state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, RECORD, REGIONS, grown, new_search
 from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
@@ -97,7 +85,7 @@ class DictionaryEngine:
                 return Outcome.INTERRUPTED
             begin = time.monotonic()
             room = CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found)
-            status = advance(self._search, room, cells)
+            status: int = advance(self._search, room, cells)
             cells = min(2 * cells, 1 << 16) if time.monotonic() - begin < SLICE else max(cells // 2, 1)
             part = self._copy()
             self._parts.append(part)  # all of it or nothing: an interrupt may fall before or after
