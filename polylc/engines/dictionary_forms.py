@@ -18,7 +18,8 @@ from polylc.network.form import Network
 Array = np.ndarray
 
 SMALL = 2.0**-400
-kernel = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # called by other kernels only
+# For functions that only kernels call. They allocate nothing, so arrays need no reference counts, which would take a third of the time.
+kernel = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
 class Flat(NamedTuple):
@@ -48,6 +49,7 @@ class Work(NamedTuple):
     low: Array
     length: Array  # (neurons,): of the gradient
     limit: Array  # (neurons,): distances from which a side counts as shown
+    active: Array  # scratch: units whose forms are not zero
 
 
 def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
@@ -87,6 +89,7 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.zeros(neurons),
         np.zeros(neurons),
         np.zeros(neurons),
+        np.zeros(inputs + neurons, dtype=np.int64),
     )
     work.h[:inputs] = embedding(domain.basis * domain.half, domain.middle)
     work.error[:inputs] = domain.rounding
@@ -141,8 +144,7 @@ def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
         noise[i] = unit * abs(net.bias[begin + i])
         high[i] = 0.0
         length[i] = 0.0
-    active = np.empty(count, dtype=np.int64)
-    normal = net.normal
+    active, normal = work.active, net.normal
     for j in range(k + 1):
         z = work.z[j, begin:end]
         for i in range(m):

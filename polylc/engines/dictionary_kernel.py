@@ -90,11 +90,9 @@ def _claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None
 
 
 @kernel
-def _dictionary(lev: Levels, arena: Arena, d: int, rows: int) -> Dictionary:
-    """The dictionary of a level, with room for that many rows."""
-    first = lev.first[d]
-    end = first + rows
-    return Dictionary(arena.T[first:end], arena.value[first:end], arena.name[first:end], lev.out[d], lev.up[d])
+def _dictionary(lev: Levels, arena: Arena, d: int) -> Dictionary:
+    """The dictionary of a level."""
+    return Dictionary(arena.T[d], arena.value[d], arena.name[d], lev.out[d], lev.up[d])
 
 
 @kernel
@@ -115,10 +113,10 @@ def _fill(work: Work, dic: Dictionary, q: int, i: int, form: Array, place: Array
 def _renew(s: Search, d: int) -> None:
     """Compute the dictionary of a level anew, if its basis allows."""
     fixed, rows = s.lev.fixed[d], s.lev.rows[d]
-    dic = _dictionary(s.lev, s.arena, d, rows)
+    dic = _dictionary(s.lev, s.arena, d)
     s.stats[REBUILDS] += 1
     s.lev.age[d] = 0
-    if rebuild(dic, fixed, s.path.row, s.place) and rows > fixed:
+    if rebuild(dic, fixed, s.path.row, s.place, s.columns, s.basic, s.system) and rows > fixed:
         begin = s.net.offset[s.lev.layer[d]]
         for q in range(fixed, rows):
             _fill(s.work, dic, q, begin + dic.name[q], s.form, s.place)
@@ -128,7 +126,7 @@ def _renew(s: Search, d: int) -> None:
 def _check(s: Search, d: int) -> None:
     """Renew the dictionary of a level if it has drifted."""
     s.lev.age[d] = 0
-    if not drift(_dictionary(s.lev, s.arena, d, s.lev.rows[d]), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point) <= DRIFT:
+    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point, s.slack) <= DRIFT:
         _renew(s, d)
 
 
@@ -140,7 +138,7 @@ def _drop(dic: Dictionary, lev: Levels, d: int, q: int) -> None:
         dic.value[q] = dic.value[last]
         dic.name[q] = dic.name[last]
         for c in range(len(dic.out)):
-            dic.T[q, c] = dic.T[last, c]
+            dic.T[c, q] = dic.T[c, last]
     lev.rows[d] = last
 
 
@@ -149,7 +147,7 @@ def _decide(s: Search, d: int) -> None:
     """Find a witness of either sign for every open neuron, or decide it."""
     lev, fixed = s.lev, s.lev.fixed[d]
     begin = s.net.offset[lev.layer[d]]
-    dic, signs = _dictionary(lev, s.arena, d, lev.rows[d]), _signs(lev, s.work, d, begin)
+    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
     for q in range(lev.rows[d] - 1, fixed - 1, -1):
         i = dic.name[q]
         limit = signs.limit[i]
@@ -160,11 +158,11 @@ def _decide(s: Search, d: int) -> None:
             code = CROSSED
             if not sign * dic.value[q] > limit:
                 before = s.stats[PIVOTS]
-                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.form, s.stats)
+                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.stats)
                 lev.age[d] += s.stats[PIVOTS] - before
                 if code == STUCK:
                     _renew(s, d)
-                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.form, s.stats)
+                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.stats)
             if code == CROSSED:
                 lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
                 continue
@@ -173,7 +171,7 @@ def _decide(s: Search, d: int) -> None:
                 if code == STUCK:
                     _claim(s, lev.node[d], begin + i, -sign)
                 else:
-                    _claim_by_row(s, d, begin + i, -sign, dic.T[q])
+                    _claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
             _drop(dic, lev, d, q)
             break
 
@@ -181,23 +179,21 @@ def _decide(s: Search, d: int) -> None:
 @kernel
 def _copy(lev: Levels, arena: Arena, d: int) -> None:
     """Level d + 1 becomes a copy of level d."""
-    e = d + 1
-    first, rows = lev.first[d], lev.rows[d]
-    to = first + rows
-    k = lev.out.shape[1]
+    e, rows, k = d + 1, lev.rows[d], lev.out.shape[1]
     for q in range(rows):
-        arena.value[to + q] = arena.value[first + q]
-        arena.name[to + q] = arena.name[first + q]
-        for c in range(k):
-            arena.T[to + q, c] = arena.T[first + q, c]
+        arena.value[e, q] = arena.value[d, q]
+        arena.name[e, q] = arena.name[d, q]
+    for c in range(k):
+        old, new = arena.T[d, c], arena.T[e, c]
+        for q in range(rows):
+            new[q] = old[q]
     for c in range(k):
         lev.out[e, c] = lev.out[d, c]
         lev.up[e, c] = lev.up[d, c]
     for q in range(lev.fixed[d], rows):
-        i = arena.name[first + q]
+        i = arena.name[d, q]
         lev.above[e, i] = lev.above[d, i]
         lev.below[e, i] = lev.below[d, i]
-    lev.first[e] = to
     lev.fixed[e] = lev.fixed[d]
     lev.rows[e] = rows
     lev.layer[e] = lev.layer[d]
@@ -216,12 +212,12 @@ def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
         dic.value[to], dic.value[q] = dic.value[q], dic.value[to]
         dic.name[q] = dic.name[to]
         for c in range(k):
-            dic.T[to, c], dic.T[q, c] = dic.T[q, c], dic.T[to, c]
+            dic.T[c, to], dic.T[c, q] = dic.T[c, q], dic.T[c, to]
     dic.name[to] = k + lev.depth[d]
     if sign < 0:
         dic.value[to] = -dic.value[to]
         for c in range(k):
-            dic.T[to, c] = -dic.T[to, c]
+            dic.T[c, to] = -dic.T[c, to]
     lev.fixed[d] = to + 1
     lev.depth[d] += 1
     lev.weight[d] *= 0.5
@@ -261,12 +257,12 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
     """Drive a row of a level well beyond zero, if possible; whether it gets there at all."""
     lev, rows = s.lev, s.lev.rows[d]
     begin = s.net.offset[lev.layer[d]]
-    dic, signs = _dictionary(lev, s.arena, d, rows), _signs(lev, s.work, d, begin)
+    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
     limit = signs.limit[dic.name[q]]
     code = STUCK
     for _ in range(2):
         before = s.stats[PIVOTS]
-        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.form, s.stats)
+        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.stats)
         lev.age[d] += s.stats[PIVOTS] - before
         if code != STUCK:
             break
@@ -278,7 +274,7 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
 def _split(s: Search, d: int) -> bool:
     """Split the cell by an open row: level d + 1 takes the side of the present vertex, level d the other. False if a side is not reached."""
     lev, work, e = s.lev, s.work, d + 1
-    dic = _dictionary(lev, s.arena, d, lev.rows[d])
+    dic = _dictionary(lev, s.arena, d)
     q = _choose(lev, dic.name, d)
     i = s.net.offset[lev.layer[d]] + dic.name[q]
     here = dic.value[q]
@@ -304,7 +300,7 @@ def _split(s: Search, d: int) -> bool:
     parent, depth = lev.node[d], lev.depth[d]
     for level in (e, d):
         side = sign if level == e else -sign
-        own = _dictionary(lev, s.arena, level, lev.rows[level])
+        own = _dictionary(lev, s.arena, level)
         at_vertex = side * own.value[q]
         _fix(lev, own, level, q, side)
         _step_inside(own, depth + 1, s.form[:k], side * at_inner, at_vertex, s.point, lev.inner[level])
@@ -336,7 +332,7 @@ def _enter(s: Search, d: int) -> None:
     enter_layer(s.net, work, layer, SLIVER)
     _check(s, d)
     k, fixed = lev.out.shape[1], lev.fixed[d]
-    dic = _dictionary(lev, s.arena, d, fixed + end - begin)
+    dic = _dictionary(lev, s.arena, d)
     places(dic, fixed, s.place)
     rows = fixed
     lev.alive[d] = 3  # the vertex and the interior point
@@ -387,7 +383,7 @@ def _follow(s: Search, d: int) -> None:
 def _emit(s: Search, d: int) -> None:
     """Write the region of a cell whose neurons all are decided."""
     r, out = s.at[REGIONS], s.out
-    corner_mean(_dictionary(s.lev, s.arena, d, s.lev.rows[d]), s.lev.fixed[d], s.point)
+    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.point)
     edge = 1.0 - 2.0**-53
     for j in range(len(s.point)):
         out.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + s.point[j]), -edge), edge)
@@ -404,7 +400,7 @@ def _emit(s: Search, d: int) -> None:
     s.at[READY_ENTRIES] = s.at[ENTRIES]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", _nrt=False)
 def advance(s: Search, most_regions: int, most_cells: int) -> int:
     """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
 
@@ -424,7 +420,7 @@ def advance(s: Search, most_regions: int, most_cells: int) -> int:
         if at[RECORD] and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
             return PAUSED
         d = at[TOP]
-        if lev.first[d] + 2 * (lev.fixed[d] + width + 1) > len(s.arena.value):
+        if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + width + 1 > s.arena.value.shape[1]:
             return CROWDED
         cells += 1
         if lev.split[d] >= 0:

@@ -3,10 +3,10 @@
 In unit coordinates u in [-1, 1]^k a vertex is given by k non-basic variables: box variables u_j at a bound, and slacks of
 path half-spaces at 0. Row q of the tableau is a basic variable as an affine function of them,
 
-    x_q = value[q] + sum_c T[q, c] (x_c - its value here).
+    x_q = value[q] + sum_c T[c, q] (x_c - its value here).
 
 Rows 0 .. fixed - 1 are basic box variables (-1 <= u_j <= 1) and slacks (>= 0), of which there are as many as path half-spaces: box
-bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. A pivot updates all of them, so their
+bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. T is kept by columns, so that all loops run over rows. A pivot updates all of them, so their
 signs are known at every vertex. Variables have identifiers: j < k is u_j, k + p the slack of the half-space at place p of the path.
 """
 
@@ -32,7 +32,7 @@ DRIVES, PIVOTS, FLIPS, STUCKS, REBUILDS = 0, 1, 2, 3, 4
 class Dictionary(NamedTuple):
     """The tableau of a vertex."""
 
-    T: Array  # (rows, k)
+    T: Array  # (k, rows)
     value: Array  # (rows,)
     name: Array  # (rows,): identifiers of basic variables; of free rows, neurons of the layer
     out: Array  # (k,): identifiers of non-basic variables
@@ -76,26 +76,25 @@ def note_witness(dic: Dictionary, signs: Signs, fixed: int, rows: int, alive: in
 
 
 @kernel
-def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float, row: Array) -> None:
+def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float) -> None:
     """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched otherwise."""
     T, value, name, out, up = dic
-    k = len(out)
-    inverse = 1.0 / T[q0, c]
-    for j in range(k):
-        row[j] = -T[q0, j] * inverse
-    row[c] = inverse
-    for q in range(rows):
-        if q != q0:
-            f = T[q, c]
+    column = T[c]
+    inverse = 1.0 / column[q0]
+    for j in range(len(out)):
+        if j != c:
+            other = T[j]
+            f = -other[q0] * inverse
             if f != 0.0:
-                T[q, c] = 0.0
-                for j in range(k):
-                    T[q, j] += f * row[j]
-    for j in range(k):
-        T[q0, j] = row[j]
+                for q in range(rows):
+                    other[q] += f * column[q]
+                other[q0] = f
+    for q in range(rows):
+        column[q] *= inverse
+    column[q0] = inverse
     leaving = name[q0]
     name[q0], out[c] = out[c], leaving
-    up[c] = leaving < k and value[q0] > 0.0
+    up[c] = leaving < len(out) and value[q0] > 0.0
     value[q0] = entering
 
 
@@ -110,7 +109,6 @@ def drive(
     least: float,
     aim: float,
     witnesses: Array,
-    row: Array,
     stats: Array,
 ) -> int:
     """Move to vertices at which sign * (row r) grows, until it exceeds `aim`, or nothing improves.
@@ -134,7 +132,7 @@ def drive(
             break
         column, best, gain, bounded = -1, PRICE, 0.0, True
         for c in range(k):
-            g = sign * T[r, c]
+            g = sign * T[c, r]
             if up[c]:
                 g = -g
             if g > PRICE:
@@ -157,8 +155,9 @@ def drive(
         step, q0, size = 1e300, -1, 0.0
         if out[column] < k:
             step = 2.0
+        entry = T[column]
         for q in range(fixed):
-            rate = T[q, column] * way
+            rate = entry[q] * way
             if -PRICE < rate < PRICE:
                 continue
             if rate < 0.0:
@@ -181,7 +180,7 @@ def drive(
             break
         stalled = stalled + 1 if step <= TIE else 0
         for q in range(rows):
-            value[q] += T[q, column] * way * step
+            value[q] += entry[q] * (way * step)
         if q0 < 0:
             stats[FLIPS] += 1
             up[column] = not up[column]
@@ -191,8 +190,8 @@ def drive(
             if out[column] < k:
                 entering += 1.0 if up[column] else -1.0
             if name[q0] < k:
-                value[q0] = 1.0 if T[q0, column] * way > 0.0 else -1.0
-            pivot(dic, rows, q0, column, entering, row)
+                value[q0] = 1.0 if entry[q0] * way > 0.0 else -1.0
+            pivot(dic, rows, q0, column, entering)
         alive = note_witness(dic, signs, fixed, rows, alive, False)
     witnesses[0] = alive
     if code == STUCK:
@@ -223,7 +222,7 @@ def corner_mean(dic: Dictionary, fixed: int, point: Array) -> None:
         way = -1.0 if up[c] else 1.0
         step = 2.0 if out[c] < k else 1e300
         for q in range(fixed):
-            rate = T[q, c] * way
+            rate = T[c, q] * way
             if rate < -PRICE:
                 room = value[q] + 1.0 if name[q] < k else value[q]
             elif rate > PRICE and name[q] < k:
@@ -238,7 +237,7 @@ def corner_mean(dic: Dictionary, fixed: int, point: Array) -> None:
             point[out[c]] += step
         for q in range(fixed):
             if name[q] < k:
-                point[name[q]] += T[q, c] * step
+                point[name[q]] += T[c, q] * step
 
 
 @kernel
@@ -247,7 +246,7 @@ def express(dic: Dictionary, q: int, form: Array, place: Array) -> None:
     T, value, up = dic.T, dic.value, dic.up
     k = len(up)
     for c in range(k):
-        T[q, c] = 0.0
+        T[c, q] = 0.0
     total = form[k]
     for j in range(k):
         a = form[j]
@@ -255,13 +254,13 @@ def express(dic: Dictionary, q: int, form: Array, place: Array) -> None:
             continue
         at = place[j]
         if at >= 0:
-            T[q, at] += a
+            T[at, q] += a
             total += a if up[at] else -a
         else:
             p = -1 - at
             total += a * value[p]
             for c in range(k):
-                T[q, c] += a * T[p, c]
+                T[c, q] += a * T[c, p]
     value[q] = total
 
 
@@ -279,11 +278,12 @@ def places(dic: Dictionary, fixed: int, place: Array) -> None:
 
 
 @kernel
-def drift(dic: Dictionary, fixed: int, path: Array, length: int, point: Array) -> float:
+def drift(dic: Dictionary, fixed: int, path: Array, length: int, point: Array, slack: Array) -> float:
     """By how much the slacks of the path differ from those computed from the vertex."""
     value, name, k = dic.value, dic.name, len(dic.out)
     vertex(dic, fixed, point)
-    slack = np.zeros(length)
+    for p in range(length):
+        slack[p] = 0.0
     for q in range(fixed):
         if name[q] >= k:
             slack[name[q] - k] = value[q]
@@ -297,17 +297,15 @@ def drift(dic: Dictionary, fixed: int, path: Array, length: int, point: Array) -
 
 
 @kernel
-def rebuild(dic: Dictionary, fixed: int, path: Array, place: Array) -> bool:
+def rebuild(dic: Dictionary, fixed: int, path: Array, place: Array, columns: Array, basic: Array, system: Array) -> bool:
     """Compute the rows below `fixed` anew from the half-spaces of the path; False if the basis is singular in doubles."""
     T, value, name, out, up = dic
     k = len(out)
-    columns = np.empty(k, dtype=np.int64)
     m = 0
     for c in range(k):
         if out[c] >= k:
             columns[m] = c
             m += 1
-    basic = np.empty(m, dtype=np.int64)
     found = 0
     for q in range(fixed):
         if name[q] < k:
@@ -317,9 +315,9 @@ def rebuild(dic: Dictionary, fixed: int, path: Array, place: Array) -> bool:
             found += 1
     if found < m:
         return False
-    system = np.zeros((m, 2 * m))
     for e in range(m):
         for f in range(m):
+            system[e, m + f] = 0.0
             system[e, f] = path[out[columns[e]] - k, name[basic[f]]]
         system[e, m + e] = 1.0
     for f in range(m):
@@ -345,18 +343,18 @@ def rebuild(dic: Dictionary, fixed: int, path: Array, place: Array) -> bool:
         q = basic[f]
         value[q] = 0.0
         for c in range(k):
-            T[q, c] = 0.0
+            T[c, q] = 0.0
         for e in range(m):
             y = system[f, m + e]
             p = out[columns[e]] - k
-            T[q, columns[e]] = y
+            T[columns[e], q] = y
             value[q] -= y * path[p, k]
             for c in range(k):
                 if out[c] < k:
-                    T[q, c] -= y * path[p, out[c]]
+                    T[c, q] -= y * path[p, out[c]]
         for c in range(k):
             if out[c] < k:
-                value[q] += T[q, c] if up[c] else -T[q, c]
+                value[q] += T[c, q] if up[c] else -T[c, q]
     places(dic, fixed, place)
     for q in range(fixed):
         if name[q] >= k:

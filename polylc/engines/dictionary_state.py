@@ -17,8 +17,7 @@ TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, RE
 class Levels(NamedTuple):
     """The cell being worked on, at level `at[TOP]`, and the cells that wait, on the levels below it."""
 
-    first: Array  # first row in the arena, (D,)
-    fixed: Array
+    fixed: Array  # (D,)
     rows: Array
     layer: Array
     node: Array
@@ -36,10 +35,10 @@ class Levels(NamedTuple):
 
 
 class Arena(NamedTuple):
-    """Rows of all dictionaries, one after the other."""
+    """The dictionaries of the levels that have been needed so far."""
 
-    T: Array
-    value: Array
+    T: Array  # (levels, k, rows)
+    value: Array  # (levels, rows)
     name: Array
 
 
@@ -84,6 +83,10 @@ class Search(NamedTuple):
     form: Array  # scratch
     point: Array
     place: Array
+    slack: Array
+    columns: Array
+    basic: Array
+    system: Array
 
 
 def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
@@ -94,7 +97,7 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
         net,
         work,
         _levels(neurons + 2, k, width),
-        _arena(max(256, 4 * width + 8), k),
+        _arena(16, k, width + 24),
         Path(np.zeros((neurons, k + 1)), np.zeros(neurons, dtype=np.int32), np.zeros(neurons)),
         _out(k, neurons, regions, claims),
         np.zeros(neurons, dtype=np.bool_),
@@ -104,6 +107,10 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
         np.zeros(k + 1),
         np.zeros(k),
         np.zeros(k, dtype=np.int64),
+        np.zeros(neurons),
+        np.zeros(k, dtype=np.int64),
+        np.zeros(k, dtype=np.int64),
+        np.zeros((min(k, neurons), 2 * min(k, neurons))),
     )
     search.at[NODES] = 1
     search.at[RECORD] = claims > 0
@@ -111,17 +118,19 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
 
 
 def grown(search: Search) -> Search:
-    """The same search with an arena of twice the size."""
-    rows, k = search.arena.T.shape
-    larger = _arena(2 * rows, k)
-    for new, old in zip(larger, search.arena, strict=True):
-        new[:rows] = old
+    """The same search with room for more levels or longer dictionaries, whichever lacks."""
+    levels, k, rows = search.arena.T.shape
+    top = int(search.at[TOP])
+    larger = _arena(2 * levels, k, rows) if top + 2 > levels else _arena(levels, k, 2 * rows)
+    larger.T[:levels, :, :rows] = search.arena.T
+    larger.value[:levels, :rows] = search.arena.value
+    larger.name[:levels, :rows] = search.arena.name
     return search._replace(arena=larger)
 
 
 def _levels(count: int, k: int, width: int) -> Levels:
     """Room for `count` levels, with the whole neighbourhood at level 0."""
-    whole = np.zeros((10, count), dtype=np.int64)
+    whole = np.zeros((9, count), dtype=np.int64)
     masks = np.zeros((2, count, width), dtype=np.int64)
     lev = Levels(
         whole[0],
@@ -133,7 +142,6 @@ def _levels(count: int, k: int, width: int) -> Levels:
         whole[6],
         whole[7],
         whole[8],
-        whole[9],
         np.zeros(count),
         np.zeros((count, k), dtype=np.int64),
         np.zeros((count, k), dtype=np.bool_),
@@ -147,9 +155,9 @@ def _levels(count: int, k: int, width: int) -> Levels:
     return lev
 
 
-def _arena(rows: int, k: int) -> Arena:
-    """Room for that many rows."""
-    return Arena(np.zeros((rows, k)), np.zeros(rows), np.zeros(rows, dtype=np.int64))
+def _arena(levels: int, k: int, rows: int) -> Arena:
+    """Room for that many dictionaries."""
+    return Arena(np.zeros((levels, k, rows)), np.zeros((levels, rows)), np.zeros((levels, rows), dtype=np.int64))
 
 
 def _out(k: int, neurons: int, regions: int, claims: int) -> Out:
