@@ -126,7 +126,7 @@ def _renew(s: Search, d: int) -> None:
 def _check(s: Search, d: int) -> None:
     """Renew the dictionary of a level if it has drifted."""
     s.lev.age[d] = 0
-    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point, s.slack) <= DRIFT:
+    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point, s.toward) <= DRIFT:
         _renew(s, d)
 
 
@@ -158,11 +158,11 @@ def _decide(s: Search, d: int) -> None:
             code = CROSSED
             if not sign * dic.value[q] > limit:
                 before = s.stats[PIVOTS]
-                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.stats)
+                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
                 lev.age[d] += s.stats[PIVOTS] - before
                 if code == STUCK:
                     _renew(s, d)
-                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.stats)
+                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
             if code == CROSSED:
                 lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
                 continue
@@ -224,19 +224,21 @@ def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
 
 
 @kernel
-def _step_inside(dic: Dictionary, fixed: int, inner: Array, at_inner: float, at_vertex: float, point: Array, result: Array) -> None:
-    """An interior point of the side where values are positive, from one of the whole cell (see `lp._step_inside`), moved towards the middle."""
-    k = len(inner)
-    share = 0.0
-    if not at_inner > 0.0:
-        vertex(dic, fixed, point)
-        turn = at_inner / (at_inner - at_vertex)
-        share = turn + 0.5 * (1.0 - turn)
+def _step_inside(s: Search, dic: Dictionary, fixed: int, at_inner: float, at_vertex: float, result: Array) -> None:
+    """An interior point of the side where values are positive, from one of the whole cell, s.form: see `lp._step_inside`."""
+    k = len(result)
+    if at_inner > 0.0:
+        for j in range(k):
+            result[j] = s.form[j]
+        return
+    vertex(dic, fixed, s.point)
+    turn = at_inner / (at_inner - at_vertex)
+    share = turn + 0.5 * (1.0 - turn)
     for j in range(k):
-        result[j] = inner[j] if share == 0.0 else inner[j] + share * (point[j] - inner[j])
-    corner_mean(dic, fixed, point)
+        result[j] = s.form[j] + share * (s.point[j] - s.form[j])
+    corner_mean(dic, fixed, s.point, s.toward, s.away)
     for j in range(k):
-        result[j] = 0.5 * (result[j] + point[j])
+        result[j] = 0.5 * (result[j] + s.point[j])
 
 
 @kernel
@@ -262,7 +264,7 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
     code = STUCK
     for _ in range(2):
         before = s.stats[PIVOTS]
-        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.stats)
+        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.toward, s.stats)
         lev.age[d] += s.stats[PIVOTS] - before
         if code != STUCK:
             break
@@ -303,7 +305,7 @@ def _split(s: Search, d: int) -> bool:
         own = _dictionary(lev, s.arena, level)
         at_vertex = side * own.value[q]
         _fix(lev, own, level, q, side)
-        _step_inside(own, depth + 1, s.form[:k], side * at_inner, at_vertex, s.point, lev.inner[level])
+        _step_inside(s, own, depth + 1, side * at_inner, at_vertex, lev.inner[level])
         n = s.at[NEW_NODES]
         s.out.parent[n] = parent
         s.out.neuron[n] = i
@@ -383,7 +385,7 @@ def _follow(s: Search, d: int) -> None:
 def _emit(s: Search, d: int) -> None:
     """Write the region of a cell whose neurons all are decided."""
     r, out = s.at[REGIONS], s.out
-    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.point)
+    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.point, s.toward, s.away)
     edge = 1.0 - 2.0**-53
     for j in range(len(s.point)):
         out.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + s.point[j]), -edge), edge)

@@ -5,9 +5,10 @@ path half-spaces at 0. Row q of the tableau is a basic variable as an affine fun
 
     x_q = value[q] + sum_c T[c, q] (x_c - its value here).
 
-Rows 0 .. fixed - 1 are basic box variables (-1 <= u_j <= 1) and slacks (>= 0), of which there are as many as path half-spaces: box
-bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. T is kept by columns, so that all loops run over rows. A pivot updates all of them, so their
-signs are known at every vertex. Variables have identifiers: j < k is u_j, k + p the slack of the half-space at place p of the path.
+Rows 0 .. fixed - 1 are basic box variables (-1 <= u_j <= 1) and slacks (>= 0), as many as the path has half-spaces: box
+bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. A pivot updates all of them,
+so their signs are known at every vertex. T is kept by columns: loops run over rows. Variables have identifiers: j < k is
+u_j, k + p the slack of the half-space at place p of the path.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PRICE = 1e-11  # reduced costs below this do not improve
 TIE = 1e-13  # steps closer than this are the same
 MARGIN = 1e-9  # a bound that proves the sign by less does not end a drive early
 STALLED = 20  # steps of length zero after which the least identifier enters and leaves
+NEVER = 1e300  # a ratio: the row does not block
 FULL = 1 << 61  # no bit is free for another witness
 CROSSED, OPTIMAL, BOUNDED, STUCK = 1, 0, 2, -1
 DRIVES, PIVOTS, FLIPS, STUCKS, REBUILDS = 0, 1, 2, 3, 4
@@ -109,6 +111,7 @@ def drive(
     least: float,
     aim: float,
     witnesses: Array,
+    ratio: Array,
     stats: Array,
 ) -> int:
     """Move to vertices at which sign * (row r) grows, until it exceeds `aim`, or nothing improves.
@@ -152,31 +155,27 @@ def drive(
             code = BOUNDED
             break
         way = -1.0 if up[column] else 1.0
-        step, q0, size = 1e300, -1, 0.0
-        if out[column] < k:
-            step = 2.0
         entry = T[column]
-        for q in range(fixed):
+        nearest = NEVER
+        for q in range(fixed):  # written without branches
             rate = entry[q] * way
-            if -PRICE < rate < PRICE:
-                continue
-            if rate < 0.0:
-                room = value[q] + 1.0 if name[q] < k else value[q]
-            elif name[q] < k:
-                room = 1.0 - value[q]
-            else:
-                continue
-            rate = abs(rate)
-            t = max(room, 0.0) / rate
-            if t < step - TIE:
-                better = True
-            elif t <= step + TIE and q0 >= 0:
-                better = name[q] < name[q0] if stalled > STALLED else rate > size
-            else:
-                better = t < step
-            if better:
-                step, q0, size = min(t, step), q, rate
-        if step > 1e100 or not step >= 0.0:
+            box = name[q] < k
+            room = value[q] + 1.0 if box else value[q]
+            away = 1.0 - value[q] if box else NEVER
+            room = max(away if rate > 0.0 else room, 0.0)
+            t = room / abs(rate) if abs(rate) > PRICE else NEVER
+            ratio[q] = t
+            nearest = min(nearest, t)
+        step, q0, size = nearest, -1, 0.0
+        if out[column] < k and nearest >= 2.0:
+            step = 2.0
+        else:
+            for q in range(fixed):
+                if ratio[q] > nearest + TIE or nearest >= NEVER:
+                    continue
+                if q0 < 0 or (name[q] < name[q0] if stalled > STALLED else abs(entry[q]) > size):
+                    q0, size = q, abs(entry[q])
+        if not 0.0 <= step < NEVER:
             break
         stalled = stalled + 1 if step <= TIE else 0
         for q in range(rows):
@@ -213,31 +212,30 @@ def vertex(dic: Dictionary, fixed: int, point: Array) -> None:
 
 
 @kernel
-def corner_mean(dic: Dictionary, fixed: int, point: Array) -> None:
+def corner_mean(dic: Dictionary, fixed: int, point: Array, toward: Array, away: Array) -> None:
     """Mean of the vertex and the ends of its k edges: inside the cell, unless the vertex is degenerate."""
     T, value, name, out, up = dic
     k = len(out)
     vertex(dic, fixed, point)
+    for q in range(fixed):  # one over the room below and above
+        box = name[q] < k
+        toward[q] = -1.0 / max(value[q] + 1.0 if box else value[q], TIE)
+        away[q] = 1.0 / max(1.0 - value[q], TIE) if box else 0.0
     for c in range(k):
         way = -1.0 if up[c] else 1.0
-        step = 2.0 if out[c] < k else 1e300
+        entry = T[c]
+        pace = 0.5 if out[c] < k else 0.0
         for q in range(fixed):
-            rate = T[c, q] * way
-            if rate < -PRICE:
-                room = value[q] + 1.0 if name[q] < k else value[q]
-            elif rate > PRICE and name[q] < k:
-                room = 1.0 - value[q]
-            else:
-                continue
-            step = min(step, max(room, 0.0) / abs(rate))
-        if step > 1e100:
+            rate = entry[q] * way
+            pace = max(pace, rate * (away[q] if rate > 0.0 else toward[q]))
+        if not pace > 0.0:
             continue
-        step *= way / (k + 1)
+        step = way / (pace * (k + 1))
         if out[c] < k:
             point[out[c]] += step
         for q in range(fixed):
             if name[q] < k:
-                point[name[q]] += T[c, q] * step
+                point[name[q]] += entry[q] * step
 
 
 @kernel

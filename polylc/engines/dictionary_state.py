@@ -83,7 +83,8 @@ class Search(NamedTuple):
     form: Array  # scratch
     point: Array
     place: Array
-    slack: Array
+    toward: Array
+    away: Array
     columns: Array
     basic: Array
     system: Array
@@ -107,6 +108,7 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
         np.zeros(k + 1),
         np.zeros(k),
         np.zeros(k, dtype=np.int64),
+        np.zeros(neurons),
         np.zeros(neurons),
         np.zeros(k, dtype=np.int64),
         np.zeros(k, dtype=np.int64),
