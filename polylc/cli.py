@@ -99,7 +99,7 @@ def certify(
         str,
         typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness."),
     ] = "all",
-    engine: Annotated[str, typer.Option(help="auto, lp, or vertex (dimension 5 and below).")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
     proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,

@@ -8,7 +8,7 @@ from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
-ENGINES = ("auto", "lp", "vertex")
+ENGINES = ("auto", "vertex", "dictionary", "lp")
 VERTEX_DIMENSION = 5  # from there on cells have too many vertices
 
 
@@ -34,7 +34,9 @@ def choose_engine(name: str, domain: Neighbourhood) -> str:
         If that engine does not reach its dimension.
     """
     if check_engine(name) == "vertex" and domain.dimension > VERTEX_DIMENSION:
-        raise UsageError(f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto or lp")
+        raise UsageError(
+            f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto, dictionary or lp"
+        )
     return "lp" if name == "auto" else name
 
 
@@ -69,6 +71,10 @@ def _engine(name: str) -> type[Engine]:
         from polylc.engines.vertex import VertexEngine
 
         return VertexEngine
+    if name == "dictionary":
+        from polylc.engines.dictionary import DictionaryEngine
+
+        return DictionaryEngine
     from polylc.engines.lp import LpEngine
 
     return LpEngine
