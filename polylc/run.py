@@ -144,7 +144,7 @@ def certify(
         "all" or some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
         "robustness".
     engine : str
-        "auto" or "lp".
+        "auto", "lp", or, in dimension 5 and below, "vertex".
     jobs : int
         Processes to spread the neighbourhoods over.
     time_limit, max_regions : optional
