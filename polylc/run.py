@@ -144,7 +144,7 @@ def certify(
         "all" or some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
         "robustness".
     engine : str
-        "auto", "lp" or "dictionary".
+        "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int
         Processes to spread the neighbourhoods over.
     time_limit, max_regions : optional

@@ -23,7 +23,7 @@ from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge.judge import Judge, Verdict
 from polylc.network.compose import compose, embedding
 from polylc.network.evaluate import pattern_at
-from polylc.network.form import Affine, Layer, Network
+from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import unpack
 from polylc.readers import load
 from polylc.run import certify
@@ -225,6 +225,25 @@ def test_proof_files_of_skip_networks_are_verified(tmp_path):
         proof = tmp_path / f"proof{n}"
         certify(skip_net(n, n, slope), box=([-1] * n, [1] * n), measures="counts", engine="vertex", proof=proof)
         check_file(proof)
+
+
+def parallel_hyperplanes(n: int, shifts: tuple[int, ...]) -> Network:
+    """x_i - x_j = s for all i < j and s in shifts: many hyperplanes through each vertex."""
+    rows = [(i, j, s) for i in range(n) for j in range(i + 1, n) for s in shifts]
+    weight = np.array([np.eye(n)[i] - np.eye(n)[j] for i, j, _ in rows])
+    return chain([weight, np.ones((1, len(rows)))], [np.array([-float(s) for *_, s in rows]), np.zeros(1)])
+
+
+@pytest.mark.parametrize(("n", "shifts", "count"), [(5, (0,), 120), (4, (0, 1), 125), (5, (0, 1), 1296), (4, (-1, 0, 1), 336), (5, (1,), 246)])
+def test_ties_are_proved_by_the_multipliers_of_a_vertex(n, shifts, count):
+    """Braid, Shi, Catalan and Linial arrangements (Stanley 2007): no claim is left to the exact simplex."""
+    network = parallel_hyperplanes(n, shifts)
+    domain = box([-50] * n, [50] * n)
+    assert len(explore(network, domain).leaf) == count
+    verdict = judged(network, domain)
+    assert len(verdict.points) == count
+    assert verdict.tally.claims_integers > 0
+    assert (verdict.tally.claims_simplex, verdict.tally.claims_refuted) == (0, 0)
 
 
 # ---- chunks, limits, interrupts --------------------------------------------------------------------------------------------

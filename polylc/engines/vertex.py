@@ -170,7 +170,7 @@ def _room_for_cut(n: int, vertices: int, width: int) -> Scratch:
     numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n, width + 3)]
     place, number, cut, link, live = numbers
     low, high, spread, length = (np.empty(width) for _ in range(4))
-    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, live, np.empty(width + 3))
+    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, live, np.empty(width + 3), np.empty((n + 1, n + 1)))
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:

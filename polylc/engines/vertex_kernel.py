@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from polylc.engines.vertex_claims import write_multipliers
 from polylc.engines.vertex_forms import Forms, Net, compose, decide
-from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, owner, sizes, value_at
+from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
 
 Array = np.ndarray
 
@@ -53,34 +54,22 @@ class Out(NamedTuple):
 
 
 @njit(cache=True, inline="always")
-def _claim(dim: tuple, net: Net, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int, column: int, sign: int) -> None:
-    """Claim sign * z >= 0 on a cell, with the multipliers that its least vertex gives.
-
-    The edge that leaves facet f of that vertex stays on its other facets, so along it only the multiplier of f has an effect.
-    Facets of the box need none.
-    """
-    n = len(dim)
-    form, x = forms.form, cells.x
-    least, where = np.inf, begin
-    for v in range(begin, begin + count):
-        t = sign * value_at(dim, form, column, x, v)
-        if t < least:
-            least = t
-            where = v
-    entry = at[ENTRIES]
-    for k in range(n):
-        facet = cells.facet[where * n + k]
-        if facet < 2 * n:
-            continue
-        u = begin + owner(cells.edge[where * n + k], n)
-        wall = net.first[1] + facet - 2 * n
-        gain = sign * value_at(dim, form, column, x, u) - least
-        rise = forms.sign[wall] * value_at(dim, form, wall, x, u)
-        if gain > 0.0 and rise > 0.0:
-            out.constraint[entry] = forms.node[wall]
-            out.multiplier[entry] = gain / rise
-            entry += 1
-    at[ENTRIES] = entry
+def _claim(
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    scratch: Scratch,
+    out: Out,
+    at: Array,
+    begin: int,
+    count: int,
+    node: int,
+    column: int,
+    sign: int,
+) -> None:
+    """Claim sign * z >= 0 on a cell."""
+    at[ENTRIES] = write_multipliers(dim, net, forms, cells, scratch.system, out.constraint, out.multiplier, at[ENTRIES], begin, count, column, sign)
     _put_claim(net, out, at, node, column, sign)
 
 
@@ -138,7 +127,7 @@ def _enter(
         above = _side(low[i], high[i], threshold, doubt)
         decide(net, forms, c, above)
         if claims:
-            _claim(dim, net, forms, cells, out, at, begin, count, node, c, 1 if above else -1)
+            _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return many
 
 
@@ -158,6 +147,7 @@ def _look(
     net: Net,
     forms: Forms,
     cells: Cells,
+    scratch: Scratch,
     out: Out,
     at: Array,
     claims: bool,
@@ -200,7 +190,7 @@ def _look(
         above = _side(low, high, threshold, forms.noise[c])
         decide(net, forms, c, above)
         if claims:
-            _claim(dim, net, forms, cells, out, at, begin, count, node, c, 1 if above else -1)
+            _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return left, best
 
 
@@ -317,7 +307,7 @@ def _search(sources: int) -> Callable[..., int]:
             while True:
                 best = -1
                 if many > 0:
-                    left, best = _look(dim, net, forms, cells, out, at, claims, stack.open, start, many, begin, count, node)
+                    left, best = _look(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, many, begin, count, node)
                     start, many = start + many, left
                 if best >= 0:
                     _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
@@ -333,7 +323,9 @@ def _search(sources: int) -> Callable[..., int]:
     return advance  # type: ignore[no-any-return]
 
 
-advance = _search(zlib.crc32(b"".join((Path(__file__).parent / f"vertex_{name}.py").read_bytes() for name in ("forms", "kernel", "skeleton"))))
+advance = _search(
+    zlib.crc32(b"".join((Path(__file__).parent / f"vertex_{name}.py").read_bytes() for name in ("claims", "forms", "kernel", "skeleton")))
+)
 
 
 @njit(cache=True, error_model="numpy", _nrt=False)

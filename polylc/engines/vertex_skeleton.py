@@ -44,6 +44,7 @@ class Scratch(NamedTuple):
     length: Array  # (width,)
     live: Array  # (width + 3,) sources that have a part in a layer
     factor: Array  # (width + 3,)
+    system: Array  # (n + 1, n + 1)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
