@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
+from numba import njit
 from oracles import brute_force_patterns, clip_regions
 from test_engine_lp import exact_bound
 from test_network import residual_net
@@ -17,6 +18,9 @@ from test_network import residual_net
 from polylc import checker
 from polylc.engines import dictionary
 from polylc.engines.dictionary import DictionaryEngine
+from polylc.engines.dictionary_kernel import _follow, _renew
+from polylc.engines.dictionary_simplex import REBUILDS
+from polylc.engines.dictionary_state import TOP, Search
 from polylc.engines.lp import LpEngine
 from polylc.engines.tree import Chunk, Exploration, Limits, Outcome, check_contract, join_claims
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
@@ -200,6 +204,30 @@ def test_chunks_join_to_the_whole_and_hold_a_region_below_every_claim(monkeypatc
 def test_in_general_position_doubles_confirm_everything(widths):
     network = random_net(widths, 5)
     assert settled_by_the_filter(judged(network, unit_box(network)))
+
+
+# ---- numerical hygiene ---------------------------------------------------------------------------------------------------
+@njit(_nrt=False)
+def _renew_the_top(search: Search) -> None:
+    _follow(search, search.at[TOP])
+    _renew(search, search.at[TOP])
+
+
+@pytest.mark.parametrize("widths", [[2, 12, 12, 1], [5, 8, 8, 1], [20, 8, 8, 1]])
+def test_a_dictionary_computed_anew_is_the_one_that_was_pivoted(widths):
+    network = random_net(widths, 7)
+    for regions in (5, 40):
+        engine = DictionaryEngine(network, unit_box(network))
+        assert not engine.explore(Limits(regions=regions)).complete
+        search = engine._search
+        top = search.at[TOP]
+        rows = search.lev.rows[top]
+        assert search.lev.fixed[top] > 2
+        before = [column[top].copy() for column in search.arena]
+        _renew_the_top(search)
+        assert search.stats[REBUILDS] == 1
+        np.testing.assert_allclose(search.arena.T[top, :, :rows], before[0][:, :rows], atol=1e-9)
+        np.testing.assert_allclose(search.arena.value[top, :rows], before[1][:rows], atol=1e-10)
 
 
 # ---- limits --------------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from polylc.engines.dictionary_simplex import (
     drift,
     drive,
     express,
+    members,
     note_witness,
     places,
     rebuild,
@@ -38,6 +39,8 @@ from polylc.engines.dictionary_state import (
     Arena,
     Levels,
     Search,
+    claim,
+    claim_by_row,
 )
 
 Array = np.ndarray
@@ -47,46 +50,6 @@ DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if th
 DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
 AGE = 64  # pivots between two checks of that
 FINISHED, PAUSED, CROWDED = 0, 1, 2
-
-
-@kernel
-def _members(mask: int) -> int:
-    """Number of set bits."""
-    mask = mask - ((mask >> 1) & 0x5555555555555555)
-    mask = (mask & 0x3333333333333333) + ((mask >> 2) & 0x3333333333333333)
-    mask = (mask + (mask >> 4)) & 0x0F0F0F0F0F0F0F0F
-    mask = mask + (mask >> 8)
-    mask = mask + (mask >> 16)
-    count: int = (mask + (mask >> 32)) & 0x7F
-    return count
-
-
-@kernel
-def _claim(s: Search, node: int, neuron: int, sign: int) -> None:
-    """A claim without multipliers."""
-    c = s.at[CLAIMS]
-    s.out.claim_node[c] = node
-    s.out.claim_neuron[c] = neuron
-    s.out.claim_sign[c] = sign
-    s.out.claim_size[c] = 0
-    s.at[CLAIMS] = c + 1
-
-
-@kernel
-def _claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None:
-    """A claim whose multipliers are the reduced costs of the neuron's row."""
-    _claim(s, s.lev.node[d], neuron, sign)
-    names, length, k = s.lev.out[d], s.work.length[neuron], len(row)
-    e = s.at[ENTRIES]
-    for c in range(k):
-        y = sign * row[c]
-        if names[c] >= k and y > 0.0:
-            p = names[c] - k
-            s.out.constraint[e] = s.path.node[p]
-            s.out.multiplier[e] = y * length / s.path.length[p]
-            e += 1
-    s.out.claim_size[s.at[CLAIMS] - 1] = e - s.at[ENTRIES]
-    s.at[ENTRIES] = e
 
 
 @kernel
@@ -169,9 +132,9 @@ def _decide(s: Search, d: int) -> None:
             s.bits[begin + i] = sign < 0
             if s.at[RECORD]:
                 if code == STUCK:
-                    _claim(s, lev.node[d], begin + i, -sign)
+                    claim(s, lev.node[d], begin + i, -sign)
                 else:
-                    _claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
+                    claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
             _drop(dic, lev, d, q)
             break
 
@@ -248,7 +211,7 @@ def _choose(lev: Levels, name: Array, d: int) -> int:
     most = -1
     for q in range(lev.fixed[d], lev.rows[d]):
         i = name[q]
-        score = min(_members(lev.above[d, i] & lev.alive[d]), _members(lev.below[d, i] & lev.alive[d]))
+        score = min(members(lev.above[d, i] & lev.alive[d]), members(lev.below[d, i] & lev.alive[d]))
         if score > most:
             best, most = q, score
     return best
@@ -290,7 +253,7 @@ def _split(s: Search, d: int) -> bool:
     if lost != 0:  # a witness has shown this side, yet now it is not found: the judge decides
         s.bits[i] = lost < 0
         if s.at[RECORD]:
-            _claim(s, lev.node[d], i, -lost)
+            claim(s, lev.node[d], i, -lost)
         _drop(dic, lev, d, q)
         return False
     k = lev.out.shape[1]
@@ -344,7 +307,7 @@ def _enter(s: Search, d: int) -> None:
         if positive or high <= noise or not work.length[i] < np.inf:
             s.bits[i] = positive
             if s.at[RECORD]:
-                _claim(s, lev.node[d], i, 1 if positive else -1)
+                claim(s, lev.node[d], i, 1 if positive else -1)
             continue
         _fill(work, dic, rows, i, s.form, s.place)
         dic.name[rows] = i - begin

@@ -78,6 +78,18 @@ def note_witness(dic: Dictionary, signs: Signs, fixed: int, rows: int, alive: in
 
 
 @kernel
+def members(mask: int) -> int:
+    """Number of set bits."""
+    mask = mask - ((mask >> 1) & 0x5555555555555555)
+    mask = (mask & 0x3333333333333333) + ((mask >> 2) & 0x3333333333333333)
+    mask = (mask + (mask >> 4)) & 0x0F0F0F0F0F0F0F0F
+    mask = mask + (mask >> 8)
+    mask = mask + (mask >> 16)
+    count: int = (mask + (mask >> 32)) & 0x7F
+    return count
+
+
+@kernel
 def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float) -> None:
     """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched otherwise."""
     T, value, name, out, up = dic

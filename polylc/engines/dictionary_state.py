@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.dictionary_forms import Flat, Work
+from polylc.engines.dictionary_forms import Flat, Work, kernel
 from polylc.network.patterns import words
 
 Array = np.ndarray
@@ -181,3 +181,31 @@ def _out(k: int, neurons: int, regions: int, claims: int) -> Out:
         np.zeros(entries, dtype=np.int32),
         np.zeros(entries),
     )
+
+
+@kernel
+def claim(s: Search, node: int, neuron: int, sign: int) -> None:
+    """A claim without multipliers."""
+    c = s.at[CLAIMS]
+    s.out.claim_node[c] = node
+    s.out.claim_neuron[c] = neuron
+    s.out.claim_sign[c] = sign
+    s.out.claim_size[c] = 0
+    s.at[CLAIMS] = c + 1
+
+
+@kernel
+def claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None:
+    """A claim whose multipliers are the reduced costs of the neuron's row."""
+    claim(s, s.lev.node[d], neuron, sign)
+    names, length, k = s.lev.out[d], s.work.length[neuron], len(row)
+    e = s.at[ENTRIES]
+    for c in range(k):
+        y = sign * row[c]
+        if names[c] >= k and y > 0.0:
+            p = names[c] - k
+            s.out.constraint[e] = s.path.node[p]
+            s.out.multiplier[e] = y * length / s.path.length[p]
+            e += 1
+    s.out.claim_size[s.at[CLAIMS] - 1] = e - s.at[ENTRIES]
+    s.at[ENTRIES] = e
