@@ -169,9 +169,10 @@ def minimise(
     program.col_cost_, program.col_lower_, program.col_upper_ = cost, lower, upper
     program.row_lower_, program.row_upper_ = row_lower, row_upper
     program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    program.a_matrix_.start_ = np.arange(0, rows * columns + 1, columns, dtype=np.int32)
-    program.a_matrix_.index_ = np.tile(np.arange(columns, dtype=np.int32), rows)
-    program.a_matrix_.value_ = matrix.ravel()
+    row, column = matrix.nonzero()
+    program.a_matrix_.start_ = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
+    program.a_matrix_.index_ = column.astype(np.int32)
+    program.a_matrix_.value_ = matrix[row, column]
     model = _one_shot_model()
     status = None
     for strategy, tolerance in ATTEMPTS:
