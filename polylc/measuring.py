@@ -111,6 +111,8 @@ def _weighted(complex_: Complex, graph: RegionGraph | None, measures: tuple[str,
         reason = "the volume of the neighbourhood is beyond the range of doubles"
     elif not complex_.geometry.ok.all():
         reason = f"rounding left no consistent vertices for {int((~complex_.geometry.ok).sum())} regions"
+    elif not all(np.isfinite(jacobian).all() for _, jacobian in complex_.jacobians()):
+        reason = "gradients are beyond the range of doubles"
     if reason is not None:
         notes.update(dict.fromkeys(names, reason))
         return answers

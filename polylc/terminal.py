@@ -77,6 +77,8 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
+    if not _compiled_before():
+        typer.echo("compiling kernels, once for this installation (some ten seconds)", err=True)
     if jobs > 1 and count > 1:
         from polylc.pool import run_parallel
 
@@ -101,6 +103,15 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
                 bar.update(current, completed=share, description=f"{regions} regions, measuring")
 
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
+
+
+def _compiled_before() -> bool:
+    """Whether the kernels are in numba's cache."""
+    from polylc.complex.kernels import not_apart
+    from polylc.judge.kernels import claims_hold
+
+    kernels = (not_apart, claims_hold)
+    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in kernels)
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:

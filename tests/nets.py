@@ -26,6 +26,18 @@ def quarter_net(widths: list[int], seed: int) -> Network:
     return chain(weights, biases)
 
 
+def zero_bias_net(widths: list[int], seed: int) -> Network:
+    """Gaussian weights without biases: all hyperplanes of the first layer meet in one point, and cells are cones cut by the box."""
+    rng = np.random.default_rng(seed)
+    return chain([rng.normal(size=(b, a)) for a, b in itertools.pairwise(widths)], [np.zeros(b) for b in widths[1:]])
+
+
+def braid_net(n: int) -> Network:
+    """One neuron x_i - x_j for all i < j."""
+    rows = [np.eye(n)[i] - np.eye(n)[j] for i in range(n) for j in range(i + 1, n)]
+    return chain([np.array(rows), np.ones((1, len(rows)))], [np.zeros(len(rows)), np.zeros(1)])
+
+
 def l1_net(n: int) -> Network:
     """The l1 norm on R^n: sum of ReLU(x_i) + ReLU(-x_i)."""
     return chain([np.vstack([np.eye(n), -np.eye(n)]), np.ones((1, 2 * n))], [np.zeros(2 * n), np.zeros(1)])

@@ -204,6 +204,28 @@ def strictly_feasible(forms: list[Form]) -> bool:
     return True
 
 
+def exact_volume(forms: list[Form]) -> F:
+    """Volume of the bounded set on which all affine forms are non-negative.
+
+    The recursion over facets of Lasserre (1983), An analytical expression and an algorithm for the volume of a convex polyhedron.
+    """
+    rows = sorted({_primitive(f) for f in forms})
+    if any(not any(r[:-1]) and r[-1] < 0 for r in rows):
+        return F(0)
+    rows = [r for r in rows if any(r[:-1])]
+    n = len(forms[0]) - 1
+    if n == 1:
+        ends = [(-r[1] / r[0], r[0] > 0) for r in rows]
+        return max(F(0), min(x for x, up in ends if not up) - max(x for x, up in ends if up))
+    total = F(0)
+    for row in rows:
+        if row[-1]:
+            j = max(range(n), key=lambda i: abs(row[i]))
+            inside = [tuple(v - r[j] / row[j] * w for i, (v, w) in enumerate(zip(r, row, strict=True)) if i != j) for r in rows if r != row]
+            total += row[-1] / abs(row[j]) * exact_volume(inside)
+    return total / n
+
+
 def _primitive(row: Form) -> Form:
     scale = max((abs(v) for v in row), default=F(0))
     return tuple(v / scale for v in row) if scale else row

@@ -153,6 +153,37 @@ def test_clipped_balls_and_fixed_coordinates(path):
     proved(network, path, points=["0.1", "0.2", "0.9"], radius=["0.5", "1/3", 0])
 
 
+def test_neurons_that_vanish_on_either_side(path):
+    identity = np.eye(2)
+    network = chain([[[1.0], [-1.0]], identity, [[1.0, 1.0]]], [[0.0, 0.0], [0.0, 0.0], [0.0]])
+    result, _ = proved(network, path)
+    assert (result.regions, result.adjacencies) == (2, 1)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("exponent", [-1060, -600, -520, 520, 660, 1000])
+def test_proportional_forms_at_any_scale(path, exponent):
+    first = 2.0**exponent * np.array([[1.0, 2.0], [2.0, 4.0], [-1.0, 1.0]])
+    result, _ = proved(chain([first, np.ones((1, 3))], [np.zeros(3), np.zeros(1)]), path, measures="counts")
+    assert (result.regions, result.adjacencies) == (4, 4)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:divide")
+def test_gradients_out_of_range(path):
+    result, _ = proved(chain([1e200 * np.eye(2), 1e200 * np.eye(2), [[1.0, 1.0]]], [np.zeros(2), np.zeros(2), np.zeros(1)]), path)
+    assert (result.regions, result.total_variation) == (4, None)
+    assert "range" in result.notes["total_variation"]
+
+
+@pytest.mark.parametrize("shift", [0.0, 200.0])
+def test_a_neuron_that_stays_below_rounding_on_a_cell(path, shift):
+    """Doubles see neither sign of the last neuron where 0 < x + y < 0.1; one of the claims that it has neither is false, or both are."""
+    first = [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    network = chain([first, [[2.0**56, -(2.0**56), 4000.0, 0.0, 0.0]], [[1.0]]], [[2.0, 2.0, 3.0, 0.0, -0.1], [-12000.0 - shift], [0.0]])
+    result, _ = proved(network, path)
+    assert result.regions == len(brute_force_patterns(network, unit_box(network))) == 3 + (shift > 0)
+
+
 def test_known_graphs(path):
     assert proved(l1_net(3), path)[0].adjacencies == 12
     assert proved(tent_net(5), path, box=([0], [1]))[0].adjacencies == 31

@@ -6,7 +6,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from nets import l1_net, quarter_net, random_net, sliver_nets, small_nets
 from oracles import clip_regions, value
@@ -130,12 +130,16 @@ def proves(entry: list, margin: Form, walls: list[Form], bounds: tuple[list[F], 
     return least(whole, domain.lower, domain.upper) >= 0
 
 
-def checked(network: Network, domain: Neighbourhood, label: int) -> CertifiedRobustness:
-    """The answer, its point and its proof verified; without `keep` it is the same; no larger distance can be proved."""
+def checked(network: Network, domain: Neighbourhood, label: int, honest: bool = True) -> CertifiedRobustness:
+    """The answer, its point and its proof verified; without `keep` it is the same; no larger distance can be proved.
+
+    With random proposals (not honest) the point may be another one at the same distance.
+    """
     complex_ = explore(network, domain)
     found = certified_robustness(complex_, label, keep=True)
     plain = certified_robustness(complex_, label)
-    assert (plain.robust, plain.distance, plain.adversarial, plain.entries) == (found.robust, found.distance, found.adversarial, None)
+    assert (plain.robust, plain.distance, plain.entries) == (found.robust, found.distance, None)
+    assert plain.adversarial == found.adversarial or not honest
     counted = found.settled
     pairs = len(complex_) * (network.outputs - 1)
     assert counted.intervals + counted.floats + counted.integers + counted.simplex + counted.needless == pairs
@@ -397,6 +401,7 @@ def test_usage_errors():
 
 # ---- whatever floating point says ----------------------------------------------------------------------------------------
 @given(st.integers(0, 10**6), st.integers(0, 3))
+@example(10468, 2)  # two points at the same distance
 def test_nothing_rests_on_floating_proposals(seed, lie):
     """The floating search gives up, sees nothing, or points at any region; multipliers and bases are noise."""
     network = quarter_net([2, 4, 3, 3], seed)
@@ -425,7 +430,7 @@ def test_nothing_rests_on_floating_proposals(seed, lie):
         patch.setattr(module, "robustness", search)
         patch.setattr(module, "elastic", noise)
         patch.setattr(exact_program, "_propose", propose)
-        assert checked(network, domain, label).distance == oracle(network, domain, label, domain.center)
+        assert checked(network, domain, label, honest=False).distance == oracle(network, domain, label, domain.center)
 
 
 @given(programs())

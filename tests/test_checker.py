@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from dataclasses import dataclass, replace
 from fractions import Fraction as F
 from pathlib import Path
@@ -857,8 +858,15 @@ def truncated_file(p):
 
 @mutation
 def changed_byte(p):
-    data = _bytes(p)
-    data[p.random.randrange(10, len(data))] ^= 1 << p.random.randrange(8)  # the first ten are the header of gzip
+    good = bytes(_bytes(p))
+    for _ in range(100):
+        data = bytearray(good)
+        data[p.random.randrange(10, len(data))] ^= 1 << p.random.randrange(8)  # the first ten are the header of gzip
+        try:
+            if gzip.decompress(data) != gzip.decompress(good):
+                break
+        except (OSError, EOFError, zlib.error):
+            break  # otherwise it was one of the bits that fill the last byte of the compressed text
     return bytes(data)
 
 

@@ -65,7 +65,9 @@ def test_the_example_program_runs():
     assert re.search(r"\d+ activation regions", done.stdout)
 
 
-@pytest.mark.parametrize("module", ["polylc.exact.numbers", "polylc.network.patterns", "polylc.run"])
+@pytest.mark.parametrize(
+    "module", ["polylc.exact.linear", "polylc.exact.numbers", "polylc.geometry.exact_cell", "polylc.network.patterns", "polylc.run"]
+)
 def test_docstring_examples(module):
     import doctest
     import importlib

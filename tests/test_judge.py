@@ -8,6 +8,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
+import reference_filter as reference
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
@@ -18,9 +19,10 @@ from polylc.engines.lp import LpEngine
 from polylc.engines.tree import Limits, Outcome, check_contract
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.judge import filter as floats
+from polylc.judge import kernels
 from polylc.judge.decide import Refuted, holds, inner_point, inside, sign_on_cell
 from polylc.judge.judge import Judge, Verdict
+from polylc.judge.mend import _Surgeon
 from polylc.network.compose import compose, embedding
 from polylc.network.evaluate import pattern_at
 from polylc.network.exact import ExactNetwork
@@ -133,6 +135,21 @@ def test_an_engine_that_loses_regions_is_mended(monkeypatch, sliver, seed):
         assert verdict.tally.claims_refuted > 0
 
 
+@pytest.mark.parametrize("columns", [("parent",), ("parent", "neuron"), ("leaf",), ("leaf", "pattern")])
+def test_an_interrupt_in_the_middle_of_a_column_leaves_what_was_whole(columns):
+    network, domain = random_net([2, 5, 4, 1], 3), box([-1, -1], [1, 1])
+    judge = Judge(network, domain)
+    found = LpEngine(network, domain, judge).explore()
+    surgeon = _Surgeon(judge, None)
+    surgeon.complete_claims()
+    for name in columns:
+        column = getattr(surgeon.tree, name)
+        column.append(column[-1])
+    verdict = surgeon.verdict(found, Outcome.INTERRUPTED)
+    assert verdict.exploration.outcome is Outcome.INTERRUPTED
+    assert len(verdict.points) == len(verdict.exploration.leaf) == len(found.leaf)
+
+
 def test_an_engine_that_breaks_its_contract_is_refused():
     network, domain = random_net([2, 4, 1], 0), box([-1, -1], [1, 1])
     chunks = []
@@ -221,7 +238,7 @@ def test_folded_tent_maps_have_a_power_of_two_of_regions(folds):
 # ---- the parts ------------------------------------------------------------------------------------------------------------
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(1e-3, 10))
 def test_what_the_filter_accepts_is_true(seed, k, size):
-    """Claims with random multipliers, near and far from the border, against integers."""
+    """Claims with random multipliers, near and far from the border, against integers and the reference."""
     rng = np.random.default_rng(seed)
     network = random_net([k, 6, 5, 1], seed)
     domain = ball(rng.normal(size=k), F(size))
@@ -229,17 +246,61 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     bits = pattern_at(network, domain.middle[None])
     forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
     rows = exact.hidden(bits[0])
-    pick = rng.integers(0, network.neurons, (40, 3))
-    y, shift = floats.whole_multipliers(np.arange(0, 81, 2), rng.random(80) * rng.choice([0.0, 1.0, 1e-3], 80))
-    target, noise = forms.hidden[0, pick[:, 0]].copy(), forms.noise[0, pick[:, 0]]
-    scale = 2.0 ** -np.repeat(shift, 2).astype(float)
-    at = pick[:, 1:].ravel()
-    held = floats.claims_hold(target, noise, np.arange(0, 81, 2), forms.hidden[0, at], forms.noise[0, at], y * scale)
+    target, at = rng.integers(0, network.neurons, 40), rng.integers(0, network.neurons, 80)
+    sign, side = rng.choice([-1, 1], 40), rng.integers(0, 2, 80)
+    starts = np.arange(0, 81, 2)
+    given = rng.random(80) * rng.choice([0.0, 1.0, 1e-3, 1e9], 80)
+    whole, shift = np.zeros(80, dtype=np.int64), np.zeros(40, dtype=np.int64)
+    zero = np.zeros(40, dtype=np.int64)
+    held = kernels.claims_hold(forms.hidden, forms.noise, zero, target, sign, starts, at, side, given, whole, shift)
+    expected, q = reference.whole_multipliers(starts, given)
+    assert (expected == whole).all()
+    assert (q == shift).all()
+    y = whole * 2.0 ** -np.repeat(shift, 2).astype(float)
+    oriented = forms.hidden[0, at] * np.where(side == 1, 1.0, -1.0)[:, None]
+    again = reference.claims_hold(forms.hidden[0, target] * sign[:, None], forms.noise[0, target], starts, oriented, forms.noise[0, at], y)
+    assert (held == again).all()
     for c in np.flatnonzero(held):
-        total = [v << 1000 for v in rows[pick[c, 0]]]
+        total = [int(sign[c]) * v << 1000 for v in rows[target[c]]]
         for e in (2 * c, 2 * c + 1):
-            total = [v - (int(y[e]) * w << (1000 - int(shift[c]))) for v, w in zip(total, rows[at[e]], strict=True)]
+            toward = 1 if side[e] else -1
+            total = [v - toward * (int(whole[e]) * w << (1000 - int(shift[c]))) for v, w in zip(total, rows[at[e]], strict=True)]
         assert least(total) > 0
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_points_that_the_filter_accepts_are_inside(seed, k):
+    rng = np.random.default_rng(seed)
+    network = random_net([k, 6, 5, 1], seed)
+    domain = ball(rng.normal(size=k), 1)
+    exact = ExactForms(network, domain.lower, domain.upper)
+    unit = np.clip(rng.normal(size=(30, k)), -1, 1) * rng.choice([1.0, 1e-3], (30, 1))
+    bits = pattern_at(network, domain.lift(unit * domain.half))
+    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    starts = np.arange(0, 30 * network.neurons + 1, network.neurons)
+    neuron, side = np.tile(np.arange(network.neurons), 30), bits.ravel().astype(np.int64)
+    points = np.empty_like(unit)
+    good = kernels.points_inside(forms.hidden, forms.noise, starts, neuron, side, unit, points)
+    assert good.mean() > 0.3
+    for r in np.flatnonzero(good):
+        rows = [v if on else tuple(-a for a in v) for v, on in zip(exact.hidden(bits[r]), bits[r], strict=True)]
+        assert inside(rows, [F(v) for v in points[r].tolist()])
+        assert np.abs(points[r] - unit[r]).max() <= 2.0**-20
+    oriented = forms.hidden * np.where(bits, 1.0, -1.0)[:, :, None]
+    for r in range(30):
+        assert bool(good[r]) >= bool(
+            (np.abs(unit[r]) < 1).all() and reference.positive_at(oriented[r], forms.noise[r], np.tile(unit[r], (11, 1))).all()
+        )
+
+
+def test_multipliers_keep_their_sign_and_size():
+    given_ = np.array([1e308, 3e300, 1.0, 1e-308, -1.0, np.inf, np.nan])
+    whole, shift = reference.whole_multipliers(np.arange(8), given_)
+    assert (whole[:3] > 2**28).all()
+    assert (whole <= 2**30).all()
+    assert (whole[3:] >= 0).all()
+    assert (whole[4:] == 0).all()
+    assert [F(int(m)) * F(2) ** -int(q) == F(v) for m, q, v in zip(whole, shift, given_[:3], strict=False)][2]
 
 
 def test_the_filter_is_not_idle():

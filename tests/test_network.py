@@ -72,6 +72,15 @@ def test_noise_bounds_the_rounding_of_forms():
     assert all(e <= n + 1e-15 * abs(v) * 8 for e, n, v in zip(errors, forms.noise[0], values, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_bound_that_overflows_is_never_zero():
+    """The sum of a form's coefficients is out of range here, the form is not; then it is read with weight zero."""
+    huge = chain([[[1.7e308, 1.7e308], [0.0, 0.0], [0.0, 0.0]], [[0.0, 1.0, -1.0]], [[1.0]]], [[0.0, 0.1, 0.7], [0.2], [0.0]])
+    forms = compose(huge, np.ones((1, 4), dtype=bool), embedding(np.eye(2), np.zeros(2)), np.zeros(2))
+    assert np.isfinite(forms.hidden).all()
+    assert not forms.noise[0, 3] <= 0
+
+
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 10**6))
 def test_patterns_pack_and_unpack(neurons, count, seed):
     bits = np.random.default_rng(seed).random((count, neurons)) < 0.5
@@ -99,6 +108,11 @@ def test_pattern_index_finds_exactly_what_is_listed(neurons, seed):
 def test_pattern_index_refuses_a_list_with_duplicates():
     with pytest.raises(ValueError, match="holds a pattern twice"):
         PatternIndex(pack(np.ones((2, 5), dtype=bool)), 5)
+
+
+def test_a_bias_alone_is_checked_too():
+    with pytest.raises(ModelError, match="float64"):
+        Network(1, (), Affine((), np.array([1, 2])))
 
 
 def test_networks_check_their_weights():

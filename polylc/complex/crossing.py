@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.complex.kernels import not_apart
 from polylc.complex.regions import Complex
-from polylc.network.compose import Forms, batches
+from polylc.network.compose import Forms
 from polylc.network.exact_forms import ExactForms, Row, proportional
 
 CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
@@ -78,24 +79,11 @@ def _suspects(complex_: Complex, rows: slice, forms: Forms) -> tuple[np.ndarray,
     suspects : ndarray of bool, shape (S, neurons)
         The entry's own neuron among them.
     """
-    width = complex_.domain.dimension + 1
-    length = np.sqrt(np.einsum("rnj,rnj->rn", forms.hidden, forms.hidden))
-    fine = forms.noise <= FINE * length  # never for a form that may be zero
-    unit = forms.hidden / np.where(length > 0, length, 1.0)[:, :, None]
     owner = complex_.regions_of_entries(rows)
-    entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
-    neuron = complex_.neuron[entries].astype(np.int64)
-    places, masks = [np.zeros(0, dtype=np.int64)], [np.zeros((0, complex_.network.neurons), dtype=bool)]
-    for part in batches(len(owner), 2 * complex_.network.neurons * width, 8_000_000):
-        at, own = owner[part], neuron[part]
-        cosine = np.abs(np.matmul(unit[at], unit[at, own][:, :, None])[:, :, 0])
-        suspect = ~((cosine < 1 - CLOSE) & fine[at])
-        suspect[~fine[at, own]] = True
-        suspect[np.arange(len(own)), own] = True
-        more = np.flatnonzero(suspect.sum(axis=1) > 1)
-        places.append(more + part.start)
-        masks.append(suspect[more])
-    return np.concatenate(places), np.concatenate(masks)
+    neuron = complex_.neuron[int(complex_.starts[rows.start]) : int(complex_.starts[rows.stop])].astype(np.int64)
+    suspects = np.empty((len(owner), complex_.network.neurons), dtype=bool)
+    at = np.flatnonzero(not_apart(forms.hidden, forms.noise, owner, neuron, CLOSE, FINE, suspects))
+    return at, suspects[at]
 
 
 def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:

@@ -199,8 +199,11 @@ def _by_program(complex_: Complex, batch: _Batch, i: int, found: Candidates, can
 def _widest(hyperplane: np.ndarray, rows: np.ndarray) -> Optimum | None:
     """The point (u, s) of the hyperplane farthest from all rows and from the box's faces, s < 0 if it is outside; None on failure."""
     k = len(hyperplane) - 1
+    steep = np.abs(np.vstack([rows[:, :-1], hyperplane[None, :-1]])).max(axis=1)
+    if not ((steep > 2.0**-400) & (steep < 2.0**400)).all():  # squares would leave the range of doubles
+        return None
     size = np.sqrt((hyperplane[:-1] ** 2).sum())
-    length = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)) + 1e-300
+    length = np.sqrt((rows[:, :-1] ** 2).sum(axis=1))
     inside = np.column_stack([rows[:, :-1] / length[:, None], -np.ones(len(rows))])
     eye, ones = np.eye(k), np.ones((k, 1))
     matrix = np.vstack([inside, np.column_stack([-eye, -ones]), np.column_stack([eye, -ones]), np.append(hyperplane[:-1] / size, 0.0)])
@@ -230,7 +233,10 @@ def _refuted(duals: np.ndarray, hyperplane: Row, rows: list[Row], near: np.ndarr
     length = np.sqrt((near_rows[:, :-1] ** 2).sum(axis=1)) + 1e-300
     y = np.maximum(duals[: len(rows)], 0.0) / length
     lam = duals[-1] / np.sqrt((near[:-1] ** 2).sum())
-    scale = 2.0 ** (40 - math.frexp(max(float(y.max(initial=0.0)), abs(float(lam)), 1e-300))[1])
+    largest = max(float(y.max(initial=0.0)), abs(float(lam)))
+    if not (2.0**-900 < largest < math.inf and np.isfinite(y).all()):
+        return None
+    scale = 2.0 ** (40 - math.frexp(largest)[1])
     whole = {r: round(float(v) * scale) for r, v in enumerate(y.tolist())}
     proof = NoFacet(round(float(lam) * scale), {r: m for r, m in whole.items() if m > 0})
     return proof if _no_facet(proof, hyperplane, rows) else None

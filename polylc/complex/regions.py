@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from polylc.engines.tree import Exploration, Outcome
+from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, polygons
+from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, counter_clockwise, polygons
 from polylc.network.compose import Forms, batches, compose, embedding
 from polylc.network.evaluate import pattern_at
 from polylc.network.exact_forms import ExactForms, Row
@@ -112,7 +113,7 @@ class Complex:
         """All forms on the given regions, computed anew."""
         return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
 
-    def batches(self, budget: int = 2_000_000) -> Iterator[slice]:
+    def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
         return batches(len(self), (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1), budget)
 
@@ -172,11 +173,28 @@ class Complex:
         """Volumes, facet areas and facet points (offsets from the middle) of all regions; dimension <= 6."""
         parts = [self._metric_rows(rows) for rows in self.batches()]
         rows = np.concatenate(parts) if parts else np.zeros((0, self.domain.dimension + 1))
-        return CellGeometry(self.domain.half, self.starts, rows)
+        found = CellGeometry(self.domain.half, self.starts, rows)
+        for region in np.flatnonzero(~found.ok).tolist():
+            exact = self._exact_cell(region)
+            if exact is not None:
+                found.replace(region, int(self.starts[region]), exact)
+        return found
+
+    def _exact_cell(self, region: int) -> ExactCell | None:
+        """A region from the integer forms of its path; None if they leave it no inner point, or it is too large."""
+        entries = range(int(self.starts[region]), int(self.starts[region + 1]))
+        hidden = self.exact_hidden(region)
+        rows = [hidden[int(self.neuron[e])] for e in entries]
+        oriented = [row if self.side[e] == 1 else tuple(-v for v in row) for e, row in zip(entries, rows, strict=True)]
+        return exact_cell(oriented, self.domain.half)
 
     def polygons(self) -> list[np.ndarray]:
         """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""
         parts = [self._metric_rows(rows) for rows in self.batches()]
         corners = polygons(self.domain.half, self.starts, np.concatenate(parts))
+        for region, found in enumerate(corners):
+            exact = None if len(found) else self._exact_cell(region)
+            if exact is not None:
+                corners[region] = counter_clockwise(exact.vertices)
         middle = self.domain.middle[self.domain.free]
         return [middle + c for c in corners]

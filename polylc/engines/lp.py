@@ -316,7 +316,8 @@ class LpEngine:
     def _split(self, cell: _Cell, neuron: int, values: np.ndarray) -> list[_Cell]:
         form = cell.forms[neuron]
         a, c = form[:-1], float(form[-1])
-        length = float(np.sqrt(a @ a))
+        largest = float(np.abs(a).max())
+        length = largest * float(np.sqrt((a / largest) @ (a / largest)))
         index = int(self.network.offsets[cell.layer]) + neuron
         centre = float(a @ cell.inner + c)
         others = cell.open[cell.open != neuron]

@@ -42,6 +42,20 @@ def solve(matrix: Matrix, right: Sequence[int]) -> list[Fraction] | None:
     return [Fraction(int(found[i, 0].p), int(found[i, 0].q)) for i in range(size)]
 
 
+def determinant(matrix: Matrix) -> int:
+    """Determinant of a square matrix of integers.
+
+    Examples
+    --------
+    >>> determinant([[1, 2], [3, 4]]), determinant([[7]])
+    (-2, 7)
+    """
+    import flint
+
+    size = len(matrix)
+    return int(flint.fmpz_mat(size, size, [v for row in matrix for v in row]).det())
+
+
 def gram(rows: Matrix) -> list[list[int]]:
     """The matrix of inner products of the rows; of the columns where there are fewer (it has the same non-zero spectrum)."""
     vectors = rows if len(rows) <= len(rows[0]) else list(zip(*rows, strict=True))

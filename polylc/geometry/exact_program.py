@@ -54,4 +54,4 @@ def unit_rows(forms: Sequence[Form]) -> np.ndarray:
 
 
 def _clipped(value: Fraction) -> float:
-    return float(value) if abs(value) < LARGEST else math.copysign(LARGEST, value.numerator)
+    return float(value) if abs(value) < LARGEST else math.copysign(LARGEST, 1 if value > 0 else -1)

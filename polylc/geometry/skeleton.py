@@ -5,7 +5,7 @@ neighbours, one along the edge that leaves each of its facets. A vertex on the c
 if the hyperplane stood a little further out, so degenerate cells stay simple (with vertices that coincide).
 
 Areas come from a pulled triangulation of each facet, projected along the largest entry of its normal; all terms are
-positive. Volumes are sums of pyramids over the facets.
+positive. Volumes are sums of pyramids over the facets. Cells that this cannot do are left to `exact_cell`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import math
 import numpy as np
 from numba import njit
 
+from polylc.geometry.exact_cell import ExactCell
+
 Array = np.ndarray
 
 MOST_DIMENSION = 6
 MOST_VERTICES = 4096
+CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero
 
 
 @njit(cache=True)
@@ -329,7 +332,7 @@ class CellGeometry:
     box_area : ndarray, shape (R, 2 n)
         Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
     ok : ndarray of bool, shape (R,)
-        False where rounding left no consistent skeleton.
+        False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell there.
     """
 
     def __init__(self, half: Array, starts: Array, rows: Array, vertices: bool = False) -> None:
@@ -345,20 +348,46 @@ class CellGeometry:
         self.counts = np.zeros(count, dtype=np.int64)
         room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
         self.vertices = np.zeros((count if vertices else 0, room, n))
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows[:, :n], rows[:, :n]))
-        unit = np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1.0)[:, None])
+        sizes = np.abs(rows[:, :n]).max(axis=1, initial=0.0)
+        sized = rows / np.where(sizes > 0, sizes, 1.0)[:, None]  # so that no square leaves the range of doubles
+        lengths = np.sqrt(np.einsum("ij,ij->i", sized[:, :n], sized[:, :n]))
+        unit = np.ascontiguousarray(sized / np.where(lengths > 0, lengths, 1.0)[:, None])
         arguments = (self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
         _cells(n, np.ascontiguousarray(half), np.ascontiguousarray(starts, dtype=np.int64), unit, MOST_VERTICES, *arguments)
+        self.ok &= self._closed(np.repeat(np.arange(count), np.diff(starts)), unit)
+        self.volume[~self.ok] = np.nan
+
+    def _closed(self, owner: Array, unit: Array) -> Array:
+        """Whether each cell's outward normals, weighted by area, sum to zero, as far as doubles can say.
+
+        Of hyperplanes through one point, rounding can make a consistent skeleton of the wrong cell, with facets that do not meet.
+        """
+        result = np.ones(len(self.ok), dtype=np.bool_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for j in range(self.box_area.shape[1] // 2):
+                inward = unit[:, j] * self.area
+                low, high = self.box_area[:, 2 * j], self.box_area[:, 2 * j + 1]
+                error = high - low - np.bincount(owner, inward, len(result))
+                result &= ~(np.abs(error) > CLOSED * (high + low + np.bincount(owner, np.abs(inward), len(result))))
+        return result
+
+    def replace(self, cell: int, begin: int, exact: ExactCell) -> None:
+        """Take the measures of a cell, whose half-spaces begin at row `begin`, from its exact vertices."""
+        entries = slice(begin, begin + len(exact.area))
+        self.volume[cell], self.area[entries], self.point[entries] = exact.volume, exact.area, exact.point
+        self.box_area[cell], self.ok[cell] = exact.box_area, True
 
 
 def polygons(half: Array, starts: Array, rows: Array) -> list[np.ndarray]:
-    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell."""
+    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell; v = 0 where rounding left none."""
     geometry = CellGeometry(half, starts, rows, vertices=True)
-    result = []
-    for points, count in zip(geometry.vertices, geometry.counts, strict=True):
-        corner = points[:count]
-        if count:
-            spread = corner - corner.mean(axis=0)
-            corner = corner[np.argsort(np.arctan2(spread[:, 1], spread[:, 0]))]
-        result.append(corner)
+    return [counter_clockwise(points[:count]) for points, count in zip(geometry.vertices, geometry.counts, strict=True)]
+
+
+def counter_clockwise(corners: Array) -> Array:
+    """The vertices of a convex polygon in counter-clockwise order."""
+    if not len(corners):
+        return corners
+    spread = corners - corners.mean(axis=0)
+    result: Array = corners[np.argsort(np.arctan2(spread[:, 1], spread[:, 0]))]
     return result

@@ -8,22 +8,21 @@ exactly. Nothing depends on a tolerance, on the engine, or on the order of neuro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from polylc.engines.tree import Chunk, Exploration
+from polylc.engines.tree import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.judge import filter as floats
-from polylc.judge.decide import Point, Proof, Refuted, holds, inside, sign_on_cell
+from polylc.judge import kernels
+from polylc.judge.columns import Book, Columns, KeptClaim, KeptClaims, Points
+from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.network.compose import Forms, batches, compose, embedding
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
-from polylc.network.patterns import unpack
-
-POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
+from polylc.network.patterns import unpack, words
 
 
 @dataclass
@@ -46,15 +45,6 @@ class Tally:
 
 
 @dataclass
-class KeptClaim:
-    """A proved claim of the certificate: factor * z - sum m * g >= 0, the sign of `factor` being that of the claim."""
-
-    neuron: int
-    factor: int
-    multipliers: list[tuple[int, int]]  # node whose half-space it is, integer
-
-
-@dataclass
 class Doubt:
     """A claim that is false on its node's cell."""
 
@@ -64,39 +54,13 @@ class Doubt:
 
 
 @dataclass
-class Tree:
-    """The decision tree as growing columns, and what is known of its nodes."""
+class Batch:
+    """Regions of one chunk: packed patterns, points, whether the points are confirmed, and leaves."""
 
-    parent: list[int] = field(default_factory=list)
-    neuron: list[int] = field(default_factory=list)
-    side: list[int] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)  # mask of neurons decided by confirmed claims made at this very node
-    ones: list[int] = field(default_factory=list)  # those of them with bit 1
-    kept: dict[int, list[KeptClaim]] = field(default_factory=dict)  # with the certificate in mind
-
-    def add(self, parent: int, neuron: int, side: int) -> int:
-        """A new node."""
-        for column, value in ((self.parent, parent), (self.neuron, neuron), (self.side, side), (self.known, 0), (self.ones, 0)):
-            column.append(value)
-        return len(self.parent) - 1
-
-    def path(self, node: int) -> list[int]:
-        """Nodes from below the root down to `node`."""
-        line = []
-        while self.parent[node] >= 0:
-            line.append(node)
-            node = self.parent[node]
-        return line[::-1]
-
-    def confirm(self, node: int, neuron: int, bit: bool, claim: KeptClaim | None) -> None:
-        """Record a proved claim."""
-        self.known[node] |= 1 << neuron
-        if bit:
-            self.ones[node] |= 1 << neuron
-        else:
-            self.ones[node] &= ~(1 << neuron)
-        if claim is not None and claim.multipliers:  # without multipliers intervals over the neighbourhood decide
-            self.kept.setdefault(node, []).append(claim)
+    bits: np.ndarray
+    unit: np.ndarray
+    good: np.ndarray
+    leaf: np.ndarray
 
 
 class Judge:
@@ -111,14 +75,14 @@ class Judge:
     """
 
     def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False) -> None:
-        self.network, self.domain, self.keep = network, domain, keep
+        self.network, self.domain = network, domain
         self.forms = ExactForms(network, domain.lower, domain.upper)
-        self.tree = Tree()
+        self.tree = Columns(network.neurons)
+        self.book: Book = self.tree
+        self.kept = KeptClaims() if keep else None
         self.tally = Tally()
         self.start = embedding(domain.basis * domain.half, domain.middle)
-        self.leaf: list[int] = []
-        self.point: list[np.ndarray | Point | None] = []  # doubles, rationals, or None where the engine's point is refuted
-        self.pattern: list[np.ndarray] = []
+        self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
         self._busy = False
@@ -128,122 +92,76 @@ class Judge:
         if self._busy:  # an interrupt fell into the chunk before
             return
         self._busy = True
-        tree = self.tree
-        if chunk.first_node != len(tree.parent) or chunk.first_region != len(self.leaf):
+        tree, count = self.tree, len(chunk.leaf)
+        if chunk.first_node != tree.count or chunk.first_region != self.done:
             raise JudgeError("a chunk of the engine's output was lost")
-        for parent, neuron, side in zip(chunk.parent.tolist(), chunk.neuron.tolist(), chunk.side.tolist(), strict=True):
-            tree.add(parent, neuron, side)
-        bits = unpack(chunk.bits, self.network.neurons)
-        first = len(self.leaf)
-        self.leaf += chunk.leaf.tolist()
-        self.pattern += list(bits)
-        self.point += [None] * len(chunk.leaf)
-        below = self._representatives(chunk)
-        entries, nodes = self._paths(chunk)
+        tree.extend(chunk.parent, chunk.neuron, chunk.side)
+        batch = Batch(chunk.bits.copy(), np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool), chunk.leaf.astype(np.int64))
+        below = kernels.representatives(tree.parent, batch.leaf)
+        starts, nodes = kernels.paths(tree.parent, batch.leaf)
         owner = below[chunk.claims.node]
+        if (owner < 0).any():
+            raise JudgeError("the engine claims something of a cell without a region")
         order = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[order], np.arange(len(bits) + 1))
-        for rows in batches(len(bits), (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1)):
-            forms = compose(self.network, bits[rows], self.start, self.domain.rounding)
-            self._points(chunk, rows, forms, entries, nodes, first)
-            self._claims(chunk, rows.start, forms, owner, order[bounds[rows.start] : bounds[rows.stop]], bits)
-        self.done = len(self.leaf)
+        bounds = np.searchsorted(owner[order], np.arange(count + 1))
+        for rows in batches(count, (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1)):
+            patterns = unpack(chunk.bits[rows], self.network.neurons)
+            forms = compose(self.network, patterns, self.start, self.domain.rounding)
+            self._points(chunk, rows, forms, starts, nodes, patterns, batch)
+            self._claims(chunk, rows.start, forms, owner, order[bounds[rows.start] : bounds[rows.stop]], patterns)
+        self.regions.append(batch)
+        self.done += count
         self._busy = False
 
     # ---- regions ---------------------------------------------------------------------------------------------------
-    def _representatives(self, chunk: Chunk) -> np.ndarray:
-        """For every node, a region of the chunk below it (its index in the chunk), or -1."""
-        found = np.full(len(self.tree.parent), -1, dtype=np.int64)
-        parent = self.tree.parent
-        for region, node in enumerate(chunk.leaf.tolist()):
-            while node >= 0 and found[node] < 0:
-                found[node] = region
-                node = parent[node]
-        return found
-
-    def _paths(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
-        """Starts (R + 1,) and nodes of the paths of the chunk's regions."""
-        paths = [self.tree.path(node) for node in chunk.leaf.tolist()]
-        starts = np.concatenate([[0], np.cumsum([len(p) for p in paths])]).astype(np.int64)
-        return starts, np.array([node for path in paths for node in path], dtype=np.int64)
-
-    def _columns(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Neuron and sign (+1, -1) of the half-spaces of nodes."""
-        neuron = np.array([self.tree.neuron[v] for v in nodes.tolist()], dtype=np.int64)
-        sign = np.array([1.0 if self.tree.side[v] == 1 else -1.0 for v in nodes.tolist()])
-        return neuron, sign
-
-    def _points(self, chunk: Chunk, rows: slice, forms: Forms, starts: np.ndarray, nodes: np.ndarray, first: int) -> None:
-        """Confirm that the points of regions are strictly inside their cells, first rounded to few digits."""
+    def _points(self, chunk: Chunk, rows: slice, forms: Forms, starts: np.ndarray, nodes: np.ndarray, patterns: np.ndarray, batch: Batch) -> None:
+        """Confirm that the points of regions are strictly inside their cells."""
         entries = nodes[starts[rows.start] : starts[rows.stop]]
-        count = rows.stop - rows.start
-        owner = np.repeat(np.arange(count), np.diff(starts[rows.start : rows.stop + 1]))
-        neuron, sign = self._columns(entries)
-        half_spaces = forms.hidden[owner, neuron] * sign[:, None]
-        error = forms.noise[owner, neuron]
-        given = chunk.unit[rows]
-        open_ = np.ones(count, dtype=bool)
-        for points in (np.ldexp(np.rint(np.ldexp(given, POINT_BITS)), -POINT_BITS), given):
-            bad = np.zeros(count, dtype=bool)
-            bad[owner[~floats.positive_at(half_spaces, error, points[owner])]] = True
-            good = open_ & ~bad & (np.abs(points) < 1).all(axis=1)
-            for r in np.flatnonzero(good):
-                self.point[first + rows.start + r] = points[r]
-            self.tally.regions_filter += int(good.sum())
-            open_ &= ~good
-        for r in np.flatnonzero(open_):
-            region = first + rows.start + int(r)
-            point = tuple(Fraction(v) for v in given[r].tolist())
-            if inside(self.rows(self.leaf[region], self.pattern[region]), point):
-                self.point[region] = point
+        own = starts[rows.start : rows.stop + 1] - starts[rows.start]
+        given = np.ascontiguousarray(chunk.unit[rows])
+        points = batch.unit[rows]
+        good = kernels.points_inside(forms.hidden, forms.noise, own, self.tree.neuron[entries], self.tree.side[entries], given, points)
+        self.tally.regions_filter += int(good.sum())
+        for r in np.flatnonzero(~good).tolist():
+            points[r] = given[r]
+            if inside(self.rows(int(batch.leaf[rows.start + r]), patterns[r]), [Fraction(v) for v in given[r].tolist()]):
+                good[r] = True
                 self.tally.regions_integers += 1
+        batch.good[rows] = good
 
     def rows(self, node: int, bits: np.ndarray) -> list[Row]:
         """Integer half-spaces of the path of a node, for the bits of a region below it."""
         result = []
-        for v in self.tree.path(node):
-            form = self.forms.neuron(self.tree.neuron[v], bits)
-            result.append(form if self.tree.side[v] == 1 else tuple(-a for a in form))
+        for v in self.book.path(node):
+            form = self.forms.neuron(int(self.book.neuron[v]), bits)
+            result.append(form if self.book.side[v] == 1 else tuple(-a for a in form))
         return result
 
     # ---- claims ------------------------------------------------------------------------------------------------------
-    def _claims(self, chunk: Chunk, offset: int, forms: Forms, owner: np.ndarray, some: np.ndarray, bits: np.ndarray) -> None:
+    def _claims(self, chunk: Chunk, offset: int, forms: Forms, owner: np.ndarray, some: np.ndarray, patterns: np.ndarray) -> None:
         """Confirm the claims `some`, whose representatives are the regions of `forms`, counted from `offset`."""
-        claims = chunk.claims
+        claims, tree = chunk.claims, self.tree
         if not len(some):
             return
         lengths = np.diff(claims.starts)[some]
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         entries = np.repeat(claims.starts[:-1][some] - starts[:-1], lengths) + np.arange(starts[-1])
-        region = owner[some] - offset
-        neuron, sign = claims.neuron[some].astype(np.int64), claims.sign[some].astype(np.float64)
-        at_neuron, at_sign = self._columns(claims.constraint[entries])
-        at_region = np.repeat(region, lengths)
-        multiplier, shift = floats.whole_multipliers(starts, claims.multiplier[entries])
-        held = floats.claims_hold(
-            forms.hidden[region, neuron] * sign[:, None],
-            forms.noise[region, neuron],
-            starts,
-            forms.hidden[at_region, at_neuron] * at_sign[:, None],
-            forms.noise[at_region, at_neuron],
-            np.ldexp(multiplier.astype(np.float64), -np.repeat(shift, lengths)),
+        region, node = owner[some] - offset, claims.node[some].astype(np.int64)
+        neuron, sign = claims.neuron[some].astype(np.int64), claims.sign[some].astype(np.int64)
+        constraint, multiplier = claims.constraint[entries].astype(np.int64), claims.multiplier[entries]
+        whole, shift = np.zeros(len(entries), dtype=np.int64), np.zeros(len(some), dtype=np.int64)
+        held = kernels.claims_hold(
+            forms.hidden, forms.noise, region, neuron, sign, starts, tree.neuron[constraint], tree.side[constraint], multiplier, whole, shift
         )
+        kernels.confirm(held, node, neuron, sign, tree.known, tree.ones)
         self.tally.claims_filter += int(held.sum())
-        nodes = claims.node[some].tolist()
-        for c, ok in enumerate(held.tolist()):
-            node, s = nodes[c], int(sign[c])
-            pairs: list[tuple[int, int]] = []
-            factor = 1
-            if self.keep or not ok:
-                part = slice(int(starts[c]), int(starts[c + 1]))
-                pairs = [(v, m) for v, m in zip(claims.constraint[entries[part]].tolist(), multiplier[part].tolist(), strict=True) if m]
-                q = int(shift[c]) if pairs else 0
-                factor = 1 << max(q, 0)
-                pairs = [(v, m << max(-q, 0)) for v, m in pairs]
-            if ok:
-                self.tree.confirm(node, int(neuron[c]), s > 0, KeptClaim(int(neuron[c]), s * factor, pairs) if self.keep else None)
-            else:
-                self.decide(node, int(neuron[c]), s, bits[owner[some[c]]], factor, pairs)
+        if self.kept is not None:
+            self.kept.extend(held, node, neuron, sign, shift, starts, constraint, whole)
+        for c in np.flatnonzero(~held).tolist():
+            part = slice(int(starts[c]), int(starts[c + 1]))
+            q = int(shift[c])
+            pairs = [(v, m << max(-q, 0)) for v, m in zip(constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
+            self.decide(int(node[c]), int(neuron[c]), int(sign[c]), patterns[region[c]], 1 << max(q, 0), pairs)
 
     def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray, factor: int = 1, pairs: list[tuple[int, int]] | None = None) -> bool:
         """Settle a claim exactly: confirm it, or put it among the doubts; whether it holds.
@@ -259,11 +177,11 @@ class Judge:
         """
         form = self.forms.neuron(neuron, bits)
         if not any(form):
-            self.tree.confirm(node, neuron, False, None)
+            self.book.confirm(node, neuron, False, None)
             self.tally.claims_integers += 1
             return True
         target = form if sign > 0 else tuple(-v for v in form)
-        path = self.tree.path(node)
+        path = self.book.path(node)
         place = {v: e for e, v in enumerate(path)}
         rows = self.rows(node, bits)
         proposed = Proof(factor, {place[v]: m for v, m in pairs or []})
@@ -278,10 +196,13 @@ class Judge:
                 return False
             proof = answer
             self.tally.claims_simplex += 1
-        claim = KeptClaim(neuron, sign * proof.factor, [(path[e], m) for e, m in proof.multipliers.items()]) if self.keep else None
-        self.tree.confirm(node, neuron, sign > 0, claim)
+        claim = None
+        if self.kept is not None:
+            claim = KeptClaim(neuron, sign * proof.factor, [(path[e], m) for e, m in proof.multipliers.items()])
+        self.book.confirm(node, neuron, sign > 0, claim)
         return True
 
+    # ---- the verdict -------------------------------------------------------------------------------------------------
     def verdict(self, found: Exploration, go_on: Callable[[], bool] | None = None) -> Verdict:
         """What is confirmed of an exploration whose chunks were all taken; missed regions are found.
 
@@ -290,10 +211,56 @@ class Judge:
         found : Exploration
         go_on : callable, optional
             Asked between exact decisions; False stops them, and the verdict is then partial.
-        """
-        from polylc.judge.mend import mend
 
-        return mend(self, found, go_on)
+        Raises
+        ------
+        JudgeError
+            If the engine's columns contradict each other.
+        """
+        whole = found.outcome is Outcome.COMPLETE and not self.doubts and not self._busy and all(b.good.all() for b in self.regions)
+        if not whole or not self.regions or not self._sound():
+            from polylc.judge.mend import mend
+
+            return mend(self, found, go_on)
+        tree = self.tree
+        order = kernels.preorder(tree.parent, tree.side)
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        leaf = place[np.concatenate([b.leaf for b in self.regions])]
+        rows = np.argsort(leaf, kind="stable")
+        unit = np.concatenate([b.unit for b in self.regions])[rows]
+        exploration = Exploration(
+            np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32),
+            tree.neuron[order].astype(np.int32),
+            tree.side[order].astype(np.int8),
+            np.concatenate([b.bits for b in self.regions])[rows],
+            unit,
+            leaf[rows].astype(np.int32),
+            found.outcome,
+            found.stats,
+        )
+        kept: dict[int, list[KeptClaim]] = {}
+        if self.kept is not None:
+            self.gather(kept, place.tolist())
+        return Verdict(exploration, Points(unit, {}), kept, self.tally)
+
+    def gather(self, kept: dict[int, list[KeptClaim]], place: list[int]) -> None:
+        """Collect the kept claims by node, nodes renamed by `place`, in the order of neurons."""
+        assert self.kept is not None
+        exact = ((node, claim) for node, claims in self.tree.exact.items() for claim in claims)
+        for source in (self.kept.by_node(), exact):
+            for node, claim in source:
+                claim.multipliers = [(place[v], m) for v, m in claim.multipliers]
+                kept.setdefault(place[node], []).append(claim)
+        for claims in kept.values():
+            claims.sort(key=lambda c: c.neuron)
+
+    def _sound(self) -> bool:
+        """Whether the tree is complete and every region's pattern is the confirmed one."""
+        tree = self.tree
+        leaf, bits = np.concatenate([b.leaf for b in self.regions]), np.concatenate([b.bits for b in self.regions])
+        assert bits.shape[1] == words(self.network.neurons)
+        return bool(kernels.audit(tree.parent, tree.neuron, tree.side, tree.known, tree.ones, leaf, bits, self.network.neurons))
 
 
 @dataclass(frozen=True)
@@ -304,7 +271,7 @@ class Verdict:
     ----------
     exploration : Exploration
         Nodes in preorder, regions in the order of their leaves; `unit` holds nearest doubles.
-    points : list
+    points : Points
         The exact point of each region: doubles (an array) or a tuple of Fractions.
     kept : dict of int to list of KeptClaim
         Claims by node, for the certificate.
@@ -312,6 +279,6 @@ class Verdict:
     """
 
     exploration: Exploration
-    points: list[np.ndarray | Point]
+    points: Points
     kept: dict[int, list[KeptClaim]]
     tally: Tally

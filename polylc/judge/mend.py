@@ -16,9 +16,11 @@ import numpy as np
 
 from polylc.engines.tree import Exploration, Outcome
 from polylc.errors import JudgeError
+from polylc.judge.columns import KeptClaim, Points
 from polylc.judge.decide import Point, inner_point, inside
-from polylc.judge.judge import Doubt, Judge, KeptClaim, Verdict
+from polylc.judge.judge import Doubt, Judge, Verdict
 from polylc.judge.split import explore_exactly
+from polylc.judge.table import Table
 from polylc.network.patterns import pack
 
 
@@ -43,14 +45,13 @@ def mend(judge: Judge, found: Exploration, go_on: Callable[[], bool] | None = No
 
 class _Surgeon:
     def __init__(self, judge: Judge, go_on: Callable[[], bool] | None) -> None:
-        self.judge, self.tree = judge, judge.tree
+        self.judge, self.tree = judge, Table(judge)
+        judge.book = self.tree
         self.go_on = go_on
         self.children: list[list[int]] = []
         self.below: dict[int, int] = {}  # node: a region below it, for its forms
         self.touched: set[int] = set()  # nodes that got a new half-space
         self.complete = 0  # regions of whose neurons all are decided
-        if not self.tree.parent:  # stopped before anything was found
-            self.tree.add(-1, -1, -1)
         self._link()
 
     def _link(self) -> None:
@@ -60,7 +61,7 @@ class _Surgeon:
             if parent >= 0:
                 self.children[parent].append(node)
         self.below = {}
-        for region, leaf in enumerate(self.judge.leaf):
+        for region, leaf in enumerate(self.tree.leaf):
             node = leaf
             while node >= 0 and node not in self.below:
                 self.below[node] = region
@@ -82,9 +83,9 @@ class _Surgeon:
                 raise JudgeError("the engine split a cell by a neuron that does not change sign there")
             known[node] = before | split | tree.known[node] | doubted.get(node, 0)
             ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
-        for region, leaf in enumerate(judge.leaf[: judge.done]):
+        for region, leaf in enumerate(tree.leaf):
             missing, ours = everything & ~known[leaf], ones[leaf]
-            pattern = judge.pattern[region]
+            pattern = tree.pattern[region]
             settled = known[leaf] & ~self._doubted_on_path(leaf, doubted)
             wrong = (ours ^ _mask(pattern)) & settled
             for neuron in _members(wrong):
@@ -110,10 +111,14 @@ class _Surgeon:
         for node in range(len(tree.parent)):
             if len(self.children[node]) not in (0, 2):
                 raise JudgeError("a node of the engine's tree has lost a side")
-        if len(judge.leaf) != sum(not c for c in self.children):
+        if len(tree.leaf) != sum(not c for c in self.children):
             raise JudgeError("the engine's regions are not the leaves of its tree")
         moved: dict[int, int] = {}
-        for doubt in sorted(judge.doubts, key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
+        doubts: dict[tuple[int, int], Doubt] = {}
+        for doubt in judge.doubts:  # of a neuron with both signs, one split takes care: that side stays which the pattern has
+            if (doubt.node, doubt.neuron) not in doubts or tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0):
+                doubts[doubt.node, doubt.neuron] = doubt
+        for doubt in sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
             if self.go_on is not None and not self.go_on():
                 return Outcome.TIME_LIMIT
             node = doubt.node
@@ -127,7 +132,7 @@ class _Surgeon:
     def _insert(self, doubt: Doubt, moved: dict[int, int]) -> bool:
         """Split a node by a neuron whose claim is false there; whether the missing side was explored completely."""
         judge, tree = self.judge, self.tree
-        pattern = judge.pattern[self.below[doubt.node]]
+        pattern = tree.pattern[self.below[doubt.node]]
         before = len(judge.doubts)
         if judge.decide(doubt.node, doubt.neuron, doubt.sign, pattern):
             return True  # an inserted half-space above has made it true
@@ -141,9 +146,9 @@ class _Surgeon:
             tree.parent[child] = own
         self.children[node] = [own, other]
         self.below[own] = self.below[node]
-        for region, leaf in enumerate(judge.leaf):
+        for region, leaf in enumerate(tree.leaf):
             if leaf == node:
-                judge.leaf[region] = own
+                tree.leaf[region] = own
         moved[node] = own
         self.touched.add(own)
         offsets = judge.network.offsets.tolist()
@@ -156,13 +161,13 @@ class _Surgeon:
             tree.kept[own] = [c for c in claims if c.neuron >= end]
             tree.kept[node] = [c for c in claims if c.neuron < end]
         known, bits = self._state(other, pattern)
-        nodes, regions = len(tree.parent), len(judge.leaf)
-        done = explore_exactly(judge, other, bits, known, self.go_on)
+        nodes, regions = len(tree.parent), len(tree.leaf)
+        done = explore_exactly(judge, tree, other, bits, known, self.go_on)
         self.children += [[] for _ in range(len(tree.parent) - nodes)]
         for new in range(nodes, len(tree.parent)):
             self.children[tree.parent[new]].append(new)
-        for region in range(regions, len(judge.leaf)):
-            v = judge.leaf[region]
+        for region in range(regions, len(tree.leaf)):
+            v = tree.leaf[region]
             while v >= 0 and v not in self.below:
                 self.below[v] = region
                 v = tree.parent[v]
@@ -187,17 +192,17 @@ class _Surgeon:
         """Give regions that lost their point another one; remove leaves without interior."""
         judge, tree = self.judge, self.tree
         dead = set()
-        for region, leaf in enumerate(judge.leaf):
-            point = judge.point[region]
+        for region, leaf in enumerate(tree.leaf):
+            point = tree.point[region]
             if point is not None and not (self.touched and self.touched.intersection(tree.path(leaf))):
                 continue
-            rows = judge.rows(leaf, judge.pattern[region])
+            rows = judge.rows(leaf, tree.pattern[region])
             if point is not None and inside(rows, _exact(point)):
                 continue
             if self.go_on is not None and not self.go_on():
                 return Outcome.TIME_LIMIT
-            judge.point[region] = inner_point(rows, judge.forms.dimension)
-            if judge.point[region] is None:
+            tree.point[region] = inner_point(rows, judge.forms.dimension)
+            if tree.point[region] is None:
                 dead.add(leaf)
                 judge.tally.regions_refuted += 1
             else:
@@ -215,17 +220,16 @@ class _Surgeon:
             alive[node] = any(alive[c] for c in self.children[node]) if self.children[node] else node not in dead
         if not alive[0]:
             raise JudgeError("no region is left")
-        keep = [r for r, leaf in enumerate(judge.leaf) if leaf not in dead]
-        judge.leaf = [judge.leaf[r] for r in keep]
-        judge.pattern = [judge.pattern[r] for r in keep]
-        judge.point = [judge.point[r] for r in keep]
+        keep = [r for r, leaf in enumerate(tree.leaf) if leaf not in dead]
+        leaves, patterns, points = [tree.leaf[r] for r in keep], [tree.pattern[r] for r in keep], [tree.point[r] for r in keep]
+        tree.leaf, tree.pattern, tree.point = leaves, patterns, points  # at once: an interrupt may come between statements
         for node in order:
             if not alive[node] or not self.children[node]:
                 continue
             left = [c for c in self.children[node] if alive[c]]
             self.children[node] = left
         self.below = {}
-        for region, leaf in enumerate(judge.leaf):
+        for region, leaf in enumerate(tree.leaf):
             node = leaf
             while node >= 0 and node not in self.below:
                 self.below[node] = region
@@ -233,8 +237,10 @@ class _Surgeon:
         for node in self._preorder():
             if len(self.children[node]) == 1:
                 (child,) = self.children[node]
+                if any(tree.known[v] >> tree.neuron[child] & 1 for v in (0, *tree.path(node))):
+                    continue  # the claim of the other sign, at the same node say, was true
                 sign = 1 if tree.side[child] == 1 else -1
-                if not judge.decide(node, tree.neuron[child], sign, judge.pattern[self.below[node]]):
+                if not judge.decide(node, tree.neuron[child], sign, tree.pattern[self.below[node]]):
                     raise JudgeError("a side of a split has no region, and yet an interior")
 
     def _preorder(self) -> list[int]:
@@ -248,29 +254,31 @@ class _Surgeon:
     # ---- the result ----------------------------------------------------------------------------------------------------
     def verdict(self, found: Exploration, outcome: Outcome) -> Verdict:
         """The confirmed columns, nodes in preorder."""
+        self.tree.trim()
         judge, tree = self.judge, self.tree
         doubtful = {d.node for d in judge.doubts}
         good = [
             r
-            for r, leaf in enumerate(judge.leaf)
-            if judge.point[r] is not None
+            for r, leaf in enumerate(tree.leaf)
+            if tree.point[r] is not None
             and (outcome is Outcome.COMPLETE or (r < self.complete and not {0, *tree.path(leaf)} & (doubtful | self.touched)))
         ]
         order = self._preorder()
         place = {node: i for i, node in enumerate(order)}
-        good.sort(key=lambda r: place[judge.leaf[r]])
-        points = [judge.point[r] for r in good]
-        confirmed: list[np.ndarray | Point] = [p for p in points if p is not None]
+        good.sort(key=lambda r: place[tree.leaf[r]])
+        points = [tree.point[r] for r in good]
         k = judge.domain.dimension
-        unit = np.array([np.array(p, dtype=np.float64) if isinstance(p, np.ndarray) else [float(v) for v in p] for p in confirmed]).reshape(-1, k)
-        patterns = np.array([judge.pattern[r] for r in good], dtype=bool).reshape(len(good), judge.network.neurons)
+        unit = np.array([p if isinstance(p, np.ndarray) else [float(v) for v in p or ()] for p in points], dtype=np.float64).reshape(-1, k)
+        unit = np.clip(unit, np.nextafter(-1, 0), np.nextafter(1, 0))
+        confirmed = Points(unit, {r: p for r, p in enumerate(points) if isinstance(p, tuple)})
+        patterns = np.array([tree.pattern[r] for r in good], dtype=bool).reshape(len(good), judge.network.neurons)
         exploration = Exploration(
             np.array([-1 if tree.parent[v] < 0 else place[tree.parent[v]] for v in order], dtype=np.int32),
             np.array([tree.neuron[v] for v in order], dtype=np.int32),
             np.array([tree.side[v] for v in order], dtype=np.int8),
             pack(patterns),
-            np.clip(unit, np.nextafter(-1, 0), np.nextafter(1, 0)),
-            np.array([place[judge.leaf[r]] for r in good], dtype=np.int32),
+            unit,
+            np.array([place[tree.leaf[r]] for r in good], dtype=np.int32),
             outcome,
             found.stats,
         )

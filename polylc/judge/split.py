@@ -8,8 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.judge.columns import KeptClaim
 from polylc.judge.decide import Point, Refuted, inner_point, sign_on_cell
-from polylc.judge.judge import Judge, KeptClaim
+from polylc.judge.judge import Judge
+from polylc.judge.table import Table
 from polylc.network.exact_forms import Row, least
 
 
@@ -22,8 +24,8 @@ class _Cell:
     points: list[Point]  # known to lie in the closed cell
 
 
-def explore_exactly(judge: Judge, node: int, bits: np.ndarray, known: int, go_on: Callable[[], bool] | None) -> bool:
-    """Explore the cell of a node of the judge's tree; new nodes, regions and proved claims join the judge's columns.
+def explore_exactly(judge: Judge, table: Table, node: int, bits: np.ndarray, known: int, go_on: Callable[[], bool] | None) -> bool:
+    """Explore the cell of a node of the table's tree; new nodes, regions and proved claims join the table.
 
     Parameters
     ----------
@@ -40,17 +42,17 @@ def explore_exactly(judge: Judge, node: int, bits: np.ndarray, known: int, go_on
     rows = judge.rows(node, bits)
     inner = inner_point(rows, judge.forms.dimension)
     if inner is None:  # no interior: a leaf that pruning removes
-        _leaf(judge, node, bits, None)
+        _leaf(judge, table, node, bits, None)
         return True
     stack = [_Cell(node, bits.copy(), known, rows, [inner])]
     while stack:
         if go_on is not None and not go_on():
             return False
-        stack += _process(judge, stack.pop())
+        stack += _process(judge, table, stack.pop())
     return True
 
 
-def _process(judge: Judge, cell: _Cell) -> list[_Cell]:
+def _process(judge: Judge, table: Table, cell: _Cell) -> list[_Cell]:
     """Decide the open neurons of a cell, layer by layer, until one splits it or it is a region."""
     offsets = judge.network.offsets.tolist()
     for layer in range(len(judge.network.layers)):
@@ -61,18 +63,18 @@ def _process(judge: Judge, cell: _Cell) -> list[_Cell]:
         crossing = None
         for neuron in waiting:
             form = forms[neuron - offsets[layer]]
-            if not _decide(judge, cell, neuron, form) and crossing is None:
+            if not _decide(judge, table, cell, neuron, form) and crossing is None:
                 crossing = neuron, form
         if crossing is not None:
-            return _split(judge, cell, *crossing)
-    _leaf(judge, cell.node, cell.bits, inner_point(cell.rows, judge.forms.dimension))
+            return _split(table, cell, *crossing)
+    _leaf(judge, table, cell.node, cell.bits, inner_point(cell.rows, judge.forms.dimension))
     return []
 
 
-def _decide(judge: Judge, cell: _Cell, neuron: int, form: Row) -> bool:
+def _decide(judge: Judge, table: Table, cell: _Cell, neuron: int, form: Row) -> bool:
     """Whether a neuron keeps its sign on the cell; if so the claim is recorded, otherwise points of both signs are kept."""
     if not any(form) or least(form) >= 0 or least([-v for v in form]) >= 0:
-        _confirm(judge, cell, neuron, any(form) and form[-1] > 0, None)
+        _confirm(table, cell, neuron, any(form) and form[-1] > 0, None)
         return True
     values = [_value(form, point) for point in cell.points]
     for sign in (1, -1):
@@ -82,24 +84,24 @@ def _decide(judge: Judge, cell: _Cell, neuron: int, form: Row) -> bool:
         if isinstance(answer, Refuted):
             cell.points.append(answer.point)
             continue
-        path = judge.tree.path(cell.node)
-        kept = KeptClaim(neuron, sign * answer.factor, [(path[e], m) for e, m in answer.multipliers.items()]) if judge.keep else None
-        _confirm(judge, cell, neuron, sign > 0, kept)
+        path = table.path(cell.node)
+        kept = KeptClaim(neuron, sign * answer.factor, [(path[e], m) for e, m in answer.multipliers.items()]) if judge.kept is not None else None
+        _confirm(table, cell, neuron, sign > 0, kept)
         judge.tally.claims_simplex += 1
         return True
     return False
 
 
-def _confirm(judge: Judge, cell: _Cell, neuron: int, bit: bool, kept: KeptClaim | None) -> None:
-    judge.tree.confirm(cell.node, neuron, bit, kept)
+def _confirm(table: Table, cell: _Cell, neuron: int, bit: bool, kept: KeptClaim | None) -> None:
+    table.confirm(cell.node, neuron, bit, kept)
     cell.known |= 1 << neuron
     cell.bits[neuron] = bit
 
 
-def _split(judge: Judge, cell: _Cell, neuron: int, form: Row) -> list[_Cell]:
+def _split(table: Table, cell: _Cell, neuron: int, form: Row) -> list[_Cell]:
     children = []
     for side, sign in ((0, -1), (1, 1)):
-        node = judge.tree.add(cell.node, neuron, side)
+        node = table.add(cell.node, neuron, side)
         bits = cell.bits.copy()
         bits[neuron] = side == 1
         row = tuple(sign * v for v in form)
@@ -108,10 +110,10 @@ def _split(judge: Judge, cell: _Cell, neuron: int, form: Row) -> list[_Cell]:
     return children
 
 
-def _leaf(judge: Judge, node: int, bits: np.ndarray, point: Point | None) -> None:
-    judge.leaf.append(node)
-    judge.pattern.append(bits)
-    judge.point.append(point)
+def _leaf(judge: Judge, table: Table, node: int, bits: np.ndarray, point: Point | None) -> None:
+    table.leaf.append(node)
+    table.pattern.append(bits)
+    table.point.append(point)
     if point is not None:
         judge.tally.regions_found += 1
 

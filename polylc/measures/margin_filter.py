@@ -81,7 +81,7 @@ def margins(maps: Maps, label: int, rivals: list[int]) -> tuple[np.ndarray, np.n
     forms = maps.map[:, [label]] - maps.map[:, rivals]
     noise = (maps.noise[:, [label]] + maps.noise[:, rivals]) * (1 + 8 * UNIT)
     rounded = 2 * (forms.shape[-1] + 1) * UNIT * np.abs(forms).sum(axis=-1)  # a difference errs by u times itself at most
-    return forms, np.where(noise + rounded > 0, (noise + rounded) * (1 + 8 * UNIT), 0.0)
+    return forms, np.where(noise + rounded == 0, 0.0, (noise + rounded) * (1 + 8 * UNIT))
 
 
 def paths(complex_: Complex, region: np.ndarray, forms: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

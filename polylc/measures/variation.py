@@ -33,10 +33,11 @@ def frobenius_norms(matrices: np.ndarray) -> np.ndarray:
 
 
 def spectral_norms(jacobians: np.ndarray) -> np.ndarray:
-    """Largest singular value of each matrix; shape (R,)."""
-    if not len(jacobians):
-        return np.zeros(0)
-    result: np.ndarray = np.linalg.norm(jacobians, ord=2, axis=(1, 2))
+    """Largest singular value of each matrix, infinite where an entry is not finite; shape (R,)."""
+    result = np.full(len(jacobians), np.inf)
+    finite = np.isfinite(jacobians).all(axis=(1, 2))
+    if finite.any():
+        result[finite] = np.linalg.norm(jacobians[finite], ord=2, axis=(1, 2))
     return result
 
 

@@ -31,7 +31,7 @@ def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
 
 
 UNIT = 2.0**-53  # unit of rounding of doubles
-TINY = 2.0**-1074  # what an underflowing product can lose
+TINY = 2.0**-1000  # more than an underflowing product loses (2^-1074), and normal: arithmetic on subnormal numbers is slow
 
 
 def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray:
@@ -52,12 +52,19 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
     total: np.ndarray = np.broadcast_to(unit * np.abs(affine.bias), (*forms[-1].shape[:-2], affine.size))
     normal = True
     for source, weight in affine.terms:
-        size = np.abs(forms[source]).sum(axis=-1)
-        total = total + (errors[source] + unit * size) @ np.abs(weight).T
+        size = absolute_sums(forms[source])
+        spread = np.asarray(errors[source] + unit * size)[..., None]
+        total = total + (np.abs(weight) @ spread)[..., 0]  # one small product a region: no threads for small work
         normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
     total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
     lost = 16.0 * (terms + 2) * (width + 2) * TINY
-    return np.where(total > 0, total + lost, 0.0) if normal else total + lost  # zero only where all products are zero
+    return np.where(total == 0, 0.0, total + lost) if normal else total + lost  # zero only where all products are zero; NaN stays
+
+
+def absolute_sums(forms: np.ndarray) -> np.ndarray:
+    """Sum of the absolute coefficients of each row; shape (...)."""
+    result: np.ndarray = np.abs(forms) @ np.ones(forms.shape[-1])  # quicker than a sum over a short axis
+    return result
 
 
 def _far_from_underflow(array: np.ndarray) -> bool:
@@ -73,7 +80,7 @@ def scaled_error(forms: np.ndarray, errors: np.ndarray, slopes: np.ndarray) -> n
     if plain.all():
         return np.where(size == 0, 0.0, errors)
     width = forms.shape[-1]
-    product = size * (errors * (1 + 4 * UNIT) + 2 * UNIT * np.abs(forms).sum(axis=-1))
+    product = size * (errors * (1 + 4 * UNIT) + 2 * UNIT * absolute_sums(forms))
     product = product * (1 + 4 * (width + 8) * UNIT) + 4 * (width + 2) * TINY
     return np.where(plain, np.where(size == 0, 0.0, errors), product)
 

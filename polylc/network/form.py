@@ -96,9 +96,11 @@ class Network:
                     raise ModelError(f"{self.source}: {name} reads layer {source}, which is not before it")
                 if weight.shape != (affine.size, widths[source]):
                     raise ModelError(f"{self.source}: {name} has a weight of shape {weight.shape}, expected {(affine.size, widths[source])}")
-                if weight.dtype != np.float64 or affine.bias.dtype != np.float64:
+                if weight.dtype != np.float64:
                     raise ModelError(f"{self.source}: {name} has weights that are not float64")
                 _require_finite(weight, f"{self.source}: weights of {name}")
+            if affine.bias.dtype != np.float64:
+                raise ModelError(f"{self.source}: {name} has weights that are not float64")
             _require_finite(affine.bias, f"{self.source}: bias of {name}")
         for index, layer in enumerate(self.layers, start=1):
             _require_finite(np.concatenate([layer.negative, layer.positive]), f"{self.source}: slopes of hidden layer {index}")

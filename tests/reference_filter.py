@@ -1,4 +1,4 @@
-"""The float filter: what doubles can decide beyond doubt, many at a time (docs/exactness.md, lemmas 1 to 4).
+"""The float filter in plain numpy, the reference of polylc/judge/kernels.py (docs/exactness.md, lemmas 1 to 4).
 
 Each function computes in doubles and subtracts a rigorous bound on everything that rounding, and the rounding of the forms
 themselves, can have done. True is a proof; False only means that doubles do not decide.
@@ -48,7 +48,7 @@ def whole_multipliers(starts: np.ndarray, multiplier: np.ndarray) -> tuple[np.nd
     largest = np.zeros(count)
     np.maximum.at(largest, owner, clean)
     _, exponent = np.frexp(largest)
-    shift = np.where(largest > 0, np.clip(MULTIPLIER_BITS - exponent, -900, 900), 0).astype(np.int64)
+    shift = np.where(largest > 0, np.clip(MULTIPLIER_BITS - exponent, -1000, 900), 0).astype(np.int64)
     return np.rint(np.ldexp(clean, shift[owner])).astype(np.int64), shift
 
 

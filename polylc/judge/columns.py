@@ -1,0 +1,182 @@
+"""What the judge knows, as growing columns: the tree, masks of confirmed neurons, the claims kept for a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+
+from polylc.network.patterns import words
+
+
+@dataclass
+class KeptClaim:
+    """A proved claim of the certificate: factor * z - sum m * g >= 0, the sign of `factor` being that of the claim."""
+
+    neuron: int
+    factor: int
+    multipliers: list[tuple[int, int]]  # node whose half-space it is, integer
+
+
+@dataclass
+class KeptClaims:
+    """Proved claims as columns; claim c is sign * 2^shift z - sum whole * g with the entries starts[c]:starts[c + 1]."""
+
+    node: list[np.ndarray] = field(default_factory=list)
+    neuron: list[np.ndarray] = field(default_factory=list)
+    sign: list[np.ndarray] = field(default_factory=list)
+    shift: list[np.ndarray] = field(default_factory=list)
+    length: list[np.ndarray] = field(default_factory=list)
+    constraint: list[np.ndarray] = field(default_factory=list)
+    whole: list[np.ndarray] = field(default_factory=list)
+
+    def extend(
+        self,
+        some: np.ndarray,
+        node: np.ndarray,
+        neuron: np.ndarray,
+        sign: np.ndarray,
+        shift: np.ndarray,
+        starts: np.ndarray,
+        constraint: np.ndarray,
+        whole: np.ndarray,
+    ) -> None:
+        """Keep the claims of the mask `some` that have multipliers (the others intervals over the neighbourhood decide)."""
+        owner = np.repeat(np.arange(len(node)), np.diff(starts))
+        entries = some[owner] & (whole > 0)
+        length = np.bincount(owner[entries], minlength=len(node))
+        keep = length > 0
+        for column, values in (
+            (self.node, node[keep]),
+            (self.neuron, neuron[keep]),
+            (self.sign, sign[keep]),
+            (self.shift, shift[keep]),
+            (self.length, length[keep]),
+            (self.constraint, constraint[entries]),
+            (self.whole, whole[entries]),
+        ):
+            column.append(values)
+
+    def by_node(self) -> Iterator[tuple[int, KeptClaim]]:
+        """All claims, in the order in which they were made."""
+        for chunk in range(len(self.node)):
+            ends = np.cumsum(self.length[chunk]).tolist()
+            constraint, whole = self.constraint[chunk].tolist(), self.whole[chunk].tolist()
+            begin = 0
+            for node, neuron, sign, q, end in zip(
+                self.node[chunk].tolist(), self.neuron[chunk].tolist(), self.sign[chunk].tolist(), self.shift[chunk].tolist(), ends, strict=True
+            ):
+                pairs = [(v, m << max(-q, 0)) for v, m in zip(constraint[begin:end], whole[begin:end], strict=True)]
+                yield node, KeptClaim(neuron, int(sign) << max(q, 0), pairs)
+                begin = end
+
+
+class Book(Protocol):
+    """Where the judge looks paths up and enters what is proved: columns, or the operating table."""
+
+    @property
+    def neuron(self) -> Sequence[int] | np.ndarray:
+        """Neuron whose half-space separates a node from its sibling."""
+
+    @property
+    def side(self) -> Sequence[int] | np.ndarray:
+        """1 where that neuron is positive on the node, 0 where negative."""
+
+    def path(self, node: int) -> list[int]:
+        """Nodes from below the root down to `node`."""
+
+    def confirm(self, node: int, neuron: int, bit: bool, claim: KeptClaim | None) -> None:
+        """Record a proved claim."""
+
+
+class Columns:
+    """The tree of an exploration while it grows: parent, neuron and side of its nodes, and masks of what is confirmed there.
+
+    Attributes
+    ----------
+    parent, neuron : ndarray of int64
+    side : ndarray of int64
+    known, ones : ndarray of uint64, shape (nodes, words)
+        Neurons that confirmed claims at this very node decide, and those of them with bit 1.
+    """
+
+    def __init__(self, neurons: int) -> None:
+        self.count = 0
+        self._words = words(neurons)
+        self.exact: dict[int, list[KeptClaim]] = {}  # kept claims that integers or the exact simplex proved
+        self._nodes = np.zeros((3, 0), dtype=np.int64)
+        self._masks = np.zeros((2, 0, self._words), dtype=np.uint64)
+
+    @property
+    def parent(self) -> np.ndarray:
+        """Parent of each node, -1 for the root."""
+        return self._nodes[0, : self.count]
+
+    @property
+    def neuron(self) -> np.ndarray:
+        """Neuron whose half-space separates a node from its sibling."""
+        return self._nodes[1, : self.count]
+
+    @property
+    def side(self) -> np.ndarray:
+        """1 where that neuron is positive on the node, 0 where negative."""
+        return self._nodes[2, : self.count]
+
+    @property
+    def known(self) -> np.ndarray:
+        """Masks of neurons decided at each node."""
+        return self._masks[0, : self.count]
+
+    @property
+    def ones(self) -> np.ndarray:
+        """Those of `known` with bit 1."""
+        return self._masks[1, : self.count]
+
+    def extend(self, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray) -> None:
+        """New nodes."""
+        new = self.count + len(parent)
+        if new > self._nodes.shape[1]:
+            room = max(new, 2 * self._nodes.shape[1], 1024)
+            nodes, masks = np.zeros((3, room), dtype=np.int64), np.zeros((2, room, self._words), dtype=np.uint64)
+            nodes[:, : self.count], masks[:, : self.count] = self._nodes[:, : self.count], self._masks[:, : self.count]
+            self._nodes, self._masks = nodes, masks
+        self._nodes[:, self.count : new] = parent, neuron, side
+        self.count = new
+
+    def path(self, node: int) -> list[int]:
+        """Nodes from below the root down to `node`."""
+        line = []
+        while self._nodes[0, node] >= 0:
+            line.append(node)
+            node = int(self._nodes[0, node])
+        return line[::-1]
+
+    def confirm(self, node: int, neuron: int, bit: bool, claim: KeptClaim | None) -> None:
+        """Record one proved claim."""
+        if claim is not None and claim.multipliers:  # without multipliers intervals over the neighbourhood decide
+            self.exact.setdefault(node, []).append(claim)
+        word, mask = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
+        self._masks[0, node, word] |= mask
+        if bit:
+            self._masks[1, node, word] |= mask
+        else:
+            self._masks[1, node, word] &= ~mask
+
+
+class Points:
+    """Points of regions: doubles, and exact rationals where those are not enough."""
+
+    def __init__(self, unit: np.ndarray, exact: dict[int, tuple[Fraction, ...]]) -> None:
+        self.unit, self.exact = unit, exact
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def __getitem__(self, region: int) -> np.ndarray | tuple[Fraction, ...]:
+        if not 0 <= region < len(self.unit):
+            raise IndexError(region)
+        found = self.exact.get(region)
+        return self.unit[region] if found is None else found
