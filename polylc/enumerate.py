@@ -9,6 +9,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
 ENGINES = ("auto", "vertex", "dictionary", "lp")
+AUTO = "dictionary"  # what "auto" stands for
 VERTEX_DIMENSION = 5  # from there on cells have too many vertices
 
 
@@ -37,7 +38,7 @@ def choose_engine(name: str, domain: Neighbourhood) -> str:
         raise UsageError(
             f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto, dictionary or lp"
         )
-    return "lp" if name == "auto" else name
+    return AUTO if name == "auto" else name
 
 
 def enumerate_regions(

@@ -78,7 +78,7 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
     if not _compiled_before():
-        typer.echo("compiling kernels, once for this installation (some ten seconds)", err=True)
+        typer.echo("compiling kernels, once for this installation (half a minute)", err=True)
     if jobs > 1 and count > 1:
         from polylc.pool import run_parallel
 
@@ -106,12 +106,12 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
 
 
 def _compiled_before() -> bool:
-    """Whether the kernels are in numba's cache."""
+    """Whether the kernels of the judge, the graph and the default engine are in numba's cache."""
     from polylc.complex.kernels import not_apart
+    from polylc.engines.dictionary_kernel import advance
     from polylc.judge.kernels import claims_hold
 
-    kernels = (not_apart, claims_hold)
-    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in kernels)
+    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in (not_apart, claims_hold, advance))
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:

@@ -8,7 +8,8 @@ Slot k of vertex v is entry v n + k of the columns: the facet, and the half-edge
 A vertex on the cutting hyperplane counts as above it, so degenerate cells stay simple, with vertices that coincide. Whatever
 signs rounding gives, new vertices are joined in pairs along the polygons that are cut, so both parts are skeletons again.
 
-The dimension is the length of the tuple `dim`: a constant for the compiler, which builds one version for each.
+The dimension is the length of the tuple `dim`: a constant for the compiler, which builds one version for each. Kernels are compiled
+without numba's reference counting (`_nrt=False`), which would take half the time: they own no arrays, only their caller does.
 """
 
 from __future__ import annotations
