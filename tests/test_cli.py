@@ -211,7 +211,7 @@ from polylc.cli import main
 main()
 """
     out = tmp_path / "r.json"
-    arguments = ["certify", slow_net, "--center", "0", "--radius", "1", "--measures", "counts", "--json", str(out)]
+    arguments = ["certify", slow_net, "--center", "0", "--radius", "1", "--measures", "counts", "--engine", "lp", "--json", str(out)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
@@ -378,3 +378,15 @@ def test_plot_needs_one_or_two_free_coordinates(tmp_path):
     result = run("plot", three, "--center", "0", "--radius", "1", "--out", tmp_path / "p.png")
     assert result.exit_code == 2
     assert "3 coordinates are free" in result.stderr
+
+
+@pytest.mark.parametrize("engine", ["vertex", "dictionary", "lp"])
+def test_every_engine_gives_the_same_answers(net, tmp_path, engine):
+    default = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5")["neighbourhoods"][0]
+    chosen = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5", "--engine", engine)["neighbourhoods"][0]
+    assert (default["engine"], chosen["engine"]) == ("dictionary", engine)
+    for key in ("status", "regions", "pieces", "affine_functions", "adjacencies", "robustness"):
+        assert chosen[key] == default[key]
+    for one, other in zip(chosen["lipschitz"], default["lipschitz"], strict=True):
+        assert one["exact"] == other["exact"]
+        assert one["value"] == pytest.approx(other["value"], rel=1e-9)
