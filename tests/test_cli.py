@@ -200,6 +200,7 @@ def test_ctrl_c_keeps_what_was_found(slow_net, tmp_path):
     """The process interrupts itself when 50 regions are there, as a user would."""
     program = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where the tests run
 from polylc.engines.lp import LpEngine
 process = LpEngine._process
 def interrupting(self, cell):
@@ -221,12 +222,18 @@ main()
     assert entry["notes"]["status"].startswith("interrupted")
 
 
+def _heed_interrupts() -> None:
+    """In the child, before it starts: SIGINT may be ignored where the tests run."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_all_processes(slow_net, tmp_path):
     """However far the workers are, the command ends with 130, without a traceback, and with partial results only."""
     points, out = tmp_path / "x.npy", tmp_path / "r.json"
     np.save(points, np.zeros((2, 5)))
     command = [sys.executable, "-m", "polylc", "certify", slow_net, "--data", str(points), "--radius", "1", "--measures", "counts", "--jobs", "2"]
-    process = subprocess.Popen([*command, "--json", str(out)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command += ["--engine", "lp", "--json", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_heed_interrupts)
     time.sleep(8)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=120)
