@@ -107,11 +107,11 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
 
 def _compiled_before() -> bool:
     """Whether the kernels of the judge, the graph and the default engine are in numba's cache."""
-    from polylc.complex.kernels import not_apart
+    from polylc.complex.kernels import sweep
     from polylc.engines.dictionary_kernel import advance
-    from polylc.judge.kernels import claims_hold
+    from polylc.judge.kernels import sift
 
-    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in (not_apart, claims_hold, advance))
+    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in (sweep, sift, advance))
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 
+from polylc.network.builder import Builder
 from polylc.network.form import Network, chain
 
 
@@ -16,6 +17,16 @@ def random_net(widths: list[int], seed: int, *, negative_slope: float = 0.0) -> 
     weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in itertools.pairwise(widths)]
     biases = [0.5 * rng.normal(size=b) for b in widths[1:]]
     return chain(weights, biases, negative_slope=negative_slope)
+
+
+def residual_net(seed: int) -> Network:
+    """x -> W2 (relu(W1 x) + x) with a LeakyReLU after it, and an output that reads both hidden layers."""
+    rng = np.random.default_rng(seed)
+    builder = Builder("residual", [3])
+    one = builder.relu(builder.linear(builder.input, rng.normal(size=(3, 3)), rng.normal(size=3), "first"), "relu")
+    two = builder.units(builder.linear(builder.add(one, builder.input, "skip"), rng.normal(size=(4, 3)), None, "second"), 0.25, 1.0, "leaky")
+    out = builder.add(builder.linear(two, rng.normal(size=(2, 4)), None, "out"), builder.linear(one, rng.normal(size=(2, 3)), None, "side"), "sum")
+    return builder.finish(out)
 
 
 def quarter_net(widths: list[int], seed: int) -> Network:

@@ -251,8 +251,9 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     starts = np.arange(0, 81, 2)
     given = rng.random(80) * rng.choice([0.0, 1.0, 1e-3, 1e9], 80)
     whole, shift = np.zeros(80, dtype=np.int64), np.zeros(40, dtype=np.int64)
-    zero = np.zeros(40, dtype=np.int64)
-    held = kernels.claims_hold(forms.hidden, forms.noise, zero, target, sign, starts, at, side, given, whole, shift)
+    claims = kernels.ClaimColumns(np.zeros(40, dtype=np.int64), target, sign, starts, np.arange(80), given)
+    place = (forms.hidden[0], forms.noise[0], 0, at, side)  # the half-space of entry e is that of "node" e
+    held = np.array([kernels.claim_holds(*place, claims, c, np.empty(k + 1), shift, whole) for c in range(40)])
     expected, q = reference.whole_multipliers(starts, given)
     assert (expected == whole).all()
     assert (q == shift).all()
@@ -277,10 +278,15 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
     unit = np.clip(rng.normal(size=(30, k)), -1, 1) * rng.choice([1.0, 1e-3], (30, 1))
     bits = pattern_at(network, domain.lift(unit * domain.half))
     forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
-    starts = np.arange(0, 30 * network.neurons + 1, network.neurons)
-    neuron, side = np.tile(np.arange(network.neurons), 30), bits.ravel().astype(np.int64)
-    points = np.empty_like(unit)
-    good = kernels.points_inside(forms.hidden, forms.noise, starts, neuron, side, unit, points)
+    parent = np.arange(-1, network.neurons)  # one path through all neurons
+    good = np.zeros(30, dtype=bool)
+    points = np.rint(unit * 2.0**20) / 2.0**20
+    for r in range(30):
+        path = (parent, parent, np.append(-1, bits[r]).astype(np.int64), network.neurons)
+        good[r] = kernels.point_inside(forms.hidden[r], forms.noise[r], 0, *path, points[r])
+        if not good[r]:
+            points[r] = unit[r]
+            good[r] = kernels.point_inside(forms.hidden[r], forms.noise[r], 0, *path, points[r])
     assert good.mean() > 0.3
     for r in np.flatnonzero(good):
         rows = [v if on else tuple(-a for a in v) for v, on in zip(exact.hidden(bits[r]), bits[r], strict=True)]

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.kernels import not_apart
 from polylc.complex.regions import Complex
-from polylc.network.compose import Forms
 from polylc.network.exact_forms import ExactForms, Row, proportional
-
-CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
-FINE = 1e-7
+from polylc.network.patterns import unpack
 
 
 @dataclass(frozen=True)
@@ -39,51 +35,29 @@ class Candidates:
     groups: dict[int, np.ndarray]
 
 
-def candidates(complex_: Complex) -> Candidates:
-    """Every (region, hyperplane of its path, listed region beyond it)."""
-    found = np.full(len(complex_.neuron), -1, dtype=np.int64)
-    groups: dict[int, np.ndarray] = {}
-    for rows in complex_.batches():
-        forms = complex_.forms(rows)
-        at, suspects = _suspects(complex_, rows, forms)
-        begin = int(complex_.starts[rows.start])
-        owner = complex_.regions_of_entries(rows) + rows.start
-        plain = np.ones(len(owner), dtype=bool)
-        plain[at] = False
-        simple = np.flatnonzero(plain)
-        found[begin + simple] = complex_.index.find_flipped(owner[simple], complex_.neuron[begin + simple].astype(np.int64))
-        if not len(at):
-            continue
-        patterns = np.empty((len(at), complex_.network.neurons), dtype=bool)
-        first = np.ones(len(at), dtype=bool)
-        for i, (region, entry) in enumerate(zip(owner[at].tolist(), (begin + at).tolist(), strict=True)):
-            patterns[i], group, first[i] = _cross_entry(complex_, region, entry, np.flatnonzero(suspects[i]))
-            if group is not None:
-                groups[entry] = group
-        found[begin + at] = np.where(first, complex_.index.find(patterns), -1)
-    listed: np.ndarray = np.flatnonzero(found >= 0)
-    owners: np.ndarray = np.searchsorted(complex_.starts, listed, side="right").astype(np.int64)
-    return Candidates(owners - 1, listed, found[listed], groups)
+def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray) -> Candidates:
+    """The listed region beyond the hyperplanes of path entries, where there is one, decided exactly.
 
-
-def _suspects(complex_: Complex, rows: slice, forms: Forms) -> tuple[np.ndarray, np.ndarray]:
-    """Path entries on whose hyperplane doubles cannot exclude that further neurons vanish, and those neurons.
-
-    If F = F' + d and G = G' + e are proportional, with |d| <= FINE |F'| and |e| <= FINE |G'|, the computed F' and G' enclose
-    an angle of at most 2.1 FINE, whose cosine is above 1 - CLOSE by far more than rounding.
-
-    Returns
-    -------
-    at : ndarray of int, shape (S,)
-        Entries, counted from the first of `rows`.
-    suspects : ndarray of bool, shape (S, neurons)
-        The entry's own neuron among them.
+    Parameters
+    ----------
+    complex_ : Complex
+    entries : ndarray of int, shape (E,)
+    suspects : ndarray of uint64, shape (E, words)
+        Packed bits of the neurons that may vanish on the entry's hyperplane; all others certainly do not.
     """
-    owner = complex_.regions_of_entries(rows)
-    neuron = complex_.neuron[int(complex_.starts[rows.start]) : int(complex_.starts[rows.stop])].astype(np.int64)
-    suspects = np.empty((len(owner), complex_.network.neurons), dtype=bool)
-    at = np.flatnonzero(not_apart(forms.hidden, forms.noise, owner, neuron, CLOSE, FINE, suspects))
-    return at, suspects[at]
+    regions = np.searchsorted(complex_.starts, entries, side="right") - 1
+    found = np.full(len(entries), -1, dtype=np.int64)
+    groups: dict[int, np.ndarray] = {}
+    patterns = np.zeros((len(entries), complex_.network.neurons), dtype=bool)
+    first = np.zeros(len(entries), dtype=bool)
+    for i, (region, entry) in enumerate(zip(regions.tolist(), entries.tolist(), strict=True)):
+        some = np.flatnonzero(unpack(suspects[i : i + 1], complex_.network.neurons)[0])
+        patterns[i], group, first[i] = _cross_entry(complex_, region, entry, some)
+        if group is not None:
+            groups[entry] = group
+    found = np.where(first, complex_.index.find(patterns), -1)
+    listed = np.flatnonzero(found >= 0)
+    return Candidates(regions[listed], entries[listed], found[listed], groups)
 
 
 def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:

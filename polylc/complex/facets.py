@@ -75,7 +75,7 @@ def facet_tests(complex_: Complex, found: Candidates, programs: bool, keep: bool
         for part in batches(len(pick), 3 * longest * (complex_.domain.dimension + 1), 4_000_000):
             some = pick[part]
             batch = _Batch(complex_, rows, forms, found, some)
-            shown = batch.by_points(proofs, keep)
+            shown = batch.by_points(proofs, keep, not programs)
             tested["by point"] += int(shown.sum())
             for i in np.flatnonzero(~shown).tolist():
                 if programs:
@@ -111,8 +111,8 @@ class _Batch:
         own = self.starts[:-1] + self.entry - complex_.starts[self.region]
         self.hyperplane, self.hyperplane_error = self.rows[own], self.error[own]
 
-    def by_points(self, proofs: FacetProofs, keep: bool) -> np.ndarray:
-        """Which candidates a point at hand proves; boolean, one per candidate."""
+    def by_points(self, proofs: FacetProofs, keep: bool, geometry: bool) -> np.ndarray:
+        """Which candidates a point at hand proves, those of cheap skeletons among them if asked for; boolean, one per candidate."""
         complex_ = self.complex
         a, c = self.hyperplane[:, :-1], self.hyperplane[:, -1]
         beyond = self.found.beyond[self.some]
@@ -121,7 +121,7 @@ class _Batch:
         square = np.maximum(np.einsum("ij,ij->i", a, a), 1e-300)
         gap = np.where(at_u != at_w, at_u - at_w, 1.0)
         points = [u + (at_u / gap)[:, None] * (w - u), u - (at_u / square)[:, None] * a, w - (at_w / square)[:, None] * a]
-        if complex_.domain.dimension <= CHEAP_GEOMETRY or "geometry" in vars(complex_):
+        if (geometry and complex_.domain.dimension <= CHEAP_GEOMETRY) or "geometry" in vars(complex_):
             points.append(complex_.geometry.point[self.entry] / complex_.domain.half)
         shown = np.zeros(len(self.some), dtype=bool)
         solved = np.abs(a).argmax(axis=1)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from polylc.complex.kernels import maps_of
 from polylc.engines.tree import Exploration, Outcome
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -17,6 +18,7 @@ from polylc.network.evaluate import pattern_at
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import PatternIndex, unpack
+from polylc.network.replay import FlatNet, Replay, begin, flatten
 
 EXACT_KEPT = 32
 MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
@@ -77,6 +79,15 @@ class Complex:
         return embedding(self.domain.basis * self.domain.half, self.domain.middle)
 
     @cached_property
+    def flat(self) -> FlatNet:
+        """The network for compiled loops."""
+        return flatten(self.network)
+
+    def replay(self) -> Replay:
+        """A new replay of the network's forms along patterns."""
+        return begin(self.network, self.flat, self.start, self.domain.rounding)
+
+    @cached_property
     def exact_forms(self) -> ExactForms:
         """Forms in integers, for what rounding leaves open."""
         return ExactForms(self.network, self.domain.lower, self.domain.upper)
@@ -134,18 +145,19 @@ class Complex:
         k, outputs = self.domain.dimension, self.network.outputs
         if 8 * len(self) * outputs * (k + 2) > MAP_BYTES:
             return None
-        result, noise = np.empty((len(self), outputs, k + 1)), np.empty((len(self), outputs))
-        for rows in self.batches():
-            forms = self.forms(rows)
-            result[rows], noise[rows] = forms.output, forms.output_noise
+        return self._maps_along(self.bits)
+
+    def _maps_along(self, bits: np.ndarray) -> Maps:
+        result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
+        noise = np.empty((len(bits), self.network.outputs))
+        maps_of(self.flat, self.replay(), np.ascontiguousarray(bits), result, noise)
         return Maps(result, noise)
 
     def maps(self, regions: np.ndarray | slice) -> Maps:
         """Affine maps of the given regions; stored if that is cheap, else computed anew."""
         if self._stored_maps is not None:
             return Maps(self._stored_maps.map[regions], self._stored_maps.noise[regions])
-        forms = self.forms(regions)
-        return Maps(forms.output, forms.output_noise)
+        return self._maps_along(self.bits[regions])
 
     def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""

@@ -60,6 +60,13 @@ class Claims:
     def __len__(self) -> int:
         return len(self.node)
 
+    def take(self, order: np.ndarray) -> Claims:
+        """The claims in another order."""
+        lengths = np.diff(self.starts)[order]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        entries = np.repeat(self.starts[:-1][order] - starts[:-1], lengths) + np.arange(starts[-1])
+        return Claims(self.node[order], self.neuron[order], self.sign[order], starts, self.constraint[entries], self.multiplier[entries])
+
 
 @dataclass(frozen=True)
 class Chunk:

@@ -13,16 +13,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.engines.tree import Chunk, Exploration, Outcome
+from polylc.engines.tree import Chunk, Claims, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge import kernels
 from polylc.judge.columns import Book, Columns, KeptClaim, KeptClaims, Points
 from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
-from polylc.network.compose import Forms, batches, compose, embedding
+from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack, words
+from polylc.network.replay import begin, flatten
 
 
 @dataclass
@@ -81,7 +82,8 @@ class Judge:
         self.book: Book = self.tree
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
-        self.start = embedding(domain.basis * domain.half, domain.middle)
+        self._net = flatten(network)
+        self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
         self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
@@ -96,38 +98,35 @@ class Judge:
         if chunk.first_node != tree.count or chunk.first_region != self.done:
             raise JudgeError("a chunk of the engine's output was lost")
         tree.extend(chunk.parent, chunk.neuron, chunk.side)
-        batch = Batch(chunk.bits.copy(), np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool), chunk.leaf.astype(np.int64))
-        below = kernels.representatives(tree.parent, batch.leaf)
-        starts, nodes = kernels.paths(tree.parent, batch.leaf)
-        owner = below[chunk.claims.node]
+        claims, owner = chunk.claims, kernels.representatives(tree.parent, chunk.leaf)[chunk.claims.node]
         if (owner < 0).any():
             raise JudgeError("the engine claims something of a cell without a region")
-        order = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[order], np.arange(count + 1))
-        for rows in batches(count, (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1)):
-            patterns = unpack(chunk.bits[rows], self.network.neurons)
-            forms = compose(self.network, patterns, self.start, self.domain.rounding)
-            self._points(chunk, rows, forms, starts, nodes, patterns, batch)
-            self._claims(chunk, rows.start, forms, owner, order[bounds[rows.start] : bounds[rows.stop]], patterns)
-        self.regions.append(batch)
+        if (owner[1:] < owner[:-1]).any():
+            order = np.argsort(owner, kind="stable")
+            claims, owner = claims.take(order), owner[order]
+        points, good = np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool)
+        held, shift = np.zeros(len(claims), dtype=bool), np.zeros(len(claims), dtype=np.int64)
+        whole = np.zeros(len(claims.multiplier), dtype=np.int64)
+        regions = (chunk.leaf, chunk.bits, chunk.unit, points, good)
+        bounds = np.searchsorted(owner, np.arange(count + 1))
+        columns = kernels.ClaimColumns(*vars(claims).values())
+        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, columns, held, shift, whole)
+        self._points(chunk, points, good)
+        self._claims(chunk, claims, owner, held, shift, whole)
+        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64)))
         self.done += count
         self._busy = False
 
     # ---- regions ---------------------------------------------------------------------------------------------------
-    def _points(self, chunk: Chunk, rows: slice, forms: Forms, starts: np.ndarray, nodes: np.ndarray, patterns: np.ndarray, batch: Batch) -> None:
-        """Confirm that the points of regions are strictly inside their cells."""
-        entries = nodes[starts[rows.start] : starts[rows.stop]]
-        own = starts[rows.start : rows.stop + 1] - starts[rows.start]
-        given = np.ascontiguousarray(chunk.unit[rows])
-        points = batch.unit[rows]
-        good = kernels.points_inside(forms.hidden, forms.noise, own, self.tree.neuron[entries], self.tree.side[entries], given, points)
+    def _points(self, chunk: Chunk, points: np.ndarray, good: np.ndarray) -> None:
+        """Settle in integers whether points that the filter leaves open are strictly inside their cells."""
         self.tally.regions_filter += int(good.sum())
         for r in np.flatnonzero(~good).tolist():
-            points[r] = given[r]
-            if inside(self.rows(int(batch.leaf[rows.start + r]), patterns[r]), [Fraction(v) for v in given[r].tolist()]):
+            points[r] = chunk.unit[r]
+            pattern = unpack(chunk.bits[r : r + 1], self.network.neurons)[0]
+            if inside(self.rows(int(chunk.leaf[r]), pattern), [Fraction(v) for v in chunk.unit[r].tolist()]):
                 good[r] = True
                 self.tally.regions_integers += 1
-        batch.good[rows] = good
 
     def rows(self, node: int, bits: np.ndarray) -> list[Row]:
         """Integer half-spaces of the path of a node, for the bits of a region below it."""
@@ -138,30 +137,18 @@ class Judge:
         return result
 
     # ---- claims ------------------------------------------------------------------------------------------------------
-    def _claims(self, chunk: Chunk, offset: int, forms: Forms, owner: np.ndarray, some: np.ndarray, patterns: np.ndarray) -> None:
-        """Confirm the claims `some`, whose representatives are the regions of `forms`, counted from `offset`."""
-        claims, tree = chunk.claims, self.tree
-        if not len(some):
-            return
-        lengths = np.diff(claims.starts)[some]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        entries = np.repeat(claims.starts[:-1][some] - starts[:-1], lengths) + np.arange(starts[-1])
-        region, node = owner[some] - offset, claims.node[some].astype(np.int64)
-        neuron, sign = claims.neuron[some].astype(np.int64), claims.sign[some].astype(np.int64)
-        constraint, multiplier = claims.constraint[entries].astype(np.int64), claims.multiplier[entries]
-        whole, shift = np.zeros(len(entries), dtype=np.int64), np.zeros(len(some), dtype=np.int64)
-        held = kernels.claims_hold(
-            forms.hidden, forms.noise, region, neuron, sign, starts, tree.neuron[constraint], tree.side[constraint], multiplier, whole, shift
-        )
-        kernels.confirm(held, node, neuron, sign, tree.known, tree.ones)
+    def _claims(self, chunk: Chunk, claims: Claims, owner: np.ndarray, held: np.ndarray, shift: np.ndarray, whole: np.ndarray) -> None:
+        """Enter the claims that hold, and settle the others exactly with the pattern of a region below."""
+        kernels.confirm(held, claims.node, claims.neuron, claims.sign, self.tree.known, self.tree.ones)
         self.tally.claims_filter += int(held.sum())
         if self.kept is not None:
-            self.kept.extend(held, node, neuron, sign, shift, starts, constraint, whole)
+            self.kept.extend(held, claims.node, claims.neuron, claims.sign, shift, claims.starts, claims.constraint, whole)
         for c in np.flatnonzero(~held).tolist():
-            part = slice(int(starts[c]), int(starts[c + 1]))
+            part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
             q = int(shift[c])
-            pairs = [(v, m << max(-q, 0)) for v, m in zip(constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
-            self.decide(int(node[c]), int(neuron[c]), int(sign[c]), patterns[region[c]], 1 << max(q, 0), pairs)
+            pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
+            pattern = unpack(chunk.bits[owner[c] : owner[c] + 1], self.network.neurons)[0]
+            self.decide(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]), pattern, 1 << max(q, 0), pairs)
 
     def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray, factor: int = 1, pairs: list[tuple[int, int]] | None = None) -> bool:
         """Settle a claim exactly: confirm it, or put it among the doubts; whether it holds.

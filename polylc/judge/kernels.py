@@ -6,17 +6,29 @@ The filter's bounds are those of docs/exactness.md, lemmas 3 and 4; tests/refere
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from polylc.network.compose import TINY, UNIT
+from polylc.network.replay import FlatNet, Replay, move
 
 MULTIPLIER_BITS = 30
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
 
 _compiled: Any = numba.njit(cache=True, nogil=True)
+
+
+class ClaimColumns(NamedTuple):
+    """The columns of `engines.tree.Claims`."""
+
+    node: np.ndarray
+    neuron: np.ndarray
+    sign: np.ndarray
+    starts: np.ndarray
+    constraint: np.ndarray
+    multiplier: np.ndarray
 
 
 @_compiled
@@ -32,144 +44,158 @@ def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
 
 
 @_compiled
-def paths(parent: np.ndarray, leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts (R + 1,) and nodes of the paths from below the root to each leaf."""
-    starts = np.zeros(len(leaf) + 1, dtype=np.int64)
-    for region in range(len(leaf)):
-        depth, node = 0, leaf[region]
-        while parent[node] >= 0:
-            depth += 1
-            node = parent[node]
-        starts[region + 1] = starts[region] + depth
-    nodes = np.empty(starts[-1], dtype=np.int64)
-    for region in range(len(leaf)):
-        place, node = starts[region + 1] - 1, leaf[region]
-        while parent[node] >= 0:
-            nodes[place] = node
-            place -= 1
-            node = parent[node]
-    return starts, nodes
-
-
-@_compiled
-def points_inside(
-    hidden: np.ndarray, noise: np.ndarray, starts: np.ndarray, neuron: np.ndarray, side: np.ndarray, given: np.ndarray, points: np.ndarray
-) -> np.ndarray:
-    """Which regions' points are certainly inside all half-spaces of their paths and the open box; boolean, shape (R,).
+def sift(
+    net: FlatNet,
+    replay: Replay,
+    parent: np.ndarray,
+    neuron: np.ndarray,
+    side: np.ndarray,
+    leaf: np.ndarray,
+    bits: np.ndarray,
+    given: np.ndarray,
+    points: np.ndarray,
+    good: np.ndarray,
+    bounds: np.ndarray,
+    claims: ClaimColumns,
+    held: np.ndarray,
+    shift: np.ndarray,
+    whole: np.ndarray,
+) -> None:
+    """Regions one after the other: which points are certainly inside, which claims certainly hold.
 
     Parameters
     ----------
-    hidden : ndarray, shape (R, neurons, k + 1)
-    noise : ndarray, shape (R, neurons)
-    starts, neuron, side
-        Path entries of the regions.
-    given : ndarray, shape (R, k)
-        The points proposed.
+    net, replay
+        Forms on the region before.
+    parent, neuron, side
+        The tree.
+    leaf, bits, given
+        The regions: leaves, packed patterns, and the points proposed, shape (R, k).
     points : ndarray, shape (R, k)
         Receives the points confirmed: those proposed, rounded to POINT_BITS where that keeps them inside.
+    good : ndarray of bool, shape (R,)
+        Receives whether a point is confirmed.
+    bounds : ndarray of int64, shape (R + 1,)
+        Claims bounds[r]:bounds[r + 1] are of cells that region r lies in.
+    claims : ClaimColumns
+    held, shift : ndarray of bool and int64, shape (C,)
+        Receive whether a claim holds beyond doubt, strictly, and the shift q of its multipliers m / 2^q.
+    whole : ndarray of int64, shape (entries,)
+        Receives the multipliers m.
     """
-    count, k = given.shape
-    good = np.zeros(count, dtype=np.bool_)
-    unit = 2.0**POINT_BITS
-    slack = 2 * (k + 3) * UNIT
-    for r in range(count):
+    offset = net.first[1]
+    total = np.empty(given.shape[1] + 1)
+    for r in range(len(leaf)):
+        move(net, replay, bits[r], False)
         for attempt in range(2):
-            inside = True
-            for j in range(k):
-                value = given[r, j] if attempt else np.rint(given[r, j] * unit) / unit
-                points[r, j] = value
-                inside = inside and abs(value) < 1.0
-            e = starts[r]
-            while inside and e < starts[r + 1]:
-                n = neuron[e]
-                value, size = hidden[r, n, k], abs(hidden[r, n, k])
-                for j in range(k):
-                    product = hidden[r, n, j] * points[r, j]
-                    value += product
-                    size += abs(product)
-                if side[e] != 1:
-                    value = -value
-                inside = value > (noise[r, n] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY
-                e += 1
-            if inside:
+            for j in range(given.shape[1]):
+                points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
+            if point_inside(replay.form, replay.noise, offset, parent, neuron, side, leaf[r], points[r]):
                 good[r] = True
                 break
-    return good
+        for c in range(bounds[r], bounds[r + 1]):
+            held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, total, shift, whole)
 
 
 @_compiled
-def claims_hold(
-    hidden: np.ndarray,
-    noise: np.ndarray,
-    region: np.ndarray,
-    neuron: np.ndarray,
-    sign: np.ndarray,
-    starts: np.ndarray,
-    at_neuron: np.ndarray,
-    at_side: np.ndarray,
-    multiplier: np.ndarray,
-    whole: np.ndarray,
-    shift: np.ndarray,
-) -> np.ndarray:
-    """Which claims hold beyond doubt, strictly, with their multipliers rounded to integers; boolean, shape (C,).
+def point_inside(
+    form: np.ndarray, noise: np.ndarray, offset: int, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, node: int, point: np.ndarray
+) -> bool:
+    """Whether a point is certainly inside the open box and all half-spaces of the path of a node (lemma 3).
 
-    Claim c says sign z - sum y g >= 0 on [-1, 1]^k for the form z of `neuron` on `region` and the half-spaces of the path
-    nodes in the entries starts[c]:starts[c + 1].
+    The form of neuron i is row offset + i of `form`, shape (., k + 1), with the bound noise[offset + i] on its rounding.
+    """
+    k = len(point)
+    slack = 2 * (k + 3) * UNIT
+    for j in range(k):
+        if not abs(point[j]) < 1.0:
+            return False
+    while parent[node] >= 0:
+        row = offset + neuron[node]
+        value = form[row, k]
+        size = abs(value)
+        for j in range(k):
+            product = form[row, j] * point[j]
+            value += product
+            size += abs(product)
+        if side[node] != 1:
+            value = -value
+        if not value > (noise[row] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
+            return False
+        node = parent[node]
+    return True
+
+
+@_compiled
+def claim_holds(
+    form: np.ndarray,
+    noise: np.ndarray,
+    offset: int,
+    neuron: np.ndarray,
+    side: np.ndarray,
+    claims: ClaimColumns,
+    c: int,
+    total: np.ndarray,
+    shift: np.ndarray,
+    whole: np.ndarray,
+) -> bool:
+    """Whether a claim holds beyond doubt, strictly, with its multipliers rounded to integers (lemma 4).
+
+    Claim c says sign z - sum y g >= 0 on [-1, 1]^k for the form z of its neuron and the half-spaces g of the nodes in its entries.
 
     Parameters
     ----------
-    hidden, noise
-        Forms of the regions and bounds on their rounding, as for `points_inside`.
-    whole : ndarray of int64, shape (entries,)
-        Receives the multipliers m; y = m / 2^shift.
-    shift : ndarray of int64, shape (C,)
+    form, noise, offset
+        As for `point_inside`.
+    total : ndarray, shape (k + 1,)
+        Room to work in.
+    shift, whole
+        Receive the multipliers m / 2^shift[c].
     """
-    k = hidden.shape[2] - 1
-    held = np.zeros(len(region), dtype=np.bool_)
-    total = np.empty(k + 1)
-    for c in range(len(region)):
-        r, n, begin, end = region[c], neuron[c], starts[c], starts[c + 1]
-        largest = 0.0
-        for e in range(begin, end):
-            if multiplier[e] > largest and multiplier[e] < math.inf:
-                largest = multiplier[e]
-        q = 0
-        if largest > 0:
-            _, exponent = math.frexp(largest)
-            q = min(max(MULTIPLIER_BITS - exponent, -1000), 900)
-        shift[c] = q
-        size, doubt = 0.0, noise[r, n]
+    k = form.shape[1] - 1
+    z, begin, end = offset + claims.neuron[c], claims.starts[c], claims.starts[c + 1]
+    sign = float(claims.sign[c])
+    largest = 0.0
+    for e in range(begin, end):
+        if claims.multiplier[e] > largest and claims.multiplier[e] < math.inf:
+            largest = claims.multiplier[e]
+    q = 0
+    if largest > 0:
+        _, exponent = math.frexp(largest)
+        q = min(max(MULTIPLIER_BITS - exponent, -1000), 900)
+    shift[c] = q
+    scale, back = math.ldexp(1.0, q), math.ldexp(1.0, -q)
+    size, doubt = 0.0, noise[z]
+    for j in range(k + 1):
+        total[j] = form[z, j] * sign
+        size += abs(total[j])
+    used = 0
+    for e in range(begin, end):
+        y = claims.multiplier[e]
+        if not (y > 0 and y <= largest):
+            whole[e] = 0
+            continue
+        m = int(np.rint(y * scale))
+        whole[e] = m
+        if m == 0:
+            continue
+        y = m * back
+        used += 1
+        g = offset + neuron[claims.constraint[e]]
+        toward = y if side[claims.constraint[e]] == 1 else -y
+        length = 0.0
         for j in range(k + 1):
-            total[j] = hidden[r, n, j] * sign[c]
-            size += abs(total[j])
-        used = 0
-        for e in range(begin, end):
-            y = multiplier[e]
-            if not (y > 0 and y <= largest):
-                whole[e] = 0
-                continue
-            m = int(np.rint(math.ldexp(y, q)))
-            whole[e] = m
-            if m == 0:
-                continue
-            y = math.ldexp(float(m), -q)
-            used += 1
-            g = at_neuron[e]
-            toward = y if at_side[e] == 1 else -y
-            length = 0.0
-            for j in range(k + 1):
-                product = toward * hidden[r, g, j]
-                total[j] -= product
-                length += abs(product)
-            size += length
-            doubt += y * noise[r, g]
-        spread = 0.0
-        for j in range(k):
-            spread += abs(total[j])
-        terms = used + k + 9.0
-        doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[k]))) * (1 + 16 * terms * UNIT) + 16 * terms * (k + 1) * TINY
-        held[c] = total[k] - spread > doubt
-    return held
+            product = toward * form[g, j]
+            total[j] -= product
+            length += abs(product)
+        size += length
+        doubt += y * noise[g]
+    spread = 0.0
+    for j in range(k):
+        spread += abs(total[j])
+    terms = used + k + 9.0
+    doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[k]))) * (1 + 16 * terms * UNIT) + 16 * terms * (k + 1) * TINY
+    return bool(total[k] - spread > doubt)
 
 
 @_compiled

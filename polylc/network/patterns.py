@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import numba
 import numpy as np
+
+_compiled: Any = numba.njit(cache=True, nogil=True)
 
 
 def words(neurons: int) -> int:
@@ -32,57 +37,102 @@ def unpack(packed: np.ndarray, neurons: int) -> np.ndarray:
     return np.unpackbits(as_bytes, axis=1, count=neurons, bitorder="little").astype(bool)
 
 
-class PatternIndex:
-    """Finds patterns in a list by a linear hash, so that flipping bits is adding constants.
+class PatternTable(NamedTuple):
+    """A table of patterns by a linear hash, so that flipping a bit is adding a constant.
 
-    The key of a pattern is the sum of random 64-bit constants over its set bits, modulo 2^64. Keys only propose:
-    every hit is compared bit by bit. Should two patterns share a key, other constants are drawn.
+    The key of a pattern is the sum of random 64-bit constants over its set bits, modulo 2^64. Keys only propose: every hit is
+    compared bit by bit.
+    """
+
+    constants: np.ndarray  # (neurons,) uint64
+    keys: np.ndarray  # (R,) uint64
+    slots: np.ndarray  # (a power of two,) int32, -1 where empty; open addressing
+
+
+@_compiled
+def key_of(constants: np.ndarray, pattern: np.ndarray) -> np.uint64:
+    """Key of a packed pattern."""
+    key = np.uint64(0)
+    one = np.uint64(1)
+    for i in range(len(constants)):
+        if (pattern[i >> 6] >> np.uint64(i & 63)) & one:
+            key += constants[i]
+    return key
+
+
+@_compiled
+def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
+    """Enter all patterns; 0, or 1 if two have one key, or 2 if they are the same."""
+    mask = np.uint64(len(slots) - 1)
+    for r in range(len(packed)):
+        key = key_of(constants, packed[r])
+        keys[r] = key
+        slot = (key >> np.uint64(20)) & mask
+        while slots[slot] >= 0:
+            if keys[slots[slot]] == key:
+                return 2 if (packed[slots[slot]] == packed[r]).all() else 1
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = r
+    return 0
+
+
+@_compiled
+def find_key(table: PatternTable, key: np.uint64) -> int:
+    """The pattern with a key, or -1; the caller compares the bits."""
+    mask = np.uint64(len(table.slots) - 1)
+    slot = (key >> np.uint64(20)) & mask
+    while table.slots[slot] >= 0:
+        if table.keys[table.slots[slot]] == key:
+            return int(table.slots[slot])
+        slot = (slot + np.uint64(1)) & mask
+    return -1
+
+
+@_compiled
+def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
+    """Index of pattern `row` with one bit flipped, or -1."""
+    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
+    step = table.constants[neuron]
+    found: int = find_key(table, table.keys[row] - step if packed[row, word] & bit else table.keys[row] + step)
+    if found >= 0:
+        for w in range(packed.shape[1]):
+            if packed[found, w] ^ packed[row, w] != (bit if w == word else np.uint64(0)):
+                return -1
+    return found
+
+
+@_compiled
+def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, result: np.ndarray) -> None:
+    for r in range(len(wanted)):
+        result[r] = find_key(table, key_of(table.constants, wanted[r]))
+        if result[r] >= 0 and not (packed[result[r]] == wanted[r]).all():
+            result[r] = -1
+
+
+class PatternIndex:
+    """Finds patterns in a list. Should two of them share a key, other constants are drawn.
+
+    Raises
+    ------
+    ValueError
+        If the list holds a pattern twice.
     """
 
     def __init__(self, packed: np.ndarray, neurons: int) -> None:
-        self.packed = packed
-        self.neurons = neurons
-        bits = unpack(packed, neurons)
+        self.packed = np.ascontiguousarray(packed)
+        size = 1 << max(4, int(2 * len(packed)).bit_length())
         for seed in range(16):
-            self.constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
-            self.keys = self.key(bits)
-            self._order = np.argsort(self.keys, kind="stable")
-            self._sorted = self.keys[self._order]
-            if len(packed) < 2 or (self._sorted[1:] != self._sorted[:-1]).all():
+            constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
+            self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.full(size, -1, dtype=np.int32))
+            same = _fill(self.packed, *self.table)
+            if not same:
                 return
+            if same == 2:
+                break
         raise ValueError("the list holds a pattern twice")
-
-    def key(self, bits: np.ndarray) -> np.ndarray:
-        """Keys of boolean patterns, shape (R, neurons) -> (R,)."""
-        keys = np.zeros(len(bits), dtype=np.uint64)
-        for begin in range(0, len(bits), 65536):
-            block = bits[begin : begin + 65536]
-            keys[begin : begin + len(block)] = np.where(block, self.constants, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        return keys
-
-    def find_keys(self, keys: np.ndarray) -> np.ndarray:
-        """Index of the pattern with each key, or -1; the caller compares the bits."""
-        if not len(self._sorted):
-            return np.full(len(keys), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        return np.where(self._sorted[place] == keys, self._order[place], -1)
 
     def find(self, bits: np.ndarray) -> np.ndarray:
         """Index of each boolean pattern of shape (R, neurons), or -1."""
-        found = self.find_keys(self.key(bits))
-        hit = found >= 0
-        hit[hit] = (self.packed[found[hit]] == pack(bits[hit])).all(axis=1)
-        return np.where(hit, found, -1)
-
-    def find_flipped(self, rows: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """Index of pattern `rows[k]` with bit `neurons[k]` flipped, or -1; vectorised."""
-        word, bit = neurons // 64, np.uint64(1) << (neurons % 64).astype(np.uint64)
-        is_set = (self.packed[rows, word] & bit) != 0
-        step = self.constants[neurons]
-        keys = np.where(is_set, self.keys[rows] - step, self.keys[rows] + step)
-        found = self.find_keys(keys)
-        hit = np.flatnonzero(found >= 0)
-        difference = self.packed[found[hit]] ^ self.packed[rows[hit]]
-        difference[np.arange(len(hit)), word[hit]] ^= bit[hit]
-        found[hit[difference.any(axis=1)]] = -1
-        return found
+        result = np.empty(len(bits), dtype=np.int64)
+        _find_all(self.table, self.packed, pack(bits), result)
+        return result

@@ -1,0 +1,189 @@
+"""Compiled sweeps over regions against plain references: forms along patterns, facets shown by points, the widest point."""
+
+from __future__ import annotations
+
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nets import SPECIAL, quarter_net, random_net, residual_net
+from scipy.optimize import linprog
+
+from polylc.complex.kernels import _is_alone, _refresh, directions, proves_facet
+from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
+from polylc.geometry.neighbourhood import ball
+from polylc.network.compose import compose, embedding
+from polylc.network.exact_forms import ExactForms, proportional
+from polylc.network.form import Network
+from polylc.network.patterns import pack
+from polylc.network.replay import MOST_FLIPS, begin, flatten, move
+
+
+def nets(seed: int) -> Network:
+    rng = np.random.default_rng(seed)
+    widths = [int(rng.integers(1, 9)), *rng.integers(1, 9, int(rng.integers(1, 4))).tolist(), int(rng.integers(1, 4))]
+    kind = seed % 4
+    if kind == 0:
+        return random_net(widths, seed)
+    if kind == 1:
+        return random_net(widths, seed, negative_slope=0.3)
+    return quarter_net(widths, seed) if kind == 2 else residual_net(seed)
+
+
+def walk(rng: np.random.Generator, neurons: int, steps: int) -> np.ndarray:
+    """Patterns that differ from one another in few bits, and now and then in many."""
+    bits = np.zeros((steps, neurons), dtype=bool)
+    for i in range(1, steps):
+        bits[i] = bits[i - 1]
+        flip = rng.integers(0, neurons, rng.integers(0, 4)) if rng.random() < 0.9 else np.flatnonzero(rng.random(neurons) < 0.5)
+        bits[i, flip] ^= True
+    return bits
+
+
+@given(st.integers(0, 10**6))
+def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
+    """Against exact integers, and against composition anew: the bounds must cover the difference and stay small."""
+    rng, network = np.random.default_rng(seed), nets(seed)
+    domain = ball(rng.normal(size=network.inputs), F(1, 3))
+    start = embedding(domain.basis * domain.half, domain.middle)
+    net = flatten(network)
+    replay = begin(network, net, start, domain.rounding)
+    bits = walk(rng, network.neurons, 40)
+    forms = compose(network, bits, start, domain.rounding)
+    exact = ExactForms(network, domain.lower, domain.upper)
+    first, last = int(net.first[1]), int(net.first[-2])
+    for i, packed in enumerate(pack(bits)):
+        move(net, replay, packed, bool(rng.random() < 0.5) or i == len(bits) - 1)
+        hidden, noise = replay.form[first:last], replay.noise[first:last]
+        assert (np.abs(hidden - forms.hidden[i]).sum(axis=1) <= noise + forms.noise[i]).all()
+        assert (noise <= 1e-9 * (1 + np.abs(forms.hidden[i]).sum())).all()
+        if i % 8 == 7:
+            for row, bound, own in zip(exact.hidden(bits[i]), noise.tolist(), hidden.tolist(), strict=True):
+                assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(bound)
+    output, bound = replay.form[last:], replay.noise[last:]
+    assert (np.abs(output - forms.output[-1]).sum(axis=1) <= bound + forms.output_noise[-1]).all()
+    for row, limit, own in zip(exact.output(bits[-1]), bound.tolist(), output.tolist(), strict=True):
+        assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
+
+
+def test_rounding_does_not_pile_up_without_end():
+    """After MOST_FLIPS changes forms are composed anew, so the bound comes back to what it was."""
+    network = random_net([3, 40, 30, 1], 5)
+    domain = ball([0.1] * 3, 1)
+    net = flatten(network)
+    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    bits = np.ones((8 * MOST_FLIPS, network.neurons), dtype=bool)
+    bits[::2, 7] = False
+    sizes = []
+    for packed in pack(bits):
+        move(net, replay, packed, False)
+        sizes.append(replay.noise[-10])
+    assert max(sizes[4 * MOST_FLIPS :]) <= 1.01 * max(sizes[: 4 * MOST_FLIPS])
+    assert max(sizes) > 3 * sizes[0]
+
+
+@given(st.integers(0, 10**6))
+def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
+    rng, network = np.random.default_rng(seed), nets(seed)
+    domain = ball(rng.integers(-2, 3, network.inputs), 2)
+    net = flatten(network)
+    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
+    bits = walk(rng, network.neurons, 12)
+    said = 0
+    for pattern, packed in zip(bits, pack(bits), strict=True):
+        move(net, replay, packed, False)
+        _refresh(net, replay, seen)
+        rows = exact.hidden(pattern)
+        for i in rng.integers(0, network.neurons, 3).tolist():
+            if _is_alone(net, seen, int(net.first[1]) + i):
+                said += 1
+                assert any(rows[i])
+                assert not any(j != i and proportional(row, rows[i]) is not None for j, row in enumerate(rows))
+    assert said or seed % 4 or network.neurons < 3 or domain.dimension == 1
+
+
+@pytest.mark.parametrize("name", [name for name, network in SPECIAL.items() if network.neurons])
+def test_forms_that_are_proportional_are_never_called_alone(name):
+    network = SPECIAL[name]
+    domain = ball([0] * network.inputs, 1)
+    net = flatten(network)
+    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
+    for pattern in walk(np.random.default_rng(1), network.neurons, 30):
+        move(net, replay, pack(pattern[None])[0], False)
+        _refresh(net, replay, seen)
+        rows = exact.hidden(pattern)
+        for i, row in enumerate(rows):
+            twins = [j for j, other in enumerate(rows) if j != i and (not any(other) or (any(row) and proportional(other, row) is not None))]
+            if twins or not any(row):
+                assert not _is_alone(net, seen, int(net.first[1]) + i)
+
+
+def program(rows: np.ndarray, plane: np.ndarray) -> float | None:
+    """The widest point's distance by scipy, or None if the hyperplane misses the box."""
+    k = len(plane) - 1
+    gone = int(np.abs(plane[:-1]).argmax())
+    matrix, right = [], []
+    for row in rows:
+        length = np.linalg.norm(row[:-1])
+        matrix.append([*(-row[:-1] / length), 1.0])
+        right.append(row[-1] / length)
+    for sign in (1.0, -1.0):
+        matrix.append([*(-sign * (np.arange(k) == gone)), 1.0])
+        right.append(EDGE)
+    bounds = [(-EDGE, EDGE) if j != gone else (None, None) for j in range(k)] + [(None, None)]
+    found = linprog(np.append(np.zeros(k), -1.0), matrix, right, [[*plane[:-1], 0.0]], [-plane[-1]], bounds)
+    return -found.fun if found.status == 0 else None
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(0, 14))
+def test_the_widest_point_and_the_multipliers_are_those_of_a_linear_program(seed, k, count):
+    rng = np.random.default_rng(seed)
+    rows, plane = rng.normal(size=(count, k + 1)), rng.normal(size=k + 1)
+    rows[:, -1] += rng.choice([0.0, 0.5, 1.0])
+    plane[-1] *= 0.3
+    point, multiplier = np.zeros(k), np.zeros(count + 2)
+    answer = widest(rows, count, plane, np.zeros((count + 4, k + 3)), np.zeros((3, count + k + 4), dtype=np.int64), point, multiplier)
+    best = program(rows, plane)
+    assert answer != LOST
+    if answer == FOUND:
+        assert best is not None
+        assert (np.abs(point) < 1).all()
+        assert abs(plane[:-1] @ point + plane[-1]) < 1e-9
+        slack = (rows[:, :-1] @ point + rows[:, -1]) / np.linalg.norm(rows[:, :-1], axis=1)
+        assert slack.min(initial=np.inf) >= min(ENOUGH, best) - 1e-8
+    else:
+        assert answer == NONE
+        assert best is None or best < 1e-9
+        total = multiplier[:count] @ rows + multiplier[count] * plane
+        assert (multiplier[:count] >= 0).all()
+        assert total[-1] + np.abs(total[:-1]).sum() < 1e-9
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.floats(0, 1e-6))
+def test_points_that_prove_facets_do(seed, k, error):
+    """In rationals: the point moved onto any hyperplane within the error is inside all other rows and the box."""
+    rng = np.random.default_rng(seed)
+    rows, point = rng.normal(size=(5, k + 1)), rng.uniform(-1, 1, k) * rng.choice([1.0, 0.999999])
+    rows[0, -1] = -rows[0, :-1] @ point + rng.choice([0.0, 1e-12, 1e-3])
+    rows[1:, -1] += np.abs(rows[1:, :-1]).sum(axis=1) * rng.choice([0.2, 1.0])
+    if not proves_facet(rows, np.full(5, error), 5, 0, point):
+        return
+    solved = int(np.abs(rows[0, :-1]).argmax())
+    exact = [[F(v) for v in row] for row in rows.tolist()]
+    for shift in (F(error), -F(error), F(0)):
+        for lead in (F(error), -F(error), F(0)):
+            if abs(shift) + abs(lead) > F(error):
+                continue
+            plane = exact[0].copy()
+            plane[-1] += shift
+            plane[solved] += lead
+            q = [F(v) for v in point.tolist()]
+            rest = plane[-1] + sum(a * x for j, (a, x) in enumerate(zip(plane, q, strict=False)) if j != solved)
+            q[solved] = -rest / plane[solved]
+            assert all(abs(x) < 1 for x in q)
+            for row in exact[1:]:
+                assert row[-1] + sum(a * x for a, x in zip(row, q, strict=False)) > F(error)
