@@ -11,7 +11,7 @@ from pathlib import Path
 from polylc.certificate import Evidence, write_block
 from polylc.complex.regions import Complex
 from polylc.engines.tree import Exploration, Limits, Outcome
-from polylc.enumerate import choose_engine, enumerate_regions
+from polylc.enumerate import choose_engine, explore
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -78,7 +78,7 @@ def answer(
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     label = _label(network, task, notes)
     judge = Judge(network, task.domain, keep=settings.blocks is not None) if settings.certify else None
-    _, found = enumerate_regions(network, task.domain, settings.engine, limits, progress, judge)
+    found = explore(network, task.domain, settings.engine, limits, progress, judge)
     verdict = None if judge is None else judge.verdict(found, functools.partial(_go_on, limits))
     if verdict is not None:
         found = verdict.exploration

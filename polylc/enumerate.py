@@ -62,8 +62,20 @@ def enumerate_regions(
     UsageError
         If the engine is unknown, or does not reach the dimension of the neighbourhood.
     """
-    found = _engine(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
+    found = explore(network, domain, engine, limits, progress, sink)
     return Complex.of(network, domain, found), found
+
+
+def explore(
+    network: Network,
+    domain: Neighbourhood,
+    engine: str = "auto",
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    sink: ChunkSink | None = None,
+) -> Exploration:
+    """The decision tree of `network` on `domain`, or what was explored before a limit; as `enumerate_regions`."""
+    return _engine(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
 
 
 def _engine(name: str) -> type[Engine]:

@@ -58,8 +58,9 @@ def measure(
     graph = build_graph(complex_, keep=keep) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
     answers = Answers()
     if "counts" in measures and graph is not None:
-        merged = _distinct(pieces(complex_, graph))
-        answers = replace(answers, pieces=merged, affine_functions=_distinct(affine_functions(complex_)), adjacencies=len(graph))
+        labels = affine_functions(complex_)
+        merged = _distinct(pieces(complex_, graph, labels))
+        answers = replace(answers, pieces=merged, affine_functions=_distinct(labels), adjacencies=len(graph))
         if merged != len(complex_):
             notes["pieces"] = f"{len(complex_)} regions make {merged} pieces: some neighbours have the same affine map"
     answers = _weighted(complex_, graph, measures, answers, notes)

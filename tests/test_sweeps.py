@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
-from polylc.complex.kernels import _is_alone, _refresh, directions, proves_facet
+from polylc.complex.kernels import directions, is_alone, proves_facet, refresh
 from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding
@@ -95,10 +95,10 @@ def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
     said = 0
     for pattern, packed in zip(bits, pack(bits), strict=True):
         move(net, replay, packed, False)
-        _refresh(net, replay, seen)
+        refresh(net, replay, seen)
         rows = exact.hidden(pattern)
         for i in rng.integers(0, network.neurons, 3).tolist():
-            if _is_alone(net, seen, int(net.first[1]) + i):
+            if is_alone(net, replay, seen, i):
                 said += 1
                 assert any(rows[i])
                 assert not any(j != i and proportional(row, rows[i]) is not None for j, row in enumerate(rows))
@@ -114,12 +114,12 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
     seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
     for pattern in walk(np.random.default_rng(1), network.neurons, 30):
         move(net, replay, pack(pattern[None])[0], False)
-        _refresh(net, replay, seen)
+        refresh(net, replay, seen)
         rows = exact.hidden(pattern)
         for i, row in enumerate(rows):
             twins = [j for j, other in enumerate(rows) if j != i and (not any(other) or (any(row) and proportional(other, row) is not None))]
             if twins or not any(row):
-                assert not _is_alone(net, seen, int(net.first[1]) + i)
+                assert not is_alone(net, replay, seen, i)
 
 
 def program(rows: np.ndarray, plane: np.ndarray) -> float | None:
@@ -170,7 +170,7 @@ def test_points_that_prove_facets_do(seed, k, error):
     rows, point = rng.normal(size=(5, k + 1)), rng.uniform(-1, 1, k) * rng.choice([1.0, 0.999999])
     rows[0, -1] = -rows[0, :-1] @ point + rng.choice([0.0, 1e-12, 1e-3])
     rows[1:, -1] += np.abs(rows[1:, :-1]).sum(axis=1) * rng.choice([0.2, 1.0])
-    if not proves_facet(rows, np.full(5, error), 5, 0, point):
+    if not proves_facet(np.ascontiguousarray(rows.T), np.full(5, error), 5, 0, rows[0], point, np.zeros(5), np.zeros(5)):
         return
     solved = int(np.abs(rows[0, :-1]).argmax())
     exact = [[F(v) for v in row] for row in rows.tolist()]

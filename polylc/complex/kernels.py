@@ -19,7 +19,9 @@ from polylc.network.replay import FlatNet, Replay, move
 SMALLEST = 2.0**-900
 CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
 FINE = 1e-7
-PROJECTED = 6  # forms of more coefficients are compared by so many projections
+KEY_FINE = 1e-9  # and forms whose keys differ by KEY_CLOSE, if they are known to KEY_FINE and the key's denominator is not below KEY_SMALL
+KEY_SMALL = 1e-4
+KEY_CLOSE = 4e-5
 POINT_BITS = 24
 NO_FACET, FACET, OPEN = 0, 1, 2
 
@@ -27,17 +29,12 @@ _compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 class Directions(NamedTuple):
-    """Which forms are not proportional to any other of a layer, as far as it was asked since they last changed."""
+    """Directions of the forms of a replay: for each a key that proportional forms share, the ratio of two projections."""
 
-    projection: np.ndarray  # (k + 1, PROJECTED) or, for few coefficients, empty
-    unit: np.ndarray  # (PROJECTED, columns) forms, projected, of length 1
-    sharp: np.ndarray  # (columns,) whether rounding leaves the direction
-    blurred: np.ndarray  # (L + 1,) how many of a layer are not sharp
-    version: np.ndarray  # (L + 1,) of the replay's forms
-    stamp: np.ndarray  # (L + 1,) when they changed
-    asked: np.ndarray  # (columns, L + 1) when a form was compared with a layer
-    alone: np.ndarray  # (columns, L + 1) and whether it is proportional to none
-    clock: np.ndarray  # (1,)
+    projection: np.ndarray  # (2, k + 1), of length 1
+    key: np.ndarray  # (neurons,) float32
+    blind: np.ndarray  # (L,) how many neurons of a layer have no key
+    version: np.ndarray  # (L,) of the replay's forms
 
 
 class Columns(NamedTuple):
@@ -67,9 +64,12 @@ class Found(NamedTuple):
 class Room(NamedTuple):
     """Room to work in."""
 
-    rows: np.ndarray  # (longest path, k + 1)
+    rows: np.ndarray  # (k + 1, longest path) half-spaces, transposed, so that loops over them run along memory
     error: np.ndarray
-    others: np.ndarray
+    value: np.ndarray
+    size: np.ndarray
+    plane: np.ndarray  # (k + 1,)
+    others: np.ndarray  # (longest path, k + 1)
     table: np.ndarray
     basis: np.ndarray
     point: np.ndarray
@@ -83,104 +83,102 @@ class Room(NamedTuple):
 def room(longest: int, k: int) -> Room:
     """Room for paths of so many entries in dimension k."""
     many = longest + 4
-    rows = [np.zeros((many, k + 1)) for _ in range(2)]
-    whole = [np.zeros(many, dtype=np.int64) for _ in range(2)]
+    error, value, size, multiplier = (np.zeros(many) for _ in range(4))
+    plane, total = np.zeros(k + 1), np.zeros(k + 1)
+    beyond, entry = (np.zeros(many, dtype=np.int64) for _ in range(2))
     table, basis = np.zeros((many, k + 3)), np.zeros((3, many + k + 4), dtype=np.int64)
-    return Room(rows[0], np.zeros(many), rows[1], table, basis, np.zeros(k), np.zeros(k), np.zeros(many), np.zeros(k + 1), *whole)
+    rows, others = np.zeros((k + 1, many)), np.zeros((many, k + 1))
+    return Room(rows, error, value, size, plane, others, table, basis, np.zeros(k), np.zeros(k), multiplier, total, beyond, entry)
 
 
 def directions(net: FlatNet, width: int) -> Directions:
-    """Nothing asked yet, for forms of `width` coefficients."""
-    columns, layers = int(net.first[-1]), len(net.length)
-    projection = np.zeros((0, PROJECTED)) if width <= PROJECTED else np.random.default_rng(0).uniform(-1, 1, (width, PROJECTED))
-    sharp, alone = np.zeros(columns, dtype=np.bool_), np.zeros((columns, layers), dtype=np.bool_)
-    blurred, version, stamp = (np.zeros(layers, dtype=np.int64) for _ in range(3))
-    asked = np.zeros((columns, layers), dtype=np.int64)
-    return Directions(projection, np.zeros((PROJECTED, columns)), sharp, blurred, version, stamp, asked, alone, np.zeros(1, dtype=np.int64))
+    """Nothing known yet, for forms of `width` coefficients."""
+    projection = np.random.default_rng(0).normal(size=(2, width))
+    projection /= np.linalg.norm(projection, axis=1, keepdims=True)
+    layers = len(net.length) - 1
+    blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
+    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version)
 
 
 @_compiled
-def _refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
-    """Directions of the forms that have changed."""
+def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
+    """Keys of the forms that have changed."""
     width = replay.form.shape[1]
-    many = len(seen.projection)
-    for layer in range(len(net.length) - 1):
+    offset = net.first[1]
+    for layer in range(len(seen.version)):
         if seen.version[layer] == replay.version[layer + 1]:
             continue
         seen.version[layer] = replay.version[layer + 1]
-        seen.clock[0] += 1
-        seen.stamp[layer] = seen.clock[0]
-        seen.blurred[layer] = 0
+        seen.blind[layer] = 0
         for i in range(net.first[layer + 1], net.first[layer + 2]):
-            error = replay.noise[i]
-            square = size = 0.0
-            for p in range(PROJECTED):
-                value = 0.0
-                if many == 0:
-                    value = replay.form[i, p] if p < width else 0.0
-                else:
-                    for j in range(width):
-                        value += seen.projection[j, p] * replay.form[i, j]
-                seen.unit[p, i] = value
-                square += value * value
-            if many > 0:  # projections have entries of at most 1, so PROJECTED of them err by little more than the form
-                for j in range(width):
-                    size += abs(replay.form[i, j])
-                error = PROJECTED * (error + 4 * (width + 2) * UNIT * size)
+            x = y = square = 0.0
+            for j in range(width):
+                a = replay.form[i, j]
+                x += seen.projection[0, j] * a
+                y += seen.projection[1, j] * a
+                square += a * a
             length = np.sqrt(square)
-            sharp = square > SMALLEST and square < 1 / SMALLEST and error <= FINE * length
-            seen.sharp[i] = sharp
-            if not sharp:
-                seen.blurred[layer] += 1
-            for p in range(PROJECTED):
-                seen.unit[p, i] = seen.unit[p, i] / length if sharp else 0.0
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _nearest(unit: np.ndarray, column: int, begin: int, end: int) -> float:
-    """Largest size of a cosine between a form and those of columns begin..end."""
-    worst = 0.0
-    a, b, c = unit[0, column], unit[1, column], unit[2, column]
-    d, e, f = unit[3, column], unit[4, column], unit[5, column]
-    u0, u1, u2, u3, u4, u5 = unit[0], unit[1], unit[2], unit[3], unit[4], unit[5]
-    if d == 0.0 and e == 0.0 and f == 0.0:
-        for i in range(begin, end):
-            worst = max(worst, abs(a * u0[i] + b * u1[i] + c * u2[i]))
-    else:
-        for i in range(begin, end):
-            worst = max(worst, abs(a * u0[i] + b * u1[i] + c * u2[i] + d * u3[i] + e * u4[i] + f * u5[i]))
-    return worst
+            normal = square > SMALLEST and square < 1 / SMALLEST
+            if normal and replay.noise[i] <= KEY_FINE * length and abs(y) > KEY_SMALL * length:
+                seen.key[i - offset] = x / y
+            else:
+                seen.key[i - offset] = np.inf
+                seen.blind[layer] += 1
 
 
 @_compiled
-def _is_alone(net: FlatNet, seen: Directions, column: int) -> bool:
+def near_keys(key: np.ndarray, own: float, limit: float) -> int:
+    """How many keys are near one of them."""
+    near = 0
+    for i in range(len(key)):
+        near += 1 if abs(key[i] - own) <= limit else 0
+    return near
+
+
+@_compiled
+def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
     """Whether a neuron's form is certainly proportional to that of no other neuron (lemma 6)."""
-    own = net.layer[column]
-    for layer in range(len(net.length) - 1):
-        if seen.asked[column, layer] < max(seen.stamp[own], seen.stamp[layer]):
-            seen.asked[column, layer] = seen.clock[0]
-            alone = seen.sharp[column] and seen.blurred[layer] == 0
-            if alone:
-                begin, end = net.first[layer + 1], net.first[layer + 2]
-                if layer == own:
-                    worst = max(_nearest(seen.unit, column, begin, column), _nearest(seen.unit, column, column + 1, end))
-                else:
-                    worst = _nearest(seen.unit, column, begin, end)
-                alone = worst < 1.0 - CLOSE
-            seen.alone[column, layer] = alone
-        if not seen.alone[column, layer]:
+    own = seen.key[neuron]
+    limit = np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))
+    if not abs(own) < np.inf and not _sharp(replay, net.first[1] + neuron):
+        return False
+    for i in range(len(seen.key)):
+        known = abs(own) < np.inf and abs(seen.key[i]) < np.inf and abs(seen.key[i] - own) > limit
+        if i != neuron and not known and not _apart(replay, net.first[1] + neuron, net.first[1] + i):
             return False
     return True
 
 
 @_compiled
-def _suspects(net: FlatNet, seen: Directions, column: int, mask: np.ndarray) -> None:
+def _sharp(replay: Replay, column: int) -> bool:
+    """Whether rounding leaves a form its direction."""
+    square = 0.0
+    for j in range(replay.form.shape[1]):
+        square += replay.form[column, j] * replay.form[column, j]
+    return bool(square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square))
+
+
+@_compiled
+def _apart(replay: Replay, a: int, b: int) -> bool:
+    """Whether two forms are certainly not proportional, and neither is zero."""
+    if not (_sharp(replay, a) and _sharp(replay, b)):
+        return False
+    product = one = two = 0.0
+    for j in range(replay.form.shape[1]):
+        product += replay.form[a, j] * replay.form[b, j]
+        one += replay.form[a, j] * replay.form[a, j]
+        two += replay.form[b, j] * replay.form[b, j]
+    return bool(abs(product) < (1.0 - CLOSE) * (np.sqrt(one) * np.sqrt(two)))
+
+
+@_compiled
+def _suspects(net: FlatNet, replay: Replay, neuron: int, mask: np.ndarray) -> None:
     """The neurons whose forms may be proportional to that of a neuron, itself among them, as packed bits."""
     offset = net.first[1]
     mask[:] = 0
-    for i in range(offset, net.first[-2]):
-        if i == column or not (seen.sharp[column] and seen.sharp[i]) or not _nearest(seen.unit, column, i, i + 1) < 1.0 - CLOSE:
-            mask[(i - offset) >> 6] |= np.uint64(1) << np.uint64((i - offset) & 63)
+    for i in range(net.first[-2] - offset):
+        if i == neuron or not _apart(replay, offset + neuron, offset + i):
+            mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
 
 
 @_compiled
@@ -203,16 +201,19 @@ def sweep(
     their proof if proofs are kept.
     """
     odd = pairs = 0
-    offset = net.first[1]
+    key = seen.key
     for r in range(begin, end):
         move(net, replay, columns.bits[r], False)
-        _refresh(net, replay, seen)
+        refresh(net, replay, seen)
+        blind = seen.blind.sum()
         many = 0
         for e in range(columns.starts[r], columns.starts[r + 1]):
             neuron = columns.neuron[e]
-            if not _is_alone(net, seen, offset + neuron):
+            own = key[neuron]
+            alone = blind == 0 and near_keys(key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
+            if not alone and not is_alone(net, replay, seen, neuron):
                 found.odd[odd] = e
-                _suspects(net, seen, offset + neuron, found.suspects[odd])
+                _suspects(net, replay, neuron, found.suspects[odd])
                 odd += 1
                 continue
             w = find_flipped(table, columns.bits, r, neuron)
@@ -244,7 +245,7 @@ def sweep(
                     gathered = True
                 state = _facet(columns, r, w, e, keep, programs, room)
                 if state == FACET:
-                    found.solved[pairs] = _steepest(room.rows[e - columns.starts[r]])
+                    found.solved[pairs] = _steepest(room.plane)
                     if keep:
                         found.point[pairs] = room.rounded
             found.state[pairs] = state
@@ -261,7 +262,7 @@ def _gather(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) 
         column = net.first[1] + columns.neuron[e]
         sign = 1.0 if columns.side[e] == 1 else -1.0
         for j in range(width):
-            room.rows[e - begin, j] = sign * replay.form[column, j]
+            room.rows[j, e - begin] = sign * replay.form[column, j]
         room.error[e - begin] = replay.noise[column]
 
 
@@ -278,7 +279,9 @@ def _steepest(plane: np.ndarray) -> int:
 def _facet(columns: Columns, r: int, w: int, e: int, keep: bool, programs: bool, room: Room) -> int:
     """Whether a region has a facet on the hyperplane of entry e, whose other side region w holds; the point is left in `rounded`."""
     own, count = e - columns.starts[r], columns.starts[r + 1] - columns.starts[r]
-    plane, point = room.rows[own], room.point
+    plane, point = room.plane, room.point
+    for j in range(len(plane)):
+        plane[j] = room.rows[j, own]
     k = len(point)
     u, v = columns.unit[r], columns.unit[w]
     at_u = at_v = plane[k]
@@ -303,7 +306,8 @@ def _facet(columns: Columns, r: int, w: int, e: int, keep: bool, programs: bool,
     many = 0
     for i in range(count):
         if i != own:
-            room.others[many] = room.rows[i]
+            for j in range(k + 1):
+                room.others[many, j] = room.rows[j, i]
             many += 1
     answer = widest(room.others, many, plane, room.table, room.basis, point, room.multiplier)
     if answer == FOUND and _either(own, count, keep, room):
@@ -319,13 +323,15 @@ def _either(own: int, count: int, keep: bool, room: Room) -> bool:
     for attempt in range(0 if keep else 1, 2):
         for j in range(len(room.point)):
             room.rounded[j] = room.point[j] if attempt else np.rint(room.point[j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
-        if proves_facet(room.rows, room.error, count, own, room.rounded):
+        if proves_facet(room.rows, room.error, count, own, room.plane, room.rounded, room.value, room.size):
             return True
     return False
 
 
 @_compiled
-def proves_facet(rows: np.ndarray, error: np.ndarray, count: int, own: int, point: np.ndarray) -> bool:
+def proves_facet(
+    rows: np.ndarray, error: np.ndarray, count: int, own: int, plane: np.ndarray, point: np.ndarray, value: np.ndarray, size: np.ndarray
+) -> bool:
     """Whether a point, moved along one coordinate onto the hyperplane of row `own`, is certainly inside all other rows and the box.
 
     docs/exactness.md, lemma 5.
@@ -333,46 +339,46 @@ def proves_facet(rows: np.ndarray, error: np.ndarray, count: int, own: int, poin
     Parameters
     ----------
     rows, error
-        Half-spaces, positive inside, and bounds on their rounding; the first `count`.
+        Half-spaces, positive inside, as the first `count` columns, and bounds on their rounding.
+    plane
+        The hyperplane: row `own` again.
+    value, size
+        Room to work in.
     """
     k = len(point)
     slack = 2 * (k + 5) * UNIT
-    plane = rows[own]
-    solved = _steepest(plane)
-    value = plane[k]
-    size = abs(value)
     for j in range(k):
         if not abs(point[j]) < 1.0:
             return False
-        product = plane[j] * point[j]
-        value += product
-        size += abs(product)
+    value[:count] = rows[k, :count]
+    size[:count] = np.abs(rows[k, :count])
+    for j in range(k):
+        x = point[j]
+        row = rows[j, :count]
+        for i in range(count):
+            product = row[i] * x
+            value[i] += product
+            size[i] += abs(product)
+    solved = _steepest(plane)
     lead = abs(plane[solved]) - error[own]
     if not lead > 0:
         return False
-    move = (abs(value) + error[own] + slack * size) / lead * (1 + 2 * slack) + 64 * (k + 1) * TINY
+    move = (abs(value[own]) + error[own] + slack * size[own]) / lead * (1 + 2 * slack) + 64 * (k + 1) * TINY
     if not abs(point[solved]) + move < 1 - 4 * UNIT:
         return False
+    steep = rows[solved, :count]
+    positive = 0
     for i in range(count):
-        if i == own:
-            continue
-        value = rows[i, k]
-        size = abs(value)
-        for j in range(k):
-            product = rows[i, j] * point[j]
-            value += product
-            size += abs(product)
-        steep = abs(rows[i, solved]) + error[i]
-        if not value > (error[i] + slack * size + steep * move) * (1 + 8 * slack) + 64 * (k + 1) * TINY:
-            return False
-    return True
+        doubt = error[i] + slack * size[i] + (abs(steep[i]) + error[i]) * move
+        positive += i != own and value[i] > doubt * (1 + 8 * slack) + 64 * (k + 1) * TINY
+    return positive == count - 1
 
 
 @_compiled
 def _refuted(own: int, count: int, room: Room) -> bool:
     """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the box."""
     rows, total = room.rows, room.total
-    width = rows.shape[1]
+    width = len(total)
     total[:] = 0.0
     size = doubt = 0.0
     used = 0
@@ -382,7 +388,7 @@ def _refuted(own: int, count: int, room: Room) -> bool:
         if i != own and not y >= 0.0:
             return False
         for j in range(width):
-            product = y * rows[i, j]
+            product = y * rows[j, i]
             total[j] += product
             size += abs(product)
         doubt += abs(y) * room.error[i]

@@ -27,17 +27,22 @@ def affine_functions(complex_: Complex) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
-def joined(complex_: Complex, graph: RegionGraph) -> np.ndarray:
-    """Whether the two regions of each edge have one affine map: the function does not bend there; boolean, (E,)."""
-    labels = affine_functions(complex_)
+def joined(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = None) -> np.ndarray:
+    """Whether the two regions of each edge have one affine map: the function does not bend there; boolean, (E,).
+
+    `labels` are the `affine_functions`, if they are known.
+    """
+    labels = affine_functions(complex_) if labels is None else labels
     result: np.ndarray = labels[graph.first] == labels[graph.second]
     return result
 
 
-def pieces(complex_: Complex, graph: RegionGraph) -> np.ndarray:
+def pieces(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = None) -> np.ndarray:
     """A label per region, 0, 1, ...: equal labels where regions are joined across facets with one affine map; (R,)."""
-    same = joined(complex_, graph)
+    same = joined(complex_, graph, labels)
     count = len(complex_)
+    if not same.any():
+        return np.arange(count)
     links = coo_array((np.ones(same.sum(), dtype=np.int8), (graph.first[same], graph.second[same])), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 

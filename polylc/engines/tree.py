@@ -12,8 +12,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+import numba
 import numpy as np
 
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -142,22 +143,36 @@ class Exploration:
 
     def paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Path of every region from the root: starts (R + 1,), neurons and sides in the order of the splits."""
-        depth = np.zeros(len(self.parent), dtype=np.int32)
-        for child in range(1, len(self.parent)):  # a parent comes before its children
-            depth[child] = depth[self.parent[child]] + 1
-        lengths = depth[self.leaf]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        neuron = np.empty(starts[-1], dtype=np.int32)
-        side = np.empty(starts[-1], dtype=np.int8)
-        node, place = self.leaf.copy(), starts[1:] - 1
-        live = np.flatnonzero(lengths)
-        while len(live):
-            neuron[place[live]] = self.neuron[node[live]]
-            side[place[live]] = self.side[node[live]]
-            node[live] = self.parent[node[live]]
-            place[live] -= 1
-            live = live[self.parent[node[live]] >= 0]
+        starts = np.zeros(len(self.leaf) + 1, dtype=np.int64)
+        _lengths(self.parent, self.leaf, starts)
+        neuron, side = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.int8)
+        _walk(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side)
         return starts, neuron, side
+
+
+_compiled: Any = numba.njit(cache=True, nogil=True)
+
+
+@_compiled
+def _lengths(parent: np.ndarray, leaf: np.ndarray, starts: np.ndarray) -> None:
+    for region in range(len(leaf)):
+        node, depth = leaf[region], 0
+        while parent[node] >= 0:
+            depth += 1
+            node = parent[node]
+        starts[region + 1] = starts[region] + depth
+
+
+@_compiled
+def _walk(
+    parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, leaf: np.ndarray, starts: np.ndarray, neurons: np.ndarray, sides: np.ndarray
+) -> None:
+    for region in range(len(leaf)):
+        node, place = leaf[region], starts[region + 1]
+        while parent[node] >= 0:
+            place -= 1
+            neurons[place], sides[place] = neuron[node], side[node]
+            node = parent[node]
 
 
 class Engine(Protocol):

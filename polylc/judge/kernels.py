@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from polylc.network.compose import TINY, UNIT
-from polylc.network.replay import FlatNet, Replay, move
+from polylc.network.replay import FlatNet, Replay, inlined, move
 
 MULTIPLIER_BITS = 30
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
@@ -126,7 +126,7 @@ def point_inside(
     return True
 
 
-@_compiled
+@inlined
 def claim_holds(
     form: np.ndarray,
     noise: np.ndarray,

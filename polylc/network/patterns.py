@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 _compiled: Any = numba.njit(cache=True, nogil=True)
+LOW = np.uint64(2**32 - 1)
 
 
 def words(neurons: int) -> int:
@@ -46,7 +47,7 @@ class PatternTable(NamedTuple):
 
     constants: np.ndarray  # (neurons,) uint64
     keys: np.ndarray  # (R,) uint64
-    slots: np.ndarray  # (a power of two,) int32, -1 where empty; open addressing
+    slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
 
 
 @_compiled
@@ -67,12 +68,13 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
     for r in range(len(packed)):
         key = key_of(constants, packed[r])
         keys[r] = key
-        slot = (key >> np.uint64(20)) & mask
-        while slots[slot] >= 0:
-            if keys[slots[slot]] == key:
-                return 2 if (packed[slots[slot]] == packed[r]).all() else 1
+        slot = key & mask
+        while slots[slot] != np.uint64(0):
+            other = (slots[slot] & LOW) - np.uint64(1)
+            if keys[other] == key:
+                return 2 if (packed[other] == packed[r]).all() else 1
             slot = (slot + np.uint64(1)) & mask
-        slots[slot] = r
+        slots[slot] = (key & ~LOW) | np.uint64(r + 1)
     return 0
 
 
@@ -80,12 +82,16 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
 def find_key(table: PatternTable, key: np.uint64) -> int:
     """The pattern with a key, or -1; the caller compares the bits."""
     mask = np.uint64(len(table.slots) - 1)
-    slot = (key >> np.uint64(20)) & mask
-    while table.slots[slot] >= 0:
-        if table.keys[table.slots[slot]] == key:
-            return int(table.slots[slot])
+    slot = key & mask
+    while True:
+        entry = table.slots[slot]
+        if entry == np.uint64(0):
+            return -1
+        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
+            found = (entry & LOW) - np.uint64(1)
+            if table.keys[found] == key:
+                return np.int64(found)  # type: ignore[return-value]
         slot = (slot + np.uint64(1)) & mask
-    return -1
 
 
 @_compiled
@@ -123,7 +129,7 @@ class PatternIndex:
         size = 1 << max(4, int(2 * len(packed)).bit_length())
         for seed in range(16):
             constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
-            self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.full(size, -1, dtype=np.int32))
+            self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64))
             same = _fill(self.packed, *self.table)
             if not same:
                 return

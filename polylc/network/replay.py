@@ -17,7 +17,7 @@ from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
 
 Array = np.ndarray
-MOST_FLIPS = 256  # changes of slopes until a layer is composed anew
+MOST_FLIPS = 64  # changes of slopes until a layer is composed anew
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
 LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
 
