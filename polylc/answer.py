@@ -82,6 +82,7 @@ def answer(
     verdict = None if judge is None else judge.verdict(found, functools.partial(_go_on, limits))
     if verdict is not None:
         found = verdict.exploration
+    judge = None  # its columns are as large as the complex
     complex_ = Complex.of(network, task.domain, found)
     outcome, measured = found.outcome, Measured(Answers(), None)
     try:

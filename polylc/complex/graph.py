@@ -13,7 +13,7 @@ import numpy as np
 
 from polylc.complex.crossing import Candidates, candidates
 from polylc.complex.facets import FacetProofs, facet_tests
-from polylc.complex.kernels import FACET, NO_FACET, OPEN, Columns, Found, directions, room, sweep
+from polylc.complex.kernels import FACET, OPEN, Columns, Found, directions, room, sweep
 from polylc.complex.regions import Complex
 from polylc.network.patterns import unpack
 
@@ -78,52 +78,107 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False) ->
     """
     seen = sweep_all(complex_, programs, keep)
     odd = candidates(complex_, seen.odd, seen.suspects)
-    edge = np.flatnonzero(seen.state == FACET)
-    tested = {"by point": len(edge), "by integers": 0, "by exact simplex": 0, "no facet": int((seen.state == NO_FACET).sum()), "not settled": 0}
     asked, other = _asked(complex_, seen, odd, keep)
-    is_edge, more, proofs = facet_tests(complex_, asked, programs, keep)
-    tested = {how: many + more[how] for how, many in tested.items()}
-    first, second, entries = seen.region[edge], seen.beyond[edge], np.stack([seen.entry[edge], seen.beyond_entry[edge]])
-    if is_edge.any():
-        turned = asked.region > asked.beyond
-        ends = np.where(turned, [asked.beyond, asked.region], [asked.region, asked.beyond])[:, is_edge]
-        names = np.where(turned, [other, asked.entry], [asked.entry, other])[:, is_edge]
-        first, second, entries = np.append(first, ends[0]), np.append(second, ends[1]), np.append(entries, names, axis=1)
-        order = np.lexsort((second, first))
-        first, second, entries = first[order], second[order], entries[:, order]
+    is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
+    tested["by point"] += len(seen.edges.region)
+    tested["no facet"] += seen.refuted
+    first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
     if keep:
-        asked = _with_proofs(seen, edge, asked, proofs)
-    return RegionGraph(first, second, entries[0], entries[1], _flips(complex_.bits, first, second), tested, *((proofs, asked) if keep else ()))
+        proofs.points.update(enumerate(zip(seen.solved.tolist(), seen.point, strict=True), len(asked.region)))
+        asked = _behind(asked, seen.edges)
+    if is_edge.any():
+        some = slice(0, len(is_edge))
+        ends, names = (asked.region[some], asked.beyond[some]), (asked.entry[some], other)
+        turned = ends[0] > ends[1]
+        first = np.append(first, np.where(turned, ends[1], ends[0])[is_edge])
+        second = np.append(second, np.where(turned, ends[0], ends[1])[is_edge])
+        swapped = np.where(turned, names[1], names[0]), np.where(turned, names[0], names[1])
+        entries = np.append(entries[0], swapped[0][is_edge]), np.append(entries[1], swapped[1][is_edge])
+        order = np.lexsort((second, first))
+        first, second, entries = first[order], second[order], (entries[0][order], entries[1][order])
+    return RegionGraph(first, second, *entries, _flips(complex_.bits, first, second), tested, *((proofs, asked) if keep else ()))
 
 
-def sweep_all(complex_: Complex, programs: bool, keep: bool) -> Found:
-    """What doubles know of all facets; columns of the length of what was found."""
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of regions that a hyperplane may join: region, its path entry, the region beyond, and its path entry or -1."""
+
+    region: np.ndarray
+    entry: np.ndarray
+    beyond: np.ndarray
+    beyond_entry: np.ndarray
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What doubles know of all facets.
+
+    Attributes
+    ----------
+    odd, suspects : ndarray
+        Entries on whose hyperplanes further neurons may vanish, and those neurons, packed.
+    edges, open : Pairs
+        Pairs with a facet, ordered, and pairs that doubles leave open.
+    solved, point : ndarray
+        The points that prove the edges, if they were to be kept.
+    refuted : int
+        Number of pairs without a facet.
+    """
+
+    odd: np.ndarray
+    suspects: np.ndarray
+    edges: Pairs
+    open: Pairs
+    solved: np.ndarray
+    point: np.ndarray
+    refuted: int
+
+
+def sweep_all(complex_: Complex, programs: bool, keep: bool) -> Swept:
+    """Sweep over all regions, some of them at a time."""
     net, replay, k = complex_.flat, complex_.replay(), complex_.domain.dimension
     seen, columns = directions(net, k + 1), Columns(complex_.bits, complex_.unit, complex_.starts, complex_.neuron, complex_.side)
     work = room(int(np.diff(complex_.starts).max(initial=0)), k)
-    parts = []
-    for begin in range(0, len(complex_), SWEPT):
+    most = max((int(complex_.starts[min(b + SWEPT, len(complex_))] - complex_.starts[b]) for b in range(0, len(complex_), SWEPT)), default=0)
+    found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
+    parts: list[list[np.ndarray]] = [[] for _ in range(12)]
+    refuted = 0
+    for begin in range(0, max(len(complex_), 1), SWEPT):  # once where there is no region, for empty columns
         end = min(begin + SWEPT, len(complex_))
-        found = _room_for(int(complex_.starts[end] - complex_.starts[begin]), complex_.bits.shape[1], k if keep else 0)
         odd, pairs = sweep(net, replay, seen, columns, complex_.index.table, begin, end, keep, programs, work, found)
-        parts.append(Found(*(column[:odd].copy() for column in found[:2]), *(column[:pairs].copy() for column in found[2:])))
-    return Found(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else _room_for(0, complex_.bits.shape[1], k)
+        edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
+        refuted += pairs - len(edge) - len(left)
+        pair = (found.region, found.entry, found.beyond, found.beyond_entry)
+        points = (found.solved[edge], found.point[edge]) if keep else (found.solved[:0], found.point[:0])
+        for part, new in zip(
+            parts, (found.odd[:odd].copy(), found.suspects[:odd].copy(), *(c[edge] for c in pair), *(c[left] for c in pair), *points), strict=True
+        ):
+            part.append(new)
+    whole = [_joined(part) for part in parts]
+    return Swept(whole[0], whole[1], Pairs(*whole[2:6]), Pairs(*whole[6:10]), whole[10], whole[11], refuted)
 
 
-def _room_for(entries: int, words: int, k: int) -> Found:
-    whole = [np.empty(entries, dtype=np.int32) for _ in range(2)]
-    long = [np.empty(entries, dtype=np.int64) for _ in range(3)]
-    odd, suspects = long[0], np.empty((entries, words), dtype=np.uint64)
-    small = np.empty(entries, dtype=np.int8), np.empty(entries, dtype=np.int16)
-    return Found(odd, suspects, whole[0], long[1], whole[1], long[2], *small, np.empty((entries, k)))
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One array of several, which are forgotten."""
+    result = np.concatenate(parts)
+    parts.clear()
+    return result
 
 
-def _asked(complex_: Complex, seen: Found, odd: Candidates, keep: bool) -> tuple[Candidates, np.ndarray]:
+def _room_for(pairs: int, words: int, k: int, entries: int) -> Found:
+    entry = np.int32 if entries < 2**31 else np.int64
+    odd, suspects = np.empty(pairs, dtype=np.int64), np.empty((pairs, words), dtype=np.uint64)
+    region, beyond = (np.empty(pairs, dtype=np.int32) for _ in range(2))
+    own, other = (np.empty(pairs, dtype=entry) for _ in range(2))
+    small = np.empty(pairs, dtype=np.int8), np.empty(pairs, dtype=np.int16)
+    return Found(odd, suspects, region, own, beyond, other, *small, np.empty((pairs, k)))
+
+
+def _asked(complex_: Complex, seen: Swept, odd: Candidates, keep: bool) -> tuple[Candidates, np.ndarray]:
     """The pairs that are left to exact arithmetic, and the entry of the other region that names the same hyperplane, or -1.
 
     A facet is named by both of its regions. So the first decides; what only the second names is asked if proofs are kept.
     """
-    open_ = np.flatnonzero(seen.state == OPEN)
     count = np.int64(len(complex_))
     key = odd.region * count + odd.beyond
     back = odd.beyond * count + odd.region
@@ -137,16 +192,22 @@ def _asked(complex_: Complex, seen: Found, odd: Candidates, keep: bool) -> tuple
         other[i] = _named(complex_, int(odd.beyond[i]), int(odd.entry[i]), odd.groups)
     tried = odd.region < odd.beyond
     if keep:
-        plain = np.isin(back, seen.region.astype(np.int64) * count + seen.beyond)
+        plain = np.isin(back, np.append(*(p.region.astype(np.int64) * count + p.beyond for p in (seen.edges, seen.open))))
         tried |= ~known & ~plain
     pick = np.flatnonzero(tried)
-    asked = Candidates(
-        np.append(seen.region[open_].astype(np.int64), odd.region[pick]),
-        np.append(seen.entry[open_], odd.entry[pick]),
-        np.append(seen.beyond[open_].astype(np.int64), odd.beyond[pick]),
-        odd.groups,
-    )
-    return asked, np.append(seen.beyond_entry[open_], other[pick])
+    left = seen.open
+    asked = Candidates(_append(left.region, odd.region[pick]), _append(left.entry, odd.entry[pick]), _append(left.beyond, odd.beyond[pick]), odd.groups)
+    return asked, _append(left.beyond_entry, other[pick])
+
+
+def _append(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Two columns of indices, one behind the other."""
+    return np.concatenate([first, second], dtype=np.int64)
+
+
+def _behind(asked: Candidates, more: Pairs) -> Candidates:
+    """Candidates with further pairs behind them."""
+    return Candidates(_append(asked.region, more.region), _append(asked.entry, more.entry), _append(asked.beyond, more.beyond), asked.groups)
 
 
 def _named(complex_: Complex, region: int, entry: int, groups: dict[int, np.ndarray]) -> int:
@@ -156,15 +217,6 @@ def _named(complex_: Complex, region: int, entry: int, groups: dict[int, np.ndar
     group = groups.get(entry)
     on = path == complex_.neuron[entry] if group is None else group[path]
     return begin + int(on.argmax()) if on.any() else -1
-
-
-def _with_proofs(seen: Found, edge: np.ndarray, asked: Candidates, proofs: FacetProofs) -> Candidates:
-    """All pairs that have a proof: behind those of `asked`, the edges that doubles settled, whose points join the proofs."""
-    count = len(asked.region)
-    proofs.points.update(enumerate(zip(seen.solved[edge].tolist(), seen.point[edge], strict=True), count))
-    return Candidates(
-        np.append(asked.region, seen.region[edge]), np.append(asked.entry, seen.entry[edge]), np.append(asked.beyond, seen.beyond[edge]), asked.groups
-    )
 
 
 def _flips(bits: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

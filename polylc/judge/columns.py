@@ -97,8 +97,7 @@ class Columns:
 
     Attributes
     ----------
-    parent, neuron : ndarray of int64
-    side : ndarray of int64
+    parent, neuron, side : ndarray of int32
     known, ones : ndarray of uint64, shape (nodes, words)
         Neurons that confirmed claims at this very node decide, and those of them with bit 1.
     """
@@ -107,7 +106,7 @@ class Columns:
         self.count = 0
         self._words = words(neurons)
         self.exact: dict[int, list[KeptClaim]] = {}  # kept claims that integers or the exact simplex proved
-        self._nodes = np.zeros((3, 0), dtype=np.int64)
+        self._nodes = np.zeros((3, 0), dtype=np.int32)
         self._masks = np.zeros((2, 0, self._words), dtype=np.uint64)
 
     @property
@@ -140,7 +139,7 @@ class Columns:
         new = self.count + len(parent)
         if new > self._nodes.shape[1]:
             room = max(new, 2 * self._nodes.shape[1], 1024)
-            nodes, masks = np.zeros((3, room), dtype=np.int64), np.zeros((2, room, self._words), dtype=np.uint64)
+            nodes, masks = np.zeros((3, room), dtype=np.int32), np.zeros((2, room, self._words), dtype=np.uint64)
             nodes[:, : self.count], masks[:, : self.count] = self._nodes[:, : self.count], self._masks[:, : self.count]
             self._nodes, self._masks = nodes, masks
         self._nodes[:, self.count : new] = parent, neuron, side
