@@ -9,8 +9,8 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
 ENGINES = ("auto", "vertex", "dictionary", "lp")
-AUTO = "dictionary"  # what "auto" stands for
-VERTEX_DIMENSION = 5  # from there on cells have too many vertices
+AUTO_VERTEX = 4  # "auto" stands for vertex up to this dimension, for dictionary beyond
+VERTEX_DIMENSION = 5  # beyond it cells have too many vertices
 
 
 def check_engine(name: str) -> str:
@@ -38,7 +38,9 @@ def choose_engine(name: str, domain: Neighbourhood) -> str:
         raise UsageError(
             f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto, dictionary or lp"
         )
-    return AUTO if name == "auto" else name
+    if name == "auto":
+        return "vertex" if domain.dimension <= AUTO_VERTEX else "dictionary"
+    return name
 
 
 def enumerate_regions(

@@ -73,12 +73,16 @@ def write_graphs(path: str, run: Run) -> None:
 def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal."""
     from polylc.answer import Task
+    from polylc.enumerate import choose_engine
     from polylc.run import run_serial
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    if not _compiled_before():
-        typer.echo("compiling kernels, once for this installation (half a minute)", err=True)
+    if not all(
+        _compiled_before(engine, n)
+        for engine, n in {(choose_engine(settings.engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
+    ):
+        typer.echo("compiling kernels, once for this installation and engine (up to half a minute)", err=True)
     if jobs > 1 and count > 1:
         from polylc.pool import run_parallel
 
@@ -105,13 +109,22 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
 
 
-def _compiled_before() -> bool:
-    """Whether the kernels of the judge, the graph and the default engine are in numba's cache."""
+def _compiled_before(engine: str, dimension: int) -> bool:
+    """Whether the kernels of the judge, the graph and an engine are in numba's cache."""
     from polylc.complex.kernels import sweep
-    from polylc.engines.dictionary_kernel import advance
     from polylc.judge.kernels import sift
 
-    return all(any(Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k in (sweep, sift, advance))
+    kernels: list[tuple[Any, str]] = [(sweep, ""), (sift, "")]
+    if engine == "dictionary":
+        from polylc.engines.dictionary_kernel import advance
+
+        kernels.append((advance, ""))
+    elif engine == "vertex":  # one version for each dimension
+        from polylc.engines import vertex_kernel
+
+        kernels.append((vertex_kernel.advance, f"UniTuple(int64 x {dimension})"))
+    indices = ((part, Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k, part in kernels)
+    return all(any(part.encode() in file.read_bytes() for file in files) for part, files in indices)
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:

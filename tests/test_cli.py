@@ -391,7 +391,7 @@ def test_plot_needs_one_or_two_free_coordinates(tmp_path):
 def test_every_engine_gives_the_same_answers(net, tmp_path, engine):
     default = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5")["neighbourhoods"][0]
     chosen = report(tmp_path, net, "--center", "0.1,0.2", "--radius", "0.5", "--engine", engine)["neighbourhoods"][0]
-    assert (default["engine"], chosen["engine"]) == ("dictionary", engine)
+    assert (default["engine"], chosen["engine"]) == ("vertex", engine)
     for key in ("status", "regions", "pieces", "affine_functions", "adjacencies", "robustness"):
         assert chosen[key] == default[key]
     for one, other in zip(chosen["lipschitz"], default["lipschitz"], strict=True):

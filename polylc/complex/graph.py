@@ -196,7 +196,9 @@ def _asked(complex_: Complex, seen: Swept, odd: Candidates, keep: bool) -> tuple
         tried |= ~known & ~plain
     pick = np.flatnonzero(tried)
     left = seen.open
-    asked = Candidates(_append(left.region, odd.region[pick]), _append(left.entry, odd.entry[pick]), _append(left.beyond, odd.beyond[pick]), odd.groups)
+    asked = Candidates(
+        _append(left.region, odd.region[pick]), _append(left.entry, odd.entry[pick]), _append(left.beyond, odd.beyond[pick]), odd.groups
+    )
     return asked, _append(left.beyond_entry, other[pick])
 
 
