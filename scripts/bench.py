@@ -1,73 +1,154 @@
-"""Speed and memory of the engines on reference networks (tests/data), alone and with everything on top.
+"""Speed and memory on reference networks (tests/data): every engine alone, judged, and with the region graph on top.
 
-    python scripts/bench.py [NAME ...]        names: moons2d deep2d rand3d rand4d rand5d digits64 (default: all)
+    python scripts/bench.py [NAME ...] [--engine ENGINE] [--json FILE] [--lp-seconds S]
 
-CPU seconds of one core, kernels compiled before the clock starts. "engine" is the enumeration alone, "claims" with the claims
-that the judge needs, "enumerated" and "certified" the whole of `certify --measures counts`, region graph included, without
-and with the judge.
+names: moons2d deep2d wide2d rand3d rand4d rand5d rand8d digits64 digits64-clipped digits64w (default: all)
+
+CPU seconds of one core, every line in a process of its own, kernels compiled before the clock starts. "bare" is the enumeration
+alone, "claims" with the multipliers that the judge needs, "judged" with the judge as well; "graph" is the region graph, "maps" the affine
+maps told apart; "enumerated" and "certified" are all of `certify --measures counts`, without and with the judge. lp stops after a
+while; its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond the imports and kernels.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import numpy as np
-
-from polylc.engines.dictionary import DictionaryEngine
-from polylc.engines.lp import LpEngine
-from polylc.engines.vertex import VertexEngine
-from polylc.enumerate import VERTEX_DIMENSION
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box, clip_bounds
-from polylc.readers import load
-from polylc.run import certify
-
 DATA = Path(__file__).parent.parent / "tests" / "data"
-CASES: dict[str, str | None] = {"moons2d": None, "deep2d": None, "rand3d": "0.2", "rand4d": "0.3", "rand5d": "0.3", "digits64": "0.05"}
-ENGINES: dict[str, Any] = {"lp": LpEngine, "dictionary": DictionaryEngine, "vertex": VertexEngine}
+CASES: dict[str, tuple[str, str | None, bool]] = {  # file, radius around the first centre or None for the whole box, clipped to [0, 1]
+    "moons2d": ("moons2d", None, False),
+    "deep2d": ("deep2d", None, False),
+    "wide2d": ("wide2d", None, False),
+    "rand3d": ("rand3d", None, False),
+    "rand4d": ("rand4d", None, False),
+    "rand5d": ("rand5d", None, False),
+    "rand8d": ("rand8d", None, False),
+    "digits64": ("digits64", "0.05", False),
+    "digits64-clipped": ("digits64", "0.1", True),
+    "digits64w": ("digits64w", "0.02", False),
+}
+ENGINES = ("lp", "dictionary", "vertex")
+STAGES = ("bare", "claims", "judged", "graph", "maps", "volumes", "enumerated", "certified")
 
 
-def neighbourhood(name: str) -> Neighbourhood:
-    arrays, radius = np.load(DATA / f"{name}.npz"), CASES[name]
+def neighbourhood(name: str, scale: str | None = None) -> Any:
+    """The neighbourhood of a case, or a small one in its middle."""
+    import numpy as np
+
+    from polylc.geometry.neighbourhood import ball, box, clip_bounds
+
+    file, radius, clipped = CASES[name]
+    arrays = np.load(DATA / f"{file}.npz")
+    if scale is not None:
+        middle = (arrays["lo"] + arrays["hi"]) / 2 if radius is None else arrays["centers"][0]
+        return ball(middle, scale)
     if radius is None:
         return box(arrays["lo"], arrays["hi"])
-    return ball(arrays["centers"][0], radius, clip_bounds([0], [1]) if name == "digits64" else None)  # type: ignore[list-item]
+    return ball(arrays["centers"][0], radius, clip_bounds([0], [1]) if clipped else None)  # type: ignore[list-item]
 
 
-def seconds(work: Any) -> tuple[Any, float]:
-    begin = time.process_time()
-    result = work()
-    return result, time.process_time() - begin
+def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
+    """One line of the table: seconds by stage, counts, memory."""
+    from polylc.complex.graph import build_graph
+    from polylc.complex.pieces import affine_functions, pieces
+    from polylc.complex.regions import Complex
+    from polylc.engines.tree import Limits
+    from polylc.enumerate import explore
+    from polylc.judge.judge import Judge
+    from polylc.readers import load
+    from polylc.run import certify
+
+    network, domain = load(DATA / f"{CASES[name][0]}.npz"), neighbourhood(name)
+
+    def run(where: Any, **more: Any) -> Any:
+        return certify(network, box=(where.lower, where.upper), engine=engine, measures="counts", keep=False, **more)[0]
+
+    run(neighbourhood(name, "1/1000"))
+    result: dict[str, Any] = {"case": name, "dimension": domain.dimension, "engine": engine, "neurons": network.neurons, "seconds": {}}
+    seconds = result["seconds"]
+
+    def clock(stage: str, work: Any) -> Any:
+        begin = time.process_time()
+        answer = work()
+        seconds[stage] = time.process_time() - begin
+        return answer
+
+    if engine == "lp":
+        found = clock("bare", lambda: explore(network, domain, engine, Limits(deadline=time.monotonic() + lp_seconds)))
+        result |= {"regions": len(found.leaf), "complete": found.complete}
+        return result
+    imports = memory()
+    proved = clock("certified", lambda: run(domain))
+    result |= {"regions": proved.regions, "edges": proved.adjacencies, "complete": True, "status": proved.status, "megabytes": memory() - imports}
+    clock("bare", lambda: explore(network, domain, engine))
+    clock("claims", lambda: explore(network, domain, engine, sink=lambda chunk: None))
+
+    def judged() -> Any:
+        judge = Judge(network, domain)
+        return judge.verdict(explore(network, domain, engine, sink=judge)).exploration
+
+    complex_ = Complex.of(network, domain, clock("judged", judged))
+    graph = clock("graph", lambda: build_graph(complex_))
+    clock("maps", lambda: pieces(complex_, graph, affine_functions(complex_)))
+    if domain.dimension <= 4:
+        clock("volumes", lambda: complex_.geometry)
+    clock("enumerated", lambda: run(domain, certified=False))
+    return result
 
 
-def main(names: list[str]) -> None:
-    titles = ("regions", "edges", "engine/s", "claims/s", "enumerated/s", "certified/s", "MB")
-    print(f"{'network':10}{'ball':>6} {'engine':11}" + "".join(f"{t:>14}" for t in titles))
-    for name in names or CASES:
-        network, domain = load(DATA / f"{name}.npz"), neighbourhood(name)
-        for engine, kind in ENGINES.items():
-            if engine == "vertex" and domain.dimension > VERTEX_DIMENSION:
+def memory() -> float:
+    """The most memory of this process so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def line(found: dict[str, Any], lp: float | None) -> str:
+    """A line of the table, in thousands of regions per second."""
+    regions = found["regions"]
+    rates = [f"{regions / found['seconds'][s] / 1000:12.1f}" if found["seconds"].get(s) else f"{'':12}" for s in STAGES]
+    ratio = f"{regions / found['seconds']['bare'] / lp:8.0f}" if lp else f"{'':8}"
+    count = f"{regions}" if found["complete"] else f">{regions}"
+    return f"{found['case']:17}{found['engine']:11}{count:>9}{found.get('edges', ''):>9}{''.join(rates)}{ratio}{found.get('megabytes', 0):8.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--lp-seconds", type=float, default=10.0)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = [n for n in options.names if n not in CASES]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(CASES)}")
+    if options.one:
+        print(json.dumps(measure(options.names[0], options.engine, options.lp_seconds)))
+        return
+    titles = "".join(f"{t:>12}" for t in STAGES)
+    print(f"thousands of regions per second\n{'case':17}{'engine':11}{'regions':>9}{'edges':>9}{titles}{'x lp':>8}{'MB':>8}")
+    results, lp = [], {}
+    for name in options.names or CASES:
+        for engine in ENGINES if options.engine is None else (options.engine,):
+            if engine == "vertex" and neighbourhood(name).dimension > 5:
                 continue
-            where = {"box": (domain.lower, domain.upper), "engine": engine, "measures": "counts", "keep": False}
-            small = [(m - h / 1000, m + h / 1000) for m, h in zip(domain.middle, domain.half, strict=True)]
-            certify(network, **where | {"box": tuple(zip(*small, strict=True))})
-            found, alone = seconds(lambda kind=kind, n=network, d=domain: kind(n, d).explore())
-            _, claims = seconds(lambda kind=kind, n=network, d=domain: kind(n, d, lambda chunk: None).explore())
-            _, floats = seconds(lambda n=network, w=where: certify(n, certified=False, **w))
-            run, proved = seconds(lambda n=network, w=where: certify(n, **w))
-            count = len(found.leaf)
-            assert run[0].status == "certified"
-            assert run[0].regions == count
-            speeds = "".join(f"{count / t:14.0f}" for t in (alone, claims, floats, proved))
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{name:10}{CASES[name] or 'box':>6} {engine:11}{count:14}{run[0].adjacencies:14}{speeds}{memory:14.0f}", flush=True)
+            command = [sys.executable, __file__, "--one", name, "--engine", engine, "--lp-seconds", str(options.lp_seconds)]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            if engine == "lp":
+                lp[name] = found["regions"] / found["seconds"]["bare"]
+            results.append(found)
+            print(line(found, lp.get(name)), flush=True)
+    if options.json:
+        Path(options.json).write_text(json.dumps({"benchmark": "polylc", "cases": results}, indent=1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
