@@ -47,7 +47,13 @@ def test_volumes_areas_and_points_equal_the_skeleton(n, seed, cuts):
     assert cell.volume == pytest.approx(geometry.volume[0], rel=1e-11)
     np.testing.assert_allclose(cell.area, geometry.area, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(cell.box_area, geometry.box_area[0], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(cell.point, geometry.point, rtol=1e-9, atol=1e-12)
+    metric = np.column_stack([rows[:, :-1] / half, rows[:, -1]])
+    for point in (cell.point, geometry.point):  # means of vertices, which differ where several coincide: inside the facet all the same
+        for e in np.flatnonzero(cell.area > 0):
+            values = metric[:, :-1] @ point[e] + metric[:, -1]
+            assert abs(values[e]) < 1e-8 * np.abs(metric[e]).sum()
+            assert (np.delete(values, e) > 0).all()
+            assert (np.abs(point[e]) < half).all()
 
 
 @given(st.integers(2, 4), st.integers(0, 10**6), st.integers(1, 7), st.integers(0, 3))
