@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from polylc.answer import Settings
+    from polylc.comparing import Comparison
+    from polylc.estimating import Estimates
     from polylc.network.form import Network
+    from polylc.report.result import Refusal
     from polylc.run import Run
 
 
@@ -77,8 +82,7 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    if not _compiled_before():
-        typer.echo("compiling kernels, once for this installation (half a minute)", err=True)
+    say_if_compiling()
     if jobs > 1 and count > 1:
         from polylc.pool import run_parallel
 
@@ -103,6 +107,12 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
                 bar.update(current, completed=share, description=f"{regions} regions, measuring")
 
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
+
+
+def say_if_compiling() -> None:
+    """One line if kernels will be compiled first."""
+    if not _compiled_before():
+        typer.echo("compiling kernels, once for this installation (half a minute)", err=True)
 
 
 def _compiled_before() -> bool:
@@ -137,14 +147,60 @@ def progress(screen: Console) -> Any:
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
 
 
+@contextmanager
+def counting(count: int) -> Iterator[Callable[[], None]]:
+    """A progress bar over neighbourhoods; yields what advances it."""
+    with progress(console(stderr=True)) as bar:
+        whole = bar.add_task(f"{count} neighbourhoods", total=count)
+        yield lambda: bar.advance(whole)
+
+
+def show_estimates(run: Estimates, quiet: bool) -> None:
+    """Print estimates."""
+    from rich.text import Text
+
+    from polylc.report import estimate_table
+    from polylc.report.table import network_line
+
+    _tell_refused(run.refused)
+    if not quiet:
+        screen = _wide_console()
+        screen.print(Text(network_line(run.network)))
+        estimate_table.show_estimates(screen, run.entries)
+
+
+def show_comparison(run: Comparison, quiet: bool) -> None:
+    """Print the truth beside estimates."""
+    from rich.text import Text
+
+    from polylc.report import estimate_table
+    from polylc.report.table import network_line
+
+    _tell_refused(run.refused)
+    if not quiet:
+        screen = _wide_console()
+        screen.print(Text(network_line(run.network)))
+        estimate_table.show_comparison(screen, run.summary(), run.entries)
+
+
+def _tell_refused(refused: Iterable[Refusal]) -> None:
+    for refusal in refused:
+        typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+
+
+def _wide_console() -> Console:
+    screen = console()
+    screen.width = max(screen.width, 130)  # a narrow terminal folds long rows; rich would cut the numbers
+    return screen
+
+
 def show(network: Network, run: Run, quiet: bool) -> None:
     """Print the result of a run."""
     from rich.text import Text
 
     from polylc.report.table import network_line, show_many, show_one
 
-    for refusal in run.refused:
-        typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+    _tell_refused(run.refused)
     if quiet:
         return
     screen = console()

@@ -117,7 +117,7 @@ def coarea_terms(study: Study, points: Tensor, noise: list[Tensor], sigma: float
     means, noisy = net.preactivations(points, noise)
     slopes = [net.slope(i, z) for i, z in enumerate(noisy)]
     good = good_neurons(net, slopes) if goodness == "unconditional" else None
-    total = torch.zeros(len(points), dtype=net.dtype, device=net.device)
+    total: Tensor = torch.zeros(len(points), dtype=net.dtype, device=net.device)
     for index, norms in enumerate(net.row_norms(slopes)):
         at = noisy[index] if own else means[index]
         terms = density_factor(sigma) * torch.exp(-0.5 * (at / sigma) ** 2) * norms
@@ -127,4 +127,3 @@ def coarea_terms(study: Study, points: Tensor, noise: list[Tensor], sigma: float
             terms = good_at_threshold(net, points, noisy, noise, index, terms)
         total = total + terms.sum(dim=1)
     return total
-

@@ -75,7 +75,7 @@ def hashed(packed: np.ndarray) -> np.ndarray:
 
 def add_to_registers(registers: np.ndarray, packed: np.ndarray) -> None:
     """Enter patterns into HyperLogLog registers (2^p of them), in place."""
-    digits = int(len(registers)).bit_length() - 1
+    digits = len(registers).bit_length() - 1
     codes = hashed(packed)
     place = (codes >> np.uint64(64 - digits)).astype(np.int64)
     rest = (codes << np.uint64(digits)) | np.uint64(1 << (digits - 1))  # a sentinel ends the run of zeros

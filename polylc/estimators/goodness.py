@@ -63,4 +63,5 @@ def _reached(net: TensorNetwork, affine: TensorAffine, reach: dict[int, Tensor])
     for source, weight in affine.terms:
         if source in reach:
             total = total + reach[source] @ (weight != 0).to(net.dtype).T
-    return (total > 0).to(net.dtype)
+    reached: Tensor = (total > 0).to(net.dtype)
+    return reached

@@ -48,7 +48,8 @@ def local_rank(study: Study) -> list[Estimate]:
         _, z = net.preactivations(points)
         slopes = [net.slope(i, v) for i, v in enumerate(z)]
         columns = [
-            (net.torch.linalg.svdvals(jacobian) > TOLERANCE).sum(dim=1).expand(size) for jacobian, _ in zip(net.jacobians(slopes), net.layers, strict=False)
+            (net.torch.linalg.svdvals(jacobian) > TOLERANCE).sum(dim=1).expand(size)
+            for jacobian, _ in zip(net.jacobians(slopes), net.layers, strict=False)
         ]
         counted.add(to_numpy(net.torch.stack(columns, dim=1)) if columns else np.zeros((size, 0)))
         bits = net.torch.cat([v > 0 for v in z], dim=1).cpu().numpy() if z else np.zeros((size, 0), dtype=bool)
@@ -56,9 +57,13 @@ def local_rank(study: Study) -> list[Estimate]:
     found = []
     for layer in range(len(net.layers)):
         where = f"local_rank.{layer + 1}"
-        found.append(counted.estimate("local_rank_atol", where, layer, bias="singular values above .01, not the rank", parameters={"atol": TOLERANCE}))
         found.append(
-            true.estimate("local_rank", where, layer, assumptions="independent samples (t-interval); ranks modulo a prime, too small with negligible chance")
+            counted.estimate("local_rank_atol", where, layer, bias="singular values above .01, not the rank", parameters={"atol": TOLERANCE})
+        )
+        found.append(
+            true.estimate(
+                "local_rank", where, layer, assumptions="independent samples (t-interval); ranks modulo a prime, too small with negligible chance"
+            )
         )
     return found
 

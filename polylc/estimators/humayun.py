@@ -19,7 +19,7 @@ def humayun(study: Study) -> list[Estimate]:
     """E6 and E6': neurons whose sign differs among the vertices x +- r v_j of a diamond; and that over 2 r m_{n,P}."""
     settings, stream, moments = study.settings, study.stream("humayun"), Moments()
     n = study.dimension
-    radius = settings.diamond or 0.01 * study.narrowest
+    radius = settings.diamond or 0.01 * math.sqrt(n) * study.narrowest
     directions = min(settings.directions, n)
     groups = max(2, -(-settings.samples // (GROUP * max(1, directions))))  # a sample costs 2 P forward passes
     size = study.net.lower.element_size() * (2 * directions * GROUP * (study.network.neurons + 2 * n) + 3 * n * directions)

@@ -68,7 +68,8 @@ def _estimates(method: str, moments: Moments, assumptions: str) -> list[Estimate
 
 def _columns(study: Study, entry: Tensor, direction: Tensor, length: Tensor) -> Tensor:
     found = crossings(study, entry, direction, length)
-    return study.net.torch.stack([found.activation, found.open, found.kink], dim=1)
+    columns: Tensor = study.net.torch.stack([found.activation, found.open, found.kink], dim=1)
+    return columns
 
 
 def line_count(study: Study) -> int:
@@ -79,7 +80,11 @@ def line_count(study: Study) -> int:
 def _bytes_per_line(study: Study) -> int:
     net = study.net
     intervals = study.network.neurons + 2  # a line crosses few of the neurons of a layer, but may cross deep ones often
-    return intervals * net.lower.element_size() * (4 * study.network.neurons + 3 * net.inputs + len(net.frame) * 3 * max(*net.widths, net.network.outputs, 1))
+    return (
+        intervals
+        * net.lower.element_size()
+        * (4 * study.network.neurons + 3 * net.inputs + len(net.frame) * 3 * max(*net.widths, net.network.outputs, 1))
+    )
 
 
 def crofton_constant(n: int) -> float:

@@ -24,20 +24,15 @@ def lipschitz(study: Study) -> list[Estimate]:
             values = gradient_norms(study, study.uniform(size, stream), rows)
             maxima[batch] = np.maximum(maxima[batch], values.max(axis=0))
     found = []
-    points = BATCHES * each
+    sampled_bias, clever_bias = "from below: small steep regions are missed", "may fall on either side of the truth; not a bound"
+    parameters: dict[str, float | int | str] = {"batches": BATCHES, "batch": each}
     for (name, norm), column in zip(columns, maxima.T, strict=True):
         target, largest = f"lipschitz.{name}.{norm}", float(column.max())
-        found.append(
-            Estimate("sampled_lipschitz", target, largest, None, largest, None, points, "from below: small steep regions are missed", "uniform points")
-        )
+        found.append(Estimate("sampled_lipschitz", target, largest, None, largest, None, BATCHES * each, sampled_bias, "uniform points"))
         if name != "jacobian":
             location, fit = weibull_location(column)
-            found.append(
-                Estimate(
-                    "clever", target, location, None, largest, None, BATCHES, "may fall on either side of the truth; not a bound",
-                    f"maxima of batches of {each} follow a reverse Weibull law (Kolmogorov-Smirnov p = {fit:.2g})", {"batches": BATCHES, "batch": each},
-                )
-            )  # fmt: skip
+            assumptions = f"maxima of batches of {each} follow a reverse Weibull law (Kolmogorov-Smirnov p = {fit:.2g})"
+            found.append(Estimate("clever", target, location, None, largest, None, BATCHES, clever_bias, assumptions, parameters))
     return found
 
 

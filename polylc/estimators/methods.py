@@ -17,6 +17,7 @@ from polylc.estimators.lipschitz import lipschitz
 from polylc.estimators.relaxation import lipsdp, region_bound
 from polylc.estimators.study import Study
 from polylc.estimators.tube import tube
+from polylc.geometry.neighbourhood import Neighbourhood
 
 Method = Callable[[Study], list[Estimate]]
 
@@ -34,8 +35,8 @@ METHODS: dict[str, Method] = {
     "jacobian_norm": jacobian_norm,
     "local_rank": local_rank,
     "lipschitz": lipschitz,
-    "lipsdp": lipsdp,
 }
+ON_REQUEST: dict[str, Method] = {"lipsdp": lipsdp}  # needs cvxpy, and a semidefinite program for each neighbourhood
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,56 @@ class Skipped:
     reason: str
 
 
-def choose(names: str | Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Names of methods: "all", or some of those `known`, separated by commas.
+@dataclass(frozen=True)
+class Estimated:
+    """The estimates for one neighbourhood.
+
+    Attributes
+    ----------
+    index : int
+        Position of the neighbourhood in the run (its data row).
+    domain : Neighbourhood
+    label : int or None
+        The class whose margins were the Lipschitz targets.
+    estimates : list of Estimate
+    skipped : list of Skipped
+    seconds : float
+    """
+
+    index: int
+    domain: Neighbourhood
+    label: int | None
+    estimates: list[Estimate]
+    skipped: list[Skipped]
+    seconds: float
+
+    def __getitem__(self, name: str) -> Estimate:
+        """The first estimate of a method, or "method/target" for a certain one."""
+        method, _, target = name.partition("/")
+        for estimate in self.estimates:
+            if estimate.method == method and target in ("", estimate.target):
+                return estimate
+        raise KeyError(name)
+
+
+def choose(names: str | Iterable[str], usual: Iterable[str], on_request: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of methods: "all" for the `usual` ones, names for others, separated by commas.
 
     Raises
     ------
     UsageError
         If a name is unknown.
     """
-    every = tuple(known)
-    wanted = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    if wanted == ["all"]:
-        return every
+    every = (*usual, *on_request)
+    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    wanted = [name for word in asked for name in (usual if word == "all" else (word,))]
     for name in wanted:
         if name not in every:
             raise UsageError(f"methods: {name!r} is unknown; choose all, or some of {', '.join(every)}")
     return tuple(name for name in every if name in wanted)
 
 
-def run_methods(study: Study, names: Iterable[str], methods: Mapping[str, Method] = METHODS) -> tuple[list[Estimate], list[Skipped]]:
+def run_methods(study: Study, names: Iterable[str], methods: Mapping[str, Method]) -> tuple[list[Estimate], list[Skipped]]:
     """Estimates of the named methods, in order, each timed; those that do not apply are in the second list."""
     found: list[Estimate] = []
     skipped: list[Skipped] = []

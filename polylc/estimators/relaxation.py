@@ -15,7 +15,7 @@ from polylc.estimators.study import Study
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Affine, Network
 
-LARGEST_PROGRAM = 160  # rows of the matrix inequality
+LARGEST_PROGRAM = 120  # rows of the matrix inequality
 
 
 def interval_bounds(network: Network, domain: Neighbourhood) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -111,7 +111,8 @@ class _Quadratic:
         size, many = len(net.frame), sum(int(o.sum()) for o in is_open)
         if size + many > LARGEST_PROGRAM:
             raise UsageError(
-                f"lipsdp: {size} input directions and {many} open neurons make a matrix of size {size + many}, more than {LARGEST_PROGRAM}; take a smaller radius"
+                f"lipsdp: {size} input directions and {many} open neurons make a matrix of size {size + many}, "
+                f"more than {LARGEST_PROGRAM}; take a smaller radius"
             )
         frame = net.frame.to("cpu").double().numpy()
         start = np.zeros((study.domain.inputs, size + many))

@@ -44,7 +44,7 @@ class Sampling:
     tube : float or None
         Half width of the tubes; None for a hundredth of the narrowest half width of the neighbourhood.
     diamond : float or None
-        Radius of the diamonds of Humayun et al.; None for the same.
+        Radius of the diamonds of Humayun et al.; None for the same times sqrt(n), as the width of a diamond shrinks with the dimension n.
     directions : int
         Directions of a diamond, at most (half its vertices); never more than the dimension.
     draws, planes : int
@@ -131,19 +131,22 @@ class Study:
         """Points uniform on the neighbourhood, by their free coordinates; shape (count, n)."""
         net = self.net
         share = net.torch.rand((count, net.inputs), generator=stream, device=net.device, dtype=net.dtype)
-        return net.lower + share * (net.upper - net.lower)
+        points: Tensor = net.lower + share * (net.upper - net.lower)
+        return points
 
     def normal(self, shape: tuple[int, ...], stream: torch.Generator) -> Tensor:
         """Standard normal numbers."""
         net = self.net
-        return net.torch.randn(shape, generator=stream, device=net.device, dtype=net.dtype)
+        numbers: Tensor = net.torch.randn(shape, generator=stream, device=net.device, dtype=net.dtype)
+        return numbers
 
-    def frames(self, groups: int, vectors: int, stream: torch.Generator) -> Tensor:
-        """Orthonormal vectors, Haar distributed; shape (groups, vectors, n)."""
+    def frames(self, groups: int, many: int, stream: torch.Generator) -> Tensor:
+        """Orthonormal vectors, Haar distributed; shape (groups, many, n)."""
         torch = self.net.torch
-        q, r = torch.linalg.qr(self.normal((groups, self.dimension, vectors), stream))
+        q, r = torch.linalg.qr(self.normal((groups, self.dimension, many), stream))
         sign = torch.sign(torch.diagonal(r, dim1=1, dim2=2))
-        return (q * sign[:, None, :]).transpose(1, 2)
+        vectors: Tensor = (q * sign[:, None, :]).transpose(1, 2)
+        return vectors
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

@@ -73,7 +73,9 @@ class TensorNetwork:
         self.slopes = [(self.tensor(layer.negative), self.tensor(layer.positive)) for layer in network.layers]
         self.widths = network.widths
         self.torch = torch
-        self._last_use = [max([i for i, a in enumerate(affines) if any(s == source for s, _ in a.terms)], default=0) for source in range(len(affines))]
+        self._last_use = [
+            max([i for i, a in enumerate(affines) if any(s == source for s, _ in a.terms)], default=0) for source in range(len(affines))
+        ]
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on this network's device, in its number type."""
@@ -111,7 +113,9 @@ class TensorNetwork:
         below, above = self.slopes[layer]
         return self.torch.where(z > 0, above, below)
 
-    def preactivations(self, points: Tensor, noise: Sequence[Tensor | None] | None = None, layers: int | None = None) -> tuple[list[Tensor], list[Tensor]]:
+    def preactivations(
+        self, points: Tensor, noise: Sequence[Tensor | None] | None = None, layers: int | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Pre-activations at points of shape (B, n), without and with each neuron's own noise.
 
         Parameters

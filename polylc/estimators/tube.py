@@ -26,7 +26,8 @@ def tube_terms(study: Study, points: Tensor, half_width: float) -> Tensor:
     net = study.net
     _, z = net.preactivations(points)
     slopes = [net.slope(i, v) for i, v in enumerate(z)]
-    total = net.torch.zeros(len(points), dtype=net.dtype, device=net.device)
+    total: Tensor = net.torch.zeros(len(points), dtype=net.dtype, device=net.device)
     for value, norms in zip(z, net.row_norms(slopes), strict=True):
         total = total + (value.abs() < half_width * norms).sum(dim=1)
-    return total / (2.0 * half_width)
+    share: Tensor = total / (2.0 * half_width)
+    return share
