@@ -74,6 +74,6 @@ def mean_width(n: int, directions: int) -> float:
 
     if n == 1:
         return 1.0
-    largest, _ = quad(lambda t: 1.0 - erf(t / math.sqrt(2.0)) ** directions, 0.0, 40.0, limit=200, points=[1.0, 3.0, 6.0])
+    largest, _ = quad(lambda t: 1.0 - erf(t / math.sqrt(2.0)) ** directions, 0.0, 40.0, limit=200, points=[1.0, 3.0, 6.0], epsabs=1e-13, epsrel=1e-12)
     length = math.sqrt(2.0) * math.exp(math.lgamma(0.5 * (n + 1)) - math.lgamma(0.5 * n))
     return float(largest / length)

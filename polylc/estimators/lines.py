@@ -173,7 +173,8 @@ def crossings(study: Study, entry: Tensor, direction: Tensor, length: Tensor) ->
     """
     torch, net = study.net.torch, study.net
     line, at = breakpoints(study, entry, direction, length)
-    inside = torch.nonzero(line[1:] == line[:-1]).reshape(-1)
+    shortest = 4096 * torch.finfo(net.dtype).eps * length[line[:-1]]  # what rounding makes of breakpoints that agree
+    inside = torch.nonzero((line[1:] == line[:-1]) & (at[1:] - at[:-1] > shortest)).reshape(-1)
     where, middle = line[inside], 0.5 * (at[inside] + at[inside + 1])
     _, z = net.preactivations(entry[where] + middle[:, None] * direction[where])
     same = where[1:] == where[:-1]
