@@ -167,7 +167,7 @@ def run_comparison(
 def compare_one(network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int) -> Compared:
     """The truth and the estimates for one neighbourhood."""
     result = answer(network, task, settings)
-    study = Study(network, task.domain, sampling, result.label)
+    study = Study(network, task.domain, sampling, result.label, task.index)
     noisy: list[Estimate] = []
     skipped: list[Skipped] = []
     draw_seconds = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +24,7 @@ def exact_draws(study: Study) -> list[Estimate]:
         If volumes are out of reach in this dimension.
     """
     settings, moments = study.settings, Moments()
-    rng = np.random.default_rng([settings.seed, zlib.crc32(b"exact_draws")])
+    rng = np.random.default_rng(study.entropy("exact_draws"))
     for _ in range(settings.draws):
         noisy = perturbed(study.network, settings.sigma, rng)
         result = answer(noisy, Task(0, study.domain, study.label), Settings(("local_complexity",), keep=False, certify=False))

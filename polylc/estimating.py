@@ -151,7 +151,7 @@ def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: S
     """Run the named methods on one neighbourhood."""
     begin = time.monotonic()
     label = class_at_centre(network, task)
-    study = Study(network, task.domain, sampling, label)
+    study = Study(network, task.domain, sampling, label, task.index)
     found, skipped = run_methods(study, names, EVERY)
     return Estimated(task.index, task.domain, label, found, skipped, time.monotonic() - begin)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +29,7 @@ def slices(study: Study) -> list[Estimate]:
     n = domain.dimension
     if n < 3:
         raise UsageError(f"slices: a plane in dimension {n} is no slice; the whole neighbourhood can be enumerated")
-    rng = np.random.default_rng([settings.seed, zlib.crc32(b"slices")])
+    rng = np.random.default_rng(study.entropy("slices"))
     for _ in range(settings.planes):
         offset = domain.half * rng.uniform(-1.0, 1.0, n)
         plane = np.linalg.qr(rng.standard_normal((n, 2)))[0]

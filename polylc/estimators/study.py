@@ -91,10 +91,12 @@ class Study:
     settings : Sampling
     label : int or None
         The class whose margins are the targets of Lipschitz estimates.
+    index : int
+        Position of the neighbourhood in the run; each has random numbers of its own.
     """
 
-    def __init__(self, network: Network, domain: Neighbourhood, settings: Sampling, label: int | None = None) -> None:
-        self.network, self.domain, self.settings, self.label = network, domain, settings, label
+    def __init__(self, network: Network, domain: Neighbourhood, settings: Sampling, label: int | None = None, index: int = 0) -> None:
+        self.network, self.domain, self.settings, self.label, self.index = network, domain, settings, label, index
 
     @cached_property
     def net(self) -> TensorNetwork:
@@ -112,13 +114,17 @@ class Study:
         return float(self.domain.half.min())
 
     def stream(self, method: str) -> torch.Generator:
-        """A random stream of its own for each method, so that estimates do not depend on which others are asked for."""
+        """A random stream for each method and neighbourhood, so that estimates do not depend on which others are asked for."""
         import torch
 
         generator = torch.Generator(device=self.net.device)
-        state = np.random.SeedSequence([self.settings.seed, zlib.crc32(method.encode())]).generate_state(2)
+        state = np.random.SeedSequence(self.entropy(method)).generate_state(2)
         generator.manual_seed(int(state[0]) << 31 | int(state[1]) >> 1)
         return generator
+
+    def entropy(self, method: str) -> list[int]:
+        """The seed of a method's random numbers here."""
+        return [self.settings.seed, zlib.crc32(method.encode()), self.index]
 
     def chunks(self, samples: int, bytes_each: int | None = None) -> Iterator[int]:
         """Sizes of chunks that sum to `samples` and each fit into memory."""

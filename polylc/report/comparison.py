@@ -16,7 +16,7 @@ from polylc.estimators.methods import Skipped
 from polylc.estimators.study import Sampling
 from polylc.exact.quantity import Kind, Quantity
 from polylc.network.form import Network
-from polylc.report.estimates import EstimateRow, Place, SkippedRow, estimate_row, network_info, place_of
+from polylc.report.estimates import EstimateRow, Place, SkippedRow, estimate_row, family, network_info, place_of
 from polylc.report.result import Refusal, Result
 from polylc.report.schema import NetworkInfo, Pair
 
@@ -146,16 +146,16 @@ class ComparedNeighbourhood(_Model):
 
 
 class SummaryRow(_Model):
-    """A method over all neighbourhoods where its target is known.
+    """A method over all numbers of a kind, those with a known truth if there are any; `target` puts all margins, or all outputs, together.
 
     `bias` is the mean of estimate minus truth, `relative_bias` that over the mean truth; `rms_standard_errors` the root mean square of
     errors in standard errors (1 for an unbiased estimator with honest errors); `coverage` the share of intervals that contain the truth;
-    `correlation` Pearson's over the neighbourhoods with the truth; `seconds` the mean cost of the computation, which methods of one family share.
+    `correlation` Pearson's with the truth; `seconds` the mean cost of the computation, which methods of one family share.
     """
 
     method: str
     target: str
-    neighbourhoods: int
+    numbers: int
     mean: float
     mean_truth: float | None
     bias: float | None
@@ -201,31 +201,32 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
 
 
 def summarise(entries: Sequence[Compared | Refusal]) -> list[SummaryRow]:
-    """Statistics by method and target, in the order in which they appear."""
+    """Statistics by method and family of targets, in the order in which they appear."""
     groups: dict[tuple[str, str], list[Pairing]] = {}
     for entry in entries:
         if isinstance(entry, Compared):
             for pairing in entry.pairings:
-                groups.setdefault((pairing.estimate.method, pairing.estimate.target), []).append(pairing)
+                groups.setdefault((pairing.estimate.method, family(pairing.estimate.target)), []).append(pairing)
     return [_summary(method, target, group) for (method, target), group in groups.items()]
 
 
 def _summary(method: str, target: str, group: list[Pairing]) -> SummaryRow:
     known = [(p, p.known) for p in group if p.known is not None]
+    shown = [p.estimate.value for p, _ in known] or [p.estimate.value for p in group]
     bias, mean_truth = _mean([p.error for p, _ in known]), _mean([v for _, v in known])
     squares = _mean([z**2 for p, _ in known if (z := p.in_standard_errors) is not None])
     covered = [c for p, _ in known if (c := p.covered) is not None]
     return SummaryRow(
         method=method,
         target=target,
-        neighbourhoods=len(group),
-        mean=math.fsum(p.estimate.value for p in group) / len(group),
+        numbers=len(shown),
+        mean=math.fsum(shown) / len(shown),
         mean_truth=mean_truth,
         bias=bias,
         relative_bias=bias / abs(mean_truth) if bias is not None and mean_truth else None,
         rms_standard_errors=None if squares is None else math.sqrt(squares),
         coverage=sum(covered) / len(covered) if covered else None,
-        correlation=correlation([p.estimate.value for p, _ in known], [v for _, v in known]),
+        correlation=correlation(shown, [v for _, v in known]) if known else None,
         seconds=math.fsum(p.estimate.seconds for p in group) / len(group),
     )
 

@@ -69,6 +69,8 @@ def _groups(entries: Sequence[Compared | Refusal]) -> dict[tuple[str, str], list
 
 
 def _ratios(axes: Any, groups: dict[tuple[str, str], list[tuple[Pairing, float]]]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     rng = np.random.default_rng(0)
     for place, pairs in enumerate(groups.values()):
         ratios = np.array([p.estimate.value / known for p, known in pairs])
@@ -84,6 +86,9 @@ def _ratios(axes: Any, groups: dict[tuple[str, str], list[tuple[Pairing, float]]
     axes.set_xlabel("estimate / truth (points: neighbourhoods, bars: medians)", fontsize=8)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.8), max(high, 1.25))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelsize=7)
     axes.grid(axis="x", lw=0.3, color="0.85", which="both")
     axes.set_axisbelow(True)
@@ -106,6 +111,7 @@ def _scatter(axes: Any, groups: dict[str, list[tuple[Pairing, float]]]) -> None:
         axes.errorbar(known, value, yerr=error, fmt=markers[place % len(markers)], label=method.replace("_", " "), **style)
         most = max(most, known.max(), value.max())
     axes.plot([0, most], [0, most], color="0.3", lw=0.8, zorder=0)
+    axes.set(xlim=(0, None), ylim=(0, None))
     axes.set_xlabel("local complexity, exact (with noise: exact draws)", fontsize=8)
     axes.set_ylabel("estimate, 95 % intervals", fontsize=8)
     axes.tick_params(labelsize=7)

@@ -37,10 +37,10 @@ def show_estimates(console: Console, entries: Sequence[Estimated | Refusal]) -> 
     else:
         for name in ("method", "estimates"):
             table.add_column(name)
-        for name in ("neighbourhoods", "mean", "s"):
+        for name in ("numbers", "mean", "s"):
             table.add_column(name, justify="right")
         for row in means(entries):
-            table.add_row(row.method, row.target, str(row.neighbourhoods), f"{row.mean:.6g}", f"{row.seconds:.2f}")
+            table.add_row(row.method, row.target, str(row.numbers), f"{row.mean:.6g}", f"{row.seconds:.2f}")
     console.print(table)
     reasons = dict.fromkeys((s.method, s.reason) for e in done for s in e.skipped)
     for method, reason in reasons:

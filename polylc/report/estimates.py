@@ -67,11 +67,11 @@ class EstimatedNeighbourhood(_Model):
 
 
 class MeanRow(_Model):
-    """The mean of an estimate over the neighbourhoods that have it."""
+    """The mean of an estimate over all numbers of its kind; `target` puts all margins, or all outputs, together."""
 
     method: str
     target: str
-    neighbourhoods: int
+    numbers: int
     mean: float
     seconds: float
 
@@ -148,18 +148,26 @@ def _neighbourhood(entry: Estimated | Refusal) -> EstimatedNeighbourhood:
     )
 
 
+def family(target: str) -> str:
+    """A target, with "margins" for every margin and "outputs" for every output: lipschitz.f3-f5.l2 is lipschitz.margins.l2."""
+    words = target.split(".")
+    if words[0] == "lipschitz" and words[1] != "jacobian":
+        words[1] = "margins" if "-" in words[1] else "outputs"
+    return ".".join(words)
+
+
 def means(entries: Sequence[Estimated | Refusal]) -> list[MeanRow]:
-    """Means over neighbourhoods, by method and target, in the order in which they appear."""
+    """Means by method and family of targets, in the order in which they appear."""
     groups: dict[tuple[str, str], list[Estimate]] = {}
     for entry in entries:
         if isinstance(entry, Estimated):
             for e in entry.estimates:
-                groups.setdefault((e.method, e.target), []).append(e)
+                groups.setdefault((e.method, family(e.target)), []).append(e)
     return [
         MeanRow(
             method=method,
             target=target,
-            neighbourhoods=len(group),
+            numbers=len(group),
             mean=sum(e.value for e in group) / len(group),
             seconds=round(sum(e.seconds for e in group), 6),
         )
