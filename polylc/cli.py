@@ -324,7 +324,7 @@ def estimate(
         terminal.show_estimates(run, quiet=json_file == "-")
         if json_file is not None:
             terminal.write(json_file, run.report().model_dump_json(indent=1))
-    raise typer.Exit(BAD_INPUT if run.refused else 0)
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0)
 
 
 @app.command()
@@ -383,12 +383,12 @@ def compare(
         terminal.show_comparison(run, quiet=json_file == "-")
         if json_file is not None:
             terminal.write(json_file, run.report().model_dump_json(indent=1))
-        if out is not None:
+        if out is not None and not (run.interrupted and not run.entries):
             try:
                 run.plot(out)
             except OSError as error:
                 raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
-    raise typer.Exit(BAD_INPUT if run.refused else 0 if run.complete else LIMIT)
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)
 
 
 # ---- shared by the commands --------------------------------------------------------------------------------------

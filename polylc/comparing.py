@@ -9,6 +9,7 @@ from typing import Any
 
 from polylc.answer import Settings, Task, answer
 from polylc.draws import exact_draws
+from polylc.engines.tree import Outcome
 from polylc.errors import PolylcError, UsageError
 from polylc.estimating import EVERY, parse_methods
 from polylc.estimators.estimate import Estimate
@@ -33,12 +34,15 @@ class Comparison(Sequence[Compared | Refusal]):
     sampling : Sampling
     entries : list of Compared or Refusal
     seconds : float
+    asked : int
+        Number of neighbourhoods asked for; more than there are entries if the user stopped the run.
     """
 
     network: Network
     sampling: Sampling
     entries: list[Compared | Refusal]
     seconds: float
+    asked: int
 
     def __getitem__(self, index: Any) -> Any:
         return self.entries[index]
@@ -48,6 +52,11 @@ class Comparison(Sequence[Compared | Refusal]):
 
     def __iter__(self) -> Iterator[Compared | Refusal]:
         return iter(self.entries)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the run; entries hold what was done until then."""
+        return len(self.entries) < self.asked
 
     @property
     def refused(self) -> list[Refusal]:
@@ -146,7 +155,7 @@ def run_comparison(
     draws: int,
     on_result: Callable[[Compared], None] | None = None,
 ) -> Comparison:
-    """Compare on every neighbourhood; what cannot be done becomes a refusal."""
+    """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
     begin = time.monotonic()
     entries: list[Compared | Refusal] = []
     for task in tasks:
@@ -158,15 +167,19 @@ def run_comparison(
         except PolylcError as error:
             entries.append(Refusal(task.index, str(error)))
             continue
+        except KeyboardInterrupt:
+            break
         entries.append(found)
         if on_result is not None:
             on_result(found)
-    return Comparison(network, sampling, entries, time.monotonic() - begin)
+    return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 
 def compare_one(network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int) -> Compared:
     """The truth and the estimates for one neighbourhood."""
     result = answer(network, task, settings)
+    if result.outcome == Outcome.INTERRUPTED.value:
+        raise KeyboardInterrupt
     study = Study(network, task.domain, sampling, result.label, task.index)
     noisy: list[Estimate] = []
     skipped: list[Skipped] = []

@@ -32,12 +32,15 @@ class Estimates(Sequence[Estimated | Refusal]):
     sampling : Sampling
     entries : list of Estimated or Refusal
     seconds : float
+    asked : int
+        Number of neighbourhoods asked for; more than there are entries if the user stopped the run.
     """
 
     network: Network
     sampling: Sampling
     entries: list[Estimated | Refusal]
     seconds: float
+    asked: int
 
     def __getitem__(self, index: Any) -> Any:
         return self.entries[index]
@@ -47,6 +50,11 @@ class Estimates(Sequence[Estimated | Refusal]):
 
     def __iter__(self) -> Iterator[Estimated | Refusal]:
         return iter(self.entries)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the run; entries hold what was done until then."""
+        return len(self.entries) < self.asked
 
     @property
     def refused(self) -> list[Refusal]:
@@ -129,7 +137,7 @@ def run_estimates(
     sampling: Sampling,
     on_result: Callable[[Estimated], None] | None = None,
 ) -> Estimates:
-    """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal."""
+    """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal. Ctrl-C ends the run with what was done."""
     begin = time.monotonic()
     entries: list[Estimated | Refusal] = []
     for task in tasks:
@@ -141,10 +149,12 @@ def run_estimates(
         except PolylcError as error:
             entries.append(Refusal(task.index, str(error)))
             continue
+        except KeyboardInterrupt:
+            break
         entries.append(found)
         if on_result is not None:
             on_result(found)
-    return Estimates(network, sampling, entries, time.monotonic() - begin)
+    return Estimates(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 
 def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: Sampling) -> Estimated:

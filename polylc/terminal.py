@@ -163,7 +163,8 @@ def show_estimates(run: Estimates, quiet: bool) -> None:
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    if not quiet:
+    _tell_missing(run)
+    if not quiet and run.entries:
         screen = _wide_console()
         screen.print(Text(network_line(run.network)))
         estimate_table.show_estimates(screen, run.entries)
@@ -177,7 +178,8 @@ def show_comparison(run: Comparison, quiet: bool) -> None:
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    if not quiet:
+    _tell_missing(run)
+    if not quiet and run.entries:
         screen = _wide_console()
         screen.print(Text(network_line(run.network)))
         estimate_table.show_comparison(screen, run.summary(), run.entries)
@@ -186,6 +188,11 @@ def show_comparison(run: Comparison, quiet: bool) -> None:
 def _tell_refused(refused: Iterable[Refusal]) -> None:
     for refusal in refused:
         typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+
+
+def _tell_missing(run: Estimates | Comparison) -> None:
+    if run.interrupted:
+        typer.echo(f"interrupted: {run.asked - len(run)} of {run.asked} neighbourhoods were not done", err=True)
 
 
 def _wide_console() -> Console:

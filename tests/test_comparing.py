@@ -16,8 +16,10 @@ import polylc
 from polylc.cli import app
 from polylc.draws import perturbed
 from polylc.errors import UsageError
+from polylc.estimating import EVERY
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import METHODS
+from polylc.estimators.tube import tube
 from polylc.exact.quantity import Kind, Quantity
 from polylc.network.form import Network, chain
 from polylc.report.comparison import Pairing, Truth, correlation
@@ -279,6 +281,20 @@ def test_mistakes_are_told_in_one_line(net, tmp_path, command, options, message)
     assert result.exit_code == 2
     assert message in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("polylc:")]) == 1
+
+
+@pytest.mark.parametrize("command", ["estimate", "compare"])
+def test_an_interrupt_keeps_what_was_done(command, net, points, monkeypatch):
+    def stop_at_the_third(study):
+        if study.index == 2:
+            raise KeyboardInterrupt
+        return tube(study)
+
+    monkeypatch.setitem(EVERY, "tube", stop_at_the_third)
+    result = run(command, net, "--data", points, "--radius", "0.2", "--methods", "tube", "--samples", 20, "--json", "-")
+    assert result.exit_code == 130
+    assert "interrupted: 2 of 4 neighbourhoods were not done" in result.stderr
+    assert [n["index"] for n in json.loads(result.stdout)["neighbourhoods"]] == [0, 1]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

@@ -29,6 +29,7 @@ from polylc.geometry import neighbourhood as shapes
 from polylc.measures import local_complexity as exact_measures
 from polylc.network.evaluate import pattern_at, preactivations
 from polylc.network.form import Affine, Layer, Network, chain
+from polylc.readers import load
 from polylc.slices import on_plane, plane_constant, slice_boundary
 
 
@@ -115,6 +116,17 @@ def test_single_precision_agrees_with_double():
         double.net.row_norms(double.net.slopes_at(points)), single.net.row_norms(single.net.slopes_at(points.to(torch.float32))), strict=True
     ):
         np.testing.assert_allclose(to_numpy(a), to_numpy(b), rtol=1e-4)
+
+
+def test_single_precision_counts_nearly_the_same_crossings(data):
+    network = load(data / "deep2d.npz")
+    double, single = (Study(network, shapes.box([-1, -1], [1, 1]), Sampling(dtype=d)) for d in ("float64", "float32"))
+    start, direction = uniform_lines(double, 50, double.stream("test"))
+    entry, length = chords(double, start, direction)
+    exact = crossings(double, entry, direction, length).activation
+    rounded = crossings(single, *(v.to(torch.float32) for v in (entry, direction, length))).activation
+    assert exact.sum() > 3000
+    assert (exact - rounded).abs().max() <= 0.02 * exact.max()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -348,6 +360,16 @@ def test_both_laws_of_lines_find_the_density_of_a_hyperplane(n):
     for estimate in (e for e in found if e.target == "local_complexity.activation"):
         assert abs(estimate.value - truth) <= 4 * estimate.standard_error + 1e-9
         assert estimate.standard_error < 0.05 * truth
+
+
+def test_small_balls_in_high_dimension_stay_in_range():
+    """The volume of this ball is 0 in doubles; only a coordinate hyperplane crosses it, with density 1 / side."""
+    network = chain([np.eye(1, 400), [[1.0]]], [[0.0], [0.0]])
+    study = Study(network, shapes.ball(np.zeros(400), "0.001"), Sampling(samples=80_000, directions=400))
+    found, _ = run_methods(study, ["lines", "boundary_lines", "tube"], METHODS)
+    for estimate in (e for e in found if e.target == "local_complexity.activation"):
+        assert abs(estimate.value - 500.0) < 4 * estimate.standard_error
+        assert estimate.standard_error < 100.0
 
 
 def test_boundary_directions_follow_the_cosine_law():

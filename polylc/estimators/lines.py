@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from polylc.estimators.coarea import ACTIVATION, OPEN
 from polylc.estimators.estimate import Estimate, Moments
 from polylc.estimators.goodness import good_neurons
@@ -51,11 +53,10 @@ def lines(study: Study) -> list[Estimate]:
 def boundary_lines(study: Study) -> list[Estimate]:
     """E7 with the invariant measure of lines: uniform boundary points, directions by the cosine law; crossings times H(dU) / 2|U|."""
     stream, moments = study.stream("boundary_lines"), Moments()
-    sides = 2.0 * study.domain.half
-    faces = 2.0 * math.exp(math.fsum(map(math.log, sides))) / sides  # areas of the pairs of opposite faces
-    factor = float((1.0 / sides).sum())  # H(dU) / 2|U|
+    faces = 0.5 / study.domain.half  # areas of the pairs of opposite faces, over 2|U|
+    factor = float(faces.sum())  # H(dU) / 2|U|
     for count in study.chunks(line_count(study), _bytes_per_line(study)):
-        start, direction = cosine_lines(study, count, faces / faces.sum(), stream)
+        start, direction = cosine_lines(study, count, faces / factor, stream)
         entry, length = chords(study, start, direction)
         moments.add(to_numpy(_columns(study, entry, direction, length) * factor))
     return _estimates("boundary_lines", moments, "independent lines of the invariant measure (t-interval)")
@@ -105,13 +106,13 @@ def uniform_lines(study: Study, count: int, stream: torch.Generator) -> tuple[Te
     return start, direction / study.net.torch.linalg.vector_norm(direction, dim=1, keepdim=True)
 
 
-def cosine_lines(study: Study, count: int, shares: object, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+def cosine_lines(study: Study, count: int, shares: np.ndarray, stream: torch.Generator) -> tuple[Tensor, Tensor]:
     """Uniform points of the boundary, and inward unit vectors u with density proportional to the cosine with the inward normal.
 
     A uniform point of the unit ball of the tangent space, lifted to the hemisphere above it, has the cosine law.
     """
     torch, n, net = study.net.torch, study.dimension, study.net
-    axis = torch.multinomial(net.tensor(shares), count, replacement=True, generator=stream)  # type: ignore[arg-type]
+    axis = torch.multinomial(net.tensor(shares), count, replacement=True, generator=stream)
     top = torch.rand(count, generator=stream, device=net.device, dtype=net.dtype) < 0.5
     every = torch.arange(count, device=net.device)
     start = study.uniform(count, stream)
@@ -173,7 +174,7 @@ def crossings(study: Study, entry: Tensor, direction: Tensor, length: Tensor) ->
     """
     torch, net = study.net.torch, study.net
     line, at = breakpoints(study, entry, direction, length)
-    shortest = 4096 * torch.finfo(net.dtype).eps * length[line[:-1]]  # what rounding makes of breakpoints that agree
+    shortest = 64 * torch.finfo(net.dtype).eps * length[line[:-1]]  # what rounding makes of breakpoints that agree
     inside = torch.nonzero((line[1:] == line[:-1]) & (at[1:] - at[:-1] > shortest)).reshape(-1)
     where, middle = line[inside], 0.5 * (at[inside] + at[inside + 1])
     _, z = net.preactivations(entry[where] + middle[:, None] * direction[where])
