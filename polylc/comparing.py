@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from polylc.answer import Settings, Task, answer
 from polylc.draws import exact_draws
 from polylc.engines.tree import Outcome
-from polylc.errors import PolylcError, UsageError
-from polylc.estimating import EVERY, parse_methods
+from polylc.errors import UsageError
+from polylc.estimating import EVERY, Entries, each_task, parse_methods
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import Skipped, run_methods
 from polylc.estimators.study import Sampling, Study
@@ -24,44 +23,8 @@ from polylc.run import make_tasks
 MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz")
 
 
-@dataclass(frozen=True)
-class Comparison(Sequence[Compared | Refusal]):
-    """Comparisons of one call, in the order of the neighbourhoods; refused rows are in their places.
-
-    Attributes
-    ----------
-    network : Network
-    sampling : Sampling
-    entries : list of Compared or Refusal
-    seconds : float
-    asked : int
-        Number of neighbourhoods asked for; more than there are entries if the user stopped the run.
-    """
-
-    network: Network
-    sampling: Sampling
-    entries: list[Compared | Refusal]
-    seconds: float
-    asked: int
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.entries[index]
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __iter__(self) -> Iterator[Compared | Refusal]:
-        return iter(self.entries)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the user stopped the run; entries hold what was done until then."""
-        return len(self.entries) < self.asked
-
-    @property
-    def refused(self) -> list[Refusal]:
-        """The refused rows."""
-        return [e for e in self.entries if isinstance(e, Refusal)]
+class Comparison(Entries[Compared]):
+    """Comparisons of one call: a sequence of `Compared` and `Refusal`."""
 
     @property
     def complete(self) -> bool:
@@ -157,21 +120,7 @@ def run_comparison(
 ) -> Comparison:
     """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
     begin = time.monotonic()
-    entries: list[Compared | Refusal] = []
-    for task in tasks:
-        if isinstance(task, Refusal):
-            entries.append(task)
-            continue
-        try:
-            found = compare_one(network, task, names, settings, sampling, draws)
-        except PolylcError as error:
-            entries.append(Refusal(task.index, str(error)))
-            continue
-        except KeyboardInterrupt:
-            break
-        entries.append(found)
-        if on_result is not None:
-            on_result(found)
+    entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
     return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 

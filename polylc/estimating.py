@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from polylc.answer import Task
 from polylc.draws import exact_draws
@@ -14,6 +14,8 @@ from polylc.estimators.methods import METHODS, ON_REQUEST, Estimated, Method, ch
 from polylc.estimators.study import Sampling, Study
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
+from polylc.report.comparison import Compared
+from polylc.report.estimates import EstimateReport, build_estimate_report
 from polylc.report.result import Refusal
 from polylc.run import make_tasks
 from polylc.slices import slices
@@ -22,15 +24,18 @@ EXTRA: dict[str, Method] = {**ON_REQUEST, "exact_draws": exact_draws, "slices": 
 EVERY: dict[str, Method] = {**METHODS, **EXTRA}
 
 
+Entry = TypeVar("Entry", Estimated, Compared)
+
+
 @dataclass(frozen=True)
-class Estimates(Sequence[Estimated | Refusal]):
-    """Estimates of one call, in the order of the neighbourhoods; refused rows are in their places.
+class Entries(Sequence[Entry | Refusal], Generic[Entry]):
+    """What one call says of each neighbourhood, in order; refused rows are in their places.
 
     Attributes
     ----------
     network : Network
     sampling : Sampling
-    entries : list of Estimated or Refusal
+    entries : list
     seconds : float
     asked : int
         Number of neighbourhoods asked for; more than there are entries if the user stopped the run.
@@ -38,7 +43,7 @@ class Estimates(Sequence[Estimated | Refusal]):
 
     network: Network
     sampling: Sampling
-    entries: list[Estimated | Refusal]
+    entries: list[Entry | Refusal]
     seconds: float
     asked: int
 
@@ -47,9 +52,6 @@ class Estimates(Sequence[Estimated | Refusal]):
 
     def __len__(self) -> int:
         return len(self.entries)
-
-    def __iter__(self) -> Iterator[Estimated | Refusal]:
-        return iter(self.entries)
 
     @property
     def interrupted(self) -> bool:
@@ -61,10 +63,12 @@ class Estimates(Sequence[Estimated | Refusal]):
         """The refused rows."""
         return [e for e in self.entries if isinstance(e, Refusal)]
 
-    def report(self) -> Any:
-        """The report as a pydantic model, schema `polylc.estimate/1`."""
-        from polylc.report.estimates import build_estimate_report
 
+class Estimates(Entries[Estimated]):
+    """Estimates of one call: a sequence of `Estimated` and `Refusal`."""
+
+    def report(self) -> EstimateReport:
+        """The report as a pydantic model, schema `polylc.estimate/1`."""
         return build_estimate_report(self.network, self.sampling, self.entries, self.seconds)
 
 
@@ -139,13 +143,19 @@ def run_estimates(
 ) -> Estimates:
     """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal. Ctrl-C ends the run with what was done."""
     begin = time.monotonic()
-    entries: list[Estimated | Refusal] = []
+    entries = each_task(tasks, lambda task: estimate_one(network, task, names, sampling), on_result)
+    return Estimates(network, sampling, entries, time.monotonic() - begin, len(tasks))
+
+
+def each_task(tasks: Sequence[Task | Refusal], work: Callable[[Task], Entry], on_result: Callable[[Entry], None] | None) -> list[Entry | Refusal]:
+    """`work` done on every task; what it refuses becomes a refusal, and Ctrl-C ends the list early."""
+    entries: list[Entry | Refusal] = []
     for task in tasks:
         if isinstance(task, Refusal):
             entries.append(task)
             continue
         try:
-            found = estimate_one(network, task, names, sampling)
+            found = work(task)
         except PolylcError as error:
             entries.append(Refusal(task.index, str(error)))
             continue
@@ -154,7 +164,7 @@ def run_estimates(
         entries.append(found)
         if on_result is not None:
             on_result(found)
-    return Estimates(network, sampling, entries, time.monotonic() - begin, len(tasks))
+    return entries
 
 
 def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: Sampling) -> Estimated:
