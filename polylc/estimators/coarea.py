@@ -124,6 +124,6 @@ def coarea_terms(study: Study, points: Tensor, noise: list[Tensor], sigma: float
         if good is not None:
             terms = terms * good[index]
         elif goodness == "threshold":
-            terms = good_at_threshold(net, points, noisy, noise, index, terms)
+            terms = good_at_threshold(net, points, noisy, noise, index, terms, study.settings.memory * 2**20)
         total = total + terms.sum(dim=1)
     return total

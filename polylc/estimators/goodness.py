@@ -29,28 +29,44 @@ def good_neurons(net: TensorNetwork, slopes: Sequence[Tensor]) -> list[Tensor]:
     return good
 
 
-def good_at_threshold(net: TensorNetwork, points: Tensor, noisy: Sequence[Tensor], noise: Sequence[Tensor], layer: int, terms: Tensor) -> Tensor:
+def good_at_threshold(
+    net: TensorNetwork, points: Tensor, noisy: Sequence[Tensor], noise: Sequence[Tensor], layer: int, terms: Tensor, memory: int = 2**28
+) -> Tensor:
     """`terms` (B, width) of a layer's neurons, set to zero where the neuron is not good with its own output held at zero.
 
-    Only terms that are not zero are looked at: for each the later layers are evaluated anew, without the neuron and with their own noise, and
-    the neurons that it reaches through active ones are followed to the output.
+    For each term the later layers are evaluated anew, without the neuron and with their own noise, and the neurons that it reaches through
+    active ones are followed to the output. Terms that rounding loses in the sum of their row are left as they are.
+
+    Parameters
+    ----------
+    noisy, noise : sequence of Tensor, shape (B, width)
+        Pre-activations with noise, and the noise, of all layers.
+    memory : int
+        Bytes for one chunk of terms, roughly.
     """
     torch = net.torch
     if layer == len(net.layers) - 1:  # nothing in between: any neuron that the output reads is good
         return terms * _reached(net, net.output, {layer + 1: torch.eye(terms.shape[1], dtype=net.dtype, device=net.device)}).any(dim=1)
-    where = torch.nonzero(terms, as_tuple=False)
+    lost = 1e-3 * torch.finfo(net.dtype).eps * terms.sum(dim=1, keepdim=True)
+    where = torch.nonzero(terms > lost, as_tuple=False)
     result = terms.clone()
-    step = max(1, 2**22 // max(net.widths))
-    known = [points, *(net.unit(i, z) for i, z in enumerate(noisy[: layer + 1]))]
+    later = [*net.layers[layer + 1 :], net.output]
+    read = {source for affine in later for source, _ in affine.terms}
+    known = {source: points if source == 0 else net.unit(source - 1, noisy[source - 1]) for source in read if source <= layer}
+    held = net.unit(layer, noisy[layer])
+    each = sum(v.shape[1] for v in known.values()) + 6 * sum(net.widths[layer:])
+    step = max(1, memory // (each * terms.element_size()))
     for begin in range(0, len(where), step):
         rows, neurons = where[begin : begin + step].T
         every = torch.arange(len(rows), device=net.device)
-        values = [v[rows] for v in known]
-        values[-1][every, neurons] = 0.0
-        reach = {layer + 1: torch.zeros_like(values[-1]).index_put_((every, neurons), torch.ones((), dtype=net.dtype, device=net.device))}
+        values = {source: v[rows] for source, v in known.items()}
+        values[layer + 1] = held[rows]
+        values[layer + 1][every, neurons] = 0.0
+        reach = {layer + 1: torch.zeros_like(values[layer + 1])}
+        reach[layer + 1][every, neurons] = 1.0
         for index in range(layer + 1, len(net.layers)):
-            z = net.apply(net.layers[index], values) + noise[index][rows]
-            values.append(net.unit(index, z))
+            z = net.apply(net.layers[index], values, len(rows)) + noise[index][rows]
+            values[index + 1] = net.unit(index, z)
             reach[index + 1] = _reached(net, net.layers[index], reach) * (net.slope(index, z) != 0)
         result[rows, neurons] *= _reached(net, net.output, reach).any(dim=1)
     return result

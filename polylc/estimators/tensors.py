@@ -5,7 +5,7 @@ Coordinates that the neighbourhood fixes are folded into the biases, so everythi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,9 +96,9 @@ class TensorNetwork:
         return TensorAffine(tuple(terms), self.tensor(bias), self.tensor(affine.bias), seed)
 
     # ---- values --------------------------------------------------------------------------------------------------
-    def apply(self, affine: TensorAffine, values: Sequence[Tensor]) -> Tensor:
-        """An affine map of earlier outputs, each of shape (B, width)."""
-        z = affine.bias.expand(len(values[0]), -1)
+    def apply(self, affine: TensorAffine, values: Sequence[Tensor] | Mapping[int, Tensor], count: int | None = None) -> Tensor:
+        """An affine map of earlier outputs, each of shape (B, width), by source; `count` is B where source 0 is not among them."""
+        z = affine.bias.expand(len(values[0]) if count is None else count, -1)
         for source, weight in affine.terms:
             z = self.torch.addmm(z, values[source], weight.T)
         return z
