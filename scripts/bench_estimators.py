@@ -96,11 +96,8 @@ def main() -> None:
     for name, vectorize in (("autograd, row by row", False), ("autograd, vectorised", True)):
         recipe(study, points[:1], [v[:1] for v in noise], vectorize)
         found, slow_wall, slow_cpu = timed(lambda v=vectorize: recipe(study, points, noise, v), options.device)
-        ratio = (
-            options.samples / wall / (options.baseline / slow_wall)
-            if options.device != "cpu"
-            else options.samples / cpu / (options.baseline / slow_cpu)
-        )
+        fast, slow = (cpu, slow_cpu) if options.device == "cpu" else (wall, slow_wall)
+        ratio = options.samples / fast / (options.baseline / slow)
         difference = float(((found - expected).abs() / expected).max())
         print(
             f"{name:24s} {options.baseline / slow_wall:10.2f} samples/s wall {options.baseline / slow_cpu:10.2f} samples/s CPU; "
