@@ -5,6 +5,7 @@ net = polylc.load("model.pt")
 run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
 polylc.check("proof.polylc")
+polylc.estimate(net, points, radius=0.1), polylc.compare(net, points, radius=0.1)
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "certify", "check", "load"]
+__all__ = ["__version__", "certify", "check", "compare", "estimate", "load"]
 
 if TYPE_CHECKING:
     from polylc.checking import check
+    from polylc.comparing import compare
+    from polylc.estimating import estimate
     from polylc.readers import load
     from polylc.run import certify
 
@@ -30,6 +33,14 @@ def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a
         from polylc.checking import check
 
         return check
+    if name == "compare":
+        from polylc.comparing import compare
+
+        return compare
+    if name == "estimate":
+        from polylc.estimating import estimate
+
+        return estimate
     if name == "load":
         from polylc.readers import load
 

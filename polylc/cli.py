@@ -69,6 +69,17 @@ LABEL_COLUMN = typer.Option(help="Column of the data that holds the label (negat
 SCALE = typer.Option(help="Factor for the data, exact: 1/255.", show_default=False)
 ARRAY = typer.Option(help="Name of the array in an .npz file.", show_default=False)
 INPUT_SHAPE = typer.Option(help="Shape of one input, C,H,W, where the model leaves it open.", show_default=False)
+METHODS = typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, slices.")
+SAMPLES = typer.Option(min=2, help="Sample points of each method.")
+SIGMA = typer.Option(help="Standard deviation of the bias noise.")
+SEED = typer.Option(min=0, help="The same seed gives the same numbers.")
+DEVICE = typer.Option(help="cpu, cuda or cuda:0.")
+DTYPE = typer.Option(help="float64 or float32.")
+MEMORY = typer.Option(min=1, help="MiB for one chunk of samples, roughly.")
+TUBE = typer.Option(help="Half width of the tubes (default: a hundredth of the smallest half width of the neighbourhood).", show_default=False)
+DIAMOND = typer.Option(help="Radius of the diamonds of humayun (default: the same, times sqrt(n)).", show_default=False)
+DIRECTIONS = typer.Option(min=1, help="Directions of a diamond, half its vertices.")
+PLANES = typer.Option(min=2, help="Planes of slices.")
 TRUST = typer.Option("--trust-pickle", help="Run whatever code a .pt file names. Only for files you made yourself.")
 
 
@@ -262,6 +273,122 @@ def plot(
             raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
         typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
     raise typer.Exit(_exit_code(run))
+
+
+@app.command()
+def estimate(
+    model: Annotated[str, MODEL],
+    data: Annotated[str | None, DATA] = None,
+    rows: Annotated[str | None, ROWS] = None,
+    center: Annotated[str | None, CENTER] = None,
+    box: Annotated[tuple[str, str] | None, BOX] = None,
+    radius: Annotated[str | None, RADIUS] = None,
+    clip: Annotated[tuple[str, str] | None, CLIP] = None,
+    labels: Annotated[str | None, LABELS] = None,
+    methods: Annotated[str, METHODS] = "all",
+    samples: Annotated[int, SAMPLES] = 4096,
+    sigma: Annotated[float, SIGMA] = 0.1,
+    seed: Annotated[int, SEED] = 0,
+    device: Annotated[str, DEVICE] = "cpu",
+    dtype: Annotated[str, DTYPE] = "float64",
+    memory: Annotated[int, MEMORY] = 256,
+    tube: Annotated[float | None, TUBE] = None,
+    diamond: Annotated[float | None, DIAMOND] = None,
+    directions: Annotated[int, DIRECTIONS] = 25,
+    planes: Annotated[int, PLANES] = 10,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws.")] = 20,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
+    label_column: Annotated[int | None, LABEL_COLUMN] = None,
+    scale: Annotated[str | None, SCALE] = None,
+    array: Annotated[str | None, ARRAY] = None,
+    input_shape: Annotated[str | None, INPUT_SHAPE] = None,
+    trust_pickle: Annotated[bool, TRUST] = False,
+) -> None:
+    """Estimate by sampling what certify computes exactly: local complexity, regions, total variation, ranks, Lipschitz constants.
+
+    Every estimate says how it errs; docs/estimators.md explains them.
+    """
+    with _errors_in_one_line():
+        terminal.writable(json_file, (".json", ""))
+        from polylc.estimating import parse_methods, run_estimates
+        from polylc.estimators.study import Sampling
+        from polylc.inputs import Where, make_tasks
+
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        names = parse_methods(methods)
+        sampling = Sampling(samples, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
+        network = _load(model, input_shape, trust_pickle)
+        tasks = make_tasks(network, where)
+        with terminal.counting(len(tasks)) as advance:
+            run = run_estimates(network, tasks, names, sampling, lambda _: advance())
+        terminal.show_estimates(run, quiet=json_file == "-")
+        if json_file is not None:
+            terminal.write(json_file, run.report().model_dump_json(indent=1))
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0)
+
+
+@app.command()
+def compare(
+    model: Annotated[str, MODEL],
+    data: Annotated[str | None, DATA] = None,
+    rows: Annotated[str | None, ROWS] = None,
+    center: Annotated[str | None, CENTER] = None,
+    box: Annotated[tuple[str, str] | None, BOX] = None,
+    radius: Annotated[str | None, RADIUS] = None,
+    clip: Annotated[tuple[str, str] | None, CLIP] = None,
+    labels: Annotated[str | None, LABELS] = None,
+    methods: Annotated[str, METHODS] = "all",
+    samples: Annotated[int, SAMPLES] = 4096,
+    sigma: Annotated[float, SIGMA] = 0.1,
+    seed: Annotated[int, SEED] = 0,
+    device: Annotated[str, DEVICE] = "cpu",
+    dtype: Annotated[str, DTYPE] = "float64",
+    memory: Annotated[int, MEMORY] = 256,
+    tube: Annotated[float | None, TUBE] = None,
+    diamond: Annotated[float | None, DIAMOND] = None,
+    directions: Annotated[int, DIRECTIONS] = 25,
+    planes: Annotated[int, PLANES] = 10,
+    draws: Annotated[int, typer.Option(min=0, help="Exact draws of the noise, the truth for estimates with noise; 0 for none.")] = 20,
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Truth in floating point only: faster, nothing is proved.")] = False,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration of each neighbourhood.", show_default=False)] = None,
+    max_regions: Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)] = None,
+    out: Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
+    label_column: Annotated[int | None, LABEL_COLUMN] = None,
+    scale: Annotated[str | None, SCALE] = None,
+    array: Annotated[str | None, ARRAY] = None,
+    input_shape: Annotated[str | None, INPUT_SHAPE] = None,
+    trust_pickle: Annotated[bool, TRUST] = False,
+) -> None:
+    """Hold estimates against the exact truth: bias, errors in standard errors, coverage, correlation over neighbourhoods, cost."""
+    with _errors_in_one_line():
+        terminal.writable(json_file, (".json", ""))
+        terminal.writable(out, (".png", ".pdf", ".svg"))
+        from polylc.answer import Settings
+        from polylc.comparing import MEASURES, run_comparison, sampling_with_draws
+        from polylc.estimating import parse_methods
+        from polylc.inputs import Where, make_tasks
+
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        names = parse_methods(methods)
+        options: dict[str, Any] = {"samples": samples, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
+        options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
+        sampling = sampling_with_draws(draws, options)
+        network = _load(model, input_shape, trust_pickle)
+        tasks = make_tasks(network, where)
+        settings = Settings(MEASURES, "auto", time_limit, max_regions, keep=False, certify=not no_certify)
+        terminal.say_if_compiling(tasks)
+        with terminal.counting(len(tasks)) as advance:
+            run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
+        terminal.show_comparison(run, quiet=json_file == "-")
+        if json_file is not None:
+            terminal.write(json_file, run.report().model_dump_json(indent=1))
+        if out is not None and not (run.interrupted and not run.entries):
+            try:
+                run.plot(out)
+            except OSError as error:
+                raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)
 
 
 # ---- shared by the commands --------------------------------------------------------------------------------------

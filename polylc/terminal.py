@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from polylc.answer import Settings
+    from polylc.comparing import Comparison
+    from polylc.estimating import Estimates
     from polylc.network.form import Network
+    from polylc.report.result import Refusal
     from polylc.run import Run
 
 
@@ -73,16 +78,11 @@ def write_graphs(path: str, run: Run) -> None:
 def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal."""
     from polylc.answer import Task
-    from polylc.enumerate import choose_engine
     from polylc.run import run_serial
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    if not all(
-        _compiled_before(engine, n)
-        for engine, n in {(choose_engine(settings.engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
-    ):
-        typer.echo("compiling kernels, once for this installation and engine (up to half a minute)", err=True)
+    say_if_compiling(tasks, settings.engine)
     if jobs > 1 and count > 1:
         from polylc.pool import run_parallel
 
@@ -107,6 +107,16 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
                 bar.update(current, completed=share, description=f"{regions} regions, measuring")
 
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
+
+
+def say_if_compiling(tasks: list[Any], engine: str = "auto") -> None:
+    """One line if kernels that the tasks need will be compiled first."""
+    from polylc.answer import Task
+    from polylc.enumerate import choose_engine
+
+    needed = {(choose_engine(engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
+    if not all(_compiled_before(name, dimension) for name, dimension in needed):
+        typer.echo("compiling kernels, once for this installation and engine (up to half a minute)", err=True)
 
 
 def _compiled_before(engine: str, dimension: int) -> bool:
@@ -150,14 +160,67 @@ def progress(screen: Console) -> Any:
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
 
 
+@contextmanager
+def counting(count: int) -> Iterator[Callable[[], None]]:
+    """A progress bar over neighbourhoods; yields what advances it."""
+    with progress(console(stderr=True)) as bar:
+        whole = bar.add_task(f"{count} neighbourhoods", total=count)
+        yield lambda: bar.advance(whole)
+
+
+def show_estimates(run: Estimates, quiet: bool) -> None:
+    """Print estimates."""
+    from rich.text import Text
+
+    from polylc.report import estimate_table
+    from polylc.report.table import network_line
+
+    _tell_refused(run.refused)
+    _tell_missing(run)
+    if not quiet and run.entries:
+        screen = _wide_console()
+        screen.print(Text(network_line(run.network)))
+        estimate_table.show_estimates(screen, run.entries)
+
+
+def show_comparison(run: Comparison, quiet: bool) -> None:
+    """Print the truth beside estimates."""
+    from rich.text import Text
+
+    from polylc.report import estimate_table
+    from polylc.report.table import network_line
+
+    _tell_refused(run.refused)
+    _tell_missing(run)
+    if not quiet and run.entries:
+        screen = _wide_console()
+        screen.print(Text(network_line(run.network)))
+        estimate_table.show_comparison(screen, run.summary(), run.entries)
+
+
+def _tell_refused(refused: Iterable[Refusal]) -> None:
+    for refusal in refused:
+        typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+
+
+def _tell_missing(run: Estimates | Comparison) -> None:
+    if run.interrupted:
+        typer.echo(f"interrupted: {run.asked - len(run)} of {run.asked} neighbourhoods were not done", err=True)
+
+
+def _wide_console() -> Console:
+    screen = console()
+    screen.width = max(screen.width, 130)  # a narrow terminal folds long rows; rich would cut the numbers
+    return screen
+
+
 def show(network: Network, run: Run, quiet: bool) -> None:
     """Print the result of a run."""
     from rich.text import Text
 
     from polylc.report.table import network_line, show_many, show_one
 
-    for refusal in run.refused:
-        typer.echo(f"polylc: row {refusal.index} refused: {refusal.reason}", err=True)
+    _tell_refused(run.refused)
     if quiet:
         return
     screen = console()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from polylc.cli import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md", "examples/README.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/estimators.md", "examples/README.md"]
 
 
 def commands() -> list[str]:
@@ -22,7 +22,7 @@ def commands() -> list[str]:
     for page in PAGES:
         for line in (ROOT / page).read_text().splitlines():
             command = line.strip().removeprefix("$ ")
-            if re.match(r"polylc (certify|plot|info) examples/|polylc check ", command):
+            if re.match(r"polylc (certify|plot|info|estimate|compare) examples/|polylc check ", command):
                 found.append(command)
     return list(dict.fromkeys(found))
 
@@ -52,7 +52,7 @@ def test_there_are_commands_on_every_page():
     assert len(commands()) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/estimators.md"])
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
@@ -65,8 +65,11 @@ def test_the_example_program_runs():
     assert re.search(r"\d+ activation regions", done.stdout)
 
 
+ESTIMATORS = ["polylc.estimating", "polylc.estimators.humayun", "polylc.estimators.lines", "polylc.slices"]
+
+
 @pytest.mark.parametrize(
-    "module", ["polylc.exact.linear", "polylc.exact.numbers", "polylc.geometry.exact_cell", "polylc.network.patterns", "polylc.run"]
+    "module", ["polylc.exact.linear", "polylc.exact.numbers", "polylc.geometry.exact_cell", "polylc.network.patterns", "polylc.run", *ESTIMATORS]
 )
 def test_docstring_examples(module):
     import doctest

@@ -18,6 +18,7 @@ FLOORS = {  # higher floors may import lower ones
     "readers": 3,
     "geometry": 3,
     "engines": 4,
+    "estimators": 4,
     "complex": 5,
     "judge": 5,
     "measures": 6,
@@ -30,10 +31,14 @@ FLOORS = {  # higher floors may import lower ones
     "pool": 11,
     "inputs": 11,
     "checking": 11,
-    "terminal": 12,
-    "cli": 13,
-    "__main__": 14,
-    "__init__": 14,
+    "draws": 11,
+    "slices": 11,
+    "estimating": 12,
+    "comparing": 13,
+    "terminal": 14,
+    "cli": 15,
+    "__main__": 16,
+    "__init__": 16,
 }
 
 
