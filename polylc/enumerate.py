@@ -62,12 +62,12 @@ def enumerate_regions(
     UsageError
         If the engine is unknown, or does not reach the dimension of the neighbourhood.
     """
-    found = _engine(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
+    found = engine_class(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
     return Complex.of(network, domain, found), found
 
 
-def _engine(name: str) -> type[Engine]:
-    """The engine's class, imported only now."""
+def engine_class(name: str) -> type[Engine]:
+    """The engine that `choose_engine` has chosen, imported only now."""
     if name == "vertex":
         from polylc.engines.vertex import VertexEngine
 

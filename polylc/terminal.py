@@ -79,12 +79,6 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     screen = console(stderr=True)
     if not _compiled_before():
         typer.echo("compiling kernels, once for this installation (half a minute)", err=True)
-    if jobs > 1 and count > 1:
-        from polylc.pool import run_parallel
-
-        with progress(screen) as bar:
-            whole = bar.add_task(f"{count} neighbourhoods", total=count)
-            return run_parallel(network, tasks, settings, min(jobs, count), lambda _: bar.advance(whole))
     with progress(screen) as bar:
         whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("regions", total=1.0)
@@ -102,6 +96,10 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
             if share >= 1.0:
                 bar.update(current, completed=share, description=f"{regions} regions, measuring")
 
+        if jobs > 1:
+            from polylc.pool import run_parallel
+
+            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, lambda _: bar.advance(whole))
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
 
 
