@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import time
@@ -19,7 +20,8 @@ from polylc.report.result import Refusal, Result
 from polylc.run import Run, answer_or_refuse, stopped
 
 PATIENCE = 2.0  # seconds of work before processes are started; a process takes about as long to start
-LARGE = 0.5  # seconds of work from which on a neighbourhood is shared, once processes are there
+WORTH = 5.0  # seconds of work left for which they are started
+LARGE = 1.0  # seconds of work left from which on a neighbourhood is shared, once processes are there
 
 _stop: list[Event] = []  # of a worker process
 
@@ -29,13 +31,21 @@ def _start(stop: Event) -> None:
     _stop.append(stop)
 
 
+def _warm(_: Callable[[], bool] | None) -> None:
+    """Load what the work needs."""
+    from polylc.complex import kernels
+    from polylc.engines import dictionary, vertex
+
+    del kernels, dictionary, vertex
+
+
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in a worker process."""
     return function(*arguments, _stop[0].is_set)
 
 
 class ProcessCrew:
-    """Processes that are started when they are needed first, or an executor that is there.
+    """Processes that are started when they are worth it, or an executor that is there.
 
     Parameters
     ----------
@@ -49,6 +59,7 @@ class ProcessCrew:
         self._jobs, self._executor, self._begin = jobs, executor, time.monotonic()
         self._pool: ProcessPoolExecutor | None = None
         self._event: Event | None = None
+        self._warming: list[Future[Any]] = []
 
     def __enter__(self) -> ProcessCrew:
         return self
@@ -57,15 +68,20 @@ class ProcessCrew:
         if self._pool is not None:
             if kind is not None:
                 self.stop()
-            self._pool.shutdown(cancel_futures=kind is not None)
+            self._pool.shutdown(cancel_futures=True)
 
     def ready(self) -> bool:
         """Whether the work has lasted long enough for processes to be worth their start."""
         return self._pool is not None or time.monotonic() - self._begin > PATIENCE
 
-    def wanted(self, since: float) -> bool:
-        """Whether an exploration that has lasted since then should be shared."""
-        return self.ready() and time.monotonic() - since > LARGE
+    def wanted(self, lasted: float, done: float) -> bool:
+        """Whether an exploration should be shared; while processes are being started, it goes on alone."""
+        left = lasted * (1.0 - done) / done if done > 0.0 else math.inf
+        if self._executor is None and self._pool is None and self.ready() and left > WORTH:
+            self._warming = [self.submit(_warm) for _ in range(self._jobs)]
+        if self._executor is None and self._pool is None:
+            return False
+        return self.ready() and left > LARGE and lasted > LARGE and all(future.done() for future in self._warming)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have function(*arguments, stop) called somewhere."""

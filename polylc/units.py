@@ -29,8 +29,8 @@ from polylc.network.form import Network
 class Crew(Protocol):
     """Who does the work."""
 
-    def wanted(self, since: float) -> bool:
-        """Whether an exploration that has lasted since that time (time.monotonic) should be shared."""
+    def wanted(self, lasted: float, done: float) -> bool:
+        """Whether an exploration should be shared that has lasted so many seconds and done so much, from 0 to 1."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have function(*arguments, stop) called; `stop` tells the function whether to stop, or is None."""
@@ -103,7 +103,8 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     if judge is None:
         return Found(found, None)
     take_nodes(judge, found)
-    return Found(Exploration(*(c[:0] for c in _columns(found)), found.outcome, found.stats), confirmed(judge))
+    none = {name: getattr(found, name)[:0] for name in ("parent", "neuron", "side", "bits", "unit", "leaf")}
+    return Found(replace(found, **none), confirmed(judge))
 
 
 def explore_together(
@@ -125,15 +126,24 @@ def explore_together(
         Confirms what is found. Of the exploration that is returned it then needs only the outcome and the counters.
     """
     name, begin = choose_engine(engine, domain), time.monotonic()
-    share = None if limits.regions is not None else functools.partial(crew.wanted, begin)
-    top = engine_class(name)(network, domain, judge).explore(replace(limits, share=share), progress)
+    done = 0.0
+
+    def note(regions: int, share: float) -> None:
+        nonlocal done
+        done = share
+        if progress is not None:
+            progress(regions, share)
+
+    share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
+    top = engine_class(name)(network, domain, judge).explore(replace(limits, share=share), note)
     if not top.left:
         return top
     if judge is not None:
         take_nodes(judge, top)
     job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None)
     units = cut(top)
-    outcome, parts = top.outcome, {}
+    outcome = top.outcome
+    parts: dict[int, Found] = {}
     if top.complete:
         outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
     stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
@@ -260,10 +270,6 @@ def _sum(counters: Iterable[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def _columns(found: Exploration) -> tuple[np.ndarray, ...]:
-    return found.parent, found.neuron, found.side, found.bits, found.unit, found.leaf
-
-
 def _joined(top: Exploration, parts: list[tuple[Unit, Exploration]]) -> Exploration:
     """One exploration of the top and the units, regions in the order of one search."""
     nodes = [(top.parent, top.neuron, top.side)]
@@ -277,5 +283,6 @@ def _joined(top: Exploration, parts: list[tuple[Unit, Exploration]]) -> Explorat
         regions.append((part.bits, part.unit, place[part.leaf]))
         count += len(part.parent[shared:])
     regions.append((top.bits[done:], top.unit[done:], top.leaf[done:]))
-    columns = (np.concatenate(c) for several in (nodes, regions) for c in zip(*several, strict=True))
-    return Exploration(*columns, top.outcome)
+    parent, neuron, side = (np.concatenate(column) for column in zip(*nodes, strict=True))
+    bits, points, leaf = (np.concatenate(column) for column in zip(*regions, strict=True))
+    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome)

@@ -340,7 +340,8 @@ class LpEngine:
         centre = float(a @ cell.inner + c)
         others = cell.open[cell.open != neuron]
         children = []
-        depth, sides = len(cell.path), ((0, -1), (1, 1))
+        depth = len(cell.path)
+        sides: tuple[tuple[int, int], ...] = ((0, -1), (1, 1))
         if depth < len(self._prefix):
             if index != self._prefix[depth][0]:
                 raise ReplayError(f"the search splits by neuron {index}, not {self._prefix[depth][0]}")
