@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
@@ -23,7 +24,11 @@ from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
 from polylc.judge.judge import Judge
+from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
+
+
+_last = threading.local()  # the job that this thread has worked on last
 
 
 class Crew(Protocol):
@@ -58,6 +63,11 @@ class Job:
     engine: str
     judged: bool
     keep: bool
+
+    @functools.cached_property
+    def forms(self) -> ExactForms:
+        """Forms in integers, which take longer to prepare than a small unit to explore."""
+        return ExactForms(self.network, self.domain.lower, self.domain.upper)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
         If the cell is not found.
     """
     judge = Judge(job.network, job.domain, job.keep) if job.judged else None
+    if judge is not None:
+        judge.forms = job.forms
     found = engine_class(job.engine)(job.network, job.domain, judge, prefix).explore(limits, progress)
     if judge is None:
         return Found(found, None)
@@ -249,13 +261,9 @@ def _result(future: Future[Found]) -> Found | None:
 def _explore(packed: bytes, prefix: Prefix, late: float | None, stop: Callable[[], bool] | None = None) -> Found:
     """What an executor calls."""
     deadline = None if late is None else time.monotonic() + late - time.time()
-    return explore_unit(_job(packed), prefix, Limits(deadline=deadline, stop=stop))
-
-
-@functools.lru_cache(maxsize=2)
-def _job(packed: bytes) -> Job:
-    job: Job = pickle.loads(packed)
-    return job
+    if getattr(_last, "packed", None) != packed:
+        _last.packed, _last.job = packed, pickle.loads(packed)
+    return explore_unit(_last.job, prefix, Limits(deadline=deadline, stop=stop))
 
 
 def _count(found: Found) -> int:
