@@ -27,7 +27,6 @@ from polylc.judge.judge import Judge
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 
-
 _last = threading.local()  # the job that this thread has worked on last
 
 
@@ -108,9 +107,7 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     ReplayError
         If the cell is not found.
     """
-    judge = Judge(job.network, job.domain, job.keep) if job.judged else None
-    if judge is not None:
-        judge.forms = job.forms
+    judge = Judge(job.network, job.domain, job.keep, job.forms) if job.judged else None
     found = engine_class(job.engine)(job.network, job.domain, judge, prefix).explore(limits, progress)
     if judge is None:
         return Found(found, None)
