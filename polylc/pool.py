@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from types import TracebackType
@@ -81,10 +81,11 @@ class ProcessCrew:
             self._warming = [self.submit(_warm) for _ in range(self._jobs)]
         if self._executor is None and self._pool is None:
             return False
-        return self.ready() and left > LARGE and lasted > LARGE and all(future.done() for future in self._warming)
+        there = all(future.done() and future.exception() is None for future in self._warming)
+        return there and self.ready() and left > LARGE and lasted > LARGE
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Have function(*arguments, stop) called somewhere."""
+        """Have function(*arguments, stop) called somewhere; if the processes have died, the future says so."""
         if self._executor is not None:
             return self._executor.submit(function, *arguments, None)
         if self._pool is None:
@@ -94,6 +95,10 @@ class ProcessCrew:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process begun here inherits it: Ctrl-C is for the parent
         try:
             return self._pool.submit(_call, function, *arguments)
+        except BrokenExecutor as error:
+            broken: Future[Any] = Future()
+            broken.set_exception(error)
+            return broken
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -166,7 +171,11 @@ def _spread(
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 place = waiting.pop(future)
-                found = future.result()
+                try:
+                    found = future.result()
+                except BrokenExecutor:  # a process has died
+                    found = None if interrupted else answer_or_refuse(network, tasks[place], settings)
+                    interrupted = interrupted or stopped(found)
                 if isinstance(found, Result):
                     found = replace(found, network=network)
                     if on_result is not None:

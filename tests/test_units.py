@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, sliver_nets, small_nets, zero_bias_net
 
 from polylc import checker, pool
+from polylc.answer import Settings, answer
 from polylc.engines.tree import Exploration, Limits, Outcome, check_contract
 from polylc.enumerate import engine_class
 from polylc.errors import ReplayError
@@ -21,8 +21,8 @@ from polylc.geometry.neighbourhood import Neighbourhood, box
 from polylc.judge.judge import Judge, Verdict
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
-from polylc.run import certify
-from polylc.units import explore_together, explore_unit
+from polylc.run import Run, certify, make_tasks
+from polylc.units import Job, explore_together, explore_unit
 
 ENGINES = ["vertex", "dictionary", "lp"]
 
@@ -195,15 +195,19 @@ def test_reports_and_proofs_are_the_same(engine, network, tmp_path, monkeypatch)
 
 
 def test_other_processes_find_the_same(monkeypatch):
-    monkeypatch.setattr(pool, "PATIENCE", -1.0)
-    monkeypatch.setattr(pool, "LARGE", -1.0)
+    for limit in ("PATIENCE", "WORTH", "LARGE"):
+        monkeypatch.setattr(pool, limit, -1.0)
     network = random_net([2, 24, 16, 2], 0)
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+    (task,) = make_tasks(network, [0.0, 0.0], 1, None, None, None)
+    with pool.ProcessCrew(2) as crew:
+        while not crew.wanted(1.0, 0.5):  # they start
+            time.sleep(0.05)
         for engine in ENGINES:
-            one, two = (certify(network, [0.0, 0.0], radius=1, engine=engine, executor=e) for e in (None, executor))
-            assert two[0].stats["units"] > 8
-            assert reported(one) == reported(two)
-            assert_same_columns(one[0].complex, two[0].complex)
+            settings = Settings(engine=engine)
+            one, two = answer(network, task, settings), answer(network, task, settings, crew=crew)
+            assert two.stats["units"] > 8
+            assert reported(Run(network, [one], 0.0)) == reported(Run(network, [two], 0.0))
+            assert_same_columns(one.complex, two.complex)
 
 
 def assert_same_columns(one, two) -> None:
@@ -274,12 +278,29 @@ def test_units_that_fail_elsewhere_are_done_here(engine, error):
     assert crew.calls > 3
 
 
+def test_dead_processes_cost_nothing_but_time(monkeypatch):
+    class Dead:
+        def __init__(self, *_, **__):
+            pass
+
+        def submit(self, *_):
+            raise BrokenExecutor("dead")
+
+        def shutdown(self, **_):
+            pass
+
+    for limit in ("PATIENCE", "WORTH", "LARGE"):
+        monkeypatch.setattr(pool, limit, -1.0)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Dead)
+    for points in ([[0.0, 0.0, 0.0]], np.eye(3)):  # shared in units, and spread
+        runs = [certify(NETWORK, points, radius=1, jobs=jobs) for jobs in (1, 2)]
+        assert reported(runs[0]) == reported(runs[1])
+
+
 def test_a_unit_reports_how_it_ended(engine):
     """A limit inside a unit makes the whole partial."""
     whole = alone(engine, NETWORK)
     prefix = ((int(whole.neuron[1]), int(whole.side[1])),)
-    from polylc.units import Job
-
     job = Job(NETWORK, unit_box(NETWORK), engine, True, False)
     assert explore_unit(job, prefix, Limits(stop=lambda: True)).exploration.outcome is Outcome.INTERRUPTED
     assert explore_unit(job, prefix).exploration.complete
