@@ -20,6 +20,7 @@ from polylc.measuring import MEASURES, Measured, measure
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.result import Answers, Result
+from polylc.units import Crew, explore_together
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -69,8 +70,9 @@ def answer(
     settings: Settings,
     stop: Callable[[], bool] | None = None,
     on_regions: RegionProgress | None = None,
+    crew: Crew | None = None,
 ) -> Result:
-    """Enumerate one neighbourhood, have it judged, and measure it."""
+    """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work."""
     begin = time.monotonic()
     notes = {"domain": "; ".join(task.domain.log)} if task.domain.log else {}
     deadline = None if settings.time_limit is None else begin + settings.time_limit
@@ -78,7 +80,10 @@ def answer(
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     label = _label(network, task, notes)
     judge = Judge(network, task.domain, keep=settings.blocks is not None) if settings.certify else None
-    found = explore(network, task.domain, settings.engine, limits, progress, judge)
+    if crew is None:
+        found = explore(network, task.domain, settings.engine, limits, progress, judge)
+    else:
+        found = explore_together(network, task.domain, settings.engine, limits, progress, judge, crew)
     verdict = None if judge is None else judge.verdict(found, functools.partial(_go_on, limits))
     if verdict is not None:
         found = verdict.exploration

@@ -118,7 +118,12 @@ def certify(
     label_column: Annotated[int | None, LABEL_COLUMN] = None,
     scale: Annotated[str | None, SCALE] = None,
     array: Annotated[str | None, ARRAY] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes to spread the neighbourhoods over.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
+        ),
+    ] = 1,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration of each neighbourhood.", show_default=False)] = None,
     max_regions: Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)] = None,
     input_shape: Annotated[str | None, INPUT_SHAPE] = None,

@@ -77,11 +77,11 @@ def explore(
     sink: ChunkSink | None = None,
 ) -> Exploration:
     """The decision tree of `network` on `domain`, or what was explored before a limit; as `enumerate_regions`."""
-    return _engine(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
+    return engine_class(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
 
 
-def _engine(name: str) -> type[Engine]:
-    """The engine's class, imported only now."""
+def engine_class(name: str) -> type[Engine]:
+    """The engine that `choose_engine` has chosen, imported only now."""
     if name == "vertex":
         from polylc.engines.vertex import VertexEngine
 

@@ -11,6 +11,7 @@
       CertificateError      a proof file could not be written
       ProofRefused          a claim of a proof file is false or not proved
       ProofUnreadable       a file is not a proof file
+      ReplayError           a cell that was left to another process is not found there
       JudgeError            an engine broke its contract in a way that cannot be mended
 
 The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
@@ -49,6 +50,10 @@ class NeighbourhoodError(PolylcError):
 
 class SolverError(PolylcError):
     """A numerical solver ended without an answer that can be used."""
+
+
+class ReplayError(PolylcError):
+    """A search did not come to the cell it was sent to; floating point differs between the machines that share the work."""
 
 
 class JudgeError(PolylcError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +24,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.measuring import MEASURES
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
+from polylc.units import Crew
 
 
 class Run(Sequence[Result | Refusal]):
@@ -118,6 +120,7 @@ def certify(
     measures: str | Iterable[str] = "all",
     engine: str = "auto",
     jobs: int = 1,
+    executor: Executor | None = None,
     time_limit: float | None = None,
     max_regions: int | None = None,
     keep: bool = True,
@@ -146,7 +149,11 @@ def certify(
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int
-        Processes to spread the neighbourhoods over.
+        Processes to spread the work over: many neighbourhoods whole, few large ones in units (docs/architecture.md). The results
+        do not depend on it. Processes are started once the work has lasted two seconds.
+    executor : concurrent.futures.Executor, optional
+        Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
+        workers have to see the folder of that file.
     time_limit, max_regions : optional
         Limits on the enumeration of each neighbourhood; a result that meets one has status "partial".
     keep : bool
@@ -186,18 +193,18 @@ def certify(
     settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified)
     tasks = make_tasks(network, points, radius, box, clip, labels)
     if proof is None:
-        return _spread(network, tasks, settings, jobs)
+        return _spread(network, tasks, settings, jobs, executor)
     with proof_blocks(Path(proof)) as blocks:
-        run = _spread(network, tasks, replace(settings, blocks=blocks), jobs)
+        run = _spread(network, tasks, replace(settings, blocks=blocks), jobs, executor)
         write_proof(Path(proof), run)
     return run
 
 
-def _spread(network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int) -> Run:
-    if jobs > 1:
+def _spread(network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None) -> Run:
+    if jobs > 1 or executor is not None:
         from polylc.pool import run_parallel
 
-        return run_parallel(network, tasks, settings, jobs)
+        return run_parallel(network, tasks, settings, jobs, executor)
     return run_serial(network, tasks, settings)
 
 
@@ -293,24 +300,38 @@ def run_serial(
     results: list[Result | Refusal] = []
     interrupted = False
     for task in tasks:
-        if isinstance(task, Refusal):
-            results.append(task)
-            continue
-        try:
-            if on_start is not None:
-                on_start(task)
-            try:
-                result = answer(network, task, settings, on_regions=on_regions)
-            except PolylcError as error:
-                results.append(Refusal(task.index, str(error)))
-                continue
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        results.append(result)
-        if on_result is not None:
-            on_result(result)
-        if result.outcome == Outcome.INTERRUPTED.value:
-            interrupted = True
+        found = answer_or_refuse(network, task, settings, on_start, on_regions)
+        if found is not None:
+            results.append(found)
+        if isinstance(found, Result) and on_result is not None:
+            on_result(found)
+        interrupted = stopped(found)
+        if interrupted:
             break
     return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))
+
+
+def answer_or_refuse(
+    network: Network,
+    task: Task | Refusal,
+    settings: Settings,
+    on_start: Callable[[Task], None] | None = None,
+    on_regions: RegionProgress | None = None,
+    crew: Crew | None = None,
+) -> Result | Refusal | None:
+    """Answer one task; None if Ctrl-C came before anything was found."""
+    if isinstance(task, Refusal):
+        return task
+    try:
+        if on_start is not None:
+            on_start(task)
+        return answer(network, task, settings, on_regions=on_regions, crew=crew)
+    except PolylcError as error:
+        return Refusal(task.index, str(error))
+    except KeyboardInterrupt:
+        return None
+
+
+def stopped(found: Result | Refusal | None) -> bool:
+    """Whether the user has stopped the run."""
+    return found is None or (isinstance(found, Result) and found.outcome == Outcome.INTERRUPTED.value)

@@ -83,12 +83,6 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
     say_if_compiling(tasks, settings.engine)
-    if jobs > 1 and count > 1:
-        from polylc.pool import run_parallel
-
-        with progress(screen) as bar:
-            whole = bar.add_task(f"{count} neighbourhoods", total=count)
-            return run_parallel(network, tasks, settings, min(jobs, count), lambda _: bar.advance(whole))
     with progress(screen) as bar:
         whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("regions", total=1.0)
@@ -106,6 +100,10 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
             if share >= 1.0:
                 bar.update(current, completed=share, description=f"{regions} regions, measuring")
 
+        if jobs > 1:
+            from polylc.pool import run_parallel
+
+            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, lambda _: bar.advance(whole))
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
 
 

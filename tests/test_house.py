@@ -23,6 +23,7 @@ FLOORS = {  # higher floors may import lower ones
     "judge": 5,
     "measures": 6,
     "enumerate": 6,
+    "units": 7,
     "certificate": 6,
     "report": 7,
     "measuring": 8,

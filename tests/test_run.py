@@ -9,6 +9,7 @@ import torch
 from nets import l1_net, random_net
 
 import polylc
+import polylc.pool
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.report.result import Refusal
 from polylc.run import MEASURES, certify, parse_measures
@@ -148,7 +149,8 @@ def test_the_label_can_be_given_for_a_box():
     assert values[0] >= values[1] - 1e-9
 
 
-def test_processes_give_the_same_results():
+def test_processes_give_the_same_results(monkeypatch):
+    monkeypatch.setattr(polylc.pool, "PATIENCE", -1.0)
     points = np.random.default_rng(0).normal(size=(4, 2))
     serial, parallel = (certify(NET, [*points.tolist(), [np.inf, 0.0]], radius=0.5, jobs=jobs) for jobs in (1, 2))
     left, right = (run.report().model_dump(exclude={"summary"}) for run in (serial, parallel))

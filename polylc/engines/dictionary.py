@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.engines.dictionary_forms import flatten
-from polylc.engines.dictionary_kernel import CROWDED, FINISHED, advance
-from polylc.engines.dictionary_state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, RECORD, REGIONS, grown, new_search
-from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
+from polylc.engines.dictionary_kernel import CROWDED, FINISHED, LEFT, LOST, advance
+from polylc.engines.dictionary_state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, RECORD, REGIONS, TOP, grown, new_search
+from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
@@ -48,13 +49,18 @@ class DictionaryEngine:
     domain : Neighbourhood
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
+    prefix : sequence of (neuron, side)
+        Path of the cell to explore, by default the whole neighbourhood.
     """
 
     name = "dictionary"
+    unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
         self.network, self.domain, self._sink = network, domain, sink
         self._search = new_search(*flatten(network, domain), CHUNK_REGIONS, CHUNK_CLAIMS if sink is not None else 0)
+        self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
+        self._left_cells: list[Left] = []
         self._nothing = self._copy()
         root = np.array([-1], dtype=np.int32)
         self._parts = [self._nothing._replace(nodes=(root, root, root.astype(np.int8)))]
@@ -72,10 +78,10 @@ class DictionaryEngine:
         bits, unit, leaf = _join([p.regions for p in self._parts])
         names = ("linear_programs", "pivots", "flips", "failed_linear_programs", "rebuilds")
         stats = dict(zip(names, self._search.stats.tolist(), strict=True)) | {"nodes": len(parent)}
-        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats)
+        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left_cells))
 
     def _run(self, limits: Limits, progress: Progress | None) -> Outcome:
-        cells, found, waiting = 16, 0, 0
+        cells, found, waiting, share = 16, 0, 0, False
         while True:
             if limits.regions is not None and found >= limits.regions:
                 return Outcome.REGION_LIMIT
@@ -83,17 +89,24 @@ class DictionaryEngine:
                 return Outcome.TIME_LIMIT
             if limits.stop is not None and limits.stop():
                 return Outcome.INTERRUPTED
+            share = share or (limits.share is not None and limits.share())
             begin = time.monotonic()
             room = CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found)
-            status: int = advance(self._search, room, cells)
-            cells = min(2 * cells, 1 << 16) if time.monotonic() - begin < SLICE else max(cells // 2, 1)
+            status: int = advance(self._search, room, cells, self._prefix, self.unit_depth if share else -1)
+            if status == LOST:
+                raise ReplayError("the search does not come to the cell it was sent to")
+            if status != LEFT:
+                cells = min(2 * cells, 1 << 16) if time.monotonic() - begin < SLICE else max(cells // 2, 1)
             part = self._copy()
             self._parts.append(part)  # all of it or nothing: an interrupt may fall before or after
             self._search.at[NEW_NODES:RECORD] = 0
             found += part.found
             waiting += len(part.claims[0])
+            if status == LEFT:
+                self._left_cells.append(Left(int(self._search.lev.node[self._search.at[TOP] + 1]), found))
+                self._drop_waiting()
             if progress is not None:
-                progress(found, 1.0 if status == FINISHED else float(self._search.done[0]))
+                progress(found, 1.0 if status == FINISHED and not self._left_cells else float(self._search.done[0]))
             if status == FINISHED:
                 return Outcome.COMPLETE
             if status == CROWDED:
@@ -101,6 +114,16 @@ class DictionaryEngine:
             if waiting > CHUNK_CLAIMS or sum(p.found for p in self._parts[self._sent :]) >= CHUNK_REGIONS:
                 self._flush()
                 waiting = len(self._left.claims[0])
+
+    def _drop_waiting(self) -> None:
+        """Forget the claims below which no region is known yet: they are on the path to a cell that is left."""
+        for p in range(len(self._parts) - 1, self._sent - 1, -1):
+            part = self._parts[p]
+            claims, entries = part.ready if part.found else (0, 0)
+            self._parts[p] = part._replace(claims=tuple(c[:claims] for c in part.claims), entries=tuple(c[:entries] for c in part.entries))
+            if part.found:
+                return
+        self._left = self._nothing
 
     def _copy(self) -> _Part:
         """What the kernel has written since it was last asked."""

@@ -27,6 +27,7 @@ from polylc.engines.dictionary_simplex import (
     vertex,
 )
 from polylc.engines.dictionary_state import (
+    BASE,
     CLAIMS,
     ENTRIES,
     NEW_NODES,
@@ -49,7 +50,7 @@ SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not
 DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if there is one
 DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
 AGE = 64  # pivots between two checks of that
-FINISHED, PAUSED, CROWDED = 0, 1, 2
+FINISHED, PAUSED, CROWDED, LEFT, LOST = 0, 1, 2, 3, 4
 
 
 @kernel
@@ -365,26 +366,50 @@ def _emit(s: Search, d: int) -> None:
     s.at[READY_ENTRIES] = s.at[ENTRIES]
 
 
+@kernel
+def _keep(s: Search, d: int, side: int) -> None:
+    """Forget the part of the cell just split, at the levels d and d + 1, that is not on `side`."""
+    last = s.at[NEW_NODES] - 1
+    if (s.lev.side[d] > 0) == (side > 0):
+        s.at[TOP] = d
+        s.lev.node[d] -= 1
+        s.out.side[last - 1] = s.out.side[last]
+    else:
+        s.at[BASE] = d + 1
+    s.at[NEW_NODES] = last
+    s.at[NODES] -= 1
+
+
 @njit(cache=True, error_model="numpy", _nrt=False)
-def advance(s: Search, most_regions: int, most_cells: int) -> int:
+def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_depth: int) -> int:
     """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
+
+    Parameters
+    ----------
+    prefix : ndarray of int, shape (depth, 2)
+        Neurons and sides of the path to the cell that is explored.
+    unit_depth : int
+        Depth of the cells that are left to others, or -1.
 
     Returns
     -------
     int
-        FINISHED, PAUSED, or CROWDED if the arena is too small.
+        FINISHED, PAUSED, CROWDED if the arena is too small, LEFT if the cell of level at[TOP] + 1 is left, LOST if there is no cell with that path.
     """
     at, lev, out = s.at, s.lev, s.out
     layers, width = len(s.net.offset) - 1, lev.above.shape[1]
     claims = len(s.bits)
     entries = claims * min(len(s.point), claims)
     cells = 0
-    while at[TOP] >= 0:
+    while at[TOP] >= at[BASE]:
         if at[REGIONS] >= most_regions or cells >= most_cells or at[NEW_NODES] + 2 > len(out.parent):
             return PAUSED
         if at[RECORD] and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
             return PAUSED
         d = at[TOP]
+        if lev.depth[d] == unit_depth:
+            at[TOP] = d - 1
+            return LEFT
         if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + width + 1 > s.arena.value.shape[1]:
             return CROWDED
         cells += 1
@@ -397,7 +422,16 @@ def advance(s: Search, most_regions: int, most_cells: int) -> int:
                 _enter(s, d)
             elif _split(s, d):
                 break
-        if at[TOP] == d:
+        depth = lev.depth[d]
+        if at[TOP] != d:
+            if depth > len(prefix):
+                continue
+            if lev.split[d] != prefix[depth - 1, 0]:
+                return LOST
+            _keep(s, d, prefix[depth - 1, 1])
+        elif depth < len(prefix):
+            return LOST
+        else:
             _emit(s, d)
             at[TOP] = d - 1
     return FINISHED

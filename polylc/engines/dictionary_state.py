@@ -11,7 +11,7 @@ from polylc.network.patterns import words
 
 Array = np.ndarray
 
-TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, RECORD = 0, 1, 2, 3, 4, 5, 6, 7, 8  # places in Search.at
+TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, RECORD, BASE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9  # places in Search.at
 
 
 class Levels(NamedTuple):
@@ -102,7 +102,7 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
         Path(np.zeros((neurons, k + 1)), np.zeros(neurons, dtype=np.int32), np.zeros(neurons)),
         _out(k, neurons, regions, claims),
         np.zeros(neurons, dtype=np.bool_),
-        np.zeros(9, dtype=np.int64),
+        np.zeros(10, dtype=np.int64),
         np.zeros(1),
         np.zeros(5, dtype=np.int64),
         np.zeros(k + 1),

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
+from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.errors import ReplayError
 from polylc.geometry.lp import BoxProgram, Optimum
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.compose import apply_affine, embedding, rounding, scaled_error, unit_slopes
@@ -87,12 +88,15 @@ class LpEngine:
     domain : Neighbourhood
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
+    prefix : sequence of (neuron, side)
+        Path of the cell to explore, by default the whole neighbourhood.
     """
 
     name = "lp"
+    unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
-        self.network, self.domain, self._sink = network, domain, sink
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+        self.network, self.domain, self._sink, self._prefix = network, domain, sink, prefix
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []
         self._claims: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
@@ -102,6 +106,7 @@ class LpEngine:
         self._bits: list[np.ndarray] = []
         self._unit: list[np.ndarray] = []
         self._leaf: list[int] = []
+        self._left: list[Left] = []
         self.done = 0.0
 
     def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
@@ -109,6 +114,7 @@ class LpEngine:
         limits = limits or Limits()
         outcome = Outcome.COMPLETE
         stack: list[_Cell] = []
+        share = False
         try:
             stack.append(self._root())
             while stack:
@@ -121,7 +127,16 @@ class LpEngine:
                 if limits.stop is not None and limits.stop():
                     outcome = Outcome.INTERRUPTED
                     break
-                stack.extend(self._process(stack.pop()))
+                share = share or (limits.share is not None and limits.share())
+                cell = stack.pop()
+                if len(cell.path) <= self.unit_depth:
+                    self._program.clear()  # what is found here must not depend on what was solved before
+                    self._in_model = []
+                if share and len(cell.path) == self.unit_depth:
+                    self._left.append(Left(cell.node, len(self._leaf)))
+                    del self._claims[self._ready :]  # they are on the path to this cell
+                    continue
+                stack.extend(self._process(cell))
                 if progress is not None:
                     progress(len(self._leaf), self.done)
                 if self._ready > CHUNK_CLAIMS or len(self._leaf) - self._sent[1] >= CHUNK_REGIONS:
@@ -141,6 +156,7 @@ class LpEngine:
             np.array(self._leaf, dtype=np.int32),
             outcome,
             stats,
+            tuple(self._left),
         )
 
     # ---- cells -------------------------------------------------------------------------------------------------
@@ -200,6 +216,8 @@ class LpEngine:
             if split is not None:
                 return self._split(cell, *split)
             self._enter_next_layer(cell)
+        if len(cell.path) < len(self._prefix):
+            raise ReplayError(f"the search ends after {len(cell.path)} of {len(self._prefix)} splits")
         self._bits.append(pack(cell.bits[None]))
         self._unit.append(cell.inner)
         self._leaf.append(cell.node)  # last: an interrupt may fall between the columns
@@ -322,7 +340,13 @@ class LpEngine:
         centre = float(a @ cell.inner + c)
         others = cell.open[cell.open != neuron]
         children = []
-        for side, sign in ((0, -1), (1, 1)):
+        depth = len(cell.path)
+        sides: tuple[tuple[int, int], ...] = ((0, -1), (1, 1))
+        if depth < len(self._prefix):
+            if index != self._prefix[depth][0]:
+                raise ReplayError(f"the search splits by neuron {index}, not {self._prefix[depth][0]}")
+            sides = (sides[self._prefix[depth][1]],)
+        for side, sign in sides:
             node = len(self._parent)
             self._parent.append(cell.node)
             self._neuron.append(index)

@@ -5,6 +5,10 @@ form depends on the layers before it (constant on the cell), has z > 0 on side 1
 regions. Neurons that do not change sign on a cell are not split there; each such statement is a claim at the node
 where it was decided, and holds below it. A region is cut out by the half-spaces of its path alone; claims say that all
 other neurons keep their sign there.
+
+Work can be shared. An engine that is asked to leaves the cells of depth `UNIT_DEPTH` to others; one that is given their
+paths as prefixes explores them. What an engine finds in such a cell must depend, to the last bit, on nothing but the path
+to it: engines forget what they remember of other cells (warm starts, forms of the cell before) at each cell down to that depth.
 """
 
 from __future__ import annotations
@@ -93,17 +97,39 @@ class Chunk:
     claims: Claims
 
 
+UNIT_DEPTH = 8  # of the cells that are left to others: up to 2^8 of them
+
 ChunkSink = Callable[[Chunk], None]
+Prefix = Sequence[tuple[int, int]]  # neuron and side of each split on the way to a cell
 Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop before the end. `stop` is asked now and then; `deadline` is on the clock of time.monotonic."""
+    """When to stop before the end. `stop` is asked now and then; `deadline` is on the clock of time.monotonic.
+
+    `share` is asked now and then, too; once it says yes, cells of depth `UNIT_DEPTH` that are not begun yet are left.
+    """
 
     regions: int | None = None
     deadline: float | None = None
     stop: Callable[[], bool] | None = None
+    share: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """A cell that was left to others.
+
+    Attributes
+    ----------
+    node : int
+    after : int
+        Number of regions found before the search came to it.
+    """
+
+    node: int
+    after: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +151,9 @@ class Exploration:
     outcome : Outcome
     stats : dict
         Counters of the engine (linear programs, iterations, ...), for logs and benchmarks.
+    left : tuple of Left
+        Cells left to others, in the order of the search; claims at nodes whose first find would have been in one of them are
+        left to others as well.
     """
 
     parent: np.ndarray
@@ -135,6 +164,7 @@ class Exploration:
     leaf: np.ndarray
     outcome: Outcome
     stats: dict[str, int] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -179,12 +209,22 @@ class Engine(Protocol):
     """What every engine offers."""
 
     name: str
+    unit_depth: int
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
-        """Prepare to explore a neighbourhood; `sink` receives chunks with claims."""
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+        """Prepare to explore a neighbourhood, or its cell with the path `prefix`; `sink` receives chunks with claims.
+
+        The nodes 0 ... len(prefix) are then those of the path; claims are made there as well.
+        """
 
     def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
-        """Explore until the tree is complete, a limit is reached or the user interrupts."""
+        """Explore until the tree is complete, a limit is reached or the user interrupts.
+
+        Raises
+        ------
+        ReplayError
+            If the search does not come to the cell with the path `prefix`.
+        """
 
 
 def check_contract(network: Network, domain: Neighbourhood, found: Exploration) -> None:

@@ -15,9 +15,10 @@ import time
 import numpy as np
 
 from polylc.engines import vertex_kernel as kernel
-from polylc.engines.tree import Chunk, ChunkSink, Claims, Exploration, Limits, Outcome, Progress
+from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.vertex_forms import Forms, Net, flatten, start_forms
 from polylc.engines.vertex_skeleton import Cells, Scratch
+from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 from polylc.network.patterns import words
@@ -37,11 +38,14 @@ class VertexEngine:
     domain : Neighbourhood
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
+    prefix : sequence of (neuron, side)
+        Path of the cell to explore, by default the whole neighbourhood.
     """
 
     name = "vertex"
+    unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink
@@ -52,7 +56,9 @@ class VertexEngine:
         self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, max(network.inputs, *network.widths, 0))
         self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
         self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
+        self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
         self._columns: list[tuple[np.ndarray, ...]] = []
+        self._left: list[Left] = []
         self._sending = False
         self.done = 0.0
         self._start()
@@ -73,7 +79,7 @@ class VertexEngine:
             "vertex_values": int(at[kernel.VALUES]),
             "nodes": len(parent),
         }
-        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats)
+        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left))
 
     def _start(self) -> None:
         """The whole neighbourhood as the first cell, and node 0."""
@@ -84,25 +90,31 @@ class VertexEngine:
         cells.x[: up.size] = np.where(up, 1.0, -1.0).ravel()
         cells.facet[: up.size] = (2 * axis + up).ravel()
         cells.edge[: up.size] = ((corner ^ 1 << axis) * n + axis).ravel()
-        stack.frame[0] = (0, len(corner), -1, 0, 0, -1, -1, 0)
+        stack.frame[0] = (0, len(corner), -1, 0, 0, -1, -1, 0, 0)
         stack.share[0] = 1.0
         self._out.parent[0] = self._out.neuron[0] = self._out.side[0] = -1
         at[kernel.HEIGHT] = at[kernel.NODES] = 1
 
     def _explore(self, limits: Limits, progress: Progress | None) -> Outcome:
         at, out = self._at, self._out
-        budget = 64
+        budget, share = 64, False
         while at[kernel.HEIGHT] > 0:
             reached = self._reached(limits)
             if reached is not None:
                 return reached
+            share = share or (limits.share is not None and limits.share())
             most = len(out.leaf)
             if limits.regions is not None:
                 most = min(most, limits.regions - int(at[kernel.TOTAL_REGIONS]))
             begin = time.monotonic()
             state = (self._dim, self._net, self._forms, self._cells, self._scratch, self._stack, out, at, self._share)
-            why = kernel.advance(*state, self._sink is not None, most, budget)
-            if why == kernel.SHORT:
+            why = kernel.advance(*state, self._sink is not None, most, budget, self._prefix, self.unit_depth, share)
+            if why == kernel.LOST:
+                raise ReplayError("the search does not come to the cell it was sent to")
+            if why == kernel.LEFT:
+                node = int(self._stack.frame[at[kernel.HEIGHT], kernel.NODE])
+                self._left.append(Left(node, int(at[kernel.TOTAL_REGIONS] + at[kernel.REGIONS])))
+            elif why == kernel.SHORT:
                 self._grow()
             elif why == kernel.FULL:
                 self._flush()
@@ -110,7 +122,7 @@ class VertexEngine:
                 budget = min(2 * budget, 1 << 20)
             else:
                 budget = max(budget // 2, 1)
-            self.done = min(float(self._share[0]), 1.0) if at[kernel.HEIGHT] else 1.0
+            self.done = 1.0 if at[kernel.HEIGHT] == 0 and not self._left else min(float(self._share[0]), 1.0)
             if progress is not None:
                 progress(int(at[kernel.TOTAL_REGIONS] + at[kernel.REGIONS]), self.done)
         return Outcome.COMPLETE
@@ -176,7 +188,7 @@ def _room_for_cut(n: int, vertices: int, width: int) -> Scratch:
 def _room_for_stack(network: Network) -> kernel.Stack:
     height = network.neurons + 2
     lists = sum(w * (w + 3) // 2 for w in network.widths) + 1
-    return kernel.Stack(np.zeros((height, kernel.NODE + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64))
+    return kernel.Stack(np.zeros((height, kernel.DEPTH + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64))
 
 
 def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:

@@ -16,22 +16,22 @@ import numpy as np
 from numba import njit
 
 from polylc.engines.vertex_claims import write_multipliers
-from polylc.engines.vertex_forms import Forms, Net, compose, decide
+from polylc.engines.vertex_forms import MOST_FLIPS, Forms, Net, compose, decide
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
 
 Array = np.ndarray
 
 SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
-DONE, SPENT, FULL, SHORT = range(4)  # why `advance` came back
+DONE, SPENT, FULL, SHORT, LEFT, LOST = range(6)  # why `advance` came back
 HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES, SOURCES = range(13)  # of `at`
 COUNTERS = 13
-BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE = range(8)  # of a frame
+BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE, DEPTH = range(9)  # of a frame
 
 
 class Stack(NamedTuple):
     """Cells that wait: where their skeletons and open neurons lie, and what was cut last."""
 
-    frame: Array  # (height, 8)
+    frame: Array  # (height, 9)
     share: Array  # (height,) of the tree
     open: Array  # columns of open neurons; the two parts of a cell share a list
 
@@ -219,7 +219,7 @@ def _split(
 ) -> None:
     """Cut a cell by an open neuron and push both parts."""
     n = len(dim)
-    begin, count, layer, start, many, node = frame
+    begin, count, layer, start, many, node, depth = frame
     for v in range(count):
         scratch.value[v] = value_at(dim, forms.form, best, cells.x, begin + v)
     above, below = cut_cell(
@@ -252,9 +252,23 @@ def _split(
         f = stack.frame[row]
         f[BEGIN] = place if upper else place + above
         f[COUNT] = above if upper else below
-        f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[SIDE], f[NODE] = layer, start, left, best, side, new + upper
+        f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[SIDE], f[NODE], f[DEPTH] = layer, start, left, best, side, new + upper, depth + 1
         stack.share[row] = 0.5 * share
     at[HEIGHT] = height + 2
+
+
+@njit(cache=True, inline="always")
+def _keep(stack: Stack, out: Out, at: Array, side: int) -> None:
+    """Forget the part of the cell just split that is not on `side`."""
+    row, last = at[HEIGHT] - 2, at[NODES] - 1
+    if side == 0:
+        for entry in range(DEPTH + 1):
+            stack.frame[row, entry] = stack.frame[row + 1, entry]
+    else:
+        stack.frame[row, NODE] -= 1
+        out.side[last - 1] = 1
+    at[HEIGHT] -= 1
+    at[NODES] = last
 
 
 def _search(sources: int) -> Callable[..., int]:
@@ -278,8 +292,14 @@ def _search(sources: int) -> Callable[..., int]:
         claims: bool,
         most_regions: int,
         budget: int,
+        prefix: Array,
+        unit_depth: int,
+        share: bool,
     ) -> int:
-        """Process cells; why it came back."""
+        """Process cells, those on the way to the cell with the path `prefix` first; why it came back.
+
+        With `share`, cells of depth `unit_depth` are left.
+        """
         at[SOURCES] = sources
         n = len(dim)
         layers = len(net.first) - 2
@@ -295,6 +315,11 @@ def _search(sources: int) -> Callable[..., int]:
                 return FULL
             f = stack.frame[top]
             begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
+            depth = f[DEPTH]
+            if share and depth == unit_depth:
+                at[HEIGHT] = top
+                at[CLAIMS], at[ENTRIES] = at[READY], at[READY_ENTRIES]  # the claims since then are on the path to this cell
+                return LEFT
             if count > len(scratch.value) or begin + count * (n + 2) > room:
                 return SHORT
             at[HEIGHT] = top
@@ -303,19 +328,28 @@ def _search(sources: int) -> Callable[..., int]:
             if column >= 0:
                 decide(net, forms, column, f[SIDE] == 1)
                 forms.node[column] = node
-            share = stack.share[top]
+            if depth <= unit_depth:  # what is found here must not depend on the cells before
+                for deeper in range(layer + 1, layers):
+                    forms.flips[deeper] = MOST_FLIPS + 1
+            weight = stack.share[top]
             while True:
                 best = -1
                 if many > 0:
                     left, best = _look(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, many, begin, count, node)
                     start, many = start + many, left
                 if best >= 0:
-                    _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node), share, best)
+                    _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node, depth), weight, best)
+                    if depth < len(prefix):
+                        if prefix[depth, 0] != best - net.first[1]:
+                            return LOST
+                        _keep(stack, out, at, prefix[depth, 1])
                     break
                 layer += 1
                 if layer == layers:
+                    if depth < len(prefix):
+                        return LOST
                     _region(dim, forms, cells, out, at, begin, count, node)
-                    done[0] += share
+                    done[0] += weight
                     break
                 many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
         return SPENT

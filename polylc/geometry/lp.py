@@ -103,6 +103,10 @@ class BoxProgram:
         """Number of rows."""
         return len(self._rows)
 
+    def clear(self) -> None:
+        """Remove all rows, and forget the basis."""
+        self._build()
+
     def push(self, row: np.ndarray, bound: float) -> None:
         """Add the row a.v >= bound."""
         self._h.addRow(bound, self._infinity, self._dimension, self._columns, row)

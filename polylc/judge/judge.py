@@ -73,11 +73,13 @@ class Judge:
     domain : Neighbourhood
     keep : bool
         Whether proofs are kept for a certificate.
+    forms : ExactForms, optional
+        Those of the network on the neighbourhood, if they are there already.
     """
 
-    def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None) -> None:
         self.network, self.domain = network, domain
-        self.forms = ExactForms(network, domain.lower, domain.upper)
+        self.forms = forms or ExactForms(network, domain.lower, domain.upper)
         self.tree = Columns(network.neurons)
         self.book: Book = self.tree
         self.kept = KeptClaims() if keep else None
