@@ -40,13 +40,13 @@ def optimum_of_basis(
         place = {j: b for b, j in enumerate(basic)}
         square = [[0] * len(basic) for _ in tight]
         for line, r in zip(square, tight, strict=True):
-            for j, v in whole[r].entries:
+            for j, a in whole[r].entries:
                 if j in place:
-                    line[place[j]] = v
+                    line[place[j]] = a
         goal = [0] * len(basic)
-        for j, v in aim.entries:
+        for j, a in aim.entries:
             if j in place:
-                goal[place[j]] = v
+                goal[place[j]] = a
         for j in basic:
             point[j] = Fraction(0)
         den, fixed = _common(point)
@@ -65,12 +65,12 @@ def optimum_of_basis(
         return None
     scale, weights = _common(multipliers)
     reduced = [0] * len(sides)
-    for j, v in aim.entries:
-        reduced[j] = scale * v
+    for j, a in aim.entries:
+        reduced[j] = scale * a
     for y, r in zip(weights, tight, strict=True):
-        for j, v in whole[r].entries:
-            reduced[j] -= y * v
-    if any(side and d * side > 0 and a < b for side, d, a, b in zip(sides, reduced, lower, upper, strict=True)):
+        for j, a in whole[r].entries:
+            reduced[j] -= y * a
+    if any(side and d * side > 0 and low < high for side, d, low, high in zip(sides, reduced, lower, upper, strict=True)):
         return None
     proved = {r: y * whole[r].factor / aim.factor for y, r in zip(multipliers, tight, strict=True) if y}
     return ExactMinimum(Fraction(aim.at(at, den), den * aim.factor), tuple(point), proved, 0)
