@@ -20,7 +20,7 @@ from polylc.engines.lp import LpEngine
 from polylc.engines.tree import Outcome
 from polylc.errors import SolverError, UsageError
 from polylc.exact import simplex
-from polylc.exact.basis import optimum_of_basis
+from polylc.exact.basis import _whole, optimum_of_basis
 from polylc.geometry import exact_program
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge.judge import Judge
@@ -484,3 +484,35 @@ def test_the_error_bound_of_ends_holds(seed, k, size):
     combined = [sum((F(w) * row[i] for w, row in zip(weights.tolist(), true, strict=True)), F(0)) for i in range(k + 1)]
     value_, bound = bounds.combination(weights, forms, noise)
     assert abs(F(value_) - least(combined, bounds.lower, bounds.upper)) <= F(bound)
+
+
+@given(st.lists(st.lists(st.one_of(st.just(0), st.integers(-9, 9), st.fractions(-9, 9, max_denominator=20)), min_size=4, max_size=4), min_size=1))
+def test_rows_scaled_without_their_zeros_are_the_scaled_rows(rows):
+    floats = exact_program.unit_rows(rows)
+    for row, copy in zip(rows, floats.tolist(), strict=True):
+        exact = [F(v) for v in row]
+        size = max((abs(v) for v in exact[:-1] if v), default=abs(exact[-1])) or F(1)
+        assert copy == [float(v / size) for v in exact]
+        whole = _whole(row)
+        dense = [0] * len(row)
+        for j, v in [*whole.entries, (len(row) - 1, whole.constant)]:
+            dense[j] = v
+        assert dense == [v * whole.factor for v in exact]
+        assert whole.at([2, -3, 5], 7) == sum(a * b for a, b in zip(dense, [2, -3, 5, 7], strict=True))
+
+
+def test_the_distance_in_many_dimensions_goes_through_a_basis(monkeypatch):
+    """The nearest point of a half-space in a linf ball: |c| / |a|_1, where every coordinate has two bounds of its own."""
+    rng = np.random.default_rng(3)
+    k = 40
+    a = [F(v) for v in rng.normal(size=k).tolist()]
+    rows = [(*a, 0, -F(1))]  # a . t >= 1
+    for j in range(k):
+        for sign in (1, -1):
+            row = [0] * (k + 2)
+            row[j], row[k] = -sign, 1
+            rows.append(tuple(row))
+    cost = [*[0] * k, 1, 0]
+    monkeypatch.setattr(exact_program, "minimise_lazily", lambda *_: pytest.fail("the basis was not enough"))
+    found = exact_program.minimise_exactly(cost, rows, [F(-1)] * k + [F(0)], [F(1)] * k + [F(2)])
+    assert found.value == 1 / sum(abs(v) for v in a)

@@ -168,8 +168,10 @@ class DictionaryEngine:
             Claims(node, neuron, sign, starts, constraint, multiplier),
         )
         self._left = self._nothing._replace(claims=tuple(c[ready:] for c in claim_columns), entries=tuple(c[used:] for c in entry_columns))
-        self._sent = len(self._parts)
+        first, self._sent = self._sent, len(self._parts)
         self._sink(chunk)
+        for p in range(first, self._sent):  # claims are not hoarded
+            self._parts[p] = self._parts[p]._replace(claims=self._nothing.claims, entries=self._nothing.entries)
 
 
 def _join(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:

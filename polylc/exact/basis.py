@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 from polylc.exact.linear import solve
 from polylc.exact.simplex import ExactMinimum, Form
@@ -31,18 +32,26 @@ def optimum_of_basis(
     basic = [j for j, side in enumerate(sides) if side == 0]
     if len(basic) != len(tight):
         return None
-    whole = [_whole(row) for row in rows]  # integer rows and what they were multiplied by
-    aim, aim_factor = _whole(cost)
+    whole = [_whole(row) for row in rows]
+    aim = _whole(cost)
     point = [(upper[j] if side > 0 else lower[j]) for j, side in enumerate(sides)]
     multipliers: list[Fraction] = []
     if basic:
-        square = [[whole[r][0][j] for j in basic] for r in tight]
+        place = {j: b for b, j in enumerate(basic)}
+        square = [[0] * len(basic) for _ in tight]
+        for line, r in zip(square, tight, strict=True):
+            for j, a in whole[r].entries:
+                if j in place:
+                    line[place[j]] = a
+        goal = [0] * len(basic)
+        for j, a in aim.entries:
+            if j in place:
+                goal[place[j]] = a
         for j in basic:
             point[j] = Fraction(0)
         den, fixed = _common(point)
-        right = [-_dot(whole[r][0], fixed, den) for r in tight]
-        inside = solve(square, right)
-        outside = solve([list(column) for column in zip(*square, strict=True)], [aim[j] for j in basic])
+        inside = solve(square, [-whole[r].at(fixed, den) for r in tight])
+        outside = solve([list(column) for column in zip(*square, strict=True)], goal)
         if inside is None or outside is None:
             return None
         for j, v in zip(basic, inside, strict=True):
@@ -52,30 +61,42 @@ def optimum_of_basis(
         return None
     den, at = _common(point)
     known = set(tight)
-    if any(_dot(row, at, den) < 0 for r, (row, _) in enumerate(whole) if r not in known):
+    if any(row.at(at, den) < 0 for r, row in enumerate(whole) if r not in known):
         return None
     scale, weights = _common(multipliers)
-    for j, side in enumerate(sides):
-        if side and lower[j] < upper[j]:
-            reduced = scale * aim[j] - sum(y * whole[r][0][j] for y, r in zip(weights, tight, strict=True))
-            if reduced * side > 0:
-                return None
-    proved = {r: y * whole[r][1] / aim_factor for y, r in zip(multipliers, tight, strict=True) if y}
-    return ExactMinimum(Fraction(_dot(aim, at, den), den * aim_factor), tuple(point), proved, 0)
+    reduced = [0] * len(sides)
+    for j, a in aim.entries:
+        reduced[j] = scale * a
+    for y, r in zip(weights, tight, strict=True):
+        for j, a in whole[r].entries:
+            reduced[j] -= y * a
+    if any(side and d * side > 0 and low < high for side, d, low, high in zip(sides, reduced, lower, upper, strict=True)):
+        return None
+    proved = {r: y * whole[r].factor / aim.factor for y, r in zip(multipliers, tight, strict=True) if y}
+    return ExactMinimum(Fraction(aim.at(at, den), den * aim.factor), tuple(point), proved, 0)
 
 
-def _whole(form: Form) -> tuple[list[int], int]:
-    """A form in integers, and the number it was multiplied by."""
-    factor = math.lcm(1, *(v.denominator for v in form))
-    return [int(v * factor) for v in form], factor
+class _Whole(NamedTuple):
+    """A form in integers, without its zeros: in high dimension most rows are bounds of single coordinates."""
+
+    entries: list[tuple[int, int]]  # coordinate, coefficient
+    constant: int
+    factor: int  # what the form was multiplied by
+
+    def at(self, point: Sequence[int], den: int) -> int:
+        """den times the value at the point point / den."""
+        return sum(v * point[j] for j, v in self.entries) + self.constant * den
+
+
+def _whole(form: Form) -> _Whole:
+    some = [(j, v) for j, v in enumerate(form) if v]
+    factor = math.lcm(1, *(v.denominator for _, v in some))
+    entries = [(j, v.numerator * (factor // v.denominator)) for j, v in some]
+    constant = entries.pop()[1] if entries and entries[-1][0] == len(form) - 1 else 0
+    return _Whole(entries, constant, factor)
 
 
 def _common(values: Sequence[Fraction]) -> tuple[int, list[int]]:
     """Common denominator and numerators."""
     den = math.lcm(1, *(v.denominator for v in values))
     return den, [v.numerator * (den // v.denominator) for v in values]
-
-
-def _dot(row: Sequence[int], at: Sequence[int], den: int) -> int:
-    """den times the value of an integer form at the point at / den."""
-    return sum(map(int.__mul__, row, at)) + row[-1] * den

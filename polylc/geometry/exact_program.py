@@ -46,10 +46,11 @@ def unit_rows(forms: Sequence[Form]) -> np.ndarray:
     """Floating copies of forms, scaled so that the largest gradient entry is 1 (constants: to 1 or 0 themselves)."""
     result = np.zeros((len(forms), len(forms[0])))
     for r, form in enumerate(forms):
-        exact = [Fraction(v) for v in form]
-        size = max((abs(v) for v in exact[:-1] if v), default=abs(exact[-1]))
-        if size:
-            result[r] = [_clipped(v / size) if v else 0.0 for v in exact]
+        some = [(j, Fraction(v)) for j, v in enumerate(form) if v]  # in high dimension most rows are nearly empty
+        gradient = some[:-1] if some and some[-1][0] == len(form) - 1 else some
+        size = max((abs(v) for _, v in gradient or some), default=Fraction(1))
+        for j, v in some:
+            result[r, j] = _clipped(v / size)
     return result
 
 

@@ -141,8 +141,8 @@ def nearest(domain: Neighbourhood, path: Sequence[Row], margin: Row, scale: int,
     rows: list[Sequence[int | Fraction]] = [(*row[:-1], 0, row[-1]) for row in [*path, tuple(-v for v in margin)]]
     for i, (q, h) in enumerate(half.items()):
         for sign in (1, -1):
-            row = [Fraction(0)] * (k + 2)
-            row[i], row[k], row[-1] = -sign * h / unit, Fraction(1), -sign * offset[q] / unit
+            row: list[int | Fraction] = [0] * (k + 2)
+            row[i], row[k], row[-1] = -sign * h / unit, 1, -sign * offset[q] / unit
             rows.append(row)
     gap = fixed_gap(domain)
     most = max([gap, *(abs(offset[q]) + h for q, h in half.items())]) + unit
