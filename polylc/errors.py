@@ -12,6 +12,7 @@
       ProofRefused          a claim of a proof file is false or not proved
       ProofUnreadable       a file is not a proof file
       JudgeError            an engine broke its contract in a way that cannot be mended
+      ConsistencyError      an identity fails that holds of all volumes, areas and gradients
 
 The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
 """
@@ -53,6 +54,10 @@ class SolverError(PolylcError):
 
 class JudgeError(PolylcError):
     """An engine broke its contract in a way that cannot be mended; nothing is reported rather than something false."""
+
+
+class ConsistencyError(PolylcError):
+    """An identity fails that holds of the volumes, areas and gradients of all regions; nothing is reported rather than something false."""
 
 
 class CertificateError(PolylcError):
