@@ -204,6 +204,34 @@ def expanded(M: Array, size: int) -> float:
 
 
 @njit(cache=True)
+def _mistake(M: Array, size: int, slips: Array, lengths: Array, Q: Array) -> float:
+    """Bound on the error of `expanded`, for entries of row r that err by at most slips[r]; lengths are the rows' sums with their errors.
+
+    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the square of
+    the sum of relative errors times the product of the lengths.
+    """
+    product, relative = 1.0, 0.0
+    for r in range(size):
+        product *= lengths[r]
+        if lengths[r] > 0.0:
+            relative += size * slips[r] / lengths[r]
+    if not relative < 0.5:
+        return (2.0 * product + LOST) * SLACK
+    first = 0.0
+    for r in range(size):
+        if slips[r] == 0.0:
+            continue
+        sizes = 0.0
+        for c in range(size):
+            for i in range(size - 1):
+                for j in range(size - 1):
+                    Q[i, j] = M[i if i < r else i + 1, j if j < c else j + 1]
+            sizes += abs(expanded(Q, size - 1))
+        first += slips[r] * sizes
+    return (first + (relative * relative + ROUNDINGS * (1.0 + relative)) * product) * SLACK + LOST
+
+
+@njit(cache=True)
 def _shadow(
     n: int,
     X: Array,
@@ -218,6 +246,9 @@ def _shadow(
     todo: Array,
     many: Array,
     M: Array,
+    Q: Array,
+    slips: Array,
+    lengths: Array,
     first: Array,
     want_first: bool,
 ) -> tuple[float, float]:
@@ -246,23 +277,21 @@ def _shadow(
             apex[level] = members[level, 0]
             many[level] = 0
             if level == top:
-                product, doubt = 1.0, 0.0
                 far = D[apex[0]]
                 for r in range(top):
                     c = 0
-                    length = 0.0
+                    largest, length = 0.0, 0.0
                     for j in range(n):
                         if j != drop:
                             M[r, c] = X[apex[r + 1], j] - X[apex[0], j]
+                            largest = max(largest, abs(M[r, c]))
                             length += abs(M[r, c])
                             c += 1
-                    slip = top * (D[apex[0]] + D[apex[r + 1]]) + 2.0 * UNIT * length
+                    slips[r] = D[apex[0]] + D[apex[r + 1]] + 2.0 * UNIT * largest
+                    lengths[r] = length + top * slips[r]
                     far = max(far, D[apex[r + 1]])
-                    # |prod (l + s) - prod l| <= sum of s_r prod of the others' (l + s), kept as doubt so far
-                    doubt = doubt * (length + slip) + slip * product
-                    product *= length + slip
                 value = abs(expanded(M, top))
-                mistake = (doubt + ROUNDINGS * product) * SLACK + LOST
+                mistake = _mistake(M, top, slips, lengths, Q)
                 total += value
                 error += mistake
                 simplices += 1
@@ -344,6 +373,7 @@ def bounded_cells(
     members, size, apex = np.empty((n + 1, cap), np.int64), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     M, A, W, B, far = np.empty((n, n)), np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), np.empty((3, n + 1))
     centre, first, half = np.empty(n), np.empty((2, n)), np.ones(n)
+    Q, slips, lengths = np.empty((n, n)), np.empty(n), np.empty(n)
     most = 2 * n
     for r in range(len(starts) - 1):
         most = max(most, 2 * n + starts[r + 1] - starts[r])
@@ -394,7 +424,7 @@ def bounded_cells(
                 size_z += abs(rows[e, j] * centre[j])
                 if abs(rows[e, j]) > abs(rows[e, drop]):
                     drop = j
-            s, ds = _shadow(n, X, F, nv, D, e - begin, drop, members, size, apex, todo, many, M, first, False)
+            s, ds = _shadow(n, X, F, nv, D, e - begin, drop, members, size, apex, todo, many, M, Q, slips, lengths, first, False)
             if s == 0.0 and ds == 0.0:
                 continue
             shadow[e, 0] = s
@@ -413,7 +443,7 @@ def bounded_cells(
             continue
         for j in range(n):
             for side in range(2):
-                s, ds = _shadow(n, X, F, nv, D, -2 * j - 1 - side, j, members, size, apex, todo, many, M, first, True)
+                s, ds = _shadow(n, X, F, nv, D, -2 * j - 1 - side, j, members, size, apex, todo, many, M, Q, slips, lengths, first, True)
                 box[r, 2 * j + side, 0] = s
                 box[r, 2 * j + side, 1] = ds
                 for i in range(n):
