@@ -52,6 +52,8 @@ class Settings:
         Whether the judge confirms everything in exact arithmetic; without it the status is "enumerated".
     blocks : Path or None
         Folder for the blocks of a proof file, one for each certified neighbourhood.
+    exact_volumes : bool
+        Whether volumes and areas are computed as rationals however many regions there are.
     """
 
     measures: tuple[str, ...] = MEASURES
@@ -61,6 +63,7 @@ class Settings:
     keep: bool = True
     certify: bool = True
     blocks: Path | None = None
+    exact_volumes: bool = False
 
 
 def answer(
@@ -85,7 +88,9 @@ def answer(
     complex_ = Complex.of(network, task.domain, found)
     outcome, measured = found.outcome, Measured(Answers(), None)
     try:
-        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=settings.blocks is not None)
+        kept = settings.blocks is not None
+        exactly = settings.exact_volumes
+        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=kept, exact_volumes=exactly)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
         notes["measures"] = "interrupted before they were done"
@@ -94,8 +99,6 @@ def answer(
     notes["status"] = _status_note(status, outcome)
     if verdict is None and found.stats.get("failed_linear_programs"):
         notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
-    if status == "certified":
-        notes |= _float_note(measured.answers)
     block = None
     if settings.blocks is not None and verdict is not None and complete:
         path = settings.blocks / f"block-{task.index}.gz"
@@ -118,6 +121,7 @@ def answer(
         stats=_stats(found, verdict, measured),
         complex=complex_ if settings.keep else None,
         region_graph=measured.graph if settings.keep and complete else None,
+        volumes=measured.volumes if settings.keep else None,
         block=block,
     )
 
@@ -129,18 +133,10 @@ def _go_on(limits: Limits) -> bool:
 
 def _status_note(status: str, outcome: Outcome) -> str:
     if status == "certified":
-        return "complete; regions, counts and graph, and what is not marked otherwise, are proved in exact arithmetic"
+        return "complete; regions, counts, graph and measures are proved in exact arithmetic"
     if status == "enumerated":
         return "complete in floating point; values are floats, not proved"
     return f"{outcome.value}: counts are lower bounds"
-
-
-def _float_note(answers: Answers) -> dict[str, str]:
-    """Which numbers of a certified result are floats all the same."""
-    weighed = [n for n in ("local_complexity", "total_variation", "kink_variation") if getattr(answers, n) is not None]
-    if answers.local_rank is not None and any(r.mean is not None for r in answers.local_rank):
-        weighed.append("the mean of local_rank")
-    return {"floats": f"{', '.join(weighed)}: weighed by volumes or areas in floating point, not proved"} if weighed else {}
 
 
 def _stats(found: Exploration, verdict: Verdict | None, measured: Measured) -> dict[str, int]:

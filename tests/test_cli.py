@@ -69,7 +69,7 @@ def test_the_report_keeps_its_schema(net, tmp_path):
     assert (entry["status"], entry["norm"], entry["radius"], entry["center"]) == ("certified", "linf", 0.5, [0.1, 0.2])
     assert entry["volume"] == [1.0, 1.0]
     assert set(entry["local_complexity"]) == {"activation", "activation_set", "open", "function", "sigma"}
-    assert set(entry["total_variation"]) == {"frobenius", "operator"}
+    assert set(entry["total_variation"]) == {"frobenius", "operator", "margins"}
     assert {r["target"] for r in entry["lipschitz"]} == {f"f{entry['robustness']['label']}-f{1 - entry['robustness']['label']}", "jacobian"}
     assert set(entry["robustness"]) >= {"label", "robust", "distance", "adversarial", "adversarial_exact"}
     assert [r["layer"] for r in entry["local_rank"]] == [1, 2]

@@ -198,7 +198,7 @@ def expanded(M: Array, size: int) -> float:
         c = M[1, 0] * M[2, 1] - M[1, 1] * M[2, 0]
         return float(M[0, 0] * a - M[0, 1] * b + M[0, 2] * c)
     if size == 4:
-        return _four(M, 0, 0, 1, 2, 3)
+        return float(_four(M, 0, 0, 1, 2, 3))
     total = M[0, 0] * _four(M, 1, 1, 2, 3, 4) - M[0, 1] * _four(M, 1, 0, 2, 3, 4) + M[0, 2] * _four(M, 1, 0, 1, 3, 4)
     return float(total - M[0, 3] * _four(M, 1, 0, 1, 2, 4) + M[0, 4] * _four(M, 1, 0, 1, 2, 3))
 

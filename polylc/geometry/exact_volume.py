@@ -27,7 +27,7 @@ class RationalCell:
     shadow : tuple of Fraction
         Per half-space, that of its facet along `drop(row)`; 0 if it is none. Half-spaces of one hyperplane all have it.
     carrier : tuple of int
-        Per half-space, the first one with the same facet (itself if it has none).
+        Per half-space, the first one with the same facet (itself if it has none); -1 if that is a face of the cube.
     box : tuple of Fraction
         The same of the faces u_j = -1 (even) and u_j = 1 (odd) of the cube.
     moment : tuple of tuple of Fraction
@@ -82,10 +82,10 @@ def rational_cell(rows: Sequence[Row], k: int) -> RationalCell | None:
             parts.append((shadows[f].numerator * height, shadows[f].denominator * apex[-1] * abs(row[along]) * k))
     volume = sum_of_quotients([p for p, _ in parts], [q for _, q in parts])
     carrier = [f if f in faces else first.get(corners.on[f], f) for f in range(len(forms))]
-    for f, own in enumerate(carrier):
-        shadows[f] = shadows[own]
-    own = tuple(max(c - 2 * k, -1) if c != f else f - 2 * k for f, c in enumerate(carrier))
-    return RationalCell(volume, tuple(shadows[2 * k :]), own[2 * k :], tuple(shadows[: 2 * k]), tuple(moments), tuple(corners.places))
+    for f, first_one in enumerate(carrier):
+        shadows[f] = shadows[first_one]
+    carriers = tuple(max(c - 2 * k, -1) for c in carrier[2 * k :])
+    return RationalCell(volume, tuple(shadows[2 * k :]), carriers, tuple(shadows[: 2 * k]), tuple(moments), tuple(corners.places))
 
 
 def _projected(corners: Corners, simplex: tuple[int, ...], along: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import edge_batches, joined
+from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.local_complexity import weights
 from polylc.measures.norms import Gradients, frobenius, spectral
@@ -67,9 +68,16 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
     if label is not None:
         norms |= {f"f{label}-f{j}": _margin(label, j) for j in range(outputs) if j != label}
     every = np.arange(len(volumes.complex))
+    if volumes.rational:
+        for region in every.tolist():
+            gradients.refine(region)
     gradient, error = gradients.of(every)
     result = {}
     for name, norm in norms.items():
+        if volumes.rational and (name != "operator" or min(gradient.shape[1:]) == 1):
+            terms = np.array([enclose_sqrt(exact_variation(volumes, gradients, region, name)) for region in every.tolist()])
+            result[name] = narrowed(lambda terms=terms: terms, volumes.refine)  # type: ignore[misc]
+            continue
         values = norm(gradient, error)
 
         def anew(region: int, norm: Callable[[Array, Array], Array] = norm, values: Array = values) -> None:
@@ -80,6 +88,15 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
 
         result[name] = narrowed(lambda values=values: product(volumes.share, values), anew)  # type: ignore[misc]
     return result
+
+
+def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:
+    """The square of a region's share times the Frobenius norm of its Jacobian, or of the margin `name`'s gradient."""
+    rows, denominator = gradients.exact(region)
+    if name not in ("frobenius", "operator"):
+        first, second = (int(part[1:]) for part in name.split("-"))
+        rows = [[a - b for a, b in zip(rows[first], rows[second], strict=True)]]
+    return volumes.exact_share(region) ** 2 * Fraction(sum(v * v for row in rows for v in row), denominator**2)
 
 
 def _margin(first: int, second: int) -> Callable[[Array, Array], Array]:
@@ -169,4 +186,3 @@ def mean_ranks(volumes: Volumes, ranks: Array) -> list[Quantity]:
             values = np.stack([column, column], axis=1).astype(np.float64)
             result.append(narrowed(lambda values=values: product(volumes.share, values), volumes.refine))  # type: ignore[misc]
     return result
-

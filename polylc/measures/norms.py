@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.complex.regions import Complex
-from polylc.exact.enclose import enclose
 from polylc.measures.gradients import ExactGradients, bounded_gradients
 from polylc.measures.sums import outward
 from polylc.network.compose import TINY, UNIT
@@ -84,7 +83,7 @@ def frobenius(gradient: Array, error: Array) -> Array:
 
 def spectral(gradient: Array, error: Array) -> Array:
     """Enclosures of the largest singular values; shape (r, 2). docs/exactness.md, lemma 10."""
-    count, m, k = gradient.shape
+    m, k = gradient.shape[1:]
     if min(m, k) == 1:
         return frobenius(gradient, error)
     size = np.abs(gradient).max(axis=(1, 2), initial=0.0)

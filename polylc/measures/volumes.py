@@ -6,6 +6,7 @@ or where a measure needs them (`refine`). The identities that volumes and areas 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -38,8 +39,10 @@ class Volumes:
         Per path entry, an enclosure of the area of its facet over |U|; 0, 0 where it carries none.
     carrier : ndarray of int, shape (E,)
         The first path entry of the region with the same facet, or -1 where there is none.
+    proved : ndarray of bool, shape (R,)
+        Where doubles proved which facets a region has, and enclosed their areas.
     exact : dict
-        Rational cells, by region, where they were computed.
+        Rational cells, by region, where they were computed; their half-spaces are those of `half_spaces`.
     """
 
     def __init__(self, complex_: Complex, exact: bool = False) -> None:
@@ -55,10 +58,13 @@ class Volumes:
         self.complex = complex_
         k = complex_.domain.dimension
         self._inverse = inverse_sides(complex_.domain)
+        self._common = math.lcm(*(v.denominator for v in self._inverse))
+        self._scaled_inverse = [int(v * self._common) for v in self._inverse]
         self._cube = Fraction(2) ** k
         count, entries = len(complex_), len(complex_.neuron)
         self.share, self.density = np.zeros((count, 2)), np.zeros((entries, 2))
         self.carrier = np.full(entries, -1, dtype=np.int64)
+        self.proved = np.zeros(count, dtype=bool)
         self.exact: dict[int, RationalCell] = {}
         balance = _Balance(complex_.network.outputs, k)
         for rows in complex_.batches():
@@ -71,6 +77,14 @@ class Volumes:
         """Whether all regions are known as rationals."""
         return len(self.exact) == len(self.complex)
 
+    def summary(self) -> str:
+        """How the volumes are known, in words."""
+        if self.rational:
+            return "rational, as are the facets' areas up to a square root; the volumes sum to that of the neighbourhood exactly"
+        low, high = total(self.share)
+        rest = f", {len(self.exact)} of {len(self.complex)} regions as rationals" if self.exact else ""
+        return f"enclosed{rest}; the volumes sum to that of the neighbourhood within the enclosures, {high - low:.1e} relative"
+
     def _bound(self, rows: slice, exact: bool, balance: _Balance) -> None:
         """One batch of regions."""
         complex_ = self.complex
@@ -81,9 +95,8 @@ class Volumes:
         half_spaces = complex_.path_rows(rows, forms)
         starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
         found = CellBounds(starts, half_spaces, noise)
-        if exact:
-            found.ok[:] = False
         good = found.ok[own]
+        self.proved[rows] = found.ok
         slopes, slope_error = self._slants(half_spaces, noise)
         self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
         low, high = outward(found.shadow[:, 0], found.shadow[:, 1]).T / float(self._cube)
@@ -92,7 +105,7 @@ class Volumes:
         self.density[entries] = np.where(carries[:, None], between(low * slant[:, 0], high * slant[:, 1]), 0.0)
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
         _check_closed(starts, *scaled(half_spaces, noise), found)
-        for region in np.flatnonzero(~found.ok).tolist():
+        for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
             cell = self.refine(rows.start + region)
             found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
             found.moment[region] = np.array([[_ball(v) for v in face] for face in cell.moment]).swapaxes(1, 2)
@@ -118,23 +131,28 @@ class Volumes:
         return np.where(known, result, 0.0), np.where(known, doubt, np.inf)
 
     # ---- rationals -------------------------------------------------------------------------------------------------
+    def entries(self, region: int) -> list[int]:
+        """Path entries that may carry facets of a region: all, or those that doubles proved to be."""
+        begin, end = int(self.complex.starts[region]), int(self.complex.starts[region + 1])
+        return (begin + np.flatnonzero(self.carrier[begin:end] >= 0)).tolist() if self.proved[region] else list(range(begin, end))
+
     def half_spaces(self, region: int) -> list[Row]:
-        """Integer half-spaces of a region's path, positive inside, in unit coordinates."""
-        complex_ = self.complex
+        """Integer half-spaces of a region in unit coordinates, positive inside, one for each of `entries`."""
+        complex_, entries = self.complex, self.entries(region)
         hidden = complex_.exact_hidden(region)
-        entries = range(int(complex_.starts[region]), int(complex_.starts[region + 1]))
         rows = [hidden[int(complex_.neuron[e])] for e in entries]
         return [primitive(row if complex_.side[e] == 1 else tuple(-v for v in row)) for e, row in zip(entries, rows, strict=True)]
 
     def squared_slant(self, row: Row) -> Fraction:
         """The square of a facet's area over its shadow, see `_slants`."""
-        return sum(((a * h) ** 2 for a, h in zip(row, self._inverse, strict=False)), Fraction(0)) / row[drop(row)] ** 2
+        scaled_row = [a * h for a, h in zip(row, self._scaled_inverse, strict=False)]
+        return Fraction(sum(v * v for v in scaled_row), (row[drop(row)] * self._common) ** 2)
 
     def exact_density(self, entry: int) -> tuple[Fraction, Fraction]:
         """(s, q): the facet of a path entry has area s sqrt(q) |U|, for a region that is known as rationals."""
         complex_ = self.complex
         region = int(np.searchsorted(complex_.starts, entry, side="right")) - 1
-        at = entry - int(complex_.starts[region])
+        at = self.entries(region).index(entry)
         return self.exact[region].shadow[at] / self._cube, self.squared_slant(self.half_spaces(region)[at])
 
     def exact_share(self, region: int) -> Fraction:
@@ -145,18 +163,17 @@ class Volumes:
         """The rational cell of a region; its enclosures become the tightest."""
         if region in self.exact:
             return self.exact[region]
-        rows = self.half_spaces(region)
+        entries, rows = self.entries(region), self.half_spaces(region)
         cell = rational_cell(rows, self.complex.domain.dimension)
         if cell is None:
             raise SolverError(f"region {region} has too many vertices for exact volumes")
         _check_closed_exactly(region, rows, cell)
         self.exact[region] = cell
         self.share[region] = enclose(cell.volume / self._cube)
-        begin = int(self.complex.starts[region])
-        for at, (row, shadow, first) in enumerate(zip(rows, cell.shadow, cell.carrier, strict=True)):
-            squared = (shadow / self._cube) ** 2 * self.squared_slant(row) if shadow else Fraction(0)
-            self.density[begin + at] = enclose_sqrt(squared)
-            self.carrier[begin + at] = begin + first if shadow and first >= 0 else -1
+        for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=True):
+            carries = bool(shadow) and first >= 0
+            self.density[entry] = enclose_sqrt((shadow / self._cube) ** 2 * self.squared_slant(row)) if carries else 0.0
+            self.carrier[entry] = entries[first] if carries else -1
         return cell
 
     def refine_all(self, regions: Iterable[int]) -> None:
@@ -199,15 +216,16 @@ class Volumes:
         return result
 
     def _check_sides_exactly(self, graph: RegionGraph) -> None:
-        starts = self.complex.starts
         known = np.zeros(len(self.complex), dtype=bool)
         known[list(self.exact)] = True
         both = np.flatnonzero(known[graph.first] & known[graph.second] & (graph.first_entry >= 0) & (graph.second_entry >= 0))
         for e in both.tolist():
-            r, q = int(graph.first[e]), int(graph.second[e])
-            left = self.exact[r].shadow[int(graph.first_entry[e] - starts[r])]
-            if left != self.exact[q].shadow[int(graph.second_entry[e] - starts[q])]:
-                raise ConsistencyError(f"regions {r} and {q} see different areas of their common facet")
+            if self._shadow(int(graph.first[e]), int(graph.first_entry[e])) != self._shadow(int(graph.second[e]), int(graph.second_entry[e])):
+                raise ConsistencyError(f"regions {graph.first[e]} and {graph.second[e]} see different areas of their common facet")
+
+    def _shadow(self, region: int, entry: int) -> Fraction:
+        """The shadow of a path entry's facet, of a region that is known as rationals."""
+        return self.exact[region].shadow[self.entries(region).index(entry)]
 
 
 def _in_range(exact: list[Fraction]) -> Array | None:
@@ -244,11 +262,13 @@ def _check_closed(starts: Array, rows: Array, noise: Array, found: CellBounds) -
 
 
 def _check_closed_exactly(region: int, rows: list[Row], cell: RationalCell) -> None:
-    for j in range(len(rows[0]) - 1 if rows else 0):
-        terms = [(cell.box[2 * j], Fraction(1)), (cell.box[2 * j + 1], Fraction(-1))]
-        terms += [(s, Fraction(row[j], abs(row[drop(row)]))) for e, (row, s) in enumerate(zip(rows, cell.shadow, strict=True)) if s and cell.carrier[e] == e]
-        gap = sum_of_quotients([s.numerator * n.numerator for s, n in terms], [s.denominator * n.denominator for s, n in terms])
-        if gap:
+    """C0, per region, in rationals."""
+    own = [(row, s) for e, (row, s) in enumerate(zip(rows, cell.shadow, strict=True)) if s and cell.carrier[e] == e]
+    for j in range(len(cell.box) // 2):
+        low, high = cell.box[2 * j], cell.box[2 * j + 1]
+        numerators = [low.numerator, -high.numerator, *(s.numerator * row[j] for row, s in own)]
+        denominators = [low.denominator, high.denominator, *(s.denominator * abs(row[drop(row)]) for row, s in own)]
+        if sum_of_quotients(numerators, denominators):
             raise ConsistencyError(f"the facets of region {region} do not close it")
 
 

@@ -17,6 +17,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.measures.lipschitz import Lipschitz
 from polylc.measures.rank import LocalRank
 from polylc.measures.robustness import Robustness
+from polylc.measures.volumes import Volumes
 from polylc.network.form import Network
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Result:
         Counters of the engine and the facet tests.
     complex : Complex or None
         Columns of regions; None if the run was told not to keep them.
+    volumes : Volumes or None
+        Proved volumes and areas of a certified result.
     block : (Path, str) or None
         Block of a proof file and its hash.
     """
@@ -97,6 +100,7 @@ class Result:
     stats: dict[str, int] = field(default_factory=dict)
     complex: Complex | None = None
     region_graph: RegionGraph | None = None
+    volumes: Volumes | None = None
     block: tuple[Path, str] | None = None
 
     def __getattr__(self, name: str) -> Any:
