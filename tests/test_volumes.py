@@ -89,7 +89,6 @@ def test_bounds_hold_for_all_half_spaces_within_the_noise(n, seed, cuts, noise):
     rng = np.random.default_rng(seed)
     shift = rng.dirichlet(np.ones(n + 1), len(rows)) * rng.choice([-1, 1], size=rows.shape) * noise
     found = CellBounds(starts, rows + shift, np.full(len(rows), noise * (1 + 1e-9) + 1e-12))
-    assert noise > 0 or found.ok.all()
     for r in np.flatnonzero(found.ok).tolist():
         entries = slice(starts[r], starts[r + 1])
         cell = rational_cell(list(map(tuple, rows[entries].tolist())), n)

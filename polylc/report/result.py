@@ -23,6 +23,8 @@ from polylc.network.form import Network
 if TYPE_CHECKING:
     import networkx
 
+    from polylc.report.symbolic import Symbolic
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -168,6 +170,23 @@ class Result:
         from polylc.report.export import data_frame, region_table
 
         return data_frame(region_table(self._kept(), self._graph()))
+
+    def symbolic(self) -> Symbolic:
+        """The network on the neighbourhood in closed form (sympy): pieces, maps, measures as sums of radicals, LaTeX.
+
+        Raises
+        ------
+        UsageError
+            If the result is not certified, or has too many regions or dimensions.
+        """
+        from polylc.report.symbolic import Symbolic
+
+        if self.status != "certified":
+            raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
+        complex_ = self._kept()
+        if not complex_.has_geometry:
+            raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
+        return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
     def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None) -> Any:
         """A matplotlib figure of the regions (one or two free coordinates); saved to `path` if one is given."""
