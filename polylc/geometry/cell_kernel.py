@@ -2,7 +2,7 @@
 
 The cell is the cube [-1, 1]^n cut by half-spaces known up to rounding. A skeleton in floating point proposes n half-spaces
 for each vertex. `_proved` shows that these are all vertices, each on its own n half-spaces and no other; from then on the
-facets and their triangulations are combinatorics, and only determinants are rounded. Lemmas 8 and 9 of docs/exactness.md.
+facets and their triangulations are combinatorics, and only determinants are rounded. Lemmas 8 to 10 of docs/exactness.md.
 """
 
 from __future__ import annotations

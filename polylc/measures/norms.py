@@ -82,7 +82,7 @@ def frobenius(gradient: Array, error: Array) -> Array:
 
 
 def spectral(gradient: Array, error: Array) -> Array:
-    """Enclosures of the largest singular values; shape (r, 2). docs/exactness.md, lemma 10."""
+    """Enclosures of the largest singular values; shape (r, 2). docs/exactness.md, lemma 11."""
     m, k = gradient.shape[1:]
     if min(m, k) == 1:
         return frobenius(gradient, error)
