@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from polylc.certificate import Evidence, write_block
@@ -168,7 +170,32 @@ def _evidence(verdict: Verdict, complex_: Complex, measured: Measured) -> Eviden
             "distance": None if distance is None else str(distance),
             "point": None if point is None else [str(v) for v in point],
         }
-    return Evidence(verdict, complex_, graph if answers.adjacencies is not None else None, counts, constants, claim, measured.margins or {})
+    edges = graph if answers.adjacencies is not None else None
+    vertices, weighed = _weighed(measured)
+    return Evidence(verdict, complex_, edges, counts, constants, claim, measured.margins or {}, vertices, weighed)
+
+
+PROVED_DIMENSION = 4  # of volumes in a proof file
+PROVED_VERSIONS = ("activation", "activation_set", "function")  # of the local complexity
+
+
+def _weighed(measured: Measured) -> tuple[list[tuple[tuple[int, ...], ...]] | None, dict[str, dict[str, list[str]]] | None]:
+    """Vertices of all regions, and bounds on what volumes weigh, where volumes are rational."""
+    volumes, answers = measured.volumes, measured.answers
+    if volumes is None or not volumes.rational or volumes.complex.domain.dimension > PROVED_DIMENSION:
+        return None, None
+
+    def bounds(values: dict[str, Quantity] | None, *left_out: str) -> dict[str, list[str]]:
+        listed = {name: q for name, q in (values or {}).items() if name not in left_out}
+        return {name: [str(Fraction(q.lower)), str(Fraction(q.upper))] for name, q in listed.items() if q.upper is not None and math.isfinite(q.upper)}
+
+    kink = None if answers.kink_variation is None else {"frobenius": answers.kink_variation}
+    weighed = {
+        "total_variation": bounds(answers.total_variation, "operator"),
+        "local_complexity": bounds(answers.local_complexity, "open"),
+        "kink_variation": bounds(kink),
+    }
+    return [volumes.exact[r].vertices for r in range(len(volumes.complex))], weighed
 
 
 @functools.lru_cache(maxsize=2)
