@@ -187,7 +187,9 @@ def _weighed(measured: Measured) -> tuple[list[tuple[tuple[int, ...], ...]] | No
 
     def bounds(values: dict[str, Quantity] | None, *left_out: str) -> dict[str, list[str]]:
         listed = {name: q for name, q in (values or {}).items() if name not in left_out}
-        return {name: [str(Fraction(q.lower)), str(Fraction(q.upper))] for name, q in listed.items() if q.upper is not None and math.isfinite(q.upper)}
+        return {
+            name: [str(Fraction(q.lower)), str(Fraction(q.upper))] for name, q in listed.items() if q.upper is not None and math.isfinite(q.upper)
+        }
 
     kink = None if answers.kink_variation is None else {"frobenius": answers.kink_variation}
     weighed = {

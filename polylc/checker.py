@@ -803,14 +803,22 @@ class _Volumes:
         self.tree, self.k = tree, len(tree.free)
         _need(self.k <= MOST_DIMENSION, f"volumes in dimension {self.k}")
         self.claims: list[tuple[str, str, Weighed]] = []
-        for kind, given in zip(("total variation", "local complexity", "kink variation"), _fields(value, "total_variation", "local_complexity", "kink_variation"), strict=True):
+        for kind, given in zip(
+            ("total variation", "local complexity", "kink variation"),
+            _fields(value, "total_variation", "local_complexity", "kink_variation"),
+            strict=True,
+        ):
             _need(type(given) is dict, "an object with bounds by name expected")
             for name, pair in given.items():
                 margin = re.fullmatch(r"f(0|[1-9][0-9]*)-f(0|[1-9][0-9]*)", name)
                 if margin and kind == "total variation":
                     _need(all(int(j) < outputs for j in margin.groups()), f"{name} is no margin of the network")
                 else:
-                    known = {"total variation": ["frobenius"], "local complexity": ["activation", "activation_set", "function"], "kink variation": ["frobenius"]}
+                    known = {
+                        "total variation": ["frobenius"],
+                        "local complexity": ["activation", "activation_set", "function"],
+                        "kink variation": ["frobenius"],
+                    }
                     _need(name in known[kind], f"{kind}: {name!a} is not known")
                 self.claims.append((kind, name, Weighed(f"{kind} {name}", *_rationals(pair, 2))))
         self.total = Fraction(0)
@@ -837,9 +845,12 @@ class _Volumes:
         for e, wall in enumerate(cell.path):
             if wall.group == e and on[2 * k + e] in hull.facets and _least(wall.row) < 0:  # others miss the open box
                 a = wall.row[:-1]
-                drop = max(range(k), key=lambda j: abs(a[j]))  # noqa: B023
+                drop = max(range(k), key=lambda j: abs(a[j]))
                 shadow = hull.shadow(on[2 * k + e], drop) / 2**k
-                slant = sum(((Fraction(x) / h) ** 2 for x, h in zip(a, self.tree.sides, strict=True)), Fraction(0)) * (self.tree.sides[drop] / a[drop]) ** 2
+                slant = (
+                    sum(((Fraction(x) / h) ** 2 for x, h in zip(a, self.tree.sides, strict=True)), Fraction(0))
+                    * (self.tree.sides[drop] / a[drop]) ** 2
+                )
                 if shadow:
                     self.sides.append((cell.bits, graph.beyond(cell, wall), shadow / self.tree.sides[drop], slant))
 
