@@ -101,7 +101,7 @@ class Volumes:
         self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
         low, high = outward(found.shadow[:, 0], found.shadow[:, 1]).T / float(self._cube)
         slant = outward(slopes, slope_error)
-        carries = good & (found.shadow[:, 0] > 0)
+        carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
         self.density[entries] = np.where(carries[:, None], between(low * slant[:, 0], high * slant[:, 1]), 0.0)
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
         _check_closed(starts, *scaled(half_spaces, noise), found)
@@ -245,7 +245,7 @@ def _check_closed(starts: Array, rows: Array, noise: Array, found: CellBounds) -
     k, count = rows.shape[1] - 1, len(found.ok)
     owner = np.repeat(np.arange(count), np.diff(starts))
     lead = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
-    seen = found.ok[owner] & (found.shadow[:, 0] > 0)
+    seen = found.ok[owner] & (found.shadow[:, 1] > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = noise / (lead - noise)
     for j in range(k):
