@@ -139,8 +139,8 @@ class Volumes:
     def half_spaces(self, region: int) -> list[Row]:
         """Integer half-spaces of a region in unit coordinates, positive inside, one for each of `entries`."""
         complex_, entries = self.complex, self.entries(region)
-        hidden = complex_.exact_hidden(region)
-        rows = [hidden[int(complex_.neuron[e])] for e in entries]
+        pattern = complex_.patterns(np.array([region]))[0]
+        rows = [complex_.exact_forms.neuron(int(complex_.neuron[e]), pattern) for e in entries]
         return [primitive(row if complex_.side[e] == 1 else tuple(-v for v in row)) for e, row in zip(entries, rows, strict=True)]
 
     def squared_slant(self, row: Row) -> Fraction:
