@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from polylc.certificate import Evidence, write_block
@@ -53,6 +55,8 @@ class Settings:
         Whether the judge confirms everything in exact arithmetic; without it the status is "enumerated".
     blocks : Path or None
         Folder for the blocks of a proof file, one for each certified neighbourhood.
+    exact_volumes : bool
+        Whether volumes and areas are computed as rationals however many regions there are.
     """
 
     measures: tuple[str, ...] = MEASURES
@@ -62,6 +66,7 @@ class Settings:
     keep: bool = True
     certify: bool = True
     blocks: Path | None = None
+    exact_volumes: bool = False
 
 
 def answer(
@@ -91,7 +96,9 @@ def answer(
     complex_ = Complex.of(network, task.domain, found)
     outcome, measured = found.outcome, Measured(Answers(), None)
     try:
-        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=settings.blocks is not None)
+        kept = settings.blocks is not None
+        exactly = settings.exact_volumes
+        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=kept, exact_volumes=exactly)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
         notes["measures"] = "interrupted before they were done"
@@ -100,8 +107,6 @@ def answer(
     notes["status"] = _status_note(status, outcome)
     if verdict is None and found.stats.get("failed_linear_programs"):
         notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
-    if status == "certified":
-        notes |= _float_note(measured.answers)
     block = None
     if settings.blocks is not None and verdict is not None and complete:
         path = settings.blocks / f"block-{task.index}.gz"
@@ -124,6 +129,7 @@ def answer(
         stats=_stats(found, verdict, measured),
         complex=complex_ if settings.keep else None,
         region_graph=measured.graph if settings.keep and complete else None,
+        volumes=measured.volumes if settings.keep else None,
         block=block,
     )
 
@@ -135,18 +141,10 @@ def _go_on(limits: Limits) -> bool:
 
 def _status_note(status: str, outcome: Outcome) -> str:
     if status == "certified":
-        return "complete; regions, counts and graph, and what is not marked otherwise, are proved in exact arithmetic"
+        return "complete; regions, counts, graph and measures are proved in exact arithmetic"
     if status == "enumerated":
         return "complete in floating point; values are floats, not proved"
     return f"{outcome.value}: counts are lower bounds"
-
-
-def _float_note(answers: Answers) -> dict[str, str]:
-    """Which numbers of a certified result are floats all the same."""
-    weighed = [n for n in ("local_complexity", "total_variation", "kink_variation") if getattr(answers, n) is not None]
-    if answers.local_rank is not None and any(r.mean is not None for r in answers.local_rank):
-        weighed.append("the mean of local_rank")
-    return {"floats": f"{', '.join(weighed)}: weighed by volumes or areas in floating point, not proved"} if weighed else {}
 
 
 def _stats(found: Exploration, verdict: Verdict | None, measured: Measured) -> dict[str, int]:
@@ -178,7 +176,34 @@ def _evidence(verdict: Verdict, complex_: Complex, measured: Measured) -> Eviden
             "distance": None if distance is None else str(distance),
             "point": None if point is None else [str(v) for v in point],
         }
-    return Evidence(verdict, complex_, graph if answers.adjacencies is not None else None, counts, constants, claim, measured.margins or {})
+    edges = graph if answers.adjacencies is not None else None
+    vertices, weighed = _weighed(measured)
+    return Evidence(verdict, complex_, edges, counts, constants, claim, measured.margins or {}, vertices, weighed)
+
+
+PROVED_DIMENSION = 4  # of volumes in a proof file
+PROVED_VERSIONS = ("activation", "activation_set", "function")  # of the local complexity
+
+
+def _weighed(measured: Measured) -> tuple[list[tuple[tuple[int, ...], ...]] | None, dict[str, dict[str, list[str]]] | None]:
+    """Vertices of all regions, and bounds on what volumes weigh, where volumes are rational."""
+    volumes, answers = measured.volumes, measured.answers
+    if volumes is None or not volumes.rational or volumes.complex.domain.dimension > PROVED_DIMENSION:
+        return None, None
+
+    def bounds(values: dict[str, Quantity] | None, *left_out: str) -> dict[str, list[str]]:
+        listed = {name: q for name, q in (values or {}).items() if name not in left_out}
+        return {
+            name: [str(Fraction(q.lower)), str(Fraction(q.upper))] for name, q in listed.items() if q.upper is not None and math.isfinite(q.upper)
+        }
+
+    kink = None if answers.kink_variation is None else {"frobenius": answers.kink_variation}
+    weighed = {
+        "total_variation": bounds(answers.total_variation, "operator"),
+        "local_complexity": bounds(answers.local_complexity, "open"),
+        "kink_variation": bounds(kink),
+    }
+    return [volumes.exact[r].vertices for r in range(len(volumes.complex))], weighed
 
 
 @functools.lru_cache(maxsize=2)

@@ -27,7 +27,7 @@ from polylc.judge.judge import Verdict
 from polylc.network.form import Affine, Network
 
 FORMAT = "polylc-proof/1"
-PARTS = ("graph", "maps", "lipschitz", "robustness")
+PARTS = ("graph", "maps", "lipschitz", "robustness", "volumes")
 LEVEL = 6  # of compression
 
 
@@ -51,6 +51,10 @@ class Evidence:
         label, robust, distance, point.
     margins : dict of int to list
         Robustness entries by region.
+    vertices : sequence or None
+        By region, its vertices (x_1, ..., x_k, w) in unit coordinates, integers that stand for x / w.
+    weighed : dict or None
+        total_variation, local_complexity, kink_variation: bounds by name, as pairs of rationals.
     """
 
     verdict: Verdict
@@ -60,6 +64,8 @@ class Evidence:
     lipschitz: list[list[Any]] | None
     robustness: dict[str, Any] | None
     margins: dict[int, list[Any]]
+    vertices: Sequence[Sequence[tuple[int, ...]]] | None = None
+    weighed: dict[str, dict[str, Any]] | None = None
 
     def parts(self) -> list[str]:
         """Names of the format's parts that are there."""
@@ -68,6 +74,7 @@ class Evidence:
             "maps": self.counts.get("affine_functions") is not None,
             "lipschitz": self.lipschitz is not None,
             "robustness": self.robustness is not None,
+            "volumes": self.graph is not None and self.weighed is not None,
         }
         return [name for name in PARTS if there[name]]
 
@@ -80,7 +87,10 @@ class Evidence:
             "pieces": {"graph", "maps"} <= set(parts),
             "lipschitz": "lipschitz" in parts,
             "robustness": "robustness" in parts,
+            "volumes": "volumes" in parts,
         }
+        weighed = self.weighed if self.weighed is not None and "volumes" in parts else {}
+        keys |= {f"{name} ({', '.join(found)})": bool(found) for name, found in weighed.items()}
         return ["regions", *(key for key, there in keys.items() if there)]
 
 
@@ -178,7 +188,10 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[Any]:
         else:
             region = region_of[node]
             pattern = int.from_bytes(found.bits[region].astype("<u8").tobytes(), "little")
-            yield ["R", format(pattern, "x"), _point(verdict.points[region]), claims, facets.get(region, []), evidence.margins.get(region, [])]
+            line = ["R", format(pattern, "x"), _point(verdict.points[region]), claims, facets.get(region, []), evidence.margins.get(region, [])]
+            if evidence.vertices is not None and "volumes" in evidence.parts():
+                line.append([[v[-1], *v[:-1]] for v in evidence.vertices[region]])
+            yield line
 
 
 def _opening(index: int, evidence: Evidence) -> dict[str, Any]:
@@ -198,6 +211,7 @@ def _opening(index: int, evidence: Evidence) -> dict[str, Any]:
         },
         "lipschitz": evidence.lipschitz,
         "robustness": evidence.robustness,
+        **({"volumes": evidence.weighed} if "volumes" in parts else {}),
     }
 
 

@@ -7,6 +7,7 @@ weight taken as the rational number that its IEEE double is, and for every neigh
 * graph: exactly the printed number of pairs of regions share a facet (adjacencies), those of the file;
 * maps: the printed numbers of distinct affine maps and, with the graph, of pieces are right;
 * lipschitz: every constant lies between the two numbers given;
+* volumes: total variation (Frobenius, and of margins), local complexity and kink variation lie between the two numbers given;
 * robustness: either no point of U has f_j >= f_label for a j other than the label; or the given point of U has, and, if
   there is a centre, no such point of U is nearer to it than the given distance, in the maximum norm.
 
@@ -37,9 +38,17 @@ from operator import mul
 from typing import Any, NamedTuple, NoReturn
 
 FORMAT = "polylc-proof/1"
-PARTS = ("graph", "maps", "lipschitz", "robustness")
+PARTS = ("graph", "maps", "lipschitz", "robustness", "volumes")
 COUNTS = ("regions", "adjacencies", "affine_functions", "pieces")
-LEFT_OUT = {"graph": "region graph", "maps": "affine maps", "lipschitz": "Lipschitz constants", "robustness": "robustness"}
+LEFT_OUT = {
+    "graph": "region graph",
+    "maps": "affine maps",
+    "lipschitz": "Lipschitz constants",
+    "robustness": "robustness",
+    "volumes": "volumes and what they weigh",
+}
+MOST_DIMENSION = 4  # of volumes
+BITS = 640  # of roots behind the binary point
 LONGEST_LINE = 1 << 30  # bytes
 
 Row = Sequence[int]  # an affine form (a_1, ..., a_k, c) of the unit coordinates t, times a positive scale
@@ -75,6 +84,15 @@ class Robustness:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """A measure weighed by volume or area, and its bounds."""
+
+    name: str
+    lower: Fraction
+    upper: Fraction
+
+
+@dataclass(frozen=True)
 class Verified:
     """What was verified of one neighbourhood; None stands for what the file does not claim."""
 
@@ -89,6 +107,7 @@ class Verified:
     pieces: int | None
     lipschitz: tuple[Constant, ...] | None
     robustness: Robustness | None
+    volumes: tuple[Weighed, ...] | None
     weights_sha256: str
     model_sha256: str
     source: str
@@ -714,10 +733,167 @@ class _Margins:
         _hold(Fraction(_least(row), self.tree.one << top) >= rest, "the multipliers do not prove the distance")
 
 
+# ---- volumes -----------------------------------------------------------------------------------------------------------
+def _determinant(matrix: list[list[int]]) -> int:
+    """By elimination without fractions (Bareiss): every division is exact."""
+    rows, previous, sign = [list(row) for row in matrix], 1, 1
+    for c in range(len(rows) - 1):
+        at = next((r for r in range(c, len(rows)) if rows[r][c]), None)
+        if at is None:
+            return 0
+        if at != c:
+            rows[c], rows[at], sign = rows[at], rows[c], -sign
+        pivot = rows[c]
+        for row in rows[c + 1 :]:
+            head = row[c]
+            for j in range(c + 1, len(row)):
+                row[j] = (row[j] * pivot[c] - head * pivot[j]) // previous
+        previous = pivot[c]
+    return sign * rows[-1][-1] if rows else 1
+
+
+def _root(square: Fraction) -> tuple[int, int]:
+    """Integers around the root of a rational >= 0, times 2^BITS."""
+    scaled = square.numerator << 2 * BITS
+    low = math.isqrt(scaled // square.denominator)
+    return low, low + (low * low * square.denominator != scaled)
+
+
+class _Hull:
+    """Points of a closed polytope, with the sets of those on each of its rows as bits: pulled triangulations of its faces."""
+
+    def __init__(self, k: int, points: list[list[int]], on: list[int]) -> None:
+        self.k, self.points = k, points
+        sets = {face for face in on if face.bit_count() >= k}
+        self.facets = {f for f in sets if not any(f != g and f & g == f for g in sets)}
+
+    def simplices(self, face: int, dimension: int) -> list[list[int]]:
+        """Simplices with disjoint interiors in the hull of a face's points; all of it if those hold the face's vertices."""
+        members = [i for i in range(len(self.points)) if face >> i & 1]
+        if len(members) <= dimension + 1:
+            return [members] if len(members) == dimension + 1 else []
+        parts = {face & f for f in self.facets} - {face}
+        parts = {p for p in parts if not any(p != q and p & q == p for q in parts)}
+        return [[members[0], *s] for p in parts if not p >> members[0] & 1 for s in self.simplices(p, dimension - 1)]
+
+    def volume(self) -> Fraction:
+        """k-volume, from homogeneous determinants."""
+        everything = self.simplices((1 << len(self.points)) - 1, self.k)
+        return self._sum([[self.points[i] for i in s] for s in everything], self.k)
+
+    def shadow(self, face: int, drop: int) -> Fraction:
+        """(k - 1)-volume of a face projected along a coordinate."""
+        found = self.simplices(face, self.k - 1)
+        return self._sum([[[x for j, x in enumerate(self.points[i]) if j != drop] for i in s] for s in found], self.k - 1)
+
+    @staticmethod
+    def _sum(simplices: list[list[list[int]]], dimension: int) -> Fraction:
+        parts = [Fraction(abs(_determinant(s)), math.prod(v[-1] for v in s)) for s in simplices]
+        return sum(parts, Fraction(0)) / math.factorial(dimension)
+
+
+class _Volumes:
+    """Volumes and facet areas from points of the regions, and bounds on what they weigh.
+
+    The simplices of a region lie in it and do not overlap, so their volumes sum to at most its own. If over all regions they
+    sum to that of the box, each region is the hull of its points, and areas computed from these are those of its facets.
+    """
+
+    def __init__(self, value: Any, tree: _Tree, outputs: int) -> None:
+        self.tree, self.k = tree, len(tree.free)
+        _need(self.k <= MOST_DIMENSION, f"volumes in dimension {self.k}")
+        self.claims: list[tuple[str, str, Weighed]] = []
+        for kind, given in zip(
+            ("total variation", "local complexity", "kink variation"),
+            _fields(value, "total_variation", "local_complexity", "kink_variation"),
+            strict=True,
+        ):
+            _need(type(given) is dict, "an object with bounds by name expected")
+            for name, pair in given.items():
+                margin = re.fullmatch(r"f(0|[1-9][0-9]*)-f(0|[1-9][0-9]*)", name)
+                if margin and kind == "total variation":
+                    _need(all(int(j) < outputs for j in margin.groups()), f"{name} is no margin of the network")
+                else:
+                    known = {
+                        "total variation": ["frobenius"],
+                        "local complexity": ["activation", "activation_set", "function"],
+                        "kink variation": ["frobenius"],
+                    }
+                    _need(name in known[kind], f"{kind}: {name!a} is not known")
+                self.claims.append((kind, name, Weighed(f"{kind} {name}", *_rationals(pair, 2))))
+        self.total = Fraction(0)
+        self.shares: list[tuple[Fraction, int]] = []
+        self.jacobians: dict[int, list[list[int]]] = {}
+        self.sides: list[tuple[int, int, Fraction, Fraction]] = []  # pattern, pattern beyond, s, q: area s sqrt(q) |U|
+
+    def add(self, cell: _Cell, jacobian: list[list[int]], vertices: list[Any], graph: _Graph) -> None:
+        k = self.k
+        points = [_integers(v, k + 1) for v in vertices]
+        _need(all(len(v) == k + 1 and v[0] > 0 for v in points), "points: den > 0 and k integers each expected")
+        points = [[*v[1:], v[0]] for v in points]
+        walls: list[Row] = [[*(s * (i == j) for i in range(k)), 1] for j in range(k) for s in (1, -1)]
+        on = []
+        for row in [*walls, *(wall.row for wall in cell.path)]:
+            values = [sum(map(mul, row, v)) for v in points]
+            _hold(all(v >= 0 for v in values), "a vertex is outside its region")
+            on.append(sum(1 << i for i, v in enumerate(values) if not v) if any(row[:-1]) else 0)
+        hull = _Hull(k, points, on)
+        share = hull.volume() / 2**k
+        self.total += share
+        self.shares.append((share, cell.bits))
+        self.jacobians[cell.bits] = jacobian
+        for e, wall in enumerate(cell.path):
+            if wall.group == e and on[2 * k + e] in hull.facets and _least(wall.row) < 0:  # others miss the open box
+                a = wall.row[:-1]
+                drop = max(range(k), key=lambda j: abs(a[j]))
+                shadow = hull.shadow(on[2 * k + e], drop) / 2**k
+                slant = (
+                    sum(((Fraction(x) / h) ** 2 for x, h in zip(a, self.tree.sides, strict=True)), Fraction(0))
+                    * (self.tree.sides[drop] / a[drop]) ** 2
+                )
+                if shadow:
+                    self.sides.append((cell.bits, graph.beyond(cell, wall), shadow / self.tree.sides[drop], slant))
+
+    def finish(self, exponent: int) -> tuple[Weighed, ...]:
+        _hold(self.total == 1, "the volumes do not sum to that of the neighbourhood")
+        for kind, name, claim in self.claims:
+            if kind == "total variation":
+                terms = [(share**2 * self.square(self.jacobians[bits], name, exponent), 1) for share, bits in self.shares]
+            else:
+                terms = [t for side in self.sides for t in self.side(kind, name, side, exponent)]
+            bounds = [_root(square) for square, _ in terms]
+            halves = 1 if kind == "total variation" else 2  # facets are seen from both sides
+            low = sum(weight * b[0] for (_, weight), b in zip(terms, bounds, strict=True))
+            high = sum(weight * b[1] for (_, weight), b in zip(terms, bounds, strict=True))
+            inside = claim.lower * (halves << BITS) <= low and high <= claim.upper * (halves << BITS)
+            _hold(inside, f"{claim.name} is not between its bounds")
+        return tuple(claim for *_, claim in self.claims)
+
+    def square(self, jacobian: list[list[int]], name: str, exponent: int) -> Fraction:
+        """The squared Frobenius norm of a Jacobian, or of the difference of two of its rows."""
+        if name != "frobenius":
+            first, second = (int(part[1:]) for part in name.split("-"))
+            jacobian = [[a - b for a, b in zip(jacobian[first], jacobian[second], strict=True)]]
+        return Fraction(sum(sum(map(mul, row, row)) for row in jacobian), 1 << 2 * exponent)
+
+    def side(self, kind: str, name: str, side: tuple[int, int, Fraction, Fraction], exponent: int) -> list[tuple[Fraction, int]]:
+        """Squares of what a facet adds, seen from one side, with how often."""
+        bits, beyond, share, slant = side
+        _hold(beyond in self.jacobians, "a region has a facet beyond which no region is listed")
+        area = share**2 * slant
+        left, right = self.jacobians[bits], self.jacobians[beyond]
+        if kind == "kink variation":
+            jump = [[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)]
+            return [(area * self.square(jump, "frobenius", exponent), 1)]
+        return [(area, {"activation": (bits ^ beyond).bit_count(), "activation_set": 1, "function": int(left != right)}[name])]
+
+
 # ---- the file --------------------------------------------------------------------------------------------------------
 def _block(lines: _Lines, network: _Network) -> Verified:
-    index, low, high, middle, parts, counts, lipschitz, robustness = _fields(
-        lines.next(), "neighbourhood", "lower", "upper", "center", "parts", "counts", "lipschitz", "robustness"
+    opening = lines.next()
+    named = ("volumes",) if type(opening) is dict and "volumes" in opening else ()
+    index, low, high, middle, parts, counts, lipschitz, robustness, *weighed = _fields(
+        opening, "neighbourhood", "lower", "upper", "center", "parts", "counts", "lipschitz", "robustness", *named
     )
     number = _integer(index, 0, math.inf, "neighbourhood")
     lower, upper = _rationals(low, network.inputs), _rationals(high, network.inputs)
@@ -727,19 +903,23 @@ def _block(lines: _Lines, network: _Network) -> Verified:
     claimed = _fields(counts, *COUNTS)
     present = [True, "graph" in parts, "maps" in parts, "graph" in parts and "maps" in parts]
     _need([type(v) for v in claimed] == [int if p else type(None) for p in present], "counts: integers, and null where a part is absent, expected")
-    _need([lipschitz is not None, robustness is not None] == [p in parts for p in PARTS[2:]], "lipschitz, robustness: null if absent, expected")
+    _need([lipschitz is not None, robustness is not None] == [p in parts for p in PARTS[2:4]], "lipschitz, robustness: null if absent, expected")
 
     tree = _Tree(network, lower, upper)
     graph = _Graph(tree) if "graph" in parts else None
     bounds = None if lipschitz is None else _Lipschitz(lipschitz, network.outputs, network.exponents[-1])
     margins = None if robustness is None else _Margins(robustness, tree, lower, upper, center)
+    _need(len(weighed) == ("volumes" in parts), "volumes: bounds if the part is there, and only then, expected")
+    _need(graph or not weighed, "volumes without the part graph")
+    volumes = _Volumes(weighed[0], tree, network.outputs) if weighed else None
+    size = 7 if volumes else 6
     known_maps: dict[bytes, int] = {}
     maps = array("q")
     regions, stack = 0, [tree.root()]
     while stack:
         line = _list(lines.next())
         kind = line[0] if line else None
-        _need((kind == "S" and len(line) == 4) or (kind == "R" and len(line) == 6), "a split S or a region R of the tree expected")
+        _need((kind == "S" and len(line) == 4) or (kind == "R" and len(line) == size), "a split S or a region R of the tree expected")
         cell = stack.pop()
         tree.advance(cell)
         for claim in _list(line[3]):
@@ -757,9 +937,11 @@ def _block(lines: _Lines, network: _Network) -> Verified:
             digest = hashlib.sha256(repr(outputs).encode()).digest()
             new = digest not in known_maps
             maps.append(known_maps.setdefault(digest, len(known_maps)))
-            if bounds:
-                jacobian = [[a // h for a, h in zip(row, tree.half, strict=False)] for row in outputs]  # exact: x = middle + half t
+            jacobian = [[a // h for a, h in zip(row, tree.half, strict=False)] for row in outputs] if bounds or volumes else []
+            if bounds:  # these divisions are exact: x = middle + half t
                 bounds.add(regions, jacobian, new)
+            if volumes and graph:
+                volumes.add(cell, jacobian, _list(line[6]), graph)
             if margins:
                 margins.add(cell.path, outputs, _list(line[5]))
         regions += 1
@@ -769,8 +951,9 @@ def _block(lines: _Lines, network: _Network) -> Verified:
     for name, said, true in zip(COUNTS, claimed, found, strict=True):
         _hold(said in (None, true), f"{said} {name} claimed, {true} found")
     constants, answer = bounds.finish() if bounds else None, margins.answer if margins else None
+    measures = volumes.finish(network.exponents[-1]) if volumes else None
     hashes = network.weights_sha256, network.model_sha256, network.source
-    return Verified(number, lower, upper, center, tuple(parts), regions, claimed[1], claimed[2], claimed[3], constants, answer, *hashes)
+    return Verified(number, lower, upper, center, tuple(parts), regions, claimed[1], claimed[2], claimed[3], constants, answer, measures, *hashes)
 
 
 def check_file(path: Any) -> list[Verified]:
@@ -840,8 +1023,9 @@ def _report(found: list[Verified]) -> str:
             where = "" if r.point is None else " at " + " ".join(map(_show, r.point[:8])) + (" ..." if len(r.point) > 8 else "")
             text.append(f"  label {r.label}: " + ("robust" if r.robust else f"adversarial point{where}"))
             text += [] if r.distance is None else [f"  distance: {_show(r.distance)}"]
+        text += [f"  {w.name}: from {_show(w.lower)} to {_show(w.upper)}" for w in v.volumes or ()]
         left = [LEFT_OUT[p] for p in PARTS if p not in v.parts]
-        text.append(f"  not in the file: {', '.join([*left, 'volumes and what they weigh, local rank'])}")
+        text.append(f"  not in the file: {', '.join([*left, 'local rank'])}")
     return "\n".join([*text, "verified"])
 
 

@@ -112,9 +112,14 @@ def certify(
     ] = "all",
     engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
+    exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
     proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
     graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False)] = None,
+    symbolic: Annotated[
+        str | None,
+        typer.Option(help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.", show_default=False),
+    ] = None,
     label_column: Annotated[int | None, LABEL_COLUMN] = None,
     scale: Annotated[str | None, SCALE] = None,
     array: Annotated[str | None, ARRAY] = None,
@@ -133,9 +138,14 @@ def certify(
     with _errors_in_one_line():
         if proof is not None and no_certify:
             raise UsageError("--proof and --no-certify exclude each other: without certification there is nothing to prove")
+        if exact_volumes and no_certify:
+            raise UsageError("--exact-volumes and --no-certify exclude each other: without certification volumes are floats")
         terminal.writable(proof, ("",), stdout=False)
         terminal.writable(json_file, (".json", ""))
         terminal.writable(graph, (".graphml", ".npz"))
+        if symbolic is not None and no_certify:
+            raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
+        terminal.writable(symbolic, (".tex", ".txt"), stdout=False)
         from polylc.answer import Settings
         from polylc.enumerate import check_engine
         from polylc.inputs import Where, make_tasks
@@ -146,7 +156,9 @@ def certify(
         check_engine(engine)
         network = _load(model, input_shape, trust_pickle)
         tasks = make_tasks(network, where)
-        settings = Settings(wanted, engine, time_limit, max_regions, graph is not None, not no_certify)
+        settings = Settings(
+            wanted, engine, time_limit, max_regions, graph is not None or symbolic is not None, not no_certify, exact_volumes=exact_volumes
+        )
         run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
         terminal.show(network, run, quiet=json_file == "-")
         if proved is not None:
@@ -155,6 +167,8 @@ def certify(
             terminal.write(json_file, run.report().model_dump_json(indent=1))
         if graph is not None:
             terminal.write_graphs(graph, run)
+        if symbolic is not None:
+            terminal.write_symbolic(symbolic, run)
     raise typer.Exit(_exit_code(run))
 
 

@@ -13,6 +13,7 @@
       ProofUnreadable       a file is not a proof file
       ReplayError           a cell that was left to another process is not found there
       JudgeError            an engine broke its contract in a way that cannot be mended
+      ConsistencyError      an identity fails that holds of all volumes, areas and gradients
 
 The command line prints the message as one line and exits with 2; messages say what is wrong, where, and what to do.
 """
@@ -58,6 +59,10 @@ class ReplayError(PolylcError):
 
 class JudgeError(PolylcError):
     """An engine broke its contract in a way that cannot be mended; nothing is reported rather than something false."""
+
+
+class ConsistencyError(PolylcError):
+    """An identity fails that holds of the volumes, areas and gradients of all regions; nothing is reported rather than something false."""
 
 
 class CertificateError(PolylcError):

@@ -15,17 +15,21 @@ from polylc.errors import SolverError
 from polylc.exact.numbers import to_floats
 from polylc.exact.quantity import floating
 from polylc.geometry.skeleton import MOST_DIMENSION
+from polylc.measures import enclosures
 from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
 from polylc.measures.lipschitz import certified_lipschitz, lipschitz
 from polylc.measures.local_complexity import local_complexity
-from polylc.measures.rank import local_rank
+from polylc.measures.norms import Gradients
+from polylc.measures.rank import extremes, local_rank, region_ranks
 from polylc.measures.robustness import Robustness, robustness
 from polylc.measures.variation import kink_variation, total_variation
+from polylc.measures.volumes import Volumes
 from polylc.network.exact import ExactNetwork
 from polylc.report.result import Answers
 
 MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness")
 VOLUME_TOLERANCE = 1e-9
+EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}  # by dimension: rational volumes of so many regions take some two seconds
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,20 @@ class Measured:
 
     answers: Answers
     graph: RegionGraph | None
+    volumes: Volumes | None = None
     margins: dict[int, list[Any]] | None = None
     robustness_settled: dict[str, int] = field(default_factory=dict)
 
 
 def measure(
-    complex_: Complex, measures: tuple[str, ...], label: int | None, notes: dict[str, str], *, certified: bool, keep: bool = False
+    complex_: Complex,
+    measures: tuple[str, ...],
+    label: int | None,
+    notes: dict[str, str],
+    *,
+    certified: bool,
+    keep: bool = False,
+    exact_volumes: bool = False,
 ) -> Measured:
     """All measures that were asked for and are within reach; reasons for the others go to `notes`.
 
@@ -49,6 +61,13 @@ def measure(
         Whether the regions are proved, so that what follows from them exactly is proved too.
     keep : bool
         Whether what proves the answers is kept for a certificate.
+    exact_volumes : bool
+        Whether all volumes and areas are computed as rationals, however many regions there are.
+
+    Raises
+    ------
+    ConsistencyError
+        If an identity fails that holds of all volumes, areas and gradients.
     """
     for name in MEASURES:
         if name not in measures:
@@ -63,21 +82,25 @@ def measure(
         answers = replace(answers, pieces=merged, affine_functions=_distinct(labels), adjacencies=len(graph))
         if merged != len(complex_):
             notes["pieces"] = f"{len(complex_)} regions make {merged} pieces: some neighbours have the same affine map"
-    answers = _weighted(complex_, graph, measures, answers, notes)
-    if "local_rank" in measures:
-        answers = replace(answers, local_rank=local_rank(complex_))
+    volumes = None
+    if certified:
+        answers, volumes = _enclosed(complex_, graph, measures, label, answers, notes, exact_volumes)
+    else:
+        answers = _weighted(complex_, graph, measures, answers, notes)
+        if "local_rank" in measures:
+            answers = replace(answers, local_rank=local_rank(complex_))
     if "lipschitz" in measures:
         answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
     if "robustness" not in measures:
-        return Measured(answers, graph)
+        return Measured(answers, graph, volumes)
     if label is None or complex_.network.outputs == 1:
         one = complex_.network.outputs == 1
         notes["robustness"] = "one output: there is no class to keep" if one else "a box has no centre; give a label with --labels"
-        return Measured(answers, graph)
+        return Measured(answers, graph, volumes)
     if certified:
         proved = certified_robustness(complex_, label, keep=keep)
         answers = replace(answers, robustness=_from_certified(proved, complex_))
-        return Measured(answers, graph, proved.entries, vars(proved.settled))
+        return Measured(answers, graph, volumes, proved.entries, vars(proved.settled))
     try:
         answers = replace(answers, robustness=robustness(complex_, label))
     except SolverError as error:
@@ -100,20 +123,66 @@ def _distinct(labels: np.ndarray) -> int:
     return int(labels.max(initial=-1)) + 1
 
 
+WEIGHTED = ("local_complexity", "total_variation", "kink_variation")
+
+
+def _out_of_reach(complex_: Complex) -> str | None:
+    """Why volumes cannot weigh anything here, if so."""
+    if not complex_.has_geometry:
+        return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
+    if not -1000 < _binary_exponent(complex_.domain.volume) < 1000:
+        return "the volume of the neighbourhood is beyond the range of doubles"
+    if not all(np.isfinite(jacobian).all() for _, jacobian in complex_.jacobians()):
+        return "gradients are beyond the range of doubles"
+    return None
+
+
+def _enclosed(
+    complex_: Complex,
+    graph: RegionGraph | None,
+    measures: tuple[str, ...],
+    label: int | None,
+    answers: Answers,
+    notes: dict[str, str],
+    exact_volumes: bool,
+) -> tuple[Answers, Volumes | None]:
+    """The measures that are weighted by volume or area, proved."""
+    names = [m for m in WEIGHTED if m in measures]
+    ranks = region_ranks(complex_) if "local_rank" in measures else None
+    if not names and ranks is None:
+        return answers, None
+    reason, volumes = _out_of_reach(complex_), None
+    if reason is None:
+        few = len(complex_) <= EXACT_REGIONS.get(complex_.domain.dimension, 0)
+        try:
+            volumes = Volumes(complex_, exact_volumes or few)
+        except SolverError as error:
+            reason = f"null: {error}"
+    if volumes is None:
+        notes.update(dict.fromkeys(names, str(reason)))
+        return (answers if ranks is None else replace(answers, local_rank=extremes(ranks, None))), None
+    gradients = Gradients(complex_)
+    if ranks is not None:
+        answers = replace(answers, local_rank=extremes(ranks, enclosures.mean_ranks(volumes, ranks)))
+    if "local_complexity" in names and graph is not None:
+        answers = replace(answers, local_complexity=enclosures.local_complexity(volumes, graph))
+    if "total_variation" in names:
+        margin = label if complex_.network.outputs > 1 else None
+        answers = replace(answers, total_variation=enclosures.total_variation(volumes, gradients, margin))
+    if "kink_variation" in names and graph is not None:
+        answers = replace(answers, kink_variation=enclosures.kink_variation(volumes, gradients, graph))
+    notes["volumes"] = volumes.summary()
+    return answers, volumes
+
+
 def _weighted(complex_: Complex, graph: RegionGraph | None, measures: tuple[str, ...], answers: Answers, notes: dict[str, str]) -> Answers:
-    """The measures that are weighted by volume or area."""
-    names = [m for m in ("local_complexity", "total_variation", "kink_variation") if m in measures]
+    """The measures that are weighted by volume or area, in floats."""
+    names = [m for m in WEIGHTED if m in measures]
     if not names:
         return answers
-    reason = None
-    if not complex_.has_geometry:
-        reason = f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
-    elif not -1000 < _binary_exponent(complex_.domain.volume) < 1000:
-        reason = "the volume of the neighbourhood is beyond the range of doubles"
-    elif not complex_.geometry.ok.all():
+    reason = _out_of_reach(complex_)
+    if reason is None and not complex_.geometry.ok.all():
         reason = f"rounding left no consistent vertices for {int((~complex_.geometry.ok).sum())} regions"
-    elif not all(np.isfinite(jacobian).all() for _, jacobian in complex_.jacobians()):
-        reason = "gradients are beyond the range of doubles"
     if reason is not None:
         notes.update(dict.fromkeys(names, reason))
         return answers

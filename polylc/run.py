@@ -125,6 +125,7 @@ def certify(
     max_regions: int | None = None,
     keep: bool = True,
     certified: bool = True,
+    exact_volumes: bool = False,
     proof: str | Path | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
@@ -160,6 +161,8 @@ def certify(
         Keep regions and graph in the results (needed for `region_at`, `graph`, `to_frame`, `plot`).
     certified : bool
         Have everything confirmed in exact arithmetic (status "certified"); otherwise floating point decides ("enumerated").
+    exact_volumes : bool
+        Compute volumes and areas as rationals however many regions there are; small complexes of dimension <= 4 have them anyhow.
     proof : path, optional
         Write a proof file of all neighbourhoods that were certified; `polylc.check` reads it.
 
@@ -190,7 +193,9 @@ def certify(
         network = load(network)
     if proof is not None and not certified:
         raise UsageError("proof: without certification there is nothing to prove")
-    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified)
+    if exact_volumes and not certified:
+        raise UsageError("exact_volumes: without certification volumes are floats")
+    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes)
     tasks = make_tasks(network, points, radius, box, clip, labels)
     if proof is None:
         return _spread(network, tasks, settings, jobs, executor)

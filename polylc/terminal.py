@@ -75,6 +75,18 @@ def write_graphs(path: str, run: Run) -> None:
             raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
 
 
+def write_symbolic(path: str, run: Run) -> None:
+    """Write the closed form of each neighbourhood, numbered if there are several."""
+    target = Path(path)
+    for result in run.results:
+        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
+        if not result.complete:
+            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
+            continue
+        found = result.symbolic()
+        write(str(name), found.latex() if target.suffix == ".tex" else found.text())
+
+
 def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal."""
     from polylc.answer import Task

@@ -41,7 +41,7 @@ def test_commands_run(command, folder):
         assert CliRunner().invoke(app, shlex.split(before)[1:]).exit_code == 0
     result = CliRunner().invoke(app, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
-    for option in ("--out", "--json", "--graph", "--proof"):
+    for option in ("--out", "--json", "--graph", "--proof", "--symbolic"):
         words = shlex.split(command)
         if option in words and words[words.index(option) + 1] != "-":
             assert (folder / words[words.index(option) + 1]).stat().st_size > 0

@@ -214,8 +214,8 @@ def test_rank_of_a_bottleneck():
     network = chain([[[1.0, 1.0]], [[1.0], [2.0]], [[1.0, 1.0]]], [[0.0], [0.0, -0.5], [0.0]])
     complex_ = explore(network, box([-1, -1], [1, 1]))
     first, second = local_rank(complex_)
-    assert (first.layer, first.least, first.most, first.mean) == (1, 1, 1, pytest.approx(1.0))
-    assert (second.layer, second.least, second.most, second.mean) == (2, 0, 1, pytest.approx(0.5))
+    assert (first.layer, first.least, first.most, first.mean.value) == (1, 1, 1, pytest.approx(1.0))
+    assert (second.layer, second.least, second.most, second.mean.value) == (2, 0, 1, pytest.approx(0.5))
 
 
 def test_good_neurons_need_an_active_path():

@@ -89,3 +89,36 @@ def is_positive_semidefinite(matrix: Matrix) -> bool:
         rest = [[(pivot * rest[i][j] - rest[i][first] * top[j]) // previous for j in others] for i in others]
         previous = pivot
     return True
+
+
+def sum_of_quotients(numerators: Sequence[int], denominators: Sequence[int]) -> Fraction:
+    """The sum of p / q, added in pairs so that large numbers stay few.
+
+    Examples
+    --------
+    >>> sum_of_quotients([1, 1, 1], [2, 3, 6])
+    Fraction(1, 1)
+    """
+    import flint
+
+    terms = [flint.fmpq(p, q) for p, q in zip(numerators, denominators, strict=True)]
+    while len(terms) > 1:
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] + (terms[-1:] if len(terms) % 2 else [])
+    return Fraction(int(terms[0].p), int(terms[0].q)) if terms else Fraction(0)
+
+
+def sums_to(terms: Sequence[Fraction], total: Fraction) -> bool:
+    """Whether rational numbers have the sum `total`, exactly; without a common divisor of the large numbers in between.
+
+    Examples
+    --------
+    >>> sums_to([Fraction(1, 3), Fraction(1, 6)], Fraction(1, 2)), sums_to([Fraction(1, 3)], Fraction(1, 2))
+    (True, False)
+    """
+    import flint
+
+    pairs = [(flint.fmpz(v.numerator), flint.fmpz(v.denominator)) for v in (*terms, -total)]
+    while len(pairs) > 1:
+        joined = [(a * d + b * c, c * d) for (a, c), (b, d) in zip(pairs[::2], pairs[1::2], strict=False)]
+        pairs = joined + (pairs[-1:] if len(pairs) % 2 else [])
+    return bool(pairs[0][0] == 0)

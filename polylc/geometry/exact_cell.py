@@ -72,11 +72,11 @@ def exact_cell(rows: Sequence[Row], half: np.ndarray) -> ExactCell | None:
     [1.414, 0.0, 1.0]
     """
     k = len(half)
-    forms = [*((*(sign * (i == j) for i in range(k)), 1) for j in range(k) for sign in (1, -1)), *map(_primitive, rows)]
-    found = _vertices(k, forms)
+    forms = cube_and(rows, k)
+    found = vertices_of(k, forms)
     if found is None:
         return None
-    corners = _Corners(k, *found)
+    corners = Corners(k, *found)
     apex, sides = corners.places[0], half.tolist()
     vertices = np.array([[x / v[-1] for x in v[:-1]] for v in corners.places]) * half
     volume, area, point = 0.0, np.zeros(len(forms)), np.full((len(forms), k), np.nan)
@@ -88,16 +88,21 @@ def exact_cell(rows: Sequence[Row], half: np.ndarray) -> ExactCell | None:
         volume += shadow * (sum(map(operator.mul, row, apex)) / (apex[-1] * lead)) / k
         slant = math.hypot(*(a / lead * (sides[drop] / h) for a, h in zip(row, sides, strict=False)))
         area[f] = shadow * math.prod(h for j, h in enumerate(sides) if j != drop) * slant
-        point[f] = vertices[_members(face)].mean(axis=0)
+        point[f] = vertices[members(face)].mean(axis=0)
     return ExactCell(volume * math.prod(sides), area[2 * k :], point[2 * k :], area[: 2 * k], vertices)
 
 
-def _primitive(row: Row) -> tuple[int, ...]:
+def cube_and(rows: Sequence[Row], k: int) -> list[Row]:
+    """The half-spaces u_j >= -1 and u_j <= 1 of the cube, j = 1, ..., k, and then `rows` without common divisors."""
+    return [*((*(sign * (i == j) for i in range(k)), 1) for j in range(k) for sign in (1, -1)), *map(primitive, rows)]
+
+
+def primitive(row: Row) -> tuple[int, ...]:
     divisor = math.gcd(*row)
     return tuple(v // divisor for v in row) if divisor > 1 else tuple(row)
 
 
-def _members(face: int) -> list[int]:
+def members(face: int) -> list[int]:
     """The places of the bits that are set."""
     result = []
     while face:
@@ -107,7 +112,7 @@ def _members(face: int) -> list[int]:
     return result
 
 
-def _vertices(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], list[int]] | None:
+def vertices_of(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], list[int]] | None:
     """Vertices (x, w) of a cell, standing for x / w, and for each the forms that vanish there, as bits; the first 2 k forms are the cube's.
 
     Two vertices are the ends of an edge if no third one lies on all hyperplanes that they share.
@@ -130,7 +135,7 @@ def _vertices(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], list
                 if shared.bit_count() < k - 1 or sum(1 for t in tight if t & shared == shared) > 2:
                     continue
                 p, q = values[i], -values[j]
-                new_places.append(_primitive([p * y + q * x for x, y in zip(places[i], places[j], strict=True)]))
+                new_places.append(primitive([p * y + q * x for x, y in zip(places[i], places[j], strict=True)]))
                 new_tight.append(shared | 1 << f)
         places, tight = new_places, new_tight
         if len(places) > MOST_VERTICES:
@@ -138,42 +143,43 @@ def _vertices(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], list
     return places, tight
 
 
-class _Corners:
+class Corners:
     """The vertices of a cell and the faces they make."""
 
     def __init__(self, k: int, places: list[tuple[int, ...]], tight: list[int]) -> None:
         self.k, self.places, self.tight = k, places, tight
-        self._on: list[int] = []
+        self.on: list[int] = []  # vertices on each form
+        self._maximal: list[int] = []
         self._kept: dict[int, list[tuple[int, ...]]] = {}
 
     def facets(self, forms: int) -> dict[int, int]:
         """Vertices of each facet, by the first form that carries it."""
-        on = {f: sum(1 << v for v, t in enumerate(self.tight) if t >> f & 1) for f in range(forms)}
+        self.on = [sum(1 << v for v, t in enumerate(self.tight) if t >> f & 1) for f in range(forms)]
         result: dict[int, int] = {}
-        for f, face in on.items():
+        for f, face in enumerate(self.on):
             if face.bit_count() >= self.k and face not in result.values():
                 result[f] = face
-        self._on = _maximal(list(result.values()))
-        return {f: face for f, face in result.items() if face in self._on}
+        self._maximal = _maximal(list(result.values()))
+        return {f: face for f, face in result.items() if face in self._maximal}
 
     def shadow(self, face: int, drop: int) -> float:
         """(k - 1)-volume of a facet projected along coordinate `drop`."""
         total = 0.0
-        for simplex in self._triangulated(face, self.k - 1):
+        for simplex in self.triangulated(face, self.k - 1):
             corners = [self.places[v] for v in simplex]
             size = determinant([[x for j, x in enumerate(v) if j != drop] for v in corners])
             total += abs(size) / math.prod(v[-1] for v in corners)
         return total / math.factorial(self.k - 1)
 
-    def _triangulated(self, face: int, dimension: int) -> list[tuple[int, ...]]:
+    def triangulated(self, face: int, dimension: int) -> list[tuple[int, ...]]:
         """Simplices of a face, pulled from its first vertex."""
         if face.bit_count() == dimension + 1:
-            return [tuple(_members(face))]
+            return [tuple(members(face))]
         found = self._kept.get(face)
         if found is None:
             apex = face & -face
-            parts = _maximal([p for p in {face & f for f in self._on} if p != face and p.bit_count() >= dimension])
-            found = [(apex.bit_length() - 1, *s) for p in parts if not p & apex for s in self._triangulated(p, dimension - 1)]
+            parts = _maximal([p for p in {face & f for f in self._maximal} if p != face and p.bit_count() >= dimension])
+            found = [(apex.bit_length() - 1, *s) for p in parts if not p & apex for s in self.triangulated(p, dimension - 1)]
             self._kept[face] = found
         return found
 

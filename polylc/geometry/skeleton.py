@@ -25,7 +25,7 @@ CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area
 
 
 @njit(cache=True)
-def _start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
+def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
     for mask in range(1 << n):
         for j in range(n):
             up = (mask >> j) & 1
@@ -36,7 +36,7 @@ def _start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
 
 
 @njit(cache=True)
-def _cut(
+def cut(
     n: int,
     X: Array,
     F: Array,
@@ -141,7 +141,7 @@ def _determinant(M: Array, size: int) -> float:
 
 
 @njit(cache=True)
-def _has(n: int, F: Array, v: int, facet: int) -> bool:
+def has(n: int, F: Array, v: int, facet: int) -> bool:
     for j in range(n):
         if F[v, j] == facet:
             return True
@@ -168,7 +168,7 @@ def _face_measure(
     total = 0.0
     size[0] = 0
     for v in range(nv):
-        if _has(n, F, v, facet):
+        if has(n, F, v, facet):
             members[0, size[0]] = v
             size[0] += 1
     if size[0] == 0:
@@ -194,7 +194,7 @@ def _face_measure(
                 v = members[level, q]
                 for j in range(n):
                     g = F[v, j]
-                    if _has(n, F, apex[level], g):
+                    if has(n, F, apex[level], g):
                         continue
                     seen = False
                     for i in range(many[level]):
@@ -213,7 +213,7 @@ def _face_measure(
         size[level + 1] = 0
         for q in range(size[level]):
             v = members[level, q]
-            if _has(n, F, v, g):
+            if has(n, F, v, g):
                 members[level + 1, size[level + 1]] = v
                 size[level + 1] += 1
         if size[level + 1] > 0:
@@ -251,7 +251,7 @@ def _cells(
         most = max(most, 2 * n + starts[r + 1] - starts[r])
     todo, many = np.empty((n + 1, most), np.int64), np.zeros(n + 1, np.int64)
     for r in range(len(starts) - 1):
-        nv = _start_box(n, half, X, F, NB)
+        nv = start_box(n, half, X, F, NB)
         good = True
         for e in range(starts[r], starts[r + 1]):
             outside = False
@@ -264,7 +264,7 @@ def _cells(
                     outside = True
             if not outside:
                 continue
-            nv = _cut(n, X, F, NB, nv, value, e - starts[r], X2, F2, NB2, place)
+            nv = cut(n, X, F, NB, nv, value, e - starts[r], X2, F2, NB2, place)
             if nv < 0:
                 good = False
                 break
@@ -291,7 +291,7 @@ def _cells(
             for j in range(n):
                 point[e, j] = 0.0
             for v in range(nv):
-                if _has(n, F, v, facet):
+                if has(n, F, v, facet):
                     touched += 1
                     for j in range(n):
                         point[e, j] += X[v, j]

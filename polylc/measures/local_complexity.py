@@ -46,14 +46,15 @@ def local_complexity(complex_: Complex, graph: RegionGraph) -> dict[str, float]:
     """
     areas = facet_areas(complex_, graph)
     volume = float(complex_.domain.volume)
+    return {name: float(areas @ weight) / volume for name, weight in weights(complex_, graph).items()}
+
+
+def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
+    """How often each version of the local complexity counts each facet; shape (E,) each."""
     is_open = np.zeros(len(graph), dtype=bool)
     for rows in batches(len(graph), complex_.network.neurons + 1, 4_000_000):
         left, right = edge_patterns(complex_, graph, rows)
         good = good_neurons(complex_.network, left) | good_neurons(complex_.network, right)
         is_open[rows] = ((left ^ right) & good).any(axis=1)
-    return {
-        "activation": float(areas @ graph.flips) / volume,
-        "activation_set": float(areas.sum()) / volume,
-        "open": float(areas[is_open].sum()) / volume,
-        "function": float(areas[~joined(complex_, graph)].sum()) / volume,
-    }
+    counted = {"activation": graph.flips, "activation_set": np.ones(len(graph)), "open": is_open, "function": ~joined(complex_, graph)}
+    return {name: weight.astype(np.float64) for name, weight in counted.items()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from polylc.complex.regions import Complex
 from polylc.exact.linear import rank
+from polylc.exact.quantity import Quantity, floating
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.patterns import pack
 from polylc.network.residues import Residues, primes, ranks
@@ -17,22 +19,28 @@ from polylc.network.residues import Residues, primes, ranks
 class LocalRank:
     """Rank of the Jacobian of layer `layer`'s pre-activations (1 is the first hidden layer) over the regions.
 
-    `least` and `most` are exact; `mean` is weighted by volume, in floats, and None where volumes are out of reach.
+    `least` and `most` are exact; `mean` is weighted by volume, and None where volumes are out of reach.
     """
 
     layer: int
     least: int
     most: int
-    mean: float | None
+    mean: Quantity | None
 
 
 def local_rank(complex_: Complex) -> list[LocalRank]:
-    """Rank of dz_l/dx per hidden layer, l = 1..L: smallest, largest, and volume-weighted mean."""
+    """Rank of dz_l/dx per hidden layer, l = 1..L: smallest, largest, and mean weighted by volumes in floats."""
     each = region_ranks(complex_)
-    share = complex_.geometry.volume / float(complex_.domain.volume) if complex_.has_geometry else None
+    if not complex_.has_geometry:
+        return extremes(each, None)
+    share = complex_.geometry.volume / float(complex_.domain.volume)
+    return extremes(each, [floating(float(share @ column)) for column in each.T])
+
+
+def extremes(ranks: np.ndarray, means: Sequence[Quantity] | None) -> list[LocalRank]:
+    """Smallest and largest of each layer's ranks, shape (R, L), with the means."""
     return [
-        LocalRank(index + 1, int(column.min()), int(column.max()), None if share is None else float(share @ column))
-        for index, column in enumerate(each.T)
+        LocalRank(index + 1, int(column.min()), int(column.max()), None if means is None else means[index]) for index, column in enumerate(ranks.T)
     ]
 
 

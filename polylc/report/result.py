@@ -17,10 +17,13 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.measures.lipschitz import Lipschitz
 from polylc.measures.rank import LocalRank
 from polylc.measures.robustness import Robustness
+from polylc.measures.volumes import Volumes
 from polylc.network.form import Network
 
 if TYPE_CHECKING:
     import networkx
+
+    from polylc.report.symbolic import Symbolic
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Result:
         Counters of the engine and the facet tests.
     complex : Complex or None
         Columns of regions; None if the run was told not to keep them.
+    volumes : Volumes or None
+        Proved volumes and areas of a certified result.
     block : (Path, str) or None
         Block of a proof file and its hash.
     """
@@ -97,6 +102,7 @@ class Result:
     stats: dict[str, int] = field(default_factory=dict)
     complex: Complex | None = None
     region_graph: RegionGraph | None = None
+    volumes: Volumes | None = None
     block: tuple[Path, str] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -164,6 +170,23 @@ class Result:
         from polylc.report.export import data_frame, region_table
 
         return data_frame(region_table(self._kept(), self._graph()))
+
+    def symbolic(self) -> Symbolic:
+        """The network on the neighbourhood in closed form (sympy): pieces, maps, measures as sums of radicals, LaTeX.
+
+        Raises
+        ------
+        UsageError
+            If the result is not certified, or has too many regions or dimensions.
+        """
+        from polylc.report.symbolic import Symbolic
+
+        if self.status != "certified":
+            raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
+        complex_ = self._kept()
+        if not complex_.has_geometry:
+            raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
+        return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
     def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None) -> Any:
         """A matplotlib figure of the regions (one or two free coordinates); saved to `path` if one is given."""

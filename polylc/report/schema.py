@@ -45,10 +45,11 @@ class LocalComplexity(_Model):
 
 
 class TotalVariation(_Model):
-    """Mean norm of the Jacobian."""
+    """Mean norm of the Jacobian, and of the gradient of each margin fy-fj by name (l2)."""
 
     frobenius: Pair
     operator: Pair
+    margins: dict[str, Pair] | None = None
 
 
 class LocalRankRow(_Model):
@@ -150,10 +151,6 @@ def _pair(value: Quantity | None) -> Pair | None:
     return None if value is None else (value.lower, value.upper)
 
 
-def _same(value: float) -> Pair:
-    return value, value
-
-
 def _floats(values: Sequence[Fraction]) -> list[float]:
     return [float(v) for v in values]
 
@@ -220,15 +217,21 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         volume=_pair(result.volume),
         local_complexity=None if complexity is None else LocalComplexity(**{k: _pair(v) for k, v in complexity.items()}),  # type: ignore[arg-type]
         kink_variation=_pair(answers.kink_variation),
-        total_variation=None if variation is None else TotalVariation(**{k: _pair(v) for k, v in variation.items()}),  # type: ignore[arg-type]
+        total_variation=None if variation is None else _total_variation(variation),
         local_rank=None
         if answers.local_rank is None
-        else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=None if r.mean is None else _same(r.mean)) for r in answers.local_rank],
+        else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=_pair(r.mean)) for r in answers.local_rank],
         lipschitz=None if answers.lipschitz is None else [_lipschitz_row(c) for c in answers.lipschitz],
         robustness=robustness_row(result),
         notes=result.notes,
         seconds=round(result.seconds, 6),
     )
+
+
+def _total_variation(values: dict[str, Quantity]) -> TotalVariation:
+    margins: dict[str, Pair] = {k: (v.lower, v.upper) for k, v in values.items() if k not in ("frobenius", "operator")}
+    norms = {k: (v.lower, v.upper) for k, v in values.items() if k in ("frobenius", "operator")}
+    return TotalVariation(**norms, margins=margins or None)
 
 
 def _lipschitz_row(constant: Lipschitz) -> LipschitzRow:

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from polylc.exact.quantity import floating
+from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.lipschitz import NORMS
 from polylc.network.form import Network
 from polylc.report.result import Refusal, Result
 from polylc.report.schema import distance_quantity, robustness_row
 
 STATUS = {
-    "certified": "complete, proved in exact arithmetic; numbers marked ~ are floats, not proved",
+    "certified": "complete, proved in exact arithmetic",
     "enumerated": "complete in floating point; numbers marked ~ are not proved",
     "partial": "stopped early; counts are lower bounds (>=)",
 }
@@ -80,7 +80,8 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
         rows.append(("local complexity", main + (" (all versions agree)" if same else f" ({others})")))
     if answers.total_variation is not None:
         values = answers.total_variation
-        rows.append(("total variation", f"{values['frobenius'].show()} Frobenius, {values['operator'].show()} operator"))
+        margins = "".join(f", {v.show()} {k}" for k, v in values.items() if k not in ("frobenius", "operator"))
+        rows.append(("total variation", f"{values['frobenius'].show()} Frobenius, {values['operator'].show()} operator{margins}"))
     if answers.kink_variation is not None:
         rows.append(("kink variation", answers.kink_variation.show()))
     if answers.local_rank is not None:
@@ -101,9 +102,9 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     return rows
 
 
-def _rank_text(layer: int, least: int, most: int, mean: float | None) -> str:
+def _rank_text(layer: int, least: int, most: int, mean: Quantity | None) -> str:
     extent = f"{least}" if least == most else f"{least} to {most}"
-    return f"layer {layer}: {extent}" + ("" if mean is None or least == most else f" (mean {floating(mean).show(5)})")
+    return f"layer {layer}: {extent}" + ("" if mean is None or least == most else f" (mean {mean.show(5)})")
 
 
 def _lipschitz_table(result: Result) -> Table | None:
@@ -199,12 +200,13 @@ def summary_line(entries: Sequence[Result | Refusal]) -> str:
             parts.append(f"{many} {name}")
     if complete:
         parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
-    complexities = [r.answers.local_complexity["activation"].value for r in complete if r.answers.local_complexity is not None]
-    if complexities:
-        parts.append(f"mean LC ~{np.mean(complexities):.6g}")
-    variations = [r.answers.total_variation["frobenius"].value for r in complete if r.answers.total_variation is not None]
-    if variations:
-        parts.append(f"mean TV ~{np.mean(variations):.6g}")
+    for name, values in (
+        ("LC", [r.answers.local_complexity["activation"] for r in complete if r.answers.local_complexity is not None]),
+        ("TV", [r.answers.total_variation["frobenius"] for r in complete if r.answers.total_variation is not None]),
+    ):
+        if values:
+            mark = "~" if any(v.kind is Kind.FLOAT for v in values) else ""
+            parts.append(f"mean {name} {mark}{np.mean([v.value for v in values]):.6g}")
     asked = [robustness_row(r) for r in results if r.answers.robustness is not None]
     if asked:
         parts.append(f"robust {sum(a is not None and a.robust is True for a in asked)} of {len(asked)}")

@@ -1,0 +1,56 @@
+"""Enclosures of the volumes of many cells and of their facets, in unit coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.geometry.cell_kernel import bounded_cells
+from polylc.geometry.skeleton import MOST_VERTICES
+
+Array = np.ndarray
+
+
+class CellBounds:
+    """Volumes and facets of cells of the cube [-1, 1]^n, each value with a proved bound on its error.
+
+    Attributes
+    ----------
+    volume : ndarray, shape (R, 2)
+        Value, bound on its error.
+    shadow : ndarray, shape (E, 2)
+        (n - 1)-volume of each half-space's facet, projected along the coordinate in which its row is largest; 0, 0 where it has none.
+    box : ndarray, shape (R, 2 n, 2)
+        The same for the faces u_j = -1 (even) and u_j = 1 (odd) of the cube.
+    moment : ndarray, shape (R, 2 n, 2, n)
+        Integrals of the coordinates over those faces, and their errors.
+    ok : ndarray of bool, shape (R,)
+        Where all this is proved; vertices on more than n hyperplanes, or nearly so, are not.
+    """
+
+    def __init__(self, starts: Array, rows: Array, noise: Array) -> None:
+        """Compute.
+
+        Parameters
+        ----------
+        starts : ndarray of int, shape (R + 1,)
+            Cell r is cut by rows[starts[r]:starts[r + 1]].
+        rows : ndarray, shape (E, n + 1)
+            Half-spaces a.u + c >= 0 as (a, c).
+        noise : ndarray, shape (E,)
+            Bound on the sum of the errors of a row's coefficients.
+        """
+        count, n = len(starts) - 1, rows.shape[1] - 1
+        self.volume, self.shadow = np.zeros((count, 2)), np.zeros((len(rows), 2))
+        self.box, self.moment = np.zeros((count, 2 * n, 2)), np.zeros((count, 2 * n, 2, n))
+        self.ok = np.zeros(count, dtype=np.bool_)
+        sized, error = scaled(rows, noise)
+        arguments = (self.volume, self.shadow, self.box, self.moment, self.ok)
+        bounded_cells(n, np.ascontiguousarray(starts, dtype=np.int64), sized, error, MOST_VERTICES, *arguments)
+
+
+def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:
+    """Rows times powers of two that bring their largest |a_j| to between 1/2 and 1, and their errors."""
+    size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+    exponent = np.frexp(np.where(np.isfinite(size), size, 1.0))[1]
+    with np.errstate(over="ignore"):  # what leaves the range of doubles is not proved
+        return np.ldexp(rows, -exponent[:, None]), np.ldexp(noise, -exponent) + 2.0**-900

@@ -1,0 +1,72 @@
+"""Sums and products of enclosures: arrays of intervals [lower, upper], shape (..., 2), rounded outward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.exact.enclose import enclose
+
+Array = np.ndarray
+
+
+def between(low: Array, high: Array) -> Array:
+    """Intervals [low, high], each end one double outward: for ends that were rounded once; never below zero where low is not."""
+    down = np.nextafter(low, -np.inf)
+    return np.stack([np.where(low >= 0, np.maximum(down, 0.0), down), np.where(high == 0, 0.0, np.nextafter(high, np.inf))], axis=-1)
+
+
+def outward(value: Array, error: Array) -> Array:
+    """Intervals around sizes >= 0 that are known up to `error`; exactly zero where value and error are."""
+    with np.errstate(invalid="ignore"):
+        return between(np.maximum(value - error, 0.0), value + error)
+
+
+def product(left: Array, right: Array) -> Array:
+    """Products of intervals of numbers >= 0; zero times anything is zero."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        low, high = left[..., 0] * right[..., 0], left[..., 1] * right[..., 1]
+    zero = (left[..., 1] == 0) | (right[..., 1] == 0)
+    low, high = np.where(zero | np.isnan(low), 0.0, low), np.where(zero, 0.0, np.where(np.isnan(high), np.inf, high))
+    tiny = ~zero & (high == 0)
+    return between(low, np.where(tiny, 5e-324, high))
+
+
+def total(intervals: Array) -> tuple[float, float]:
+    """The sum of intervals.
+
+    Examples
+    --------
+    >>> total(np.array([[0.25, 0.25], [0.5, 1.0]]))
+    (0.75, 1.25)
+    """
+    low, high = intervals[:, 0], intervals[:, 1]
+    if not np.isfinite(high).all():
+        return _sum(low, -math.inf), math.inf
+    return _sum(low, -math.inf), _sum(high, math.inf)
+
+
+def _sum(values: Array, toward: float) -> float:
+    result = math.fsum(values.tolist())  # correctly rounded
+    whole = math.fsum([*values.tolist(), -result])
+    exact = whole == 0
+    return result if exact else math.nextafter(result, toward)
+
+
+def exact_total(terms: Iterable[Fraction], bits: int = 192) -> tuple[float, float]:
+    """Neighbouring doubles around a sum of rationals, or that double which it is.
+
+    The sum is formed in steps of 2^-bits of its largest term, so that its denominator need not be found.
+    """
+    listed = [t for t in terms if t]
+    if not listed:
+        return 0.0, 0.0
+    top = max(t.numerator.bit_length() - t.denominator.bit_length() for t in listed)
+    step = Fraction(2) ** (top - bits)
+    floors = [divmod(t.numerator * step.denominator, t.denominator * step.numerator) for t in listed]
+    low = sum(q for q, _ in floors)
+    high = low + sum(1 for _, r in floors if r)
+    return enclose(low * step)[0], enclose(high * step)[1]

@@ -1,0 +1,232 @@
+"""A small complex in closed form: the network as a sympy Piecewise, its measures as sums of radicals, LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.errors import UsageError
+from polylc.exact.numbers import as_fraction
+from polylc.geometry.exact_volume import RationalCell
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.measures.local_complexity import weights
+from polylc.measures.norms import Gradients
+from polylc.measures.volumes import Volumes
+
+MOST_REGIONS = 500  # beyond that nobody reads the formulas
+Form = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class SymbolicRegion:
+    """One region in closed form.
+
+    Attributes
+    ----------
+    conditions : tuple of sympy relations
+        Its facets, c + a.x >= 0 with integers, and none besides.
+    matrix, offset : sympy Matrix of Rationals, (m, k) and (m, 1)
+        The affine map x -> matrix x + offset there.
+    volume : sympy Rational
+    """
+
+    conditions: tuple[Any, ...]
+    matrix: Any
+    offset: Any
+    volume: Any
+
+
+class Symbolic:
+    """The network on a neighbourhood in closed form, exactly; see `Result.symbolic`.
+
+    Attributes
+    ----------
+    variables : tuple of sympy Symbol
+        The free coordinates x0, x1, ..., by their number among the inputs.
+    regions : list of SymbolicRegion
+    """
+
+    def __init__(self, volumes: Volumes, graph: RegionGraph) -> None:
+        """From proved volumes; computes what is not rational yet."""
+        import sympy
+
+        complex_ = volumes.complex
+        if len(complex_) > MOST_REGIONS:
+            raise UsageError(f"symbolic: {len(complex_)} regions are too many for closed forms; at most {MOST_REGIONS}")
+        volumes.refine_all(range(len(complex_)))
+        self._volumes, self._graph, self._gradients = volumes, graph, Gradients(complex_)
+        self.variables = tuple(sympy.Symbol(f"x{j}", real=True) for j in complex_.domain.free.tolist())
+        self.regions = [self._region(r, volumes.exact[r]) for r in range(len(complex_))]
+
+    def _region(self, region: int, cell: RationalCell) -> SymbolicRegion:
+        import sympy
+
+        complex_, domain = self._volumes.complex, self._volumes.complex.domain
+        rows = self._volumes.half_spaces(region)
+        facets = [in_coordinates(row, domain) for e, (row, s) in enumerate(zip(rows, cell.shadow, strict=True)) if s and cell.carrier[e] == e]
+        k = domain.dimension
+        walls = [(*(Fraction((1, -1)[f & 1] * (i == f >> 1)) for i in range(k)), Fraction(1)) for f in range(2 * k)]
+        facets += [in_coordinates(wall, domain) for wall, s in zip(walls, cell.box, strict=True) if s]
+        scale = complex_.exact_forms.scale
+        forms = complex_.exact_forms.output(complex_.patterns(np.array([region]))[0])
+        maps = [in_coordinates([Fraction(v, scale) for v in form], domain) for form in forms]
+        return SymbolicRegion(
+            tuple(sympy.Ge(self._affine(_whole(form)), 0) for form in facets),
+            sympy.Matrix([[_rational(v) for v in form[:-1]] for form in maps]),
+            sympy.Matrix([_rational(form[-1]) for form in maps]),
+            _rational(self._volumes.exact_share(region) * domain.volume),
+        )
+
+    def _affine(self, form: Form) -> Any:
+        import sympy
+
+        return sympy.Add(*(_rational(a) * x for a, x in zip(form, self.variables, strict=False)), _rational(form[-1]))
+
+    @cached_property
+    def function(self) -> list[Any]:
+        """One sympy Piecewise per output; undefined outside the neighbourhood."""
+        import sympy
+
+        x = sympy.Matrix(self.variables)
+        values = [region.matrix * x + region.offset for region in self.regions]
+        return [
+            sympy.Piecewise(*((value[i], sympy.And(*region.conditions)) for value, region in zip(values, self.regions, strict=True)), evaluate=False)
+            for i in range(self._volumes.complex.network.outputs)
+        ]
+
+    def value(self, point: Sequence[Any]) -> list[Fraction]:
+        """Outputs at a point of the neighbourhood, given by its free coordinates: the first region whose conditions hold there."""
+        import sympy
+
+        at = {x: _rational(as_fraction(v)) for x, v in zip(self.variables, point, strict=True)}
+        for region in self.regions:
+            if all(c.subs(at) is sympy.true for c in region.conditions):
+                found = region.matrix * sympy.Matrix([at[x] for x in self.variables]) + region.offset
+                return [Fraction(int(v.p), int(v.q)) for v in found]
+        raise UsageError("symbolic: the point is outside the neighbourhood")
+
+    @cached_property
+    def total_variation(self) -> dict[str, Any]:
+        """`frobenius`, and `operator` where one of the two sizes of the Jacobian is at most 2, as sums of radicals."""
+        import sympy
+
+        denominator = self._gradients.exact(0)[1]
+        rows = [self._gradients.exact(r)[0] for r in range(len(self.regions))]
+        shares = [self._volumes.exact_share(r) for r in range(len(self.regions))]
+        squares = [Fraction(sum(v * v for row in some for v in row), denominator**2) for some in rows]
+        result = {"frobenius": radicals(zip(shares, squares, strict=True))}
+        small = min(len(rows[0]), len(rows[0][0]))
+        if small == 1:
+            result["operator"] = result["frobenius"]
+        elif small == 2:
+            result["operator"] = sympy.Add(*(_rational(s) * _largest(some, denominator) for s, some in zip(shares, rows, strict=True)))
+        return result
+
+    @cached_property
+    def local_complexity(self) -> dict[str, Any]:
+        """The four versions, as sums of radicals."""
+        entries = self._graph.entry().tolist()
+        parts = [self._volumes.exact_density(e) for e in entries]
+        counted = weights(self._volumes.complex, self._graph)
+        return {name: radicals((int(w) * s, q) for w, (s, q) in zip(weight.tolist(), parts, strict=True)) for name, weight in counted.items()}
+
+    @cached_property
+    def kink_variation(self) -> Any:
+        """A sum of radicals; for one output a rational number."""
+        parts = []
+        for e, entry in enumerate(self._graph.entry().tolist()):
+            share, squared = self._volumes.exact_density(entry)
+            jump, denominator = self._gradients.exact_jump(int(self._graph.first[e]), int(self._graph.second[e]))
+            parts.append((share, squared * Fraction(sum(v * v for row in jump for v in row), denominator**2)))
+        return radicals(parts)
+
+    def measures(self) -> dict[str, Any]:
+        """All measures by name."""
+        result = {f"total variation, {name}": value for name, value in self.total_variation.items()}
+        result |= {f"local complexity, {name}": value for name, value in self.local_complexity.items()}
+        return result | {"kink variation": self.kink_variation}
+
+    def latex(self) -> str:
+        """A LaTeX document."""
+        from sympy import latex
+
+        lines = [r"\documentclass{article}", r"\usepackage{amsmath,breqn}", r"\begin{document}"]
+        for i in range(self._volumes.complex.network.outputs):
+            cases = []
+            for region in self.regions:
+                value = (region.matrix * _column(self.variables) + region.offset)[i]
+                cases.append(f"{latex(value)} & \\text{{if }} {', '.join(latex(c) for c in region.conditions) or latex(True)}")
+            lines += [r"\[", f"f_{{{i}}}(x) = \\begin{{cases}} " + " \\\\\n".join(cases) + r" \end{cases}", r"\]"]
+        for name, value in self.measures().items():
+            lines += [r"\[", f"\\text{{{name.replace('_', ' ')}}} = {latex(value)} \\approx {latex(value.evalf(15))}", r"\]"]
+        return "\n".join([*lines, r"\end{document}"])
+
+    def text(self) -> str:
+        """Lines `name = expression`, which sympy reads."""
+        lines = [f"f{i} = {piecewise}" for i, piecewise in enumerate(self.function)]
+        return "\n".join([*lines, *(f"{name} = {value}" for name, value in self.measures().items())])
+
+
+def in_coordinates(form: Sequence[int | Fraction], domain: Neighbourhood) -> Form:
+    """A form in unit coordinates as one in the free coordinates themselves: u = (x - middle) / half."""
+    free = domain.free.tolist()
+    half = [(domain.upper[j] - domain.lower[j]) / 2 for j in free]
+    a = [Fraction(v) / h for v, h in zip(form, half, strict=False)]
+    return (*a, Fraction(form[-1]) - sum((v * (domain.lower[j] + domain.upper[j]) / 2 for v, j in zip(a, free, strict=True)), Fraction(0)))
+
+
+def radicals(terms: Any) -> Any:
+    """The sum of s sqrt(q) over pairs (s, q) of rationals, like radicals joined: those whose product is a square."""
+    import sympy
+
+    sums: dict[int, Fraction] = {}
+    for s, q in terms:
+        if not s or not q:
+            continue
+        whole = q.numerator * q.denominator
+        coefficient = Fraction(s) / q.denominator
+        for known in sums:
+            root = math.isqrt(whole * known)
+            if root * root == whole * known:
+                sums[known] += coefficient * Fraction(root, known)
+                break
+        else:
+            sums[whole] = coefficient
+    return sympy.Add(*(_rational(c) * sympy.sqrt(sympy.Integer(whole)) for whole, c in sums.items()))
+
+
+def _largest(rows: Sequence[Sequence[int]], denominator: int) -> Any:
+    """The largest singular value of a matrix with two rows or two columns."""
+    import sympy
+
+    some = rows if len(rows) == 2 else list(zip(*rows, strict=True))
+    a, b, d = (sum(u * v for u, v in zip(some[i], some[j], strict=True)) for i, j in ((0, 0), (0, 1), (1, 1)))
+    inner = sympy.sqrt(sympy.Integer((a - d) ** 2 + 4 * b * b))
+    return sympy.sqrt((a + d + inner) / 2) / denominator
+
+
+def _whole(form: Form) -> Form:
+    """A form times the positive number that makes it integers without a common divisor."""
+    scale = math.lcm(*(v.denominator for v in form))
+    divisor = math.gcd(*(int(v * scale) for v in form)) or 1
+    return tuple(v * scale / divisor for v in form)
+
+
+def _rational(value: Fraction | int) -> Any:
+    import sympy
+
+    fraction = Fraction(value)
+    return sympy.Rational(fraction.numerator, fraction.denominator)
+
+
+def _column(variables: Sequence[Any]) -> Any:
+    import sympy
+
+    return sympy.Matrix(variables)
