@@ -66,7 +66,7 @@ def test_the_truth_is_what_certify_says(compared):
         assert found["patterns", "regions"].known == exact.regions
         assert found["patterns", "regions"].truth.quantity.kind is Kind.EXACT
         assert found["jacobian_norm", "total_variation.operator"].known == exact.total_variation["operator"].value
-        assert found["local_rank", "local_rank.2"].known == exact.local_rank[1].mean
+        assert found["local_rank", "local_rank.2"].known == exact.local_rank[1].mean.value
         assert found["humayun", "neurons_crossing"].truth is None
         constants = {f"lipschitz.{c.target}.{c.norm}": c.quantity for c in exact.lipschitz}
         assert {t for m, t in found if m == "sampled_lipschitz"} == set(constants)

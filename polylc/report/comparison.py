@@ -99,7 +99,7 @@ def truths(result: Result) -> dict[str, Truth]:
         found["kink_variation"] = answers.kink_variation
     for row in answers.local_rank or []:
         if row.mean is not None:
-            found[f"local_rank.{row.layer}"] = Quantity(row.mean, row.mean, Kind.FLOAT)
+            found[f"local_rank.{row.layer}"] = row.mean
         elif row.least == row.most:
             found[f"local_rank.{row.layer}"] = Quantity(float(row.least), float(row.least), kind)
     for constant in answers.lipschitz or []:
