@@ -128,7 +128,7 @@ def facet_laws(complex_: Complex, graph: RegionGraph) -> None:
     # C0: the outward normals of a region, weighted by area, sum to zero
     closed = np.zeros((len(complex_), n))
     for rows in complex_.batches():
-        normals = complex_.path_rows(rows, complex_.forms(rows))[:, :-1] / domain.half
+        normals = complex_.half_spaces(rows)[0][:, :-1] / domain.half
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         entries = slice(complex_.starts[rows.start], complex_.starts[rows.stop])
         np.add.at(closed, complex_.regions_of_entries(rows) + rows.start, -normals * geometry.area[entries][:, None])

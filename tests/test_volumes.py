@@ -237,8 +237,7 @@ def test_qhull_agrees():
     complex_ = explore(network, box([-1] * 3, [1] * 3))
     volumes = Volumes(complex_)
     assert not volumes.exact
-    forms = complex_.forms(slice(0, len(complex_)))
-    rows = complex_.path_rows(slice(0, len(complex_)), forms)
+    rows, _ = complex_.half_spaces(slice(0, len(complex_)))
     walls = np.array([[*(s * np.eye(3)[j]), 1.0] for j in range(3) for s in (-1, 1)])
     for r in range(0, len(complex_), 7):
         own = np.vstack([rows[complex_.starts[r] : complex_.starts[r + 1]], walls])

@@ -13,7 +13,7 @@ import numpy as np
 
 from polylc.complex.crossing import Candidates, candidates
 from polylc.complex.facets import FacetProofs, facet_tests
-from polylc.complex.kernels import FACET, OPEN, Columns, Found, directions, room, sweep
+from polylc.complex.kernels import FACET, OPEN, Found, directions, room, sweep
 from polylc.complex.regions import Complex
 from polylc.network.patterns import unpack
 
@@ -137,7 +137,7 @@ class Swept:
 def sweep_all(complex_: Complex, programs: bool, keep: bool) -> Swept:
     """Sweep over all regions, some of them at a time."""
     net, replay, k = complex_.flat, complex_.replay(), complex_.domain.dimension
-    seen, columns = directions(net, k + 1), Columns(complex_.bits, complex_.unit, complex_.starts, complex_.neuron, complex_.side)
+    seen, columns = directions(net, k + 1), complex_.columns
     work = room(int(np.diff(complex_.starts).max(initial=0)), k)
     most = max((int(complex_.starts[min(b + SWEPT, len(complex_))] - complex_.starts[b]) for b in range(0, len(complex_), SWEPT)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))

@@ -401,6 +401,20 @@ def _refuted(own: int, count: int, room: Room) -> bool:
 
 
 @_compiled
+def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, end: int, rows: np.ndarray, noise: np.ndarray) -> None:
+    """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and (entries,)."""
+    first = columns.starts[begin]
+    for r in range(begin, end):
+        move(net, replay, columns.bits[r], False)
+        for e in range(columns.starts[r], columns.starts[r + 1]):
+            column = net.first[1] + columns.neuron[e]
+            sign = 1.0 if columns.side[e] == 1 else -1.0
+            for j in range(rows.shape[1]):
+                rows[e - first, j] = sign * replay.form[column, j]
+            noise[e - first] = replay.noise[column]
+
+
+@_compiled
 def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
     """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
     first = net.first[-2]

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from polylc.complex.kernels import maps_of
+from polylc.complex.kernels import Columns, half_spaces_of, maps_of
 from polylc.engines.tree import Exploration, Outcome
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -132,12 +132,17 @@ class Complex:
         """For path entries of the regions `rows`: the region, counted from rows.start."""
         return np.repeat(np.arange(rows.stop - rows.start), np.diff(self.starts[rows.start : rows.stop + 1]))
 
-    def path_rows(self, rows: slice, forms: Forms) -> np.ndarray:
-        """Half-spaces of the paths of `rows`, oriented positive inside, in unit coordinates; shape (E, k + 1)."""
-        entries = slice(self.starts[rows.start], self.starts[rows.stop])
-        sign = np.where(self.side[entries] == 1, 1.0, -1.0)
-        result: np.ndarray = forms.hidden[self.regions_of_entries(rows), self.neuron[entries]] * sign[:, None]
-        return result
+    @property
+    def columns(self) -> Columns:
+        """The columns for compiled loops."""
+        return Columns(self.bits, self.unit, self.starts, self.neuron, self.side)
+
+    def half_spaces(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Half-spaces of the paths of `rows`, positive inside, in unit coordinates, and bounds on their rounding; (E, k + 1) and (E,)."""
+        entries = int(self.starts[rows.stop] - self.starts[rows.start])
+        result, noise = np.empty((entries, self.domain.dimension + 1)), np.empty(entries)
+        half_spaces_of(self.flat, self.replay(), self.columns, rows.start, rows.stop, result, noise)
+        return result, noise
 
     @cached_property
     def _stored_maps(self) -> Maps | None:
@@ -176,16 +181,14 @@ class Complex:
 
     def _metric_rows(self, rows: slice) -> np.ndarray:
         """Path half-spaces as functions of the offset from the middle (true lengths); shape (E, k + 1)."""
-        result = self.path_rows(rows, self.forms(rows))
+        result, _ = self.half_spaces(rows)
         result[:, :-1] /= self.domain.half
         return result
 
     @cached_property
     def geometry(self) -> CellGeometry:
         """Volumes, facet areas and facet points (offsets from the middle) of all regions; dimension <= 6."""
-        parts = [self._metric_rows(rows) for rows in self.batches()]
-        rows = np.concatenate(parts) if parts else np.zeros((0, self.domain.dimension + 1))
-        found = CellGeometry(self.domain.half, self.starts, rows)
+        found = CellGeometry(self.domain.half, self.starts, self._metric_rows(slice(0, len(self))))
         for region in np.flatnonzero(~found.ok).tolist():
             exact = self._exact_cell(region)
             if exact is not None:
@@ -202,8 +205,7 @@ class Complex:
 
     def polygons(self) -> list[np.ndarray]:
         """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""
-        parts = [self._metric_rows(rows) for rows in self.batches()]
-        corners = polygons(self.domain.half, self.starts, np.concatenate(parts))
+        corners = polygons(self.domain.half, self.starts, self._metric_rows(slice(0, len(self))))
         for region, found in enumerate(corners):
             exact = None if len(found) else self._exact_cell(region)
             if exact is not None:

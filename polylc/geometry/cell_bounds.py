@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.geometry.cell_kernel import bounded_cells
-from polylc.geometry.skeleton import MOST_VERTICES
+from polylc.geometry.cuts import cut_stack
 
 Array = np.ndarray
 
@@ -45,7 +45,9 @@ class CellBounds:
         self.ok = np.zeros(count, dtype=np.bool_)
         sized, error = scaled(rows, noise)
         arguments = (self.volume, self.shadow, self.box, self.moment, self.ok)
-        bounded_cells(n, np.ascontiguousarray(starts, dtype=np.int64), sized, error, MOST_VERTICES, *arguments)
+        bounded_cells(
+            n, np.ascontiguousarray(starts, dtype=np.int64), sized, error, cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0))), *arguments
+        )
 
 
 def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from polylc.geometry.skeleton import cut, has, start_box
+from polylc.geometry.cuts import CutStack, cut_along, has
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -352,7 +352,7 @@ def bounded_cells(
     starts: Array,
     rows: Array,
     noise: Array,
-    cap: int,
+    stack: CutStack,
     volume: Array,
     shadow: Array,
     box: Array,
@@ -366,13 +366,11 @@ def bounded_cells(
     coordinate in which its row is largest. ``moment`` (R, 2 n, 2, n) receives integrals of the coordinates over the cube's faces.
     ``ok`` is false where nothing is proved.
     """
-    X, X2 = np.empty((cap, n)), np.empty((cap, n))
-    F, F2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
-    NB, NB2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
-    value, place, D = np.empty(cap), np.empty(cap, np.int64), np.empty(cap)
+    cap = len(stack.value)
+    D = np.empty(cap)
     members, size, apex = np.empty((n + 1, cap), np.int64), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     M, A, W, B, far = np.empty((n, n)), np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), np.empty((3, n + 1))
-    centre, first, half = np.empty(n), np.empty((2, n)), np.ones(n)
+    centre, first = np.empty(n), np.empty((2, n))
     Q, slips, lengths = np.empty((n, n)), np.empty(n), np.empty(n)
     most = 2 * n
     for r in range(len(starts) - 1):
@@ -381,31 +379,11 @@ def bounded_cells(
     for r in range(len(starts) - 1):
         begin, end = starts[r], starts[r + 1]
         ok[r] = False
-        nv = start_box(n, half, X, F, NB)
-        good = True
-        for e in range(begin, end):
-            outside = False
-            for v in range(nv):
-                z = rows[e, n]
-                for j in range(n):
-                    z += rows[e, j] * X[v, j]
-                value[v] = z
-                if z < 0:
-                    outside = True
-                if not abs(z) < 1e300:
-                    good = False
-            if not good:
-                break
-            if not outside:
-                continue
-            nv = cut(n, X, F, NB, nv, value, e - begin, X2, F2, NB2, place)
-            if nv < 0:
-                good = False
-                break
-            X, X2 = X2, X
-            F, F2 = F2, F
-            NB, NB2 = NB2, NB
-        if not good or not _proved(n, X, F, NB, nv, D, rows, noise, begin, end, A, W, B, far):
+        if not cut_along(n, stack, rows, starts[max(r - 1, 0)], begin, end):
+            continue
+        at, nv = stack.at[stack.level[0]], stack.size[stack.level[0]]
+        X, F, NB = stack.X[at : at + nv], stack.F[at : at + nv], stack.NB[at : at + nv]
+        if not _proved(n, X, F, NB, nv, D, rows, noise, begin, end, A, W, B, far):
             continue
         ok[r] = True
         for j in range(n):

@@ -15,108 +15,13 @@ import math
 import numpy as np
 from numba import njit
 
+from polylc.geometry.cuts import CutStack, cut_along, cut_stack, has
 from polylc.geometry.exact_cell import ExactCell
 
 Array = np.ndarray
 
 MOST_DIMENSION = 6
-MOST_VERTICES = 4096
 CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero
-
-
-@njit(cache=True)
-def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
-    for mask in range(1 << n):
-        for j in range(n):
-            up = (mask >> j) & 1
-            X[mask, j] = half[j] if up else -half[j]
-            F[mask, j] = -2 * j - 2 if up else -2 * j - 1
-            NB[mask, j] = mask ^ (1 << j)
-    return 1 << n
-
-
-@njit(cache=True)
-def cut(
-    n: int,
-    X: Array,
-    F: Array,
-    NB: Array,
-    nv: int,
-    value: Array,
-    facet: int,
-    X2: Array,
-    F2: Array,
-    NB2: Array,
-    place: Array,
-) -> int:
-    """Cut the skeleton by value >= 0 into the second set of arrays; the new number of vertices, or -1."""
-    kept = 0
-    for v in range(nv):
-        if value[v] >= 0:
-            place[v] = kept
-            kept += 1
-        else:
-            place[v] = -1
-    if kept == 0:
-        return -1
-    count = kept
-    for v in range(nv):
-        here = place[v]
-        if here < 0:
-            continue
-        for j in range(n):
-            X2[here, j] = X[v, j]
-            F2[here, j] = F[v, j]
-        for k in range(n):
-            u = NB[v, k]
-            if place[u] >= 0:
-                NB2[here, k] = place[u]
-                continue
-            if count >= len(X2):
-                return -1
-            t = value[v] / (value[v] - value[u])
-            for j in range(n):
-                X2[count, j] = X[v, j] + t * (X[u, j] - X[v, j])
-                F2[count, j] = F[v, j]
-                NB2[count, j] = -1
-            F2[count, k] = facet
-            NB2[count, k] = here
-            NB2[here, k] = count
-            count += 1
-    for e in range(kept, count):  # new vertices are neighbours if they share all but one facet
-        for g in range(e + 1, count):
-            alone = -1
-            differ = 0
-            for j in range(n):
-                shared = False
-                for i in range(n):
-                    if F2[g, i] == F2[e, j]:
-                        shared = True
-                        break
-                if not shared:
-                    differ += 1
-                    alone = j
-                    if differ > 1:
-                        break
-            if differ != 1:
-                continue
-            for i in range(n):
-                shared = False
-                for j in range(n):
-                    if F2[e, j] == F2[g, i]:
-                        shared = True
-                        break
-                if not shared:
-                    if NB2[e, alone] >= 0 or NB2[g, i] >= 0:
-                        return -1
-                    NB2[e, alone] = g
-                    NB2[g, i] = e
-                    break
-    for e in range(kept, count):
-        for j in range(n):
-            if NB2[e, j] < 0:
-                return -1
-    return count
 
 
 @njit(cache=True)
@@ -138,14 +43,6 @@ def _determinant(M: Array, size: int) -> float:
             for k in range(c, size):
                 M[r, k] -= f * M[c, k]
     return abs(result)
-
-
-@njit(cache=True)
-def has(n: int, F: Array, v: int, facet: int) -> bool:
-    for j in range(n):
-        if F[v, j] == facet:
-            return True
-    return False
 
 
 @njit(cache=True)
@@ -230,7 +127,7 @@ def _cells(
     half: Array,
     starts: Array,
     rows: Array,
-    cap: int,
+    stack: CutStack,
     volume: Array,
     area: Array,
     point: Array,
@@ -240,10 +137,7 @@ def _cells(
     counts: Array,
 ) -> None:
     """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
-    X, X2 = np.empty((cap, n)), np.empty((cap, n))
-    F, F2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
-    NB, NB2 = np.empty((cap, n), np.int64), np.empty((cap, n), np.int64)
-    value, place = np.empty(cap), np.empty(cap, np.int64)
+    cap = len(stack.value)
     members, size, apex = np.empty((n + 1, cap), np.int64), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
     M, centre = np.empty((n, n)), np.empty(n)
     most = 2 * n
@@ -251,29 +145,12 @@ def _cells(
         most = max(most, 2 * n + starts[r + 1] - starts[r])
     todo, many = np.empty((n + 1, most), np.int64), np.zeros(n + 1, np.int64)
     for r in range(len(starts) - 1):
-        nv = start_box(n, half, X, F, NB)
-        good = True
-        for e in range(starts[r], starts[r + 1]):
-            outside = False
-            for v in range(nv):
-                z = rows[e, n]
-                for j in range(n):
-                    z += rows[e, j] * X[v, j]
-                value[v] = z
-                if z < 0:
-                    outside = True
-            if not outside:
-                continue
-            nv = cut(n, X, F, NB, nv, value, e - starts[r], X2, F2, NB2, place)
-            if nv < 0:
-                good = False
-                break
-            X, X2 = X2, X
-            F, F2 = F2, F
-            NB, NB2 = NB2, NB
+        good = cut_along(n, stack, rows, starts[max(r - 1, 0)], starts[r], starts[r + 1])
         ok[r] = good
         if not good:
             continue
+        first, nv = stack.at[stack.level[0]], stack.size[stack.level[0]]
+        X, F = stack.X[first : first + nv], stack.F[first : first + nv]
         for j in range(n):
             centre[j] = 0.0
             for v in range(nv):
@@ -353,7 +230,14 @@ class CellGeometry:
         lengths = np.sqrt(np.einsum("ij,ij->i", sized[:, :n], sized[:, :n]))
         unit = np.ascontiguousarray(sized / np.where(lengths > 0, lengths, 1.0)[:, None])
         arguments = (self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
-        _cells(n, np.ascontiguousarray(half), np.ascontiguousarray(starts, dtype=np.int64), unit, MOST_VERTICES, *arguments)
+        _cells(
+            n,
+            np.ascontiguousarray(half),
+            np.ascontiguousarray(starts, dtype=np.int64),
+            unit,
+            cut_stack(n, half, int(np.diff(starts).max(initial=0))),
+            *arguments,
+        )
         self.ok &= self._closed(np.repeat(np.arange(count), np.diff(starts)), unit)
         self.volume[~self.ok] = np.nan
 

@@ -94,13 +94,13 @@ def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray 
     half = complex_.domain.half
     regions, classes, bounds = [], [], []
     for rows in complex_.batches():
-        forms = complex_.forms(rows)
-        margins = forms.output[:, [label]] - forms.output[:, rivals]
+        maps = complex_.maps(rows).map
+        margins = maps[:, [label]] - maps[:, rivals]
         least = margins[:, :, -1] - np.abs(margins[:, :, :-1]).sum(axis=2)
         possible = least <= 0  # the smallest value of the region's affine margin over the whole neighbourhood
         bound = np.zeros(possible.shape)
         if center is not None:
-            path = complex_.path_rows(rows, forms)
+            path, _ = complex_.half_spaces(rows)
             bound = np.maximum(_distance(margins, center, half), _region_distance(complex_, rows, path, center)[:, None])
         r, j = np.nonzero(possible)
         regions.append(r + rows.start)
@@ -130,11 +130,11 @@ def _region_distance(complex_: Complex, rows: slice, path: np.ndarray, center: n
 def _nearest(complex_: Complex, region: int, label: int, rival: int, center: np.ndarray | None) -> tuple[float, np.ndarray] | None:
     """The adversarial point of one closed region nearest to the centre: distance and unit coordinates."""
     rows = slice(region, region + 1)
-    forms = complex_.forms(rows)
-    path = complex_.path_rows(rows, forms)
+    maps = complex_.maps(rows).map
+    path, _ = complex_.half_spaces(rows)
     length = np.sqrt((path[:, :-1] ** 2).sum(axis=1))
     path = path / np.where(length > 0, length, 1.0)[:, None]
-    margin = forms.output[0, label] - forms.output[0, rival]
+    margin = maps[0, label] - maps[0, rival]
     size = np.sqrt((margin[:-1] ** 2).sum())
     k, inf, half = complex_.domain.dimension, infinity(), complex_.domain.half
     if center is None:

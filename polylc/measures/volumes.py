@@ -88,11 +88,9 @@ class Volumes:
     def _bound(self, rows: slice, exact: bool, balance: _Balance) -> None:
         """One batch of regions."""
         complex_ = self.complex
-        forms = complex_.forms(rows)
         own = complex_.regions_of_entries(rows)
         entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
-        noise = forms.noise[own, complex_.neuron[entries]]
-        half_spaces = complex_.path_rows(rows, forms)
+        half_spaces, noise = complex_.half_spaces(rows)
         starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
         found = CellBounds(starts, half_spaces, noise)
         good = found.ok[own]
@@ -109,7 +107,8 @@ class Volumes:
             cell = self.refine(rows.start + region)
             found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
             found.moment[region] = np.array([[_ball(v) for v in face] for face in cell.moment]).swapaxes(1, 2)
-        balance.add(found, forms.output, forms.output_noise)
+        maps = complex_.maps(rows)
+        balance.add(found, maps.map, maps.noise)
 
     def _slants(self, rows: Array, noise: Array) -> tuple[Array, Array]:
         """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""

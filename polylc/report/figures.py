@@ -61,7 +61,7 @@ def _curve(complex_: Complex, points: Any) -> Any:
     axis = int(domain.free[0])
     drawn, axes = _axes(7.0, 4.2)
     middle, half = domain.middle[axis], domain.half[0]
-    rows = np.concatenate([complex_.path_rows(part, complex_.forms(part)) for part in complex_.batches()])
+    rows = np.concatenate([complex_.half_spaces(part)[0] for part in complex_.batches()])
     crossings = -rows[:, 1] / rows[:, 0] * half + middle
     breaks = np.unique(np.clip(crossings, middle - half, middle + half))
     xs = np.unique(np.concatenate([[middle - half, middle + half], breaks]))
