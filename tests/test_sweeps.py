@@ -16,7 +16,7 @@ from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding
 from polylc.network.exact_forms import ExactForms, proportional
-from polylc.network.form import Network
+from polylc.network.form import Network, chain
 from polylc.network.patterns import pack
 from polylc.network.replay import MOST_FLIPS, begin, flatten, move
 
@@ -66,6 +66,28 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     assert (np.abs(output - forms.output[-1]).sum(axis=1) <= bound + forms.output_noise[-1]).all()
     for row, limit, own in zip(exact.output(bits[-1]), bound.tolist(), output.tolist(), strict=True):
         assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_hold_where_small_forms_meet_large_weights(slope, seed):
+    """The product of a form and the unit of rounding underflows, and a weight of 2^300 brings it back."""
+    rng = np.random.default_rng(seed)
+    weights = [np.zeros((6, 1)), np.ldexp(rng.normal(size=(4, 6)), 300), np.ldexp(rng.normal(size=(1, 4)), 200)]
+    network = chain(weights, [np.ldexp(rng.normal(size=6), -1040), np.zeros(4), np.zeros(1)], negative_slope=slope)
+    domain = ball([0], 1)
+    start = embedding(domain.basis * domain.half, domain.middle)
+    net, exact = flatten(network), ExactForms(network, domain.lower, domain.upper)
+    replay = begin(network, net, start, domain.rounding)
+    bits = walk(rng, network.neurons, 12)
+    forms = compose(network, bits, start, domain.rounding)
+    for i, packed in enumerate(pack(bits)):
+        move(net, replay, packed, True)
+        rows = [*exact.hidden(bits[i]), *exact.output(bits[i])]
+        ours = np.concatenate([forms.hidden[i], forms.output[i]]), np.concatenate([forms.noise[i], forms.output_noise[i]])
+        for computed, bound in (ours, (replay.form[network.inputs :], replay.noise[network.inputs :])):
+            for row, own, limit in zip(rows, computed.tolist(), bound.tolist(), strict=True):
+                assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
 
 
 def test_rounding_does_not_pile_up_without_end():
