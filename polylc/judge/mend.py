@@ -68,8 +68,8 @@ class _Surgeon:
                 node = tree.parent[node]
 
     # ---- what is known ---------------------------------------------------------------------------------------------
-    def complete_claims(self, whole: bool) -> None:
-        """Decide what the engine left out, and take over the bits of neurons that vanish identically."""
+    def complete_claims(self, whole: bool = True) -> None:
+        """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it came to its end."""
         tree, judge = self.tree, self.judge
         begins = judge.network.offsets[judge.network.layer_of].tolist()
         everything = (1 << judge.network.neurons) - 1
