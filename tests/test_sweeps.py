@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
-from polylc.complex.kernels import directions, is_alone, proves_facet, refresh
+from polylc.complex.kernels import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, proves_facet, refresh
 from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding
@@ -142,6 +142,32 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
             twins = [j for j, other in enumerate(rows) if j != i and (not any(other) or (any(row) and proportional(other, row) is not None))]
             if twins or not any(row):
                 assert not is_alone(net, replay, seen, i)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 30])
+def test_keys_of_proportional_forms_differ_by_no_more_than_the_lemma_says(k):
+    """The worst there is: a denominator just not too small, and errors of the size allowed, in the directions that move the key most."""
+    rng, network = np.random.default_rng(k), chain([np.ones((2, k)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)])
+    net, worst = flatten(network), 0.0
+    for _ in range(200):
+        seen = directions(net, k + 1)
+        p, q = seen.projection
+        across = rng.normal(size=k + 1) if rng.random() < 0.5 else p.copy()
+        across -= (across @ q) * q
+        form = across / np.linalg.norm(across) + rng.choice([-1.0, 1.0]) * 1.0001 * KEY_SMALL * q
+        toward = p - (p @ form) / (q @ form) * q
+        wrong = KEY_FINE * np.linalg.norm(form) * toward / np.linalg.norm(toward)
+        replay = begin(network, net, np.eye(k, k + 1), np.zeros(k))
+        factor = float(rng.choice([1.0, -3.0, 2.0**-200]))
+        replay.form[k : k + 2] = form + wrong, factor * (form - wrong)
+        replay.noise[k : k + 2] = 0.99999 * KEY_FINE * np.linalg.norm(replay.form[k : k + 2], axis=1)
+        refresh(net, replay, seen)
+        assert seen.blind.sum() == 0
+        one, two = (float(v) for v in seen.key)
+        worst = max(worst, abs(one - two) / (1 + min(abs(one), abs(two))))
+        assert not is_alone(net, replay, seen, 0)
+        assert not is_alone(net, replay, seen, 1)
+    assert 1e-5 < worst < 2.1e-5 < KEY_CLOSE
 
 
 def program(rows: np.ndarray, plane: np.ndarray) -> float | None:
