@@ -16,7 +16,7 @@ from oracles import brute_force_patterns, clip_regions
 
 from polylc.engines import lp
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Limits, Outcome, check_contract
+from polylc.engines.tree import Chunk, Claims, Exploration, Limits, Outcome, check_contract
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge import kernels
@@ -164,6 +164,36 @@ def test_an_engine_that_breaks_its_contract_is_refused():
     judge(chunks[0])
     with pytest.raises(JudgeError):
         judge.verdict(found)
+
+
+def by_hand(network: Network, nodes: list[tuple[int, int, int]], regions: list[tuple[int, int, float]], claims: list[tuple]) -> Verdict:
+    """Verdict on a tree of (parent, neuron, side), regions (leaf, bits, point) and claims (node, neuron, sign, constraint, multiplier)."""
+    parent, neuron, side = (np.array(c, dtype=np.int32) for c in zip(*nodes, strict=True))
+    leaf, bits, unit = (np.array(c) for c in zip(*regions, strict=True))
+    packed = bits.astype(np.uint64)[:, None]
+    node, who, sign, constraint, multiplier = (np.array(c) for c in zip(*claims, strict=True))
+    entries = Claims(node, who, sign.astype(np.int8), np.arange(len(node) + 1), constraint, multiplier)
+    judge = Judge(network, box([-1], [1]))
+    judge(Chunk(0, parent, neuron, side.astype(np.int8), 0, packed, unit[:, None], leaf, entries))
+    return judge.verdict(Exploration(parent, neuron, side.astype(np.int8), packed, unit[:, None], leaf, Outcome.COMPLETE, {}))
+
+
+@pytest.mark.parametrize("constraint", [0, 1, 2])
+def test_multipliers_on_half_spaces_of_other_cells_prove_nothing(constraint):
+    """On the whole of [-1, 1], x + 1/2 is not positive, though it is where x > 0."""
+    network = chain([[[1.0], [1.0]], [[1.0, 1.0]]], [[0.0, 0.5], [0.0]])
+    nodes = [(-1, -1, -1), (0, 0, 0), (0, 0, 1)]
+    verdict = by_hand(network, nodes, [(1, 2, -0.25), (2, 3, 0.5)], [(0, 1, 1, constraint, 1.0)])
+    assert patterns(network, verdict) == {(False, False), (False, True), (True, True)}
+
+
+def test_a_neuron_split_before_its_sources_are_known_is_refused():
+    """Its form is not one on the cell, so that the two sides need not make up the cell."""
+    network = chain([[[1.0]], [[1.0]], [[1.0]]], [[0.0], [-0.25], [0.0]])
+    nodes = [(-1, -1, -1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1)]
+    regions = [(3, 0, -0.5), (4, 1, 0.125), (2, 3, 0.5)]
+    with pytest.raises(JudgeError, match="earlier layer"):
+        by_hand(network, nodes, regions, [(2, 0, 1, 2, 1.0)])
 
 
 # ---- laws ----------------------------------------------------------------------------------------------------------------

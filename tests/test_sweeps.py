@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
-from polylc.complex.kernels import directions, is_alone, proves_facet, refresh
+from polylc.complex.kernels import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, proves_facet, refresh
 from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding
 from polylc.network.exact_forms import ExactForms, proportional
-from polylc.network.form import Network
+from polylc.network.form import Network, chain
 from polylc.network.patterns import pack
 from polylc.network.replay import MOST_FLIPS, begin, flatten, move
 
@@ -66,6 +66,28 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     assert (np.abs(output - forms.output[-1]).sum(axis=1) <= bound + forms.output_noise[-1]).all()
     for row, limit, own in zip(exact.output(bits[-1]), bound.tolist(), output.tolist(), strict=True):
         assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_hold_where_small_forms_meet_large_weights(slope, seed):
+    """The product of a form and the unit of rounding underflows, and a weight of 2^300 brings it back."""
+    rng = np.random.default_rng(seed)
+    weights = [np.zeros((6, 1)), np.ldexp(rng.normal(size=(4, 6)), 300), np.ldexp(rng.normal(size=(1, 4)), 200)]
+    network = chain(weights, [np.ldexp(rng.normal(size=6), -1040), np.zeros(4), np.zeros(1)], negative_slope=slope)
+    domain = ball([0], 1)
+    start = embedding(domain.basis * domain.half, domain.middle)
+    net, exact = flatten(network), ExactForms(network, domain.lower, domain.upper)
+    replay = begin(network, net, start, domain.rounding)
+    bits = walk(rng, network.neurons, 12)
+    forms = compose(network, bits, start, domain.rounding)
+    for i, packed in enumerate(pack(bits)):
+        move(net, replay, packed, True)
+        rows = [*exact.hidden(bits[i]), *exact.output(bits[i])]
+        ours = np.concatenate([forms.hidden[i], forms.output[i]]), np.concatenate([forms.noise[i], forms.output_noise[i]])
+        for computed, bound in (ours, (replay.form[network.inputs :], replay.noise[network.inputs :])):
+            for row, own, limit in zip(rows, computed.tolist(), bound.tolist(), strict=True):
+                assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
 
 
 def test_rounding_does_not_pile_up_without_end():
@@ -120,6 +142,32 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
             twins = [j for j, other in enumerate(rows) if j != i and (not any(other) or (any(row) and proportional(other, row) is not None))]
             if twins or not any(row):
                 assert not is_alone(net, replay, seen, i)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 30])
+def test_keys_of_proportional_forms_differ_by_no_more_than_the_lemma_says(k):
+    """The worst there is: a denominator just not too small, and errors of the size allowed, in the directions that move the key most."""
+    rng, network = np.random.default_rng(k), chain([np.ones((2, k)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)])
+    net, worst = flatten(network), 0.0
+    for _ in range(200):
+        seen = directions(net, k + 1)
+        p, q = seen.projection
+        across = rng.normal(size=k + 1) if rng.random() < 0.5 else p.copy()
+        across -= (across @ q) * q
+        form = across / np.linalg.norm(across) + rng.choice([-1.0, 1.0]) * 1.0001 * KEY_SMALL * q
+        toward = p - (p @ form) / (q @ form) * q
+        wrong = KEY_FINE * np.linalg.norm(form) * toward / np.linalg.norm(toward)
+        replay = begin(network, net, np.eye(k, k + 1), np.zeros(k))
+        factor = float(rng.choice([1.0, -3.0, 2.0**-200]))
+        replay.form[k : k + 2] = form + wrong, factor * (form - wrong)
+        replay.noise[k : k + 2] = 0.99999 * KEY_FINE * np.linalg.norm(replay.form[k : k + 2], axis=1)
+        refresh(net, replay, seen)
+        assert seen.blind.sum() == 0
+        one, two = (float(v) for v in seen.key)
+        worst = max(worst, abs(one - two) / (1 + min(abs(one), abs(two))))
+        assert not is_alone(net, replay, seen, 0)
+        assert not is_alone(net, replay, seen, 1)
+    assert 1e-5 < worst < 2.1e-5 < KEY_CLOSE
 
 
 def program(rows: np.ndarray, plane: np.ndarray) -> float | None:

@@ -170,7 +170,7 @@ def _room_for(pairs: int, words: int, k: int, entries: int) -> Found:
     odd, suspects = np.empty(pairs, dtype=np.int64), np.empty((pairs, words), dtype=np.uint64)
     region, beyond = (np.empty(pairs, dtype=np.int32) for _ in range(2))
     own, other = (np.empty(pairs, dtype=entry) for _ in range(2))
-    small = np.empty(pairs, dtype=np.int8), np.empty(pairs, dtype=np.int16)
+    small = np.empty(pairs, dtype=np.int8), np.empty(pairs, dtype=np.int32)
     return Found(odd, suspects, region, own, beyond, other, *small, np.empty((pairs, k)))
 
 

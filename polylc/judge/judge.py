@@ -173,7 +173,7 @@ class Judge:
         path = self.book.path(node)
         place = {v: e for e, v in enumerate(path)}
         rows = self.rows(node, bits)
-        proposed = Proof(factor, {place[v]: m for v, m in pairs or []})
+        proposed = Proof(factor, {place[v]: m for v, m in pairs or [] if v in place})
         if holds(target, rows, proposed):
             proof = proposed
             self.tally.claims_integers += 1
@@ -248,8 +248,9 @@ class Judge:
         """Whether the tree is complete and every region's pattern is the confirmed one."""
         tree = self.tree
         leaf, bits = np.concatenate([b.leaf for b in self.regions]), np.concatenate([b.bits for b in self.regions])
+        begins = self.network.offsets[self.network.layer_of]
         assert bits.shape[1] == words(self.network.neurons)
-        return bool(kernels.audit(tree.parent, tree.neuron, tree.side, tree.known, tree.ones, leaf, bits, self.network.neurons))
+        return bool(kernels.audit(tree.parent, tree.neuron, tree.side, tree.known, tree.ones, leaf, bits, begins))
 
 
 @dataclass(frozen=True)

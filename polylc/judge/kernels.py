@@ -85,8 +85,13 @@ def sift(
     """
     offset = net.first[1]
     total = np.empty(given.shape[1] + 1)
+    mark = np.full(len(parent), -1, dtype=np.int64)
     for r in range(len(leaf)):
         move(net, replay, bits[r], False)
+        node = leaf[r]
+        while parent[node] >= 0:
+            mark[node] = r
+            node = parent[node]
         for attempt in range(2):
             for j in range(given.shape[1]):
                 points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
@@ -94,7 +99,18 @@ def sift(
                 good[r] = True
                 break
         for c in range(bounds[r], bounds[r + 1]):
-            held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, total, shift, whole)
+            holds = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, total, shift, whole)
+            held[c] = holds and _of_path(claims, c, mark, r)
+
+
+@_compiled
+def _of_path(claims: ClaimColumns, c: int, mark: np.ndarray, region: int) -> bool:
+    """Whether a claim's multipliers are on half-spaces of its node's path; `mark` has the nodes of the path of a region below."""
+    for e in range(claims.starts[c], claims.starts[c + 1]):
+        v = claims.constraint[e]
+        if v <= 0 or v > claims.node[c] or mark[v] != region:
+            return False
+    return True
 
 
 @_compiled
@@ -213,15 +229,46 @@ def confirm(held: np.ndarray, node: np.ndarray, neuron: np.ndarray, sign: np.nda
 
 
 @_compiled
+def _filled(mask: np.ndarray, count: int) -> bool:
+    """Whether the first `count` bits are set."""
+    for w in range(count >> 6):
+        if mask[w] != ~np.uint64(0):
+            return False
+    rest = (np.uint64(1) << np.uint64(count & 63)) - np.uint64(1)
+    return count & 63 == 0 or mask[count >> 6] & rest == rest
+
+
+@_compiled
+def _highest(mask: np.ndarray) -> int:
+    """The last bit that is set, or -1."""
+    for w in range(len(mask) - 1, -1, -1):
+        if mask[w] != np.uint64(0):
+            b = 63
+            while not (mask[w] >> np.uint64(b)) & np.uint64(1):
+                b -= 1
+            return 64 * w + b
+    return -1
+
+
+@_compiled
 def audit(
-    parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, known: np.ndarray, ones: np.ndarray, leaf: np.ndarray, bits: np.ndarray, neurons: int
+    parent: np.ndarray,
+    neuron: np.ndarray,
+    side: np.ndarray,
+    known: np.ndarray,
+    ones: np.ndarray,
+    leaf: np.ndarray,
+    bits: np.ndarray,
+    begins: np.ndarray,
 ) -> bool:
     """Whether a tree is sound and complete by what is confirmed at its nodes.
 
     Every node but the leaves has two children, on the two sides of one neuron that is not known on the node's cell; on every
-    leaf all neurons are known, and the pattern is the one they give.
+    leaf all neurons are known, and the pattern is the one they give. Where a neuron is split or known, all earlier layers are
+    known: else its form would not be one on the whole cell. `begins` has the first neuron of each neuron's layer.
     """
     count, words = known.shape
+    neurons = len(begins)
     all_known, all_ones = np.empty((count, words), dtype=np.uint64), np.empty((count, words), dtype=np.uint64)
     split, sides, is_leaf = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
     one = np.uint64(1)
@@ -246,18 +293,21 @@ def audit(
             split[above] = n
             sides[above] |= 1 << side[node]
             word, bit = n >> 6, one << np.uint64(n & 63)
-            if all_known[above, word] & bit:
+            if all_known[above, word] & bit or not _filled(all_known[above], begins[n]):
                 return False
             all_known[node, word] |= bit
             if side[node] == 1:
                 all_ones[node, word] |= bit
+        last = _highest(known[node])
+        if last >= neurons or (last >= 0 and not _filled(all_known[node], begins[last])):
+            return False
     for node in range(count):
         if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != 3):
             return False
     for region in range(len(leaf)):
         for w in range(words):
-            last = neurons - 64 * w
-            full = ~np.uint64(0) if last >= 64 else (one << np.uint64(max(last, 0))) - one
+            rest = neurons - 64 * w
+            full = ~np.uint64(0) if rest >= 64 else (one << np.uint64(max(rest, 0))) - one
             if all_known[leaf[region], w] != full or (all_ones[leaf[region], w] & full) != bits[region, w]:
                 return False
     return True

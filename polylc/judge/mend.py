@@ -35,7 +35,7 @@ def mend(judge: Judge, found: Exploration, go_on: Callable[[], bool] | None = No
     surgeon = _Surgeon(judge, go_on)
     outcome = found.outcome
     try:
-        surgeon.complete_claims()
+        surgeon.complete_claims(found.outcome is Outcome.COMPLETE)
         if outcome is Outcome.COMPLETE:
             outcome = surgeon.operate()
     except KeyboardInterrupt:
@@ -68,9 +68,10 @@ class _Surgeon:
                 node = tree.parent[node]
 
     # ---- what is known ---------------------------------------------------------------------------------------------
-    def complete_claims(self) -> None:
-        """Decide what the engine left out, and take over the bits of neurons that vanish identically."""
+    def complete_claims(self, whole: bool = True) -> None:
+        """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it came to its end."""
         tree, judge = self.tree, self.judge
+        begins = judge.network.offsets[judge.network.layer_of].tolist()
         everything = (1 << judge.network.neurons) - 1
         doubted: dict[int, int] = {}
         for doubt in judge.doubts:
@@ -82,6 +83,10 @@ class _Surgeon:
             if split & before:
                 raise JudgeError("the engine split a cell by a neuron that does not change sign there")
             known[node] = before | split | tree.known[node] | doubted.get(node, 0)
+            new = known[node] & ~before & ~split
+            later = (split and ((1 << begins[tree.neuron[node]]) - 1) & ~before) or (new and ((1 << begins[new.bit_length() - 1]) - 1) & ~known[node])
+            if whole and later:
+                raise JudgeError("the engine speaks of a neuron where an earlier layer is not decided")
             ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
         for region, leaf in enumerate(tree.leaf):
             missing, ours = everything & ~known[leaf], ones[leaf]

@@ -32,6 +32,7 @@ def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
 
 UNIT = 2.0**-53  # unit of rounding of doubles
 TINY = 2.0**-1000  # more than an underflowing product loses (2^-1074), and normal: arithmetic on subnormal numbers is slow
+SMALL = 2.0**-400  # products of numbers that are not smaller do not underflow
 
 
 def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray:
@@ -53,12 +54,13 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
     normal = True
     for source, weight in affine.terms:
         size = absolute_sums(forms[source])
-        spread = np.asarray(errors[source] + unit * size)[..., None]
+        lost = np.where((size > 0) & (size < SMALL), TINY, 0.0)  # the product may underflow, and weights may be large
+        spread = np.asarray(errors[source] + unit * size + lost)[..., None]
         total = total + (np.abs(weight) @ spread)[..., 0]  # one small product a region: no threads for small work
         normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
     total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
-    lost = 16.0 * (terms + 2) * (width + 2) * TINY
-    return np.where(total == 0, 0.0, total + lost) if normal else total + lost  # zero only where all products are zero; NaN stays
+    underflow = 16.0 * (terms + 2) * (width + 2) * TINY
+    return np.where(total == 0, 0.0, total + underflow) if normal else total + underflow  # zero only where all products are zero; NaN stays
 
 
 def absolute_sums(forms: np.ndarray) -> np.ndarray:
@@ -70,7 +72,7 @@ def absolute_sums(forms: np.ndarray) -> np.ndarray:
 def _far_from_underflow(array: np.ndarray) -> bool:
     """Whether all entries are zero or at least 2^-400 in size, so that a product of two of them does not vanish."""
     size = np.abs(array)
-    return not ((size > 0) & (size < 2.0**-400)).any()
+    return not ((size > 0) & (size < SMALL)).any()
 
 
 def scaled_error(forms: np.ndarray, errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:

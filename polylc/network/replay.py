@@ -207,6 +207,8 @@ def _add(weight: Array, replay: Replay, begin: int, source: int, first: int, end
         error = abs(factor) * (error * (1 + 4 * UNIT)) + 2 * UNIT * size * (1 + 4 * UNIT)
         error = error * (1 + 4 * (width + 8) * UNIT) + LOST
     doubt = error + unit * size
+    if 0.0 < size < SMALL:  # the product may have underflowed, and weights may be large
+        doubt += LOST
     if width == 3:  # spelt out: a loop over few coefficients costs more than what it does
         a, b, c = scaled[0], scaled[1], scaled[2]
         for i in range(first, end):
