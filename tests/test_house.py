@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent / "polylc"
 FLOORS = {  # higher floors may import lower ones
     "checker": 0,  # alone: the standard library and nothing else
     "errors": 0,
+    "compiled": 0,
     "exact": 1,
     "network": 2,
     "readers": 3,

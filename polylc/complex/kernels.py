@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from polylc.compiled import compiled
 from polylc.complex.widest import FOUND, NONE, widest
 from polylc.network.compose import TINY, UNIT
 from polylc.network.patterns import PatternTable, find_flipped
@@ -25,7 +25,7 @@ KEY_CLOSE = 4e-5
 POINT_BITS = 24
 NO_FACET, FACET, OPEN = 0, 1, 2
 
-_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+_compiled: Any = compiled(nogil=True, error_model="numpy")
 
 
 class Directions(NamedTuple):

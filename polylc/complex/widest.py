@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from polylc.compiled import compiled
 
 EDGE = 1.0 - 2.0**-30  # the variables' bounds, a little inside the box
 ENOUGH = 2.0**-12  # a point that far from everything will do
 FLAT = 1e-12  # reduced costs and pivots below this count as zero
 FOUND, NONE, LOST = 1, 0, -1
 
-_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+_compiled: Any = compiled(nogil=True, error_model="numpy")
 
 
 @_compiled

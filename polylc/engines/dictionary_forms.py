@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.compose import TINY, UNIT, embedding
 from polylc.network.form import Network
@@ -19,7 +19,7 @@ Array = np.ndarray
 
 SMALL = 2.0**-400
 # For functions that only kernels call. They allocate nothing, so arrays need no reference counts, which would take a third of the time.
-kernel = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+kernel = compiled(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
 class Flat(NamedTuple):

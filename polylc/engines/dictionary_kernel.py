@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.engines.dictionary_forms import Work, enter_layer, finish_layer, kernel
 from polylc.engines.dictionary_simplex import (
     CROSSED,
@@ -380,7 +380,7 @@ def _keep(s: Search, d: int, side: int) -> None:
     s.at[NODES] -= 1
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled(error_model="numpy", _nrt=False)
 def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_depth: int) -> int:
     """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
 

@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numba
 import numpy as np
 
+from polylc.compiled import compiled
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
@@ -180,7 +180,7 @@ class Exploration:
         return starts, neuron, side
 
 
-_compiled: Any = numba.njit(cache=True, nogil=True)
+_compiled: Any = compiled(nogil=True)
 
 
 @_compiled

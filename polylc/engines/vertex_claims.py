@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.engines.vertex_forms import Forms, Net
 from polylc.engines.vertex_skeleton import Cells, owner, value_at
 
@@ -12,7 +12,7 @@ Array = np.ndarray
 NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def write_multipliers(
     dim: tuple,
     net: Net,
@@ -76,7 +76,7 @@ def write_multipliers(
     return end
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled(error_model="numpy", _nrt=False)
 def solve(dim: tuple, form: Array, signs: Array, facets: Array, system: Array, vertex: int, first: int, column: int, sign: int) -> float:
     """Multipliers of all facets of a vertex, the box's included, whose normals add up to that of sign * z; into system[:, n].
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.network.compose import UNIT, embedding
 from polylc.network.form import Network
 
@@ -89,7 +89,7 @@ def start_forms(net: Net, basis: Array, middle: Array, rounding: Array, words: i
     return Forms(form, noise, np.zeros(columns), np.ones(columns), sign, node, pattern, version, seen, used, flips)
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def decide(net: Net, forms: Forms, column: int, above: bool) -> None:
     """Note the sign of a neuron on the current cell."""
     neuron = column - net.first[1]
@@ -104,7 +104,7 @@ def decide(net: Net, forms: Forms, column: int, above: bool) -> None:
         forms.words[neuron >> 6] &= ~bit
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def compose(dim: tuple, net: Net, forms: Forms, live: Array, factor: Array, layer: int) -> None:
     """Forms of a layer from those of its sources, with a bound on rounding as that of `network.compose.rounding`.
 
@@ -164,7 +164,7 @@ def compose(dim: tuple, net: Net, forms: Forms, live: Array, factor: Array, laye
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 else never
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _add_term(
     dim: tuple,
     form: Array,
@@ -226,12 +226,12 @@ def _add_term(
     return normal
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled(error_model="numpy", _nrt=False)
 def _far(size: float) -> bool:
     return size == 0.0 or size >= SMALL
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled(error_model="numpy", _nrt=False)
 def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
     """As `compose.scaled_error`; `size` is the length of the form that is scaled already."""
     if slope == 0.0:

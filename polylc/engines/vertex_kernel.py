@@ -7,14 +7,11 @@ that shares its vertices out most evenly, and both parts come onto the stack.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.engines.vertex_claims import write_multipliers
 from polylc.engines.vertex_forms import MOST_FLIPS, Forms, Net, compose, decide
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
@@ -23,8 +20,8 @@ Array = np.ndarray
 
 SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
 DONE, SPENT, FULL, SHORT, LEFT, LOST = range(6)  # why `advance` came back
-HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES, SOURCES = range(13)  # of `at`
-COUNTERS = 13
+HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES = range(12)  # of `at`
+COUNTERS = 12
 BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE, DEPTH = range(9)  # of a frame
 
 
@@ -53,7 +50,7 @@ class Out(NamedTuple):
     multiplier: Array
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _claim(
     dim: tuple,
     net: Net,
@@ -73,7 +70,7 @@ def _claim(
     _put_claim(net, out, at, node, column, sign)
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int) -> None:
     c = at[CLAIMS]
     out.claim_node[c] = node
@@ -83,7 +80,7 @@ def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int)
     at[CLAIMS] = c + 1
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _enter(
     dim: tuple,
     net: Net,
@@ -131,7 +128,7 @@ def _enter(
     return many
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     """The sign of a neuron that does not show both; the larger side where both are thinner than what counts."""
     if high > threshold:
@@ -141,7 +138,7 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     return high > doubt and high + low > 0.0
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _look(
     dim: tuple,
     net: Net,
@@ -194,7 +191,7 @@ def _look(
     return left, best
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int) -> None:
     """A cell all of whose neurons are decided."""
     n = len(dim)
@@ -213,7 +210,7 @@ def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: 
     at[READY_ENTRIES] = at[ENTRIES]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _split(
     dim: tuple, net: Net, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
 ) -> None:
@@ -257,7 +254,7 @@ def _split(
     at[HEIGHT] = height + 2
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _keep(stack: Stack, out: Out, at: Array, side: int) -> None:
     """Forget the part of the cell just split that is not on `side`."""
     row, last = at[HEIGHT] - 2, at[NODES] - 1
@@ -271,98 +268,83 @@ def _keep(stack: Stack, out: Out, at: Array, side: int) -> None:
     at[NODES] = last
 
 
-def _search(sources: int) -> Callable[..., int]:
-    """The function `advance`.
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+def advance(
+    dim: tuple,
+    net: Net,
+    forms: Forms,
+    cells: Cells,
+    scratch: Scratch,
+    stack: Stack,
+    out: Out,
+    at: Array,
+    done: Array,
+    claims: bool,
+    most_regions: int,
+    budget: int,
+    prefix: Array,
+    unit_depth: int,
+    share: bool,
+) -> int:
+    """Process cells, those on the way to the cell with the path `prefix` first; why it came back.
 
-    numba keeps compiled code until the file of the function changes, whatever becomes of the functions that it calls; the
-    values that a function closes over are part of the key. So `sources` stands for all the files.
+    With `share`, cells of depth `unit_depth` are left.
     """
-
-    @njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-    def advance(
-        dim: tuple,
-        net: Net,
-        forms: Forms,
-        cells: Cells,
-        scratch: Scratch,
-        stack: Stack,
-        out: Out,
-        at: Array,
-        done: Array,
-        claims: bool,
-        most_regions: int,
-        budget: int,
-        prefix: Array,
-        unit_depth: int,
-        share: bool,
-    ) -> int:
-        """Process cells, those on the way to the cell with the path `prefix` first; why it came back.
-
-        With `share`, cells of depth `unit_depth` are left.
-        """
-        at[SOURCES] = sources
-        n = len(dim)
-        layers = len(net.first) - 2
-        neurons = len(net.bias) - net.first[1]
-        room = len(cells.x) // n
-        for _ in range(budget):
-            top = at[HEIGHT] - 1
-            if top < 0:
-                return DONE
-            if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
-                return FULL
-            if claims and at[CLAIMS] + neurons > len(out.claim_node):
-                return FULL
-            f = stack.frame[top]
-            begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
-            depth = f[DEPTH]
-            if share and depth == unit_depth:
-                at[HEIGHT] = top
-                at[CLAIMS], at[ENTRIES] = at[READY], at[READY_ENTRIES]  # the claims since then are on the path to this cell
-                return LEFT
-            if count > len(scratch.value) or begin + count * (n + 2) > room:
-                return SHORT
+    n = len(dim)
+    layers = len(net.first) - 2
+    neurons = len(net.bias) - net.first[1]
+    room = len(cells.x) // n
+    for _ in range(budget):
+        top = at[HEIGHT] - 1
+        if top < 0:
+            return DONE
+        if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
+            return FULL
+        if claims and at[CLAIMS] + neurons > len(out.claim_node):
+            return FULL
+        f = stack.frame[top]
+        begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
+        depth = f[DEPTH]
+        if share and depth == unit_depth:
             at[HEIGHT] = top
-            at[PROCESSED] += 1
-            at[LARGEST] = max(at[LARGEST], count)
-            if column >= 0:
-                decide(net, forms, column, f[SIDE] == 1)
-                forms.node[column] = node
-            if depth <= unit_depth:  # what is found here must not depend on the cells before
-                for deeper in range(layer + 1, layers):
-                    forms.flips[deeper] = MOST_FLIPS + 1
-            weight = stack.share[top]
-            while True:
-                best = -1
-                if many > 0:
-                    left, best = _look(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, many, begin, count, node)
-                    start, many = start + many, left
-                if best >= 0:
-                    _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node, depth), weight, best)
-                    if depth < len(prefix):
-                        if prefix[depth, 0] != best - net.first[1]:
-                            return LOST
-                        _keep(stack, out, at, prefix[depth, 1])
-                    break
-                layer += 1
-                if layer == layers:
-                    if depth < len(prefix):
+            at[CLAIMS], at[ENTRIES] = at[READY], at[READY_ENTRIES]  # the claims since then are on the path to this cell
+            return LEFT
+        if count > len(scratch.value) or begin + count * (n + 2) > room:
+            return SHORT
+        at[HEIGHT] = top
+        at[PROCESSED] += 1
+        at[LARGEST] = max(at[LARGEST], count)
+        if column >= 0:
+            decide(net, forms, column, f[SIDE] == 1)
+            forms.node[column] = node
+        if depth <= unit_depth:  # what is found here must not depend on the cells before
+            for deeper in range(layer + 1, layers):
+                forms.flips[deeper] = MOST_FLIPS + 1
+        weight = stack.share[top]
+        while True:
+            best = -1
+            if many > 0:
+                left, best = _look(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, many, begin, count, node)
+                start, many = start + many, left
+            if best >= 0:
+                _split(dim, net, forms, cells, scratch, stack, out, at, (begin, count, layer, start, many, node, depth), weight, best)
+                if depth < len(prefix):
+                    if prefix[depth, 0] != best - net.first[1]:
                         return LOST
-                    _region(dim, forms, cells, out, at, begin, count, node)
-                    done[0] += weight
-                    break
-                many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
-        return SPENT
+                    _keep(stack, out, at, prefix[depth, 1])
+                break
+            layer += 1
+            if layer == layers:
+                if depth < len(prefix):
+                    return LOST
+                _region(dim, forms, cells, out, at, begin, count, node)
+                done[0] += weight
+                break
+            many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
+    return SPENT
 
-    return advance  # type: ignore[no-any-return]
 
-
-advance = _search(
-    zlib.crc32(b"".join((Path(__file__).parent / f"vertex_{name}.py").read_bytes() for name in ("claims", "forms", "kernel", "skeleton")))
-)
-
-
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled(error_model="numpy", _nrt=False)
 def begin_chunk(out: Out, at: Array) -> None:
     """Forget what was handed over; claims that wait for a region below them stay."""
     first, entry = at[READY], at[READY_ENTRIES]

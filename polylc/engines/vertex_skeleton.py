@@ -18,7 +18,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from polylc.compiled import compiled
 
 Array = np.ndarray
 
@@ -48,7 +49,7 @@ class Scratch(NamedTuple):
     system: Array  # (n + 1, n + 1)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: int, count: int, low: Array, high: Array) -> None:
     """Least and largest value of forms first..first + many at the vertices of a cell.
 
@@ -100,7 +101,7 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                     high[i] = t if t > high[i] else high[i]
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length: Array) -> None:
     """For forms first..first + many, the sum of the sizes of their coefficients, and their Euclidean length."""
     n = len(dim)
@@ -115,13 +116,13 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         length[i] = math.sqrt(length[i])
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def owner(slot: int, n: int) -> int:
     """The vertex of a slot."""
     return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)
@@ -131,7 +132,7 @@ def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> flo
     return t
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def cut_cell(
     dim: tuple,
     x: Array,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from polylc.compiled import compiled
 
 Array = np.ndarray
 MOST_VERTICES = 4096
@@ -38,7 +39,7 @@ def cut_stack(n: int, half: Array, longest: int) -> CutStack:
     return CutStack(X, F, NB, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
 
 
-@njit(cache=True)
+@compiled()
 def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
     for mask in range(1 << n):
         for j in range(n):
@@ -49,7 +50,7 @@ def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
     return 1 << n
 
 
-@njit(cache=True)
+@compiled()
 def cut(
     n: int,
     X: Array,
@@ -133,7 +134,7 @@ def cut(
     return count
 
 
-@njit(cache=True)
+@compiled()
 def has(n: int, F: Array, v: int, facet: int) -> bool:
     for j in range(n):
         if F[v, j] == facet:
@@ -141,7 +142,7 @@ def has(n: int, F: Array, v: int, facet: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@compiled()
 def cut_along(n: int, stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
     """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a skeleton.
 

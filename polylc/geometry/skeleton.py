@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from polylc.compiled import compiled
 from polylc.geometry.cuts import CutStack, cut_along, cut_stack, has
 from polylc.geometry.exact_cell import ExactCell
 
@@ -24,7 +24,7 @@ MOST_DIMENSION = 6
 CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero
 
 
-@njit(cache=True)
+@compiled()
 def _determinant(M: Array, size: int) -> float:
     result = 1.0
     for c in range(size):
@@ -45,7 +45,7 @@ def _determinant(M: Array, size: int) -> float:
     return abs(result)
 
 
-@njit(cache=True)
+@compiled()
 def _face_measure(
     n: int,
     X: Array,
@@ -121,7 +121,7 @@ def _face_measure(
     return total
 
 
-@njit(cache=True)
+@compiled()
 def _cells(
     n: int,
     half: Array,

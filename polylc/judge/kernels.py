@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from polylc.compiled import compiled
 from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, inlined, move
 
 MULTIPLIER_BITS = 30
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
 
-_compiled: Any = numba.njit(cache=True, nogil=True)
+_compiled: Any = compiled(nogil=True)
 
 
 class ClaimColumns(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-_compiled: Any = numba.njit(cache=True, nogil=True)
+from polylc.compiled import compiled
+
+_compiled: Any = compiled(nogil=True)
 LOW = np.uint64(2**32 - 1)
 
 

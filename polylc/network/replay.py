@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from polylc.compiled import compiled
 from polylc.network.compose import UNIT, apply_affine, rounding
 from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
@@ -21,8 +21,8 @@ MOST_FLIPS = 64  # changes of slopes until a layer is composed anew
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
 LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
 
-_compiled: Any = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-inlined: Any = numba.njit(cache=True, inline="always")
+_compiled: Any = compiled(nogil=True, fastmath={"contract"}, error_model="numpy")
+inlined: Any = compiled(inline="always")
 
 
 class FlatNet(NamedTuple):
