@@ -97,8 +97,9 @@ def answer(
     outcome, measured = found.outcome, Measured(Answers(), None)
     try:
         kept = settings.blocks is not None
-        exactly = settings.exact_volumes
-        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=kept, exact_volumes=exactly)
+        exactly, threads = settings.exact_volumes, 1 if crew is None else crew.jobs
+        names, proved = settings.measures, settings.certify
+        measured = measure(complex_, names, label, notes, certified=proved, keep=kept, exact_volumes=exactly, threads=threads)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
         notes["measures"] = "interrupted before they were done"

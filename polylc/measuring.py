@@ -52,6 +52,7 @@ def measure(
     certified: bool,
     keep: bool = False,
     exact_volumes: bool = False,
+    threads: int = 1,
 ) -> Measured:
     """All measures that were asked for and are within reach; reasons for the others go to `notes`.
 
@@ -63,6 +64,8 @@ def measure(
         Whether what proves the answers is kept for a certificate.
     exact_volumes : bool
         Whether all volumes and areas are computed as rationals, however many regions there are.
+    threads : int
+        How many threads may share the work; answers do not depend on it.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def measure(
             notes[name] = "not asked for"
     if not complex_.complete:
         return _partial(complex_, measures, label, notes, certified)
-    graph = build_graph(complex_, keep=keep) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
+    graph = build_graph(complex_, keep=keep, threads=threads) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
     answers = Answers()
     if "counts" in measures and graph is not None:
         labels = affine_functions(complex_)

@@ -56,7 +56,7 @@ class ProcessCrew:
     """
 
     def __init__(self, jobs: int, executor: Executor | None = None) -> None:
-        self._jobs, self._executor, self._begin = jobs, executor, time.monotonic()
+        self.jobs, self._executor, self._begin = jobs, executor, time.monotonic()
         self._pool: ProcessPoolExecutor | None = None
         self._event: Event | None = None
         self._warming: list[Future[Any]] = []
@@ -78,7 +78,7 @@ class ProcessCrew:
         """Whether an exploration should be shared; while processes are being started, it goes on alone."""
         left = lasted * (1.0 - done) / done if done > 0.0 else math.inf
         if self._executor is None and self._pool is None and self.ready() and left > WORTH:
-            self._warming = [self.submit(_warm) for _ in range(self._jobs)]
+            self._warming = [self.submit(_warm) for _ in range(self.jobs)]
         if self._executor is None and self._pool is None:
             return False
         there = all(future.done() and future.exception() is None for future in self._warming)
@@ -91,7 +91,7 @@ class ProcessCrew:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._event = context.Event()
-            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context, initializer=_start, initargs=(self._event,))
+            self._pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_start, initargs=(self._event,))
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process begun here inherits it: Ctrl-C is for the parent
         try:
             return self._pool.submit(_call, function, *arguments)

@@ -33,6 +33,8 @@ _last = threading.local()  # the job that this thread has worked on last
 class Crew(Protocol):
     """Who does the work."""
 
+    jobs: int
+
     def wanted(self, lasted: float, done: float) -> bool:
         """Whether an exploration should be shared that has lasted so many seconds and done so much, from 0 to 1."""
 

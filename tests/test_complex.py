@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, small_nets, tent_net, zero_bias_net
 from oracles import adjacent_pairs, clip_regions
 
+import polylc.complex.sweeps
 from polylc.complex import Complex, RegionGraph, build_graph
 from polylc.complex.pieces import affine_functions, pieces
 from polylc.enumerate import enumerate_regions
@@ -218,3 +219,19 @@ def test_a_wrong_edge_would_be_noticed():
     network, domain = random_net([3, 10, 10, 10, 1], 1), box([-1] * 3, [1] * 3)
     _, graph = build(network, domain)
     assert graph.tested["no facet"] > 0
+
+
+def test_the_graph_does_not_depend_on_threads(monkeypatch):
+    """Slices of few regions, so that there are many; proofs as well."""
+    monkeypatch.setattr(polylc.complex.sweeps, "SLICE", 64)
+    monkeypatch.setattr(polylc.complex.sweeps, "SWEPT", 16)
+    for complex_ in (
+        enumerate_regions(random_net([3, 8, 8, 8, 1], 3), box([-1] * 3, [1] * 3))[0],
+        enumerate_regions(quarter_net([2, 12, 8, 1], 1), box([-1] * 2, [1] * 2))[0],
+    ):
+        one, three = build_graph(complex_, keep=True), build_graph(complex_, keep=True, threads=3)
+        for name in ("first", "second", "first_entry", "second_entry", "flips"):
+            assert (getattr(one, name) == getattr(three, name)).all()
+        assert one.tested == three.tested
+        assert one.proofs is not None and three.proofs is not None
+        assert one.proofs.points.keys() == three.proofs.points.keys()

@@ -13,11 +13,9 @@ import numpy as np
 
 from polylc.complex.crossing import Candidates, candidates
 from polylc.complex.facets import FacetProofs, facet_tests
-from polylc.complex.kernels import FACET, OPEN, Found, directions, room, sweep
 from polylc.complex.regions import Complex
+from polylc.complex.sweeps import Pairs, Swept, sweep_all
 from polylc.network.patterns import unpack
-
-SWEPT = 2048  # regions between two looks at signals
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class RegionGraph:
         return result
 
 
-def build_graph(complex_: Complex, programs: bool = True, keep: bool = False) -> RegionGraph:
+def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, threads: int = 1) -> RegionGraph:
     """The region graph of a complex.
 
     Parameters
@@ -71,12 +69,14 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False) ->
         Whether pairs that no point at hand settles go to a linear program; without it they are left out.
     keep : bool
         Whether the proofs are kept, for a certificate.
+    threads : int
+        How many threads share the sweep over regions; the result does not depend on it.
 
     Returns
     -------
     RegionGraph
     """
-    seen = sweep_all(complex_, programs, keep)
+    seen = sweep_all(complex_, programs, keep, threads)
     odd = candidates(complex_, seen.odd, seen.suspects)
     asked, other = _asked(complex_, seen, odd, keep)
     is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
@@ -97,81 +97,6 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False) ->
         order = np.lexsort((second, first))
         first, second, entries = first[order], second[order], (entries[0][order], entries[1][order])
     return RegionGraph(first, second, *entries, _flips(complex_.bits, first, second), tested, *((proofs, asked) if keep else ()))
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of regions that a hyperplane may join: region, its path entry, the region beyond, and its path entry or -1."""
-
-    region: np.ndarray
-    entry: np.ndarray
-    beyond: np.ndarray
-    beyond_entry: np.ndarray
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What doubles know of all facets.
-
-    Attributes
-    ----------
-    odd, suspects : ndarray
-        Entries on whose hyperplanes further neurons may vanish, and those neurons, packed.
-    edges, open : Pairs
-        Pairs with a facet, ordered, and pairs that doubles leave open.
-    solved, point : ndarray
-        The points that prove the edges, if they were to be kept.
-    refuted : int
-        Number of pairs without a facet.
-    """
-
-    odd: np.ndarray
-    suspects: np.ndarray
-    edges: Pairs
-    open: Pairs
-    solved: np.ndarray
-    point: np.ndarray
-    refuted: int
-
-
-def sweep_all(complex_: Complex, programs: bool, keep: bool) -> Swept:
-    """Sweep over all regions, some of them at a time."""
-    net, replay, k = complex_.flat, complex_.replay(), complex_.domain.dimension
-    seen, columns = directions(net, k + 1), complex_.columns
-    work = room(int(np.diff(complex_.starts).max(initial=0)), k)
-    most = max((int(complex_.starts[min(b + SWEPT, len(complex_))] - complex_.starts[b]) for b in range(0, len(complex_), SWEPT)), default=0)
-    found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
-    parts: list[list[np.ndarray]] = [[] for _ in range(12)]
-    refuted = 0
-    for begin in range(0, max(len(complex_), 1), SWEPT):  # once where there is no region, for empty columns
-        end = min(begin + SWEPT, len(complex_))
-        odd, pairs = sweep(net, replay, seen, columns, complex_.index.table, begin, end, keep, programs, work, found)
-        edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
-        refuted += pairs - len(edge) - len(left)
-        pair = (found.region, found.entry, found.beyond, found.beyond_entry)
-        points = (found.solved[edge], found.point[edge]) if keep else (found.solved[:0], found.point[:0])
-        for part, new in zip(
-            parts, (found.odd[:odd].copy(), found.suspects[:odd].copy(), *(c[edge] for c in pair), *(c[left] for c in pair), *points), strict=True
-        ):
-            part.append(new)
-    whole = [_joined(part) for part in parts]
-    return Swept(whole[0], whole[1], Pairs(*whole[2:6]), Pairs(*whole[6:10]), whole[10], whole[11], refuted)
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """One array of several, which are forgotten."""
-    result = np.concatenate(parts)
-    parts.clear()
-    return result
-
-
-def _room_for(pairs: int, words: int, k: int, entries: int) -> Found:
-    entry = np.int32 if entries < 2**31 else np.int64
-    odd, suspects = np.empty(pairs, dtype=np.int64), np.empty((pairs, words), dtype=np.uint64)
-    region, beyond = (np.empty(pairs, dtype=np.int32) for _ in range(2))
-    own, other = (np.empty(pairs, dtype=entry) for _ in range(2))
-    small = np.empty(pairs, dtype=np.int8), np.empty(pairs, dtype=np.int32)
-    return Found(odd, suspects, region, own, beyond, other, *small, np.empty((pairs, k)))
 
 
 def _asked(complex_: Complex, seen: Swept, odd: Candidates, keep: bool) -> tuple[Candidates, np.ndarray]:
