@@ -233,5 +233,6 @@ def test_the_graph_does_not_depend_on_threads(monkeypatch):
         for name in ("first", "second", "first_entry", "second_entry", "flips"):
             assert (getattr(one, name) == getattr(three, name)).all()
         assert one.tested == three.tested
-        assert one.proofs is not None and three.proofs is not None
+        assert one.proofs is not None
+        assert three.proofs is not None
         assert one.proofs.points.keys() == three.proofs.points.keys()
