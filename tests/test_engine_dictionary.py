@@ -7,12 +7,8 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
+from nets import SPECIAL, l1_net, quarter_net, random_net, tent_net
 from numba import njit
-from oracles import brute_force_patterns, clip_regions
-from test_engine_lp import exact_bound
 from test_network import residual_net
 
 from polylc import checker
@@ -22,10 +18,9 @@ from polylc.engines.dictionary_kernel import _follow, _renew
 from polylc.engines.dictionary_simplex import REBUILDS
 from polylc.engines.dictionary_state import TOP, Search
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Chunk, Exploration, Limits, Outcome, check_contract, join_claims
+from polylc.engines.tree import Chunk, Exploration, Limits, Outcome, check_contract
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge.judge import Judge, Verdict
-from polylc.network.evaluate import pattern_at
 from polylc.network.form import Network, chain
 from polylc.network.patterns import unpack
 from polylc.readers import load
@@ -72,64 +67,10 @@ def test_regions_equal_those_of_the_reference_engine(make, n):
         assert patterns(network, found) == patterns(network, LpEngine(network, unit_box(network)).explore())
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_other_units_skip_connections_and_fixed_coordinates(seed):
-    leaky = random_net([3, 6, 5, 2], seed, negative_slope=0.125)
-    for network in (leaky, residual_net(seed)):
-        for domain in (unit_box(network), box(["-0.5", "0.25", -2], ["0.5", "0.25", 1]), ball([0, "0.1", 1], "0.75", ((F(0),), (F(1),)))):
-            found = explore(network, domain)
-            assert patterns(network, found) == patterns(network, LpEngine(network, domain).explore())
-            verdict = judged(network, domain)
-            assert patterns(network, verdict.exploration) == patterns(network, found)
-            assert verdict.tally.claims_refuted == verdict.tally.regions_found == 0
-
-
-@pytest.mark.parametrize("name", SPECIAL)
-def test_special_position(name):
-    network, domain = SPECIAL[name], box([-1, -1], [1, 1])
-    truth = {c.bits for c in clip_regions(network, domain)}
-    assert patterns(network, explore(network, domain)) == truth
-    assert patterns(network, judged(network, domain).exploration) == truth
-
-
-@given(small_nets())
-@example(SOLVER_GIVES_UP)
-def test_regions_equal_exact_brute_force(network):
-    truth = brute_force_patterns(network, unit_box(network))
-    assert patterns(network, explore(network, unit_box(network))) == truth
-    assert patterns(network, judged(network, unit_box(network)).exploration) == truth
-
-
-@given(sliver_nets())
-def test_slivers_and_near_duplicates_are_right_after_the_judge(network):
-    assert patterns(network, judged(network, unit_box(network)).exploration) == brute_force_patterns(network, unit_box(network))
-
-
-@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from(["0.05", "0.5", "2"]))
-def test_patterns_of_sampled_points_are_listed(seed, n, radius):
-    network = random_net([n, 6, 5, 2], seed)
-    rng = np.random.default_rng(seed)
-    domain = ball(rng.normal(size=n), radius)
-    found = explore(network, domain)
-    sample = domain.lift(rng.uniform(-1, 1, (400, domain.dimension)) * domain.half)
-    assert {tuple(row) for row in pattern_at(network, sample).tolist()} <= patterns(network, found)
-    inside = domain.lift(found.unit * domain.half)
-    assert (pattern_at(network, inside) == unpack(found.bits, network.neurons)).all()
-
-
 @pytest.mark.parametrize(("network", "regions"), [(l1_net(6), 64), (tent_net(8), 256)])
 def test_known_counts(network, regions):
     domain = box([-1] * 6, [1] * 6) if network.inputs == 6 else box([0], [1])
     assert len(explore(network, domain).leaf) == regions
-
-
-def test_tiny_and_far_neighbourhoods_are_seen_at_their_own_scale():
-    network = random_net([2, 7, 5, 1], 3)
-    cells = clip_regions(network, box([-1, -1], [1, 1]))
-    corner = max((p for c in cells for p in c.corners if max(abs(p[0]), abs(p[1])) < 1), key=lambda p: p[0])
-    for exponent in (4, 10, 20):
-        domain = ball(corner, F(1, 2**exponent))
-        assert patterns(network, explore(network, domain)) == {c.bits for c in clip_regions(network, domain)}
 
 
 @pytest.mark.parametrize("exponent", [-300, -30, 30, 300])
@@ -149,35 +90,6 @@ def test_weights_at_the_end_of_the_range_end_neither_in_a_loop_nor_in_an_error()
     with np.errstate(all="ignore"):
         found = DictionaryEngine(huge, unit_box(huge)).explore()
     assert found.complete
-
-
-# ---- claims -------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("widths", "seed"), [([2, 8, 6, 1], 0), ([3, 6, 6, 2], 1), ([4, 5, 5, 1], 2), ([1, 6, 6, 1], 3)])
-def test_claims_are_complete_and_their_multipliers_prove_them(monkeypatch, widths, seed):
-    monkeypatch.setattr(dictionary, "CHUNK_REGIONS", 16)
-    network = random_net(widths, seed)
-    domain = unit_box(network)
-    chunks: list[Chunk] = []
-    found = DictionaryEngine(network, domain, chunks.append).explore()
-    claims = join_claims([c.claims for c in chunks])
-    bits = unpack(found.bits, network.neurons)
-    ancestors = []
-    for node in found.leaf:
-        line = []
-        while node >= 0:
-            line.append(int(node))
-            node = found.parent[node]
-        ancestors.append(line)
-    for r, line in enumerate(ancestors):
-        split = {int(found.neuron[node]) for node in line if node}
-        here = np.flatnonzero(np.isin(claims.node, line))
-        claimed = claims.neuron[here].tolist()
-        assert sorted([*split, *claimed]) == list(range(network.neurons))
-        assert all((claims.sign[c] > 0) == bits[r, claims.neuron[c]] for c in here)
-    for c in range(len(claims)):
-        below = next(r for r, line in enumerate(ancestors) if claims.node[c] in line)
-        assert all(int(node) in ancestors[below] for node in claims.constraint[claims.starts[c] : claims.starts[c + 1]])
-        assert exact_bound(network, domain, found, bits[below], claims, c) > -F(1, 10**9)
 
 
 def test_chunks_join_to_the_whole_and_hold_a_region_below_every_claim(monkeypatch):
@@ -228,28 +140,6 @@ def test_a_dictionary_computed_anew_is_the_one_that_was_pivoted(widths):
         assert search.stats[REBUILDS] == 1
         np.testing.assert_allclose(search.arena.T[top, :, :rows], before[0][:, :rows], atol=1e-9)
         np.testing.assert_allclose(search.arena.value[top, :rows], before[1][:rows], atol=1e-10)
-
-
-# ---- limits --------------------------------------------------------------------------------------------------------------
-def test_limits_stop_with_what_was_found():
-    network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
-    whole = explore(network, domain)
-    for count in (1, 10, 100):
-        found = DictionaryEngine(network, domain).explore(Limits(regions=count))
-        assert found.outcome is Outcome.REGION_LIMIT
-        np.testing.assert_array_equal(found.bits, whole.bits[:count])
-        check_contract(network, domain, found)
-    assert DictionaryEngine(network, domain).explore(Limits(regions=len(whole.leaf) + 1)).complete
-    assert DictionaryEngine(network, domain).explore(Limits(deadline=0.0)).outcome is Outcome.TIME_LIMIT
-    assert DictionaryEngine(network, domain).explore(Limits(stop=lambda: True)).outcome is Outcome.INTERRUPTED
-
-
-def test_progress_reaches_one_and_counts_regions():
-    network, domain = random_net([2, 8, 8, 1], 0), box([-1, -1], [1, 1])
-    seen = []
-    found = DictionaryEngine(network, domain).explore(progress=lambda regions, share: seen.append((regions, share)))
-    assert seen[-1] == (len(found.leaf), 1.0)
-    assert all(a[1] <= b[1] for a, b in itertools.pairwise(seen))
 
 
 @pytest.mark.parametrize("calls", [1, 2, 5])

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-from fractions import Fraction as F
-
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
-from oracles import brute_force_patterns, clip_regions
+from nets import SPECIAL, l1_net, quarter_net, random_net, tent_net
+from oracles import clip_regions
 
 from polylc.checker import check_file
 from polylc.engines import vertex
@@ -22,7 +17,6 @@ from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.judge.judge import Judge, Verdict
 from polylc.network.compose import compose, embedding
-from polylc.network.evaluate import pattern_at
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import unpack
 from polylc.readers import load
@@ -90,55 +84,10 @@ def test_skip_connections(n, slope):
     assert verdict.tally.claims_refuted == 0
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("make", [random_net, quarter_net])
-def test_regions_equal_the_exact_clipper_in_two_dimensions(make, seed):
-    network = make([2, 7, 5, 1], seed)
-    assert patterns(network, explore(network, unit_box(network))) == {c.bits for c in clip_regions(network, unit_box(network))}
-
-
-@pytest.mark.parametrize("name", SPECIAL)
-def test_special_position(name):
-    network = SPECIAL[name]
-    truth = brute_force_patterns(network, unit_box(network))
-    assert patterns(network, explore(network, unit_box(network))) == truth
-    assert patterns(network, judged(network, unit_box(network)).exploration) == truth
-
-
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_known_counts(n):
     assert len(explore(l1_net(n), unit_box(l1_net(n))).leaf) == 2**n
     assert len(explore(tent_net(7), box([0], [1])).leaf) == 2**7
-
-
-def test_fixed_coordinates_and_clipped_balls():
-    network = random_net([7, 8, 6, 1], 0)
-    for radius, clip in (([0, 1, 0, "1/2", 0, 0, 1], None), ([0, 1, 0, 2, 1, 0, 1], ((F(-1, 2),), (F(1),)))):
-        domain = ball([0] * 7, radius, clip)
-        found = explore(network, domain)
-        assert patterns(network, found) == patterns(network, LpEngine(network, domain).explore())
-        assert (pattern_at(network, domain.lift(found.unit * domain.half)) == unpack(found.bits, network.neurons)).all()
-
-
-def test_tiny_and_far_neighbourhoods_are_seen_at_their_own_scale():
-    network = random_net([2, 7, 5, 1], 3)
-    cells = clip_regions(network, unit_box(network))
-    corner = max((p for c in cells for p in c.corners if max(abs(p[0]), abs(p[1])) < 1), key=lambda p: p[0])
-    for exponent in (4, 10, 20):
-        domain = ball(corner, F(1, 2**exponent))
-        truth = {c.bits for c in clip_regions(network, domain)}
-        assert patterns(network, explore(network, domain)) == truth == patterns(network, judged(network, domain).exploration)
-
-
-@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from(["0.05", "0.5", "2"]))
-def test_patterns_of_sampled_points_are_listed(seed, n, radius):
-    network = random_net([n, 6, 5, 2], seed)
-    rng = np.random.default_rng(seed)
-    domain = ball(rng.normal(size=n), radius)
-    found = explore(network, domain)
-    sample = domain.lift(rng.uniform(-1, 1, (400, domain.dimension)) * domain.half)
-    assert {tuple(row) for row in pattern_at(network, sample).tolist()} <= patterns(network, found)
-    assert (pattern_at(network, domain.lift(found.unit * domain.half)) == unpack(found.bits, network.neurons)).all()
 
 
 @pytest.mark.parametrize(
@@ -149,18 +98,6 @@ def test_reference_networks(data, name, radius, count):
     network, arrays = load(data / f"{name}.npz"), np.load(data / f"{name}.npz")
     domain = box(arrays["lo"], arrays["hi"]) if radius is None else ball(arrays["centers"][0], radius)
     assert len(explore(network, domain).leaf) == count
-
-
-# ---- with the judge ------------------------------------------------------------------------------------------------------
-@given(small_nets())
-@example(SOLVER_GIVES_UP)
-def test_judged_regions_equal_brute_force(network):
-    assert patterns(network, judged(network, unit_box(network), keep=True).exploration) == brute_force_patterns(network, unit_box(network))
-
-
-@given(sliver_nets())
-def test_judged_slivers_and_near_duplicates_equal_brute_force(network):
-    assert patterns(network, judged(network, unit_box(network)).exploration) == brute_force_patterns(network, unit_box(network))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
@@ -273,19 +210,6 @@ def test_chunks_join_to_the_whole(monkeypatch):
         assert chunk.leaf.max() < chunk.first_node + len(chunk.parent)
 
 
-def test_limits_stop_with_what_was_found():
-    network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
-    whole = patterns(network, explore(network, domain))
-    found = VertexEngine(network, domain).explore(Limits(regions=10))
-    assert found.outcome is Outcome.REGION_LIMIT
-    assert len(found.leaf) == 10
-    assert patterns(network, found) < whole
-    check_contract(network, domain, found)
-    assert VertexEngine(network, domain).explore(Limits(regions=len(whole))).complete
-    assert VertexEngine(network, domain).explore(Limits(deadline=0.0)).outcome is Outcome.TIME_LIMIT
-    assert VertexEngine(network, domain).explore(Limits(stop=lambda: True)).outcome is Outcome.INTERRUPTED
-
-
 @pytest.mark.parametrize("size", [1, 5])
 def test_partial_verdicts_hold_only_real_regions(monkeypatch, size):
     network, domain = random_net([2, 8, 6, 1], 1), box([-1, -1], [1, 1])
@@ -344,14 +268,6 @@ def test_cells_that_outgrow_the_arrays(monkeypatch):
     found = explore(network, domain)
     assert (found.bits == expected.bits).all()
     assert (found.unit == expected.unit).all()
-
-
-def test_progress_reaches_one_and_counts_regions():
-    network, domain = random_net([2, 8, 8, 1], 0), box([-1, -1], [1, 1])
-    seen = []
-    found = VertexEngine(network, domain).explore(progress=lambda regions, share: seen.append((regions, share)))
-    assert seen[-1] == (len(found.leaf), 1.0)
-    assert all(a[1] <= b[1] for a, b in itertools.pairwise(seen))
 
 
 def test_too_many_dimensions_are_refused():
