@@ -282,8 +282,13 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     given = rng.random(80) * rng.choice([0.0, 1.0, 1e-3, 1e9], 80)
     whole, shift = np.zeros(80, dtype=np.int64), np.zeros(40, dtype=np.int64)
     claims = kernels.ClaimColumns(np.zeros(40, dtype=np.int64), target, sign, starts, np.arange(80), given)
-    place = (forms.hidden[0], forms.noise[0], 0, at, side)  # the half-space of entry e is that of "node" e
-    held = np.array([kernels.claim_holds(*place, claims, c, np.empty(k + 1), shift, whole) for c in range(40)])
+    rounded = np.zeros(80)
+    kernels.round_multipliers(claims, shift, whole, rounded)
+    claims = claims._replace(multiplier=rounded, node=np.full(40, 80), constraint=np.arange(1, 81))
+    nodes = np.append(-1, at), np.append(-1, side)  # the half-space of entry e is that of node e + 1
+    place = (forms.hidden[0], forms.noise[0], 0, *nodes)
+    held = np.array([kernels.claim_holds(*place, claims, c, np.zeros(81, dtype=np.int64), 0, np.empty(k + 1)) for c in range(40)])
+    assert not kernels.claim_holds(*place, claims, int(held.argmax()), np.full(81, -1), 0, np.empty(k + 1))
     expected, q = reference.whole_multipliers(starts, given)
     assert (expected == whole).all()
     assert (q == shift).all()

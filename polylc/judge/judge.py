@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.tree import Chunk, Claims, Exploration, Outcome
+from polylc.engines.tree import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge import kernels
@@ -64,6 +65,21 @@ class Batch:
     leaf: np.ndarray
 
 
+class _Rounded(NamedTuple):
+    """Multipliers as integers m / 2^q: q of each claim, m of each entry, and the quotient."""
+
+    shift: np.ndarray
+    whole: np.ndarray
+    multiplier: np.ndarray
+
+
+def _rounded(claims: kernels.ClaimColumns) -> _Rounded:
+    entries = len(claims.multiplier)
+    result = _Rounded(np.zeros(len(claims.node), dtype=np.int64), np.zeros(entries, dtype=np.int64), np.zeros(entries))
+    kernels.round_multipliers(claims, *result)
+    return result
+
+
 class Judge:
     """A sink for chunks; `verdict` then gives the confirmed exploration.
 
@@ -107,14 +123,15 @@ class Judge:
             order = np.argsort(owner, kind="stable")
             claims, owner = claims.take(order), owner[order]
         points, good = np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool)
-        held, shift = np.zeros(len(claims), dtype=bool), np.zeros(len(claims), dtype=np.int64)
-        whole = np.zeros(len(claims.multiplier), dtype=np.int64)
+        held = np.zeros(len(claims), dtype=bool)
         regions = (chunk.leaf, chunk.bits, chunk.unit, points, good)
         bounds = np.searchsorted(owner, np.arange(count + 1))
         columns = kernels.ClaimColumns(*vars(claims).values())
-        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, columns, held, shift, whole)
+        rounded = None if self.kept is None else _rounded(columns)  # a certificate has integers, so these are what must prove
+        proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
+        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held)
         self._points(chunk, points, good)
-        self._claims(chunk, claims, owner, held, shift, whole)
+        self._claims(chunk, columns, owner, held, rounded)
         self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64)))
         self.done += count
         self._busy = False
@@ -139,12 +156,15 @@ class Judge:
         return result
 
     # ---- claims ------------------------------------------------------------------------------------------------------
-    def _claims(self, chunk: Chunk, claims: Claims, owner: np.ndarray, held: np.ndarray, shift: np.ndarray, whole: np.ndarray) -> None:
+    def _claims(self, chunk: Chunk, claims: kernels.ClaimColumns, owner: np.ndarray, held: np.ndarray, rounded: _Rounded | None) -> None:
         """Enter the claims that hold, and settle the others exactly with the pattern of a region below."""
         kernels.confirm(held, claims.node, claims.neuron, claims.sign, self.tree.known, self.tree.ones)
         self.tally.claims_filter += int(held.sum())
-        if self.kept is not None:
-            self.kept.extend(held, claims.node, claims.neuron, claims.sign, shift, claims.starts, claims.constraint, whole)
+        if self.kept is not None and rounded is not None:
+            self.kept.extend(held, claims.node, claims.neuron, claims.sign, rounded.shift, claims.starts, claims.constraint, rounded.whole)
+        if held.all():
+            return
+        shift, whole, _ = _rounded(claims) if rounded is None else rounded
         for c in np.flatnonzero(~held).tolist():
             part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
             q = int(shift[c])

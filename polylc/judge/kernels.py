@@ -58,8 +58,6 @@ def sift(
     bounds: np.ndarray,
     claims: ClaimColumns,
     held: np.ndarray,
-    shift: np.ndarray,
-    whole: np.ndarray,
 ) -> None:
     """Regions one after the other: which points are certainly inside, which claims certainly hold.
 
@@ -78,10 +76,8 @@ def sift(
     bounds : ndarray of int64, shape (R + 1,)
         Claims bounds[r]:bounds[r + 1] are of cells that region r lies in.
     claims : ClaimColumns
-    held, shift : ndarray of bool and int64, shape (C,)
-        Receive whether a claim holds beyond doubt, strictly, and the shift q of its multipliers m / 2^q.
-    whole : ndarray of int64, shape (entries,)
-        Receives the multipliers m.
+    held : ndarray of bool, shape (C,)
+        Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
     """
     offset = net.first[1]
     total = np.empty(given.shape[1] + 1)
@@ -99,18 +95,37 @@ def sift(
                 good[r] = True
                 break
         for c in range(bounds[r], bounds[r + 1]):
-            holds = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, total, shift, whole)
-            held[c] = holds and _of_path(claims, c, mark, r)
+            held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, mark, r, total)
 
 
 @_compiled
-def _of_path(claims: ClaimColumns, c: int, mark: np.ndarray, region: int) -> bool:
-    """Whether a claim's multipliers are on half-spaces of its node's path; `mark` has the nodes of the path of a region below."""
-    for e in range(claims.starts[c], claims.starts[c + 1]):
-        v = claims.constraint[e]
-        if v <= 0 or v > claims.node[c] or mark[v] != region:
-            return False
-    return True
+def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray, rounded: np.ndarray) -> None:
+    """Multipliers of claims as integers m of at most MULTIPLIER_BITS bits over powers of two; what is not positive and finite becomes 0.
+
+    Parameters
+    ----------
+    claims : ClaimColumns
+    shift : ndarray of int64, shape (C,)
+        Receives q of each claim.
+    whole, rounded : ndarray of int64 and float64, shape (entries,)
+        Receive m and m / 2^q.
+    """
+    for c in range(len(claims.node)):
+        begin, end = claims.starts[c], claims.starts[c + 1]
+        largest = 0.0
+        for e in range(begin, end):
+            if claims.multiplier[e] > largest and claims.multiplier[e] < math.inf:
+                largest = claims.multiplier[e]
+        q = 0
+        if largest > 0:
+            _, exponent = math.frexp(largest)
+            q = min(max(MULTIPLIER_BITS - exponent, -1000), 900)
+        shift[c] = q
+        scale, back = math.ldexp(1.0, q), math.ldexp(1.0, -q)
+        for e in range(begin, end):
+            y = claims.multiplier[e]
+            m = int(np.rint(y * scale)) if y > 0 and y <= largest else 0
+            whole[e], rounded[e] = m, m * back
 
 
 @_compiled
@@ -151,11 +166,11 @@ def claim_holds(
     side: np.ndarray,
     claims: ClaimColumns,
     c: int,
+    mark: np.ndarray,
+    region: int,
     total: np.ndarray,
-    shift: np.ndarray,
-    whole: np.ndarray,
 ) -> bool:
-    """Whether a claim holds beyond doubt, strictly, with its multipliers rounded to integers (lemma 4).
+    """Whether a claim holds beyond doubt, strictly (lemma 4).
 
     Claim c says sign z - sum y g >= 0 on [-1, 1]^k for the form z of its neuron and the half-spaces g of the nodes in its entries.
 
@@ -163,55 +178,41 @@ def claim_holds(
     ----------
     form, noise, offset
         As for `point_inside`.
+    mark : ndarray of int64, shape (nodes,)
+        `region` at the nodes of the path of a region below the claim's; half-spaces of other nodes prove nothing.
     total : ndarray, shape (k + 1,)
         Room to work in.
-    shift, whole
-        Receive the multipliers m / 2^shift[c].
     """
     k = form.shape[1] - 1
-    z, begin, end = offset + claims.neuron[c], claims.starts[c], claims.starts[c + 1]
-    sign = float(claims.sign[c])
-    largest = 0.0
-    for e in range(begin, end):
-        if claims.multiplier[e] > largest and claims.multiplier[e] < math.inf:
-            largest = claims.multiplier[e]
-    q = 0
-    if largest > 0:
-        _, exponent = math.frexp(largest)
-        q = min(max(MULTIPLIER_BITS - exponent, -1000), 900)
-    shift[c] = q
-    scale, back = math.ldexp(1.0, q), math.ldexp(1.0, -q)
+    z = offset + claims.neuron[c]
+    positive = claims.sign[c] > 0
     size, doubt = 0.0, noise[z]
     for j in range(k + 1):
-        total[j] = form[z, j] * sign
+        total[j] = form[z, j] if positive else -form[z, j]
         size += abs(total[j])
     used = 0
-    for e in range(begin, end):
+    sound = True
+    for e in range(claims.starts[c], claims.starts[c + 1]):
+        v = claims.constraint[e]
+        sound = sound and v > 0 and v <= claims.node[c] and mark[v] == region
         y = claims.multiplier[e]
-        if not (y > 0 and y <= largest):
-            whole[e] = 0
-            continue
-        m = int(np.rint(y * scale))
-        whole[e] = m
-        if m == 0:
-            continue
-        y = m * back
-        used += 1
-        g = offset + neuron[claims.constraint[e]]
-        toward = y if side[claims.constraint[e]] == 1 else -y
-        length = 0.0
-        for j in range(k + 1):
-            product = toward * form[g, j]
-            total[j] -= product
-            length += abs(product)
-        size += length
-        doubt += y * noise[g]
+        if sound and y > 0 and y < math.inf:
+            used += 1
+            g = offset + neuron[v]
+            toward = y if side[v] == 1 else -y
+            length = 0.0
+            for j in range(k + 1):
+                product = toward * form[g, j]
+                total[j] -= product
+                length += abs(product)
+            size += length
+            doubt += y * noise[g]
     spread = 0.0
     for j in range(k):
         spread += abs(total[j])
     terms = used + k + 9.0
     doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[k]))) * (1 + 16 * terms * UNIT) + 16 * terms * (k + 1) * TINY
-    return bool(total[k] - spread > doubt)
+    return bool(sound and total[k] - spread > doubt)
 
 
 @_compiled
