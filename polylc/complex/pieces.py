@@ -64,7 +64,7 @@ def _apart_in_floats(complex_: Complex) -> np.ndarray:
     low, high = np.empty(count), np.empty(count)
     direction = np.random.default_rng(0).uniform(0.5, 1.0, (complex_.network.outputs, complex_.domain.dimension + 1))
     terms = direction.size
-    for rows in complex_.batches():
+    for rows in complex_.map_batches():
         maps = complex_.maps(rows)
         key = (maps.map * direction).sum(axis=(1, 2))
         size = np.abs(maps.map).sum(axis=(1, 2))

@@ -88,6 +88,11 @@ class Complex:
         return begin(self.network, self.flat, self.start, self.domain.rounding)
 
     @cached_property
+    def _kept_replays(self) -> tuple[Replay, Replay]:
+        """Replays that go on from call to call, for maps and for half-spaces: a new one composes all forms anew."""
+        return self.replay(), self.replay()
+
+    @cached_property
     def exact_forms(self) -> ExactForms:
         """Forms in integers, for what rounding leaves open."""
         return ExactForms(self.network, self.domain.lower, self.domain.upper)
@@ -128,6 +133,10 @@ class Complex:
         """Slices of regions whose forms take about `budget` doubles."""
         return batches(len(self), (self.network.neurons + self.network.outputs + 1) * (self.domain.dimension + 1), budget)
 
+    def map_batches(self) -> Iterator[slice]:
+        """Slices of regions whose affine maps take a million doubles."""
+        return batches(len(self), (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000)
+
     def regions_of_entries(self, rows: slice) -> np.ndarray:
         """For path entries of the regions `rows`: the region, counted from rows.start."""
         return np.repeat(np.arange(rows.stop - rows.start), np.diff(self.starts[rows.start : rows.stop + 1]))
@@ -141,7 +150,7 @@ class Complex:
         """Half-spaces of the paths of `rows`, positive inside, in unit coordinates, and bounds on their rounding; (E, k + 1) and (E,)."""
         entries = int(self.starts[rows.stop] - self.starts[rows.start])
         result, noise = np.empty((entries, self.domain.dimension + 1)), np.empty(entries)
-        half_spaces_of(self.flat, self.replay(), self.columns, rows.start, rows.stop, result, noise)
+        half_spaces_of(self.flat, self._kept_replays[1], self.columns, rows.start, rows.stop, result, noise)
         return result, noise
 
     @cached_property
@@ -155,7 +164,7 @@ class Complex:
     def _maps_along(self, bits: np.ndarray) -> Maps:
         result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
         noise = np.empty((len(bits), self.network.outputs))
-        maps_of(self.flat, self.replay(), np.ascontiguousarray(bits), result, noise)
+        maps_of(self.flat, self._kept_replays[0], np.ascontiguousarray(bits), result, noise)
         return Maps(result, noise)
 
     def maps(self, regions: np.ndarray | slice) -> Maps:
@@ -166,7 +175,7 @@ class Complex:
 
     def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""
-        for rows in self.batches():
+        for rows in self.map_batches():
             yield rows, self.maps(rows).map[:, :, :-1] / self.domain.half
 
     def region_at(self, point: np.ndarray) -> int:
