@@ -35,6 +35,7 @@ FLOORS = {  # higher floors may import lower ones
     "slices": 11,
     "estimating": 12,
     "comparing": 13,
+    "tracking": 13,
     "terminal": 14,
     "cli": 15,
     "__main__": 16,
