@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from polylc.answer import Settings, Task, answer
 from polylc.engines.tree import Outcome
+from polylc.enumerate import check_engine
 from polylc.errors import PolylcError, UsageError
 from polylc.estimating import EVERY
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
 from polylc.exact.quantity import Quantity
+from polylc.measures.rank import LocalRank
 from polylc.network.form import Network
 from polylc.readers import load
 from polylc.report.history import ERROR, FIRST, KINDS, LAST, WORDS, History, Row, check_path, read_history, replace_file
@@ -135,7 +137,7 @@ def track(
         raise UsageError(f"draws: {draws} draws of the bias noise are not possible; give sigma, and 0 draws or at least 2")
     if "sigma" not in sampling and sigma is not None:
         sampling["sigma"] = sigma
-    settings = Settings(parse_measures(measures), engine, time_limit, max_regions, keep=False, certify=certified)
+    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep=False, certify=certified)
     network = load(model, input_shape=input_shape)
     tasks: list[Task] = []
     for task in make_tasks(network, points, radius, box, clip, labels):
@@ -196,7 +198,7 @@ class Watch:
         for measure in missing:
             instead = INSTEAD[measure]
             columns |= {e.target.replace(".", "_"): e for e in found if e.method == instead.method and e.target.startswith(instead.target)}
-        columns |= {SIGMA: e for e in found if e.method == self.noise and e.target == "local_complexity.activation"}
+        columns.update((SIGMA, e) for e in found if e.method == self.noise and e.target == "local_complexity.activation")
         return columns, [f"{s.method}: {s.reason}" for s in skipped]
 
 
@@ -213,7 +215,7 @@ def exact_values(result: Result) -> Row:
         row |= {f"{name}_{version}": _number(value) for version, value in (getattr(answers, name) or {}).items()}
     if answers.kink_variation is not None:
         row["kink_variation"] = _number(answers.kink_variation)
-    row |= {f"local_rank_{rank.layer}": _number(rank.mean) for rank in answers.local_rank or ()}
+    row |= {f"local_rank_{rank.layer}": _mean_rank(rank) for rank in answers.local_rank or ()}
     row |= {f"lipschitz_jacobian_{c.norm}": c.quantity.value for c in answers.lipschitz or () if c.target == "jacobian"}
     robust = answers.robustness
     if robust is not None and (result.complete or not robust.robust):
@@ -226,10 +228,18 @@ def _number(value: Any) -> float | None:
     return value.value if isinstance(value, Quantity) else value
 
 
+def _mean_rank(rank: LocalRank) -> float | None:
+    """The mean, which needs no volumes where the rank is the same everywhere."""
+    return rank.least if rank.least == rank.most else _number(rank.mean)
+
+
 def _is_missing(measure: str, result: Result) -> bool:
     """Whether a result does not have a measure that was asked for."""
-    value = result.answers.adjacencies if measure == "counts" else getattr(result.answers, measure)
-    return not result.complete or value is None or (measure == "local_rank" and any(rank.mean is None for rank in value))
+    if not result.complete:
+        return True
+    if measure == "local_rank":
+        return any(_mean_rank(rank) is None for rank in result.answers.local_rank or ())
+    return measure != "counts" and getattr(result.answers, measure) is None
 
 
 class Tracker:

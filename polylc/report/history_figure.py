@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,17 @@ import numpy as np
 from polylc.report.history import ERROR, FIRST, LAST, WORDS, History
 
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5aa8", "#c77d0a", "#4d4d4d")
-PANELS = {  # title, and the columns it shows: names, or the beginnings of names
-    "regions": ("regions", "pieces"),
-    "local complexity": ("local_complexity_activation", "local_complexity_function", "local_complexity_sigma"),
-    "total variation": ("total_variation_frobenius",),
-    "kink variation": ("kink_variation",),
-    "local rank": ("local_rank",),
-    "Lipschitz constant": ("lipschitz",),
-    "robust (share)": ("robust",),
+PANELS = {  # title, and what the names of its columns match
+    "regions": r"regions|pieces",
+    "local complexity": r"local_complexity_(activation|function|sigma)",
+    "total variation": r"total_variation_frobenius",
+    "kink variation": r"kink_variation",
+    "local rank": r"local_rank_\d+",
+    "Lipschitz constant": r"lipschitz_jacobian_\w+",
+    "robust (share)": r"robust",
 }
-SILENT = ("affine_functions", "adjacencies", "distance", "local_complexity", "total_variation")  # in the table only
+SILENT = r"affine_functions|adjacencies|distance|local_complexity_\w+|total_variation_\w+"  # in the table only
+PREFIX = r"(local_complexity|total_variation|lipschitz_jacobian|local_rank)_"  # the title says it
 
 
 def history_figure(history: History) -> Any:
@@ -53,9 +55,9 @@ def history_figure(history: History) -> Any:
 def _panels(history: History) -> dict[str, list[str]]:
     """Titles and columns of the panels that have something to show."""
     names = [n for n in history.columns() if n not in FIRST + LAST + WORDS and not n.endswith(ERROR)]
-    panels = {title: [n for n in names if n.startswith(shown)] for title, shown in PANELS.items()}
+    panels = {title: [n for n in names if re.fullmatch(shown, n)] for title, shown in PANELS.items()}
     placed = {n for chosen in panels.values() for n in chosen}
-    panels |= {n.replace("_", " "): [n] for n in names if n not in placed and not n.startswith(SILENT)}
+    panels |= {n.replace("_", " "): [n] for n in names if n not in placed and not re.fullmatch(SILENT, n)}
     return {title: chosen[: len(COLOURS)] for title, chosen in panels.items() if chosen}
 
 
@@ -70,8 +72,9 @@ def _curve(axes: Any, history: History, name: str, colour: str) -> None:
             lows.append(low)
             highs.append(high)
             rings.append(any(name in str(row.get("estimated") or "").split() for row in rows))
-    label = name.removeprefix("local_complexity_").removeprefix("total_variation_").removeprefix("lipschitz_jacobian_").replace("_", " ")
-    axes.fill_between(steps, lows, highs, color=colour, alpha=0.15, lw=0)
+    label = re.sub(PREFIX, "", name).replace("_", " ")
+    if name != "robust":  # quartiles of yes and no say nothing
+        axes.fill_between(steps, lows, highs, color=colour, alpha=0.15, lw=0)
     axes.plot(steps, middles, "-", lw=1.2, color=colour, label=label, marker="." if len(steps) < 40 else "", ms=4)
     where = [i for i, ring in enumerate(rings) if ring]
     axes.plot([steps[i] for i in where], [middles[i] for i in where], "o", ms=4, mfc="none", mew=0.7, color=colour)
