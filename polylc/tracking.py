@@ -179,14 +179,15 @@ class Watch:
             if result.outcome == Outcome.INTERRUPTED.value or "interrupted" in result.notes.get("measures", ""):
                 raise KeyboardInterrupt
             status, values = result.status, exact_values(result)
-            missing = [name for name in missing if _is_missing(name, result)]
+            missing = [name for name in INSTEAD if name in (*missing, "counts") and _is_missing(name, result)]
         estimates, notes = self._estimates(network, task, missing)
         errors: Row = {}
         for name, estimate in estimates.items():
-            known = values.get(name)
-            value = estimate.value if not isinstance(known, int) else max(estimate.value, known)  # regions found are a lower bound
-            values[name], errors[name + ERROR] = value, estimate.standard_error
-        estimated = {"estimated": " ".join(estimates)}
+            found = values.get(name)
+            if isinstance(found, int) and found > estimate.value:  # regions found before a limit are a lower bound
+                continue
+            values[name], errors[name + ERROR] = estimate.value, estimate.standard_error
+        estimated = {"estimated": " ".join(estimates)}  # the lower bound counts as one, too
         return {"status": status, **values, **errors, **estimated, "seconds": time.monotonic() - begin, "note": "; ".join(notes)}
 
     def _estimates(self, network: Network, task: Task, missing: Sequence[str]) -> tuple[dict[str, Estimate], list[str]]:
@@ -216,16 +217,16 @@ def exact_values(result: Result) -> Row:
     if answers.kink_variation is not None:
         row["kink_variation"] = _number(answers.kink_variation)
     row |= {f"local_rank_{rank.layer}": _mean_rank(rank) for rank in answers.local_rank or ()}
-    row |= {f"lipschitz_jacobian_{c.norm}": c.quantity.value for c in answers.lipschitz or () if c.target == "jacobian"}
+    row |= {f"lipschitz_jacobian_{c.norm}": _number(c.quantity) for c in answers.lipschitz or () if c.target == "jacobian"}
     robust = answers.robustness
     if robust is not None and (result.complete or not robust.robust):
-        row |= {"robust": int(robust.robust), "distance": robust.distance if result.complete else None}
+        row |= {"robust": int(robust.robust), "distance": _number(robust.distance) if result.complete else None}
     return row
 
 
 def _number(value: Any) -> float | None:
     """A float, or the middle of a quantity."""
-    return value.value if isinstance(value, Quantity) else value
+    return None if value is None else float(value.value if isinstance(value, Quantity) else value)
 
 
 def _mean_rank(rank: LocalRank) -> float | None:

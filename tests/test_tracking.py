@@ -75,6 +75,15 @@ def test_values_are_those_of_certify(certified):
     assert len({row["local_complexity_activation"] for row in tracker.rows}) > 6  # the weights moved, and the tracker saw it
 
 
+def test_floating_point_finds_the_same_numbers():
+    net = small()
+    steps_of(net, 50)
+    certified, floating = (polylc.track(net, POINTS, 0.8, measures="all", labels=LABELS, certified=c).record() for c in (True, False))
+    for name, number in certified.items():
+        if isinstance(number, int | float) and name != "seconds":
+            assert floating[name] == pytest.approx(number, rel=1e-9), name
+
+
 def test_training_does_not_notice():
     def state_after(watch: bool):
         net = small(0, nn.BatchNorm1d(8), nn.Dropout(0.3))
@@ -165,6 +174,16 @@ def test_means_over_neighbourhoods():
     ]
     (mean,) = history.means()
     assert mean == {"step": 0, "status": "certified 1, partial 1", "estimated": "a", "a": 2.5, "a_se": 1.5, "b": 7.0}
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+@pytest.mark.parametrize("how", [{"certified": False}, {"max_regions": 2}])
+def test_tables_keep_every_digit(tmp_path, ending, how):
+    path = tmp_path / f"run.{ending}"
+    tracker = polylc.track(small(), POINTS, 0.5, labels=LABELS, measures="all", sigma=0.1, samples=50, table=path, **how)
+    tracker(0, loss=1 / 3)
+    names = {name for row in tracker.rows for name in row}
+    assert [{n: row[n] for n in names} for row in read_history(path, 3).rows] == [{n: row.get(n) for n in names} for row in tracker.rows]
 
 
 @pytest.mark.parametrize("ending", ["csv", "json"])

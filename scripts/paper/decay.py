@@ -45,7 +45,8 @@ def main() -> None:
     for one, name in zip(axes, COLUMNS, strict=True):
         x, y = np.array([[np.log(1 / row["decay"]), row[name]] for row in learned]).T
         slope, intercept, share = fit(x, y)
-        fits[name] = {"slope": slope, "R2": share, "corr": spearman(x, y)}
+        each = [np.array([[np.log(1 / r["decay"]), r[name]] for r in learned if r["seed"] == seed]).T for seed in SEEDS]
+        fits[name] = {"slope": slope, "R2": share, "corr": spearman(x, y), "of each seed": [fit(*xy)[::2] for xy in each]}
         for seed in SEEDS:
             one.plot(
                 [1 / r["decay"] for r in rows if r["seed"] == seed], [r[name] for r in rows if r["seed"] == seed], ".-", color=COLOURS[seed], lw=0.8
