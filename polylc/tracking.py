@@ -176,7 +176,7 @@ class Watch:
         status, missing = "estimated", [name for name in INSTEAD if name in self.settings.measures]
         if self.exact:
             result = answer(network, task, self.settings)
-            if result.outcome == Outcome.INTERRUPTED.value or "interrupted" in result.notes.get("measures", ""):
+            if result.outcome == Outcome.INTERRUPTED.value:
                 raise KeyboardInterrupt
             status, values = result.status, exact_values(result)
             missing = [name for name in INSTEAD if name in (*missing, "counts") and _is_missing(name, result)]
@@ -318,7 +318,7 @@ class Tracker:
         finally:  # also if the user interrupts: what was found is kept
             self._save()
             self.seconds += time.monotonic() - begin
-        return self._history.means()[-1]
+        return self._history.last_mean()
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
         try:

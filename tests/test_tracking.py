@@ -166,13 +166,13 @@ def test_bias_noise(draws, method):
 
 
 def test_means_over_neighbourhoods():
-    history = History(2)
-    history.rows = [
+    rows = [
         {"step": 0, "neighbourhood": 0, "status": "certified", "a": 1, "a_se": None, "b": None, "estimated": "", "note": ""},
         {"step": 0, "neighbourhood": 1, "status": "partial", "a": 4.0, "a_se": 3.0, "b": 7.0, "estimated": "a", "note": ""},
         {"step": 5, "neighbourhood": 0, "status": "certified", "a": 1, "estimated": "", "note": ""},  # interrupted there
     ]
-    (mean,) = history.means()
+    (mean,) = History(2, rows).means()
+    assert History(2, rows[:2]).last_mean() == mean
     assert mean == {"step": 0, "status": "certified 1, partial 1", "estimated": "a", "a": 2.5, "a_se": 1.5, "b": 7.0}
 
 
@@ -182,6 +182,7 @@ def test_tables_keep_every_digit(tmp_path, ending, how):
     path = tmp_path / f"run.{ending}"
     tracker = polylc.track(small(), POINTS, 0.5, labels=LABELS, measures="all", sigma=0.1, samples=50, table=path, **how)
     tracker(0, loss=1 / 3)
+    tracker(1, other=-1e-300)  # a column that earlier rows do not have
     names = {name for row in tracker.rows for name in row}
     assert [{n: row[n] for n in names} for row in read_history(path, 3).rows] == [{n: row.get(n) for n in names} for row in tracker.rows]
 

@@ -38,21 +38,30 @@ class History:
 
     def __init__(self, neighbourhoods: int, rows: Iterable[Row] = ()) -> None:
         self.neighbourhoods = neighbourhoods
-        self.rows: list[Row] = list(rows)
+        self._set(rows)
+
+    def _set(self, rows: Iterable[Row]) -> None:
+        self.rows: list[Row] = []
+        self._seen: dict[str, None] = {}
+        self._lines: list[str] = []  # of the CSV file, as far as they are made, so that long tables stay cheap
+        self._header = ""
+        for row in rows:
+            self.add(row)
 
     def add(self, row: Row) -> None:
         """Append a row."""
         self.rows.append(row)
+        self._seen |= dict.fromkeys(row)
 
     def drop_from(self, step: int) -> None:
         """Forget all rows at `step` and later."""
-        self.rows = [row for row in self.rows if _step(row) < step]
+        if self.rows and _step(self.rows[-1]) >= step:
+            self._set([row for row in self.rows if _step(row) < step])
 
     def columns(self) -> list[str]:
         """Names of the columns: step and neighbourhood first, seconds and note last, the others as they first appear."""
-        seen = dict.fromkeys(name for row in self.rows for name in row)
-        middle = [name for name in seen if name not in FIRST + LAST]
-        return [*FIRST, *middle, *LAST] if seen else [*FIRST, "status", *LAST]
+        middle = [name for name in self._seen if name not in FIRST + LAST]
+        return [*FIRST, *middle, *LAST] if self.rows else [*FIRST, "status", *LAST]
 
     def steps(self) -> Iterator[tuple[int, list[Row]]]:
         """The rows of every step."""
@@ -68,6 +77,10 @@ class History:
         """
         return [_mean(step, rows) for step, rows in self.steps() if len(rows) == self.neighbourhoods]
 
+    def last_mean(self) -> Row:
+        """The last of `means`, if the last step is whole."""
+        return _mean(_step(self.rows[-1]), self.rows[-self.neighbourhoods :])
+
     def write(self, path: Path, settings: Mapping[str, Any]) -> None:
         """Write the table, whole or not at all; the ending says whether as CSV or JSON.
 
@@ -80,11 +93,12 @@ class History:
         replace_file(path, text.encode())
 
     def _csv(self) -> str:
-        buffer, names = io.StringIO(), self.columns()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_text(row.get(name)) for name in names] for row in self.rows)
-        return buffer.getvalue()
+        names = self.columns()
+        header = _line(names)
+        if header != self._header:
+            self._header, self._lines = header, []
+        self._lines += [_line([_text(row.get(name)) for name in names]) for row in self.rows[len(self._lines) :]]
+        return "".join([header, *self._lines])
 
     def _json(self, settings: Mapping[str, Any]) -> str:
         names = self.columns()
@@ -174,6 +188,12 @@ def _mean(step: int, rows: list[Row]) -> Row:
         else:
             result[name] = math.fsum(known) / len(known) if all(map(math.isfinite, known)) else sum(known) / len(known)
     return result
+
+
+def _line(cells: list[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()
 
 
 def _text(cell: Cell) -> str:
