@@ -106,10 +106,11 @@ def measured(net: nn.Module, points: np.ndarray, labels: np.ndarray, radius: flo
 
 
 def spearman(a: Iterable[float], b: Iterable[float]) -> float:
-    """Rank correlation."""
+    """Rank correlation; NaN if one side is constant."""
     from scipy.stats import spearmanr
 
-    return float(spearmanr(list(a), list(b)).statistic)
+    pair = list(a), list(b)
+    return float(spearmanr(*pair).statistic) if all(len(set(side)) > 1 for side in pair) else float("nan")
 
 
 def fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

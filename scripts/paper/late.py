@@ -42,9 +42,11 @@ def main() -> None:
             train(net, data, STEPS, decay=decay, watch=watch)
             table = {name: np.array([row[name] for row in tracker.rows], dtype=float).reshape(-1, 3, 40) for name in (NAME, "kink_variation", "step")}
             steps, values = table["step"][:, 0, 0], table[NAME].mean(axis=2)
+            means = tracker.means()
             found: dict[str, Any] = {"seed": seed, "decay": decay}
             for group, column in zip(GROUPS, values.T, strict=True):
                 top = int(column.argmax())
+                half = top + int((column[top:] <= (column[top] + column[-1]) / 2).argmax())
                 found[group] = {
                     "first": column[0],
                     "largest": column[top],
@@ -52,7 +54,7 @@ def main() -> None:
                     "last": column[-1],
                     "drop": 1 - column[-1] / column[top],
                 }
-            means = tracker.means()
+                found[group] |= {"half way down at step": steps[half], "loss there": means[half]["loss"], "loss at largest": means[top]["loss"]}
             found |= {f"{n} at the end": means[-1][n] for n in ("loss", "train_accuracy", "test_accuracy", "total_variation_frobenius")}
             found["fits from step"] = next((m["step"] for m in means if m["train_accuracy"] == 1.0), None)
             rows.append(found)
