@@ -1,6 +1,6 @@
 """Low-rank features against local complexity, on two moons in two of four coordinates.
 
-    .venv/bin/python scripts/paper/rank.py          three minutes; figure: docs/images/paper-rank.png
+    .venv/bin/python scripts/paper/rank.py          a minute and a half; figure: docs/images/paper-rank.png
 
 4-24-24-2 networks learn 300 points of four coordinates, of which two hold the moons (noise 0.1) and two are noise (0.5), all rotated.
 LC is enumerated on linf balls of radius 0.1 around 20 test points.

@@ -1,6 +1,6 @@
 """Local complexity against total variation and adversarial accuracy through training, on two moons.
 
-    .venv/bin/python scripts/paper/variation.py          two minutes; figure: docs/images/paper-variation.png
+    .venv/bin/python scripts/paper/variation.py          three minutes; figure: docs/images/paper-variation.png
 
 2-32-32-2 networks from five seeds learn 300 points with noise 0.25. On linf balls of radius 0.1 around 60 test points everything is
 enumerated through training: LC, TV, kink variation, and robust accuracy, the share of the balls that hold one class, the right one.
