@@ -391,7 +391,7 @@ def _numbers(logged: Mapping[str, Any]) -> Row:
     """
     result: Row = {}
     for name, value in logged.items():
-        if name in RESERVED or name.startswith(FAMILIES):
+        if name in RESERVED or name.startswith(FAMILIES) or name.endswith(ERROR):
             raise UsageError(f"{name}: the table has a column of this name; give the value another")
         try:
             result[name] = value if type(value) is int else float(value)

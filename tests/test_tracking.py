@@ -140,6 +140,29 @@ def test_estimates_take_the_place_of_what_is_out_of_reach():
     assert all(row.get("robust") in (None, 0) for row in rows["limit"])  # a partial search can only refute
 
 
+def test_a_partial_result_says_only_what_holds_for_certain():
+    """An adversarial point refutes robustness; its distance, and other counts than that of regions, are those of an unfinished search."""
+    net = small()
+    steps_of(net, 50)
+    (result,) = polylc.certify(net, POINTS[:1], radius=0.8)
+    assert not result.robustness.robust
+    assert result.robustness.distance > 0
+    row = tracking.exact_values(replace(result, status="partial"))
+    assert (row["regions"], row["robust"], row["distance"]) == (result.regions, 0, None)
+    assert "pieces" not in row
+    assert "adjacencies" not in row
+    assert tracking.exact_values(result)["distance"] == result.robustness.distance
+
+
+def test_regions_are_never_fewer_than_were_found():
+    """Two samples put the number of regions at 3 at most."""
+    tracker = polylc.track(small(), POINTS[:1], 2.0, max_regions=8, samples=2)
+    found = tracker.record()["regions"]
+    assert found == polylc.certify(small(), POINTS[:1], radius=2.0, max_regions=8)[0].regions >= 8
+    assert "regions" in tracker.rows[0]["estimated"].split()
+    assert "regions_se" not in tracker.rows[0]
+
+
 def test_only_what_is_out_of_reach_is_estimated():
     """In seven dimensions regions and ranks are exact, volumes are not there."""
     torch.manual_seed(0)
@@ -330,6 +353,8 @@ def test_bad_values_to_log():
     tracker = polylc.track(small(), POINTS[:1], 0.2)
     with pytest.raises(UsageError, match="regions: the table has a column of this name; give the value another"):
         tracker(regions=3)
+    with pytest.raises(UsageError, match="loss_se: the table has a column of this name"):
+        tracker(loss_se=0.1)
     with pytest.raises(UsageError, match=r"loss: 'low' is not a number; log numbers, such as loss.item\(\)"):
         tracker(loss="low")
     assert not tracker.rows
