@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 import polylc
-from polylc import tracking
+from polylc import tracking, watching
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.quantity import Quantity
 from polylc.report.history import History, read_history, replace_file
@@ -147,11 +147,11 @@ def test_a_partial_result_says_only_what_holds_for_certain():
     (result,) = polylc.certify(net, POINTS[:1], radius=0.8)
     assert not result.robustness.robust
     assert result.robustness.distance > 0
-    row = tracking.exact_values(replace(result, status="partial"))
+    row = watching.exact_values(replace(result, status="partial"))
     assert (row["regions"], row["robust"], row["distance"]) == (result.regions, 0, None)
     assert "pieces" not in row
     assert "adjacencies" not in row
-    assert tracking.exact_values(result)["distance"] == result.robustness.distance
+    assert watching.exact_values(result)["distance"] == result.robustness.distance
 
 
 def test_regions_are_never_fewer_than_were_found():
@@ -284,7 +284,7 @@ def test_matplotlib_is_imported_for_a_figure_only():
 @pytest.mark.parametrize("how", ["raised", "noticed"])
 def test_interrupted(monkeypatch, tmp_path, how):
     """What was found is in the table, the user's Ctrl-C reaches the user's loop, and a later step is whole again."""
-    answer, table, asked = tracking.answer, tmp_path / "run.csv", []
+    answer, table, asked = watching.answer, tmp_path / "run.csv", []
 
     def stopped(network, task, settings):
         asked.append(task.index)
@@ -294,7 +294,7 @@ def test_interrupted(monkeypatch, tmp_path, how):
             return replace(answer(network, task, settings), status="partial", outcome="interrupted")
         return answer(network, task, settings)
 
-    monkeypatch.setattr(tracking, "answer", stopped)
+    monkeypatch.setattr(watching, "answer", stopped)
     tracker = polylc.track(small(), POINTS, 0.2, table=table, figure=tmp_path / "run.svg")
     tracker(0)
     with pytest.raises(KeyboardInterrupt):

@@ -31,16 +31,6 @@ def moons(count: int, noise: float, seed: int) -> Data:
     return points + noise * rng.standard_normal((count, 2)), labels
 
 
-def spirals(count: int, noise: float, seed: int, turns: float = 1.25) -> Data:
-    """Two interleaved spirals in [-1, 1]^2 with Gaussian noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % 2
-    share = np.sqrt(rng.uniform(0.03, 1, count))
-    angle = 2 * np.pi * turns * share + np.pi * labels
-    points = share[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return points + noise * rng.standard_normal((count, 2)), labels
-
-
 def mlp(widths: Iterable[int], seed: int, scale: float = 1.0) -> nn.Sequential:
     """Linear layers with ReLU between; torch's initial weights times `scale`."""
     torch.manual_seed(seed)
