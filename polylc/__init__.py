@@ -6,6 +6,7 @@ run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
 polylc.check("proof.polylc")
 polylc.estimate(net, points, radius=0.1), polylc.compare(net, points, radius=0.1)
+tracker = polylc.track(module, points, radius=0.1, every=50, table="run.csv")  # tracker(step) in a training loop
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "certify", "check", "compare", "estimate", "load"]
+__all__ = ["__version__", "certify", "check", "compare", "estimate", "load", "track"]
 
 if TYPE_CHECKING:
     from polylc.checking import check
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from polylc.estimating import estimate
     from polylc.readers import load
     from polylc.run import certify
+    from polylc.tracking import track
 
 
 def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a function is first used
@@ -45,4 +47,8 @@ def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a
         from polylc.readers import load
 
         return load
+    if name == "track":
+        from polylc.tracking import track
+
+        return track
     raise AttributeError(f"module 'polylc' has no attribute {name!r}")

@@ -52,7 +52,7 @@ def test_there_are_commands_on_every_page():
     assert len(commands()) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/estimators.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/estimators.md", "docs/training.md"])
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
@@ -65,7 +65,7 @@ def test_the_example_program_runs():
     assert re.search(r"\d+ activation regions", done.stdout)
 
 
-ESTIMATORS = ["polylc.estimating", "polylc.estimators.humayun", "polylc.estimators.lines", "polylc.slices"]
+ESTIMATORS = ["polylc.tracking", "polylc.estimating", "polylc.estimators.humayun", "polylc.estimators.lines", "polylc.slices"]
 
 
 @pytest.mark.parametrize(

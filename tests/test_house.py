@@ -37,6 +37,8 @@ FLOORS = {  # higher floors may import lower ones
     "slices": 11,
     "estimating": 12,
     "comparing": 13,
+    "watching": 13,
+    "tracking": 14,
     "terminal": 14,
     "cli": 15,
     "__main__": 16,
