@@ -80,7 +80,8 @@ def test_floating_point_finds_the_same_numbers():
     steps_of(net, 50)
     certified, floating = (polylc.track(net, POINTS, 0.8, measures="all", labels=LABELS, certified=c).record() for c in (True, False))
     for name, number in certified.items():
-        if isinstance(number, int | float) and name != "seconds":
+        margin = name.startswith("total_variation_f") and name != "total_variation_frobenius"  # certified runs only
+        if isinstance(number, int | float) and name != "seconds" and not margin:
             assert floating[name] == pytest.approx(number, rel=1e-9), name
 
 
