@@ -57,6 +57,8 @@ class Settings:
         Folder for the blocks of a proof file, one for each certified neighbourhood.
     exact_volumes : bool
         Whether volumes and areas are computed as rationals however many regions there are.
+    sigmas : tuple of (str, float)
+        Standard deviations of bias noise, by the names they have in reports.
     """
 
     measures: tuple[str, ...] = MEASURES
@@ -67,6 +69,7 @@ class Settings:
     certify: bool = True
     blocks: Path | None = None
     exact_volumes: bool = False
+    sigmas: tuple[tuple[str, float], ...] = ()
 
 
 def answer(
@@ -98,7 +101,9 @@ def answer(
     try:
         kept = settings.blocks is not None
         exactly = settings.exact_volumes
-        measured = measure(complex_, settings.measures, label, notes, certified=settings.certify, keep=kept, exact_volumes=exactly)
+        measured = measure(
+            complex_, settings.measures, label, notes, certified=settings.certify, keep=kept, exact_volumes=exactly, sigmas=settings.sigmas
+        )
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
         notes["measures"] = "interrupted before they were done"

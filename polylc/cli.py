@@ -110,6 +110,10 @@ def certify(
         str,
         typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness."),
     ] = "all",
+    sigma: Annotated[
+        list[str] | None,
+        typer.Option(help="Standard deviations of bias noise for the local complexity: 0.1 or 0.01,0.1.", show_default=False),
+    ] = None,
     engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
     exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
@@ -149,16 +153,15 @@ def certify(
         from polylc.answer import Settings
         from polylc.enumerate import check_engine
         from polylc.inputs import Where, make_tasks
-        from polylc.run import parse_measures
+        from polylc.run import parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
-        wanted = parse_measures(measures)
+        wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
         network = _load(model, input_shape, trust_pickle)
         tasks = make_tasks(network, where)
-        settings = Settings(
-            wanted, engine, time_limit, max_regions, graph is not None or symbolic is not None, not no_certify, exact_volumes=exact_volumes
-        )
+        keep = graph is not None or symbolic is not None
+        settings = Settings(wanted, engine, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
         run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
         terminal.show(network, run, quiet=json_file == "-")
         if proved is not None:

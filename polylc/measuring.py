@@ -13,12 +13,13 @@ from polylc.complex.pieces import affine_functions, pieces
 from polylc.complex.regions import Complex
 from polylc.errors import SolverError
 from polylc.exact.numbers import to_floats
-from polylc.exact.quantity import floating
+from polylc.exact.quantity import Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.measures import enclosures
 from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
 from polylc.measures.lipschitz import certified_lipschitz, lipschitz
 from polylc.measures.local_complexity import local_complexity
+from polylc.measures.noise import decoupled
 from polylc.measures.norms import Gradients
 from polylc.measures.rank import extremes, local_rank, region_ranks
 from polylc.measures.robustness import Robustness, robustness
@@ -52,6 +53,7 @@ def measure(
     certified: bool,
     keep: bool = False,
     exact_volumes: bool = False,
+    sigmas: tuple[tuple[str, float], ...] = (),
 ) -> Measured:
     """All measures that were asked for and are within reach; reasons for the others go to `notes`.
 
@@ -63,6 +65,8 @@ def measure(
         Whether what proves the answers is kept for a certificate.
     exact_volumes : bool
         Whether all volumes and areas are computed as rationals, however many regions there are.
+    sigmas : tuple of (str, float)
+        Standard deviations of bias noise, by name, for the local complexity.
 
     Raises
     ------
@@ -89,6 +93,8 @@ def measure(
         answers = _weighted(complex_, graph, measures, answers, notes)
         if "local_rank" in measures:
             answers = replace(answers, local_rank=local_rank(complex_))
+    if sigmas and "local_complexity" in measures:
+        answers = replace(answers, noisy_complexity=_noisy(complex_, sigmas, notes, certified))
     if "lipschitz" in measures:
         answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
     if "robustness" not in measures:
@@ -106,6 +112,21 @@ def measure(
     except SolverError as error:
         notes["robustness"] = f"null: {error}"
     return Measured(answers, graph)
+
+
+def _noisy(complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool) -> dict[str, Quantity] | None:
+    """LC^dec by the name of its standard deviation."""
+    reason = _out_of_reach(complex_)
+    if reason is None:
+        try:
+            found = decoupled(complex_, [sigma for _, sigma in sigmas])
+        except SolverError as error:
+            reason = f"null: {error}"
+    if reason is not None:
+        notes["local_complexity.sigma"] = reason
+        return None
+    names = [name for name, _ in sigmas]
+    return dict(zip(names, found if certified else [floating(q.value) for q in found], strict=True))
 
 
 def _from_certified(proved: CertifiedRobustness, complex_: Complex) -> Robustness:

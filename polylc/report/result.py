@@ -47,6 +47,7 @@ class Answers:
     affine_functions: int | None = None
     adjacencies: int | None = None
     local_complexity: dict[str, Quantity] | None = None
+    noisy_complexity: dict[str, Quantity] | None = None  # LC^dec by the name of sigma
     kink_variation: Quantity | None = None
     total_variation: dict[str, Quantity] | None = None
     local_rank: list[LocalRank] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
@@ -13,7 +14,7 @@ from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.lipschitz import Lipschitz
 from polylc.network.form import Network
-from polylc.report.result import Refusal, Result
+from polylc.report.result import Answers, Refusal, Result
 
 Pair = tuple[float | None, float | None]
 
@@ -129,6 +130,7 @@ class Summary(_Model):
     not_robust: int
     mean_regions: float | None
     mean_local_complexity: float | None
+    mean_local_complexity_sigma: dict[str, Pair] | None = None
     mean_total_variation: float | None
     mean_lipschitz_jacobian_l2: float | None
     smallest_distance: float | None
@@ -200,7 +202,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
     radius: float | list[float] | None = None
     if domain.radius is not None:
         radius = float(domain.radius[0]) if len(domain.radius) == 1 else _floats(domain.radius)
-    complexity, variation = answers.local_complexity, answers.total_variation
+    variation = answers.total_variation
     return NeighbourhoodReport(
         index=result.index,
         center=None if domain.center is None else _floats(domain.center),
@@ -215,7 +217,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         affine_functions=answers.affine_functions,
         adjacencies=answers.adjacencies,
         volume=_pair(result.volume),
-        local_complexity=None if complexity is None else LocalComplexity(**{k: _pair(v) for k, v in complexity.items()}),  # type: ignore[arg-type]
+        local_complexity=_local_complexity(answers),
         kink_variation=_pair(answers.kink_variation),
         total_variation=None if variation is None else _total_variation(variation),
         local_rank=None
@@ -226,6 +228,14 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         notes=result.notes,
         seconds=round(result.seconds, 6),
     )
+
+
+def _local_complexity(answers: Answers) -> LocalComplexity | None:
+    values, noisy = answers.local_complexity, answers.noisy_complexity
+    if values is None:
+        return None
+    sigma = None if noisy is None else {name: (v.lower, v.upper) for name, v in noisy.items()}
+    return LocalComplexity(**{k: _pair(v) for k, v in values.items()}, sigma=sigma)  # type: ignore[arg-type]
 
 
 def _total_variation(values: dict[str, Quantity]) -> TotalVariation:
@@ -247,6 +257,17 @@ def _closed_form(constant: Lipschitz) -> str | None:
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def _mean_sigma(entries: list[NeighbourhoodReport]) -> dict[str, Pair] | None:
+    """Means of LC^dec over neighbourhoods, by sigma, rounded outward."""
+    values: dict[str, list[Pair]] = {}
+    for entry in entries:
+        for name, pair in ((entry.local_complexity and entry.local_complexity.sigma) or {}).items():
+            values.setdefault(name, []).append(pair)
+    means = {name: [math.fsum(p[end] or 0.0 for p in pairs) / len(pairs) for end in (0, 1)] for name, pairs in values.items()}
+    outward = {name: (math.nextafter(low, 0.0), math.nextafter(high, math.inf)) if low != high else (low, high) for name, (low, high) in means.items()}
+    return outward or None
 
 
 def build_report(network: Network, results: Sequence[Result | Refusal], seconds: float) -> Report:
@@ -276,6 +297,7 @@ def build_report(network: Network, results: Sequence[Result | Refusal], seconds:
             not_robust=sum(a.robust is False for a in answers),
             mean_regions=_mean([float(e.regions) for e in done if e.regions is not None]),
             mean_local_complexity=_mean([e.local_complexity.activation[0] for e in done if e.local_complexity]),  # type: ignore[misc]
+            mean_local_complexity_sigma=_mean_sigma(done),
             mean_total_variation=_mean([e.total_variation.frobenius[0] for e in done if e.total_variation]),  # type: ignore[misc]
             mean_lipschitz_jacobian_l2=_mean([v for v in jacobian if v is not None]),
             smallest_distance=min(distances, default=None),

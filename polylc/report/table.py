@@ -78,6 +78,8 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
         others = ", ".join(f"{k.replace('_', ' ')} {v.show()}" for k, v in values.items() if k != "activation")
         same = all(np.isclose(v.value, values["activation"].value, rtol=1e-12, atol=0) for v in values.values())
         rows.append(("local complexity", main + (" (all versions agree)" if same else f" ({others})")))
+    for name, value in (answers.noisy_complexity or {}).items():
+        rows.append((f"  with noise {name}", value.show()))
     if answers.total_variation is not None:
         values = answers.total_variation
         margins = "".join(f", {v.show()} {k}" for k, v in values.items() if k not in ("frobenius", "operator"))
@@ -152,7 +154,7 @@ def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
         label = "-" if entry.label is None else str(entry.label)
         cells = _cells(entry)
         regions = _count(entry.regions, entry.complete)
-        table.add_row(str(entry.index), label, regions, *(cells[c] for c in columns), entry.status, f"{entry.seconds:.2f}")
+        table.add_row(str(entry.index), label, regions, *(cells.get(c, "-") for c in columns), entry.status, f"{entry.seconds:.2f}")
     console.print(table)
     console.print()
     console.print(Text(summary_line(entries)))
@@ -166,6 +168,7 @@ def _optional_columns(results: Sequence[Result]) -> list[tuple[str, bool]]:
         ("pieces", any(a.pieces is not None for a in answers)),
         ("edges", any(a.adjacencies is not None for a in answers)),
         ("LC", any(a.local_complexity is not None for a in answers)),
+        *((f"LC {name}", True) for name in dict.fromkeys(name for a in answers for name in a.noisy_complexity or {})),
         ("TV", any(a.total_variation is not None for a in answers)),
         ("Lip linf", any(a.lipschitz is not None for a in answers)),
         ("Lip l2", any(a.lipschitz is not None for a in answers)),
@@ -182,6 +185,7 @@ def _cells(result: Result) -> dict[str, str]:
         "pieces": _count(answers.pieces, result.complete),
         "edges": _count(answers.adjacencies, result.complete),
         "LC": "-" if answers.local_complexity is None else answers.local_complexity["activation"].show(6),
+        **{f"LC {name}": value.show(6) for name, value in (answers.noisy_complexity or {}).items()},
         "TV": "-" if answers.total_variation is None else answers.total_variation["frobenius"].show(6),
         "Lip linf": "-" if not constants else constants["jacobian", "linf"].show(6),
         "Lip l2": "-" if not constants else constants["jacobian", "l2"].show(6),
@@ -200,8 +204,10 @@ def summary_line(entries: Sequence[Result | Refusal]) -> str:
             parts.append(f"{many} {name}")
     if complete:
         parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
+    noisy = [r.answers.noisy_complexity or {} for r in complete]
     for name, values in (
         ("LC", [r.answers.local_complexity["activation"] for r in complete if r.answers.local_complexity is not None]),
+        *((f"LC {name}", [n[name] for n in noisy if name in n]) for name in dict.fromkeys(name for n in noisy for name in n)),
         ("TV", [r.answers.total_variation["frobenius"] for r in complete if r.answers.total_variation is not None]),
     ):
         if values:
