@@ -13,13 +13,15 @@ from polylc.complex.pieces import affine_functions, pieces
 from polylc.complex.regions import Complex
 from polylc.errors import SolverError
 from polylc.exact.numbers import to_floats
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.measures import enclosures
 from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
 from polylc.measures.lipschitz import certified_lipschitz, lipschitz
+from polylc.measures.inequalities import Inequality, Sides, slicing_bound
 from polylc.measures.local_complexity import local_complexity
-from polylc.measures.noise import decoupled
+from polylc.measures.margin_bounds import certified_distances
+from polylc.measures.noise import decoupled, noisy_terms
 from polylc.measures.norms import Gradients
 from polylc.measures.rank import extremes, local_rank, region_ranks
 from polylc.measures.robustness import Robustness, robustness
@@ -28,7 +30,7 @@ from polylc.measures.volumes import Volumes
 from polylc.network.exact import ExactNetwork
 from polylc.report.result import Answers
 
-MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness")
+MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness", "bounds")
 VOLUME_TOLERANCE = 1e-9
 EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}  # by dimension: rational volumes of so many regions take some two seconds
 
@@ -78,7 +80,7 @@ def measure(
             notes[name] = "not asked for"
     if not complex_.complete:
         return _partial(complex_, measures, label, notes, certified)
-    graph = build_graph(complex_, keep=keep) if {"counts", "local_complexity", "kink_variation"} & set(measures) else None
+    graph = build_graph(complex_, keep=keep) if {"counts", "local_complexity", "kink_variation", "bounds"} & set(measures) else None
     answers = Answers()
     if "counts" in measures and graph is not None:
         labels = affine_functions(complex_)
@@ -97,21 +99,65 @@ def measure(
         answers = replace(answers, noisy_complexity=_noisy(complex_, sigmas, notes, certified))
     if "lipschitz" in measures:
         answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
-    if "robustness" not in measures:
+    proved = None
+    if "robustness" in measures:
+        answers, proved = _robust(complex_, label, answers, notes, certified, keep)
+    if "bounds" in measures:
+        answers = replace(answers, bounds=_bounds(complex_, graph, volumes, label, answers, sigmas, notes, certified))
+    if proved is None:
         return Measured(answers, graph, volumes)
+    return Measured(answers, graph, volumes, proved.entries, vars(proved.settled))
+
+
+def _robust(
+    complex_: Complex, label: int | None, answers: Answers, notes: dict[str, str], certified: bool, keep: bool
+) -> tuple[Answers, CertifiedRobustness | None]:
+    """Robustness, if there is a class to keep, and what proves it."""
     if label is None or complex_.network.outputs == 1:
         one = complex_.network.outputs == 1
         notes["robustness"] = "one output: there is no class to keep" if one else "a box has no centre; give a label with --labels"
-        return Measured(answers, graph, volumes)
+        return answers, None
     if certified:
         proved = certified_robustness(complex_, label, keep=keep)
-        answers = replace(answers, robustness=_from_certified(proved, complex_))
-        return Measured(answers, graph, volumes, proved.entries, vars(proved.settled))
+        return replace(answers, robustness=_from_certified(proved, complex_)), proved
     try:
         answers = replace(answers, robustness=robustness(complex_, label))
     except SolverError as error:
         notes["robustness"] = f"null: {error}"
-    return Measured(answers, graph)
+    return answers, None
+
+
+def _bounds(
+    complex_: Complex,
+    graph: RegionGraph | None,
+    volumes: Volumes | None,
+    label: int | None,
+    answers: Answers,
+    sigmas: tuple[tuple[str, float], ...],
+    notes: dict[str, str],
+    certified: bool,
+) -> list[Inequality] | None:
+    """All inequalities that apply, both sides enclosed."""
+    if not certified:
+        notes["bounds"] = "null: inequalities are decided on enclosures, and without certification there are none"
+        return None
+    assert graph is not None
+    found: list[Inequality] = []
+    margins = label if complex_.network.outputs > 1 else None
+    if volumes is not None:
+        complexity = enclosures.local_complexity(volumes, graph) if answers.local_complexity is None else answers.local_complexity
+        sides = Sides(volumes, graph, region_ranks(complex_), Gradients(complex_))
+        found += [*sides.gain_bound(), *sides.ranks(), *sides.kinks(complexity["function"]), slicing_bound(complex_, complexity["activation_set"])]
+        found += [] if margins is None else sides.margins(margins)
+        for (name, sigma), (density, strip) in zip(sigmas, noisy_terms(complex_, sigmas), strict=True):
+            found += sides.noisy(name, sigma, density, strip)
+        notes["bounds"] = "with docs/theory.md" if sigmas else "inequalities about noise need --sigma"
+    else:
+        found.append(slicing_bound(complex_, Quantity(0.0, None, Kind.ENCLOSURE)))
+        notes["bounds"] = "only what needs no volumes"
+    if margins is not None and answers.robustness is not None and answers.lipschitz is not None:
+        found += certified_distances(complex_, margins, answers.robustness.exact_distance, answers.lipschitz)
+    return found
 
 
 def _noisy(complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool) -> dict[str, Quantity] | None:
@@ -170,7 +216,7 @@ def _enclosed(
     """The measures that are weighted by volume or area, proved."""
     names = [m for m in WEIGHTED if m in measures]
     ranks = region_ranks(complex_) if "local_rank" in measures else None
-    if not names and ranks is None:
+    if not names and ranks is None and "bounds" not in measures:
         return answers, None
     reason, volumes = _out_of_reach(complex_), None
     if reason is None:

@@ -14,6 +14,7 @@ from polylc.complex.regions import Complex
 from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.measures.inequalities import Inequality
 from polylc.measures.lipschitz import Lipschitz
 from polylc.measures.rank import LocalRank
 from polylc.measures.robustness import Robustness
@@ -53,6 +54,7 @@ class Answers:
     local_rank: list[LocalRank] | None = None
     lipschitz: list[Lipschitz] | None = None
     robustness: Robustness | None = None
+    bounds: list[Inequality] | None = None
 
 
 @dataclass(frozen=True, eq=False)

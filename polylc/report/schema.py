@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import polylc
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.inequalities import Inequality
 from polylc.measures.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.result import Answers, Refusal, Result
@@ -83,9 +84,10 @@ class RobustnessRow(_Model):
 
 
 class Bound(_Model):
-    """An inequality with both sides."""
+    """An inequality with both sides; `holds` is null where the enclosures do not decide it."""
 
     name: str
+    statement: str
     left: Pair
     right: Pair
     holds: bool | None
@@ -225,6 +227,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=_pair(r.mean)) for r in answers.local_rank],
         lipschitz=None if answers.lipschitz is None else [_lipschitz_row(c) for c in answers.lipschitz],
         robustness=robustness_row(result),
+        bounds=None if answers.bounds is None else [_bound(b) for b in answers.bounds],
         notes=result.notes,
         seconds=round(result.seconds, 6),
     )
@@ -242,6 +245,11 @@ def _total_variation(values: dict[str, Quantity]) -> TotalVariation:
     margins: dict[str, Pair] = {k: (v.lower, v.upper) for k, v in values.items() if k not in ("frobenius", "operator")}
     norms = {k: (v.lower, v.upper) for k, v in values.items() if k in ("frobenius", "operator")}
     return TotalVariation(**norms, margins=margins or None)
+
+
+def _bound(found: Inequality) -> Bound:
+    left, right = (found.left.lower, found.left.upper), (found.right.lower, found.right.upper)
+    return Bound(name=found.name, statement=found.statement, left=left, right=right, holds=found.holds)
 
 
 def _lipschitz_row(constant: Lipschitz) -> LipschitzRow:

@@ -122,6 +122,18 @@ def _lipschitz_table(result: Result) -> Table | None:
     return table
 
 
+def _bounds_table(result: Result) -> Table | None:
+    if not result.answers.bounds:
+        return None
+    table = Table(title="Inequalities, left <= right (docs/theory.md)", title_justify="left", box=None, pad_edge=False)
+    for name in ("", "left", "right", "slack", "holds"):
+        table.add_column(name, justify="left" if name in ("", "holds") else "right")
+    for found in result.answers.bounds:
+        slack = "-" if found.slack is None else f"{found.slack:.3g}"
+        table.add_row(Text(found.name), found.left.show(), found.right.show(), slack, {True: "yes", False: "no", None: "not decided"}[found.holds])
+    return table
+
+
 def show_one(console: Console, result: Result) -> None:
     """Print all that is known of one neighbourhood."""
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -130,10 +142,10 @@ def show_one(console: Console, result: Result) -> None:
     for name, text in result_rows(result):
         table.add_row(name, Text(text))
     console.print(table)
-    constants = _lipschitz_table(result)
-    if constants is not None:
-        console.print()
-        console.print(constants)
+    for more in (_lipschitz_table(result), _bounds_table(result)):
+        if more is not None:
+            console.print()
+            console.print(more)
 
 
 def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:

@@ -1,0 +1,91 @@
+"""Local complexity without volumes: an upper bound by sections of a cube, and the closed form for one layer in an l2 ball."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from polylc.complex.regions import Complex
+from polylc.measures.noise import row_norms
+from polylc.network.compose import UNIT
+from polylc.network.patterns import pack
+
+Array = np.ndarray
+
+
+def sliced(complex_: Complex) -> float:
+    """An upper bound of LC_0, each facet counted once, for a complete complex of any dimension.
+
+    Notes
+    -----
+    On the regions with one pattern in the layers before it, a neuron is one affine form; if it takes both signs there, its facets lie on
+    that hyperplane. A hyperplane with unit normal a meets a box with sides D_j in an area of at most
+    |U| min(sqrt 2 / ||D a||, 1 / max_j D_j |a_j|) (K. Ball 1986, scaled). Of the neurons that flip across a facet those of the
+    earliest layer see one such pattern on both sides, so every facet is counted. If all layers but one are stable
+    there is one term for each unstable neuron.
+    """
+    network, bits = complex_.network, complex_.patterns()
+    terms: list[float] = []
+    for index in range(len(network.layers)):
+        begin, end = int(network.offsets[index]), int(network.offsets[index + 1])
+        _, first, which = np.unique(pack(bits[:, :begin]), axis=0, return_index=True, return_inverse=True)
+        own = bits[:, begin:end].astype(np.int64)
+        which = which.reshape(-1)
+        active = np.zeros((len(first), end - begin), dtype=np.int64)
+        np.add.at(active, which, own)
+        many = np.bincount(which, minlength=len(first))
+        crossed = (active > 0) & (active < many[:, None])
+        for group in np.flatnonzero(crossed.any(axis=1)).tolist():
+            forms = complex_.forms(first[group : group + 1])
+            neurons = np.flatnonzero(crossed[group]) + begin
+            rows, noise = forms.hidden[0, neurons], forms.noise[0, neurons]
+            terms += _sections(complex_, rows, noise).tolist()
+    return math.nextafter(math.fsum(terms), math.inf) if terms else 0.0
+
+
+def _sections(complex_: Complex, rows: Array, noise: Array) -> Array:
+    """Upper bounds of area / |U| for the hyperplanes of forms in unit coordinates; (N,).
+
+    There D_j a_j = 2 b_j / ||grad||, for the form's coefficients b.
+    """
+    norm = row_norms(complex_, rows, noise)[:, 1]
+    size = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)) * (1 - 8 * rows.shape[1] * UNIT) - noise
+    largest = np.abs(rows[:, :-1]).max(axis=1) - noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        diagonal = np.where(size > 0, norm / (math.sqrt(2.0) * size), np.inf)
+        straight = np.where(largest > 0, norm / (2.0 * largest), np.inf)
+    result: Array = np.minimum(diagonal, straight) * (1 + 16 * UNIT)
+    return result
+
+
+def one_layer_in_a_ball(distances: Sequence[float], radius: float, dimension: int) -> float:
+    """LC_0 of the l2 ball in which only neurons of one layer change sign: a closed form in any dimension.
+
+    Parameters
+    ----------
+    distances : sequence of float
+        Distance |z_i| / ||grad z_i|| of each neuron's hyperplane from the centre.
+    radius : float
+    dimension : int
+
+    Notes
+    -----
+    A hyperplane at distance d < r meets the ball in one of dimension n - 1 and radius sqrt(r^2 - d^2), so
+
+        LC_0 = sum_i w_{n-1} (r^2 - d_i^2)_+^{(n-1)/2} / (w_n r^n),     w_k = pi^{k/2} / Gamma(k/2 + 1).
+
+    Examples
+    --------
+    >>> one_layer_in_a_ball([0.0, 0.6, 2.0], 1.0, 1)
+    1.0
+    >>> round(one_layer_in_a_ball([0.0, 0.6], 1.0, 2) * 3.141592653589793, 12)  # chords of lengths 2 and 1.6
+    3.6
+    """
+    n = dimension
+    if n < 1 or not radius > 0:
+        raise ValueError("a ball needs a positive radius and at least one dimension")
+    ratio = math.exp(math.lgamma(0.5 * n + 1) - math.lgamma(0.5 * (n - 1) + 1)) / math.sqrt(math.pi) / radius
+    inside = [1.0 - (d / radius) ** 2 for d in distances if abs(d) < radius]
+    return ratio * math.fsum(v ** (0.5 * (n - 1)) for v in inside)
