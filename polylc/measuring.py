@@ -17,8 +17,8 @@ from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.measures import enclosures
 from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
-from polylc.measures.lipschitz import certified_lipschitz, lipschitz
 from polylc.measures.inequalities import Inequality, Sides, slicing_bound
+from polylc.measures.lipschitz import certified_lipschitz, lipschitz
 from polylc.measures.local_complexity import local_complexity
 from polylc.measures.margin_bounds import certified_distances
 from polylc.measures.noise import decoupled, noisy_terms

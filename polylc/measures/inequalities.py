@@ -13,7 +13,7 @@ from polylc.complex.pieces import joined
 from polylc.complex.regions import Complex
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.enclosures import edge_jumps
-from polylc.measures.layers import layer_terms, weight_bound
+from polylc.measures.layers import added, layer_terms, weight_bound
 from polylc.measures.noise import Integrator, peak, row_norms
 from polylc.measures.noise_kernel import BELOW, MEAN
 from polylc.measures.norms import Gradients, frobenius
@@ -36,16 +36,21 @@ class Inequality:
     statement : str
         Both sides in words.
     left, right : Quantity
+    decided : bool or None
+        The answer where rationals gave it.
     """
 
     name: str
     statement: str
     left: Quantity
     right: Quantity
+    decided: bool | None = None
 
     @property
     def holds(self) -> bool | None:
         """True or False where the enclosures decide it, None where they overlap or a side is no enclosure."""
+        if self.decided is not None:
+            return self.decided
         if not {self.left.kind, self.right.kind} <= {Kind.EXACT, Kind.ENCLOSURE}:
             return None
         if self.left.upper is not None and self.left.upper <= self.right.lower:
@@ -119,7 +124,7 @@ class Sides:
                 "operator": product(product(terms.operator, roots), wide),
             }
             for name, value in weighed.items():
-                columns[name].append(_layer_sum(value))
+                columns[name].append(added(value, 1))
             if terms.gain is None:
                 self.gain = None
             elif self.gain is not None:
@@ -147,20 +152,22 @@ class Sides:
         """T5, kink-Poincare, with the diameter and in the form for boxes, and what follows for TV."""
         complex_, graph = self.complex, self.graph
         areas = self.volumes.facets(graph)
-        jumps = edge_jumps(self.volumes, self.gradients, graph, ~joined(complex_, graph))
+        bends = ~joined(complex_, graph)
+        jumps = edge_jumps(self.volumes, self.gradients, graph, bends)
         weighed = product(areas, jumps)
         kink = np.array(total(weighed))
         sides = 2.0 * complex_.domain.half
         half_diameter = 0.5 * math.sqrt(float((sides**2).sum())) * np.array([1 - 32 * len(sides) * UNIT, 1 + 32 * len(sides) * UNIT])
         mean, mean_error = self._mean_jacobian()
         apart = frobenius(*_difference(self._jacobian, self._error, mean, mean_error))
-        spread = self._mean(apart)
         of_mean = frobenius(mean[None], mean_error[None])[0]
+        spread, gap = self._mean(apart), _distance(self.variation, of_mean)
+        if not bends.any():  # one affine map
+            spread, gap = np.zeros(2), np.zeros(2)
         bound = _times(half_diameter, kink)
         yield Inequality("T5", "E||J - mean J||_F <= (diam U / 2) kink variation", quantity(spread), quantity(bound))
         box = _times(0.5, np.array(total(product(weighed, self._stretches()))))
         yield Inequality("T5 box", "E||J - mean J||_F <= half the sum over facets of jump, area, width of U across", quantity(spread), quantity(box))
-        gap = _distance(self.variation, of_mean)
         yield Inequality("C3", "|TV - ||mean J||_F| <= (diam U / 2) kink variation", quantity(gap), quantity(bound))
         largest = np.array([jumps[:, 0].max(initial=0.0), jumps[:, 1].max(initial=0.0)])
         right = _times(half_diameter, largest, _interval(function_complexity))
@@ -263,13 +270,7 @@ class Sides:
 def slicing_bound(complex_: Complex, complexity: Quantity) -> Inequality:
     """C8: LC_0 by K. Ball's bound on sections of a cube, in any dimension."""
     text = "LC_0 (facets counted once) <= sum over hyperplanes of min(sqrt 2 / ||D a||, 1 / max D_j |a_j|)"
-    return Inequality("C8", text, complexity, Quantity(0.0, sliced(complex_), Kind.ENCLOSURE))
-
-
-def _layer_sum(intervals: Array) -> Array:
-    """Sums over layers of intervals (r, L, 2)."""
-    slack = 2 * (intervals.shape[1] + 4) * UNIT
-    return intervals.sum(axis=1) * np.array([1 - slack, 1 + slack])
+    return Inequality("C8", text, complexity, quantity(sliced(complex_)))
 
 
 def _difference(left: Array, error: Array, right: Array, other: Array) -> tuple[Array, Array]:
@@ -281,7 +282,7 @@ def _distance(left: Array, right: Array) -> Array:
     """|left - right| of two intervals."""
     low, high = left[0] - right[1], left[1] - right[0]
     least = max(low, -high, 0.0)
-    return np.array(between(np.float64(least), np.float64(max(abs(low), abs(high)))))
+    return between(np.array(least), np.array(max(abs(low), abs(high))))
 
 
 def _gap(left: Array, right: Array) -> Array:

@@ -73,13 +73,15 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, Forms,
             )
             for part, value in zip(parts, found, strict=True):
                 part.append(value)
-        yield rows, forms, LayerTerms(*(np.stack(part, axis=1) for part in parts), gains(network, bits))
+        stacked = [np.stack(part, axis=1) for part in parts]
+        yield rows, forms, LayerTerms(*stacked, gain=gains(network, bits))
 
 
 def added(intervals: Array, axis: int) -> Array:
     """Sums of intervals of numbers >= 0 along an axis."""
     slack = 2 * (intervals.shape[axis] + 4) * UNIT
-    return intervals.sum(axis=axis) * np.array([1 - slack, 1 + slack])
+    result: Array = intervals.sum(axis=axis) * np.array([1 - slack, 1 + slack])
+    return result
 
 
 def _around(value: Array, slip: Array) -> Array:
@@ -103,7 +105,8 @@ def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
     def skew(q: Array) -> Array:  # q^T q - 1
         gram = q.swapaxes(1, 2) @ q
         off = gram - np.eye(p)
-        return np.sqrt((off**2).sum(axis=(1, 2))) + 4.0 * (longest + 4) * UNIT * (np.abs(gram).sum(axis=(1, 2)) + p)
+        result: Array = np.sqrt((off**2).sum(axis=(1, 2))) + 4.0 * (longest + 4) * UNIT * (np.abs(gram).sum(axis=(1, 2)) + p)
+        return result
 
     turned = skew(u) + skew(vt.swapaxes(1, 2))
     rest = sized - (u * s[:, None, :]) @ vt

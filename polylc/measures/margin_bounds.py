@@ -40,11 +40,13 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
     lipschitz = [(m, by_target.get(f"f{label}-f{j}")) for j, m in margins.items()]
     if all(constant is not None for _, constant in lipschitz):
         least = min([radius, *(m / constant for m, constant in lipschitz if constant)])
-        yield Inequality("T6a", "min(radius, margin / Lipschitz constant) <= adversarial distance, linf", _exact(least), right)
+        text = "min(radius, margin / Lipschitz constant) <= adversarial distance, linf"
+        yield Inequality("T6a", text, _exact(least), right, least <= (radius if distance is None else distance))
     reach, gradients = _centre(complex_, [v for layer in values[:-1] for v in layer])
     steep = {j: sum(abs(a - b) for a, b in zip(gradients[label], gradients[j], strict=True)) for j in margins}
     least = min([radius, reach, *(m / steep[j] for j, m in margins.items() if steep[j])])
-    yield Inequality("T6c", "min(inradius of the centre's region, margin / ||grad||_1 there) <= adversarial distance, linf", _exact(least), right)
+    text = "min(inradius of the centre's region, margin / ||grad||_1 there) <= adversarial distance, linf"
+    yield Inequality("T6c", text, _exact(least), right, least <= (radius if distance is None else distance))
 
 
 def _exact(value: Fraction) -> Quantity:

@@ -74,7 +74,7 @@ def _gaussian(n: int, s: Array, k: Array, w: Array, nodes: Array, weights: Array
         if not b > a:
             continue
         width = k[q + 1] - k[q]
-        many = int(math.ceil(0.5 * (b - a)))
+        many = math.ceil(0.5 * (b - a))
         step = (b - a) / many
         r = 0.5 * step
         m = 1

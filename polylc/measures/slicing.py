@@ -9,14 +9,15 @@ import numpy as np
 
 from polylc.complex.regions import Complex
 from polylc.measures.noise import row_norms
+from polylc.measures.sums import between, product, total
 from polylc.network.compose import UNIT
 from polylc.network.patterns import pack
 
 Array = np.ndarray
 
 
-def sliced(complex_: Complex) -> float:
-    """An upper bound of LC_0, each facet counted once, for a complete complex of any dimension.
+def sliced(complex_: Complex) -> Array:
+    """C8, an upper bound of LC_0, enclosed; shape (2,); each facet counted once, for a complete complex of any dimension.
 
     Notes
     -----
@@ -27,7 +28,7 @@ def sliced(complex_: Complex) -> float:
     there is one term for each unstable neuron.
     """
     network, bits = complex_.network, complex_.patterns()
-    terms: list[float] = []
+    terms: list[Array] = []
     for index in range(len(network.layers)):
         begin, end = int(network.offsets[index]), int(network.offsets[index + 1])
         _, first, which = np.unique(pack(bits[:, :begin]), axis=0, return_index=True, return_inverse=True)
@@ -41,23 +42,30 @@ def sliced(complex_: Complex) -> float:
             forms = complex_.forms(first[group : group + 1])
             neurons = np.flatnonzero(crossed[group]) + begin
             rows, noise = forms.hidden[0, neurons], forms.noise[0, neurons]
-            terms += _sections(complex_, rows, noise).tolist()
-    return math.nextafter(math.fsum(terms), math.inf) if terms else 0.0
+            terms.append(_sections(complex_, rows, noise))
+    return np.array(total(np.concatenate(terms))) if terms else np.zeros(2)
 
 
 def _sections(complex_: Complex, rows: Array, noise: Array) -> Array:
-    """Upper bounds of area / |U| for the hyperplanes of forms in unit coordinates; (N,).
+    """The bounds of area / |U| for the hyperplanes of forms in unit coordinates, enclosed; (N, 2).
 
     There D_j a_j = 2 b_j / ||grad||, for the form's coefficients b.
     """
-    norm = row_norms(complex_, rows, noise)[:, 1]
-    size = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)) * (1 - 8 * rows.shape[1] * UNIT) - noise
-    largest = np.abs(rows[:, :-1]).max(axis=1) - noise
-    with np.errstate(divide="ignore", invalid="ignore"):
-        diagonal = np.where(size > 0, norm / (math.sqrt(2.0) * size), np.inf)
-        straight = np.where(largest > 0, norm / (2.0 * largest), np.inf)
-    result: Array = np.minimum(diagonal, straight) * (1 + 16 * UNIT)
+    norm = row_norms(complex_, rows, noise)
+    slip = (noise + 8 * rows.shape[1] * UNIT * np.abs(rows).max(axis=1)) * (1 + 2.0**-40)
+    size, largest = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)), np.abs(rows[:, :-1]).max(axis=1)
+    half, root = np.full((len(rows), 2), 0.5), np.full((len(rows), 2), math.sqrt(0.5)) * np.array([1 - 2 * UNIT, 1 + 2 * UNIT])
+    diagonal = product(product(norm, root), _inverse(size, slip + 8 * rows.shape[1] * UNIT * size))
+    straight = product(product(norm, half), _inverse(largest, slip))
+    result: Array = np.minimum(diagonal, straight)
     return result
+
+
+def _inverse(size: Array, slip: Array) -> Array:
+    """Enclosures of one over numbers > 0 that are known up to `slip`."""
+    with np.errstate(divide="ignore", over="ignore"):
+        low = size - slip
+        return between(1.0 / (size + slip), np.where(low > 0, 1.0 / np.where(low > 0, low, 1.0), np.inf))
 
 
 def one_layer_in_a_ball(distances: Sequence[float], radius: float, dimension: int) -> float:

@@ -273,9 +273,11 @@ def _mean_sigma(entries: list[NeighbourhoodReport]) -> dict[str, Pair] | None:
     for entry in entries:
         for name, pair in ((entry.local_complexity and entry.local_complexity.sigma) or {}).items():
             values.setdefault(name, []).append(pair)
-    means = {name: [math.fsum(p[end] or 0.0 for p in pairs) / len(pairs) for end in (0, 1)] for name, pairs in values.items()}
-    outward = {name: (math.nextafter(low, 0.0), math.nextafter(high, math.inf)) if low != high else (low, high) for name, (low, high) in means.items()}
-    return outward or None
+    result: dict[str, Pair] = {}
+    for name, pairs in values.items():
+        low, high = (math.fsum(p[end] or 0.0 for p in pairs) / len(pairs) for end in (0, 1))
+        result[name] = (math.nextafter(low, 0.0), math.nextafter(high, math.inf)) if low != high else (low, high)
+    return result or None
 
 
 def build_report(network: Network, results: Sequence[Result | Refusal], seconds: float) -> Report:
