@@ -106,7 +106,8 @@ class Sides:
 
     def _mean(self, terms: Array) -> Array:
         """Mean over the neighbourhood of what is constant on regions; terms (R, 2)."""
-        return np.array(total(product(self.volumes.share, terms)))
+        low, high = total(product(self.volumes.share, terms))
+        return np.array([low, high])
 
     def _collect(self, ranks: Array) -> None:
         columns: dict[str, list[Array]] = {name: [] for name in ("rows", "least", "nuclear", "frobenius", "operator", "gain_rows")}

@@ -73,8 +73,9 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, Forms,
             )
             for part, value in zip(parts, found, strict=True):
                 part.append(value)
-        stacked = [np.stack(part, axis=1) for part in parts]
-        yield rows, forms, LayerTerms(*stacked, gain=gains(network, bits))
+        none = np.zeros((rows.stop - rows.start, 0, 2))
+        first, second, third, fourth, fifth, sixth = (np.stack(part, axis=1) if part else none for part in parts)
+        yield rows, forms, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
 
 
 def added(intervals: Array, axis: int) -> Array:
