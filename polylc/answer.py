@@ -109,7 +109,7 @@ def answer(
         notes["measures"] = "interrupted before they were done"
     complete = outcome is Outcome.COMPLETE
     status = "partial" if not complete else "certified" if settings.certify else "enumerated"
-    notes["status"] = _status_note(status, outcome)
+    notes["status"] = _status_note(status, outcome, complex_.has_geometry)
     if verdict is None and found.stats.get("failed_linear_programs"):
         notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
     block = None
@@ -144,9 +144,10 @@ def _go_on(limits: Limits) -> bool:
     return not late and (limits.stop is None or not limits.stop())
 
 
-def _status_note(status: str, outcome: Outcome) -> str:
+def _status_note(status: str, outcome: Outcome, weighed: bool) -> str:
     if status == "certified":
-        return "complete; regions, counts, graph and measures are proved in exact arithmetic"
+        estimates = "" if weighed else "; what volumes would weigh is estimated"
+        return f"complete; regions, counts, graph and measures are proved in exact arithmetic{estimates}"
     if status == "enumerated":
         return "complete in floating point; values are floats, not proved"
     return f"{outcome.value}: counts are lower bounds"

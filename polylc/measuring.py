@@ -89,13 +89,15 @@ def measure(
         if merged != len(complex_):
             notes["pieces"] = f"{len(complex_)} regions make {merged} pieces: some neighbours have the same affine map"
     volumes = None
-    if certified:
+    if not complex_.has_geometry:
+        answers = _sampled(complex_, measures, sigmas, answers, notes)
+    elif certified:
         answers, volumes = _enclosed(complex_, graph, measures, label, answers, notes, exact_volumes)
     else:
         answers = _weighted(complex_, graph, measures, answers, notes)
         if "local_rank" in measures:
             answers = replace(answers, local_rank=local_rank(complex_))
-    if sigmas and "local_complexity" in measures:
+    if sigmas and "local_complexity" in measures and complex_.has_geometry:
         answers = replace(answers, noisy_complexity=_noisy(complex_, sigmas, notes, certified))
     if "lipschitz" in measures:
         answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
@@ -153,11 +155,42 @@ def _bounds(
             found += sides.noisy(name, sigma, density, strip)
         notes["bounds"] = "with docs/theory.md" if sigmas else "inequalities about noise need --sigma"
     else:
-        found.append(slicing_bound(complex_, Quantity(0.0, None, Kind.ENCLOSURE)))
+        known = (answers.local_complexity or {}).get("activation_set", Quantity(0.0, None, Kind.ENCLOSURE))
+        found.append(slicing_bound(complex_, known))
         notes["bounds"] = "only what needs no volumes"
     if margins is not None and answers.robustness is not None and answers.lipschitz is not None:
         found += certified_distances(complex_, margins, answers.robustness.exact_distance, answers.lipschitz)
     return found
+
+
+def _sampled(complex_: Complex, measures: tuple[str, ...], sigmas: tuple[tuple[str, float], ...], answers: Answers, notes: dict[str, str]) -> Answers:
+    """What volumes would weigh, as estimates; the extremes of local ranks, exactly."""
+    if "local_rank" in measures:
+        answers = replace(answers, local_rank=extremes(region_ranks(complex_), None))
+    names = [m for m in WEIGHTED if m in measures]
+    if not names:
+        return answers
+    beyond = _beyond_doubles(complex_)
+    if beyond is not None:
+        notes.update(dict.fromkeys(names, beyond))
+        return answers
+    from polylc.measures import sampled
+
+    reason = _too_many_dimensions(complex_)
+    if "total_variation" in names:
+        found, how = sampled.total_variation(complex_)
+        answers, notes["total_variation"] = replace(answers, total_variation=found), f"{reason}; {how}"
+    if "local_complexity" in names or "kink_variation" in names:
+        lines = sampled.by_lines(complex_)
+        if "local_complexity" in names:
+            answers, notes["local_complexity"] = replace(answers, local_complexity=lines.local_complexity), f"{reason}; {lines.note}"
+        if "kink_variation" in names:
+            answers, notes["kink_variation"] = replace(answers, kink_variation=lines.kink_variation), f"{reason}; {lines.note}"
+    if sigmas and "local_complexity" in names:
+        noisy, how = sampled.decoupled(complex_, [sigma for _, sigma in sigmas])
+        answers = replace(answers, noisy_complexity=dict(zip([name for name, _ in sigmas], noisy, strict=True)))
+        notes["local_complexity.sigma"] = f"{reason}; {how}"
+    return answers
 
 
 def _noisy(complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool) -> dict[str, Quantity] | None:
@@ -195,8 +228,14 @@ WEIGHTED = ("local_complexity", "total_variation", "kink_variation")
 
 def _out_of_reach(complex_: Complex) -> str | None:
     """Why volumes cannot weigh anything here, if so."""
-    if not complex_.has_geometry:
-        return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
+    return _beyond_doubles(complex_) if complex_.has_geometry else _too_many_dimensions(complex_)
+
+
+def _too_many_dimensions(complex_: Complex) -> str:
+    return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
+
+
+def _beyond_doubles(complex_: Complex) -> str | None:
     if not -1000 < _binary_exponent(complex_.domain.volume) < 1000:
         return "the volume of the neighbourhood is beyond the range of doubles"
     if not all(np.isfinite(jacobian).all() for _, jacobian in complex_.jacobians()):

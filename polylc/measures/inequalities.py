@@ -78,7 +78,8 @@ def _times(*factors: Array | float) -> Array:
     result = np.ones((1, 2))
     for factor in factors:
         result = product(result, np.broadcast_to(np.asarray(factor, dtype=np.float64), (2,))[None])
-    return result[0]
+    low, high = result[0]
+    return np.array([low, high])
 
 
 def _plus(*terms: Array) -> Array:

@@ -37,12 +37,12 @@ class NetworkInfo(_Model):
 
 
 class LocalComplexity(_Model):
-    """LC_0 in its versions, and LC^dec by noise level."""
+    """LC_0 in its versions, and LC^dec by noise level; `function` is null where lines estimate the others."""
 
     activation: Pair
     activation_set: Pair
     open: Pair
-    function: Pair
+    function: Pair | None = None
     sigma: dict[str, Pair] | None = None
 
 
@@ -267,6 +267,12 @@ def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
+def _middle(pair: Pair) -> float:
+    """The middle of an interval: near the lower end of a tight enclosure, the value of an estimate."""
+    low, high = pair[0] or 0.0, pair[1]
+    return low if high is None else 0.5 * (low + high)
+
+
 def _mean_sigma(entries: list[NeighbourhoodReport]) -> dict[str, Pair] | None:
     """Means of LC^dec over neighbourhoods, by sigma, rounded outward."""
     values: dict[str, list[Pair]] = {}
@@ -306,9 +312,9 @@ def build_report(network: Network, results: Sequence[Result | Refusal], seconds:
             robust=sum(a.robust is True for a in answers),
             not_robust=sum(a.robust is False for a in answers),
             mean_regions=_mean([float(e.regions) for e in done if e.regions is not None]),
-            mean_local_complexity=_mean([e.local_complexity.activation[0] for e in done if e.local_complexity]),  # type: ignore[misc]
+            mean_local_complexity=_mean([_middle(e.local_complexity.activation) for e in done if e.local_complexity]),
             mean_local_complexity_sigma=_mean_sigma(done),
-            mean_total_variation=_mean([e.total_variation.frobenius[0] for e in done if e.total_variation]),  # type: ignore[misc]
+            mean_total_variation=_mean([_middle(e.total_variation.frobenius) for e in done if e.total_variation]),
             mean_lipschitz_jacobian_l2=_mean([v for v in jacobian if v is not None]),
             smallest_distance=min(distances, default=None),
             seconds=round(seconds, 6),

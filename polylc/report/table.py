@@ -12,7 +12,7 @@ from rich.text import Text
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.lipschitz import NORMS
 from polylc.network.form import Network
-from polylc.report.result import Refusal, Result
+from polylc.report.result import Answers, Refusal, Result
 from polylc.report.schema import distance_quantity, robustness_row
 
 STATUS = {
@@ -95,13 +95,23 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
             where = ", at (" + ", ".join(f"{v:.6g}" for v in answers.robustness.adversarial) + ")"
         rows.append((f"robust for class {result.label}", answer))
         rows.append(("adversarial distance", f"{distance}{where}"))
-    if answers.local_complexity is None and "local_complexity" in result.notes and result.notes["local_complexity"] != "not asked for" and complete:
+    if (
+        (answers.local_complexity is None or _sampled(answers))
+        and "local_complexity" in result.notes
+        and result.notes["local_complexity"] != "not asked for"
+        and complete
+    ):
         rows.append(("volumes", result.notes["local_complexity"]))
     for key in ("domain", "label", "pieces", "engine"):
         if key in result.notes and complete:
             rows.append(("note", result.notes[key]))
     rows.append(("seconds", f"{result.seconds:.2f} ({result.regions / max(result.seconds, 1e-9):.0f} regions/s, engine {result.engine})"))
     return rows
+
+
+def _sampled(answers: Answers) -> bool:
+    """Whether volume-weighted measures are estimates."""
+    return any(v.kind is Kind.ESTIMATE for v in (answers.local_complexity or {}).values())
 
 
 def _rank_text(layer: int, least: int, most: int, mean: Quantity | None) -> str:
@@ -223,7 +233,8 @@ def summary_line(entries: Sequence[Result | Refusal]) -> str:
         ("TV", [r.answers.total_variation["frobenius"] for r in complete if r.answers.total_variation is not None]),
     ):
         if values:
-            mark = "~" if any(v.kind is Kind.FLOAT for v in values) else ""
+            kinds = {v.kind for v in values}
+            mark = "~" if Kind.FLOAT in kinds else "est. " if Kind.ESTIMATE in kinds else ""
             parts.append(f"mean {name} {mark}{np.mean([v.value for v in values]):.6g}")
     asked = [robustness_row(r) for r in results if r.answers.robustness is not None]
     if asked:
