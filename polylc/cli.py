@@ -69,7 +69,7 @@ LABEL_COLUMN = typer.Option(help="Column of the data that holds the label (negat
 SCALE = typer.Option(help="Factor for the data, exact: 1/255.", show_default=False)
 ARRAY = typer.Option(help="Name of the array in an .npz file.", show_default=False)
 INPUT_SHAPE = typer.Option(help="Shape of one input, C,H,W, where the model leaves it open.", show_default=False)
-METHODS = typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, slices.")
+METHODS = typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.")
 SAMPLES = typer.Option(min=2, help="Sample points of each method.")
 SIGMA = typer.Option(help="Standard deviation of the bias noise.")
 SEED = typer.Option(min=0, help="The same seed gives the same numbers.")
@@ -108,7 +108,7 @@ def certify(
     labels: Annotated[str | None, LABELS] = None,
     measures: Annotated[
         str,
-        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness."),
+        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."),
     ] = "all",
     sigma: Annotated[
         list[str] | None,
@@ -318,7 +318,7 @@ def estimate(
     diamond: Annotated[float | None, DIAMOND] = None,
     directions: Annotated[int, DIRECTIONS] = 25,
     planes: Annotated[int, PLANES] = 10,
-    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws.")] = 20,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
     label_column: Annotated[int | None, LABEL_COLUMN] = None,
     scale: Annotated[str | None, SCALE] = None,

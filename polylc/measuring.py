@@ -91,6 +91,7 @@ def measure(
     volumes = None
     if not complex_.has_geometry:
         answers = _sampled(complex_, measures, sigmas, answers, notes)
+        answers = answers if certified else _unproved(answers)
     elif certified:
         answers, volumes = _enclosed(complex_, graph, measures, label, answers, notes, exact_volumes)
     else:
@@ -191,6 +192,22 @@ def _sampled(complex_: Complex, measures: tuple[str, ...], sigmas: tuple[tuple[s
         answers = replace(answers, noisy_complexity=dict(zip([name for name, _ in sigmas], noisy, strict=True)))
         notes["local_complexity.sigma"] = f"{reason}; {how}"
     return answers
+
+
+def _unproved(answers: Answers) -> Answers:
+    """What an uncertified enumeration makes of values that would else be proved: floats. Estimates stay."""
+
+    def plain(value: Quantity) -> Quantity:
+        return value if value.kind is Kind.ESTIMATE else floating(value.value)
+
+    complexity, variation, kink, ranks = answers.local_complexity, answers.total_variation, answers.kink_variation, answers.local_rank
+    return replace(
+        answers,
+        local_complexity=None if complexity is None else {k: plain(v) for k, v in complexity.items()},
+        total_variation=None if variation is None else {k: plain(v) for k, v in variation.items()},
+        kink_variation=None if kink is None else plain(kink),
+        local_rank=None if ranks is None else [replace(r, mean=None if r.mean is None else plain(r.mean)) for r in ranks],
+    )
 
 
 def _noisy(complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool) -> dict[str, Quantity] | None:

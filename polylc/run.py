@@ -174,7 +174,7 @@ def certify(
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     measures : str or iterable of str
         "all" or some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
-        "robustness".
+        "robustness", "bounds".
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int

@@ -95,13 +95,9 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
             where = ", at (" + ", ".join(f"{v:.6g}" for v in answers.robustness.adversarial) + ")"
         rows.append((f"robust for class {result.label}", answer))
         rows.append(("adversarial distance", f"{distance}{where}"))
-    if (
-        (answers.local_complexity is None or _sampled(answers))
-        and "local_complexity" in result.notes
-        and result.notes["local_complexity"] != "not asked for"
-        and complete
-    ):
-        rows.append(("volumes", result.notes["local_complexity"]))
+    why = result.notes.get("local_complexity", "not asked for")
+    if (answers.local_complexity is None or _sampled(answers)) and why != "not asked for" and complete:
+        rows.append(("volumes", why))
     for key in ("domain", "label", "pieces", "engine"):
         if key in result.notes and complete:
             rows.append(("note", result.notes[key]))
