@@ -98,15 +98,17 @@ def measure(
         answers = _weighted(complex_, graph, measures, answers, notes)
         if "local_rank" in measures:
             answers = replace(answers, local_rank=local_rank(complex_))
-    if sigmas and "local_complexity" in measures and complex_.has_geometry:
-        answers = replace(answers, noisy_complexity=_noisy(complex_, sigmas, notes, certified))
+    strips: list[np.ndarray] = []
+    if sigmas and complex_.has_geometry and {"local_complexity", "bounds"} & set(measures):
+        noisy, strips = _noisy(complex_, sigmas, notes, certified, "bounds" in measures)
+        answers = replace(answers, noisy_complexity=noisy)
     if "lipschitz" in measures:
         answers = replace(answers, lipschitz=(certified_lipschitz if certified else lipschitz)(complex_, label))
     proved = None
     if "robustness" in measures:
         answers, proved = _robust(complex_, label, answers, notes, certified, keep)
     if "bounds" in measures:
-        answers = replace(answers, bounds=_bounds(complex_, graph, volumes, label, answers, sigmas, notes, certified))
+        answers = replace(answers, bounds=_bounds(complex_, graph, volumes, label, answers, sigmas, strips, notes, certified))
     if proved is None:
         return Measured(answers, graph, volumes)
     return Measured(answers, graph, volumes, proved.entries, vars(proved.settled))
@@ -137,6 +139,7 @@ def _bounds(
     label: int | None,
     answers: Answers,
     sigmas: tuple[tuple[str, float], ...],
+    strips: list[np.ndarray],
     notes: dict[str, str],
     certified: bool,
 ) -> list[Inequality] | None:
@@ -152,9 +155,10 @@ def _bounds(
         sides = Sides(volumes, graph, region_ranks(complex_), Gradients(complex_))
         found += [*sides.gain_bound(), *sides.ranks(), *sides.kinks(complexity["function"]), slicing_bound(complex_, complexity["activation_set"])]
         found += [] if margins is None else sides.margins(margins)
-        for (name, sigma), (density, strip) in zip(sigmas, noisy_terms(complex_, sigmas), strict=True):
-            found += sides.noisy(name, sigma, density, strip)
-        notes["bounds"] = "with docs/theory.md" if sigmas else "inequalities about noise need --sigma"
+        for (name, sigma), strip in zip(sigmas, strips, strict=False):
+            found += sides.noisy(name, sigma, (answers.noisy_complexity or {})[name], strip)
+        if not sigmas:
+            notes["bounds"] = "inequalities about noise need --sigma"
     else:
         known = (answers.local_complexity or {}).get("activation_set", Quantity(0.0, None, Kind.ENCLOSURE))
         found.append(slicing_bound(complex_, known))
@@ -210,19 +214,23 @@ def _unproved(answers: Answers) -> Answers:
     )
 
 
-def _noisy(complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool) -> dict[str, Quantity] | None:
-    """LC^dec by the name of its standard deviation."""
+def _noisy(
+    complex_: Complex, sigmas: tuple[tuple[str, float], ...], notes: dict[str, str], certified: bool, strips: bool
+) -> tuple[dict[str, Quantity] | None, list[np.ndarray]]:
+    """LC^dec by the name of its standard deviation, and what inequalities need besides if asked for."""
     reason = _out_of_reach(complex_)
+    values = [sigma for _, sigma in sigmas]
+    terms: list[tuple[Quantity, np.ndarray]] = []
     if reason is None:
         try:
-            found = decoupled(complex_, [sigma for _, sigma in sigmas])
+            terms = noisy_terms(complex_, values) if strips else [(q, np.zeros(2)) for q in decoupled(complex_, values)]
         except SolverError as error:
             reason = f"null: {error}"
     if reason is not None:
         notes["local_complexity.sigma"] = reason
-        return None
-    names = [name for name, _ in sigmas]
-    return dict(zip(names, found if certified else [floating(q.value) for q in found], strict=True))
+        return None, []
+    found = {name: q if certified else floating(q.value) for (name, _), (q, _) in zip(sigmas, terms, strict=True)}
+    return found, [strip for _, strip in terms]
 
 
 def _from_certified(proved: CertifiedRobustness, complex_: Complex) -> Robustness:

@@ -233,8 +233,8 @@ class Sides:
             yield Inequality(f"T6b f{label}-f{j}", text, quantity(left), quantity(right))
 
     # ---- with noise on the biases -----------------------------------------------------------------------------------
-    def noisy(self, name: str, sigma: float, complexity: Array, strip: Array) -> Iterable[Inequality]:
-        """T2, T3, T4, T7 for one sigma, with LC^dec and eta = sigma; `strip` is G restricted to |z| <= sigma.
+    def noisy(self, name: str, sigma: float, dec: Quantity, strip: Array) -> Iterable[Inequality]:
+        """T2, T3, T4, T7 for one sigma, with `dec` = LC^dec and eta = sigma; `strip` is G restricted to |z| <= sigma.
 
         The literature's A <= LC comes with them, under a name that says that it is no theorem.
         """
@@ -242,7 +242,6 @@ class Sides:
         root = math.exp(-0.5)
         low = _times(top, np.array([root * (1 - 8 * UNIT), root * (1 + 8 * UNIT)]))  # c^eta
         tag = f", sigma {name}"
-        dec = quantity(complexity)
         upper = quantity(_times(top, self.rows))
         yield Inequality(f"T2 lower{tag}", "c_eta E sum ||grad z|| 1{|z| <= eta} <= LC^dec", quantity(_times(low, strip)), dec)
         yield Inequality(f"T2 upper{tag}", "LC^dec <= C_sigma E sum S_l", dec, upper)
@@ -254,7 +253,7 @@ class Sides:
         yield Inequality(f"T3 upper{tag}", text, dec, quantity(_times(top, self.rank_chain[4])))
         if self.gain is not None:
             left = _times(float(self.layers), self.variation, low)
-            right = _times(self.gain, _plus(complexity, _times(low, far)))
+            right = _times(self.gain, _plus(_interval(dec), _times(low, far)))
             text = "L TV c_eta <= max Gamma_l (LC^dec + c_eta tail)"
             yield Inequality(f"T4{tag}", text, quantity(left), quantity(right))
             if self.gain[0] > 0:

@@ -135,7 +135,8 @@ def gains(network: Network, bits: Array) -> Array | None:
         weight = layer.affine.terms[0][1]
         unit = 2.0 * (len(weight) + 4) * UNIT
         size = np.abs(weight)
-        error = (error + unit * np.abs(m)) @ size * SLACK + len(weight) * TINY
+        reached = ((m != 0) | (error != 0)).astype(np.float64) @ (weight != 0) > 0  # what is zero stays zero
+        error = np.where(reached, (error + unit * np.abs(m)) @ size * SLACK + len(weight) * TINY, 0.0)
         m = m @ weight
     return np.stack(result[::-1], axis=1)
 

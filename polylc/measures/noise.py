@@ -160,12 +160,12 @@ def _forms(complex_: Complex) -> Iterator[tuple[slice, Forms]]:
         yield rows, complex_.forms(rows)
 
 
-def noisy_terms(complex_: Complex, sigmas: Sequence[tuple[str, float]]) -> list[tuple[Array, Array]]:
-    """For each sigma LC^dec, and E sum ||grad z|| 1{|z| <= sigma}; enclosures, shape (2,) each."""
+def noisy_terms(complex_: Complex, sigmas: Sequence[float]) -> list[tuple[Quantity, Array]]:
+    """For each sigma LC^dec as in `decoupled`, and E sum ||grad z|| 1{|z| <= sigma}, shape (2,)."""
     if not sigmas:
         return []
-    found = noisy_sums(complex_, [(kind, sigma) for _, sigma in sigmas for kind in (GAUSSIAN, STRIP)])
-    return [(product(found[2 * i][None], peak(sigma)[None])[0], found[2 * i + 1]) for i, (_, sigma) in enumerate(sigmas)]
+    found = noisy_sums(complex_, [(kind, sigma) for sigma in sigmas for kind in (GAUSSIAN, STRIP)])
+    return [(_quantity(product(found[2 * i][None], peak(sigma)[None])[0]), found[2 * i + 1]) for i, sigma in enumerate(sigmas)]
 
 
 def decoupled(complex_: Complex, sigmas: Sequence[float], shift: Array | None = None) -> list[Quantity]:

@@ -87,8 +87,19 @@ def _gaussian(n: int, s: Array, k: Array, w: Array, nodes: Array, weights: Array
                 x = base + t
                 value += weights[m, g] * (r / width) * _spline(n, k, q, t, w) * math.exp(-0.5 * x * x)
         parts += many
-    error = QUADRATURE + TAIL + (parts * 8.0 * n * n + 4.0 * (abs(base) + spread + 10.0) + (8.0 * n + 60.0) * value) * UNIT
+    error = QUADRATURE * min(1.0, 2.1 * CUT * n / spread) + TAIL  # the spline is at most n / spread
+    shifted = 4.0 * (abs(base) + spread + 10.0) * UNIT
+    error += shifted * _steepness(n, spread, shifted) + (parts * 8.0 * n * n + (8.0 * n + 60.0) * value) * UNIT
     return value, error
+
+
+@njit(cache=True)
+def _steepness(n: int, spread: float, tau: float) -> float:
+    """How far the mean of exp(-x^2 / 2) moves at most, over tau, if x moves by at most tau everywhere.
+
+    |g'| is at most exp(-1/2), and its integral 2; the spline's density is at most n / spread.
+    """
+    return min(0.61, (2.0 + 3.0 * tau) * n / spread) if spread > 0.0 else 0.61
 
 
 @njit(cache=True)
@@ -193,7 +204,7 @@ def over_simplices(
             k[j] = s[j] - s[0]
         if kind == GAUSSIAN:
             mean, wrong = _gaussian(n, s, k, w, nodes, weights, reach)
-            wrong += 0.61 * tau / scale  # |d/dx exp(-x^2 / 2)| <= exp(-1/2)
+            wrong += tau / scale * _steepness(n, k[n], tau / scale)
         elif kind == MEAN:
             mean, wrong = s[0], tau + 4.0 * (n + 2) * UNIT * far
             for j in range(1, n + 1):

@@ -236,7 +236,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
 def _local_complexity(answers: Answers) -> LocalComplexity | None:
     values, noisy = answers.local_complexity, answers.noisy_complexity
     if values is None:
-        return None
+        return None  # LC^dec that only inequalities needed is in those
     sigma = None if noisy is None else {name: (v.lower, v.upper) for name, v in noisy.items()}
     return LocalComplexity(**{k: _pair(v) for k, v in values.items()}, sigma=sigma)  # type: ignore[arg-type]
 
