@@ -86,7 +86,7 @@ def one_layer_in_a_ball(distances: Sequence[float], radius: float, dimension: in
 
     Examples
     --------
-    >>> one_layer_in_a_ball([0.0, 0.6, 2.0], 1.0, 1)
+    >>> round(one_layer_in_a_ball([0.0, 0.6, 2.0], 1.0, 1), 12)
     1.0
     >>> round(one_layer_in_a_ball([0.0, 0.6], 1.0, 2) * 3.141592653589793, 12)  # chords of lengths 2 and 1.6
     3.6
