@@ -69,7 +69,16 @@ ESTIMATORS = ["polylc.estimating", "polylc.estimators.humayun", "polylc.estimato
 
 
 @pytest.mark.parametrize(
-    "module", ["polylc.exact.linear", "polylc.exact.numbers", "polylc.geometry.exact_cell", "polylc.network.patterns", "polylc.run", "polylc.measures.slicing", *ESTIMATORS]
+    "module",
+    [
+        "polylc.exact.linear",
+        "polylc.exact.numbers",
+        "polylc.geometry.exact_cell",
+        "polylc.network.patterns",
+        "polylc.run",
+        "polylc.measures.slicing",
+        *ESTIMATORS,
+    ],
 )
 def test_docstring_examples(module):
     import doctest
