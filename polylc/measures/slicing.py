@@ -10,7 +10,7 @@ import numpy as np
 from polylc.complex.regions import Complex
 from polylc.measures.noise import row_norms
 from polylc.measures.sums import between, product, total
-from polylc.network.compose import UNIT
+from polylc.network.compose import UNIT, batches
 from polylc.network.patterns import pack
 
 Array = np.ndarray
@@ -38,11 +38,10 @@ def sliced(complex_: Complex) -> Array:
         np.add.at(active, which, own)
         many = np.bincount(which, minlength=len(first))
         crossed = (active > 0) & (active < many[:, None])
-        for group in np.flatnonzero(crossed.any(axis=1)).tolist():
-            forms = complex_.forms(first[group : group + 1])
-            neurons = np.flatnonzero(crossed[group]) + begin
-            rows, noise = forms.hidden[0, neurons], forms.noise[0, neurons]
-            terms.append(_sections(complex_, rows, noise))
+        groups = np.flatnonzero(crossed.any(axis=1))
+        for part in batches(len(groups), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
+            forms, seen = complex_.forms(first[groups[part]]), crossed[groups[part]]
+            terms.append(_sections(complex_, forms.hidden[:, begin:end][seen], forms.noise[:, begin:end][seen]))
     return np.array(total(np.concatenate(terms))) if terms else np.zeros(2)
 
 
