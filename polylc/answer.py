@@ -14,6 +14,7 @@ from polylc.certificate import Evidence, write_block
 from polylc.complex.regions import Complex
 from polylc.engines.tree import Exploration, Limits, Outcome
 from polylc.enumerate import choose_engine, explore
+from polylc.errors import UsageError
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -70,6 +71,10 @@ class Settings:
     blocks: Path | None = None
     exact_volumes: bool = False
     sigmas: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
+            raise UsageError("sigma: it belongs to the measures local_complexity and bounds, and neither is asked for")
 
 
 def answer(

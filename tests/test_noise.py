@@ -254,6 +254,20 @@ def test_sigmas_are_read_exactly_and_refused_in_one_line():
             parse_sigmas(bad)
 
 
+def test_sigma_belongs_to_measures_that_use_it():
+    with pytest.raises(UsageError, match="neither is asked for"):
+        polylc.certify(random_net([2, 3, 1], 0), [0.0, 0.0], radius=1, sigma=0.1, measures="counts")
+    only = polylc.certify(random_net([2, 3, 1], 0), [0.0, 0.0], radius=1, sigma=0.1, measures="bounds")[0]
+    assert only.local_complexity is None
+    assert any("sigma 0.1" in b.name for b in only.bounds)
+
+
+def test_noise_out_of_reach_is_estimated_and_said():
+    result = polylc.certify(random_net([8, 4, 1], 0), np.zeros(8), radius=1, sigma=0.1)[0]
+    assert result.noisy_complexity["0.1"].kind is Kind.ESTIMATE
+    assert "random points" in result.notes["local_complexity.sigma"]
+
+
 def test_rao_blackwell_agrees_with_exact_draws_and_varies_less():
     network = random_net([2, 6, 5, 1], 8)
     found = polylc.estimate(network, [0.0, 0.0], radius=1, methods="exact_draws,rao_blackwell,coarea", draws=60, sigma=0.3, samples=20_000)[0]
