@@ -14,6 +14,7 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.inequalities import Inequality
 from polylc.measures.layers import gains, singular_values, weight_bound
 from polylc.network.form import chain
+from polylc.report.table import bounds_lines
 
 CLAIM = "not a theorem"
 
@@ -166,6 +167,15 @@ def test_counterexamples_to_what_the_literature_claims(radius, expected, data):
         for bound in result.bounds:
             equal = bound.holds is None and result.regions == 2 and bound.left.value == pytest.approx(bound.right.value, rel=1e-9)
             assert CLAIM in bound.name or equal or bound.holds is True, bound  # of one facet both sides can be equal: not decided
+
+
+def test_lines_for_many_neighbourhoods(data):
+    centres = np.load(data / "moons2d.npz")["centers"]
+    run = polylc.certify(data / "moons2d.npz", centres, radius="0.05", sigma="0.1", measures="local_complexity,bounds")
+    first, *rest = bounds_lines(run.results)
+    assert first.endswith("4 do not hold")
+    assert rest == [f"  {CLAIM}: A <= LC, sigma 0.1: fails at 4 of 20 neighbourhoods"]
+    assert bounds_lines([]) == []
 
 
 def test_an_affine_network_is_a_counterexample_by_hand():

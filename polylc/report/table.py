@@ -176,6 +176,8 @@ def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
     console.print(table)
     console.print()
     console.print(Text(summary_line(entries)))
+    for line in bounds_lines(results):
+        console.print(Text(line))
     for status in dict.fromkeys(r.status for r in results):
         console.print(Text(f"{status}: {STATUS[status]}"))
 
@@ -210,6 +212,19 @@ def _cells(result: Result) -> dict[str, str]:
         "robust": robust,
         "distance": distance,
     }
+
+
+def bounds_lines(results: Sequence[Result]) -> list[str]:
+    """How many inequalities hold, and at how many neighbourhoods each that does not hold everywhere fails."""
+    bounds = [b for r in results for b in r.answers.bounds or []]
+    if not bounds:
+        return []
+    count = {answer: sum(b.holds is answer for b in bounds) for answer in (True, False, None)}
+    lines = [f"inequalities: {count[True]} hold, {count[None]} are not decided, {count[False]} do not hold"]
+    for name in dict.fromkeys(b.name for b in bounds if b.holds is False):
+        every = [b.holds for b in bounds if b.name == name]
+        lines.append(f"  {name}: fails at {every.count(False)} of {len(every)} neighbourhoods")
+    return lines
 
 
 def summary_line(entries: Sequence[Result | Refusal]) -> str:
