@@ -9,7 +9,9 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from nets import SPECIAL, quarter_net, random_net, residual_net, zero_bias_net
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, zero_bias_net
 from scipy import stats
 
 import polylc
@@ -164,15 +166,24 @@ UNIFORM = {
 
 @pytest.mark.parametrize("name", UNIFORM)
 def test_uniform_noise_by_rational_volumes(name):
-    complex_ = complex_of(UNIFORM[name])
-    width = Fraction(3, 8)
+    check_uniform(complex_of(UNIFORM[name]), Fraction(3, 8), 1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sliver_nets(max_inputs=2, max_depth=2), st.sampled_from([Fraction(1, 4), Fraction(1, 1024), Fraction(1, 2**30)]))
+def test_uniform_noise_on_slivers(network, width):
+    check_uniform(complex_of(network), width, math.inf)
+
+
+def check_uniform(complex_, width: Fraction, narrow: float) -> None:
+    """The enclosure holds the exact sum of roots."""
     with mpmath.workdps(40):
         exact = mpmath.fsum(
             mpmath.mpf(v.numerator) / v.denominator * mpmath.sqrt(mpmath.mpf(q.numerator) / q.denominator) for v, q in strip_mass(complex_, width)
         )
         (found,) = decoupled_uniform(complex_, [float(width)])
         assert found.lower <= exact <= found.upper
-        assert found.upper - found.lower <= 1e-9 * exact
+        assert found.upper - found.lower <= narrow * max(exact, 1e-300) or not exact
 
 
 @pytest.mark.parametrize(
