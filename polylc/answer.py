@@ -14,6 +14,7 @@ from polylc.certificate import Evidence, write_block
 from polylc.complex.regions import Complex
 from polylc.engines.tree import Exploration, Limits, Outcome
 from polylc.enumerate import choose_engine, explore
+from polylc.errors import UsageError
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -57,6 +58,8 @@ class Settings:
         Folder for the blocks of a proof file, one for each certified neighbourhood.
     exact_volumes : bool
         Whether volumes and areas are computed as rationals however many regions there are.
+    sigmas : tuple of (str, float)
+        Standard deviations of bias noise, by the names they have in reports.
     """
 
     measures: tuple[str, ...] = MEASURES
@@ -67,6 +70,11 @@ class Settings:
     certify: bool = True
     blocks: Path | None = None
     exact_volumes: bool = False
+    sigmas: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
+            raise UsageError("sigma: it belongs to the measures local_complexity and bounds, and neither is asked for")
 
 
 def answer(
@@ -98,14 +106,14 @@ def answer(
     try:
         kept = settings.blocks is not None
         exactly, threads = settings.exact_volumes, 1 if crew is None else crew.jobs
-        names, proved = settings.measures, settings.certify
-        measured = measure(complex_, names, label, notes, certified=proved, keep=kept, exact_volumes=exactly, threads=threads)
+        names, proved, sigmas = settings.measures, settings.certify, settings.sigmas
+        measured = measure(complex_, names, label, notes, certified=proved, keep=kept, exact_volumes=exactly, threads=threads, sigmas=sigmas)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
         notes["measures"] = "interrupted before they were done"
     complete = outcome is Outcome.COMPLETE
     status = "partial" if not complete else "certified" if settings.certify else "enumerated"
-    notes["status"] = _status_note(status, outcome)
+    notes["status"] = _status_note(status, outcome, complex_.has_geometry)
     if verdict is None and found.stats.get("failed_linear_programs"):
         notes["engine"] = f"{found.stats['failed_linear_programs']} linear programs gave no answer; regions may be missing"
     block = None
@@ -140,9 +148,10 @@ def _go_on(limits: Limits) -> bool:
     return not late and (limits.stop is None or not limits.stop())
 
 
-def _status_note(status: str, outcome: Outcome) -> str:
+def _status_note(status: str, outcome: Outcome, weighed: bool) -> str:
     if status == "certified":
-        return "complete; regions, counts, graph and measures are proved in exact arithmetic"
+        estimates = "" if weighed else "; what volumes would weigh is estimated"
+        return f"complete; regions, counts, graph and measures are proved in exact arithmetic{estimates}"
     if status == "enumerated":
         return "complete in floating point; values are floats, not proved"
     return f"{outcome.value}: counts are lower bounds"

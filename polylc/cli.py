@@ -69,7 +69,7 @@ LABEL_COLUMN = typer.Option(help="Column of the data that holds the label (negat
 SCALE = typer.Option(help="Factor for the data, exact: 1/255.", show_default=False)
 ARRAY = typer.Option(help="Name of the array in an .npz file.", show_default=False)
 INPUT_SHAPE = typer.Option(help="Shape of one input, C,H,W, where the model leaves it open.", show_default=False)
-METHODS = typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, slices.")
+METHODS = typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.")
 SAMPLES = typer.Option(min=2, help="Sample points of each method.")
 SIGMA = typer.Option(help="Standard deviation of the bias noise.")
 SEED = typer.Option(min=0, help="The same seed gives the same numbers.")
@@ -108,8 +108,12 @@ def certify(
     labels: Annotated[str | None, LABELS] = None,
     measures: Annotated[
         str,
-        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness."),
+        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."),
     ] = "all",
+    sigma: Annotated[
+        list[str] | None,
+        typer.Option(help="Standard deviations of bias noise for the local complexity: 0.1 or 0.01,0.1.", show_default=False),
+    ] = None,
     engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
     exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
@@ -149,16 +153,15 @@ def certify(
         from polylc.answer import Settings
         from polylc.enumerate import check_engine
         from polylc.inputs import Where, make_tasks
-        from polylc.run import parse_measures
+        from polylc.run import parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
-        wanted = parse_measures(measures)
+        wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
         network = _load(model, input_shape, trust_pickle)
         tasks = make_tasks(network, where)
-        settings = Settings(
-            wanted, engine, time_limit, max_regions, graph is not None or symbolic is not None, not no_certify, exact_volumes=exact_volumes
-        )
+        keep = graph is not None or symbolic is not None
+        settings = Settings(wanted, engine, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
         run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
         terminal.show(network, run, quiet=json_file == "-")
         if proved is not None:
@@ -315,7 +318,7 @@ def estimate(
     diamond: Annotated[float | None, DIAMOND] = None,
     directions: Annotated[int, DIRECTIONS] = 25,
     planes: Annotated[int, PLANES] = 10,
-    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws.")] = 20,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)] = None,
     label_column: Annotated[int | None, LABEL_COLUMN] = None,
     scale: Annotated[str | None, SCALE] = None,

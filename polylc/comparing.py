@@ -15,6 +15,7 @@ from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import Skipped, run_methods
 from polylc.estimators.study import Sampling, Study
 from polylc.exact.quantity import Kind, Quantity
+from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.network.form import Network
 from polylc.report.comparison import Compared, CompareReport, Pairing, SummaryRow, Truth, build_compare_report, summarise, truths
 from polylc.report.result import Refusal
@@ -134,7 +135,8 @@ def compare_one(network: Network, task: Task, names: Sequence[str], settings: Se
     skipped: list[Skipped] = []
     draw_seconds = 0.0
     noise_matters = any(n in names for n in ("published", "coarea", "coarea_good", "own_noise"))
-    if draws and noise_matters and "exact_draws" not in names and result.complete and result.answers.local_complexity is not None:
+    within_reach = result.complete and task.domain.dimension <= MOST_DIMENSION
+    if draws and noise_matters and "exact_draws" not in names and within_reach and result.answers.local_complexity is not None:
         noisy, unable = run_methods(study, ["exact_draws"], {"exact_draws": exact_draws})
         skipped += unable
         draw_seconds = noisy[0].seconds if noisy else 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from polylc.answer import Task
-from polylc.draws import exact_draws
+from polylc.draws import exact_draws, rao_blackwell
 from polylc.errors import PolylcError
 from polylc.estimators.methods import METHODS, ON_REQUEST, Estimated, Method, choose, run_methods
 from polylc.estimators.study import Sampling, Study
@@ -20,7 +20,7 @@ from polylc.report.result import Refusal
 from polylc.run import make_tasks
 from polylc.slices import slices
 
-EXTRA: dict[str, Method] = {**ON_REQUEST, "exact_draws": exact_draws, "slices": slices}
+EXTRA: dict[str, Method] = {**ON_REQUEST, "exact_draws": exact_draws, "rao_blackwell": rao_blackwell, "slices": slices}
 EVERY: dict[str, Method] = {**METHODS, **EXTRA}
 
 
@@ -90,7 +90,8 @@ def estimate(
     network, points, radius, box, clip, labels
         As in `certify`.
     methods : str or iterable of str
-        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws` and `slices` run only where they are named.
+        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
+        and `slices` run only where they are named.
     **sampling
         Fields of `polylc.estimators.study.Sampling`: samples, seed, device, dtype, memory, sigma, ...
 

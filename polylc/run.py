@@ -18,7 +18,7 @@ from polylc.certificate import assemble
 from polylc.engines.tree import Outcome
 from polylc.enumerate import check_engine
 from polylc.errors import CertificateError, NeighbourhoodError, PolylcError, UsageError
-from polylc.exact.numbers import as_fractions
+from polylc.exact.numbers import as_fractions, parse_number
 from polylc.geometry import neighbourhood as shapes
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.measuring import MEASURES
@@ -109,6 +109,33 @@ def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(m for m in MEASURES if m in names)
 
 
+def parse_sigmas(sigma: object) -> tuple[tuple[str, float], ...]:
+    """Standard deviations of bias noise, by name: a number or text such as "0.01,0.1", or several of them; None for none.
+
+    Raises
+    ------
+    UsageError
+        If one is no positive number.
+
+    Examples
+    --------
+    >>> parse_sigmas(["0.01, 0.1", 0.5])
+    (('0.01', 0.01), ('0.1', 0.1), ('0.5', 0.5))
+    """
+    if sigma is None:
+        return ()
+    several = list(sigma) if isinstance(sigma, Iterable) and not isinstance(sigma, str) else [sigma]
+    names = [part.strip() for one in several for part in str(one).split(",")]
+    found = {}
+    for name in names:
+        value = parse_number(name, "sigma")
+        near = float(value) if 0 < value < 10**150 else 0.0
+        if near < 1e-150:
+            raise UsageError(f"sigma: {name} is not a positive number, or beyond what a standard deviation can be")
+        found[name] = near
+    return tuple(found.items())
+
+
 def certify(
     network: Any,
     points: Any = None,
@@ -126,6 +153,7 @@ def certify(
     keep: bool = True,
     certified: bool = True,
     exact_volumes: bool = False,
+    sigma: object = None,
     proof: str | Path | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
@@ -146,7 +174,7 @@ def certify(
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     measures : str or iterable of str
         "all" or some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
-        "robustness".
+        "robustness", "bounds".
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int
@@ -163,6 +191,8 @@ def certify(
         Have everything confirmed in exact arithmetic (status "certified"); otherwise floating point decides ("enumerated").
     exact_volumes : bool
         Compute volumes and areas as rationals however many regions there are; small complexes of dimension <= 4 have them anyhow.
+    sigma : number, str or several, optional
+        Standard deviations of bias noise: `noisy_complexity` of a result is LC^dec for each, see docs/theory.md.
     proof : path, optional
         Write a proof file of all neighbourhoods that were certified; `polylc.check` reads it.
 
@@ -195,7 +225,10 @@ def certify(
         raise UsageError("proof: without certification there is nothing to prove")
     if exact_volumes and not certified:
         raise UsageError("exact_volumes: without certification volumes are floats")
-    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes)
+    sigmas = parse_sigmas(sigma)
+    settings = Settings(
+        parse_measures(measures), check_engine(engine), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas
+    )
     tasks = make_tasks(network, points, radius, box, clip, labels)
     if proof is None:
         return _spread(network, tasks, settings, jobs, executor)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from polylc.cli import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md", "docs/estimators.md", "examples/README.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "examples/README.md"]
 
 
 def commands() -> list[str]:
@@ -52,7 +52,7 @@ def test_there_are_commands_on_every_page():
     assert len(commands()) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/estimators.md", "docs/training.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/training.md"])
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
@@ -69,7 +69,16 @@ ESTIMATORS = ["polylc.tracking", "polylc.estimating", "polylc.estimators.humayun
 
 
 @pytest.mark.parametrize(
-    "module", ["polylc.exact.linear", "polylc.exact.numbers", "polylc.geometry.exact_cell", "polylc.network.patterns", "polylc.run", *ESTIMATORS]
+    "module",
+    [
+        "polylc.exact.linear",
+        "polylc.exact.numbers",
+        "polylc.geometry.exact_cell",
+        "polylc.network.patterns",
+        "polylc.run",
+        "polylc.measures.slicing",
+        *ESTIMATORS,
+    ],
 )
 def test_docstring_examples(module):
     import doctest

@@ -11,6 +11,7 @@ from nets import l1_net, random_net
 import polylc
 import polylc.pool
 from polylc.errors import NeighbourhoodError, UsageError
+from polylc.exact.quantity import Kind
 from polylc.report.result import Refusal
 from polylc.run import MEASURES, certify, parse_measures
 
@@ -110,9 +111,9 @@ def test_high_dimension_has_counts_but_no_volumes():
     network = random_net([9, 5, 4, 2], 0)
     result = certify(network, np.zeros(9), radius=0.5)[0]
     assert result.adjacencies is not None
-    assert result.local_complexity is None
-    assert result.notes["local_complexity"] == "dimension 9 > 6: volumes are out of reach"
-    assert [r.mean for r in result.local_rank] == [None, None]
+    assert result.local_complexity["activation"].kind is Kind.ESTIMATE
+    assert result.notes["local_complexity"].startswith("dimension 9 > 6: volumes are out of reach; estimates from")
+    assert [r.mean is None for r in result.local_rank] == [r.least < r.most for r in result.local_rank]
 
 
 def test_fixed_coordinates_are_a_slice():

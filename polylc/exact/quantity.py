@@ -36,10 +36,12 @@ class Quantity:
         return [self.lower, self.upper]
 
     def show(self, digits: int = 7) -> str:
-        """A short text: ~ marks a float, >= a lower bound."""
+        """A short text: ~ marks a float, >= a lower bound, +- half the width of an estimate's interval."""
         if self.upper is None:
             return f">= {self.lower:.{digits}g}"
-        mark = {Kind.EXACT: "", Kind.ENCLOSURE: "", Kind.ESTIMATE: "est. ", Kind.FLOAT: "~"}[self.kind]
+        if self.kind is Kind.ESTIMATE:
+            return f"est. {self.value:.{min(digits, 5)}g} +- {0.5 * (self.upper - self.lower):.2g}"
+        mark = "~" if self.kind is Kind.FLOAT else ""
         return f"{mark}{self.value:.{digits}g}"
 
 

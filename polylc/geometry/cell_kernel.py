@@ -1,7 +1,7 @@
 """Cells in doubles with proved errors: vertices that are certainly those of the cell, and bounds on all that is computed from them.
 
 The cell is the cube [-1, 1]^n cut by half-spaces known up to rounding. A skeleton in floating point proposes n half-spaces
-for each vertex. `_proved` shows that these are all vertices, each on its own n half-spaces and no other; from then on the
+for each vertex. `proved_vertices` shows that these are all vertices, each on its own n half-spaces and no other; from then on the
 facets and their triangulations are combinatorics, and only determinants are rounded. Lemmas 8 to 10 of docs/exactness.md.
 """
 
@@ -123,7 +123,7 @@ def _vertex(n: int, X: Array, F: Array, v: int, rows: Array, noise: Array, begin
 
 
 @compiled()
-def _proved(
+def proved_vertices(
     n: int,
     X: Array,
     F: Array,
@@ -204,7 +204,7 @@ def expanded(M: Array, size: int) -> float:
 
 
 @compiled()
-def _mistake(M: Array, size: int, slips: Array, lengths: Array, Q: Array) -> float:
+def mistake(M: Array, size: int, slips: Array, lengths: Array, Q: Array) -> float:
     """Bound on the error of `expanded`, for entries of row r that err by at most slips[r]; lengths are the rows' sums with their errors.
 
     To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the square of
@@ -291,9 +291,9 @@ def _shadow(
                     lengths[r] = length + top * slips[r]
                     far = max(far, D[apex[r + 1]])
                 value = abs(expanded(M, top))
-                mistake = _mistake(M, top, slips, lengths, Q)
+                wrong = mistake(M, top, slips, lengths, Q)
                 total += value
-                error += mistake
+                error += wrong
                 simplices += 1
                 if want_first:
                     for j in range(n):
@@ -302,7 +302,7 @@ def _shadow(
                             middle += X[apex[r], j]
                         middle /= n
                         first[0, j] += value * middle
-                        first[1, j] += mistake + (value + mistake) * (far + 4.0 * (n + 2) * UNIT)
+                        first[1, j] += wrong + (value + wrong) * (far + 4.0 * (n + 2) * UNIT)
                 level -= 1
                 entering = False
                 continue
@@ -383,7 +383,7 @@ def bounded_cells(
             continue
         at, nv = stack.at[stack.level[0]], stack.size[stack.level[0]]
         X, F, NB = stack.X[at : at + nv], stack.F[at : at + nv], stack.NB[at : at + nv]
-        if not _proved(n, X, F, NB, nv, D, rows, noise, begin, end, A, W, B, far):
+        if not proved_vertices(n, X, F, NB, nv, D, rows, noise, begin, end, A, W, B, far):
             continue
         ok[r] = True
         for j in range(n):

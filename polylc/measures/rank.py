@@ -9,7 +9,7 @@ import numpy as np
 
 from polylc.complex.regions import Complex
 from polylc.exact.linear import rank
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.patterns import pack
 from polylc.network.residues import Residues, primes, ranks
@@ -40,8 +40,15 @@ def local_rank(complex_: Complex) -> list[LocalRank]:
 def extremes(ranks: np.ndarray, means: Sequence[Quantity] | None) -> list[LocalRank]:
     """Smallest and largest of each layer's ranks, shape (R, L), with the means."""
     return [
-        LocalRank(index + 1, int(column.min()), int(column.max()), None if means is None else means[index]) for index, column in enumerate(ranks.T)
+        LocalRank(index + 1, int(column.min()), int(column.max()), _constant(column) if means is None else means[index])
+        for index, column in enumerate(ranks.T)
     ]
+
+
+def _constant(column: np.ndarray) -> Quantity | None:
+    """The mean of a rank that is the same in all regions, which needs no volumes."""
+    least, most = float(column.min()), float(column.max())
+    return Quantity(least, most, Kind.EXACT) if least == most else None
 
 
 def region_ranks(complex_: Complex) -> np.ndarray:

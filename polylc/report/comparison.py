@@ -104,7 +104,7 @@ def truths(result: Result) -> dict[str, Truth]:
             found[f"local_rank.{row.layer}"] = Quantity(float(row.least), float(row.least), kind)
     for constant in answers.lipschitz or []:
         found[f"lipschitz.{constant.target}.{constant.norm}"] = constant.quantity
-    return {name: Truth(value, result.status) for name, value in found.items()}
+    return {name: Truth(value, result.status) for name, value in found.items() if value.kind is not Kind.ESTIMATE}
 
 
 class _Model(BaseModel):

@@ -14,6 +14,7 @@ from polylc.complex.regions import Complex
 from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.measures.inequalities import Inequality
 from polylc.measures.lipschitz import Lipschitz
 from polylc.measures.rank import LocalRank
 from polylc.measures.robustness import Robustness
@@ -47,11 +48,13 @@ class Answers:
     affine_functions: int | None = None
     adjacencies: int | None = None
     local_complexity: dict[str, Quantity] | None = None
+    noisy_complexity: dict[str, Quantity] | None = None  # LC^dec by the name of sigma
     kink_variation: Quantity | None = None
     total_variation: dict[str, Quantity] | None = None
     local_rank: list[LocalRank] | None = None
     lipschitz: list[Lipschitz] | None = None
     robustness: Robustness | None = None
+    bounds: list[Inequality] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
@@ -11,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 import polylc
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.inequalities import Inequality
 from polylc.measures.lipschitz import Lipschitz
 from polylc.network.form import Network
-from polylc.report.result import Refusal, Result
+from polylc.report.result import Answers, Refusal, Result
 
 Pair = tuple[float | None, float | None]
 
@@ -35,12 +37,12 @@ class NetworkInfo(_Model):
 
 
 class LocalComplexity(_Model):
-    """LC_0 in its versions, and LC^dec by noise level."""
+    """LC_0 in its versions, and LC^dec by noise level; `function` is null where lines estimate the others."""
 
     activation: Pair
     activation_set: Pair
     open: Pair
-    function: Pair
+    function: Pair | None = None
     sigma: dict[str, Pair] | None = None
 
 
@@ -82,9 +84,10 @@ class RobustnessRow(_Model):
 
 
 class Bound(_Model):
-    """An inequality with both sides."""
+    """An inequality with both sides; `holds` is null where the enclosures do not decide it."""
 
     name: str
+    statement: str
     left: Pair
     right: Pair
     holds: bool | None
@@ -129,6 +132,7 @@ class Summary(_Model):
     not_robust: int
     mean_regions: float | None
     mean_local_complexity: float | None
+    mean_local_complexity_sigma: dict[str, Pair] | None = None
     mean_total_variation: float | None
     mean_lipschitz_jacobian_l2: float | None
     smallest_distance: float | None
@@ -200,7 +204,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
     radius: float | list[float] | None = None
     if domain.radius is not None:
         radius = float(domain.radius[0]) if len(domain.radius) == 1 else _floats(domain.radius)
-    complexity, variation = answers.local_complexity, answers.total_variation
+    variation = answers.total_variation
     return NeighbourhoodReport(
         index=result.index,
         center=None if domain.center is None else _floats(domain.center),
@@ -215,7 +219,7 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         affine_functions=answers.affine_functions,
         adjacencies=answers.adjacencies,
         volume=_pair(result.volume),
-        local_complexity=None if complexity is None else LocalComplexity(**{k: _pair(v) for k, v in complexity.items()}),  # type: ignore[arg-type]
+        local_complexity=_local_complexity(answers),
         kink_variation=_pair(answers.kink_variation),
         total_variation=None if variation is None else _total_variation(variation),
         local_rank=None
@@ -223,15 +227,29 @@ def neighbourhood_report(result: Result | Refusal) -> NeighbourhoodReport:
         else [LocalRankRow(layer=r.layer, min=r.least, max=r.most, mean=_pair(r.mean)) for r in answers.local_rank],
         lipschitz=None if answers.lipschitz is None else [_lipschitz_row(c) for c in answers.lipschitz],
         robustness=robustness_row(result),
+        bounds=None if answers.bounds is None else [_bound(b) for b in answers.bounds],
         notes=result.notes,
         seconds=round(result.seconds, 6),
     )
+
+
+def _local_complexity(answers: Answers) -> LocalComplexity | None:
+    values, noisy = answers.local_complexity, answers.noisy_complexity
+    if values is None:
+        return None  # LC^dec that only inequalities needed is in those
+    sigma = None if noisy is None else {name: (v.lower, v.upper) for name, v in noisy.items()}
+    return LocalComplexity(**{k: _pair(v) for k, v in values.items()}, sigma=sigma)  # type: ignore[arg-type]
 
 
 def _total_variation(values: dict[str, Quantity]) -> TotalVariation:
     margins: dict[str, Pair] = {k: (v.lower, v.upper) for k, v in values.items() if k not in ("frobenius", "operator")}
     norms = {k: (v.lower, v.upper) for k, v in values.items() if k in ("frobenius", "operator")}
     return TotalVariation(**norms, margins=margins or None)
+
+
+def _bound(found: Inequality) -> Bound:
+    left, right = (found.left.lower, found.left.upper), (found.right.lower, found.right.upper)
+    return Bound(name=found.name, statement=found.statement, left=left, right=right, holds=found.holds)
 
 
 def _lipschitz_row(constant: Lipschitz) -> LipschitzRow:
@@ -247,6 +265,25 @@ def _closed_form(constant: Lipschitz) -> str | None:
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def _middle(pair: Pair) -> float:
+    """The middle of an interval: near the lower end of a tight enclosure, the value of an estimate."""
+    low, high = pair[0] or 0.0, pair[1]
+    return low if high is None else 0.5 * (low + high)
+
+
+def _mean_sigma(entries: list[NeighbourhoodReport]) -> dict[str, Pair] | None:
+    """Means of LC^dec over neighbourhoods, by sigma, rounded outward."""
+    values: dict[str, list[Pair]] = {}
+    for entry in entries:
+        for name, pair in ((entry.local_complexity and entry.local_complexity.sigma) or {}).items():
+            values.setdefault(name, []).append(pair)
+    result: dict[str, Pair] = {}
+    for name, pairs in values.items():
+        low, high = (math.fsum(p[end] or 0.0 for p in pairs) / len(pairs) for end in (0, 1))
+        result[name] = (math.nextafter(low, 0.0), math.nextafter(high, math.inf)) if low != high else (low, high)
+    return result or None
 
 
 def build_report(network: Network, results: Sequence[Result | Refusal], seconds: float) -> Report:
@@ -275,8 +312,9 @@ def build_report(network: Network, results: Sequence[Result | Refusal], seconds:
             robust=sum(a.robust is True for a in answers),
             not_robust=sum(a.robust is False for a in answers),
             mean_regions=_mean([float(e.regions) for e in done if e.regions is not None]),
-            mean_local_complexity=_mean([e.local_complexity.activation[0] for e in done if e.local_complexity]),  # type: ignore[misc]
-            mean_total_variation=_mean([e.total_variation.frobenius[0] for e in done if e.total_variation]),  # type: ignore[misc]
+            mean_local_complexity=_mean([_middle(e.local_complexity.activation) for e in done if e.local_complexity]),
+            mean_local_complexity_sigma=_mean_sigma(done),
+            mean_total_variation=_mean([_middle(e.total_variation.frobenius) for e in done if e.total_variation]),
             mean_lipschitz_jacobian_l2=_mean([v for v in jacobian if v is not None]),
             smallest_distance=min(distances, default=None),
             seconds=round(seconds, 6),

@@ -12,7 +12,7 @@ from rich.text import Text
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.lipschitz import NORMS
 from polylc.network.form import Network
-from polylc.report.result import Refusal, Result
+from polylc.report.result import Answers, Refusal, Result
 from polylc.report.schema import distance_quantity, robustness_row
 
 STATUS = {
@@ -78,6 +78,8 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
         others = ", ".join(f"{k.replace('_', ' ')} {v.show()}" for k, v in values.items() if k != "activation")
         same = all(np.isclose(v.value, values["activation"].value, rtol=1e-12, atol=0) for v in values.values())
         rows.append(("local complexity", main + (" (all versions agree)" if same else f" ({others})")))
+    for name, value in (answers.noisy_complexity or {}).items():
+        rows.append((f"  with noise {name}", value.show()))
     if answers.total_variation is not None:
         values = answers.total_variation
         margins = "".join(f", {v.show()} {k}" for k, v in values.items() if k not in ("frobenius", "operator"))
@@ -93,13 +95,19 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
             where = ", at (" + ", ".join(f"{v:.6g}" for v in answers.robustness.adversarial) + ")"
         rows.append((f"robust for class {result.label}", answer))
         rows.append(("adversarial distance", f"{distance}{where}"))
-    if answers.local_complexity is None and "local_complexity" in result.notes and result.notes["local_complexity"] != "not asked for" and complete:
-        rows.append(("volumes", result.notes["local_complexity"]))
+    why = result.notes.get("local_complexity", "not asked for")
+    if (answers.local_complexity is None or _sampled(answers)) and why != "not asked for" and complete:
+        rows.append(("volumes", why))
     for key in ("domain", "label", "pieces", "engine"):
         if key in result.notes and complete:
             rows.append(("note", result.notes[key]))
     rows.append(("seconds", f"{result.seconds:.2f} ({result.regions / max(result.seconds, 1e-9):.0f} regions/s, engine {result.engine})"))
     return rows
+
+
+def _sampled(answers: Answers) -> bool:
+    """Whether volume-weighted measures are estimates."""
+    return any(v.kind is Kind.ESTIMATE for v in (answers.local_complexity or {}).values())
 
 
 def _rank_text(layer: int, least: int, most: int, mean: Quantity | None) -> str:
@@ -120,6 +128,18 @@ def _lipschitz_table(result: Result) -> Table | None:
     return table
 
 
+def _bounds_table(result: Result) -> Table | None:
+    if not result.answers.bounds:
+        return None
+    table = Table(title="Inequalities, left <= right (docs/theory.md)", title_justify="left", box=None, pad_edge=False)
+    for name in ("", "left", "right", "slack", "holds"):
+        table.add_column(name, justify="left" if name in ("", "holds") else "right")
+    for found in result.answers.bounds:
+        slack = "-" if found.slack is None else f"{found.slack:.3g}"
+        table.add_row(Text(found.name), found.left.show(), found.right.show(), slack, {True: "yes", False: "no", None: "not decided"}[found.holds])
+    return table
+
+
 def show_one(console: Console, result: Result) -> None:
     """Print all that is known of one neighbourhood."""
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -128,10 +148,10 @@ def show_one(console: Console, result: Result) -> None:
     for name, text in result_rows(result):
         table.add_row(name, Text(text))
     console.print(table)
-    constants = _lipschitz_table(result)
-    if constants is not None:
-        console.print()
-        console.print(constants)
+    for more in (_lipschitz_table(result), _bounds_table(result)):
+        if more is not None:
+            console.print()
+            console.print(more)
 
 
 def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
@@ -152,10 +172,12 @@ def show_many(console: Console, entries: Sequence[Result | Refusal]) -> None:
         label = "-" if entry.label is None else str(entry.label)
         cells = _cells(entry)
         regions = _count(entry.regions, entry.complete)
-        table.add_row(str(entry.index), label, regions, *(cells[c] for c in columns), entry.status, f"{entry.seconds:.2f}")
+        table.add_row(str(entry.index), label, regions, *(cells.get(c, "-") for c in columns), entry.status, f"{entry.seconds:.2f}")
     console.print(table)
     console.print()
     console.print(Text(summary_line(entries)))
+    for line in bounds_lines(results):
+        console.print(Text(line))
     for status in dict.fromkeys(r.status for r in results):
         console.print(Text(f"{status}: {STATUS[status]}"))
 
@@ -166,6 +188,7 @@ def _optional_columns(results: Sequence[Result]) -> list[tuple[str, bool]]:
         ("pieces", any(a.pieces is not None for a in answers)),
         ("edges", any(a.adjacencies is not None for a in answers)),
         ("LC", any(a.local_complexity is not None for a in answers)),
+        *((f"LC {name}", True) for name in dict.fromkeys(name for a in answers for name in a.noisy_complexity or {})),
         ("TV", any(a.total_variation is not None for a in answers)),
         ("Lip linf", any(a.lipschitz is not None for a in answers)),
         ("Lip l2", any(a.lipschitz is not None for a in answers)),
@@ -182,12 +205,26 @@ def _cells(result: Result) -> dict[str, str]:
         "pieces": _count(answers.pieces, result.complete),
         "edges": _count(answers.adjacencies, result.complete),
         "LC": "-" if answers.local_complexity is None else answers.local_complexity["activation"].show(6),
+        **{f"LC {name}": value.show(6) for name, value in (answers.noisy_complexity or {}).items()},
         "TV": "-" if answers.total_variation is None else answers.total_variation["frobenius"].show(6),
         "Lip linf": "-" if not constants else constants["jacobian", "linf"].show(6),
         "Lip l2": "-" if not constants else constants["jacobian", "l2"].show(6),
         "robust": robust,
         "distance": distance,
     }
+
+
+def bounds_lines(results: Sequence[Result]) -> list[str]:
+    """How many inequalities hold, and at how many neighbourhoods each that does not hold everywhere fails."""
+    bounds = [b for r in results for b in r.answers.bounds or []]
+    if not bounds:
+        return []
+    count = {answer: sum(b.holds is answer for b in bounds) for answer in (True, False, None)}
+    lines = [f"inequalities: {count[True]} hold, {count[None]} are not decided, {count[False]} do not hold"]
+    for name in dict.fromkeys(b.name for b in bounds if b.holds is False):
+        every = [b.holds for b in bounds if b.name == name]
+        lines.append(f"  {name}: fails at {every.count(False)} of {len(every)} neighbourhoods")
+    return lines
 
 
 def summary_line(entries: Sequence[Result | Refusal]) -> str:
@@ -200,12 +237,15 @@ def summary_line(entries: Sequence[Result | Refusal]) -> str:
             parts.append(f"{many} {name}")
     if complete:
         parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
+    noisy = [r.answers.noisy_complexity or {} for r in complete]
     for name, values in (
         ("LC", [r.answers.local_complexity["activation"] for r in complete if r.answers.local_complexity is not None]),
+        *((f"LC {name}", [n[name] for n in noisy if name in n]) for name in dict.fromkeys(name for n in noisy for name in n)),
         ("TV", [r.answers.total_variation["frobenius"] for r in complete if r.answers.total_variation is not None]),
     ):
         if values:
-            mark = "~" if any(v.kind is Kind.FLOAT for v in values) else ""
+            kinds = {v.kind for v in values}
+            mark = "~" if Kind.FLOAT in kinds else "est. " if Kind.ESTIMATE in kinds else ""
             parts.append(f"mean {name} {mark}{np.mean([v.value for v in values]):.6g}")
     asked = [robustness_row(r) for r in results if r.answers.robustness is not None]
     if asked:
