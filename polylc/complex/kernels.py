@@ -25,7 +25,7 @@ KEY_CLOSE = 4e-5
 POINT_BITS = 24
 NO_FACET, FACET, OPEN = 0, 1, 2
 
-_compiled: Any = compiled(nogil=True, error_model="numpy")
+_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
 
 class Directions(NamedTuple):
@@ -175,7 +175,8 @@ def _apart(replay: Replay, a: int, b: int) -> bool:
 def _suspects(net: FlatNet, replay: Replay, neuron: int, mask: np.ndarray) -> None:
     """The neurons whose forms may be proportional to that of a neuron, itself among them, as packed bits."""
     offset = net.first[1]
-    mask[:] = 0
+    for w in range(len(mask)):
+        mask[w] = 0
     for i in range(net.first[-2] - offset):
         if i == neuron or not _apart(replay, offset + neuron, offset + i):
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
@@ -205,7 +206,9 @@ def sweep(
     for r in range(begin, end):
         move(net, replay, columns.bits[r], False)
         refresh(net, replay, seen)
-        blind = seen.blind.sum()
+        blind = 0
+        for layer in range(len(seen.blind)):
+            blind += seen.blind[layer]
         many = 0
         for e in range(columns.starts[r], columns.starts[r + 1]):
             neuron = columns.neuron[e]
@@ -247,7 +250,8 @@ def sweep(
                 if state == FACET:
                     found.solved[pairs] = _steepest(room.plane)
                     if keep:
-                        found.point[pairs] = room.rounded
+                        for j in range(len(room.rounded)):
+                            found.point[pairs, j] = room.rounded[j]
             found.state[pairs] = state
             pairs += 1
     return odd, pairs
@@ -350,13 +354,13 @@ def proves_facet(
     for j in range(k):
         if not abs(point[j]) < 1.0:
             return False
-    value[:count] = rows[k, :count]
-    size[:count] = np.abs(rows[k, :count])
+    for i in range(count):
+        value[i] = rows[k, i]
+        size[i] = abs(rows[k, i])
     for j in range(k):
         x = point[j]
-        row = rows[j, :count]
         for i in range(count):
-            product = row[i] * x
+            product = rows[j, i] * x
             value[i] += product
             size[i] += abs(product)
     solved = _steepest(plane)
@@ -366,10 +370,9 @@ def proves_facet(
     move = (abs(value[own]) + error[own] + slack * size[own]) / lead * (1 + 2 * slack) + 64 * (k + 1) * TINY
     if not abs(point[solved]) + move < 1 - 4 * UNIT:
         return False
-    steep = rows[solved, :count]
     positive = 0
     for i in range(count):
-        doubt = error[i] + slack * size[i] + (abs(steep[i]) + error[i]) * move
+        doubt = error[i] + slack * size[i] + (abs(rows[solved, i]) + error[i]) * move
         positive += i != own and value[i] > doubt * (1 + 8 * slack) + 64 * (k + 1) * TINY
     return positive == count - 1
 
@@ -379,7 +382,8 @@ def _refuted(own: int, count: int, room: Room) -> bool:
     """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the box."""
     rows, total = room.rows, room.total
     width = len(total)
-    total[:] = 0.0
+    for j in range(width):
+        total[j] = 0.0
     size = doubt = 0.0
     used = 0
     for i in range(count):
@@ -421,5 +425,6 @@ def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, no
     for r in range(len(bits)):
         move(net, replay, bits[r], True)
         for i in range(maps.shape[1]):
-            maps[r, i] = replay.form[first + i]
+            for j in range(maps.shape[2]):
+                maps[r, i, j] = replay.form[first + i, j]
             noise[r, i] = replay.noise[first + i]

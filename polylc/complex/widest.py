@@ -18,7 +18,7 @@ ENOUGH = 2.0**-12  # a point that far from everything will do
 FLAT = 1e-12  # reduced costs and pivots below this count as zero
 FOUND, NONE, LOST = 1, 0, -1
 
-_compiled: Any = compiled(nogil=True, error_model="numpy")
+_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
 
 @_compiled

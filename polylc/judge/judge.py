@@ -129,7 +129,8 @@ class Judge:
         columns = kernels.ClaimColumns(*vars(claims).values())
         rounded = None if self.kept is None else _rounded(columns)  # a certificate has integers, so these are what must prove
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
-        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held)
+        rooms = np.full(tree.count, -1, dtype=np.int64), np.empty(self.domain.dimension + 1)
+        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held, *rooms)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, rounded)
         self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64)))

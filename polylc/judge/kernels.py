@@ -18,6 +18,7 @@ MULTIPLIER_BITS = 30
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
 
 _compiled: Any = compiled(nogil=True)
+_lean: Any = compiled(nogil=True, _nrt=False)  # without reference counts, for loops that allocate nothing
 
 
 class ClaimColumns(NamedTuple):
@@ -43,7 +44,7 @@ def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     return found
 
 
-@_compiled
+@_lean
 def sift(
     net: FlatNet,
     replay: Replay,
@@ -58,6 +59,8 @@ def sift(
     bounds: np.ndarray,
     claims: ClaimColumns,
     held: np.ndarray,
+    mark: np.ndarray,
+    total: np.ndarray,
 ) -> None:
     """Regions one after the other: which points are certainly inside, which claims certainly hold.
 
@@ -78,10 +81,10 @@ def sift(
     claims : ClaimColumns
     held : ndarray of bool, shape (C,)
         Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
+    mark, total : ndarray of int64, shape (nodes,), and of float64, shape (k + 1,)
+        Room to work in; `mark` is -1 everywhere.
     """
     offset = net.first[1]
-    total = np.empty(given.shape[1] + 1)
-    mark = np.full(len(parent), -1, dtype=np.int64)
     for r in range(len(leaf)):
         move(net, replay, bits[r], False)
         node = leaf[r]
@@ -98,7 +101,7 @@ def sift(
             held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, mark, r, total)
 
 
-@_compiled
+@_lean
 def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray, rounded: np.ndarray) -> None:
     """Multipliers of claims as integers m of at most MULTIPLIER_BITS bits over powers of two; what is not positive and finite becomes 0.
 
@@ -128,7 +131,7 @@ def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray
             whole[e], rounded[e] = m, m * back
 
 
-@_compiled
+@_lean
 def point_inside(
     form: np.ndarray, noise: np.ndarray, offset: int, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, node: int, point: np.ndarray
 ) -> bool:
@@ -215,7 +218,7 @@ def claim_holds(
     return bool(sound and total[k] - spread > doubt)
 
 
-@_compiled
+@_lean
 def confirm(held: np.ndarray, node: np.ndarray, neuron: np.ndarray, sign: np.ndarray, known: np.ndarray, ones: np.ndarray) -> None:
     """Enter claims that hold into the masks of their nodes."""
     one = np.uint64(1)

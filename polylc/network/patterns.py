@@ -8,7 +8,7 @@ import numpy as np
 
 from polylc.compiled import compiled
 
-_compiled: Any = compiled(nogil=True)
+_compiled: Any = compiled(nogil=True, _nrt=False)
 LOW = np.uint64(2**32 - 1)
 
 
@@ -63,6 +63,14 @@ def key_of(constants: np.ndarray, pattern: np.ndarray) -> np.uint64:
 
 
 @_compiled
+def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
+    for w in range(one.shape[1]):
+        if one[i, w] != two[j, w]:
+            return False
+    return True
+
+
+@_compiled
 def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
     """Enter all patterns; 0, or 1 if two have one key, or 2 if they are the same."""
     mask = np.uint64(len(slots) - 1)
@@ -73,7 +81,7 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
         while slots[slot] != np.uint64(0):
             other = (slots[slot] & LOW) - np.uint64(1)
             if keys[other] == key:
-                return 2 if (packed[other] == packed[r]).all() else 1
+                return 2 if _same(packed, other, packed, r) else 1
             slot = (slot + np.uint64(1)) & mask
         slots[slot] = (key & ~LOW) | np.uint64(r + 1)
     return 0
@@ -112,7 +120,7 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
 def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, result: np.ndarray) -> None:
     for r in range(len(wanted)):
         result[r] = find_key(table, key_of(table.constants, wanted[r]))
-        if result[r] >= 0 and not (packed[result[r]] == wanted[r]).all():
+        if result[r] >= 0 and not _same(packed, result[r], wanted, r):
             result[r] = -1
 
 

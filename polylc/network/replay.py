@@ -21,7 +21,7 @@ MOST_FLIPS = 64  # changes of slopes until a layer is composed anew
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
 LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
 
-_compiled: Any = compiled(nogil=True, fastmath={"contract"}, error_model="numpy")
+_compiled: Any = compiled(nogil=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 inlined: Any = compiled(inline="always")
 
 
