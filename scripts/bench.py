@@ -34,7 +34,7 @@ CASES: dict[str, tuple[str, str | None, bool]] = {  # file, radius around the fi
     "rand8d": ("rand8d", None, False),
     "digits64": ("digits64", "0.05", False),
     "digits64-clipped": ("digits64", "0.1", True),
-    "digits64w": ("digits64w", "0.02", False),
+    "digits64w": ("digits64w", "0.01", False),
 }
 ENGINES = ("lp", "dictionary", "vertex")
 STAGES = ("bare", "claims", "judged", "graph", "maps", "volumes", "enumerated", "certified")
