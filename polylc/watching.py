@@ -12,7 +12,7 @@ from polylc.estimating import EVERY
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
-from polylc.exact.quantity import Quantity
+from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.rank import LocalRank
 from polylc.network.form import Network
 from polylc.report.history import ERROR, Row
@@ -102,8 +102,8 @@ def exact_values(result: Result) -> Row:
     if result.complete and answers.adjacencies is not None:
         row |= {"pieces": answers.pieces, "affine_functions": answers.affine_functions, "adjacencies": answers.adjacencies}
     for name in ("local_complexity", "total_variation"):
-        row |= {f"{name}_{version}": _number(value) for version, value in (getattr(answers, name) or {}).items()}
-    if answers.kink_variation is not None:
+        row |= {f"{name}_{version}": _number(value) for version, value in (getattr(answers, name) or {}).items() if not _is_sampled(value)}
+    if answers.kink_variation is not None and not _is_sampled(answers.kink_variation):
         row["kink_variation"] = _number(answers.kink_variation)
     row |= {f"local_rank_{rank.layer}": _mean_rank(rank) for rank in answers.local_rank or ()}
     row |= {f"lipschitz_jacobian_{c.norm}": _number(c.quantity) for c in answers.lipschitz or () if c.target == "jacobian"}
@@ -118,6 +118,11 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value.value if isinstance(value, Quantity) else value)
 
 
+def _is_sampled(value: Any) -> bool:
+    """Whether a measure of a result is an estimate: volumes were out of reach. The tracker has estimates of its own."""
+    return isinstance(value, Quantity) and value.kind is Kind.ESTIMATE
+
+
 def _mean_rank(rank: LocalRank) -> float | None:
     """The mean, which needs no volumes where the rank is the same everywhere."""
     return rank.least if rank.least == rank.most else _number(rank.mean)
@@ -129,4 +134,7 @@ def _is_missing(measure: str, result: Result) -> bool:
         return True
     if measure == "local_rank":
         return any(_mean_rank(rank) is None for rank in result.answers.local_rank or ())
-    return measure != "counts" and getattr(result.answers, measure) is None
+    if measure == "counts":
+        return False
+    found = getattr(result.answers, measure)
+    return found is None or any(_is_sampled(value) for value in (found.values() if isinstance(found, dict) else [found]))
