@@ -286,7 +286,7 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     kernels.round_multipliers(claims, shift, whole, rounded)
     claims = claims._replace(multiplier=rounded, node=np.full(40, 80), constraint=np.arange(1, 81))
     nodes = np.append(-1, at), np.append(-1, side)  # the half-space of entry e is that of node e + 1
-    place = (forms.hidden[0], forms.noise[0], 0, *nodes)
+    place = (np.ascontiguousarray(forms.hidden[0].T), forms.noise[0], 0, *nodes)
     held = np.array([kernels.claim_holds(*place, claims, c, np.zeros(81, dtype=np.int64), 0, np.empty(k + 1)) for c in range(40)])
     assert not kernels.claim_holds(*place, claims, int(held.argmax()), np.full(81, -1), 0, np.empty(k + 1))
     expected, q = reference.whole_multipliers(starts, given)
@@ -318,10 +318,10 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
     points = np.rint(unit * 2.0**20) / 2.0**20
     for r in range(30):
         path = (parent, parent, np.append(-1, bits[r]).astype(np.int64), network.neurons)
-        good[r] = kernels.point_inside(forms.hidden[r], forms.noise[r], 0, *path, points[r])
+        good[r] = kernels.point_inside(np.ascontiguousarray(forms.hidden[r].T), forms.noise[r], 0, *path, points[r])
         if not good[r]:
             points[r] = unit[r]
-            good[r] = kernels.point_inside(forms.hidden[r], forms.noise[r], 0, *path, points[r])
+            good[r] = kernels.point_inside(np.ascontiguousarray(forms.hidden[r].T), forms.noise[r], 0, *path, points[r])
     assert good.mean() > 0.3
     for r in np.flatnonzero(good):
         rows = [v if on else tuple(-a for a in v) for v, on in zip(exact.hidden(bits[r]), bits[r], strict=True)]

@@ -56,13 +56,13 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     first, last = int(net.first[1]), int(net.first[-2])
     for i, packed in enumerate(pack(bits)):
         move(net, replay, packed, bool(rng.random() < 0.5) or i == len(bits) - 1)
-        hidden, noise = replay.form[first:last], replay.noise[first:last]
+        hidden, noise = replay.form.T[first:last], replay.noise[first:last]
         assert (np.abs(hidden - forms.hidden[i]).sum(axis=1) <= noise + forms.noise[i]).all()
         assert (noise <= 1e-9 * (1 + np.abs(forms.hidden[i]).sum())).all()
         if i % 8 == 7:
             for row, bound, own in zip(exact.hidden(bits[i]), noise.tolist(), hidden.tolist(), strict=True):
                 assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(bound)
-    output, bound = replay.form[last:], replay.noise[last:]
+    output, bound = replay.form.T[last:], replay.noise[last:]
     assert (np.abs(output - forms.output[-1]).sum(axis=1) <= bound + forms.output_noise[-1]).all()
     for row, limit, own in zip(exact.output(bits[-1]), bound.tolist(), output.tolist(), strict=True):
         assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
@@ -85,7 +85,7 @@ def test_bounds_hold_where_small_forms_meet_large_weights(slope, seed):
         move(net, replay, packed, True)
         rows = [*exact.hidden(bits[i]), *exact.output(bits[i])]
         ours = np.concatenate([forms.hidden[i], forms.output[i]]), np.concatenate([forms.noise[i], forms.output_noise[i]])
-        for computed, bound in (ours, (replay.form[network.inputs :], replay.noise[network.inputs :])):
+        for computed, bound in (ours, (replay.form.T[network.inputs :], replay.noise[network.inputs :])):
             for row, own, limit in zip(rows, computed.tolist(), bound.tolist(), strict=True):
                 assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
 
@@ -159,8 +159,8 @@ def test_keys_of_proportional_forms_differ_by_no_more_than_the_lemma_says(k):
         wrong = KEY_FINE * np.linalg.norm(form) * toward / np.linalg.norm(toward)
         replay = begin(network, net, np.eye(k, k + 1), np.zeros(k))
         factor = float(rng.choice([1.0, -3.0, 2.0**-200]))
-        replay.form[k : k + 2] = form + wrong, factor * (form - wrong)
-        replay.noise[k : k + 2] = 0.99999 * KEY_FINE * np.linalg.norm(replay.form[k : k + 2], axis=1)
+        replay.form[:, k : k + 2] = np.stack([form + wrong, factor * (form - wrong)], axis=1)
+        replay.noise[k : k + 2] = 0.99999 * KEY_FINE * np.linalg.norm(replay.form[:, k : k + 2], axis=0)
         refresh(net, replay, seen)
         assert seen.blind.sum() == 0
         one, two = (float(v) for v in seen.key)

@@ -103,7 +103,7 @@ def directions(net: FlatNet, width: int) -> Directions:
 @_compiled
 def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
     """Keys of the forms that have changed."""
-    width = replay.form.shape[1]
+    width = replay.form.shape[0]
     offset = net.first[1]
     for layer in range(len(seen.version)):
         if seen.version[layer] == replay.version[layer + 1]:
@@ -113,7 +113,7 @@ def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
         for i in range(net.first[layer + 1], net.first[layer + 2]):
             x = y = square = 0.0
             for j in range(width):
-                a = replay.form[i, j]
+                a = replay.form[j, i]
                 x += seen.projection[0, j] * a
                 y += seen.projection[1, j] * a
                 square += a * a
@@ -153,8 +153,8 @@ def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> boo
 def _sharp(replay: Replay, column: int) -> bool:
     """Whether rounding leaves a form its direction."""
     square = 0.0
-    for j in range(replay.form.shape[1]):
-        square += replay.form[column, j] * replay.form[column, j]
+    for j in range(replay.form.shape[0]):
+        square += replay.form[j, column] * replay.form[j, column]
     return bool(square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square))
 
 
@@ -164,10 +164,10 @@ def _apart(replay: Replay, a: int, b: int) -> bool:
     if not (_sharp(replay, a) and _sharp(replay, b)):
         return False
     product = one = two = 0.0
-    for j in range(replay.form.shape[1]):
-        product += replay.form[a, j] * replay.form[b, j]
-        one += replay.form[a, j] * replay.form[a, j]
-        two += replay.form[b, j] * replay.form[b, j]
+    for j in range(replay.form.shape[0]):
+        product += replay.form[j, a] * replay.form[j, b]
+        one += replay.form[j, a] * replay.form[j, a]
+        two += replay.form[j, b] * replay.form[j, b]
     return bool(abs(product) < (1.0 - CLOSE) * (np.sqrt(one) * np.sqrt(two)))
 
 
@@ -260,13 +260,13 @@ def sweep(
 @_compiled
 def _gather(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) -> None:
     """Path half-spaces of a region, positive inside."""
-    width = replay.form.shape[1]
+    width = replay.form.shape[0]
     begin = columns.starts[r]
     for e in range(begin, columns.starts[r + 1]):
         column = net.first[1] + columns.neuron[e]
         sign = 1.0 if columns.side[e] == 1 else -1.0
         for j in range(width):
-            room.rows[j, e - begin] = sign * replay.form[column, j]
+            room.rows[j, e - begin] = sign * replay.form[j, column]
         room.error[e - begin] = replay.noise[column]
 
 
@@ -414,7 +414,7 @@ def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, e
             column = net.first[1] + columns.neuron[e]
             sign = 1.0 if columns.side[e] == 1 else -1.0
             for j in range(rows.shape[1]):
-                rows[e - first, j] = sign * replay.form[column, j]
+                rows[e - first, j] = sign * replay.form[j, column]
             noise[e - first] = replay.noise[column]
 
 
@@ -426,5 +426,5 @@ def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, no
         move(net, replay, bits[r], True)
         for i in range(maps.shape[1]):
             for j in range(maps.shape[2]):
-                maps[r, i, j] = replay.form[first + i, j]
+                maps[r, i, j] = replay.form[j, first + i]
             noise[r, i] = replay.noise[first + i]

@@ -137,7 +137,7 @@ def point_inside(
 ) -> bool:
     """Whether a point is certainly inside the open box and all half-spaces of the path of a node (lemma 3).
 
-    The form of neuron i is row offset + i of `form`, shape (., k + 1), with the bound noise[offset + i] on its rounding.
+    The form of neuron i is column offset + i of `form`, shape (k + 1, .), with the bound noise[offset + i] on its rounding.
     """
     k = len(point)
     slack = 2 * (k + 3) * UNIT
@@ -145,16 +145,16 @@ def point_inside(
         if not abs(point[j]) < 1.0:
             return False
     while parent[node] >= 0:
-        row = offset + neuron[node]
-        value = form[row, k]
+        column = offset + neuron[node]
+        value = form[k, column]
         size = abs(value)
         for j in range(k):
-            product = form[row, j] * point[j]
+            product = form[j, column] * point[j]
             value += product
             size += abs(product)
         if side[node] != 1:
             value = -value
-        if not value > (noise[row] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
+        if not value > (noise[column] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
             return False
         node = parent[node]
     return True
@@ -186,12 +186,12 @@ def claim_holds(
     total : ndarray, shape (k + 1,)
         Room to work in.
     """
-    k = form.shape[1] - 1
+    k = form.shape[0] - 1
     z = offset + claims.neuron[c]
     positive = claims.sign[c] > 0
     size, doubt = 0.0, noise[z]
     for j in range(k + 1):
-        total[j] = form[z, j] if positive else -form[z, j]
+        total[j] = form[j, z] if positive else -form[j, z]
         size += abs(total[j])
     used = 0
     sound = True
@@ -205,7 +205,7 @@ def claim_holds(
             toward = y if side[v] == 1 else -y
             length = 0.0
             for j in range(k + 1):
-                product = toward * form[g, j]
+                product = toward * form[j, g]
                 total[j] -= product
                 length += abs(product)
             size += length

@@ -1,8 +1,11 @@
-"""Forms along a sequence of patterns, compiled: what the next pattern changes is brought up to date, the rest stays.
+"""Forms along a path or a sequence of patterns, compiled: what changes is brought up to date, the rest stays.
 
 Regions come in the order of a depth-first search, so that neighbours in the list differ in few bits, most of them deep. Where the
 forms of its sources are those of before and few slopes have changed, a layer's forms take only the terms that differ; else they are
 composed anew. The bound on rounding is that of `compose.rounding`, and every update adds to it (docs/exactness.md, lemma 2).
+
+Forms are kept transposed, one row for each coefficient and one column for each input, neuron and output, so that loops over the
+neurons of a layer run along memory.
 """
 
 from __future__ import annotations
@@ -43,18 +46,20 @@ class FlatNet(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Forms on the region whose pattern `words` are."""
+    """Forms on the cell that `slope` describes."""
 
-    form: Array  # (columns, k + 1)
+    form: Array  # (k + 1, columns)
     noise: Array  # (columns,) bound on rounding
     slope: Array  # (columns,)
+    sign: Array  # (columns,) +1 where the neuron's bit is set, else -1
     words: Array  # packed pattern
     version: Array  # (L + 2,) how often the forms of the input, of each layer and of the output have changed
     seen: Array  # (terms,) version of the source when its term was added
     used: Array  # (sources of all terms,) slopes with which it was added
     flips: Array  # (L + 1,) changes of slopes since the forms were composed anew
     stale: Array  # (L + 1,) whether slopes of the input (never) or of a layer have changed
-    scaled: Array  # (k + 1,)
+    live: Array  # room: sources that have a part in a layer
+    factor: Array
 
 
 def flatten(network: Network) -> FlatNet:
@@ -93,25 +98,28 @@ def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> R
         Bound on the rounding in its rows.
     """
     columns, layers, terms = int(net.first[-1]), len(net.length), len(net.source)
-    form, noise = np.zeros((columns, start.shape[1])), np.zeros(columns)
-    form[: network.inputs], noise[: network.inputs] = start, start_error
+    form, noise = np.zeros((start.shape[1], columns)), np.zeros(columns)
+    form[:, : network.inputs], noise[: network.inputs] = start.T, start_error
     version, seen, flips = (np.zeros(size, dtype=np.int64) for size in (layers + 1, terms, layers))
+    widest = int(np.diff(net.first).max()) + 3
     replay = Replay(
         form,
         noise,
         net.negative.copy(),
+        np.full(columns, -1.0),
         np.zeros(words(network.neurons), dtype=np.uint64),
         version,
         seen,
         np.zeros(int(net.place[-1])),
         flips,
         np.zeros(layers, dtype=np.bool_),
-        np.zeros(start.shape[1]),
+        np.zeros(widest, dtype=np.int64),
+        np.zeros(widest),
     )
     for index, affine in enumerate([*(layer.affine for layer in network.layers), network.output]):
         if all(source == 0 for source, _ in affine.terms):
             here = slice(int(net.first[index + 1]), int(net.first[index + 2]))
-            form[here], noise[here] = apply_affine(affine, [start]), rounding(affine, [start], [np.asarray(start_error, dtype=np.float64)])
+            form[:, here], noise[here] = apply_affine(affine, [start]).T, rounding(affine, [start], [np.asarray(start_error, dtype=np.float64)])
             replay.version[index + 1] = 1
             for t in range(net.term[index], net.term[index + 1]):
                 replay.used[net.place[t] : net.place[t + 1]] = 1.0
@@ -131,7 +139,9 @@ def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
         for b in range(64):
             bit = np.uint64(b)
             if (change >> bit) & one:
-                replay.slope[column + b] = net.positive[column + b] if (pattern[w] >> bit) & one else net.negative[column + b]
+                above = (pattern[w] >> bit) & one
+                replay.slope[column + b] = net.positive[column + b] if above else net.negative[column + b]
+                replay.sign[column + b] = 1.0 if above else -1.0
                 replay.stale[net.layer[column + b] + 1] = True
     layers = len(net.length)
     for layer in range(layers if output else layers - 1):
@@ -140,97 +150,138 @@ def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
             source = net.source[t]
             needed = needed or replay.stale[source] or replay.seen[t] != replay.version[source]
         if needed:
-            _compose(net, replay, layer)
+            compose(net, replay, layer)
     for layer in range(layers):
         replay.stale[layer] = False
 
 
 @_compiled
-def _compose(net: FlatNet, replay: Replay, layer: int) -> None:
+def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     """Forms of a layer from those of its sources, by what has changed or anew."""
     form, noise = replay.form, replay.noise
-    width = form.shape[1]
+    width = form.shape[0]
     first, end = net.first[layer + 1], net.first[layer + 2]
     flips = active = 0
     same = replay.version[layer + 1] > 0
     for t in range(net.term[layer], net.term[layer + 1]):
         source = net.source[t]
         same = same and replay.seen[t] == replay.version[source]
-        start, place = net.first[source], net.place[t]
-        for j in range(net.place[t + 1] - place):
-            flips += replay.used[place + j] != replay.slope[start + j]
-            active += replay.slope[start + j] != 0.0
+        used = replay.used[net.place[t] : net.place[t + 1]]
+        slope = replay.slope[net.first[source] : net.first[source + 1]]
+        for j in range(len(used)):
+            flips += used[j] != slope[j]
+            active += slope[j] != 0.0
     if same and flips == 0:
         return
     update = same and 2 * flips < active + 2 and replay.flips[layer] + flips <= MOST_FLIPS
     unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT
-    replay.flips[layer] = replay.flips[layer] + flips if update else 0
-    for i in range(first, end):
-        if update:
-            size = 0.0
-            for k in range(width):
-                size += abs(form[i, k])
-            noise[i] += unit * size
-        else:
-            for k in range(width - 1):
-                form[i, k] = 0.0
-            form[i, width - 1] = net.bias[i]
-            noise[i] = unit * abs(net.bias[i])
+    doubt, bias = noise[first:end], net.bias[first:end]
+    if update:
+        replay.flips[layer] += flips
+        for k in range(width):
+            row = form[k, first:end]
+            for i in range(len(row)):
+                doubt[i] += unit * abs(row[i])
+    else:
+        replay.flips[layer] = 0
+        for k in range(width - 1):
+            row = form[k, first:end]
+            for i in range(len(row)):
+                row[i] = 0.0
+        row = form[width - 1, first:end]
+        for i in range(len(row)):
+            row[i] = bias[i]
+            doubt[i] = unit * abs(bias[i])
     normal = net.normal[layer]
     for t in range(net.term[layer], net.term[layer + 1]):
         source = net.source[t]
-        start, place = net.first[source], net.place[t]
-        for j in range(net.place[t + 1] - place):
-            slope = replay.slope[start + j]
-            change = slope - replay.used[place + j] if update else slope
-            replay.used[place + j] = slope
+        used = replay.used[net.place[t] : net.place[t + 1]]
+        slope = replay.slope[net.first[source] : net.first[source + 1]]
+        many = 0
+        for j in range(len(used)):
+            change = slope[j] - (used[j] if update else 0.0)
             if change != 0.0:
-                normal = _add(net.weight, replay, net.begin[t] + j * (end - first), start + j, first, end, change, unit) and normal
+                replay.live[many] = j
+                replay.factor[many] = change
+                many += 1
+            used[j] = slope[j]
         replay.seen[t] = replay.version[source]
+        normal = _add(form, noise, net.weight, net.begin[t], replay.live, replay.factor, many, net.first[source], first, end, unit) and normal
     replay.version[layer + 1] += 1
     scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT
-    for i in range(first, end):
-        noise[i] = noise[i] * scale + LOST if noise[i] > 0 or not normal else 0.0 * noise[i]  # NaN stays
+    for i in range(len(doubt)):
+        doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
 
 
 @_compiled
-def _add(weight: Array, replay: Replay, begin: int, source: int, first: int, end: int, factor: float, unit: float) -> bool:
-    """Add weight * factor * form of a source to the forms of a layer; whether products are zero or far from underflow."""
-    form, noise, scaled = replay.form, replay.noise, replay.scaled
-    width = form.shape[1]
-    size = 0.0
-    for k in range(width):
-        scaled[k] = factor * form[source, k]
-        size += abs(scaled[k])
-    error = noise[source]
-    if abs(factor) != 1.0:
-        error = abs(factor) * (error * (1 + 4 * UNIT)) + 2 * UNIT * size * (1 + 4 * UNIT)
-        error = error * (1 + 4 * (width + 8) * UNIT) + LOST
-    doubt = error + unit * size
-    if 0.0 < size < SMALL:  # the product may have underflowed, and weights may be large
-        doubt += LOST
-    if width == 3:  # spelt out: a loop over few coefficients costs more than what it does
-        a, b, c = scaled[0], scaled[1], scaled[2]
-        for i in range(first, end):
-            w = weight[begin + i - first]
-            form[i, 0] += w * a
-            form[i, 1] += w * b
-            form[i, 2] += w * c
-            noise[i] += abs(w) * doubt
-    elif width == 4:
-        a, b, c, d = scaled[0], scaled[1], scaled[2], scaled[3]
-        for i in range(first, end):
-            w = weight[begin + i - first]
-            form[i, 0] += w * a
-            form[i, 1] += w * b
-            form[i, 2] += w * c
-            form[i, 3] += w * d
-            noise[i] += abs(w) * doubt
-    else:
-        for i in range(first, end):
-            w = weight[begin + i - first]
-            if w != 0.0:
-                noise[i] += abs(w) * doubt
-                for k in range(width):
-                    form[i, k] += w * scaled[k]
-    return (size == 0.0 or size >= SMALL) and (error == 0.0 or error >= SMALL)
+def _add(
+    form: Array, noise: Array, weight: Array, begin: int, live: Array, factor: Array, many: int, start: int, first: int, end: int, unit: float
+) -> bool:
+    """Add weight[:, j] * factor * form of source j to the forms of a layer, over `live` sources j, four at a time.
+
+    Returns
+    -------
+    bool
+        Whether all products are zero or far from underflow.
+    """
+    n = form.shape[0] - 1
+    m = end - first
+    doubt = noise[first:end]
+    normal = True
+    for q in range(many, many + 3):  # fill the last four up with nothing
+        live[q] = live[max(many - 1, 0)]
+        factor[q] = 0.0
+    for q in range(0, many, 4):
+        j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
+        s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
+        b0, b1, b2, b3 = begin + j0 * m, begin + j1 * m, begin + j2 * m, begin + j3 * m
+        w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
+        j0, j1, j2, j3 = start + j0, start + j1, start + j2, start + j3
+        z0 = z1 = z2 = z3 = 0.0
+        for k in range(n + 1):
+            z0 += abs(s0 * form[k, j0])
+            z1 += abs(s1 * form[k, j1])
+            z2 += abs(s2 * form[k, j2])
+            z3 += abs(s3 * form[k, j3])
+        for k in range(0, n, 2):  # two rows at a time, for the sake of loads
+            p0, p1, p2, p3 = s0 * form[k, j0], s1 * form[k, j1], s2 * form[k, j2], s3 * form[k, j3]
+            q0, q1, q2, q3 = s0 * form[k + 1, j0], s1 * form[k + 1, j1], s2 * form[k + 1, j2], s3 * form[k + 1, j3]
+            row, other = form[k, first:end], form[k + 1, first:end]
+            for i in range(m):
+                x0, x1, x2, x3 = w0[i], w1[i], w2[i], w3[i]
+                row[i] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
+                other[i] += x0 * q0 + x1 * q1 + x2 * q2 + x3 * q3
+        if n % 2 == 0:
+            p0, p1, p2, p3 = s0 * form[n, j0], s1 * form[n, j1], s2 * form[n, j2], s3 * form[n, j3]
+            row = form[n, first:end]
+            for i in range(m):
+                row[i] += w0[i] * p0 + w1[i] * p1 + w2[i] * p2 + w3[i] * p3
+        e0, e1 = _scaled_noise(n, noise[j0], z0, s0), _scaled_noise(n, noise[j1], z1, s1)
+        e2, e3 = _scaled_noise(n, noise[j2], z2, s2), _scaled_noise(n, noise[j3], z3, s3)
+        normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
+        p0, p1, p2, p3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
+        for i in range(m):
+            doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
+    return normal
+
+
+@_compiled
+def _far(size: float) -> bool:
+    return size == 0.0 or size >= SMALL
+
+
+@_compiled
+def _rounded(unit: float, size: float) -> float:
+    """What rounding may do to a product; it may have underflowed, and weights may be large."""
+    return unit * size + (LOST if 0.0 < size < SMALL else 0.0)
+
+
+@_compiled
+def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
+    """As `compose.scaled_error`; `size` is the length of the form that is scaled already."""
+    if slope == 0.0:
+        return 0.0
+    if abs(slope) == 1.0:
+        return noise
+    product = abs(slope) * (noise * (1 + 4 * UNIT)) + 2 * UNIT * size * (1 + 4 * UNIT)
+    return product * (1 + 4 * (n + 9) * UNIT) + LOST
