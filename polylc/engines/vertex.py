@@ -16,12 +16,14 @@ import numpy as np
 
 from polylc.engines import vertex_kernel as kernel
 from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
-from polylc.engines.vertex_forms import Forms, Net, flatten, start_forms
+from polylc.engines.vertex_forms import Forms, start_forms
 from polylc.engines.vertex_skeleton import Cells, Scratch
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.network.compose import embedding
 from polylc.network.form import Network
 from polylc.network.patterns import words
+from polylc.network.replay import FlatNet, begin, flatten
 
 MOST_DIMENSION = 5
 CHUNK_REGIONS, CHUNK_CLAIMS = 8192, 1 << 17
@@ -50,8 +52,9 @@ class VertexEngine:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink
         self._dim = (0,) * domain.dimension
-        self._net: Net = flatten(network)
-        self._forms: Forms = start_forms(self._net, domain.basis * domain.half, domain.middle, domain.rounding, words(network.neurons))
+        self._net: FlatNet = flatten(network)
+        start = embedding(domain.basis * domain.half, domain.middle)
+        self._forms: Forms = start_forms(begin(network, self._net, start, domain.rounding))
         k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * network.neurons)
         self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, max(network.inputs, *network.widths, 0))
         self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
@@ -179,10 +182,10 @@ def _room_for_cells(n: int, vertices: int) -> Cells:
 
 
 def _room_for_cut(n: int, vertices: int, width: int) -> Scratch:
-    numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n, width + 3)]
-    place, number, cut, link, live = numbers
+    numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n)]
+    place, number, cut, link = numbers
     low, high, spread, length = (np.empty(width) for _ in range(4))
-    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, live, np.empty(width + 3), np.empty((n + 1, n + 1)))
+    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, np.empty((n + 1, n + 1)))
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:

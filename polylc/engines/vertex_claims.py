@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.compiled import compiled
-from polylc.engines.vertex_forms import Forms, Net
+from polylc.engines.vertex_forms import Forms
 from polylc.engines.vertex_skeleton import Cells, owner, value_at
+from polylc.network.replay import FlatNet
 
 Array = np.ndarray
 NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative
@@ -15,7 +16,7 @@ NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, c
 @compiled(inline="always")
 def write_multipliers(
     dim: tuple,
-    net: Net,
+    net: FlatNet,
     forms: Forms,
     cells: Cells,
     system: Array,
@@ -33,7 +34,7 @@ def write_multipliers(
     effect. Facets of the box need none. Where another end of an edge is as low, vertices may coincide, and `solve` decides.
     """
     n = len(dim)
-    form, x = forms.form, cells.x
+    form, x = forms.replay.form, cells.x
     least, where = np.inf, begin
     for v in range(begin, begin + count):
         t = sign * value_at(dim, form, column, x, v)
@@ -51,7 +52,7 @@ def write_multipliers(
         if facet < 2 * n:
             continue
         wall = net.first[1] + facet - 2 * n
-        rise = forms.sign[wall] * value_at(dim, form, wall, x, u)
+        rise = forms.replay.sign[wall] * value_at(dim, form, wall, x, u)
         if gain > 0.0 and rise > 0.0:
             constraint[end] = forms.node[wall]
             multiplier[end] = gain / rise
@@ -60,12 +61,12 @@ def write_multipliers(
         best, where = -np.inf, -1
         for v in range(begin, begin + count):
             if best < -NEGATIVE and sign * value_at(dim, form, column, x, v) <= least + threshold:
-                t = solve(dim, form, forms.sign, cells.facet, system, v, net.first[1], column, sign)
+                t = solve(dim, form, forms.replay.sign, cells.facet, system, v, net.first[1], column, sign)
                 if t > best:
                     best = t
                     where = v
         if best >= -NEGATIVE:
-            solve(dim, form, forms.sign, cells.facet, system, where, net.first[1], column, sign)
+            solve(dim, form, forms.replay.sign, cells.facet, system, where, net.first[1], column, sign)
             end = entry
             for k in range(n):
                 facet = cells.facet[where * n + k]

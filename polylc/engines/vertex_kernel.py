@@ -13,8 +13,9 @@ import numpy as np
 
 from polylc.compiled import compiled
 from polylc.engines.vertex_claims import write_multipliers
-from polylc.engines.vertex_forms import MOST_FLIPS, Forms, Net, compose, decide
+from polylc.engines.vertex_forms import Forms, decide
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
+from polylc.network.replay import MOST_FLIPS, FlatNet, compose
 
 Array = np.ndarray
 
@@ -53,7 +54,7 @@ class Out(NamedTuple):
 @compiled(inline="always")
 def _claim(
     dim: tuple,
-    net: Net,
+    net: FlatNet,
     forms: Forms,
     cells: Cells,
     scratch: Scratch,
@@ -71,7 +72,7 @@ def _claim(
 
 
 @compiled(inline="always")
-def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int) -> None:
+def _put_claim(net: FlatNet, out: Out, at: Array, node: int, column: int, sign: int) -> None:
     c = at[CLAIMS]
     out.claim_node[c] = node
     out.claim_neuron[c] = column - net.first[1]
@@ -83,7 +84,7 @@ def _put_claim(net: Net, out: Out, at: Array, node: int, column: int, sign: int)
 @compiled(inline="always")
 def _enter(
     dim: tuple,
-    net: Net,
+    net: FlatNet,
     forms: Forms,
     cells: Cells,
     scratch: Scratch,
@@ -99,9 +100,9 @@ def _enter(
 ) -> int:
     """Decide the neurons of a layer by intervals and at the vertices; the number left open, written to `opens` from `place` on."""
     n = len(dim)
-    form, noise = forms.form, forms.noise
+    form, noise = forms.replay.form, forms.replay.noise
     first, end = net.first[layer + 1], net.first[layer + 2]
-    compose(dim, net, forms, scratch.live, scratch.factor, layer)
+    compose(net, forms.replay, layer)
     low, high, spread, length = scratch.low, scratch.high, scratch.spread, scratch.length
     extremes(dim, form, first, end - first, cells.x, begin, count, low, high)
     sizes(dim, form, first, end - first, spread, length)
@@ -111,7 +112,7 @@ def _enter(
         most, least, doubt = form[n, c] + spread[i], form[n, c] - spread[i], noise[c]
         above = least >= -doubt and most > doubt
         if above or most <= doubt:
-            decide(net, forms, c, above)
+            decide(net, forms, c, above, -1)
             if claims:
                 _put_claim(net, out, at, node, c, 1 if above else -1)
             continue
@@ -122,7 +123,7 @@ def _enter(
             many += 1
             continue
         above = _side(low[i], high[i], threshold, doubt)
-        decide(net, forms, c, above)
+        decide(net, forms, c, above, -1)
         if claims:
             _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return many
@@ -141,7 +142,7 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
 @compiled(inline="always")
 def _look(
     dim: tuple,
-    net: Net,
+    net: FlatNet,
     forms: Forms,
     cells: Cells,
     scratch: Scratch,
@@ -164,7 +165,7 @@ def _look(
     best : int
         The one with vertices most evenly on both sides, or -1.
     """
-    form, x = forms.form, cells.x
+    form, x = forms.replay.form, cells.x
     left, best, score = 0, -1, -1
     at[VALUES] += many * count
     for q in range(many):
@@ -184,8 +185,8 @@ def _look(
                 score = even
                 best = c
             continue
-        above = _side(low, high, threshold, forms.noise[c])
-        decide(net, forms, c, above)
+        above = _side(low, high, threshold, forms.replay.noise[c])
+        decide(net, forms, c, above, -1)
         if claims:
             _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return left, best
@@ -196,8 +197,8 @@ def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: 
     """A cell all of whose neurons are decided."""
     n = len(dim)
     r = at[REGIONS]
-    for w in range(len(forms.words)):
-        out.bits[r, w] = forms.words[w]
+    for w in range(len(forms.replay.words)):
+        out.bits[r, w] = forms.replay.words[w]
     for k in range(n):
         t = 0.0
         for v in range(begin, begin + count):
@@ -212,13 +213,13 @@ def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: 
 
 @compiled(inline="always")
 def _split(
-    dim: tuple, net: Net, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
 ) -> None:
     """Cut a cell by an open neuron and push both parts."""
     n = len(dim)
     begin, count, layer, start, many, node, depth = frame
     for v in range(count):
-        scratch.value[v] = value_at(dim, forms.form, best, cells.x, begin + v)
+        scratch.value[v] = value_at(dim, forms.replay.form, best, cells.x, begin + v)
     above, below = cut_cell(
         dim,
         cells.x,
@@ -271,7 +272,7 @@ def _keep(stack: Stack, out: Out, at: Array, side: int) -> None:
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def advance(
     dim: tuple,
-    net: Net,
+    net: FlatNet,
     forms: Forms,
     cells: Cells,
     scratch: Scratch,
@@ -291,8 +292,8 @@ def advance(
     With `share`, cells of depth `unit_depth` are left.
     """
     n = len(dim)
-    layers = len(net.first) - 2
-    neurons = len(net.bias) - net.first[1]
+    layers = len(net.length) - 1
+    neurons = net.first[-2] - net.first[1]
     room = len(cells.x) // n
     for _ in range(budget):
         top = at[HEIGHT] - 1
@@ -315,11 +316,10 @@ def advance(
         at[PROCESSED] += 1
         at[LARGEST] = max(at[LARGEST], count)
         if column >= 0:
-            decide(net, forms, column, f[SIDE] == 1)
-            forms.node[column] = node
+            decide(net, forms, column, f[SIDE] == 1, node)
         if depth <= unit_depth:  # what is found here must not depend on the cells before
             for deeper in range(layer + 1, layers):
-                forms.flips[deeper] = MOST_FLIPS + 1
+                forms.replay.flips[deeper] = MOST_FLIPS + 1
         weight = stack.share[top]
         while True:
             best = -1

@@ -44,8 +44,6 @@ class Scratch(NamedTuple):
     high: Array  # (width,)
     spread: Array  # (width,)
     length: Array  # (width,)
-    live: Array  # (width + 3,) sources that have a part in a layer
-    factor: Array  # (width + 3,)
     system: Array  # (n + 1, n + 1)
 
 

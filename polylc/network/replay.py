@@ -171,7 +171,7 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         for j in range(len(used)):
             flips += used[j] != slope[j]
             active += slope[j] != 0.0
-    if same and flips == 0:
+    if same and flips == 0 and replay.flips[layer] <= MOST_FLIPS:
         return
     update = same and 2 * flips < active + 2 and replay.flips[layer] + flips <= MOST_FLIPS
     unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT
