@@ -42,21 +42,24 @@ class VertexEngine:
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
     prefix : sequence of (neuron, side)
         Path of the cell to explore, by default the whole neighbourhood.
+    by_region : bool
+        Whether claims are made of regions, with bounding boxes, instead of nodes.
     """
 
     name = "vertex"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), by_region: bool = False) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink
+        self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if by_region else kernel.BY_NODE
         self._dim = (0,) * domain.dimension
         self._net: FlatNet = flatten(network)
         start = embedding(domain.basis * domain.half, domain.middle)
         self._forms: Forms = start_forms(begin(network, self._net, start, domain.rounding))
-        k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * network.neurons)
-        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, max(network.inputs, *network.widths, 0))
+        k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * (network.neurons + 2 * domain.dimension))
+        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, network.neurons, max(network.inputs, *network.widths, 0))
         self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
         self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
@@ -111,7 +114,7 @@ class VertexEngine:
                 most = min(most, limits.regions - int(at[kernel.TOTAL_REGIONS]))
             begin = time.monotonic()
             state = (self._dim, self._net, self._forms, self._cells, self._scratch, self._stack, out, at, self._share)
-            why = kernel.advance(*state, self._sink is not None, most, budget, self._prefix, self.unit_depth, share)
+            why = kernel.advance(*state, self._claims, most, budget, self._prefix, self.unit_depth, share)
             if why == kernel.LOST:
                 raise ReplayError("the search does not come to the cell it was sent to")
             if why == kernel.LEFT:
@@ -146,7 +149,7 @@ class VertexEngine:
         cells = _room_for_cells(n, 2 * len(old.x) // n)
         for new, column in zip(cells, old, strict=True):
             new[: len(column)] = column
-        self._cells, self._scratch = cells, _room_for_cut(n, 2 * len(cut.value), len(cut.low))
+        self._cells, self._scratch = cells, _room_for_cut(n, 2 * len(cut.value), len(cut.clear), len(cut.low))
 
     def _flush(self) -> None:
         """Take the columns that are new, and hand them over; claims below which no region is known yet wait."""
@@ -181,17 +184,18 @@ def _room_for_cells(n: int, vertices: int) -> Cells:
     return Cells(np.empty(vertices * n), np.empty(vertices * n, dtype=np.int32), np.empty(vertices * n, dtype=np.uint32))
 
 
-def _room_for_cut(n: int, vertices: int, width: int) -> Scratch:
+def _room_for_cut(n: int, vertices: int, neurons: int, width: int) -> Scratch:
     numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n)]
     place, number, cut, link = numbers
     low, high, spread, length = (np.empty(width) for _ in range(4))
-    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, np.empty((n + 1, n + 1)))
+    system, total, box, clear, reach = np.empty((n + 1, n + 1)), np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons)
+    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, system, total, box, clear, reach, np.empty(neurons, dtype=np.int64))
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:
     height = network.neurons + 2
     lists = sum(w * (w + 3) // 2 for w in network.widths) + 1
-    return kernel.Stack(np.zeros((height, kernel.DEPTH + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64))
+    return kernel.Stack(np.zeros((height, kernel.DEPTH + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64), np.zeros(height, dtype=np.int64))
 
 
 def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:

@@ -12,15 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.compiled import compiled
+from polylc.engines.vertex_bounds import write_side
 from polylc.engines.vertex_claims import write_multipliers
 from polylc.engines.vertex_forms import Forms, decide
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
+from polylc.geometry.box_kernel import clearance, not_clear
 from polylc.network.replay import MOST_FLIPS, FlatNet, compose
 
 Array = np.ndarray
 
 SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
 DONE, SPENT, FULL, SHORT, LEFT, LOST = range(6)  # why `advance` came back
+NO_CLAIMS, BY_NODE, BY_REGION = range(3)  # where claims are made
 HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES = range(12)  # of `at`
 COUNTERS = 12
 BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE, DEPTH = range(9)  # of a frame
@@ -32,6 +35,7 @@ class Stack(NamedTuple):
     frame: Array  # (height, 9)
     share: Array  # (height,) of the tree
     open: Array  # columns of open neurons; the two parts of a cell share a list
+    path: Array  # (height,) columns of the neurons split on the way to the current cell
 
 
 class Out(NamedTuple):
@@ -90,7 +94,7 @@ def _enter(
     scratch: Scratch,
     out: Out,
     at: Array,
-    claims: bool,
+    claims: int,
     opens: Array,
     place: int,
     begin: int,
@@ -113,7 +117,7 @@ def _enter(
         above = least >= -doubt and most > doubt
         if above or most <= doubt:
             decide(net, forms, c, above, -1)
-            if claims:
+            if claims == BY_NODE:
                 _put_claim(net, out, at, node, c, 1 if above else -1)
             continue
         threshold = max(SLIVER * length[i], doubt)
@@ -124,7 +128,7 @@ def _enter(
             continue
         above = _side(low[i], high[i], threshold, doubt)
         decide(net, forms, c, above, -1)
-        if claims:
+        if claims == BY_NODE:
             _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return many
 
@@ -148,7 +152,7 @@ def _look(
     scratch: Scratch,
     out: Out,
     at: Array,
-    claims: bool,
+    claims: int,
     opens: Array,
     place: int,
     many: int,
@@ -187,7 +191,7 @@ def _look(
             continue
         above = _side(low, high, threshold, forms.replay.noise[c])
         decide(net, forms, c, above, -1)
-        if claims:
+        if claims == BY_NODE:
             _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if above else -1)
     return left, best
 
@@ -209,6 +213,26 @@ def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: 
     at[REGIONS] = r + 1
     at[READY] = at[CLAIMS]
     at[READY_ENTRIES] = at[ENTRIES]
+
+
+@compiled(inline="always")
+def _bound(
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, begin: int, count: int, node: int, depth: int
+) -> None:
+    """Claim the sides of a region's bounding box, and the signs of neurons off its path that the box does not show."""
+    n = len(dim)
+    first, end = net.first[1], net.first[-2]
+    form, sign = forms.replay.form, forms.replay.sign
+    for side in range(2 * n):
+        at[ENTRIES] = write_side(dim, net, forms, cells, scratch.total, scratch.box, out.constraint, out.multiplier, at[ENTRIES], begin, count, side)
+        _put_claim(net, out, at, node, first - 1 - side, 1)
+    clearance(form, forms.replay.noise, sign, scratch.box, first, end, scratch.clear, scratch.reach)
+    for d in range(depth):
+        scratch.clear[stack.path[d] - first] = 1.0
+    many = not_clear(scratch.clear, end - first, scratch.beside)
+    for q in range(many):
+        c = first + scratch.beside[q]
+        _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if sign[c] > 0 else -1)
 
 
 @compiled(inline="always")
@@ -280,7 +304,7 @@ def advance(
     out: Out,
     at: Array,
     done: Array,
-    claims: bool,
+    claims: int,
     most_regions: int,
     budget: int,
     prefix: Array,
@@ -301,7 +325,7 @@ def advance(
             return DONE
         if at[REGIONS] >= most_regions or at[NODES] + 2 > len(out.parent):
             return FULL
-        if claims and at[CLAIMS] + neurons > len(out.claim_node):
+        if claims and at[CLAIMS] + neurons + 2 * n > len(out.claim_node):
             return FULL
         f = stack.frame[top]
         begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
@@ -317,6 +341,7 @@ def advance(
         at[LARGEST] = max(at[LARGEST], count)
         if column >= 0:
             decide(net, forms, column, f[SIDE] == 1, node)
+            stack.path[depth - 1] = column
         if depth <= unit_depth:  # what is found here must not depend on the cells before
             for deeper in range(layer + 1, layers):
                 forms.replay.flips[deeper] = MOST_FLIPS + 1
@@ -337,6 +362,8 @@ def advance(
             if layer == layers:
                 if depth < len(prefix):
                     return LOST
+                if claims == BY_REGION:
+                    _bound(dim, net, forms, cells, scratch, stack, out, at, begin, count, node, depth)
                 _region(dim, forms, cells, out, at, begin, count, node)
                 done[0] += weight
                 break

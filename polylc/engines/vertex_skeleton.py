@@ -45,6 +45,11 @@ class Scratch(NamedTuple):
     spread: Array  # (width,)
     length: Array  # (width,)
     system: Array  # (n + 1, n + 1)
+    total: Array  # (n + 1,)
+    box: Array  # (2, n) lower and upper ends
+    clear: Array  # (neurons,)
+    reach: Array  # (neurons,)
+    beside: Array  # (neurons,)
 
 
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)

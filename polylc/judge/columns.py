@@ -102,9 +102,9 @@ class Columns:
         Neurons that confirmed claims at this very node decide, and those of them with bit 1.
     """
 
-    def __init__(self, neurons: int) -> None:
+    def __init__(self, neurons: int, masks: bool = True) -> None:
         self.count = 0
-        self._words = words(neurons)
+        self._words = words(neurons) if masks else 0
         self.exact: dict[int, list[KeptClaim]] = {}  # kept claims that integers or the exact simplex proved
         self._nodes = np.zeros((3, 0), dtype=np.int32)
         self._masks = np.zeros((2, 0, self._words), dtype=np.uint64)

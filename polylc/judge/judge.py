@@ -287,9 +287,12 @@ class Verdict:
     kept : dict of int to list of KeptClaim
         Claims by node, for the certificate.
     tally : Tally
+    near : ndarray of uint64, shape (R, words), optional
+        For each region, the neurons that may vanish somewhere on its closure; all others certainly do not.
     """
 
     exploration: Exploration
     points: Points
     kept: dict[int, list[KeptClaim]]
     tally: Tally
+    near: np.ndarray | None = None

@@ -173,26 +173,54 @@ def claim_holds(
     region: int,
     total: np.ndarray,
 ) -> bool:
-    """Whether a claim holds beyond doubt, strictly (lemma 4).
+    """Whether a claim holds beyond doubt, strictly (lemma 4)."""
+    return least_of_claim(form, noise, offset, neuron, side, claims, c, mark, region, total) > 0.0
 
-    Claim c says sign z - sum y g >= 0 on [-1, 1]^k for the form z of its neuron and the half-spaces g of the nodes in its entries.
+
+@inlined
+def least_of_claim(
+    form: np.ndarray,
+    noise: np.ndarray,
+    offset: int,
+    neuron: np.ndarray,
+    side: np.ndarray,
+    claims: ClaimColumns,
+    c: int,
+    mark: np.ndarray,
+    region: int,
+    total: np.ndarray,
+) -> float:
+    """A number that sign z - sum y g certainly exceeds on [-1, 1]^k (lemma 4), for the claim c and the half-spaces g of the nodes in its entries.
 
     Parameters
     ----------
     form, noise, offset
-        As for `point_inside`.
+        As for `point_inside`. Of a claim on side -1 - neuron of a bounding box, z is that coordinate, and its sign that of the side.
     mark : ndarray of int64, shape (nodes,)
         `region` at the nodes of the path of a region below the claim's; half-spaces of other nodes prove nothing.
     total : ndarray, shape (k + 1,)
         Room to work in.
+
+    Returns
+    -------
+    float
+        -inf if multipliers are not on the path, NaN where numbers overflow.
     """
     k = form.shape[0] - 1
-    z = offset + claims.neuron[c]
-    positive = claims.sign[c] > 0
-    size, doubt = 0.0, noise[z]
-    for j in range(k + 1):
-        total[j] = form[j, z] if positive else -form[j, z]
-        size += abs(total[j])
+    size, doubt = 0.0, 0.0
+    if claims.neuron[c] >= 0:
+        z = offset + claims.neuron[c]
+        positive = claims.sign[c] > 0
+        doubt = noise[z]
+        for j in range(k + 1):
+            total[j] = form[j, z] if positive else -form[j, z]
+            size += abs(total[j])
+    else:
+        wall = -1 - claims.neuron[c]
+        for j in range(k + 1):
+            total[j] = 0.0
+        total[wall >> 1] = -1.0 if wall & 1 else 1.0
+        size = 1.0
     used = 0
     sound = True
     for e in range(claims.starts[c], claims.starts[c + 1]):
@@ -215,7 +243,7 @@ def claim_holds(
         spread += abs(total[j])
     terms = used + k + 9.0
     doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[k]))) * (1 + 16 * terms * UNIT) + 16 * terms * (k + 1) * TINY
-    return bool(sound and total[k] - spread > doubt)
+    return (total[k] - spread) - doubt if sound else -math.inf
 
 
 @_lean

@@ -1,0 +1,168 @@
+"""The judge of whole regions: each is confirmed by itself, with the bounding box that its engine proves.
+
+Where no certificate is asked for, claims need not be made at the nodes of the tree. A region's cell lies in a box, which a few multipliers prove,
+and on a box the signs of all neurons are looked up at once; only those that the box leaves open take multipliers of their own. The cells of all
+leaves cover the neighbourhood whatever the forms say, so this is as much a proof as claims at nodes (docs/exactness.md, lemma 8).
+
+What this judge cannot confirm at little cost it gives up (`Unsettled`); the neighbourhood is then explored anew for `judge.Judge`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.engines.tree import Chunk, Exploration, Outcome
+from polylc.errors import JudgeError
+from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.judge import region_kernels as kernels
+from polylc.judge.columns import Columns, Points
+from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
+from polylc.judge.judge import Batch, Tally, Verdict
+from polylc.judge.kernels import ClaimColumns, preorder
+from polylc.network.compose import embedding
+from polylc.network.exact_forms import ExactForms
+from polylc.network.form import Network
+from polylc.network.patterns import unpack, words
+from polylc.network.replay import begin, flatten
+
+MOST_OPEN = 2**12  # entries of a chunk that are left to exact arithmetic
+
+
+class Unsettled(Exception):
+    """Regions of this network are for the other judge."""
+
+
+class RegionJudge:
+    """A sink for chunks of an engine that claims by region; `verdict` then gives the confirmed exploration.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+    """
+
+    def __init__(self, network: Network, domain: Neighbourhood) -> None:
+        self.network, self.domain = network, domain
+        self.tree = Columns(network.neurons, masks=False)
+        self.tally = Tally()
+        self._net = flatten(network)
+        self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+        self._room = kernels.room(domain.dimension, network.neurons, words(network.neurons))
+        self._forms: ExactForms | None = None
+        self.regions: list[Batch] = []
+        self.near: list[np.ndarray] = []
+        self.done = 0  # regions of chunks that were taken completely
+        self._busy = False
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Confirm a chunk.
+
+        Raises
+        ------
+        Unsettled
+            If too much of it is for exact arithmetic, or something is refuted.
+        """
+        if self._busy:  # an interrupt fell into the chunk before
+            return
+        self._busy = True
+        tree, count = self.tree, len(chunk.leaf)
+        if chunk.first_node != tree.count or chunk.first_region != self.done:
+            raise JudgeError("a chunk of the engine's output was lost")
+        tree.extend(chunk.parent, chunk.neuron, chunk.side)
+        self._make_room()
+        points, near = np.empty((count, self.domain.dimension)), np.zeros(chunk.bits.shape, dtype=np.uint64)
+        left, counts = np.empty((MOST_OPEN + self.network.neurons, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
+        claims = ClaimColumns(*vars(chunk.claims).values())
+        columns = (chunk.leaf, chunk.bits, chunk.unit, points, near, claims, left, counts)
+        why = kernels.sift_regions(self._net, self._replay, self._nodes(), *columns, self._room)
+        if why == kernels.WRONG:
+            raise JudgeError("the engine's columns contradict each other")
+        if why == kernels.CROWDED:
+            raise Unsettled
+        for region, neuron, claim in left[: counts[0]].tolist():
+            self._settle(chunk, claims, points, region, neuron, claim)
+        self.tally.claims_filter += int(counts[1] + counts[2])
+        self.tally.regions_filter += count - int((left[: counts[0], 1] < 0).sum())
+        self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64)))
+        self.near.append(near)
+        self.done += count
+        self._busy = False
+
+    def _nodes(self) -> kernels.Tree:
+        return kernels.Tree(self.tree.parent, self.tree.neuron, self.tree.side)
+
+    def _make_room(self) -> None:
+        """Marks for all nodes."""
+        old = self._room.mark
+        if len(old) < self.tree.count:
+            mark = np.full(2 * self.tree.count, -1, dtype=np.int64)
+            mark[: len(old)] = old
+            self._room = self._room._replace(mark=mark)
+
+    def _settle(self, chunk: Chunk, claims: ClaimColumns, points: np.ndarray, region: int, neuron: int, claim: int) -> None:
+        """Decide exactly whether a point is inside, or a neuron has the sign of the pattern on the cell of a region."""
+        self._forms = forms = self._forms or ExactForms(self.network, self.domain.lower, self.domain.upper)
+        pattern = unpack(chunk.bits[region : region + 1], self.network.neurons)[0]
+        path = self.tree.path(int(chunk.leaf[region]))
+        oriented = [(forms.neuron(int(self.tree.neuron[v]), pattern), self.tree.side[v] == 1) for v in path]
+        rows = [form if above else tuple(-a for a in form) for form, above in oriented]
+        if neuron < 0:
+            points[region] = chunk.unit[region]
+            if not inside(rows, [Fraction(v) for v in chunk.unit[region].tolist()]):
+                raise Unsettled
+            self.tally.regions_integers += 1
+            return
+        form = forms.neuron(neuron, pattern)
+        if not any(form):
+            if pattern[neuron]:  # the bit of a form that vanishes is 0
+                raise Unsettled
+            self.tally.claims_integers += 1
+            return
+        target = form if pattern[neuron] else tuple(-v for v in form)
+        place = {v: e for e, v in enumerate(path)}
+        part = slice(0, 0) if claim < 0 else slice(int(claims.starts[claim]), int(claims.starts[claim + 1]))
+        pairs = zip(claims.constraint[part].tolist(), claims.multiplier[part].tolist(), strict=True)
+        proposed = {place[v]: round(m * 2.0**30) for v, m in pairs if v in place and 0 < m < 2.0**60}
+        if holds(target, rows, Proof(2**30, proposed)):
+            self.tally.claims_integers += 1
+        elif isinstance(sign_on_cell(target, rows, proposed), Refuted):
+            raise Unsettled
+        else:
+            self.tally.claims_simplex += 1
+
+    def verdict(self, found: Exploration) -> Verdict:
+        """What is confirmed of an exploration whose chunks were all taken.
+
+        Raises
+        ------
+        JudgeError
+            If the engine's columns contradict each other.
+        """
+        tree, whole = self.tree, found.outcome is Outcome.COMPLETE and not self._busy
+        none = np.zeros((0, words(self.network.neurons)), dtype=np.uint64)
+        leaf = np.concatenate([np.zeros(0, dtype=np.int64), *(b.leaf for b in self.regions)])
+        bits, near = np.concatenate([none, *(b.bits for b in self.regions)]), np.concatenate([none, *self.near])
+        unit = np.concatenate([np.zeros((0, self.domain.dimension)), *(b.unit for b in self.regions)])
+        if whole:
+            begins = self.network.offsets[self.network.layer_of]
+            minus = [np.full(tree.count, v, dtype=np.int64) for v in (-1, 0, -1, 0)]
+            if not kernels.tree_is_whole(self._nodes(), leaf, bits, begins, *minus):
+                raise JudgeError("the engine's regions are not the leaves of a tree")
+        order = preorder(tree.parent, tree.side)
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        leaf = place[leaf]
+        rows = np.argsort(leaf, kind="stable")
+        exploration = Exploration(
+            np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32),
+            tree.neuron[order].astype(np.int32),
+            tree.side[order].astype(np.int8),
+            bits[rows],
+            unit[rows],
+            leaf[rows].astype(np.int32),
+            found.outcome,
+            found.stats,
+        )
+        return Verdict(exploration, Points(exploration.unit, {}), {}, self.tally, near[rows])
