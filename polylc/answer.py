@@ -12,12 +12,13 @@ from pathlib import Path
 
 from polylc.certificate import Evidence, write_block
 from polylc.complex.regions import Complex
-from polylc.engines.tree import Exploration, Limits, Outcome
+from polylc.engines.tree import Exploration, Limits, Outcome, Progress
 from polylc.enumerate import choose_engine, explore
 from polylc.errors import UsageError
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.judge.by_region import RegionJudge, Unsettled
 from polylc.judge.judge import Judge, Verdict
 from polylc.measuring import MEASURES, Measured, measure
 from polylc.network.exact import ExactNetwork
@@ -25,6 +26,7 @@ from polylc.network.form import Network
 from polylc.report.result import Answers, Result
 from polylc.units import Crew, explore_together
 
+BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 RegionProgress = Callable[[int, int, float], None]
 
 
@@ -92,16 +94,8 @@ def answer(
     limits = Limits(settings.max_regions, deadline, stop)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     label = _label(network, task, notes)
-    judge = Judge(network, task.domain, keep=settings.blocks is not None) if settings.certify else None
-    if crew is None:
-        found = explore(network, task.domain, settings.engine, limits, progress, judge)
-    else:
-        found = explore_together(network, task.domain, settings.engine, limits, progress, judge, crew)
-    verdict = None if judge is None else judge.verdict(found, functools.partial(_go_on, limits))
-    if verdict is not None:
-        found = verdict.exploration
-    judge = None  # its columns are as large as the complex
-    complex_ = Complex.of(network, task.domain, found)
+    found, verdict = explore_judged(network, task.domain, settings, limits, progress, crew)
+    complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     outcome, measured = found.outcome, Measured(Answers(), None)
     try:
         kept = settings.blocks is not None
@@ -141,6 +135,32 @@ def answer(
         volumes=measured.volumes if settings.keep else None,
         block=block,
     )
+
+
+def explore_judged(
+    network: Network, domain: Neighbourhood, settings: Settings, limits: Limits, progress: Progress | None, crew: Crew | None
+) -> tuple[Exploration, Verdict | None]:
+    """A neighbourhood's regions, and what the judge says of them."""
+    judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
+    if settings.certify:
+        keep = settings.blocks is not None
+        judges = [lambda: Judge(network, domain, keep)]
+        if not keep and domain.dimension <= BY_REGION and choose_engine(settings.engine, domain) == "vertex":
+            judges.insert(0, lambda: RegionJudge(network, domain))
+    for make in judges:
+        judge = make()
+        try:
+            if crew is None:
+                found = explore(network, domain, settings.engine, limits, progress, judge)
+            else:
+                found = explore_together(network, domain, settings.engine, limits, progress, judge, crew)
+        except Unsettled:
+            continue
+        if judge is None:
+            return found, None
+        verdict = judge.verdict(found, functools.partial(_go_on, limits))
+        return verdict.exploration, verdict
+    raise AssertionError("the last judge settles everything")
 
 
 def _go_on(limits: Limits) -> bool:

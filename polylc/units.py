@@ -23,6 +23,7 @@ from polylc.enumerate import choose_engine, engine_class
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
+from polylc.judge.by_region import RegionJudge, Unsettled
 from polylc.judge.judge import Judge
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -57,6 +58,8 @@ class Job:
         Whether units are judged where they are explored.
     keep : bool
         Whether proofs are kept.
+    by_region : bool
+        Whether regions are judged one by one.
     """
 
     network: Network
@@ -64,6 +67,7 @@ class Job:
     engine: str
     judged: bool
     keep: bool
+    by_region: bool = False
 
     @functools.cached_property
     def forms(self) -> ExactForms:
@@ -95,10 +99,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a unit; `judged` stands for the columns of the exploration, if a judge has them."""
+    """What was found in a unit; `judged` stands for the columns of the exploration, if a judge has them, and if it settled them."""
 
     exploration: Exploration
     judged: Confirmed | None
+    settled: bool = True
 
 
 def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progress: Progress | None = None) -> Found:
@@ -109,8 +114,15 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     ReplayError
         If the cell is not found.
     """
-    judge = Judge(job.network, job.domain, job.keep, job.forms) if job.judged else None
-    found = engine_class(job.engine)(job.network, job.domain, judge, prefix).explore(limits, progress)
+    judge: Judge | RegionJudge | None = None
+    if job.judged:
+        judge = RegionJudge(job.network, job.domain, job.forms) if job.by_region else Judge(job.network, job.domain, job.keep, job.forms)
+    engine = engine_class(job.engine)(job.network, job.domain, judge, prefix)
+    try:
+        found = engine.explore(limits, progress)
+    except Unsettled:
+        nothing, bits = np.zeros(0, dtype=np.int32), np.zeros((0, 1), dtype=np.uint64)
+        return Found(Exploration(nothing, nothing, nothing, bits, np.zeros((0, 1)), nothing, Outcome.COMPLETE), None, False)
     if judge is None:
         return Found(found, None)
     take_nodes(judge, found)
@@ -124,7 +136,7 @@ def explore_together(
     engine: str,
     limits: Limits,
     progress: Progress | None,
-    judge: Judge | None,
+    judge: Judge | RegionJudge | None,
     crew: Crew,
 ) -> Exploration:
     """Explore a neighbourhood, and share the work if it is much; what comes out is what one engine finds alone.
@@ -133,8 +145,13 @@ def explore_together(
 
     Parameters
     ----------
-    judge : Judge or None
+    judge : Judge, RegionJudge or None
         Confirms what is found. Of the exploration that is returned it then needs only the outcome and the counters.
+
+    Raises
+    ------
+    Unsettled
+        If a RegionJudge has to give up.
     """
     name, begin = choose_engine(engine, domain), time.monotonic()
     done = 0.0
@@ -151,12 +168,14 @@ def explore_together(
         return top
     if judge is not None:
         take_nodes(judge, top)
-    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None)
+    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge))
     units = cut(top)
     outcome = top.outcome
     parts: dict[int, Found] = {}
     if top.complete:
         outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
+    if not all(part.settled for part in parts.values()):
+        raise Unsettled
     stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
     if judge is None:
         return replace(_joined(top, [(unit, parts[u].exploration) for u, unit in enumerate(units) if u in parts]), outcome=outcome, stats=stats)

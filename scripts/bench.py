@@ -58,12 +58,12 @@ def neighbourhood(name: str, scale: str | None = None) -> Any:
 
 def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     """One line of the table: seconds by stage, counts, memory."""
+    from polylc.answer import Settings, explore_judged
     from polylc.complex.graph import build_graph
     from polylc.complex.pieces import affine_functions, pieces
     from polylc.complex.regions import Complex
     from polylc.engines.tree import Limits
     from polylc.enumerate import explore
-    from polylc.judge.judge import Judge
     from polylc.readers import load
     from polylc.run import certify
 
@@ -93,10 +93,10 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     clock("claims", lambda: explore(network, domain, engine, sink=lambda chunk: None))
 
     def judged() -> Any:
-        judge = Judge(network, domain)
-        return judge.verdict(explore(network, domain, engine, sink=judge)).exploration
+        return explore_judged(network, domain, Settings(engine=engine), Limits(), None, None)
 
-    complex_ = Complex.of(network, domain, clock("judged", judged))
+    found, verdict = clock("judged", judged)
+    complex_ = Complex.of(network, domain, found, verdict.near)
     graph = clock("graph", lambda: build_graph(complex_))
     clock("maps", lambda: pieces(complex_, graph, affine_functions(complex_)))
     if domain.dimension <= 4:

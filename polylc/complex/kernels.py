@@ -45,6 +45,7 @@ class Columns(NamedTuple):
     starts: np.ndarray
     neuron: np.ndarray
     side: np.ndarray
+    near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
 
 
 class Found(NamedTuple):
@@ -77,18 +78,21 @@ class Room(NamedTuple):
     multiplier: np.ndarray
     total: np.ndarray
     beyond: np.ndarray
-    entry: np.ndarray
+    own: np.ndarray  # place of that entry among the chosen ones
+    chosen: np.ndarray  # entries that may carry facets
+    column: np.ndarray  # neurons that may vanish on the closed region, if that is known
+    square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
 
 
-def room(longest: int, k: int) -> Room:
+def room(longest: int, k: int, neurons: int) -> Room:
     """Room for paths of so many entries in dimension k."""
     many = longest + 4
     error, value, size, multiplier = (np.zeros(many) for _ in range(4))
     plane, total = np.zeros(k + 1), np.zeros(k + 1)
-    beyond, entry = (np.zeros(many, dtype=np.int64) for _ in range(2))
+    beyond, own, chosen = (np.zeros(many, dtype=np.int64) for _ in range(3))
     table, basis = np.zeros((many, k + 3)), np.zeros((3, many + k + 4), dtype=np.int64)
-    rows, others = np.zeros((k + 1, many)), np.zeros((many, k + 1))
-    return Room(rows, error, value, size, plane, others, table, basis, np.zeros(k), np.zeros(k), multiplier, total, beyond, entry)
+    rows, others, column = np.zeros((k + 1, many)), np.zeros((many, k + 1)), np.zeros(neurons, dtype=np.int64)
+    return Room(rows, error, value, size, plane, others, table, basis, np.zeros(k), np.zeros(k), multiplier, total, beyond, own, chosen, column, np.zeros(neurons))
 
 
 def directions(net: FlatNet, width: int) -> Directions:
@@ -202,21 +206,34 @@ def sweep(
     their proof if proofs are kept.
     """
     odd = pairs = 0
-    key = seen.key
+    known = len(columns.near) > 0
     for r in range(begin, end):
         move(net, replay, columns.bits[r], False)
-        refresh(net, replay, seen)
-        blind = 0
-        for layer in range(len(seen.blind)):
-            blind += seen.blind[layer]
+        blind = 1
+        if known:
+            chosen, neurons = _choose(net, replay, columns, r, room)
+        else:
+            chosen, neurons = columns.starts[r + 1] - columns.starts[r], 0
+            for i in range(chosen):
+                room.chosen[i] = columns.starts[r] + i
+            refresh(net, replay, seen)
+            blind = seen.blind.sum()
         many = 0
-        for e in range(columns.starts[r], columns.starts[r + 1]):
+        for i in range(chosen):
+            e = room.chosen[i]
             neuron = columns.neuron[e]
-            own = key[neuron]
-            alone = blind == 0 and near_keys(key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
-            if not alone and not is_alone(net, replay, seen, neuron):
+            if known:
+                alone = _is_apart(replay, room, neurons, i)
+            else:
+                own = seen.key[neuron]
+                alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
+                alone = alone or is_alone(net, replay, seen, neuron)
+            if not alone:
                 found.odd[odd] = e
-                _suspects(net, replay, neuron, found.suspects[odd])
+                if known:
+                    _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+                else:
+                    _suspects(net, replay, neuron, found.suspects[odd])
                 odd += 1
                 continue
             w = find_flipped(table, columns.bits, r, neuron)
@@ -224,13 +241,14 @@ def sweep(
                 continue
             place = many
             while place > 0 and room.beyond[place - 1] > w:
-                room.beyond[place], room.entry[place] = room.beyond[place - 1], room.entry[place - 1]
+                room.beyond[place], room.own[place] = room.beyond[place - 1], room.own[place - 1]
                 place -= 1
-            room.beyond[place], room.entry[place] = w, e
+            room.beyond[place], room.own[place] = w, i
             many += 1
         gathered = False
         for i in range(many):
-            w, e = room.beyond[i], room.entry[i]
+            w, own = room.beyond[i], room.own[i]
+            e = room.chosen[own]
             neuron = columns.neuron[e]
             other = -1
             for q in range(columns.starts[w], columns.starts[w + 1]):
@@ -244,9 +262,9 @@ def sweep(
                 state = NO_FACET
             elif w > r:
                 if not gathered:
-                    _gather(net, replay, columns, r, room)
+                    _gather(net, replay, columns, chosen, room)
                     gathered = True
-                state = _facet(columns, r, w, e, keep, programs, room)
+                state = _facet(columns, r, w, own, chosen, keep, programs, room)
                 if state == FACET:
                     found.solved[pairs] = _steepest(room.plane)
                     if keep:
@@ -258,16 +276,86 @@ def sweep(
 
 
 @_compiled
-def _gather(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) -> None:
-    """Path half-spaces of a region, positive inside."""
+def _choose(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) -> tuple[int, int]:
+    """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish on it.
+
+    Returns
+    -------
+    chosen, neurons : int
+        How many entries, and how many neurons.
+    """
+    one = np.uint64(1)
+    chosen = left = 0
+    for w in range(columns.near.shape[1]):
+        mask = columns.near[r, w]
+        while mask:
+            mask &= mask - one
+            left += 1
+    for e in range(columns.starts[r], columns.starts[r + 1]):
+        i = columns.neuron[e]
+        if columns.near[r, i >> 6] >> np.uint64(i & 63) & one:
+            room.chosen[chosen], room.column[chosen] = e, net.first[1] + i
+            chosen += 1
+    neurons = chosen
+    if left > chosen:
+        for i in range(net.first[-2] - net.first[1]):
+            if columns.near[r, i >> 6] >> np.uint64(i & 63) & one:
+                is_chosen = False
+                for q in range(chosen):
+                    is_chosen = is_chosen or room.column[q] == net.first[1] + i
+                if not is_chosen:
+                    room.column[neurons] = net.first[1] + i
+                    neurons += 1
+    for q in range(neurons):
+        column = room.column[q]
+        square = 0.0
+        for j in range(replay.form.shape[0]):
+            square += replay.form[j, column] * replay.form[j, column]
+        sharp = square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square)
+        room.square[q] = square if sharp else -1.0
+    return chosen, neurons
+
+
+@_compiled
+def _is_apart(replay: Replay, room: Room, neurons: int, place: int) -> bool:
+    """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
+    column, square = room.column[place], room.square[place]
+    if square < 0.0:
+        return False
+    for q in range(neurons):
+        if q == place:
+            continue
+        product = 0.0
+        for j in range(replay.form.shape[0]):
+            product += replay.form[j, column] * replay.form[j, room.column[q]]
+        if not product * product < (1.0 - 2.0 * CLOSE) * (square * room.square[q]):
+            return False
+    return True
+
+
+@_compiled
+def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuron: int, mask: np.ndarray) -> None:
+    """As `_suspects`, among the neurons that may vanish on the region."""
+    offset = net.first[1]
+    for w in range(len(mask)):
+        mask[w] = 0
+    for q in range(neurons):
+        i = room.column[q] - offset
+        if i == neuron or not _apart(replay, offset + neuron, offset + i):
+            mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+
+
+@_compiled
+def _gather(net: FlatNet, replay: Replay, columns: Columns, chosen: int, room: Room) -> None:
+    """The half-spaces of the chosen entries, positive inside."""
     width = replay.form.shape[0]
-    begin = columns.starts[r]
-    for e in range(begin, columns.starts[r + 1]):
+    for i in range(chosen):
+        e = room.chosen[i]
         column = net.first[1] + columns.neuron[e]
         sign = 1.0 if columns.side[e] == 1 else -1.0
         for j in range(width):
-            room.rows[j, e - begin] = sign * replay.form[j, column]
-        room.error[e - begin] = replay.noise[column]
+            room.rows[j, i] = sign * replay.form[j, column]
+        room.error[i] = replay.noise[column]
 
 
 @_compiled
@@ -280,9 +368,8 @@ def _steepest(plane: np.ndarray) -> int:
 
 
 @_compiled
-def _facet(columns: Columns, r: int, w: int, e: int, keep: bool, programs: bool, room: Room) -> int:
-    """Whether a region has a facet on the hyperplane of entry e, whose other side region w holds; the point is left in `rounded`."""
-    own, count = e - columns.starts[r], columns.starts[r + 1] - columns.starts[r]
+def _facet(columns: Columns, r: int, w: int, own: int, count: int, keep: bool, programs: bool, room: Room) -> int:
+    """Whether a region has a facet on the hyperplane of row `own`, whose other side region w holds; the point is left in `rounded`."""
     plane, point = room.plane, room.point
     for j in range(len(plane)):
         plane[j] = room.rows[j, own]

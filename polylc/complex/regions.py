@@ -44,7 +44,8 @@ class Complex:
 
     Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
     of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
-    `side`; every facet of the region inside the neighbourhood lies on one of them.
+    `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the packed neurons that may
+    vanish somewhere on the closed region.
     """
 
     network: Network
@@ -55,18 +56,19 @@ class Complex:
     neuron: np.ndarray
     side: np.ndarray
     outcome: Outcome
+    near: np.ndarray | None = None
 
     @classmethod
-    def of(cls, network: Network, domain: Neighbourhood, found: Exploration) -> Complex:
-        """The complex of what an engine found."""
-        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome)
+    def of(cls, network: Network, domain: Neighbourhood, found: Exploration, near: np.ndarray | None = None) -> Complex:
+        """The complex of what an engine found; `near` as a judge's verdict has it."""
+        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near)
 
     def __len__(self) -> int:
         return len(self.bits)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
-        return Complex, (self.network, self.domain, *columns, self.outcome)  # what was derived is derived again
+        return Complex, (self.network, self.domain, *columns, self.outcome, self.near)  # what was derived is derived again
 
     @property
     def complete(self) -> bool:
@@ -144,7 +146,8 @@ class Complex:
     @property
     def columns(self) -> Columns:
         """The columns for compiled loops."""
-        return Columns(self.bits, self.unit, self.starts, self.neuron, self.side)
+        near = self.bits[:0] if self.near is None else self.near
+        return Columns(self.bits, self.unit, self.starts, self.neuron, self.side, near)
 
     def half_spaces(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Half-spaces of the paths of `rows`, positive inside, in unit coordinates, and bounds on their rounding; (E, k + 1) and (E,)."""

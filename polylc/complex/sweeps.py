@@ -79,7 +79,7 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
     """Columns of what is found in one slice, in parts, and the number of pairs without a facet."""
     net, replay, k, last = complex_.flat, complex_.replay(), complex_.domain.dimension, min(first + SLICE, len(complex_))
     seen, starts = directions(net, k + 1), complex_.starts
-    work = room(int(np.diff(starts[first : last + 1]).max(initial=0)), k)
+    work = room(int(np.diff(starts[first : last + 1]).max(initial=0)), k, complex_.network.neurons)
     most = max((int(starts[min(b + SWEPT, last)] - starts[b]) for b in range(first, last, SWEPT)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
     parts: list[list[np.ndarray]] = [[] for _ in range(12)]

@@ -39,21 +39,20 @@ class VertexEngine:
     network : Network
     domain : Neighbourhood
     sink : callable, optional
-        Receives chunks of nodes, regions and claims; without it claims are not recorded.
+        Receives chunks of nodes, regions and claims; without it claims are not recorded. They are made of regions instead of nodes for a sink with
+        an attribute `by_region` that is true.
     prefix : sequence of (neuron, side)
         Path of the cell to explore, by default the whole neighbourhood.
-    by_region : bool
-        Whether claims are made of regions, with bounding boxes, instead of nodes.
     """
 
     name = "vertex"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), by_region: bool = False) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink
-        self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if by_region else kernel.BY_NODE
+        self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if getattr(sink, "by_region", False) else kernel.BY_NODE
         self._dim = (0,) * domain.dimension
         self._net: FlatNet = flatten(network)
         start = embedding(domain.basis * domain.half, domain.middle)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.engines.tree import Exploration
+from polylc.judge.by_region import RegionJudge
 from polylc.judge.columns import KeptClaim, KeptClaims
 from polylc.judge.judge import Batch, Doubt, Judge, Tally
+from polylc.network.patterns import words
 
 
 @dataclass(frozen=True)
@@ -43,32 +45,34 @@ class Confirmed:
     exact: dict[int, list[KeptClaim]]
 
 
-def confirmed(judge: Judge) -> Confirmed:
+def confirmed(judge: Judge | RegionJudge) -> Confirmed:
     """What a judge has confirmed so far."""
     tree, batches = judge.tree, judge.regions
+    near = words(judge.network.neurons) if isinstance(judge, RegionJudge) else 0
     none = Batch(
-        np.zeros((0, tree.known.shape[1]), dtype=np.uint64),
+        np.zeros((0, words(judge.network.neurons)), dtype=np.uint64),
         np.zeros((0, judge.domain.dimension)),
         np.zeros(0, dtype=bool),
         np.zeros(0, dtype=np.int64),
+        np.zeros((0, near), dtype=np.uint64),
     )
-    regions = Batch(*(np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf")))
+    regions = Batch(*(np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf", "near")))
     nodes = tree.parent.astype(np.int32), tree.neuron.astype(np.int32), tree.side.astype(np.int8)
     return Confirmed(nodes, tree.known.copy(), tree.ones.copy(), regions, judge.doubts, judge.tally, judge.kept, tree.exact)
 
 
-def take_nodes(judge: Judge, found: Exploration) -> None:
+def take_nodes(judge: Judge | RegionJudge, found: Exploration) -> None:
     """Take the nodes of an engine that came after its last region, of which no chunk tells."""
     count = judge.tree.count
     judge.tree.extend(found.parent[count:], found.neuron[count:], found.side[count:])
 
 
-def absorb(judge: Judge, unit: Confirmed, path: Sequence[int], own: int) -> None:
+def absorb(judge: Judge | RegionJudge, unit: Confirmed, path: Sequence[int], own: int) -> None:
     """Add what a unit's judge has confirmed.
 
     Parameters
     ----------
-    judge : Judge
+    judge : Judge or RegionJudge
         The one that knows the whole tree.
     unit : Confirmed
     path : sequence of int
@@ -97,7 +101,7 @@ def absorb(judge: Judge, unit: Confirmed, path: Sequence[int], own: int) -> None
                 renamed = [KeptClaim(c.neuron, c.factor, [(int(place[v]), m) for v, m in c.multipliers]) for c in claims]
                 tree.exact.setdefault(int(place[node]), []).extend(renamed)
     batch = unit.regions
-    judge.regions.append(Batch(batch.bits, batch.unit, batch.good, place[batch.leaf]))  # last: an interrupt may come before
+    judge.regions.append(Batch(batch.bits, batch.unit, batch.good, place[batch.leaf], batch.near))  # last: an interrupt may come before
     judge.done += len(batch.leaf)
 
 

@@ -9,6 +9,7 @@ What this judge cannot confirm at little cost it gives up (`Unsettled`); the nei
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -19,7 +20,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge import region_kernels as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
-from polylc.judge.judge import Batch, Tally, Verdict
+from polylc.judge.judge import Batch, Doubt, Tally, Verdict
 from polylc.judge.kernels import ClaimColumns, preorder
 from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms
@@ -41,18 +42,23 @@ class RegionJudge:
     ----------
     network : Network
     domain : Neighbourhood
+    forms : ExactForms, optional
+        Those of the network on the neighbourhood, if they are there already.
     """
 
-    def __init__(self, network: Network, domain: Neighbourhood) -> None:
+    by_region = True
+
+    def __init__(self, network: Network, domain: Neighbourhood, forms: ExactForms | None = None) -> None:
         self.network, self.domain = network, domain
         self.tree = Columns(network.neurons, masks=False)
         self.tally = Tally()
         self._net = flatten(network)
         self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
         self._room = kernels.room(domain.dimension, network.neurons, words(network.neurons))
-        self._forms: ExactForms | None = None
+        self._forms = forms
         self.regions: list[Batch] = []
-        self.near: list[np.ndarray] = []
+        self.doubts: list[Doubt] = []  # none, but those who put judges together ask
+        self.kept = None
         self.done = 0  # regions of chunks that were taken completely
         self._busy = False
 
@@ -85,8 +91,7 @@ class RegionJudge:
             self._settle(chunk, claims, points, region, neuron, claim)
         self.tally.claims_filter += int(counts[1] + counts[2])
         self.tally.regions_filter += count - int((left[: counts[0], 1] < 0).sum())
-        self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64)))
-        self.near.append(near)
+        self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64), near))
         self.done += count
         self._busy = False
 
@@ -132,8 +137,8 @@ class RegionJudge:
         else:
             self.tally.claims_simplex += 1
 
-    def verdict(self, found: Exploration) -> Verdict:
-        """What is confirmed of an exploration whose chunks were all taken.
+    def verdict(self, found: Exploration, go_on: Callable[[], bool] | None = None) -> Verdict:
+        """What is confirmed of an exploration whose chunks were all taken; nothing is left to do, so nobody is asked whether to go on.
 
         Raises
         ------
@@ -143,7 +148,7 @@ class RegionJudge:
         tree, whole = self.tree, found.outcome is Outcome.COMPLETE and not self._busy
         none = np.zeros((0, words(self.network.neurons)), dtype=np.uint64)
         leaf = np.concatenate([np.zeros(0, dtype=np.int64), *(b.leaf for b in self.regions)])
-        bits, near = np.concatenate([none, *(b.bits for b in self.regions)]), np.concatenate([none, *self.near])
+        bits, near = np.concatenate([none, *(b.bits for b in self.regions)]), np.concatenate([none, *(b.near for b in self.regions)])
         unit = np.concatenate([np.zeros((0, self.domain.dimension)), *(b.unit for b in self.regions)])
         if whole:
             begins = self.network.offsets[self.network.layer_of]

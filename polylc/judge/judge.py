@@ -57,12 +57,16 @@ class Doubt:
 
 @dataclass
 class Batch:
-    """Regions of one chunk: packed patterns, points, whether the points are confirmed, and leaves."""
+    """Regions of one chunk: packed patterns, points, whether the points are confirmed, leaves.
+
+    `near` holds the packed neurons that may vanish somewhere on the closed region; it has no words where that is not known.
+    """
 
     bits: np.ndarray
     unit: np.ndarray
     good: np.ndarray
     leaf: np.ndarray
+    near: np.ndarray
 
 
 class _Rounded(NamedTuple):
@@ -133,7 +137,8 @@ class Judge:
         kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held, *rooms)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, rounded)
-        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64)))
+        near = np.zeros((count, 0), dtype=np.uint64)
+        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near))
         self.done += count
         self._busy = False
 
