@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from polylc.engines.tree import Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.engines.tree import Exploration, Facets, Left, Limits, Outcome, Prefix, Progress, join_facets
 from polylc.enumerate import choose_engine, engine_class
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -300,15 +300,18 @@ def _joined(top: Exploration, parts: list[tuple[Unit, Exploration]]) -> Explorat
     """One exploration of the top and the units, regions in the order of one search."""
     nodes = [(top.parent, top.neuron, top.side)]
     regions: list[tuple[np.ndarray, ...]] = []
+    seen: list[Facets | None] = []
     count, done = len(top.parent), 0
     for unit, part in parts:
         regions.append((top.bits[done : unit.after], top.unit[done : unit.after], top.leaf[done : unit.after]))
+        seen += [None if top.facets is None else top.facets[done : unit.after], part.facets]
         done, shared = unit.after, len(unit.nodes)
         place = np.concatenate([unit.nodes, count + np.arange(max(len(part.parent) - shared, 0))]).astype(np.int32)
         nodes.append((place[part.parent[shared:]], part.neuron[shared:], part.side[shared:]))
         regions.append((part.bits, part.unit, place[part.leaf]))
         count += len(part.parent[shared:])
     regions.append((top.bits[done:], top.unit[done:], top.leaf[done:]))
+    facets = [*(f for f in seen if f is not None), *(() if top.facets is None else (top.facets[done:],))]
     parent, neuron, side = (np.concatenate(column) for column in zip(*nodes, strict=True))
     bits, points, leaf = (np.concatenate(column) for column in zip(*regions, strict=True))
-    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome)
+    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome, facets=join_facets(facets))

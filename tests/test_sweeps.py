@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
-from polylc.complex.kernels import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, proves_facet, refresh
+from polylc.complex.directions import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
+from polylc.complex.kernels import proves_facet
 from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding

@@ -64,7 +64,7 @@ def facet_tests(complex_: Complex, found: Candidates, programs: bool, keep: bool
     order = np.argsort(found.region, kind="stable")
     bounds = np.searchsorted(found.region[order], np.arange(len(complex_) + 1))
     result = np.zeros(len(found.region), dtype=bool)
-    tested = {"by point": 0, "by integers": 0, "by exact simplex": 0, "no facet": 0, "not settled": 0}
+    tested = {"by engine": 0, "by point": 0, "by integers": 0, "by exact simplex": 0, "no facet": 0, "not settled": 0}
     proofs = FacetProofs()
     for rows in complex_.batches():
         pick = order[bounds[rows.start] : bounds[rows.stop]]

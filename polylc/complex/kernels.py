@@ -11,30 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from polylc.compiled import compiled
+from polylc.complex.directions import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
 from polylc.complex.widest import FOUND, NONE, widest
 from polylc.network.compose import TINY, UNIT
 from polylc.network.patterns import PatternTable, find_flipped
 from polylc.network.replay import FlatNet, Replay, move
 
-SMALLEST = 2.0**-900
-CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
-FINE = 1e-7
-KEY_FINE = 1e-9  # and forms whose keys differ by KEY_CLOSE, if they are known to KEY_FINE and the key's denominator is not below KEY_SMALL
-KEY_SMALL = 1e-4
-KEY_CLOSE = 4e-5
 POINT_BITS = 24
 NO_FACET, FACET, OPEN = 0, 1, 2
 
 _compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
-
-
-class Directions(NamedTuple):
-    """Directions of the forms of a replay: for each a key that proportional forms share, the ratio of two projections."""
-
-    projection: np.ndarray  # (2, k + 1), of length 1
-    key: np.ndarray  # (neurons,) float32
-    blind: np.ndarray  # (L,) how many neurons of a layer have no key
-    version: np.ndarray  # (L,) of the replay's forms
 
 
 class Columns(NamedTuple):
@@ -95,97 +81,6 @@ def room(longest: int, k: int, neurons: int) -> Room:
     return Room(rows, error, value, size, plane, others, table, basis, np.zeros(k), np.zeros(k), multiplier, total, beyond, own, chosen, column, np.zeros(neurons))
 
 
-def directions(net: FlatNet, width: int) -> Directions:
-    """Nothing known yet, for forms of `width` coefficients."""
-    projection = np.random.default_rng(0).normal(size=(2, width))
-    projection /= np.linalg.norm(projection, axis=1, keepdims=True)
-    layers = len(net.length) - 1
-    blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
-    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version)
-
-
-@_compiled
-def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
-    """Keys of the forms that have changed."""
-    width = replay.form.shape[0]
-    offset = net.first[1]
-    for layer in range(len(seen.version)):
-        if seen.version[layer] == replay.version[layer + 1]:
-            continue
-        seen.version[layer] = replay.version[layer + 1]
-        seen.blind[layer] = 0
-        for i in range(net.first[layer + 1], net.first[layer + 2]):
-            x = y = square = 0.0
-            for j in range(width):
-                a = replay.form[j, i]
-                x += seen.projection[0, j] * a
-                y += seen.projection[1, j] * a
-                square += a * a
-            length = np.sqrt(square)
-            normal = square > SMALLEST and square < 1 / SMALLEST
-            if normal and replay.noise[i] <= KEY_FINE * length and abs(y) > KEY_SMALL * length:
-                seen.key[i - offset] = x / y
-            else:
-                seen.key[i - offset] = np.inf
-                seen.blind[layer] += 1
-
-
-@_compiled
-def near_keys(key: np.ndarray, own: float, limit: float) -> int:
-    """How many keys are near one of them."""
-    near = 0
-    for i in range(len(key)):
-        near += 1 if abs(key[i] - own) <= limit else 0
-    return near
-
-
-@_compiled
-def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
-    """Whether a neuron's form is certainly proportional to that of no other neuron (lemma 6)."""
-    own = seen.key[neuron]
-    limit = np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))
-    if not abs(own) < np.inf and not _sharp(replay, net.first[1] + neuron):
-        return False
-    for i in range(len(seen.key)):
-        known = abs(own) < np.inf and abs(seen.key[i]) < np.inf and abs(seen.key[i] - own) > limit
-        if i != neuron and not known and not _apart(replay, net.first[1] + neuron, net.first[1] + i):
-            return False
-    return True
-
-
-@_compiled
-def _sharp(replay: Replay, column: int) -> bool:
-    """Whether rounding leaves a form its direction."""
-    square = 0.0
-    for j in range(replay.form.shape[0]):
-        square += replay.form[j, column] * replay.form[j, column]
-    return bool(square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square))
-
-
-@_compiled
-def _apart(replay: Replay, a: int, b: int) -> bool:
-    """Whether two forms are certainly not proportional, and neither is zero."""
-    if not (_sharp(replay, a) and _sharp(replay, b)):
-        return False
-    product = one = two = 0.0
-    for j in range(replay.form.shape[0]):
-        product += replay.form[j, a] * replay.form[j, b]
-        one += replay.form[j, a] * replay.form[j, a]
-        two += replay.form[j, b] * replay.form[j, b]
-    return bool(abs(product) < (1.0 - CLOSE) * (np.sqrt(one) * np.sqrt(two)))
-
-
-@_compiled
-def _suspects(net: FlatNet, replay: Replay, neuron: int, mask: np.ndarray) -> None:
-    """The neurons whose forms may be proportional to that of a neuron, itself among them, as packed bits."""
-    offset = net.first[1]
-    for w in range(len(mask)):
-        mask[w] = 0
-    for i in range(net.first[-2] - offset):
-        if i == neuron or not _apart(replay, offset + neuron, offset + i):
-            mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-
 @_compiled
 def sweep(
     net: FlatNet,
@@ -197,16 +92,19 @@ def sweep(
     end: int,
     keep: bool,
     programs: bool,
+    done: np.ndarray,
     room: Room,
     found: Found,
 ) -> tuple[int, int]:
     """Everything that doubles know of the facets of regions begin..end; how many odd entries and pairs were found.
 
     A pair of regions is found at its first region; pairs that only the second names have no facet, and are handed back as OPEN for
-    their proof if proofs are kept.
+    their proof if proofs are kept. `done` has the neurons, packed, across whose hyperplanes regions were found at another one; it is
+    brought up to date for the regions that it has rows for, counted from `begin` on.
     """
     odd = pairs = 0
     known = len(columns.near) > 0
+    one = np.uint64(1)
     for r in range(begin, end):
         move(net, replay, columns.bits[r], False)
         blind = 1
@@ -222,8 +120,11 @@ def sweep(
         for i in range(chosen):
             e = room.chosen[i]
             neuron = columns.neuron[e]
+            word, bit = neuron >> 6, one << np.uint64(neuron & 63)
+            if done[r - begin, word] & bit:
+                continue
             if known:
-                alone = _is_apart(replay, room, neurons, i)
+                alone = _is_alone_near(replay, room, neurons, i)
             else:
                 own = seen.key[neuron]
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
@@ -233,7 +134,7 @@ def sweep(
                 if known:
                     _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
                 else:
-                    _suspects(net, replay, neuron, found.suspects[odd])
+                    suspects_of(net, replay, neuron, found.suspects[odd])
                 odd += 1
                 continue
             w = find_flipped(table, columns.bits, r, neuron)
@@ -270,6 +171,8 @@ def sweep(
                     if keep:
                         for j in range(len(room.rounded)):
                             found.point[pairs, j] = room.rounded[j]
+            if w > r and w - begin < len(done) and not keep and state != OPEN:
+                done[w - begin, neuron >> 6] |= one << np.uint64(neuron & 63)
             found.state[pairs] = state
             pairs += 1
     return odd, pairs
@@ -317,7 +220,7 @@ def _choose(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) 
 
 
 @_compiled
-def _is_apart(replay: Replay, room: Room, neurons: int, place: int) -> bool:
+def _is_alone_near(replay: Replay, room: Room, neurons: int, place: int) -> bool:
     """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
     column, square = room.column[place], room.square[place]
     if square < 0.0:
@@ -341,7 +244,7 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
         mask[w] = 0
     for q in range(neurons):
         i = room.column[q] - offset
-        if i == neuron or not _apart(replay, offset + neuron, offset + i):
+        if i == neuron or not is_apart(replay, offset + neuron, offset + i):
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from polylc.complex.kernels import Columns, half_spaces_of, maps_of
-from polylc.engines.tree import Exploration, Outcome
+from polylc.engines.tree import Exploration, Facets, Outcome
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, counter_clockwise, polygons
@@ -45,7 +45,7 @@ class Complex:
     Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
     of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
     `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the packed neurons that may
-    vanish somewhere on the closed region.
+    vanish somewhere on the closed region; `facets` what an engine saw of them, if nobody judged it.
     """
 
     network: Network
@@ -57,18 +57,19 @@ class Complex:
     side: np.ndarray
     outcome: Outcome
     near: np.ndarray | None = None
+    facets: Facets | None = None
 
     @classmethod
     def of(cls, network: Network, domain: Neighbourhood, found: Exploration, near: np.ndarray | None = None) -> Complex:
         """The complex of what an engine found; `near` as a judge's verdict has it."""
-        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near)
+        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.facets)
 
     def __len__(self) -> int:
         return len(self.bits)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
-        return Complex, (self.network, self.domain, *columns, self.outcome, self.near)  # what was derived is derived again
+        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.facets)  # what was derived is derived again
 
     @property
     def complete(self) -> bool:

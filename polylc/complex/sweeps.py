@@ -8,11 +8,15 @@ from threading import Event
 
 import numpy as np
 
-from polylc.complex.kernels import FACET, OPEN, Found, directions, room, sweep
+from polylc.complex.directions import directions
+from polylc.complex.kernels import FACET, OPEN, Found, room, sweep
+from polylc.complex.links import link
 from polylc.complex.regions import Complex
 
 SWEPT = 2048  # regions between two looks at signals
 SLICE = 8 * SWEPT  # regions that are swept with one replay of the forms, in one thread
+
+SURE = 0.95  # an engine's facets are used if it is sure of those of so many regions
 
 Columns = tuple[list[list[np.ndarray]], int]
 
@@ -79,16 +83,23 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
     """Columns of what is found in one slice, in parts, and the number of pairs without a facet."""
     net, replay, k, last = complex_.flat, complex_.replay(), complex_.domain.dimension, min(first + SLICE, len(complex_))
     seen, starts = directions(net, k + 1), complex_.starts
-    work = room(int(np.diff(starts[first : last + 1]).max(initial=0)), k, complex_.network.neurons)
+    facets = None if keep or complex_.facets is None or complex_.facets.sure.mean() < SURE else complex_.facets
+    longest = int(np.diff(starts[first : last + 1]).max(initial=0))
+    neighbour, entry = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
+    work = room(longest, k, complex_.network.neurons)
     most = max((int(starts[min(b + SWEPT, last)] - starts[b]) for b in range(first, last, SWEPT)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
+    done = np.zeros((last - first, complex_.bits.shape[1]), dtype=np.uint64)
     parts: list[list[np.ndarray]] = [[] for _ in range(12)]
     refuted = 0
     for begin in range(first, max(last, first + 1), SWEPT):
         if stop.is_set():
             break
         end = min(begin + SWEPT, last)
-        odd, pairs = sweep(net, replay, seen, complex_.columns, complex_.index.table, begin, end, keep, programs, work, found)
+        if facets is not None:
+            odd, pairs = link(complex_.columns, facets.neurons, facets.sure, complex_.index.table, begin, end, neighbour, entry, found)
+        else:
+            odd, pairs = sweep(net, replay, seen, complex_.columns, complex_.index.table, begin, end, keep, programs, done[begin - first :], work, found)
         edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
         refuted += pairs - len(edge) - len(left)
         pair = (found.region, found.entry, found.beyond, found.beyond_entry)

@@ -137,6 +137,30 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Facets:
+    """Facets of regions as doubles have them.
+
+    Attributes
+    ----------
+    neurons : ndarray of uint64, shape (R, words)
+        For each region, the packed neurons on whose hyperplanes it has facets.
+    sure : ndarray of bool, shape (R,)
+        Whether each facet has a point on which no other of them comes near zero. Without, there may be fewer, or more.
+    """
+
+    neurons: np.ndarray
+    sure: np.ndarray
+
+    def __getitem__(self, rows: slice) -> Facets:
+        return Facets(self.neurons[rows], self.sure[rows])
+
+
+def join_facets(parts: Sequence[Facets]) -> Facets | None:
+    """Those of several lists of regions, one behind the other; None if there are none."""
+    return Facets(np.concatenate([f.neurons for f in parts]), np.concatenate([f.sure for f in parts])) if parts else None
+
+
+@dataclass(frozen=True)
 class Exploration:
     """What an engine found, as columns.
 
@@ -158,6 +182,8 @@ class Exploration:
     left : tuple of Left
         Cells left to others, in the order of the search; claims at nodes whose first find would have been in one of them are
         left to others as well.
+    facets : Facets, optional
+        Engines that know the regions' facets say so where no sink asks for claims.
     """
 
     parent: np.ndarray
@@ -169,6 +195,7 @@ class Exploration:
     outcome: Outcome
     stats: dict[str, int] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
+    facets: Facets | None = None
 
     @property
     def complete(self) -> bool:

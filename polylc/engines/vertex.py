@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from polylc.engines import vertex_kernel as kernel
-from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Facets, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.vertex_forms import Forms, start_forms
 from polylc.engines.vertex_skeleton import Cells, Scratch
 from polylc.errors import ReplayError
@@ -76,7 +76,7 @@ class VertexEngine:
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
             self._flush()
-        parent, neuron, side, bits, unit, leaf = (np.concatenate(column) for column in zip(*self._columns, strict=True))
+        parent, neuron, side, bits, unit, leaf, facets, sure = (np.concatenate(column) for column in zip(*self._columns, strict=True))
         at = self._at
         stats = {
             "cells": int(at[kernel.PROCESSED]),
@@ -84,7 +84,8 @@ class VertexEngine:
             "vertex_values": int(at[kernel.VALUES]),
             "nodes": len(parent),
         }
-        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left))
+        seen = Facets(facets, sure) if self._sink is None else None
+        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left), seen)
 
     def _start(self) -> None:
         """The whole neighbourhood as the first cell, and node 0."""
@@ -160,6 +161,7 @@ class VertexEngine:
         columns = tuple(c[:nodes].copy() for c in (out.parent, out.neuron, out.side)) + tuple(
             c[:regions].copy() for c in (out.bits, out.unit, out.leaf)
         )
+        seen = (out.facets, out.sure) if self._sink is None else (out.facets[:0], out.sure[:0])
         entries = int(at[kernel.READY_ENTRIES])
         said = Claims(
             out.claim_node[:claims].copy(),
@@ -169,7 +171,7 @@ class VertexEngine:
             out.constraint[:entries].copy(),
             out.multiplier[:entries].copy(),
         )
-        self._columns.append(columns)
+        self._columns.append((*columns, *(c[:regions].copy() for c in seen)))
         kernel.begin_chunk(out, at)
         if self._sink is None or not regions or self._sending:  # still sending: an interrupt fell into the chunk before
             return
@@ -188,7 +190,8 @@ def _room_for_cut(n: int, vertices: int, neurons: int, width: int) -> Scratch:
     place, number, cut, link = numbers
     low, high, spread, length = (np.empty(width) for _ in range(4))
     system, total, box, clear, reach = np.empty((n + 1, n + 1)), np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons)
-    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, system, total, box, clear, reach, np.empty(neurons, dtype=np.int64))
+    beside, local = np.empty(neurons, dtype=np.int64), np.full(neurons, -1, dtype=np.int64)
+    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, system, total, box, clear, reach, beside, local, np.empty(vertices * n))
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:
@@ -211,6 +214,8 @@ def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:
         np.empty((regions, words(network.neurons)), dtype=np.uint64),
         np.empty((regions, n)),
         whole(regions),
+        np.empty((regions, words(network.neurons)), dtype=np.uint64),
+        np.empty(regions, dtype=np.bool_),
         whole(claims),
         whole(claims),
         np.empty(claims, dtype=np.int8),

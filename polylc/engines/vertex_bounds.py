@@ -1,4 +1,4 @@
-"""The bounding box of a region in the vertex engine, and multipliers that prove it."""
+"""What the vertex engine tells of a whole region: its bounding box, with multipliers that prove it, and its facets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from polylc.compiled import compiled
 from polylc.engines.vertex_forms import Forms
 from polylc.engines.vertex_skeleton import Cells, owner, value_at
+from polylc.geometry.box_kernel import MARGIN
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
@@ -67,3 +68,60 @@ def write_side(
         bound -= abs(total[k])
     box[side & 1, j] = toward * max(bound, -1.0)
     return end
+
+
+@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+def note_facets(
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, local: Array, listed: Array, hits: Array, middle: Array
+) -> bool:
+    """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets' vertices show all of them.
+
+    Parameters
+    ----------
+    facets : ndarray of uint64, shape (words,)
+    local : ndarray of int64, shape (neurons,), filled with -1
+        Room, left as it was; so are the others.
+    listed, hits : ndarray of int64, shape (vertices,)
+    middle : ndarray, shape (vertices n,)
+    """
+    n = len(dim)
+    form, noise, sign = forms.replay.form, forms.replay.noise, forms.replay.sign
+    first = net.first[1]
+    many = 0
+    for w in range(len(facets)):
+        facets[w] = 0
+    for v in range(begin, begin + count):
+        for k in range(n):
+            neuron = cells.facet[v * n + k] - 2 * n
+            if neuron < 0:
+                continue
+            f = local[neuron]
+            if f < 0:
+                f = many
+                local[neuron], listed[f], hits[f] = f, neuron, 0
+                for j in range(n):
+                    middle[f * n + j] = 0.0
+                many += 1
+            hits[f] += 1
+            for j in range(n):
+                middle[f * n + j] += cells.x[v * n + j]
+    sure = True
+    for f in range(many):
+        neuron = listed[f]
+        local[neuron] = -1
+        facets[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
+        share = 1.0 / hits[f]
+        for j in range(n):
+            middle[f * n + j] *= share
+            sure = sure and abs(middle[f * n + j]) < 1.0 - MARGIN
+        for g in range(many):
+            if g == f:
+                continue
+            column = first + listed[g]
+            value = form[n, column]
+            size = abs(value)
+            for j in range(n):
+                value += form[j, column] * middle[f * n + j]
+                size += abs(form[j, column])
+            sure = sure and sign[column] * value > noise[column] + MARGIN * size
+    return sure

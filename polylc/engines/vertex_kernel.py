@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.compiled import compiled
-from polylc.engines.vertex_bounds import write_side
+from polylc.engines.vertex_bounds import note_facets, write_side
 from polylc.engines.vertex_claims import write_multipliers
 from polylc.engines.vertex_forms import Forms, decide
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
@@ -47,6 +47,8 @@ class Out(NamedTuple):
     bits: Array
     unit: Array
     leaf: Array
+    facets: Array
+    sure: Array
     claim_node: Array
     claim_neuron: Array
     claim_sign: Array
@@ -197,10 +199,15 @@ def _look(
 
 
 @compiled(inline="always")
-def _region(dim: tuple, forms: Forms, cells: Cells, out: Out, at: Array, begin: int, count: int, node: int) -> None:
+def _region(
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, out: Out, at: Array, begin: int, count: int, node: int, facets: bool
+) -> None:
     """A cell all of whose neurons are decided."""
     n = len(dim)
     r = at[REGIONS]
+    if facets:
+        s = scratch
+        out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], s.local, s.place, s.number, s.middle)
     for w in range(len(forms.replay.words)):
         out.bits[r, w] = forms.replay.words[w]
     for k in range(n):
@@ -364,7 +371,7 @@ def advance(
                     return LOST
                 if claims == BY_REGION:
                     _bound(dim, net, forms, cells, scratch, stack, out, at, begin, count, node, depth)
-                _region(dim, forms, cells, out, at, begin, count, node)
+                _region(dim, net, forms, cells, scratch, out, at, begin, count, node, claims == NO_CLAIMS)
                 done[0] += weight
                 break
             many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)

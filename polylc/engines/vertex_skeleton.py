@@ -50,6 +50,8 @@ class Scratch(NamedTuple):
     clear: Array  # (neurons,)
     reach: Array  # (neurons,)
     beside: Array  # (neurons,)
+    local: Array  # (neurons,) -1 everywhere
+    middle: Array  # (vertices n,)
 
 
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)

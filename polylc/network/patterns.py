@@ -104,16 +104,33 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
 
 
 @_compiled
+def flipped_slot(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
+    """The slot that pattern `row` with one bit flipped would have first; to be asked for early, since what lies there is far away."""
+    step = table.constants[neuron]
+    key = table.keys[row] - step if packed[row, neuron >> 6] >> np.uint64(neuron & 63) & np.uint64(1) else table.keys[row] + step
+    return table.slots[key & np.uint64(len(table.slots) - 1)]
+
+
+@_compiled
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
     word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
     step = table.constants[neuron]
-    found: int = find_key(table, table.keys[row] - step if packed[row, word] & bit else table.keys[row] + step)
-    if found >= 0:
-        for w in range(packed.shape[1]):
-            if packed[found, w] ^ packed[row, w] != (bit if w == word else np.uint64(0)):
-                return -1
-    return found
+    key = table.keys[row] - step if packed[row, word] & bit else table.keys[row] + step
+    mask = np.uint64(len(table.slots) - 1)
+    slot = key & mask
+    while True:
+        entry = table.slots[slot]
+        if entry == np.uint64(0):
+            return -1
+        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
+            found = np.int64((entry & LOW) - np.uint64(1))
+            same = True
+            for w in range(packed.shape[1]):
+                same = same and packed[found, w] ^ packed[row, w] == (bit if w == word else np.uint64(0))
+            if same:
+                return found  # type: ignore[return-value]
+        slot = (slot + np.uint64(1)) & mask
 
 
 @_compiled
