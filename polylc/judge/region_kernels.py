@@ -8,7 +8,8 @@ import numpy as np
 
 from polylc.compiled import compiled
 from polylc.geometry.box_kernel import clearance, not_clear
-from polylc.judge.kernels import POINT_BITS, ClaimColumns, least_of_claim, point_inside
+from polylc.judge.kernels import POINT_BITS, ClaimColumns, least_of_claim
+from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
 DONE, WRONG, CROWDED = range(3)
@@ -25,27 +26,37 @@ class Tree(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Room to work in."""
+    """The path of the region before, and room to work in."""
 
-    mark: np.ndarray  # (nodes,) the leaf in whose path a node was last, or -1
+    mark: np.ndarray  # (nodes,) 0 at the nodes of the path, else -1
+    line: np.ndarray  # (longest path,) nodes of the path, from below the root
+    length: np.ndarray  # (1,) of the path
+    path: np.ndarray  # (words,) packed neurons of the path
+    above: np.ndarray  # (words,) those of them with side 1
+    fresh: np.ndarray  # (longest path,)
     total: np.ndarray  # (k + 1,)
     box: np.ndarray  # (2, k)
     clear: np.ndarray  # (neurons,)
     reach: np.ndarray  # (neurons,)
     beside: np.ndarray  # (neurons,)
-    path: np.ndarray  # (words,)
+    entered: np.ndarray  # (words,)
 
 
 def room(k: int, neurons: int, words: int) -> Room:
     """Room for a tree without nodes."""
     return Room(
         np.zeros(0, dtype=np.int64),
+        np.zeros(neurons, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+        np.zeros(words, dtype=np.uint64),
+        np.zeros(words, dtype=np.uint64),
+        np.zeros(neurons, dtype=np.int64),
         np.empty(k + 1),
         np.empty((2, k)),
         np.empty(neurons),
         np.empty(neurons),
         np.empty(neurons, dtype=np.int64),
-        np.empty(words, dtype=np.uint64),
+        np.zeros(words, dtype=np.uint64),
     )
 
 
@@ -97,34 +108,19 @@ def sift_regions(
     c = 0
     for r in range(len(leaf)):
         move(net, replay, bits[r], False)
+        if not _go(tree, leaf[r], room):
+            return WRONG
         for w in range(len(room.path)):
-            room.path[w] = 0
-        node, depth = leaf[r], 0
-        while tree.parent[node] >= 0:
-            room.mark[node] = leaf[r]
-            neuron = tree.neuron[node]
-            if replay.sign[offset + neuron] != (1.0 if tree.side[node] == 1 else -1.0):
+            if (bits[r, w] ^ room.above[w]) & room.path[w]:
                 return WRONG
-            room.path[neuron >> 6] |= one << np.uint64(neuron & 63)
-            node = tree.parent[node]
-            depth += 1
-        good = False
-        for attempt in range(2):
-            for j in range(k):
-                points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
-            if point_inside(replay.form, replay.noise, offset, tree.parent, tree.neuron, tree.side, leaf[r], points[r]):
-                good = True
-                break
+            room.entered[w] = room.path[w]
         if counts[0] + neurons + 1 > len(open_):
             return CROWDED
-        if not good:
-            open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, -1, -1
-            counts[0] += 1
         for j in range(k):
             box[0, j], box[1, j] = -1.0, 1.0
         while c < len(claims.node) and claims.node[c] == leaf[r] and claims.neuron[c] < 0:
             wall = -1 - claims.neuron[c]
-            least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, leaf[r], room.total)
+            least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, 0, room.total)
             if wall < 2 * k and least > -1.0:
                 box[wall & 1, wall >> 1] = -least if wall & 1 else least
             c += 1
@@ -137,29 +133,100 @@ def sift_regions(
             i = room.beside[q]
             near[r, i >> 6] |= one << np.uint64(i & 63)
         counts[1] += neurons - many
+        good = False
+        for attempt in range(2):
+            for j in range(k):
+                points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
+            if _inside(replay.form, replay.noise, replay.sign, offset, room, many, points[r]):
+                good = True
+                break
+        if not good:
+            open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, -1, -1
+            counts[0] += 1
         while c < len(claims.node) and claims.node[c] == leaf[r]:
             i = claims.neuron[c]
             if i < 0 or i >= neurons:
                 return WRONG
             word, bit = i >> 6, one << np.uint64(i & 63)
             toward = (claims.sign[c] > 0) == (replay.sign[offset + i] > 0.0)
-            if toward and near[r, word] & bit and not room.path[word] & bit:
-                least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, leaf[r], room.total)
+            if toward and near[r, word] & bit and not room.entered[word] & bit:
+                least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, 0, room.total)
                 if least > 0.0:
                     near[r, word] &= ~bit
                     counts[2] += 1
                 else:
                     open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, i, c
                     counts[0] += 1
-                    room.path[word] |= bit  # entered already
+                    room.entered[word] |= bit
             c += 1
         for w in range(len(room.path)):
-            if near[r, w] & ~room.path[w]:
+            if near[r, w] & ~room.entered[w]:
                 for b in range(64):
-                    if (near[r, w] & ~room.path[w]) >> np.uint64(b) & one:
+                    if (near[r, w] & ~room.entered[w]) >> np.uint64(b) & one:
                         open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, 64 * w + b, -1
                         counts[0] += 1
     return DONE if c == len(claims.node) else WRONG
+
+
+@_lean
+def _go(tree: Tree, leaf: int, room: Room) -> bool:
+    """Bring the path to another leaf; False if a neuron is split twice on it."""
+    one = np.uint64(1)
+    many = 0
+    node = leaf
+    while tree.parent[node] >= 0 and room.mark[node] < 0:
+        if many == len(room.fresh):
+            return False
+        room.fresh[many] = node
+        many += 1
+        node = tree.parent[node]
+    keep = room.length[0]
+    while keep > 0 and room.line[keep - 1] != node:
+        keep -= 1
+        last = room.line[keep]
+        room.mark[last] = -1
+        bit = one << np.uint64(tree.neuron[last] & 63)
+        room.path[tree.neuron[last] >> 6] &= ~bit
+        room.above[tree.neuron[last] >> 6] &= ~bit
+    while many > 0:
+        many -= 1
+        node = room.fresh[many]
+        word, bit = tree.neuron[node] >> 6, one << np.uint64(tree.neuron[node] & 63)
+        if room.path[word] & bit:
+            room.length[0] = keep
+            return False
+        room.mark[node] = 0
+        room.path[word] |= bit
+        if tree.side[node] == 1:
+            room.above[word] |= bit
+        room.line[keep] = node
+        keep += 1
+    room.length[0] = keep
+    return True
+
+
+@_lean
+def _inside(form: np.ndarray, noise: np.ndarray, sign: np.ndarray, offset: int, room: Room, many: int, point: np.ndarray) -> bool:
+    """Whether a point is certainly inside the cell: in the bounding box, and beyond all path hyperplanes that may meet it (lemma 3)."""
+    k = len(point)
+    slack = 2 * (k + 3) * UNIT
+    for j in range(k):
+        if not (abs(point[j]) < 1.0 and room.box[0, j] <= point[j] <= room.box[1, j]):
+            return False
+    for q in range(many):
+        i = room.beside[q]
+        if not room.path[i >> 6] >> np.uint64(i & 63) & np.uint64(1):
+            continue
+        column = offset + i
+        value = form[k, column]
+        size = abs(value)
+        for j in range(k):
+            product = form[j, column] * point[j]
+            value += product
+            size += abs(product)
+        if not sign[column] * value > (noise[column] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
+            return False
+    return True
 
 
 @_lean
