@@ -18,7 +18,7 @@ from polylc.errors import UsageError
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.judge.by_region import RegionJudge, Unsettled
+from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.judge.judge import Judge, Verdict
 from polylc.measuring import MEASURES, Measured, measure
 from polylc.network.exact import ExactNetwork
@@ -154,7 +154,7 @@ def explore_judged(
                 found = explore(network, domain, settings.engine, limits, progress, judge)
             else:
                 found = explore_together(network, domain, settings.engine, limits, progress, judge, crew)
-        except Unsettled:
+        except UnsettledError:
             continue
         if judge is None:
             return found, None

@@ -23,7 +23,7 @@ from polylc.enumerate import choose_engine, engine_class
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
-from polylc.judge.by_region import RegionJudge, Unsettled
+from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.judge.judge import Judge
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -120,7 +120,7 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     engine = engine_class(job.engine)(job.network, job.domain, judge, prefix)
     try:
         found = engine.explore(limits, progress)
-    except Unsettled:
+    except UnsettledError:
         nothing, bits = np.zeros(0, dtype=np.int32), np.zeros((0, 1), dtype=np.uint64)
         return Found(Exploration(nothing, nothing, nothing, bits, np.zeros((0, 1)), nothing, Outcome.COMPLETE), None, False)
     if judge is None:
@@ -150,7 +150,7 @@ def explore_together(
 
     Raises
     ------
-    Unsettled
+    UnsettledError
         If a RegionJudge has to give up.
     """
     name, begin = choose_engine(engine, domain), time.monotonic()
@@ -175,7 +175,7 @@ def explore_together(
     if top.complete:
         outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
     if not all(part.settled for part in parts.values()):
-        raise Unsettled
+        raise UnsettledError
     stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
     if judge is None:
         return replace(_joined(top, [(unit, parts[u].exploration) for u, unit in enumerate(units) if u in parts]), outcome=outcome, stats=stats)

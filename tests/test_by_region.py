@@ -20,7 +20,7 @@ from polylc.exact.simplex import ExactMinimum
 from polylc.geometry.box_kernel import clearance, not_clear
 from polylc.geometry.neighbourhood import Neighbourhood, box
 from polylc.judge import by_region, region_kernels
-from polylc.judge.by_region import RegionJudge, Unsettled
+from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.judge.decide import minimise_lazily
 from polylc.judge.judge import Judge, Verdict
 from polylc.network.exact_forms import ExactForms
@@ -103,7 +103,7 @@ def test_neurons_that_are_not_near_do_not_touch_the_region(network):
 def test_on_nets_with_ties_it_is_right_or_gives_up(network):
     try:
         verdict = judged(network)
-    except Unsettled:
+    except UnsettledError:
         return
     patterns = {tuple(row) for row in unpack(verdict.exploration.bits, network.neurons).tolist()}
     assert patterns == brute_force_patterns(network, unit_box(network))
@@ -115,7 +115,7 @@ def test_on_nets_with_ties_it_is_right_or_gives_up(network):
 def test_slivers_that_floats_lose_are_never_lost(network):
     try:
         verdict = judged(network)
-    except Unsettled:
+    except UnsettledError:
         return
     assert {tuple(row) for row in unpack(verdict.exploration.bits, network.neurons).tolist()} == brute_force_patterns(network, unit_box(network))
 
@@ -166,7 +166,7 @@ def test_what_was_changed_is_refused_or_does_not_matter(seed, what):
 
     try:
         verdict = judged(network, change)
-    except (Unsettled, JudgeError):
+    except (UnsettledError, JudgeError):
         return
     assert (verdict.exploration.bits == right.exploration.bits).all()
     assert (verdict.exploration.leaf == right.exploration.leaf).all()
@@ -175,7 +175,7 @@ def test_what_was_changed_is_refused_or_does_not_matter(seed, what):
 
 def test_a_crowd_of_open_questions_is_for_the_other_judge(monkeypatch):
     monkeypatch.setattr(by_region, "MOST_OPEN", 1)
-    with pytest.raises(Unsettled):
+    with pytest.raises(UnsettledError):
         judged(quarter_net([2, 8, 6, 1], 0))
     assert len(judged(random_net([2, 8, 6, 1], 0)).points) > 0
 

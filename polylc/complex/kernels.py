@@ -77,8 +77,9 @@ def room(longest: int, k: int, neurons: int) -> Room:
     plane, total = np.zeros(k + 1), np.zeros(k + 1)
     beyond, own, chosen = (np.zeros(many, dtype=np.int64) for _ in range(3))
     table, basis = np.zeros((many, k + 3)), np.zeros((3, many + k + 4), dtype=np.int64)
-    rows, others, column = np.zeros((k + 1, many)), np.zeros((many, k + 1)), np.zeros(neurons, dtype=np.int64)
-    return Room(rows, error, value, size, plane, others, table, basis, np.zeros(k), np.zeros(k), multiplier, total, beyond, own, chosen, column, np.zeros(neurons))
+    rows, others, (point, rounded) = np.zeros((k + 1, many)), np.zeros((many, k + 1)), np.zeros((2, k))
+    column, square = np.zeros(neurons, dtype=np.int64), np.zeros(neurons)
+    return Room(rows, error, value, size, plane, others, table, basis, point, rounded, multiplier, total, beyond, own, chosen, column, square)
 
 
 @_compiled

@@ -84,6 +84,7 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
     net, replay, k, last = complex_.flat, complex_.replay(), complex_.domain.dimension, min(first + SLICE, len(complex_))
     seen, starts = directions(net, k + 1), complex_.starts
     facets = None if keep or complex_.facets is None or complex_.facets.sure.mean() < SURE else complex_.facets
+    table = complex_.index.table
     longest = int(np.diff(starts[first : last + 1]).max(initial=0))
     neighbour, entry = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
     work = room(longest, k, complex_.network.neurons)
@@ -97,9 +98,10 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
             break
         end = min(begin + SWEPT, last)
         if facets is not None:
-            odd, pairs = link(complex_.columns, facets.neurons, facets.sure, complex_.index.table, begin, end, neighbour, entry, found)
+            odd, pairs = link(complex_.columns, facets.neurons, facets.sure, table, begin, end, neighbour, entry, found)
         else:
-            odd, pairs = sweep(net, replay, seen, complex_.columns, complex_.index.table, begin, end, keep, programs, done[begin - first :], work, found)
+            settled = done[begin - first :]
+            odd, pairs = sweep(net, replay, seen, complex_.columns, table, begin, end, keep, programs, settled, work, found)
         edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
         refuted += pairs - len(edge) - len(left)
         pair = (found.region, found.entry, found.beyond, found.beyond_entry)

@@ -58,7 +58,8 @@ class VertexEngine:
         start = embedding(domain.basis * domain.half, domain.middle)
         self._forms: Forms = start_forms(begin(network, self._net, start, domain.rounding))
         k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * (network.neurons + 2 * domain.dimension))
-        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, network.neurons, max(network.inputs, *network.widths, 0))
+        widest = max(network.inputs, *network.widths, 0)
+        self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, network.neurons, widest)
         self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
         self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
@@ -189,15 +190,17 @@ def _room_for_cut(n: int, vertices: int, neurons: int, width: int) -> Scratch:
     numbers = [np.empty(size, dtype=np.int64) for size in (vertices, vertices * n, vertices * n, vertices * n * n)]
     place, number, cut, link = numbers
     low, high, spread, length = (np.empty(width) for _ in range(4))
-    system, total, box, clear, reach = np.empty((n + 1, n + 1)), np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons)
+    region = np.empty((n + 1, n + 1)), np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons)
     beside, local = np.empty(neurons, dtype=np.int64), np.full(neurons, -1, dtype=np.int64)
-    return Scratch(np.empty(vertices), place, number, cut, link, low, high, spread, length, system, total, box, clear, reach, beside, local, np.empty(vertices * n))
+    value, middle = np.empty(vertices), np.empty(vertices * n)
+    return Scratch(value, place, number, cut, link, low, high, spread, length, *region, beside, local, middle)
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:
     height = network.neurons + 2
     lists = sum(w * (w + 3) // 2 for w in network.widths) + 1
-    return kernel.Stack(np.zeros((height, kernel.DEPTH + 1), dtype=np.int64), np.zeros(height), np.zeros(lists, dtype=np.int64), np.zeros(height, dtype=np.int64))
+    frames, opens, path = (np.zeros(shape, dtype=np.int64) for shape in ((height, kernel.DEPTH + 1), lists, height))
+    return kernel.Stack(frames, np.zeros(height), opens, path)
 
 
 def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:

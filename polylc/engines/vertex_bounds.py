@@ -72,19 +72,18 @@ def write_side(
 
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def note_facets(
-    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, local: Array, listed: Array, hits: Array, middle: Array
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, room: tuple[Array, Array, Array, Array]
 ) -> bool:
     """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets' vertices show all of them.
 
     Parameters
     ----------
     facets : ndarray of uint64, shape (words,)
-    local : ndarray of int64, shape (neurons,), filled with -1
-        Room, left as it was; so are the others.
-    listed, hits : ndarray of int64, shape (vertices,)
-    middle : ndarray, shape (vertices n,)
+    room : tuple of ndarray
+        Whole numbers, shape (neurons,), filled with -1 and left so; two lists of them, shape (vertices,); doubles, shape (vertices n,).
     """
     n = len(dim)
+    local, listed, hits, middle = room
     form, noise, sign = forms.replay.form, forms.replay.noise, forms.replay.sign
     first = net.first[1]
     many = 0

@@ -207,7 +207,7 @@ def _region(
     r = at[REGIONS]
     if facets:
         s = scratch
-        out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], s.local, s.place, s.number, s.middle)
+        out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], (s.local, s.place, s.number, s.middle))
     for w in range(len(forms.replay.words)):
         out.bits[r, w] = forms.replay.words[w]
     for k in range(n):
@@ -223,11 +223,10 @@ def _region(
 
 
 @compiled(inline="always")
-def _bound(
-    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, begin: int, count: int, node: int, depth: int
-) -> None:
+def _bound(dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple) -> None:
     """Claim the sides of a region's bounding box, and the signs of neurons off its path that the box does not show."""
     n = len(dim)
+    begin, count, node, depth = frame
     first, end = net.first[1], net.first[-2]
     form, sign = forms.replay.form, forms.replay.sign
     for side in range(2 * n):
@@ -370,7 +369,7 @@ def advance(
                 if depth < len(prefix):
                     return LOST
                 if claims == BY_REGION:
-                    _bound(dim, net, forms, cells, scratch, stack, out, at, begin, count, node, depth)
+                    _bound(dim, net, forms, cells, scratch, stack, out, at, (begin, count, node, depth))
                 _region(dim, net, forms, cells, scratch, out, at, begin, count, node, claims == NO_CLAIMS)
                 done[0] += weight
                 break

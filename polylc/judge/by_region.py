@@ -4,7 +4,7 @@ Where no certificate is asked for, claims need not be made at the nodes of the t
 and on a box the signs of all neurons are looked up at once; only those that the box leaves open take multipliers of their own. The cells of all
 leaves cover the neighbourhood whatever the forms say, so this is as much a proof as claims at nodes (docs/exactness.md, lemma 8).
 
-What this judge cannot confirm at little cost it gives up (`Unsettled`); the neighbourhood is then explored anew for `judge.Judge`.
+What this judge cannot confirm at little cost it gives up (`UnsettledError`); the neighbourhood is then explored anew for `judge.Judge`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from polylc.network.replay import begin, flatten
 MOST_OPEN = 2**12  # entries of a chunk that are left to exact arithmetic
 
 
-class Unsettled(Exception):
+class UnsettledError(Exception):
     """Regions of this network are for the other judge."""
 
 
@@ -67,7 +67,7 @@ class RegionJudge:
 
         Raises
         ------
-        Unsettled
+        UnsettledError
             If too much of it is for exact arithmetic, or something is refuted.
         """
         if self._busy:  # an interrupt fell into the chunk before
@@ -86,7 +86,7 @@ class RegionJudge:
         if why == kernels.WRONG:
             raise JudgeError("the engine's columns contradict each other")
         if why == kernels.CROWDED:
-            raise Unsettled
+            raise UnsettledError
         for region, neuron, claim in left[: counts[0]].tolist():
             self._settle(chunk, claims, points, region, neuron, claim)
         self.tally.claims_filter += int(counts[1] + counts[2])
@@ -116,13 +116,13 @@ class RegionJudge:
         if neuron < 0:
             points[region] = chunk.unit[region]
             if not inside(rows, [Fraction(v) for v in chunk.unit[region].tolist()]):
-                raise Unsettled
+                raise UnsettledError
             self.tally.regions_integers += 1
             return
         form = forms.neuron(neuron, pattern)
         if not any(form):
             if pattern[neuron]:  # the bit of a form that vanishes is 0
-                raise Unsettled
+                raise UnsettledError
             self.tally.claims_integers += 1
             return
         target = form if pattern[neuron] else tuple(-v for v in form)
@@ -133,7 +133,7 @@ class RegionJudge:
         if holds(target, rows, Proof(2**30, proposed)):
             self.tally.claims_integers += 1
         elif isinstance(sign_on_cell(target, rows, proposed), Refuted):
-            raise Unsettled
+            raise UnsettledError
         else:
             self.tally.claims_simplex += 1
 

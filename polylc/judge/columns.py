@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from polylc.errors import JudgeError
 from polylc.network.patterns import words
 
 
@@ -103,7 +104,7 @@ class Columns:
     """
 
     def __init__(self, neurons: int, masks: bool = True) -> None:
-        self.count = 0
+        self.count, self._neurons = 0, neurons
         self._words = words(neurons) if masks else 0
         self.exact: dict[int, list[KeptClaim]] = {}  # kept claims that integers or the exact simplex proved
         self._nodes = np.zeros((3, 0), dtype=np.int32)
@@ -135,8 +136,20 @@ class Columns:
         return self._masks[1, : self.count]
 
     def extend(self, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray) -> None:
-        """New nodes."""
+        """New nodes.
+
+        Raises
+        ------
+        JudgeError
+            If a parent does not come before its children, or there is no such neuron or side.
+        """
         new = self.count + len(parent)
+        at = np.arange(self.count, new)
+        fits = (parent >= 0) & (parent < at) & (neuron >= 0) & (neuron < self._neurons) & ((side == 0) | (side == 1))
+        if self.count == 0 and new > 0:
+            fits[0] = parent[0] < 0
+        if not fits.all():
+            raise JudgeError("the engine's columns are not those of a tree")
         if new > self._nodes.shape[1]:
             room = max(new, 2 * self._nodes.shape[1], 1024)
             nodes, masks = np.zeros((3, room), dtype=np.int32), np.zeros((2, room, self._words), dtype=np.uint64)

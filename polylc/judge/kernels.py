@@ -174,7 +174,8 @@ def claim_holds(
     total: np.ndarray,
 ) -> bool:
     """Whether a claim holds beyond doubt, strictly (lemma 4)."""
-    return least_of_claim(form, noise, offset, neuron, side, claims, c, mark, region, total) > 0.0
+    least: float = least_of_claim(form, noise, offset, neuron, side, claims, c, mark, region, total)
+    return least > 0.0
 
 
 @inlined
@@ -353,8 +354,8 @@ def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
     for node in range(1, count):
         child[parent[node], side[node]] = node
     order, stack = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-    top, done = 1, 0
-    stack[0] = 0
+    top, done = min(count, 1), 0
+    stack[:1] = 0
     while top:
         top -= 1
         node = stack[top]

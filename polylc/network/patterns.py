@@ -104,14 +104,6 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
 
 
 @_compiled
-def flipped_slot(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
-    """The slot that pattern `row` with one bit flipped would have first; to be asked for early, since what lies there is far away."""
-    step = table.constants[neuron]
-    key = table.keys[row] - step if packed[row, neuron >> 6] >> np.uint64(neuron & 63) & np.uint64(1) else table.keys[row] + step
-    return table.slots[key & np.uint64(len(table.slots) - 1)]
-
-
-@_compiled
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
     word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
