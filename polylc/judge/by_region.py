@@ -2,7 +2,7 @@
 
 Where no certificate is asked for, claims need not be made at the nodes of the tree. A region's cell lies in a box, which a few multipliers prove,
 and on a box the signs of all neurons are looked up at once; only those that the box leaves open take multipliers of their own. The cells of all
-leaves cover the neighbourhood whatever the forms say, so this is as much a proof as claims at nodes (docs/exactness.md, lemma 8).
+leaves cover the neighbourhood whatever the forms say, so this is as much a proof as claims at nodes (docs/exactness.md, lemma 7a).
 
 What this judge cannot confirm at little cost it gives up (`UnsettledError`); the neighbourhood is then explored anew for `judge.Judge`.
 """
