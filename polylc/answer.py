@@ -11,7 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from polylc.certificate import Evidence, write_block
-from polylc.complex.regions import Complex
+from polylc.complex.regions import MAP_BYTES, Complex
+from polylc.engines.seen import NOTHING, Wishes
 from polylc.engines.tree import Exploration, Limits, Outcome, Progress
 from polylc.enumerate import choose_engine, explore
 from polylc.errors import UsageError
@@ -20,7 +21,7 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.judge.judge import Judge, Verdict
-from polylc.measuring import MEASURES, Measured, measure
+from polylc.measuring import GRAPH_MEASURES, MEASURES, WEIGHTED, Measured, measure
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.result import Answers, Result
@@ -141,19 +142,22 @@ def explore_judged(
     network: Network, domain: Neighbourhood, settings: Settings, limits: Limits, progress: Progress | None, crew: Crew | None
 ) -> tuple[Exploration, Verdict | None]:
     """A neighbourhood's regions, and what the judge says of them."""
+    wishes = NOTHING
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         keep = settings.blocks is not None
         judges = [lambda: Judge(network, domain, keep)]
         if not keep and domain.dimension <= BY_REGION and choose_engine(settings.engine, domain) == "vertex":
             judges.insert(0, lambda: RegionJudge(network, domain))
+    else:
+        wishes = _wishes(settings.measures)
     for make in judges:
         judge = make()
         try:
             if crew is None:
-                found = explore(network, domain, settings.engine, limits, progress, judge)
+                found = explore(network, domain, settings.engine, limits, progress, judge, wishes)
             else:
-                found = explore_together(network, domain, settings.engine, limits, progress, judge, crew)
+                found = explore_together(network, domain, settings.engine, limits, progress, judge, crew, wishes)
         except UnsettledError:
             continue
         if judge is None:
@@ -161,6 +165,11 @@ def explore_judged(
         verdict = judge.verdict(found, functools.partial(_go_on, limits))
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
+
+
+def _wishes(measures: tuple[str, ...]) -> Wishes:
+    """What an engine is to tell for these measures."""
+    return Wishes(facets=bool(GRAPH_MEASURES & set(measures)), sizes=bool({*WEIGHTED, "local_rank"} & set(measures)), maps=MAP_BYTES)
 
 
 def _go_on(limits: Limits) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polylc.complex.regions import Complex
+from polylc.engines.seen import NOTHING, Wishes
 from polylc.engines.tree import ChunkSink, Engine, Exploration, Limits, Progress
 from polylc.errors import UsageError
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -50,8 +51,9 @@ def enumerate_regions(
     limits: Limits | None = None,
     progress: Progress | None = None,
     sink: ChunkSink | None = None,
+    wishes: Wishes = NOTHING,
 ) -> tuple[Complex, Exploration]:
-    """All activation regions of `network` on `domain`, or those found before a limit.
+    """All activation regions of `network` on `domain`, or those found before a limit, and what the engine is wished to tell besides.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def enumerate_regions(
     UsageError
         If the engine is unknown, or does not reach the dimension of the neighbourhood.
     """
-    found = explore(network, domain, engine, limits, progress, sink)
+    found = explore(network, domain, engine, limits, progress, sink, wishes)
     return Complex.of(network, domain, found), found
 
 
@@ -75,9 +77,10 @@ def explore(
     limits: Limits | None = None,
     progress: Progress | None = None,
     sink: ChunkSink | None = None,
+    wishes: Wishes = NOTHING,
 ) -> Exploration:
     """The decision tree of `network` on `domain`, or what was explored before a limit; as `enumerate_regions`."""
-    return engine_class(choose_engine(engine, domain))(network, domain, sink).explore(limits, progress)
+    return engine_class(choose_engine(engine, domain))(network, domain, sink, (), wishes).explore(limits, progress)
 
 
 def engine_class(name: str) -> type[Engine]:

@@ -31,6 +31,8 @@ from polylc.network.exact import ExactNetwork
 from polylc.report.result import Answers
 
 MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz", "robustness", "bounds")
+WEIGHTED = ("local_complexity", "total_variation", "kink_variation")
+GRAPH_MEASURES = {"counts", "local_complexity", "kink_variation", "bounds"}
 VOLUME_TOLERANCE = 1e-9
 EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}  # by dimension: rational volumes of so many regions take some two seconds
 
@@ -83,7 +85,7 @@ def measure(
             notes[name] = "not asked for"
     if not complex_.complete:
         return _partial(complex_, measures, label, notes, certified)
-    graph = build_graph(complex_, keep=keep, threads=threads) if {"counts", "local_complexity", "kink_variation", "bounds"} & set(measures) else None
+    graph = build_graph(complex_, keep=keep, threads=threads) if GRAPH_MEASURES & set(measures) else None
     answers = Answers()
     if "counts" in measures and graph is not None:
         labels = affine_functions(complex_)
@@ -249,9 +251,6 @@ def _binary_exponent(value: Fraction) -> int:
 
 def _distinct(labels: np.ndarray) -> int:
     return int(labels.max(initial=-1)) + 1
-
-
-WEIGHTED = ("local_complexity", "total_variation", "kink_variation")
 
 
 def _out_of_reach(complex_: Complex) -> str | None:

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from polylc.engines.tree import Exploration, Facets, Left, Limits, Outcome, Prefix, Progress, join_facets
+from polylc.engines.seen import NOTHING, Seen, Wishes, join
+from polylc.engines.tree import Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.enumerate import choose_engine, engine_class
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -60,6 +61,7 @@ class Job:
         Whether proofs are kept.
     by_region : bool
         Whether regions are judged one by one.
+    wishes : Wishes
     """
 
     network: Network
@@ -68,6 +70,7 @@ class Job:
     judged: bool
     keep: bool
     by_region: bool = False
+    wishes: Wishes = NOTHING
 
     @functools.cached_property
     def forms(self) -> ExactForms:
@@ -117,7 +120,7 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     judge: Judge | RegionJudge | None = None
     if job.judged:
         judge = RegionJudge(job.network, job.domain, job.forms) if job.by_region else Judge(job.network, job.domain, job.keep, job.forms)
-    engine = engine_class(job.engine)(job.network, job.domain, judge, prefix)
+    engine = engine_class(job.engine)(job.network, job.domain, judge, prefix, job.wishes)
     try:
         found = engine.explore(limits, progress)
     except UnsettledError:
@@ -138,6 +141,7 @@ def explore_together(
     progress: Progress | None,
     judge: Judge | RegionJudge | None,
     crew: Crew,
+    wishes: Wishes = NOTHING,
 ) -> Exploration:
     """Explore a neighbourhood, and share the work if it is much; what comes out is what one engine finds alone.
 
@@ -163,12 +167,12 @@ def explore_together(
             progress(regions, share)
 
     share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
-    top = engine_class(name)(network, domain, judge).explore(replace(limits, share=share), note)
+    top = engine_class(name)(network, domain, judge, (), wishes).explore(replace(limits, share=share), note)
     if not top.left:
         return top
     if judge is not None:
         take_nodes(judge, top)
-    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge))
+    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge), wishes)
     units = cut(top)
     outcome = top.outcome
     parts: dict[int, Found] = {}
@@ -300,18 +304,17 @@ def _joined(top: Exploration, parts: list[tuple[Unit, Exploration]]) -> Explorat
     """One exploration of the top and the units, regions in the order of one search."""
     nodes = [(top.parent, top.neuron, top.side)]
     regions: list[tuple[np.ndarray, ...]] = []
-    seen: list[Facets | None] = []
+    seen: list[Seen] = []
     count, done = len(top.parent), 0
     for unit, part in parts:
         regions.append((top.bits[done : unit.after], top.unit[done : unit.after], top.leaf[done : unit.after]))
-        seen += [None if top.facets is None else top.facets[done : unit.after], part.facets]
+        seen += [top.seen[done : unit.after], part.seen]
         done, shared = unit.after, len(unit.nodes)
         place = np.concatenate([unit.nodes, count + np.arange(max(len(part.parent) - shared, 0))]).astype(np.int32)
         nodes.append((place[part.parent[shared:]], part.neuron[shared:], part.side[shared:]))
         regions.append((part.bits, part.unit, place[part.leaf]))
         count += len(part.parent[shared:])
     regions.append((top.bits[done:], top.unit[done:], top.leaf[done:]))
-    facets = [*(f for f in seen if f is not None), *(() if top.facets is None else (top.facets[done:],))]
     parent, neuron, side = (np.concatenate(column) for column in zip(*nodes, strict=True))
     bits, points, leaf = (np.concatenate(column) for column in zip(*regions, strict=True))
-    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome, facets=join_facets(facets))
+    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome, seen=join([*seen, top.seen[done:]]))

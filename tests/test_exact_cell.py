@@ -30,7 +30,7 @@ def found(rows: list[tuple[int, ...]], half: np.ndarray) -> ExactCell:
 
 
 def unit_rows(complex_: Complex, region: int) -> list[tuple[int, ...]]:
-    hidden = complex_.exact_hidden(region)
+    hidden = complex_.exact_forms.hidden(complex_.patterns(slice(region, region + 1))[0])
     entries = range(complex_.starts[region], complex_.starts[region + 1])
     return [tuple((1 if complex_.side[e] == 1 else -1) * v for v in hidden[complex_.neuron[e]]) for e in entries]
 
@@ -145,7 +145,7 @@ def test_too_many_vertices_are_refused(monkeypatch):
 
 def test_a_region_beyond_all_means_is_named_in_the_notes(monkeypatch):
     monkeypatch.setattr(polylc.complex.regions, "exact_cell", lambda rows, half: None)
-    network = zero_bias_net([3, 8, 8, 1], 0)
-    run = certify(network, box=([-1] * 3, [1] * 3), measures=["local_complexity"], certified=False)
+    network = zero_bias_net([4, 8, 6, 1], 4)
+    run = certify(network, box=([-1] * 4, [1] * 4), measures=["local_complexity"], certified=False)
     assert run[0].local_complexity is None
     assert "rounding left no consistent vertices for" in run[0].notes["local_complexity"]

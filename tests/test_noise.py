@@ -135,9 +135,8 @@ def strip_mass(complex_, width: Fraction) -> list[tuple[Fraction, Fraction]]:
     inverse = inverse_sides(complex_.domain)
     terms = []
     for region in range(len(complex_)):
-        hidden = complex_.exact_hidden(region)
-        entries = range(int(complex_.starts[region]), int(complex_.starts[region + 1]))
-        path = [tuple(v if complex_.side[e] else -v for v in hidden[int(complex_.neuron[e])]) for e in entries]
+        hidden = complex_.exact_forms.hidden(complex_.patterns(slice(region, region + 1))[0])
+        path = complex_.exact_half_spaces(region)
         scale = complex_.exact_forms.scale
         for row in hidden:
             square = sum((Fraction(a, scale) * h) ** 2 for a, h in zip(row, inverse, strict=False))

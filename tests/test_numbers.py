@@ -48,6 +48,7 @@ def test_floats_are_the_rationals_they_are(value):
 def test_dyadic_integers_are_exact(values):
     integers, shift = dyadic(np.array(values))
     assert [F(int(m), 2**shift) for m in integers] == [F(v) for v in values]
+    assert shift == max(F(v).denominator for v in values).bit_length() - 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "one", None, [1]])

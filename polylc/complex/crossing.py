@@ -65,10 +65,10 @@ def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarra
     bits = complex_.patterns(slice(region, region + 1))[0]
     neuron = int(complex_.neuron[entry])
     forms = complex_.exact_forms
-    hyperplane = _oriented(forms.neuron(neuron, bits), complex_.side[entry] == 1)
+    own, *rows = forms.neurons([neuron, *suspects.tolist()], bits)
+    hyperplane = _oriented(own, complex_.side[entry] == 1)
     group = np.zeros(len(bits), dtype=bool)
-    for i in suspects.tolist():
-        row = forms.neuron(i, bits)
+    for i, row in zip(suspects.tolist(), rows, strict=True):
         group[i] = not any(row) or proportional(row, hyperplane) is not None
     first = not group[complex_.neuron[complex_.starts[region] : entry]].any()
     if group.sum() == 1:

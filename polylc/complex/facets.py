@@ -121,8 +121,8 @@ class _Batch:
         square = np.maximum(np.einsum("ij,ij->i", a, a), 1e-300)
         gap = np.where(at_u != at_w, at_u - at_w, 1.0)
         points = [u + (at_u / gap)[:, None] * (w - u), u - (at_u / square)[:, None] * a, w - (at_w / square)[:, None] * a]
-        if (geometry and complex_.domain.dimension <= CHEAP_GEOMETRY) or "geometry" in vars(complex_):
-            points.append(complex_.geometry.point[self.entry] / complex_.domain.half)
+        if (geometry and complex_.domain.dimension <= CHEAP_GEOMETRY) or "cut_geometry" in vars(complex_):
+            points.append(complex_.cut_geometry.point[self.entry] / complex_.domain.half)
         shown = np.zeros(len(self.some), dtype=bool)
         solved = np.abs(a).argmax(axis=1)
         for point in points:
@@ -219,13 +219,9 @@ def _widest(hyperplane: np.ndarray, rows: np.ndarray) -> Optimum | None:
 
 def _exact_rows(complex_: Complex, region: int, entry: int, others: np.ndarray) -> tuple[Row, list[Row]]:
     """Integer forms of the hyperplane and of other path half-spaces, oriented positive inside."""
-    hidden, begin = complex_.exact_hidden(region), int(complex_.starts[region])
-
-    def oriented(e: int) -> Row:
-        row = hidden[int(complex_.neuron[e])]
-        return row if complex_.side[e] == 1 else tuple(-v for v in row)
-
-    return oriented(entry), [oriented(begin + e) for e in others.tolist()]
+    begin = int(complex_.starts[region])
+    hyperplane, *rows = complex_.exact_half_spaces(region, [entry, *(begin + e for e in others.tolist())])
+    return hyperplane, rows
 
 
 def _refuted(duals: np.ndarray, hyperplane: Row, rows: list[Row], near: np.ndarray, near_rows: np.ndarray, k: int) -> NoFacet | None:

@@ -80,7 +80,7 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     odd = candidates(complex_, seen.odd, seen.suspects)
     asked, other = _asked(complex_, seen, odd, keep)
     is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
-    tested["by point" if complex_.facets is None or keep else "by engine"] += len(seen.edges.region)
+    tested["by point" if complex_.seen.facets is None or keep else "by engine"] += len(seen.edges.region)
     tested["no facet"] += seen.refuted
     first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
     if keep:

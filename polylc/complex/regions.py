@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from polylc.complex.kernels import Columns, half_spaces_of, maps_of
-from polylc.engines.tree import Exploration, Facets, Outcome
+from polylc.engines.seen import UNSEEN, Maps, Seen
+from polylc.engines.tree import Exploration, Outcome
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, counter_clockwise, polygons
+from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, CellSizes, counter_clockwise, polygons
 from polylc.network.compose import Forms, batches, compose, embedding
 from polylc.network.evaluate import pattern_at
 from polylc.network.exact_forms import ExactForms, Row
@@ -20,22 +22,8 @@ from polylc.network.form import Network
 from polylc.network.patterns import PatternIndex, unpack
 from polylc.network.replay import FlatNet, Replay, begin, flatten
 
-EXACT_KEPT = 32
+_SomeCells = TypeVar("_SomeCells", bound=CellSizes)
 MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
-
-
-@dataclass(frozen=True)
-class Maps:
-    """Affine maps of the network, one per region, in unit coordinates, with the rounding in their values.
-
-    Attributes
-    ----------
-    map : ndarray, shape (R, outputs, k + 1)
-    noise : ndarray, shape (R, outputs)
-    """
-
-    map: np.ndarray
-    noise: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +33,7 @@ class Complex:
     Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
     of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
     `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the packed neurons that may
-    vanish somewhere on the closed region; `facets` what an engine saw of them, if nobody judged it.
+    vanish somewhere on the closed region; `seen` what an engine told of regions besides.
     """
 
     network: Network
@@ -57,19 +45,19 @@ class Complex:
     side: np.ndarray
     outcome: Outcome
     near: np.ndarray | None = None
-    facets: Facets | None = None
+    seen: Seen = UNSEEN
 
     @classmethod
     def of(cls, network: Network, domain: Neighbourhood, found: Exploration, near: np.ndarray | None = None) -> Complex:
         """The complex of what an engine found; `near` as a judge's verdict has it."""
-        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.facets)
+        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.seen)
 
     def __len__(self) -> int:
         return len(self.bits)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
-        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.facets)  # what was derived is derived again
+        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.seen)  # what was derived is derived again
 
     @property
     def complete(self) -> bool:
@@ -100,19 +88,11 @@ class Complex:
         """Forms in integers, for what rounding leaves open."""
         return ExactForms(self.network, self.domain.lower, self.domain.upper)
 
-    def exact_hidden(self, region: int) -> list[Row]:
-        """Integer forms of all hidden neurons on a region; those of the last few regions are kept."""
-        found = self._exact_kept.get(region)
-        if found is None:
-            found = self.exact_forms.hidden(self.patterns(slice(region, region + 1))[0])
-            if len(self._exact_kept) >= EXACT_KEPT:
-                self._exact_kept.clear()
-            self._exact_kept[region] = found
-        return found
-
-    @cached_property
-    def _exact_kept(self) -> dict[int, list[Row]]:
-        return {}
+    def exact_half_spaces(self, region: int, entries: Sequence[int] | None = None) -> list[Row]:
+        """Integer half-spaces of a region's path, positive inside: those of the given path entries, or all."""
+        entries = range(int(self.starts[region]), int(self.starts[region + 1])) if entries is None else entries
+        rows = self.exact_forms.neurons([int(self.neuron[e]) for e in entries], self.patterns(slice(region, region + 1))[0])
+        return [row if self.side[e] == 1 else tuple(-v for v in row) for e, row in zip(entries, rows, strict=True)]
 
     @cached_property
     def index(self) -> PatternIndex:
@@ -160,6 +140,8 @@ class Complex:
     @cached_property
     def _stored_maps(self) -> Maps | None:
         """Affine maps of all regions, if they take little memory."""
+        if self.seen.maps is not None:
+            return self.seen.maps
         k, outputs = self.domain.dimension, self.network.outputs
         if 8 * len(self) * outputs * (k + 2) > MAP_BYTES:
             return None
@@ -199,9 +181,23 @@ class Complex:
         return result
 
     @cached_property
-    def geometry(self) -> CellGeometry:
-        """Volumes, facet areas and facet points (offsets from the middle) of all regions; dimension <= 6."""
-        found = CellGeometry(self.domain.half, self.starts, self._metric_rows(slice(0, len(self))))
+    def geometry(self) -> CellSizes:
+        """Volumes and facet areas of all regions, as the engine told them or from cells cut anew; dimension <= 6."""
+        told = self.seen.sizes
+        if told is None:
+            return self.cut_geometry
+        half = self.domain.half
+        product = float(np.prod(half))
+        found = CellSizes(told.volume * product, told.area * product, told.box_area * np.repeat(product / half, 2), told.closed.copy())
+        return self._mended(found)
+
+    @cached_property
+    def cut_geometry(self) -> CellGeometry:
+        """All regions cut anew: volumes, facet areas and facet points (offsets from the middle); dimension <= 6."""
+        return self._mended(CellGeometry(self.domain.half, self.starts, self._metric_rows(slice(0, len(self)))))
+
+    def _mended(self, found: _SomeCells) -> _SomeCells:
+        """Cells that doubles could not measure, from integers."""
         for region in np.flatnonzero(~found.ok).tolist():
             exact = self._exact_cell(region)
             if exact is not None:
@@ -210,11 +206,7 @@ class Complex:
 
     def _exact_cell(self, region: int) -> ExactCell | None:
         """A region from the integer forms of its path; None if they leave it no inner point, or it is too large."""
-        entries = range(int(self.starts[region]), int(self.starts[region + 1]))
-        hidden = self.exact_hidden(region)
-        rows = [hidden[int(self.neuron[e])] for e in entries]
-        oriented = [row if self.side[e] == 1 else tuple(-v for v in row) for e, row in zip(entries, rows, strict=True)]
-        return exact_cell(oriented, self.domain.half)
+        return exact_cell(self.exact_half_spaces(region), self.domain.half)
 
     def polygons(self) -> list[np.ndarray]:
         """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""

@@ -83,7 +83,7 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
     """Columns of what is found in one slice, in parts, and the number of pairs without a facet."""
     net, replay, k, last = complex_.flat, complex_.replay(), complex_.domain.dimension, min(first + SLICE, len(complex_))
     seen, starts = directions(net, k + 1), complex_.starts
-    facets = None if keep or complex_.facets is None or complex_.facets.sure.mean() < SURE else complex_.facets
+    facets = None if keep or complex_.seen.facets is None or complex_.seen.facets.sure.mean() < SURE else complex_.seen.facets
     table = complex_.index.table
     longest = int(np.diff(starts[first : last + 1]).max(initial=0))
     neighbour, entry = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)

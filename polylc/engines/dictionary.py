@@ -16,6 +16,7 @@ import numpy as np
 from polylc.engines.dictionary_forms import flatten
 from polylc.engines.dictionary_kernel import CROWDED, FINISHED, LEFT, LOST, advance
 from polylc.engines.dictionary_state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, RECORD, REGIONS, TOP, grown, new_search
+from polylc.engines.seen import NOTHING, Wishes
 from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -56,7 +57,7 @@ class DictionaryEngine:
     name = "dictionary"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         self.network, self.domain, self._sink = network, domain, sink
         self._search = new_search(*flatten(network, domain), CHUNK_REGIONS, CHUNK_CLAIMS if sink is not None else 0)
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.engines.seen import NOTHING, Wishes
 from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.errors import ReplayError
 from polylc.geometry.lp import BoxProgram, Optimum
@@ -95,7 +96,7 @@ class LpEngine:
     name = "lp"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         self.network, self.domain, self._sink, self._prefix = network, domain, sink, prefix
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from polylc.compiled import compiled
+from polylc.engines.seen import NOTHING, UNSEEN, Seen, Wishes
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
@@ -137,30 +138,6 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Facets:
-    """Facets of regions as doubles have them.
-
-    Attributes
-    ----------
-    neurons : ndarray of uint64, shape (R, words)
-        For each region, the packed neurons on whose hyperplanes it has facets.
-    sure : ndarray of bool, shape (R,)
-        Whether each facet has a point on which no other of them comes near zero. Without, there may be fewer, or more.
-    """
-
-    neurons: np.ndarray
-    sure: np.ndarray
-
-    def __getitem__(self, rows: slice) -> Facets:
-        return Facets(self.neurons[rows], self.sure[rows])
-
-
-def join_facets(parts: Sequence[Facets]) -> Facets | None:
-    """Those of several lists of regions, one behind the other; None if there are none."""
-    return Facets(np.concatenate([f.neurons for f in parts]), np.concatenate([f.sure for f in parts])) if parts else None
-
-
-@dataclass(frozen=True)
 class Exploration:
     """What an engine found, as columns.
 
@@ -182,8 +159,8 @@ class Exploration:
     left : tuple of Left
         Cells left to others, in the order of the search; claims at nodes whose first find would have been in one of them are
         left to others as well.
-    facets : Facets, optional
-        Engines that know the regions' facets say so where no sink asks for claims.
+    seen : Seen
+        What the engine told of the regions beyond that, as it was wished.
     """
 
     parent: np.ndarray
@@ -195,7 +172,7 @@ class Exploration:
     outcome: Outcome
     stats: dict[str, int] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
-    facets: Facets | None = None
+    seen: Seen = UNSEEN
 
     @property
     def complete(self) -> bool:
@@ -242,7 +219,7 @@ class Engine(Protocol):
     name: str
     unit_depth: int
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         """Prepare to explore a neighbourhood, or its cell with the path `prefix`; `sink` receives chunks with claims.
 
         The nodes 0 ... len(prefix) are then those of the path; claims are made there as well.

@@ -11,12 +11,15 @@ vanish are cut as rounding has it; whatever goes wrong so is for the exact judge
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from polylc.engines import vertex_kernel as kernel
-from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Facets, Left, Limits, Outcome, Prefix, Progress
+from polylc.engines.seen import NOTHING, Facets, Maps, Seen, Sizes, Wishes, join
+from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.vertex_forms import Forms, start_forms
+from polylc.engines.vertex_measures import gauge
 from polylc.engines.vertex_skeleton import Cells, Scratch
 from polylc.errors import ReplayError
 from polylc.geometry.neighbourhood import Neighbourhood
@@ -43,12 +46,14 @@ class VertexEngine:
         an attribute `by_region` that is true.
     prefix : sequence of (neuron, side)
         Path of the cell to explore, by default the whole neighbourhood.
+    wishes : Wishes
+        What to tell besides.
     """
 
     name = "vertex"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = ()) -> None:
+    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink
@@ -60,10 +65,12 @@ class VertexEngine:
         k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * (network.neurons + 2 * domain.dimension))
         widest = max(network.inputs, *network.widths, 0)
         self._cells, self._scratch = _room_for_cells(k, CELL_ROOM), _room_for_cut(k, CUT_ROOM, network.neurons, widest)
-        self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims)
+        self._wishes, self._map_bytes = wishes, 0
+        self._stack, self._out = _room_for_stack(network), _room_for_columns(network, k, claims, wishes)
+        self._gauge = gauge(domain.half, network.neurons, CUT_ROOM if wishes.sizes else 0)
         self._at, self._share = np.zeros(kernel.COUNTERS, dtype=np.int64), np.zeros(1)
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
-        self._columns: list[tuple[np.ndarray, ...]] = []
+        self._chunks: list[tuple[tuple[np.ndarray, ...], Seen]] = []
         self._left: list[Left] = []
         self._sending = False
         self.done = 0.0
@@ -77,7 +84,7 @@ class VertexEngine:
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
             self._flush()
-        parent, neuron, side, bits, unit, leaf, facets, sure = (np.concatenate(column) for column in zip(*self._columns, strict=True))
+        parent, neuron, side, bits, unit, leaf = (np.concatenate(column) for column in zip(*(c for c, _ in self._chunks), strict=True))
         at = self._at
         stats = {
             "cells": int(at[kernel.PROCESSED]),
@@ -85,8 +92,7 @@ class VertexEngine:
             "vertex_values": int(at[kernel.VALUES]),
             "nodes": len(parent),
         }
-        seen = Facets(facets, sure) if self._sink is None else None
-        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left), seen)
+        return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left), join([seen for _, seen in self._chunks]))
 
     def _start(self) -> None:
         """The whole neighbourhood as the first cell, and node 0."""
@@ -114,8 +120,8 @@ class VertexEngine:
             if limits.regions is not None:
                 most = min(most, limits.regions - int(at[kernel.TOTAL_REGIONS]))
             begin = time.monotonic()
-            state = (self._dim, self._net, self._forms, self._cells, self._scratch, self._stack, out, at, self._share)
-            why = kernel.advance(*state, self._claims, most, budget, self._prefix, self.unit_depth, share)
+            state = (self._dim, self._net, self._forms, self._cells, self._scratch, self._gauge, self._stack, out, at, self._share)
+            why = kernel.advance(*state, self._claims, self._tell(), most, budget, self._prefix, self.unit_depth, share)
             if why == kernel.LOST:
                 raise ReplayError("the search does not come to the cell it was sent to")
             if why == kernel.LEFT:
@@ -151,18 +157,23 @@ class VertexEngine:
         for new, column in zip(cells, old, strict=True):
             new[: len(column)] = column
         self._cells, self._scratch = cells, _room_for_cut(n, 2 * len(cut.value), len(cut.clear), len(cut.low))
+        if self._wishes.sizes:
+            self._gauge = gauge(self.domain.half, len(cut.clear), 2 * len(cut.value))
+
+    def _tell(self) -> int:
+        """What the kernel tells of regions."""
+        return self._wishes.facets * kernel.FACETS + (self._wishes.maps > 0) * kernel.MAPS + self._wishes.sizes * kernel.SIZES
 
     def _flush(self) -> None:
         """Take the columns that are new, and hand them over; claims below which no region is known yet wait."""
         at, out = self._at, self._out
         first, done, claims = int(at[kernel.TOTAL_NODES]), int(at[kernel.TOTAL_REGIONS]), int(at[kernel.READY])
-        if first != sum(len(columns[0]) for columns in self._columns):  # taken before, and then came an interrupt
+        if first != sum(len(columns[0]) for columns, _ in self._chunks):  # taken before, and then came an interrupt
             return
         nodes, regions = int(at[kernel.NODES]), int(at[kernel.REGIONS])
         columns = tuple(c[:nodes].copy() for c in (out.parent, out.neuron, out.side)) + tuple(
             c[:regions].copy() for c in (out.bits, out.unit, out.leaf)
         )
-        seen = (out.facets, out.sure) if self._sink is None else (out.facets[:0], out.sure[:0])
         entries = int(at[kernel.READY_ENTRIES])
         said = Claims(
             out.claim_node[:claims].copy(),
@@ -172,7 +183,8 @@ class VertexEngine:
             out.constraint[:entries].copy(),
             out.multiplier[:entries].copy(),
         )
-        self._columns.append((*columns, *(c[:regions].copy() for c in seen)))
+        told = self._told(regions)
+        self._chunks.append((columns, told))
         kernel.begin_chunk(out, at)
         if self._sink is None or not regions or self._sending:  # still sending: an interrupt fell into the chunk before
             return
@@ -180,6 +192,21 @@ class VertexEngine:
         parent, neuron, side, bits, unit, leaf = columns
         self._sink(Chunk(first, parent, neuron, side, done, bits, unit, leaf, said))
         self._sending = False
+
+    def _told(self, regions: int) -> Seen:
+        """What was told of the first regions of the chunk."""
+        out, wishes = self._out, self._wishes
+        facets = Facets(out.facets[:regions].copy(), out.sure[:regions].copy()) if wishes.facets else None
+        maps = Maps(out.map[:regions].copy(), out.map_noise[:regions].copy()) if wishes.maps else None
+        self._map_bytes += 0 if maps is None else maps.map.nbytes + maps.noise.nbytes
+        if self._map_bytes > wishes.maps:  # then of no region
+            self._wishes = replace(wishes, maps=0)
+            self._chunks, maps = [(columns, replace(seen, maps=None)) for columns, seen in self._chunks], None
+        sizes = None
+        if wishes.sizes:
+            volume, box_area, closed, length = (c[:regions].copy() for c in (out.volume, out.box_area, out.closed, out.length))
+            sizes = Sizes(volume, box_area, closed, length, out.area[: self._at[kernel.AREAS]].copy())
+        return Seen(facets, maps, sizes)
 
 
 def _room_for_cells(n: int, vertices: int) -> Cells:
@@ -203,8 +230,9 @@ def _room_for_stack(network: Network) -> kernel.Stack:
     return kernel.Stack(frames, np.zeros(height), opens, path)
 
 
-def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:
+def _room_for_columns(network: Network, n: int, claims: int, wishes: Wishes) -> kernel.Out:
     regions = CHUNK_REGIONS
+    seen, mapped, sized = (regions if wish else 0 for wish in (wishes.facets, wishes.maps, wishes.sizes))
     nodes = 2 * (regions + network.neurons) + 16
 
     def whole(count: int) -> np.ndarray:
@@ -217,8 +245,15 @@ def _room_for_columns(network: Network, n: int, claims: int) -> kernel.Out:
         np.empty((regions, words(network.neurons)), dtype=np.uint64),
         np.empty((regions, n)),
         whole(regions),
-        np.empty((regions, words(network.neurons)), dtype=np.uint64),
-        np.empty(regions, dtype=np.bool_),
+        np.empty((seen, words(network.neurons)), dtype=np.uint64),
+        np.empty(seen, dtype=np.bool_),
+        np.empty((mapped, network.outputs, n + 1)),
+        np.empty((mapped, network.outputs)),
+        np.empty(sized),
+        np.empty((sized, 2 * n)),
+        np.empty(sized, dtype=np.bool_),
+        whole(sized),
+        np.empty(32 * sized + network.neurons),
         whole(claims),
         whole(claims),
         np.empty(claims, dtype=np.int8),

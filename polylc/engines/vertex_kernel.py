@@ -15,6 +15,7 @@ from polylc.compiled import compiled
 from polylc.engines.vertex_bounds import note_facets, write_side
 from polylc.engines.vertex_claims import write_multipliers
 from polylc.engines.vertex_forms import Forms, decide
+from polylc.engines.vertex_measures import Gauge, measure_cell
 from polylc.engines.vertex_skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
 from polylc.geometry.box_kernel import clearance, not_clear
 from polylc.network.replay import MOST_FLIPS, FlatNet, compose
@@ -24,8 +25,9 @@ Array = np.ndarray
 SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for
 DONE, SPENT, FULL, SHORT, LEFT, LOST = range(6)  # why `advance` came back
 NO_CLAIMS, BY_NODE, BY_REGION = range(3)  # where claims are made
-HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES = range(12)  # of `at`
-COUNTERS = 12
+FACETS, MAPS, SIZES = 1, 2, 4  # what is told of regions besides
+HEIGHT, NODES, REGIONS, CLAIMS, ENTRIES, READY, READY_ENTRIES, TOTAL_NODES, TOTAL_REGIONS, PROCESSED, LARGEST, VALUES, AREAS = range(13)  # of `at`
+COUNTERS = 13
 BEGIN, COUNT, LAYER, OPEN, OPENS, COLUMN, SIDE, NODE, DEPTH = range(9)  # of a frame
 
 
@@ -49,6 +51,13 @@ class Out(NamedTuple):
     leaf: Array
     facets: Array
     sure: Array
+    map: Array
+    map_noise: Array
+    volume: Array
+    box_area: Array
+    closed: Array
+    length: Array
+    area: Array
     claim_node: Array
     claim_neuron: Array
     claim_sign: Array
@@ -200,14 +209,23 @@ def _look(
 
 @compiled(inline="always")
 def _region(
-    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, out: Out, at: Array, begin: int, count: int, node: int, facets: bool
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, gauge: Gauge, stack: Stack, out: Out, at: Array, frame: tuple, tell: int
 ) -> None:
-    """A cell all of whose neurons are decided."""
+    """A cell all of whose neurons are decided; `tell` says what is told of it besides."""
     n = len(dim)
+    begin, count, node, depth = frame
     r = at[REGIONS]
-    if facets:
+    if tell & FACETS:
         s = scratch
         out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], (s.local, s.place, s.number, s.middle))
+    if tell & MAPS:
+        layer = len(net.length) - 1
+        compose(net, forms.replay, layer)
+        first = net.first[layer + 1]
+        for i in range(net.first[layer + 2] - first):
+            for k in range(n + 1):
+                out.map[r, i, k] = forms.replay.form[k, first + i]
+            out.map_noise[r, i] = forms.replay.noise[first + i]
     for w in range(len(forms.replay.words)):
         out.bits[r, w] = forms.replay.words[w]
     for k in range(n):
@@ -217,6 +235,13 @@ def _region(
         t /= count
         out.unit[r, k] = min(max(t, -1.0 + 2.0**-53), 1.0 - 2.0**-53)
     out.leaf[r] = node
+    if tell & SIZES:
+        area = out.area[at[AREAS] : at[AREAS] + depth]
+        out.closed[r] = measure_cell(
+            dim, net, forms, cells, gauge, begin, count, out.unit[r], stack.path, depth, area, out.box_area[r], out.volume[r : r + 1]
+        )
+        out.length[r] = depth
+        at[AREAS] += depth
     at[REGIONS] = r + 1
     at[READY] = at[CLAIMS]
     at[READY_ENTRIES] = at[ENTRIES]
@@ -306,11 +331,13 @@ def advance(
     forms: Forms,
     cells: Cells,
     scratch: Scratch,
+    gauge: Gauge,
     stack: Stack,
     out: Out,
     at: Array,
     done: Array,
     claims: int,
+    tell: int,
     most_regions: int,
     budget: int,
     prefix: Array,
@@ -333,6 +360,8 @@ def advance(
             return FULL
         if claims and at[CLAIMS] + neurons + 2 * n > len(out.claim_node):
             return FULL
+        if tell & SIZES and at[AREAS] + neurons > len(out.area):
+            return FULL
         f = stack.frame[top]
         begin, count, layer, start, many, column, node = f[BEGIN], f[COUNT], f[LAYER], f[OPEN], f[OPENS], f[COLUMN], f[NODE]
         depth = f[DEPTH]
@@ -349,7 +378,7 @@ def advance(
             decide(net, forms, column, f[SIDE] == 1, node)
             stack.path[depth - 1] = column
         if depth <= unit_depth:  # what is found here must not depend on the cells before
-            for deeper in range(layer + 1, layers):
+            for deeper in range(layer + 1, layers + 1):
                 forms.replay.flips[deeper] = MOST_FLIPS + 1
         weight = stack.share[top]
         while True:
@@ -370,7 +399,7 @@ def advance(
                     return LOST
                 if claims == BY_REGION:
                     _bound(dim, net, forms, cells, scratch, stack, out, at, (begin, count, node, depth))
-                _region(dim, net, forms, cells, scratch, out, at, begin, count, node, claims == NO_CLAIMS)
+                _region(dim, net, forms, cells, scratch, gauge, stack, out, at, (begin, count, node, depth), tell)
                 done[0] += weight
                 break
             many = _enter(dim, net, forms, cells, scratch, out, at, claims, stack.open, start, begin, count, layer, node)
@@ -393,4 +422,4 @@ def begin_chunk(out: Out, at: Array) -> None:
     at[ENTRIES] -= entry
     at[TOTAL_NODES] += at[NODES]
     at[TOTAL_REGIONS] += at[REGIONS]
-    at[READY] = at[READY_ENTRIES] = at[NODES] = at[REGIONS] = 0
+    at[READY] = at[READY_ENTRIES] = at[NODES] = at[REGIONS] = at[AREAS] = 0

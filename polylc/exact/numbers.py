@@ -91,8 +91,11 @@ def dyadic(array: np.ndarray) -> tuple[np.ndarray, int]:
     >>> dyadic(np.array([0.75, -2.0]))
     (array([3, -8], dtype=object), 2)
     """
-    flat = [float(v).as_integer_ratio() for v in np.asarray(array, dtype=np.float64).ravel()]
-    shift = max((denominator.bit_length() - 1 for _, denominator in flat), default=0)
+    mantissa, exponent = np.frexp(np.asarray(array, dtype=np.float64).ravel())
+    whole = np.ldexp(mantissa, 53).astype(np.int64)  # times 2^(exponent - 53)
+    zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # at the end of it, in binary
+    shift = max(0, int((53 - zeros - exponent)[whole != 0].max(initial=0)))
+    up = exponent - 53 + shift
     integers = np.empty(np.shape(array), dtype=object)
-    integers.ravel()[:] = [numerator << (shift - denominator.bit_length() + 1) for numerator, denominator in flat]
+    integers.ravel()[:] = [w << e if e >= 0 else w >> -e for w, e in zip(whole.tolist(), up.tolist(), strict=True)]
     return integers, shift

@@ -11,6 +11,7 @@ positive. Volumes are sums of pyramids over the facets. Cells that this cannot d
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -197,19 +198,43 @@ def _cells(
         volume[r] = total / n
 
 
-class CellGeometry:
-    """Float geometry of many cells of a box [-half, half].
+@dataclass
+class CellSizes:
+    """Float volumes and areas of many cells of a box [-half, half].
 
     Attributes
     ----------
     volume : ndarray, shape (R,)
         NaN where `ok` is false.
-    area, point : ndarray, shape (E,) and (E, n)
-        Per half-space: area of its facet (0 if it is none) and a point inside that facet (NaN if it is none).
+    area : ndarray, shape (E,)
+        Per half-space: area of its facet, 0 if it is none.
     box_area : ndarray, shape (R, 2 n)
         Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
     ok : ndarray of bool, shape (R,)
         False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell there.
+    """
+
+    volume: Array
+    area: Array
+    box_area: Array
+    ok: Array
+
+    def __post_init__(self) -> None:
+        self.volume[~self.ok] = np.nan
+
+    def replace(self, cell: int, begin: int, exact: ExactCell) -> None:
+        """Take the measures of a cell, whose half-spaces begin at row `begin`, from its exact vertices."""
+        self.volume[cell], self.area[begin : begin + len(exact.area)] = exact.volume, exact.area
+        self.box_area[cell], self.ok[cell] = exact.box_area, True
+
+
+class CellGeometry(CellSizes):
+    """Cells cut anew: their sizes, and points inside their facets.
+
+    Attributes
+    ----------
+    point : ndarray, shape (E, n)
+        Per half-space, a point inside its facet (NaN if it is none).
     """
 
     def __init__(self, half: Array, starts: Array, rows: Array, vertices: bool = False) -> None:
@@ -217,11 +242,8 @@ class CellGeometry:
         n, count, entries = len(half), len(starts) - 1, len(rows)
         if n > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {n} > {MOST_DIMENSION} have too many vertices")
-        self.volume = np.full(count, np.nan)
-        self.area = np.zeros(entries)
+        super().__init__(np.full(count, np.nan), np.zeros(entries), np.zeros((count, 2 * n)), np.zeros(count, dtype=np.bool_))
         self.point = np.zeros((entries, n))
-        self.box_area = np.zeros((count, 2 * n))
-        self.ok = np.zeros(count, dtype=np.bool_)
         self.counts = np.zeros(count, dtype=np.int64)
         room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
         self.vertices = np.zeros((count if vertices else 0, room, n))
@@ -256,10 +278,9 @@ class CellGeometry:
         return result
 
     def replace(self, cell: int, begin: int, exact: ExactCell) -> None:
-        """Take the measures of a cell, whose half-spaces begin at row `begin`, from its exact vertices."""
-        entries = slice(begin, begin + len(exact.area))
-        self.volume[cell], self.area[entries], self.point[entries] = exact.volume, exact.area, exact.point
-        self.box_area[cell], self.ok[cell] = exact.box_area, True
+        """Take the measures of a cell, whose half-spaces begin at row `begin`, and points of its facets from its exact vertices."""
+        super().replace(cell, begin, exact)
+        self.point[begin : begin + len(exact.area)] = exact.point
 
 
 def polygons(half: Array, starts: Array, rows: Array) -> list[np.ndarray]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.regions import Complex, Maps
+from polylc.complex.regions import Complex
+from polylc.engines.seen import Maps
 from polylc.measures.margin_box import MarginBox
 from polylc.network.compose import UNIT, Forms, batches
 from polylc.network.exact_forms import Row

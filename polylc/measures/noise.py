@@ -93,10 +93,7 @@ class Integrator:
 def simplices_of(complex_: Complex, region: int) -> tuple[Array, Array, Array]:
     """A triangulation of a region, exact and then rounded: vertices (V, n), simplices (S, n + 1), volumes and errors (S, 2)."""
     n = complex_.domain.dimension
-    hidden = complex_.exact_hidden(region)
-    entries = range(int(complex_.starts[region]), int(complex_.starts[region + 1]))
-    rows = [hidden[int(complex_.neuron[e])] for e in entries]
-    forms = cube_and([row if complex_.side[e] == 1 else tuple(-v for v in row) for e, row in zip(entries, rows, strict=True)], n)
+    forms = cube_and(complex_.exact_half_spaces(region), n)
     found = vertices_of(n, forms)
     if found is None:
         raise SolverError(f"region {region} has too many vertices for exact volumes")

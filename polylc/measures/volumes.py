@@ -137,10 +137,7 @@ class Volumes:
 
     def half_spaces(self, region: int) -> list[Row]:
         """Integer half-spaces of a region in unit coordinates, positive inside, one for each of `entries`."""
-        complex_, entries = self.complex, self.entries(region)
-        pattern = complex_.patterns(np.array([region]))[0]
-        rows = [complex_.exact_forms.neuron(int(complex_.neuron[e]), pattern) for e in entries]
-        return [primitive(row if complex_.side[e] == 1 else tuple(-v for v in row)) for e, row in zip(entries, rows, strict=True)]
+        return [primitive(row) for row in self.complex.exact_half_spaces(region, self.entries(region))]
 
     def squared_slant(self, row: Row) -> Fraction:
         """The square of a facet's area over its shadow, see `_slants`."""

@@ -91,26 +91,43 @@ class ExactForms:
         row = self._compose(index, bits)[neuron - int(self.network.offsets[index])].tolist()
         return tuple(v << up for v in row)
 
-    def _compose(self, index: int, bits: np.ndarray) -> np.ndarray:
-        """Forms of a layer on its own scale."""
+    def neurons(self, some: Sequence[int], bits: np.ndarray) -> list[Row]:
+        """Forms of some hidden neurons along the bits of the layers before their own; their layers are not composed as a whole."""
+        which = np.asarray(some, dtype=np.int64)
+        layers = self.network.layer_of[which]
+        rows: list[Row] = [()] * len(which)
+        for index in np.unique(layers).tolist():
+            at = np.flatnonzero(layers == index)
+            up = self._top - self._own[index]
+            found = self._compose(index, bits, which[at] - self.network.offsets[index]).tolist()
+            for place, row in zip(at.tolist(), found, strict=True):
+                rows[place] = tuple(v << up for v in row)
+        return rows
+
+    def _compose(self, index: int, bits: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
+        """Forms of a layer on its own scale, all of them or some."""
         key = (index, np.asarray(bits[: self.network.offsets[index] if index < len(self._slopes) else self.network.neurons], dtype=bool).tobytes())
         found = self._kept.get(key)
         if found is None:
             affine, shift = self._affines[index], self._own[index]
-            found = np.zeros((len(affine.bias), self.dimension + 1), dtype=object)
-            found[:, -1] = affine.bias * (self._base << (shift - affine.bias_shift))
+            wanted = slice(None) if some is None else some
+            bias = affine.bias[wanted]
+            found = np.zeros((len(bias), self.dimension + 1), dtype=object)
+            found[:, -1] = bias * (self._base << (shift - affine.bias_shift))
             for source, weight, own in affine.terms:
                 rows, factor = self._source(source, bits)
                 active = np.flatnonzero(factor != 0)
                 if len(active):
-                    some = rows[active] if (factor[active] == 1).all() else rows[active] * factor[active][:, None]
-                    found += weight[:, active].dot(some) * (1 << (shift - own - self._shifts[source]))
+                    sources = rows[active] if (factor[active] == 1).all() else rows[active] * factor[active][:, None]
+                    found += weight[wanted][:, active].dot(sources) * (1 << (shift - own - self._shifts[source]))
+            if some is not None:
+                return found
             self._kept[key] = found
             if len(self._kept) > CACHED:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
-        return found
+        return found if some is None else found[some]
 
     def _source(self, source: int, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a source's pre-activations and the integer slopes of its units."""
