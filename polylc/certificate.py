@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from polylc.claim_text import claims_by_node
 from polylc.complex.graph import RegionGraph
 from polylc.complex.regions import Complex
 from polylc.errors import CertificateError
@@ -28,7 +29,8 @@ from polylc.network.form import Affine, Network
 
 FORMAT = "polylc-proof/1"
 PARTS = ("graph", "maps", "lipschitz", "robustness", "volumes")
-LEVEL = 6  # of compression
+LEVEL = 4  # of compression: half the time of 6, files 5 % larger
+LINES = 1024  # written at once
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,7 @@ def write_block(path: Path, index: int, evidence: Evidence) -> str:
     """Write the block of one neighbourhood as a gzip member; the SHA-256 of its text."""
     digest = hashlib.sha256()
     with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as file:
-        for line in block_lines(index, evidence):
-            text = _text(line)
+        for text in block_lines(index, evidence):
             digest.update(text)
             file.write(text)
     return digest.hexdigest()
@@ -143,8 +144,11 @@ def _read_back(path: Path, header: bytes, digests: Sequence[str], end: bytes) ->
         raise CertificateError(f"{path}: the proof file does not read back as it was written; is the disk full or failing?")
 
 
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def _text(line: Any) -> bytes:
-    return (json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode()
+    return (_json(line) + "\n").encode()
 
 
 def network_line(network: Network) -> dict[str, Any]:
@@ -163,35 +167,36 @@ def network_line(network: Network) -> dict[str, Any]:
     }
 
 
-def block_lines(index: int, evidence: Evidence) -> Iterator[Any]:
-    """The lines of one neighbourhood."""
-    yield _opening(index, evidence)
-    complex_, verdict = evidence.complex, evidence.verdict
-    found = verdict.exploration
-    depth = np.zeros(len(found.parent), dtype=np.int64)
-    children: list[list[int]] = [[] for _ in found.parent]
-    for node in range(1, len(found.parent)):  # preorder: parents first
-        parent = int(found.parent[node])
-        depth[node] = depth[parent] + 1
-        children[parent].append(node)
-    region_of = {int(leaf): region for region, leaf in enumerate(found.leaf.tolist())}
-    facets = _facets(complex_, evidence.graph)
-    for node in range(len(found.parent)):
-        claims = []
-        for claim in verdict.kept.get(node, []):
-            pairs = sorted((int(depth[v]) - 1, m) for v, m in claim.multipliers)
-            common = math.gcd(claim.factor, *(m for _, m in pairs))
-            claims.append([claim.neuron, claim.factor // common, *(v for e, m in pairs for v in (e, m // common))])
-        if children[node]:
-            sides = [int(found.side[c]) for c in children[node]]
-            yield ["S", int(found.neuron[children[node][0]]), 2 if len(sides) == 2 else sides[0], claims]
+def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
+    """The lines of one neighbourhood, some of them at a time."""
+    yield _text(_opening(index, evidence))
+    verdict = evidence.verdict
+    found, facets = verdict.exploration, _facets(evidence.complex, evidence.graph)
+    parent = found.parent[1:]
+    split, side, children = np.zeros(len(found.parent), dtype=np.int64), np.zeros(len(found.parent), dtype=np.int64), np.bincount(parent, minlength=1)
+    split[parent], side[parent] = found.neuron[1:], found.side[1:]
+    children = np.append(children, np.zeros(len(found.parent) - len(children), dtype=np.int64))
+    sides, splits = np.where(children == 2, 2, side).tolist(), split.tolist()
+    region_of = dict(zip(found.leaf.tolist(), range(len(found.leaf)), strict=True))
+    patterns = np.ascontiguousarray(found.bits, dtype="<u8").tobytes()
+    width = 8 * found.bits.shape[1]
+    vertices = evidence.vertices if "volumes" in evidence.parts() else None
+    lines: list[str] = []
+    for node, claims in enumerate(claims_by_node(verdict.kept, found.parent)):
+        region = region_of.get(node)
+        if region is None:
+            lines.append(f'["S",{splits[node]},{sides[node]},{claims}]\n')
         else:
-            region = region_of[node]
-            pattern = int.from_bytes(found.bits[region].astype("<u8").tobytes(), "little")
-            line = ["R", format(pattern, "x"), _point(verdict.points[region]), claims, facets.get(region, []), evidence.margins.get(region, [])]
-            if evidence.vertices is not None and "volumes" in evidence.parts():
-                line.append([[v[-1], *v[:-1]] for v in evidence.vertices[region]])
-            yield line
+            pattern = int.from_bytes(patterns[width * region : width * (region + 1)], "little")
+            own, margins = facets.get(region), evidence.margins.get(region)
+            rest = f"{_json(own) if own else '[]'},{_json(margins) if margins else '[]'}"
+            if vertices is not None:
+                rest += f",{_json([[v[-1], *v[:-1]] for v in vertices[region]])}"
+            lines.append(f'["R","{pattern:x}",{_json(_point(verdict.points[region]))},{claims},{rest}]\n')
+        if len(lines) == LINES:
+            yield "".join(lines).encode()
+            lines.clear()
+    yield "".join(lines).encode()
 
 
 def _opening(index: int, evidence: Evidence) -> dict[str, Any]:

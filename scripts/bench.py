@@ -5,9 +5,10 @@
 names: moons2d deep2d wide2d rand3d rand4d rand5d rand8d digits64 digits64-clipped digits64w (default: all)
 
 CPU seconds of one core, every line in a process of its own, kernels compiled before the clock starts. "bare" is the enumeration
-alone, "claims" with the multipliers that the judge needs, "judged" with the judge as well; "graph" is the region graph, "maps" the affine
-maps told apart; "enumerated" and "certified" are all of `certify --measures counts`, without and with the judge. lp stops after a
-while; its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond the imports and kernels.
+alone: patterns and points; "columns" with paths, region graph and affine maps as arrays, "sized" with volumes and areas in floats as well (up
+to dimension 5); "claims" is the enumeration with the multipliers that the judge of nodes needs, "judged" what certification takes, "graph" the
+region graph then; "enumerated" and "certified" are all of `certify --measures counts`, without and with the judge. lp stops after a while;
+its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond the imports and kernels.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CASES: dict[str, tuple[str, str | None, bool]] = {  # file, radius around the fi
     "digits64w": ("digits64w", "0.01", False),
 }
 ENGINES = ("lp", "dictionary", "vertex")
-STAGES = ("bare", "claims", "judged", "graph", "maps", "volumes", "enumerated", "certified")
+STAGES = ("bare", "columns", "sized", "claims", "judged", "graph", "enumerated", "certified")
 
 
 def neighbourhood(name: str, scale: str | None = None) -> Any:
@@ -60,8 +61,8 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     """One line of the table: seconds by stage, counts, memory."""
     from polylc.answer import Settings, explore_judged
     from polylc.complex.graph import build_graph
-    from polylc.complex.pieces import affine_functions, pieces
-    from polylc.complex.regions import Complex
+    from polylc.complex.regions import MAP_BYTES, Complex
+    from polylc.engines.seen import Wishes
     from polylc.engines.tree import Limits
     from polylc.enumerate import explore
     from polylc.readers import load
@@ -72,7 +73,9 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     def run(where: Any, **more: Any) -> Any:
         return certify(network, box=(where.lower, where.upper), engine=engine, measures="counts", keep=False, **more)[0]
 
-    run(neighbourhood(name, "1/1000"))
+    small = neighbourhood(name, "1/1000")
+    run(small)
+    run(small, certified=False)
     result: dict[str, Any] = {"case": name, "dimension": domain.dimension, "engine": engine, "neurons": network.neurons, "seconds": {}}
     seconds = result["seconds"]
 
@@ -95,12 +98,22 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     def judged() -> Any:
         return explore_judged(network, domain, Settings(engine=engine), Limits(), None, None)
 
+    def columns(where: Any, sizes: bool) -> None:
+        complex_ = Complex.of(network, where, explore(network, where, engine, wishes=Wishes(facets=True, sizes=sizes, maps=MAP_BYTES)))
+        build_graph(complex_)
+        for rows in complex_.map_batches():
+            complex_.maps(rows)
+        if sizes:
+            assert complex_.geometry.ok.all()
+
+    with_sizes = domain.dimension <= (5 if engine == "vertex" else 4)
+    columns(small, with_sizes)
+    clock("columns", lambda: columns(domain, False))
+    if with_sizes:
+        clock("sized", lambda: columns(domain, True))
     found, verdict = clock("judged", judged)
     complex_ = Complex.of(network, domain, found, verdict.near)
-    graph = clock("graph", lambda: build_graph(complex_))
-    clock("maps", lambda: pieces(complex_, graph, affine_functions(complex_)))
-    if domain.dimension <= 4:
-        clock("volumes", lambda: complex_.geometry)
+    clock("graph", lambda: build_graph(complex_))
     clock("enumerated", lambda: run(domain, certified=False))
     return result
 

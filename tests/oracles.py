@@ -187,21 +187,31 @@ def _on_hyperplane(f: Form, h: Form) -> Form:
 
 
 def strictly_feasible(forms: list[Form]) -> bool:
-    """Whether some point makes all affine forms positive: Fourier-Motzkin elimination in rationals."""
-    rows = {_primitive(f) for f in forms}
-    if any(not any(r[:-1]) and r[-1] <= 0 for r in rows):
-        return False
-    for j in range(len(forms[0]) - 1):
-        up = [r for r in rows if r[j] > 0]
-        down = [r for r in rows if r[j] < 0]
-        rows = {r for r in rows if r[j] == 0}
-        for p in up:
-            for q in down:
-                rows.add(_primitive(tuple(a * -q[j] + b * p[j] for a, b in zip(p, q, strict=True))))
-        if any(not any(r[:-1]) and r[-1] <= 0 for r in rows):
+    """Whether some point makes all affine forms positive: Fourier-Motzkin elimination in rationals.
+
+    After d variables a row made of more than d + 1 of the first rows is redundant (Kohler 1967), else rows would square in number each time.
+    A row can be made in several ways; none of the smallest may be forgotten.
+    """
+    rows = {(_primitive(form), frozenset([i])) for i, form in enumerate(dict.fromkeys(map(_primitive, forms)))}
+    left = set(range(len(forms[0]) - 1))
+    done = 0
+    while True:
+        if any(not any(r[:-1]) and r[-1] <= 0 for r, _ in rows):
             return False
-        rows = {r for r in rows if any(r[:-1])}
-    return True
+        if not left:
+            return True
+        sides = {j: (sum(r[j] > 0 for r, _ in rows), sum(r[j] < 0 for r, _ in rows)) for j in left}
+        at = min(left, key=lambda j: sides[j][0] * sides[j][1])
+        left.remove(at)
+        done += 1
+        found = {(r, h) for r, h in rows if r[at] == 0 and any(r[:-1])}
+        for (p, one), (q, two) in itertools.product(rows, rows):
+            if p[at] > 0 > q[at] and len(one | two) <= done + 1:
+                found.add((_primitive(tuple(a * -q[at] + b * p[at] for a, b in zip(p, q, strict=True))), one | two))
+        ways: dict[Form, list[frozenset[int]]] = {}
+        for r, h in found:
+            ways.setdefault(r, []).append(h)
+        rows = {(r, h) for r, all_ in ways.items() for h in all_ if not any(other < h for other in all_)}
 
 
 def exact_volume(forms: list[Form]) -> F:

@@ -219,8 +219,8 @@ def _room_for_cut(n: int, vertices: int, neurons: int, width: int) -> Scratch:
     low, high, spread, length = (np.empty(width) for _ in range(4))
     region = np.empty((n + 1, n + 1)), np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons)
     beside, local = np.empty(neurons, dtype=np.int64), np.full(neurons, -1, dtype=np.int64)
-    value, middle = np.empty(vertices), np.empty(vertices * n)
-    return Scratch(value, place, number, cut, link, low, high, spread, length, *region, beside, local, middle)
+    value, middle, rows = np.empty(vertices), np.empty(vertices * n), np.empty((n + 2, vertices * n))
+    return Scratch(value, place, number, cut, link, low, high, spread, length, *region, beside, local, middle, rows)
 
 
 def _room_for_stack(network: Network) -> kernel.Stack:

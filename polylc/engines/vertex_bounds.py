@@ -72,7 +72,7 @@ def write_side(
 
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
 def note_facets(
-    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, room: tuple[Array, Array, Array, Array]
+    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, room: tuple[Array, Array, Array, Array, Array]
 ) -> bool:
     """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets' vertices show all of them.
 
@@ -80,10 +80,11 @@ def note_facets(
     ----------
     facets : ndarray of uint64, shape (words,)
     room : tuple of ndarray
-        Whole numbers, shape (neurons,), filled with -1 and left so; two lists of them, shape (vertices,); doubles, shape (vertices n,).
+        Whole numbers, shape (neurons,), filled with -1 and left so; two lists of them, shape (vertices,); doubles, shape (vertices n,) and
+        (n + 2, vertices n).
     """
     n = len(dim)
-    local, listed, hits, middle = room
+    local, listed, hits, middle, rows = room
     form, noise, sign = forms.replay.form, forms.replay.noise, forms.replay.sign
     first = net.first[1]
     many = 0
@@ -109,18 +110,24 @@ def note_facets(
         neuron = listed[f]
         local[neuron] = -1
         facets[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
+        column, size = first + neuron, 0.0
+        for j in range(n + 1):
+            rows[j, f] = sign[column] * form[j, column]
+            size += abs(rows[j, f])
+        rows[n + 1, f] = noise[column] + MARGIN * size
+    for f in range(many):
         share = 1.0 / hits[f]
         for j in range(n):
             middle[f * n + j] *= share
             sure = sure and abs(middle[f * n + j]) < 1.0 - MARGIN
+        beyond = 0
         for g in range(many):
-            if g == f:
-                continue
-            column = first + listed[g]
-            value = form[n, column]
-            size = abs(value)
+            value = rows[n, g]
             for j in range(n):
-                value += form[j, column] * middle[f * n + j]
-                size += abs(form[j, column])
-            sure = sure and sign[column] * value > noise[column] + MARGIN * size
+                value += rows[j, g] * middle[f * n + j]
+            beyond += value > rows[n + 1, g]
+        own = rows[n, f]
+        for j in range(n):
+            own += rows[j, f] * middle[f * n + j]
+        sure = sure and beyond - (own > rows[n + 1, f]) >= many - 1
     return sure

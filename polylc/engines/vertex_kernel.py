@@ -217,7 +217,7 @@ def _region(
     r = at[REGIONS]
     if tell & FACETS:
         s = scratch
-        out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], (s.local, s.place, s.number, s.middle))
+        out.sure[r] = note_facets(dim, net, forms, cells, begin, count, out.facets[r], (s.local, s.place, s.number, s.middle, s.rows))
     if tell & MAPS:
         layer = len(net.length) - 1
         compose(net, forms.replay, layer)

@@ -52,6 +52,7 @@ class Scratch(NamedTuple):
     beside: Array  # (neurons,)
     local: Array  # (neurons,) -1 everywhere
     middle: Array  # (vertices n,)
+    rows: Array  # (n + 2, vertices n)
 
 
 @compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)

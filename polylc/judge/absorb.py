@@ -14,8 +14,8 @@ import numpy as np
 
 from polylc.engines.tree import Exploration
 from polylc.judge.by_region import RegionJudge
-from polylc.judge.columns import KeptClaim, KeptClaims
 from polylc.judge.judge import Batch, Doubt, Judge, Tally
+from polylc.judge.kept import KeptClaim, KeptClaims
 from polylc.network.patterns import words
 
 

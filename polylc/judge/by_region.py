@@ -21,6 +21,7 @@ from polylc.judge import region_kernels as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.judge import Batch, Doubt, Tally, Verdict
+from polylc.judge.kept import Kept
 from polylc.judge.kernels import ClaimColumns, preorder
 from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms
@@ -170,4 +171,4 @@ class RegionJudge:
             found.outcome,
             found.stats,
         )
-        return Verdict(exploration, Points(exploration.unit, {}), {}, self.tally, near[rows])
+        return Verdict(exploration, Points(exploration.unit, {}), Kept(), self.tally, near[rows])

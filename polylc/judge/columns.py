@@ -1,78 +1,16 @@
-"""What the judge knows, as growing columns: the tree, masks of confirmed neurons, the claims kept for a certificate."""
+"""What the judge knows, as growing columns: the tree, and masks of confirmed neurons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
 
 from polylc.errors import JudgeError
+from polylc.judge.kept import KeptClaim
 from polylc.network.patterns import words
-
-
-@dataclass
-class KeptClaim:
-    """A proved claim of the certificate: factor * z - sum m * g >= 0, the sign of `factor` being that of the claim."""
-
-    neuron: int
-    factor: int
-    multipliers: list[tuple[int, int]]  # node whose half-space it is, integer
-
-
-@dataclass
-class KeptClaims:
-    """Proved claims as columns; claim c is sign * 2^shift z - sum whole * g with the entries starts[c]:starts[c + 1]."""
-
-    node: list[np.ndarray] = field(default_factory=list)
-    neuron: list[np.ndarray] = field(default_factory=list)
-    sign: list[np.ndarray] = field(default_factory=list)
-    shift: list[np.ndarray] = field(default_factory=list)
-    length: list[np.ndarray] = field(default_factory=list)
-    constraint: list[np.ndarray] = field(default_factory=list)
-    whole: list[np.ndarray] = field(default_factory=list)
-
-    def extend(
-        self,
-        some: np.ndarray,
-        node: np.ndarray,
-        neuron: np.ndarray,
-        sign: np.ndarray,
-        shift: np.ndarray,
-        starts: np.ndarray,
-        constraint: np.ndarray,
-        whole: np.ndarray,
-    ) -> None:
-        """Keep the claims of the mask `some` that have multipliers (the others intervals over the neighbourhood decide)."""
-        owner = np.repeat(np.arange(len(node)), np.diff(starts))
-        entries = some[owner] & (whole > 0)
-        length = np.bincount(owner[entries], minlength=len(node))
-        keep = length > 0
-        for column, values in (
-            (self.node, node[keep]),
-            (self.neuron, neuron[keep]),
-            (self.sign, sign[keep]),
-            (self.shift, shift[keep]),
-            (self.length, length[keep]),
-            (self.constraint, constraint[entries]),
-            (self.whole, whole[entries]),
-        ):
-            column.append(values)
-
-    def by_node(self) -> Iterator[tuple[int, KeptClaim]]:
-        """All claims, in the order in which they were made."""
-        for chunk in range(len(self.node)):
-            ends = np.cumsum(self.length[chunk]).tolist()
-            constraint, whole = self.constraint[chunk].tolist(), self.whole[chunk].tolist()
-            begin = 0
-            for node, neuron, sign, q, end in zip(
-                self.node[chunk].tolist(), self.neuron[chunk].tolist(), self.sign[chunk].tolist(), self.shift[chunk].tolist(), ends, strict=True
-            ):
-                pairs = [(v, m << max(-q, 0)) for v, m in zip(constraint[begin:end], whole[begin:end], strict=True)]
-                yield node, KeptClaim(neuron, int(sign) << max(q, 0), pairs)
-                begin = end
 
 
 class Book(Protocol):

@@ -18,8 +18,9 @@ from polylc.engines.tree import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge import kernels
-from polylc.judge.columns import Book, Columns, KeptClaim, KeptClaims, Points
+from polylc.judge.columns import Book, Columns, Points
 from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
+from polylc.judge.kept import ClaimRows, Kept, KeptClaim, KeptClaims
 from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
@@ -167,7 +168,9 @@ class Judge:
         kernels.confirm(held, claims.node, claims.neuron, claims.sign, self.tree.known, self.tree.ones)
         self.tally.claims_filter += int(held.sum())
         if self.kept is not None and rounded is not None:
-            self.kept.extend(held, claims.node, claims.neuron, claims.sign, rounded.shift, claims.starts, claims.constraint, rounded.whole)
+            rows = ClaimRows(claims.node, claims.neuron, claims.sign, rounded.shift, claims.starts, claims.constraint, rounded.whole)
+            for node, claim in self.kept.extend(held, rows):
+                self.tree.exact.setdefault(node, []).append(claim)
         if held.all():
             return
         shift, whole, _ = _rounded(claims) if rounded is None else rounded
@@ -254,21 +257,18 @@ class Judge:
             found.outcome,
             found.stats,
         )
-        kept: dict[int, list[KeptClaim]] = {}
-        if self.kept is not None:
-            self.gather(kept, place.tolist())
-        return Verdict(exploration, Points(unit, {}), kept, self.tally)
+        return Verdict(exploration, Points(unit, {}), self.gather(place), self.tally)
 
-    def gather(self, kept: dict[int, list[KeptClaim]], place: list[int]) -> None:
-        """Collect the kept claims by node, nodes renamed by `place`, in the order of neurons."""
-        assert self.kept is not None
-        exact = ((node, claim) for node, claims in self.tree.exact.items() for claim in claims)
-        for source in (self.kept.by_node(), exact):
-            for node, claim in source:
-                claim.multipliers = [(place[v], m) for v, m in claim.multipliers]
-                kept.setdefault(place[node], []).append(claim)
-        for claims in kept.values():
-            claims.sort(key=lambda c: c.neuron)
+    def gather(self, place: np.ndarray) -> Kept:
+        """The kept claims by node, nodes renamed by `place`."""
+        if self.kept is None:
+            return Kept()
+
+        def renamed(claim: KeptClaim) -> KeptClaim:
+            return KeptClaim(claim.neuron, claim.factor, [(int(place[v]), m) for v, m in claim.multipliers])
+
+        exact = {int(place[node]): [renamed(c) for c in claims] for node, claims in self.tree.exact.items()}
+        return Kept(self.kept.rows(place), exact)
 
     def _sound(self) -> bool:
         """Whether the tree is complete and every region's pattern is the confirmed one."""
@@ -289,7 +289,7 @@ class Verdict:
         Nodes in preorder, regions in the order of their leaves; `unit` holds nearest doubles.
     points : Points
         The exact point of each region: doubles (an array) or a tuple of Fractions.
-    kept : dict of int to list of KeptClaim
+    kept : Kept
         Claims by node, for the certificate.
     tally : Tally
     near : ndarray of uint64, shape (R, words), optional
@@ -298,6 +298,6 @@ class Verdict:
 
     exploration: Exploration
     points: Points
-    kept: dict[int, list[KeptClaim]]
+    kept: Kept
     tally: Tally
     near: np.ndarray | None = None

@@ -16,9 +16,10 @@ import numpy as np
 
 from polylc.engines.tree import Exploration, Outcome
 from polylc.errors import JudgeError
-from polylc.judge.columns import KeptClaim, Points
+from polylc.judge.columns import Points
 from polylc.judge.decide import Point, inner_point, inside
 from polylc.judge.judge import Doubt, Judge, Verdict
+from polylc.judge.kept import Kept, KeptClaim
 from polylc.judge.split import explore_exactly
 from polylc.judge.table import Table
 from polylc.network.patterns import pack
@@ -292,7 +293,7 @@ class _Surgeon:
             for v, claims in tree.kept.items()
             if v in place
         }
-        return Verdict(exploration, confirmed, kept, judge.tally)
+        return Verdict(exploration, confirmed, Kept(exact=kept), judge.tally)
 
 
 def _exact(point: np.ndarray | Point) -> Point:

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.judge.columns import KeptClaim
 from polylc.judge.decide import Point, Refuted, inner_point, sign_on_cell
 from polylc.judge.judge import Judge
+from polylc.judge.kept import KeptClaim
 from polylc.judge.table import Table
 from polylc.network.exact_forms import Row, least
 

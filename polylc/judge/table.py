@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from polylc.judge.columns import KeptClaim
 from polylc.judge.decide import Point
 from polylc.judge.judge import Judge
+from polylc.judge.kept import KeptClaim
 from polylc.network.patterns import unpack
 
 
@@ -33,9 +33,7 @@ class Table:
         self.neuron: list[int] = columns.neuron.tolist()
         self.side: list[int] = columns.side.tolist()
         self.known, self.ones = _masks(columns.known), _masks(columns.ones)
-        self.kept: dict[int, list[KeptClaim]] = {}
-        if judge.kept is not None:
-            judge.gather(self.kept, list(range(len(self.parent))))
+        self.kept: dict[int, list[KeptClaim]] = judge.gather(np.arange(len(self.parent))).by_node()
         self.leaf: list[int] = []
         self.pattern: list[np.ndarray] = []
         self.point: list[np.ndarray | Point | None] = []
