@@ -38,7 +38,7 @@ class _Part(NamedTuple):
     @property
     def found(self) -> int:
         """Number of regions."""
-        return len(self.regions[0])
+        return len(self.regions[2])
 
 
 class DictionaryEngine:
@@ -171,8 +171,10 @@ class DictionaryEngine:
         self._left = self._nothing._replace(claims=tuple(c[ready:] for c in claim_columns), entries=tuple(c[used:] for c in entry_columns))
         first, self._sent = self._sent, len(self._parts)
         self._sink(chunk)
+        forget = getattr(self._sink, "keeps_regions", False)
         for p in range(first, self._sent):  # claims are not hoarded
-            self._parts[p] = self._parts[p]._replace(claims=self._nothing.claims, entries=self._nothing.entries)
+            regions = (*self._nothing.regions[:2], self._parts[p].regions[2]) if forget else self._parts[p].regions
+            self._parts[p] = self._parts[p]._replace(regions=regions, claims=self._nothing.claims, entries=self._nothing.entries)
 
 
 def _join(parts: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:

@@ -190,6 +190,8 @@ class VertexEngine:
             return
         self._sending = True
         parent, neuron, side, bits, unit, leaf = columns
+        if getattr(self._sink, "keeps_regions", False):
+            self._chunks[-1] = (parent, neuron, side, bits[:0].copy(), unit[:0].copy(), leaf), told
         self._sink(Chunk(first, parent, neuron, side, done, bits, unit, leaf, said))
         self._sending = False
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from polylc.engines.tree import Exploration
 from polylc.judge.by_region import RegionJudge
-from polylc.judge.judge import Batch, Doubt, Judge, Tally
+from polylc.judge.judge import Batch, Doubt, Judge, Tally, no_regions
 from polylc.judge.kept import KeptClaim, KeptClaims
-from polylc.network.patterns import words
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,7 @@ class Confirmed:
 def confirmed(judge: Judge | RegionJudge) -> Confirmed:
     """What a judge has confirmed so far."""
     tree, batches = judge.tree, judge.regions
-    near = words(judge.network.neurons) if isinstance(judge, RegionJudge) else 0
-    none = Batch(
-        np.zeros((0, words(judge.network.neurons)), dtype=np.uint64),
-        np.zeros((0, judge.domain.dimension)),
-        np.zeros(0, dtype=bool),
-        np.zeros(0, dtype=np.int64),
-        np.zeros((0, near), dtype=np.uint64),
-    )
+    none = no_regions(judge.network.neurons, judge.domain.dimension, isinstance(judge, RegionJudge))
     regions = Batch(*(np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf", "near")))
     nodes = tree.parent.astype(np.int32), tree.neuron.astype(np.int32), tree.side.astype(np.int8)
     return Confirmed(nodes, tree.known.copy(), tree.ones.copy(), regions, judge.doubts, judge.tally, judge.kept, tree.exact)

@@ -20,9 +20,9 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.judge import region_kernels as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
-from polylc.judge.judge import Batch, Doubt, Tally, Verdict
+from polylc.judge.judge import Batch, Doubt, Tally, Verdict, in_order, no_regions
 from polylc.judge.kept import Kept
-from polylc.judge.kernels import ClaimColumns, preorder
+from polylc.judge.kernels import ClaimColumns
 from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -48,6 +48,7 @@ class RegionJudge:
     """
 
     by_region = True
+    keeps_regions = True
 
     def __init__(self, network: Network, domain: Neighbourhood, forms: ExactForms | None = None) -> None:
         self.network, self.domain = network, domain
@@ -147,28 +148,12 @@ class RegionJudge:
             If the engine's columns contradict each other.
         """
         tree, whole = self.tree, found.outcome is Outcome.COMPLETE and not self._busy
-        none = np.zeros((0, words(self.network.neurons)), dtype=np.uint64)
-        leaf = np.concatenate([np.zeros(0, dtype=np.int64), *(b.leaf for b in self.regions)])
-        bits, near = np.concatenate([none, *(b.bits for b in self.regions)]), np.concatenate([none, *(b.near for b in self.regions)])
-        unit = np.concatenate([np.zeros((0, self.domain.dimension)), *(b.unit for b in self.regions)])
+        batches = self.regions or [no_regions(self.network.neurons, self.domain.dimension, near=True)]
         if whole:
+            leaf, bits = np.concatenate([b.leaf for b in batches]), np.concatenate([b.bits for b in batches])
             begins = self.network.offsets[self.network.layer_of]
             minus = [np.full(tree.count, v, dtype=np.int64) for v in (-1, 0, -1, 0)]
             if not kernels.tree_is_whole(self._nodes(), leaf, bits, begins, *minus):
                 raise JudgeError("the engine's regions are not the leaves of a tree")
-        order = preorder(tree.parent, tree.side)
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        leaf = place[leaf]
-        rows = np.argsort(leaf, kind="stable")
-        exploration = Exploration(
-            np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32),
-            tree.neuron[order].astype(np.int32),
-            tree.side[order].astype(np.int8),
-            bits[rows],
-            unit[rows],
-            leaf[rows].astype(np.int32),
-            found.outcome,
-            found.stats,
-        )
-        return Verdict(exploration, Points(exploration.unit, {}), Kept(), self.tally, near[rows])
+        exploration, _, near = in_order(tree, batches, found)
+        return Verdict(exploration, Points(exploration.unit, {}), Kept(), self.tally, near)

@@ -7,7 +7,7 @@ exactly. Nothing depends on a tolerance, on the engine, or on the order of neuro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -70,6 +70,47 @@ class Batch:
     near: np.ndarray
 
 
+def no_regions(neurons: int, dimension: int, near: bool) -> Batch:
+    """A batch without regions."""
+    bits = np.zeros((0, words(neurons)), dtype=np.uint64)
+    return Batch(bits, np.zeros((0, dimension)), np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64), bits if near else bits[:, :0])
+
+
+def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tuple[Exploration, np.ndarray, np.ndarray]:
+    """The regions of all batches as one exploration: nodes in preorder, regions in the order of their leaves.
+
+    Returns
+    -------
+    exploration : Exploration
+    place : ndarray
+        New number of each node.
+    near : ndarray of uint64
+        The batches' columns of this name.
+    """
+    order = kernels.preorder(tree.parent, tree.side)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    leaf = place[np.concatenate([b.leaf for b in batches])]
+    rows = np.argsort(leaf, kind="stable")
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[rows] = np.arange(len(rows))
+
+    def column(name: str) -> np.ndarray:
+        first = getattr(batches[0], name)
+        result = np.empty((len(leaf), *first.shape[1:]), dtype=first.dtype)
+        at = 0
+        for batch in batches:  # never all of it twice
+            part = getattr(batch, name)
+            result[rank[at : at + len(part)]] = part
+            at += len(part)
+        return result
+
+    parent = np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32)
+    neuron, side = tree.neuron[order].astype(np.int32), tree.side[order].astype(np.int8)
+    exploration = Exploration(parent, neuron, side, column("bits"), column("unit"), leaf[rows].astype(np.int32), found.outcome, found.stats)
+    return exploration, place, column("near")
+
+
 class _Rounded(NamedTuple):
     """Multipliers as integers m / 2^q: q of each claim, m of each entry, and the quotient."""
 
@@ -97,6 +138,8 @@ class Judge:
     forms : ExactForms, optional
         Those of the network on the neighbourhood, if they are there already.
     """
+
+    keeps_regions = True
 
     def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None) -> None:
         self.network, self.domain = network, domain
@@ -240,24 +283,8 @@ class Judge:
             from polylc.judge.mend import mend
 
             return mend(self, found, go_on)
-        tree = self.tree
-        order = kernels.preorder(tree.parent, tree.side)
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        leaf = place[np.concatenate([b.leaf for b in self.regions])]
-        rows = np.argsort(leaf, kind="stable")
-        unit = np.concatenate([b.unit for b in self.regions])[rows]
-        exploration = Exploration(
-            np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32),
-            tree.neuron[order].astype(np.int32),
-            tree.side[order].astype(np.int8),
-            np.concatenate([b.bits for b in self.regions])[rows],
-            unit,
-            leaf[rows].astype(np.int32),
-            found.outcome,
-            found.stats,
-        )
-        return Verdict(exploration, Points(unit, {}), self.gather(place), self.tally)
+        exploration, place, _ = in_order(self.tree, self.regions, found)
+        return Verdict(exploration, Points(exploration.unit, {}), self.gather(place), self.tally)
 
     def gather(self, place: np.ndarray) -> Kept:
         """The kept claims by node, nodes renamed by `place`."""
