@@ -30,7 +30,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folder() / stamp(Path(sys.modules[function.__module__].__file__ or "")))
         try:
-            return numba.njit(cache=True, **options)(function)
+            return numba.njit(cache=True, **{"forceinline": False, **options})(function)
         finally:
             numba.config.CACHE_DIR = before
 

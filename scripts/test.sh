@@ -10,7 +10,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
 bash scripts/setup-env.sh test
 
-run=(.venv/bin/python -m pytest)
+run=(.venv/bin/python -m pytest -n 2 --dist worksteal) # on two cores
 for argument in "$@"; do
   if [ "$argument" = "--slow" ]; then
     run+=(-m "slow or not slow")

@@ -13,7 +13,7 @@ from polylc.network.replay import FlatNet
 Array = np.ndarray
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def write_side(
     dim: tuple,
     net: FlatNet,

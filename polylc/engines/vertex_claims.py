@@ -13,7 +13,7 @@ Array = np.ndarray
 NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def write_multipliers(
     dim: tuple,
     net: FlatNet,

@@ -53,13 +53,13 @@ def gauge(half: Array, neurons: int, vertices: int) -> Gauge:
     return Gauge(inverse, np.zeros(facets), tip, drop, number, listed, between, seen, last, polygons, np.zeros((n, n)), np.zeros((2, n)))
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _slot(q: int, drop: int) -> int:
     """Coordinate q of those that are left without one."""
     return q + 1 if q >= drop else q
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int, second: int, drop: int) -> float:
     """The shadow of a cone over the polygon at vertex p whose bivector is at hand, times the factorial of its dimension."""
     n = len(dim)
@@ -81,7 +81,7 @@ def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int,
     return float(abs(total))
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _walk(dim: tuple, gauge: Gauge, cells: Cells, begin: int, count: int, v: int, j: int, k: int) -> bool:
     """Around the polygon that edges j and k of vertex v span: marks it, sums up its bivector; False if there is no way around."""
     n = len(dim)
@@ -252,7 +252,7 @@ def measure_cell(
     return good
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def _tips(dim: tuple, cells: Cells, gauge: Gauge, begin: int, count: int, enter: bool) -> None:
     """Enter a vertex for each face between two facets, or forget them."""
     n = len(dim)

@@ -122,13 +122,13 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         length[i] = math.sqrt(length[i])
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def owner(slot: int, n: int) -> int:
     """The vertex of a slot."""
     return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
 
 
-@compiled(inline="always")
+@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)
