@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.types import unliteral  # type: ignore[attr-defined]
 
 ROOT = Path(__file__).parent
 IMPORT = re.compile(rb"^\s*from (polylc[\w.]*) import (\([^)]*\)|[^\n]*)|^\s*import (polylc[\w.]*)", re.MULTILINE)
@@ -30,11 +31,22 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folder() / stamp(Path(sys.modules[function.__module__].__file__ or "")))
         try:
-            return numba.njit(cache=True, **{"forceinline": False, **options})(function)
+            return _once(numba.njit(cache=True, **{"forceinline": False, **options})(function))
         finally:
             numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def _once(dispatcher: Any) -> Any:
+    """Have a kernel compiled once for all constants that other kernels call it with, not anew for each of them."""
+    template = dispatcher.get_call_template
+
+    def without_constants(args: Any, kws: Any) -> Any:
+        return template(tuple(unliteral(a) for a in args), {name: unliteral(a) for name, a in kws.items()})
+
+    dispatcher.get_call_template = without_constants
+    return dispatcher
 
 
 @functools.cache
