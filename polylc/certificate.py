@@ -172,11 +172,10 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
     yield _text(_opening(index, evidence))
     verdict = evidence.verdict
     found, facets = verdict.exploration, _facets(evidence.complex, evidence.graph)
-    parent = found.parent[1:]
-    split, side, children = np.zeros(len(found.parent), dtype=np.int64), np.zeros(len(found.parent), dtype=np.int64), np.bincount(parent, minlength=1)
+    parent, nodes = found.parent[1:], len(found.parent)
+    split, side = np.zeros((2, nodes), dtype=np.int64)
     split[parent], side[parent] = found.neuron[1:], found.side[1:]
-    children = np.append(children, np.zeros(len(found.parent) - len(children), dtype=np.int64))
-    sides, splits = np.where(children == 2, 2, side).tolist(), split.tolist()
+    sides, splits = np.where(np.bincount(parent, minlength=nodes) == 2, 2, side).tolist(), split.tolist()
     region_of = dict(zip(found.leaf.tolist(), range(len(found.leaf)), strict=True))
     patterns = np.ascontiguousarray(found.bits, dtype="<u8").tobytes()
     width = 8 * found.bits.shape[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,12 +45,10 @@ def claims_by_node(kept: Kept, parent: np.ndarray) -> Iterator[str]:
 
 def _listed(kept: Kept, node: int, depth: np.ndarray) -> str:
     """The same of a node some of whose claims are not in columns."""
-    from math import gcd
-
     claims = []
     for claim in kept.at(node):
         pairs = sorted((int(depth[v]) - 1, m) for v, m in claim.multipliers)
-        common = gcd(claim.factor, *(m for _, m in pairs))
+        common = math.gcd(claim.factor, *(m for _, m in pairs))
         numbers = [claim.neuron, claim.factor // common, *(v for e, m in pairs for v in (e, m // common))]
         claims.append(f"[{','.join(map(str, numbers))}]")
     return f"[{','.join(claims)}]"

@@ -126,7 +126,7 @@ def say_if_compiling(tasks: list[Any], engine: str = "auto") -> None:
 
     needed = {(choose_engine(engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
     if not all(_compiled_before(name, dimension) for name, dimension in needed):
-        typer.echo("compiling kernels, once for this installation and engine (up to half a minute)", err=True)
+        typer.echo("compiling kernels, once for this installation and engine (up to two minutes)", err=True)
 
 
 def _compiled_before(engine: str, dimension: int) -> bool:

@@ -9,7 +9,7 @@ other neurons keep their sign there.
 A sink may have an attribute `by_region` that is true. An engine that can (vertex) then makes claims at the leaves alone: of each region, one
 after the other, first the sides of a bounding box, then the signs of neurons that the box leaves open. The claim on "neuron" -1 - i, i = 2 j or
 2 j + 1, is no sign: its multipliers prove how small, or how large, coordinate j can be. With an attribute `keeps_regions` that is true the sink holds
-the patterns and points itself; the engine then forgets them, and its exploration has none.
+the patterns and points itself; an engine may then forget them, and its exploration has none.
 
 Work can be shared. An engine that is asked to leaves the cells of depth `UNIT_DEPTH` to others; one that is given their
 paths as prefixes explores them. What an engine finds in such a cell must depend, to the last bit, on nothing but the path

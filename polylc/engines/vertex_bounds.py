@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.compiled import compiled
 from polylc.engines.vertex_forms import Forms
-from polylc.engines.vertex_skeleton import Cells, owner, value_at
+from polylc.engines.vertex_skeleton import Cells, kernel, owner, part, value_at
 from polylc.geometry.box_kernel import MARGIN
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def write_side(
     dim: tuple,
     net: FlatNet,
@@ -70,7 +69,7 @@ def write_side(
     return end
 
 
-@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+@kernel
 def note_facets(
     dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, room: tuple[Array, Array, Array, Array, Array]
 ) -> bool:

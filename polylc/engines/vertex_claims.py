@@ -6,14 +6,14 @@ import numpy as np
 
 from polylc.compiled import compiled
 from polylc.engines.vertex_forms import Forms
-from polylc.engines.vertex_skeleton import Cells, owner, value_at
+from polylc.engines.vertex_skeleton import Cells, owner, part, value_at
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
 NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def write_multipliers(
     dim: tuple,
     net: FlatNet,

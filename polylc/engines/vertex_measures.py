@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.compiled import compiled
 from polylc.engines.vertex_forms import Forms
-from polylc.engines.vertex_skeleton import Cells, owner
+from polylc.engines.vertex_skeleton import Cells, kernel, owner, part, slot_of
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
@@ -53,13 +52,13 @@ def gauge(half: Array, neurons: int, vertices: int) -> Gauge:
     return Gauge(inverse, np.zeros(facets), tip, drop, number, listed, between, seen, last, polygons, np.zeros((n, n)), np.zeros((2, n)))
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def _slot(q: int, drop: int) -> int:
     """Coordinate q of those that are left without one."""
     return q + 1 if q >= drop else q
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int, second: int, drop: int) -> float:
     """The shadow of a cone over the polygon at vertex p whose bivector is at hand, times the factorial of its dimension."""
     n = len(dim)
@@ -81,7 +80,7 @@ def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int,
     return float(abs(total))
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def _walk(dim: tuple, gauge: Gauge, cells: Cells, begin: int, count: int, v: int, j: int, k: int) -> bool:
     """Around the polygon that edges j and k of vertex v span: marks it, sums up its bivector; False if there is no way around."""
     n = len(dim)
@@ -105,18 +104,14 @@ def _walk(dim: tuple, gauge: Gauge, cells: Cells, begin: int, count: int, v: int
             for a in range(n):
                 for b in range(a + 1, n):
                     B[a, b] += side[old, a] * side[new, b] - side[old, b] * side[new, a]
-        leaves = cells.facet[base + here * n + other]
-        turn = -1
-        for r in range(n):
-            if cells.facet[base + there * n + r] == leaves:
-                turn = r
+        turn = slot_of(dim, cells.facet, begin + there, cells.facet[base + here * n + other])
         if turn < 0:
             return False
         here, out, other = there, turn, far - there * n
     return False
 
 
-@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+@kernel
 def measure_cell(
     dim: tuple,
     net: FlatNet,
@@ -252,7 +247,7 @@ def measure_cell(
     return good
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def _tips(dim: tuple, cells: Cells, gauge: Gauge, begin: int, count: int, enter: bool) -> None:
     """Enter a vertex for each face between two facets, or forget them."""
     n = len(dim)

@@ -15,13 +15,15 @@ without numba's reference counting (`_nrt=False`), which would take half the tim
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from polylc.compiled import compiled
 
 Array = np.ndarray
+kernel: Any = compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+part: Any = compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)  # of a kernel, wherever it is called
 
 
 class Cells(NamedTuple):
@@ -55,7 +57,7 @@ class Scratch(NamedTuple):
     rows: Array  # (n + 2, vertices n)
 
 
-@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+@kernel
 def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: int, count: int, low: Array, high: Array) -> None:
     """Least and largest value of forms first..first + many at the vertices of a cell.
 
@@ -107,7 +109,7 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, begin: in
                     high[i] = t if t > high[i] else high[i]
 
 
-@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+@kernel
 def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length: Array) -> None:
     """For forms first..first + many, the sum of the sizes of their coefficients, and their Euclidean length."""
     n = len(dim)
@@ -122,13 +124,24 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         length[i] = math.sqrt(length[i])
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
 def owner(slot: int, n: int) -> int:
     """The vertex of a slot."""
     return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
 
 
-@compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
+@part
+def slot_of(dim: tuple, facets: Array, vertex: int, facet: int) -> int:
+    """The slot of a vertex whose edge leaves a facet, or -1."""
+    n = len(dim)
+    slot = -1
+    for k in range(n):
+        if facets[vertex * n + k] == facet:
+            slot = k
+    return slot
+
+
+@part
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)
@@ -138,7 +151,7 @@ def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> flo
     return t
 
 
-@compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
+@kernel
 def cut_cell(
     dim: tuple,
     x: Array,
@@ -194,12 +207,8 @@ def cut_cell(
                 there = owner(far, n)
                 if place[there] < 0:
                     break
-                leaves = facets[base + here * n + other]
-                turn = 0
-                for r in range(n):
-                    if facets[base + there * n + r] == leaves:
-                        turn = r
-                here, out, other = there, turn, far - there * n
+                turn = slot_of(dim, facets, begin + there, facets[base + here * n + other])
+                here, out, other = there, max(turn, 0), far - there * n
             partner = number[here * n + out]
             link[e * n + j] = partner * n + other
             link[partner * n + other] = e * n + j
