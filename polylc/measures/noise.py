@@ -21,12 +21,11 @@ from polylc.geometry.cuts import cut_stack
 from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
 from polylc.measures.gradients import inverse_sides
 from polylc.measures.noise_kernel import GAUSSIAN, STRIP, integrals, over_simplices, quadrature
-from polylc.measures.norms import frobenius
+from polylc.measures.norm_kernel import SLACK, scaled_row_norms
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
 Array = np.ndarray
-SLACK = 1.0 + 2.0**-40
 Function = tuple[int, float]  # kind and parameter, see `noise_kernel`
 
 
@@ -122,12 +121,9 @@ def row_norms(complex_: Complex, rows: Array, noise: Array) -> Array:
     if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
         return np.broadcast_to(np.array([0.0, np.inf]), (*noise.shape, 2))
     inverse = np.array([float(v) for v in exact])
-    k = len(inverse)
-    gradient = rows[..., :-1] * inverse
-    error = noise * inverse.max() + 4 * UNIT * np.abs(gradient).sum(axis=-1)
-    error = error * (1 + 4 * (k + 8) * UNIT)
-    flat = frobenius(gradient.reshape(-1, 1, k), error.reshape(-1, 1))
-    return flat.reshape(*noise.shape, 2)
+    result = np.empty((noise.size, 2))
+    scaled_row_norms(np.ascontiguousarray(rows.reshape(noise.size, rows.shape[-1])), np.ascontiguousarray(noise.ravel()), inverse, result)
+    return result.reshape(*noise.shape, 2)
 
 
 def peak(sigma: float) -> Array:

@@ -6,11 +6,11 @@ import numpy as np
 
 from polylc.complex.regions import Complex
 from polylc.measures.gradients import ExactGradients, bounded_gradients
+from polylc.measures.norm_kernel import SLACK, matrix_norms
 from polylc.measures.sums import outward
 from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
-SLACK = 1.0 + 2.0**-40
 
 
 class Gradients:
@@ -71,14 +71,9 @@ def frobenius(gradient: Array, error: Array) -> Array:
 
     The norm changes by at most the error's norm, which is at most the sum of the rows' errors.
     """
-    size = np.abs(gradient).max(axis=(1, 2), initial=0.0)
-    exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
-    sized = np.ldexp(gradient, -exponent[:, None, None])
-    root = np.sqrt((sized**2).sum(axis=(1, 2)))
-    slip = 2.0 * (gradient[0].size + 8) * UNIT * root if len(gradient) else root
-    slip = np.where(root > 0, slip + 2.0**-500, 0.0)
-    with np.errstate(over="ignore"):
-        return outward(np.ldexp(root, exponent), (np.ldexp(slip, exponent) + error.sum(axis=1) * SLACK) * SLACK)
+    result = np.empty((len(gradient), 2))
+    matrix_norms(np.ascontiguousarray(gradient), np.ascontiguousarray(error), result)
+    return result
 
 
 def spectral(gradient: Array, error: Array) -> Array:
