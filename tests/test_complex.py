@@ -249,3 +249,18 @@ def test_the_graph_does_not_depend_on_threads(monkeypatch):
         assert one.proofs is not None
         assert three.proofs is not None
         assert one.proofs.points.keys() == three.proofs.points.keys()
+
+
+@pytest.mark.parametrize("network", [*SPECIAL.values(), random_net([3, 8, 6, 2], 3)])
+def test_forms_of_a_slice_are_those_of_its_regions(network):
+    """Brought up to date from region to region or composed anew: they differ by no more than both bounds allow."""
+    complex_, _ = enumerate_regions(network, ball(np.zeros(network.inputs), 1))
+    some = slice(len(complex_) // 3, len(complex_))
+    along, anew = complex_.forms(some), complex_.forms(np.arange(some.start, some.stop))
+    for one, two, doubt, wrong in (
+        (along.hidden, anew.hidden, along.noise, anew.noise),
+        (along.output, anew.output, along.output_noise, anew.output_noise),
+    ):
+        assert one.shape == two.shape == (*doubt.shape, complex_.domain.dimension + 1)
+        assert (np.abs(one - two).sum(axis=2) <= doubt + wrong).all()
+        assert (doubt <= 1e-12 * (1 + np.abs(two).sum(axis=2))).all()

@@ -419,3 +419,20 @@ def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, no
             for j in range(maps.shape[2]):
                 maps[r, i, j] = replay.form[j, first + i]
             noise[r, i] = replay.noise[first + i]
+
+
+@_compiled
+def forms_of(net: FlatNet, replay: Replay, bits: np.ndarray, hidden: np.ndarray, noise: np.ndarray, maps: np.ndarray, doubt: np.ndarray) -> None:
+    """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the maps."""
+    first, last = net.first[1], net.first[-2]
+    for r in range(len(bits)):
+        move(net, replay, bits[r], True)
+        for j in range(hidden.shape[2]):
+            for i in range(hidden.shape[1]):
+                hidden[r, i, j] = replay.form[j, first + i]
+            for i in range(maps.shape[1]):
+                maps[r, i, j] = replay.form[j, last + i]
+        for i in range(hidden.shape[1]):
+            noise[r, i] = replay.noise[first + i]
+        for i in range(maps.shape[1]):
+            doubt[r, i] = replay.noise[last + i]

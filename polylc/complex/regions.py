@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from polylc.complex.kernels import Columns, half_spaces_of, maps_of
+from polylc.complex.kernels import Columns, forms_of, half_spaces_of, maps_of
 from polylc.engines.seen import UNSEEN, Maps, Seen
 from polylc.engines.tree import Exploration, Outcome
 from polylc.geometry.exact_cell import ExactCell, exact_cell
@@ -109,8 +109,14 @@ class Complex:
         return unpack(self.bits[rows], self.network.neurons)
 
     def forms(self, rows: slice | np.ndarray) -> Forms:
-        """All forms on the given regions, computed anew."""
-        return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
+        """All forms on the given regions: for a slice brought up to date from one region to the next, else composed anew."""
+        if not isinstance(rows, slice):
+            return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
+        bits, k = self.bits[rows], self.domain.dimension
+        sizes = self.network.neurons, self.network.outputs
+        (hidden, output), (noise, doubt) = ([np.empty((len(bits), m, *more)) for m in sizes] for more in ((k + 1,), ()))
+        forms_of(self.flat, self.replay(), bits, hidden, noise, output, doubt)
+        return Forms(hidden, noise, output, doubt)
 
     def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
