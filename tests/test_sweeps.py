@@ -12,7 +12,7 @@ from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
 from polylc.complex.directions import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
-from polylc.complex.kernels import proves_facet
+from polylc.complex.facet_kernel import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.geometry.neighbourhood import ball
 from polylc.network.compose import compose, embedding
@@ -236,3 +236,34 @@ def test_points_that_prove_facets_do(seed, k, error):
             assert all(abs(x) < 1 for x in q)
             for row in exact[1:]:
                 assert row[-1] + sum(a * x for a, x in zip(row, q, strict=False)) > F(error)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_facet_is_found_where_there_is_one_and_refuted_where_there_is_none(seed):
+    """Against a linear program, for cells and points of which many miss the facet at first; all ways to find one are taken."""
+    rng = np.random.default_rng(seed)
+    k, count = int(rng.integers(2, 7)), int(rng.integers(2, 16))
+    found = 0
+    for _ in range(60):
+        u = rng.uniform(-0.5, 0.5, k)
+        rows = rng.normal(size=(count, k + 1))
+        rows[:, k] = -rows[:, :k] @ u + rng.uniform(0.01, 0.4, count)  # u is inside
+        own = int(rng.integers(count))
+        v = u - rows[own, :k] * rng.uniform(0.3, 1.5) + 0.3 * rng.normal(size=k)
+        if rows[own, :k] @ v + rows[own, k] >= 0:
+            continue
+        half, work = np.delete(rows, own, axis=0), room(count + 4, k)
+        work.rows[:, :count], work.error[:] = rows.T, 1e-14
+        best = program(half, rows[own])
+        state = find_facet(u, v, own, count, False, True, work)
+        if state == FACET:
+            assert best is not None
+            assert best > 0
+            assert (half[:, :k] @ work.rounded + half[:, k] > 0).all()
+            assert abs(rows[own, :k] @ work.rounded + rows[own, k]) < 1e-9
+            found += 1
+        elif state == NO_FACET:
+            assert best is None or best < 1e-9
+        else:
+            assert best is None or abs(best) < 1e-6
+    assert found > 5

@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from polylc.compiled import compiled
+from polylc.complex import facet_kernel
 from polylc.complex.directions import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
-from polylc.complex.widest import FOUND, NONE, widest
-from polylc.network.compose import TINY, UNIT
-from polylc.network.patterns import PatternTable, find_flipped
+from polylc.complex.facet_kernel import FACET, NO_FACET, OPEN, find_facet, steepest
+from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
 from polylc.network.replay import FlatNet, Replay, move
-
-POINT_BITS = 24
-NO_FACET, FACET, OPEN = 0, 1, 2
+from polylc.prefetch import prefetch
 
 _compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
+_part: Any = compiled(nogil=True, error_model="numpy", _nrt=False, forceinline=True)  # of a loop: calls copy all columns
 
 
 class Columns(NamedTuple):
@@ -32,6 +32,28 @@ class Columns(NamedTuple):
     neuron: np.ndarray
     side: np.ndarray
     near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
+
+
+@_part
+def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np.ndarray, key: np.ndarray, beyond: np.ndarray) -> None:
+    """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1 where none is listed.
+
+    In two goes, so that what the second reads, and what the caller reads of the regions found, is there by then.
+    """
+    for q in range(asked):
+        w = first_with(table, key[q])
+        beyond[q] = w
+        if w >= 0:
+            prefetch(columns.bits, w)
+            prefetch(columns.starts, w)
+            prefetch(columns.unit, w)
+    for q in range(asked):
+        w, neuron = beyond[q], columns.neuron[entry[q]]
+        if w >= 0 and not is_flipped(columns.bits, r, w, neuron):
+            w = find_flipped(table, columns.bits, r, neuron)
+        if w >= 0:
+            prefetch(columns.neuron, columns.starts[w])
+        beyond[q] = w
 
 
 class Found(NamedTuple):
@@ -51,35 +73,23 @@ class Found(NamedTuple):
 class Room(NamedTuple):
     """Room to work in."""
 
-    rows: np.ndarray  # (k + 1, longest path) half-spaces, transposed, so that loops over them run along memory
-    error: np.ndarray
-    value: np.ndarray
-    size: np.ndarray
-    plane: np.ndarray  # (k + 1,)
-    others: np.ndarray  # (longest path, k + 1)
-    table: np.ndarray
-    basis: np.ndarray
-    point: np.ndarray
-    rounded: np.ndarray
-    multiplier: np.ndarray
-    total: np.ndarray
-    beyond: np.ndarray
-    own: np.ndarray  # place of that entry among the chosen ones
     chosen: np.ndarray  # entries that may carry facets
-    column: np.ndarray  # neurons that may vanish on the closed region, if that is known
+    column: np.ndarray  # of their neurons; behind them those of all other neurons that may vanish on the closed region, if that is known
+    left: np.ndarray  # (words,)
     square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
+    place: np.ndarray  # among the chosen entries: those that are looked up
+    entry: np.ndarray  # those entries
+    key: np.ndarray  # of what lies beyond
+    beyond: np.ndarray  # regions found, in order
+    own: np.ndarray  # places of their entries
 
 
-def room(longest: int, k: int, neurons: int) -> Room:
+def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_kernel.Room]:
     """Room for paths of so many entries in dimension k."""
-    many = longest + 4
-    error, value, size, multiplier = (np.zeros(many) for _ in range(4))
-    plane, total = np.zeros(k + 1), np.zeros(k + 1)
-    beyond, own, chosen = (np.zeros(many, dtype=np.int64) for _ in range(3))
-    table, basis = np.zeros((many, k + 3)), np.zeros((3, many + k + 4), dtype=np.int64)
-    rows, others, (point, rounded) = np.zeros((k + 1, many)), np.zeros((many, k + 1)), np.zeros((2, k))
-    column, square = np.zeros(neurons, dtype=np.int64), np.zeros(neurons)
-    return Room(rows, error, value, size, plane, others, table, basis, point, rounded, multiplier, total, beyond, own, chosen, column, square)
+    many = longest + neurons + 4
+    chosen, column, place, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(6))
+    left, key = np.zeros(words, dtype=np.uint64), np.zeros(many, dtype=np.uint64)
+    return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_kernel.room(many, k)
 
 
 @_compiled
@@ -95,6 +105,7 @@ def sweep(
     programs: bool,
     done: np.ndarray,
     room: Room,
+    facets: facet_kernel.Room,
     found: Found,
 ) -> tuple[int, int]:
     """Everything that doubles know of the facets of regions begin..end; how many odd entries and pairs were found.
@@ -107,25 +118,35 @@ def sweep(
     known = len(columns.near) > 0
     one = np.uint64(1)
     for r in range(begin, end):
-        move(net, replay, columns.bits[r], False)
         blind = 1
         if known:
-            chosen, neurons = _choose(net, replay, columns, r, room)
+            chosen, neurons = _choose(net, columns, r, room)
         else:
-            chosen, neurons = columns.starts[r + 1] - columns.starts[r], 0
+            chosen = neurons = columns.starts[r + 1] - columns.starts[r]
             for i in range(chosen):
-                room.chosen[i] = columns.starts[r] + i
+                e = columns.starts[r] + i
+                room.chosen[i], room.column[i] = e, net.first[1] + columns.neuron[e]
+        fresh = 0
+        for i in range(chosen):
+            neuron = columns.neuron[room.chosen[i]]
+            if not done[r - begin, neuron >> 6] >> np.uint64(neuron & 63) & one:
+                room.place[fresh] = i
+                fresh += 1
+        if fresh == 0:
+            continue
+        move(net, replay, columns.bits[r], False)
+        if known:
+            _gather(replay, columns, chosen, neurons, room, facets)
+        else:
             refresh(net, replay, seen)
             blind = seen.blind.sum()
-        many = 0
-        for i in range(chosen):
+        asked = 0
+        for q in range(fresh):
+            i = room.place[q]
             e = room.chosen[i]
             neuron = columns.neuron[e]
-            word, bit = neuron >> 6, one << np.uint64(neuron & 63)
-            if done[r - begin, word] & bit:
-                continue
             if known:
-                alone = _is_alone_near(replay, room, neurons, i)
+                alone = _is_alone_near(facets.rows, room, neurons, i)
             else:
                 own = seen.key[neuron]
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
@@ -138,16 +159,24 @@ def sweep(
                     suspects_of(net, replay, neuron, found.suspects[odd])
                 odd += 1
                 continue
-            w = find_flipped(table, columns.bits, r, neuron)
+            room.place[asked] = i
+            room.entry[asked] = e
+            room.key[asked] = announced(table, columns.bits, r, neuron)
+            asked += 1
+        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
+        many = 0
+        for q in range(asked):
+            w, i = room.beyond[q], room.place[q]
             if w < 0 or (w < r and not keep):
                 continue
-            place = many
+            place = many  # not beyond q
             while place > 0 and room.beyond[place - 1] > w:
                 room.beyond[place], room.own[place] = room.beyond[place - 1], room.own[place - 1]
                 place -= 1
             room.beyond[place], room.own[place] = w, i
             many += 1
-        gathered = False
+        if many > 0 and not known:
+            _gather(replay, columns, chosen, 0, room, facets)
         for i in range(many):
             w, own = room.beyond[i], room.own[i]
             e = room.chosen[own]
@@ -163,15 +192,12 @@ def sweep(
             if other < 0 and not keep:
                 state = NO_FACET
             elif w > r:
-                if not gathered:
-                    _gather(net, replay, columns, chosen, room)
-                    gathered = True
-                state = _facet(columns, r, w, own, chosen, keep, programs, room)
+                state = find_facet(columns.unit[r], columns.unit[w], own, chosen, keep, programs, facets)
                 if state == FACET:
-                    found.solved[pairs] = _steepest(room.plane)
+                    found.solved[pairs] = steepest(facets.plane)
                     if keep:
-                        for j in range(len(room.rounded)):
-                            found.point[pairs, j] = room.rounded[j]
+                        for j in range(len(facets.rounded)):
+                            found.point[pairs, j] = facets.rounded[j]
             if w > r and w - begin < len(done) and not keep and state != OPEN:
                 done[w - begin, neuron >> 6] |= one << np.uint64(neuron & 63)
             found.state[pairs] = state
@@ -179,8 +205,8 @@ def sweep(
     return odd, pairs
 
 
-@_compiled
-def _choose(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) -> tuple[int, int]:
+@_part
+def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, int]:
     """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish on it.
 
     Returns
@@ -189,52 +215,66 @@ def _choose(net: FlatNet, replay: Replay, columns: Columns, r: int, room: Room) 
         How many entries, and how many neurons.
     """
     one = np.uint64(1)
-    chosen = left = 0
-    for w in range(columns.near.shape[1]):
-        mask = columns.near[r, w]
-        while mask:
-            mask &= mask - one
-            left += 1
+    for w in range(len(room.left)):
+        room.left[w] = columns.near[r, w]
+    chosen = 0
     for e in range(columns.starts[r], columns.starts[r + 1]):
         i = columns.neuron[e]
-        if columns.near[r, i >> 6] >> np.uint64(i & 63) & one:
+        bit = one << np.uint64(i & 63)
+        if room.left[i >> 6] & bit:
+            room.left[i >> 6] ^= bit
             room.chosen[chosen], room.column[chosen] = e, net.first[1] + i
             chosen += 1
     neurons = chosen
-    if left > chosen:
-        for i in range(net.first[-2] - net.first[1]):
-            if columns.near[r, i >> 6] >> np.uint64(i & 63) & one:
-                is_chosen = False
-                for q in range(chosen):
-                    is_chosen = is_chosen or room.column[q] == net.first[1] + i
-                if not is_chosen:
-                    room.column[neurons] = net.first[1] + i
-                    neurons += 1
-    for q in range(neurons):
-        column = room.column[q]
-        square = 0.0
-        for j in range(replay.form.shape[0]):
-            square += replay.form[j, column] * replay.form[j, column]
-        sharp = square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square)
-        room.square[q] = square if sharp else -1.0
+    for w in range(len(room.left)):
+        while room.left[w]:
+            room.column[neurons] = net.first[1] + 64 * w + np.int64(trailing_zeros(room.left[w]))
+            room.left[w] &= room.left[w] - one
+            neurons += 1
     return chosen, neurons
 
 
-@_compiled
-def _is_alone_near(replay: Replay, room: Room, neurons: int, place: int) -> bool:
+@_part
+def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_kernel.Room) -> None:
+    """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the squares as well."""
+    width = replay.form.shape[0]
+    for i in range(max(chosen, neurons)):
+        column = room.column[i]
+        sign = 1.0 if i >= chosen or columns.side[room.chosen[i]] == 1 else -1.0
+        square = 0.0
+        for j in range(width):
+            value = replay.form[j, column]
+            facets.rows[j, i] = sign * value
+            square += value * value
+        facets.error[i] = replay.noise[column]
+        sharp = square > SMALLEST and square < 1 / SMALLEST and facets.error[i] <= FINE * np.sqrt(square)
+        room.square[i] = square if sharp else -1.0
+    for i in range(neurons, (neurons + 3) & ~3):
+        room.square[i] = np.inf
+        for j in range(width):
+            facets.rows[j, i] = 0.0
+
+
+@_part
+def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bool:
     """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
-    column, square = room.column[place], room.square[place]
+    square = (1.0 - 2.0 * CLOSE) * room.square[place]
     if square < 0.0:
         return False
-    for q in range(neurons):
-        if q == place:
-            continue
-        product = 0.0
-        for j in range(replay.form.shape[0]):
-            product += replay.form[j, column] * replay.form[j, room.column[q]]
-        if not product * product < (1.0 - 2.0 * CLOSE) * (square * room.square[q]):
-            return False
-    return True
+    apart = 0
+    for i in range(0, neurons, 4):  # four at a time; zeros behind the last count as apart
+        p0 = p1 = p2 = p3 = 0.0
+        for j in range(rows.shape[0]):
+            own = rows[j, place]
+            p0 += own * rows[j, i]
+            p1 += own * rows[j, i + 1]
+            p2 += own * rows[j, i + 2]
+            p3 += own * rows[j, i + 3]
+        apart += p0 * p0 < square * room.square[i]
+        apart += p1 * p1 < square * room.square[i + 1]
+        apart += p2 * p2 < square * room.square[i + 2]
+        apart += p3 * p3 < square * room.square[i + 3]
+    return apart == ((neurons + 3) & ~3) - 1
 
 
 @_compiled
@@ -247,152 +287,6 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
         i = room.column[q] - offset
         if i == neuron or not is_apart(replay, offset + neuron, offset + i):
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-
-@_compiled
-def _gather(net: FlatNet, replay: Replay, columns: Columns, chosen: int, room: Room) -> None:
-    """The half-spaces of the chosen entries, positive inside."""
-    width = replay.form.shape[0]
-    for i in range(chosen):
-        e = room.chosen[i]
-        column = net.first[1] + columns.neuron[e]
-        sign = 1.0 if columns.side[e] == 1 else -1.0
-        for j in range(width):
-            room.rows[j, i] = sign * replay.form[j, column]
-        room.error[i] = replay.noise[column]
-
-
-@_compiled
-def _steepest(plane: np.ndarray) -> int:
-    best = 0
-    for j in range(1, len(plane) - 1):
-        if abs(plane[j]) > abs(plane[best]):
-            best = j
-    return best
-
-
-@_compiled
-def _facet(columns: Columns, r: int, w: int, own: int, count: int, keep: bool, programs: bool, room: Room) -> int:
-    """Whether a region has a facet on the hyperplane of row `own`, whose other side region w holds; the point is left in `rounded`."""
-    plane, point = room.plane, room.point
-    for j in range(len(plane)):
-        plane[j] = room.rows[j, own]
-    k = len(point)
-    u, v = columns.unit[r], columns.unit[w]
-    at_u = at_v = plane[k]
-    square = 0.0
-    for j in range(k):
-        at_u += plane[j] * u[j]
-        at_v += plane[j] * v[j]
-        square += plane[j] * plane[j]
-    if square > SMALLEST:
-        for attempt in range(3):  # between the points of the regions; below each of them
-            for j in range(k):
-                if attempt == 0:
-                    point[j] = u[j] + at_u / (at_u - at_v) * (v[j] - u[j])
-                elif attempt == 1:
-                    point[j] = u[j] - at_u / square * plane[j]
-                else:
-                    point[j] = v[j] - at_v / square * plane[j]
-            if _either(own, count, keep, room):
-                return FACET
-    if not programs:
-        return OPEN
-    many = 0
-    for i in range(count):
-        if i != own:
-            for j in range(k + 1):
-                room.others[many, j] = room.rows[j, i]
-            many += 1
-    answer = widest(room.others, many, plane, room.table, room.basis, point, room.multiplier)
-    if answer == FOUND and _either(own, count, keep, room):
-        return FACET
-    if answer == NONE and not keep and _refuted(own, count, room):
-        return NO_FACET
-    return OPEN
-
-
-@_compiled
-def _either(own: int, count: int, keep: bool, room: Room) -> bool:
-    """Whether the point, rounded if it is to be kept, or else as it is, proves a facet."""
-    for attempt in range(0 if keep else 1, 2):
-        for j in range(len(room.point)):
-            room.rounded[j] = room.point[j] if attempt else np.rint(room.point[j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
-        if proves_facet(room.rows, room.error, count, own, room.plane, room.rounded, room.value, room.size):
-            return True
-    return False
-
-
-@_compiled
-def proves_facet(
-    rows: np.ndarray, error: np.ndarray, count: int, own: int, plane: np.ndarray, point: np.ndarray, value: np.ndarray, size: np.ndarray
-) -> bool:
-    """Whether a point, moved along one coordinate onto the hyperplane of row `own`, is certainly inside all other rows and the box.
-
-    docs/exactness.md, lemma 5.
-
-    Parameters
-    ----------
-    rows, error
-        Half-spaces, positive inside, as the first `count` columns, and bounds on their rounding.
-    plane
-        The hyperplane: row `own` again.
-    value, size
-        Room to work in.
-    """
-    k = len(point)
-    slack = 2 * (k + 5) * UNIT
-    for j in range(k):
-        if not abs(point[j]) < 1.0:
-            return False
-    for i in range(count):
-        value[i] = rows[k, i]
-        size[i] = abs(rows[k, i])
-    for j in range(k):
-        x = point[j]
-        for i in range(count):
-            product = rows[j, i] * x
-            value[i] += product
-            size[i] += abs(product)
-    solved = _steepest(plane)
-    lead = abs(plane[solved]) - error[own]
-    if not lead > 0:
-        return False
-    move = (abs(value[own]) + error[own] + slack * size[own]) / lead * (1 + 2 * slack) + 64 * (k + 1) * TINY
-    if not abs(point[solved]) + move < 1 - 4 * UNIT:
-        return False
-    positive = 0
-    for i in range(count):
-        doubt = error[i] + slack * size[i] + (abs(rows[solved, i]) + error[i]) * move
-        positive += i != own and value[i] > doubt * (1 + 8 * slack) + 64 * (k + 1) * TINY
-    return positive == count - 1
-
-
-@_compiled
-def _refuted(own: int, count: int, room: Room) -> bool:
-    """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the box."""
-    rows, total = room.rows, room.total
-    width = len(total)
-    for j in range(width):
-        total[j] = 0.0
-    size = doubt = 0.0
-    used = 0
-    for i in range(count):
-        used += 1
-        y = room.multiplier[count - 1] if i == own else room.multiplier[i if i < own else i - 1]
-        if i != own and not y >= 0.0:
-            return False
-        for j in range(width):
-            product = y * rows[j, i]
-            total[j] += product
-            size += abs(product)
-        doubt += abs(y) * room.error[i]
-    spread = 0.0
-    for j in range(width - 1):
-        spread += abs(total[j])
-    terms = used + width + 8.0
-    doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[width - 1]))) * (1 + 16 * terms * UNIT) + 16 * terms * width * TINY
-    return bool(total[width - 1] + spread < -doubt)
 
 
 @_compiled

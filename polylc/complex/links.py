@@ -5,28 +5,36 @@ For complexes that nobody judged. Facets come from cells that doubles cut; what 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from polylc.compiled import compiled
-from polylc.complex.kernels import FACET, OPEN, Columns, Found
-from polylc.network.patterns import PatternTable, find_flipped
+from polylc.complex.facet_kernel import FACET, OPEN
+from polylc.complex.kernels import Columns, Found, look_up
+from polylc.network.patterns import PatternTable, announced
 
 _compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
 
+class Room(NamedTuple):
+    """Room to work in, for the longest path."""
+
+    entry: np.ndarray
+    key: np.ndarray
+    beyond: np.ndarray
+    carrier: np.ndarray  # entries of the regions found, in order
+
+
+def room(longest: int) -> Room:
+    """Room for paths of so many entries."""
+    entry, beyond, carrier = (np.zeros(longest, dtype=np.int64) for _ in range(3))
+    return Room(entry, np.zeros(longest, dtype=np.uint64), beyond, carrier)
+
+
 @_compiled
 def link(
-    columns: Columns,
-    facets: np.ndarray,
-    sure: np.ndarray,
-    table: PatternTable,
-    begin: int,
-    end: int,
-    neighbour: np.ndarray,
-    entry: np.ndarray,
-    found: Found,
+    columns: Columns, facets: np.ndarray, sure: np.ndarray, table: PatternTable, begin: int, end: int, room: Room, found: Found
 ) -> tuple[int, int]:
     """The edges from regions begin..end to later ones.
 
@@ -36,8 +44,7 @@ def link(
     facets, sure : ndarray of uint64, shape (R, words), and of bool, shape (R,)
         Packed neurons on whose hyperplanes a region has facets as an engine has it; where it is not sure, every path entry may carry one.
     begin, end : int
-    neighbour, entry : ndarray of int64
-        Room for the longest path.
+    room : Room
     found : Found
 
     Returns
@@ -48,28 +55,35 @@ def link(
     odd = pairs = 0
     one = np.uint64(1)
     for r in range(begin, end):
-        many = 0
+        asked = 0
         for e in range(columns.starts[r], columns.starts[r + 1]):
             i = columns.neuron[e]
             if sure[r] and not facets[r, i >> 6] >> np.uint64(i & 63) & one:
                 continue
-            w = find_flipped(table, columns.bits, r, i)
+            room.entry[asked] = e
+            room.key[asked] = announced(table, columns.bits, r, i)
+            asked += 1
+        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
+        many = 0
+        for q in range(asked):
+            w, e = room.beyond[q], room.entry[q]
             if w < 0:
                 found.odd[odd] = e
                 for word in range(facets.shape[1]):
                     found.suspects[odd, word] = ~np.uint64(0)
                 odd += 1
                 continue
+            i = columns.neuron[e]
             if w < r and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one:  # found at w
                 continue
-            place = many
-            while place > 0 and neighbour[place - 1] > w:
-                neighbour[place], entry[place] = neighbour[place - 1], entry[place - 1]
+            place = many  # not beyond q
+            while place > 0 and room.beyond[place - 1] > w:
+                room.beyond[place], room.carrier[place] = room.beyond[place - 1], room.carrier[place - 1]
                 place -= 1
-            neighbour[place], entry[place] = w, e
+            room.beyond[place], room.carrier[place] = w, e
             many += 1
         for q in range(many):
-            w, e = neighbour[q], entry[q]
+            w, e = room.beyond[q], room.carrier[q]
             i = columns.neuron[e]
             other = -1
             for p in range(columns.starts[w], columns.starts[w + 1]):

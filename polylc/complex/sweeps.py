@@ -8,9 +8,10 @@ from threading import Event
 
 import numpy as np
 
+from polylc.complex import links
 from polylc.complex.directions import directions
-from polylc.complex.kernels import FACET, OPEN, Found, room, sweep
-from polylc.complex.links import link
+from polylc.complex.facet_kernel import FACET, OPEN
+from polylc.complex.kernels import Found, room, sweep
 from polylc.complex.regions import Complex
 
 SWEPT = 2048  # regions between two looks at signals
@@ -86,8 +87,8 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
     facets = None if keep or complex_.seen.facets is None or complex_.seen.facets.sure.mean() < SURE else complex_.seen.facets
     table = complex_.index.table
     longest = int(np.diff(starts[first : last + 1]).max(initial=0))
-    neighbour, entry = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
-    work = room(longest, k, complex_.network.neurons)
+    links_room = links.room(longest)
+    work, facet_room = room(longest, k, complex_.network.neurons, complex_.bits.shape[1])
     most = max((int(starts[min(b + SWEPT, last)] - starts[b]) for b in range(first, last, SWEPT)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
     done = np.zeros((last - first, complex_.bits.shape[1]), dtype=np.uint64)
@@ -98,10 +99,10 @@ def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Even
             break
         end = min(begin + SWEPT, last)
         if facets is not None:
-            odd, pairs = link(complex_.columns, facets.neurons, facets.sure, table, begin, end, neighbour, entry, found)
+            odd, pairs = links.link(complex_.columns, facets.neurons, facets.sure, table, begin, end, links_room, found)
         else:
             settled = done[begin - first :]
-            odd, pairs = sweep(net, replay, seen, complex_.columns, table, begin, end, keep, programs, settled, work, found)
+            odd, pairs = sweep(net, replay, seen, complex_.columns, table, begin, end, keep, programs, settled, work, facet_room, found)
         edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
         refuted += pairs - len(edge) - len(left)
         pair = (found.region, found.entry, found.beyond, found.beyond_entry)

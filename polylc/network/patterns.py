@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from polylc.compiled import compiled
+from polylc.prefetch import prefetch
 
 _compiled: Any = compiled(nogil=True, _nrt=False)
 LOW = np.uint64(2**32 - 1)
@@ -104,11 +105,42 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
 
 
 @_compiled
+def flipped_key(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
+    """Key of pattern `row` with one bit flipped."""
+    step = table.constants[neuron]
+    above = packed[row, neuron >> 6] & (np.uint64(1) << np.uint64(neuron & 63))
+    key: np.uint64 = table.keys[row] - step if above else table.keys[row] + step
+    return key
+
+
+@_compiled
+def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
+    """Whether two patterns differ in one bit alone."""
+    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
+    same = True
+    for w in range(packed.shape[1]):
+        same = same and packed[other, w] ^ packed[row, w] == (bit if w == word else np.uint64(0))
+    return same
+
+
+@_compiled
+def first_with(table: PatternTable, key: np.uint64) -> int:
+    """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if there is none."""
+    mask = np.uint64(len(table.slots) - 1)
+    slot = key & mask
+    while True:
+        entry = table.slots[slot]
+        if entry == np.uint64(0):
+            return -1
+        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
+            return np.int64((entry & LOW) - np.uint64(1))  # type: ignore[return-value]
+        slot = (slot + np.uint64(1)) & mask
+
+
+@_compiled
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
-    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
-    step = table.constants[neuron]
-    key = table.keys[row] - step if packed[row, word] & bit else table.keys[row] + step
+    key = flipped_key(table, packed, row, neuron)
     mask = np.uint64(len(table.slots) - 1)
     slot = key & mask
     while True:
@@ -117,12 +149,17 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
             return -1
         if (entry ^ key) >> np.uint64(32) == np.uint64(0):
             found = np.int64((entry & LOW) - np.uint64(1))
-            same = True
-            for w in range(packed.shape[1]):
-                same = same and packed[found, w] ^ packed[row, w] == (bit if w == word else np.uint64(0))
-            if same:
+            if is_flipped(packed, row, found, neuron):
                 return found  # type: ignore[return-value]
         slot = (slot + np.uint64(1)) & mask
+
+
+@_compiled
+def announced(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
+    """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory but once."""
+    key: np.uint64 = flipped_key(table, packed, row, neuron)
+    prefetch(table.slots, np.int64(key & np.uint64(len(table.slots) - 1)))
+    return key
 
 
 @_compiled
