@@ -31,7 +31,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folder() / stamp(Path(sys.modules[function.__module__].__file__ or "")))
         try:
-            return _once(numba.njit(cache=True, **{"forceinline": False, **options})(function))
+            return _once(numba.njit(cache=True, **{"forceinline": False, "no_cfunc_wrapper": True, **options})(function))
         finally:
             numba.config.CACHE_DIR = before
 

@@ -10,7 +10,7 @@ from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
 ENGINES = ("auto", "vertex", "dictionary", "lp")
-AUTO_VERTEX = 4  # "auto" stands for vertex up to this dimension, for dictionary beyond
+AUTO_VERTEX = 5  # "auto" stands for vertex up to this dimension, for dictionary beyond
 VERTEX_DIMENSION = 5  # beyond it cells have too many vertices
 
 

@@ -83,6 +83,7 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     tested["by point" if complex_.seen.facets is None or keep else "by engine"] += len(seen.edges.region)
     tested["no facet"] += seen.refuted
     first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
+    flips = np.ones(len(first), dtype=np.int32)  # what doubles settle is beyond the hyperplane of one neuron
     if keep:
         proofs.points.update(enumerate(zip(seen.solved.tolist(), seen.point, strict=True), len(asked.region)))
         asked = _behind(asked, seen.edges)
@@ -90,13 +91,14 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
         some = slice(0, len(is_edge))
         ends, names = (asked.region[some], asked.beyond[some]), (asked.entry[some], other)
         turned = ends[0] > ends[1]
+        flips = np.append(flips, _flips(complex_.bits, ends[0][is_edge], ends[1][is_edge]))
         first = np.append(first, np.where(turned, ends[1], ends[0])[is_edge])
         second = np.append(second, np.where(turned, ends[0], ends[1])[is_edge])
         swapped = np.where(turned, names[1], names[0]), np.where(turned, names[0], names[1])
         entries = np.append(entries[0], swapped[0][is_edge]), np.append(entries[1], swapped[1][is_edge])
         order = np.lexsort((second, first))
-        first, second, entries = first[order], second[order], (entries[0][order], entries[1][order])
-    return RegionGraph(first, second, *entries, _flips(complex_.bits, first, second), tested, *((proofs, asked) if keep else ()))
+        first, second, flips, entries = first[order], second[order], flips[order], (entries[0][order], entries[1][order])
+    return RegionGraph(first, second, *entries, flips, tested, *((proofs, asked) if keep else ()))
 
 
 def _asked(complex_: Complex, seen: Swept, odd: Candidates, keep: bool) -> tuple[Candidates, np.ndarray]:

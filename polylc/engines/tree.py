@@ -182,36 +182,53 @@ class Exploration:
 
     def paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Path of every region from the root: starts (R + 1,), neurons and sides in the order of the splits."""
+        depth = np.zeros(len(self.parent), dtype=np.int32)
+        _depths(self.parent, depth)
         starts = np.zeros(len(self.leaf) + 1, dtype=np.int64)
-        _lengths(self.parent, self.leaf, starts)
+        np.cumsum(depth[self.leaf], out=starts[1:])
         neuron, side = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.int8)
-        _walk(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side)
+        line = np.zeros(1 + int(depth.max()), dtype=np.int64)
+        _write_paths(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side, line)
         return starts, neuron, side
 
 
-_compiled: Any = compiled(nogil=True)
+_compiled: Any = compiled(nogil=True, _nrt=False)
 
 
 @_compiled
-def _lengths(parent: np.ndarray, leaf: np.ndarray, starts: np.ndarray) -> None:
-    for region in range(len(leaf)):
-        node, depth = leaf[region], 0
-        while parent[node] >= 0:
-            depth += 1
-            node = parent[node]
-        starts[region + 1] = starts[region] + depth
+def _depths(parent: np.ndarray, depth: np.ndarray) -> None:
+    """Depth of every node; parents come before their children, depth[0] is given."""
+    for node in range(1, len(parent)):
+        depth[node] = depth[parent[node]] + 1
 
 
 @_compiled
-def _walk(
-    parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, leaf: np.ndarray, starts: np.ndarray, neurons: np.ndarray, sides: np.ndarray
+def _write_paths(
+    parent: np.ndarray,
+    neuron: np.ndarray,
+    side: np.ndarray,
+    leaf: np.ndarray,
+    starts: np.ndarray,
+    neurons: np.ndarray,
+    sides: np.ndarray,
+    line: np.ndarray,
 ) -> None:
+    """Paths of the regions one after the other: in the order of a search, most of each is that of the one before.
+
+    `line` has room for the nodes of a path, by depth.
+    """
+    last = begin = 0
     for region in range(len(leaf)):
-        node, place = leaf[region], starts[region + 1]
-        while parent[node] >= 0:
-            place -= 1
-            neurons[place], sides[place] = neuron[node], side[node]
+        node, depth = leaf[region], starts[region + 1] - starts[region]
+        before, begin = begin, starts[region]
+        while depth > 0 and (depth > last or line[depth] != node):
+            line[depth] = node
+            neurons[begin + depth - 1], sides[begin + depth - 1] = neuron[node], side[node]
             node = parent[node]
+            depth -= 1
+        for d in range(depth):
+            neurons[begin + d], sides[begin + d] = neurons[before + d], sides[before + d]
+        last = starts[region + 1] - begin
 
 
 class Engine(Protocol):
