@@ -187,7 +187,7 @@ class Exploration:
         starts = np.zeros(len(self.leaf) + 1, dtype=np.int64)
         np.cumsum(depth[self.leaf], out=starts[1:])
         neuron, side = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.int8)
-        line = np.zeros(1 + int(depth.max()), dtype=np.int64)
+        line = np.zeros(1 + int(depth.max(initial=0)), dtype=np.int64)
         _write_paths(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side, line)
         return starts, neuron, side
 
