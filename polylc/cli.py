@@ -399,7 +399,7 @@ def compare(
         network = _load(model, input_shape, trust_pickle)
         tasks = make_tasks(network, where)
         settings = Settings(MEASURES, "auto", time_limit, max_regions, keep=False, certify=not no_certify)
-        terminal.say_if_compiling(tasks)
+        terminal.compile_first(tasks, settings)
         with terminal.counting(len(tasks)) as advance:
             run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
         terminal.show_comparison(run, quiet=json_file == "-")

@@ -94,7 +94,7 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    say_if_compiling(tasks, settings.engine)
+    compile_first(tasks, settings)
     with progress(screen) as bar:
         whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("regions", total=1.0)
@@ -119,22 +119,30 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
 
 
-def say_if_compiling(tasks: list[Any], engine: str = "auto") -> None:
-    """One line if kernels that the tasks need will be compiled first."""
+def compile_first(tasks: list[Any], settings: Any) -> None:
+    """Compile the kernels that the tasks need, if they never were, with a line that says so."""
     from polylc.answer import Task
     from polylc.enumerate import choose_engine
+    from polylc.prepare import prepare
 
-    needed = {(choose_engine(engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
-    if not all(_compiled_before(name, dimension) for name, dimension in needed):
-        typer.echo("compiling kernels, once for this installation and engine (up to two minutes)", err=True)
+    needed = {(choose_engine(settings.engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
+    missing = {(name, dimension) for name, dimension in needed if name != "lp" and not _compiled_before(name, dimension, settings)}
+    if missing:
+        typer.echo("compiling kernels, once for this installation and dimension (about a minute)", err=True)
+        prepare(missing, settings.measures, settings.certify)
 
 
-def _compiled_before(engine: str, dimension: int) -> bool:
-    """Whether the kernels of the judge, the graph and an engine are in numba's cache."""
+def _compiled_before(engine: str, dimension: int, settings: Any) -> bool:
+    """Whether the largest kernels of the judge, the graph and an engine are in numba's cache."""
+    from polylc.answer import BY_REGION
     from polylc.complex.kernels import sweep
     from polylc.judge.kernels import sift
+    from polylc.judge.region_kernels import sift_regions
 
-    kernels: list[tuple[Any, str]] = [(sweep, ""), (sift, "")]
+    kernels: list[tuple[Any, str]] = []
+    if settings.certify:
+        one_by_one = engine == "vertex" and dimension <= BY_REGION and settings.blocks is None
+        kernels += [(sift_regions if one_by_one else sift, ""), (sweep, "")]
     if engine == "dictionary":
         from polylc.engines.dictionary_kernel import advance
 

@@ -14,6 +14,7 @@ FLOORS = {  # higher floors may import lower ones
     "checker": 0,  # alone: the standard library and nothing else
     "errors": 0,
     "compiled": 0,
+    "prefetch": 0,
     "exact": 1,
     "network": 2,
     "readers": 3,
@@ -32,6 +33,7 @@ FLOORS = {  # higher floors may import lower ones
     "answer": 9,
     "run": 10,
     "pool": 11,
+    "prepare": 11,
     "inputs": 11,
     "checking": 11,
     "draws": 11,
