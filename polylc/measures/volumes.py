@@ -66,6 +66,7 @@ class Volumes:
         self.carrier = np.full(entries, -1, dtype=np.int64)
         self.proved = np.zeros(count, dtype=bool)
         self.exact: dict[int, RationalCell] = {}
+        self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
         balance = _Balance(complex_.network.outputs, k)
         for rows in complex_.batches():
             self._bound(rows, exact, balance)
@@ -148,7 +149,7 @@ class Volumes:
         """(s, q): the facet of a path entry has area s sqrt(q) |U|, for a region that is known as rationals."""
         complex_ = self.complex
         region = int(np.searchsorted(complex_.starts, entry, side="right")) - 1
-        at = self.entries(region).index(entry)
+        at = self._places[region][entry]
         return self.exact[region].shadow[at] / self._cube, self.squared_slant(self.half_spaces(region)[at])
 
     def exact_share(self, region: int) -> Fraction:
@@ -165,6 +166,7 @@ class Volumes:
             raise SolverError(f"region {region} has too many vertices for exact volumes")
         _check_closed_exactly(region, rows, cell)
         self.exact[region] = cell
+        self._places[region] = {entry: place for place, entry in enumerate(entries)}
         self.share[region] = enclose(cell.volume / self._cube)
         for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=True):
             carries = bool(shadow) and first >= 0
@@ -221,7 +223,7 @@ class Volumes:
 
     def _shadow(self, region: int, entry: int) -> Fraction:
         """The shadow of a path entry's facet, of a region that is known as rationals."""
-        return self.exact[region].shadow[self.entries(region).index(entry)]
+        return self.exact[region].shadow[self._places[region][entry]]
 
 
 def _in_range(exact: list[Fraction]) -> Array | None:
