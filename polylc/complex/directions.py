@@ -26,6 +26,7 @@ class Directions(NamedTuple):
     key: np.ndarray  # (neurons,) float32
     blind: np.ndarray  # (L,) how many neurons of a layer have no key
     version: np.ndarray  # (L,) of the replay's forms
+    sums: np.ndarray  # (3, widest layer) room: both projections and the squared length
 
 
 def directions(net: FlatNet, width: int) -> Directions:
@@ -34,7 +35,8 @@ def directions(net: FlatNet, width: int) -> Directions:
     projection /= np.linalg.norm(projection, axis=1, keepdims=True)
     layers = len(net.length) - 1
     blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
-    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version)
+    widest = int(np.diff(net.first[1:-1]).max(initial=0))
+    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version, np.zeros((3, widest)))
 
 
 @_compiled
@@ -47,19 +49,23 @@ def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
             continue
         seen.version[layer] = replay.version[layer + 1]
         seen.blind[layer] = 0
-        for i in range(net.first[layer + 1], net.first[layer + 2]):
-            x = y = square = 0.0
-            for j in range(width):
-                a = replay.form[j, i]
-                x += seen.projection[0, j] * a
-                y += seen.projection[1, j] * a
-                square += a * a
-            length = np.sqrt(square)
-            normal = square > SMALLEST and square < 1 / SMALLEST
-            if normal and replay.noise[i] <= KEY_FINE * length and abs(y) > KEY_SMALL * length:
-                seen.key[i - offset] = x / y
+        first, end = net.first[layer + 1], net.first[layer + 2]
+        x, y, square = seen.sums[0, : end - first], seen.sums[1, : end - first], seen.sums[2, : end - first]
+        for i in range(end - first):
+            x[i] = y[i] = square[i] = 0.0
+        for j in range(width):  # along memory
+            row, p, q = replay.form[j, first:end], seen.projection[0, j], seen.projection[1, j]
+            for i in range(end - first):
+                x[i] += p * row[i]
+                y[i] += q * row[i]
+                square[i] += row[i] * row[i]
+        for i in range(end - first):
+            length = np.sqrt(square[i])
+            normal = square[i] > SMALLEST and square[i] < 1 / SMALLEST
+            if normal and replay.noise[first + i] <= KEY_FINE * length and abs(y[i]) > KEY_SMALL * length:
+                seen.key[first + i - offset] = x[i] / y[i]
             else:
-                seen.key[i - offset] = np.inf
+                seen.key[first + i - offset] = np.inf
                 seen.blind[layer] += 1
 
 

@@ -16,6 +16,7 @@ from polylc.complex.regions import Complex
 
 SWEPT = 2048  # regions between two looks at signals
 SLICE = 8 * SWEPT  # regions that are swept with one replay of the forms, in one thread
+CHEAP = 8  # beyond that dimension regions cost so much that SWEPT of them are enough for a thread
 
 SURE = 0.95  # an engine's facets are used if it is sure of those of so many regions
 
@@ -59,7 +60,8 @@ class Swept:
 
 def sweep_all(complex_: Complex, programs: bool, keep: bool, threads: int = 1) -> Swept:
     """Sweep over all regions. Slices begin anew, so the result does not depend on the number of threads."""
-    begins = range(0, max(len(complex_), 1), SLICE)  # once where there is no region, for empty columns
+    size = SLICE if complex_.domain.dimension <= CHEAP else SWEPT
+    begins = range(0, max(len(complex_), 1), size)  # once where there is no region, for empty columns
     _ = complex_.flat, complex_.index, complex_.start  # derived once, before threads
     stop = Event()
     columns: list[list[np.ndarray]] = [[] for _ in range(12)]
@@ -67,7 +69,7 @@ def sweep_all(complex_: Complex, programs: bool, keep: bool, threads: int = 1) -
     with ThreadPoolExecutor(max(threads, 1)) as pool:
 
         def one(begin: int) -> Columns:
-            return _slice(complex_, begin, programs, keep, stop)
+            return _slice(complex_, begin, min(begin + size, len(complex_)), programs, keep, stop)
 
         try:
             for parts, none in map(one, begins) if threads <= 1 else pool.map(one, begins):
@@ -80,9 +82,9 @@ def sweep_all(complex_: Complex, programs: bool, keep: bool, threads: int = 1) -
     return Swept(whole[0], whole[1], Pairs(*whole[2:6]), Pairs(*whole[6:10]), whole[10], whole[11], refuted)
 
 
-def _slice(complex_: Complex, first: int, programs: bool, keep: bool, stop: Event) -> Columns:
+def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool, stop: Event) -> Columns:
     """Columns of what is found in one slice, in parts, and the number of pairs without a facet."""
-    net, replay, k, last = complex_.flat, complex_.replay(), complex_.domain.dimension, min(first + SLICE, len(complex_))
+    net, replay, k = complex_.flat, complex_.replay(), complex_.domain.dimension
     seen, starts = directions(net, k + 1), complex_.starts
     facets = None if keep or complex_.seen.facets is None or complex_.seen.facets.sure.mean() < SURE else complex_.seen.facets
     table = complex_.index.table
