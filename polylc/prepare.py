@@ -14,6 +14,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+WORKER = "import sys; sys.path.append(sys.argv[1]); from polylc.prepare import do_piece; do_piece(*sys.argv[2:])"
 SMALL = 7  # kernels beyond that dimension are those of this one
 
 
@@ -37,14 +38,13 @@ def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certi
 
 def run_all(work: list[list[str]], most: int) -> None:
     """Do pieces of work in processes, `most` of them at a time, none of which outlives this call."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]))}
     running: list[subprocess.Popen[bytes]] = []
     try:
         for piece in work:
             if len(running) == most:
                 running.pop(0).wait()
-            command = [sys.executable, "-m", "polylc.prepare", "--piece", *piece]
-            running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            command = [sys.executable, "-P", "-c", WORKER, str(Path(__file__).parent.parent), *piece]
+            running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         for process in running:
             process.wait()
     finally:
@@ -81,9 +81,6 @@ def do_piece(kind: str, engine: str, dimension: str, flag: str, *measures: str) 
 
 def main(arguments: list[str]) -> None:
     """As a program."""
-    if arguments[:1] == ["--piece"]:
-        do_piece(*arguments[1:])
-        return
     if not arguments or not all(a.isdecimal() and int(a) > 0 for a in arguments):
         sys.exit("polylc.prepare: name the dimensions of the neighbourhoods, as in: python -m polylc.prepare 2 3")
     from polylc.enumerate import AUTO_VERTEX
