@@ -44,9 +44,7 @@ def test_pieces_cover_every_engine_and_dimension_once():
     assert {(p[1], p[2]) for p in work if p[0] == "engine"} == {("vertex", "2"), ("vertex", "3"), ("dictionary", "64"), ("dictionary", "784")}
 
 
-@pytest.mark.parametrize(
-    "piece", [("engine", "vertex", "2", "1", "counts"), ("engine", "dictionary", "6", "0", "counts"), ("rest", "lp", "2", "1", *MEASURES)]
-)
+@pytest.mark.parametrize("piece", ["engine vertex 2 1 counts", "engine dictionary 6 0 counts", f"rest lp 2 1 {' '.join(MEASURES)}"])
 def test_pieces_of_work_run(piece):
     prepare.do_piece(*piece.split())
 
