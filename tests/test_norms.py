@@ -5,7 +5,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polylc.measures.norm_kernel import matrix_norms, scaled_row_norms
@@ -38,6 +38,7 @@ def test_matrix_norms_hold_the_exact_ones(m, k, exponent, spread, seed, exact):
 
 
 @given(st.integers(1, 5), st.integers(-1080, 1015), st.integers(-390, 390), st.integers(0, 10**6))
+@example(1, -682, -390, 1)
 def test_scaled_row_norms_hold_the_exact_ones(k, exponent, scale, seed):
     rng = np.random.default_rng(seed)
     rows = np.ldexp(rng.normal(size=(4, k + 1)), exponent - rng.integers(0, 5, size=(4, k + 1)))

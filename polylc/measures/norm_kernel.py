@@ -78,7 +78,8 @@ def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool)
     if root == 0.0 and error == 0.0:
         return 0.0, 0.0
     value = root / scale
-    doubt = ((2.0 * (terms + 8) * UNIT * root + 2.0**-500) / scale + error * SLACK) * SLACK + LEAST
+    slip = 2.0 * (terms + 8) * UNIT * root + (2.0**-500 if root > 0.0 else 0.0)
+    doubt = (slip / scale + error * SLACK) * SLACK + LEAST
     if not value + doubt < np.inf:
         return 0.0, np.inf
     return max(np.nextafter(value - doubt, -np.inf), 0.0), np.nextafter(value + doubt, np.inf)
