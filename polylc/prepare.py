@@ -33,7 +33,8 @@ def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certi
     """Pieces of work, as arguments of `do_piece`; the longest first."""
     flag = str(int(certify))
     rest = sorted({min(dimension, SMALL) for _, dimension in needed})
-    return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in sorted(needed)]
+    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed})  # only vertex is compiled for each dimension
+    return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
 
 
 def run_all(work: list[list[str]], most: int) -> None:
