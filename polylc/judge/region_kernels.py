@@ -15,6 +15,7 @@ from polylc.network.replay import FlatNet, Replay, move
 DONE, WRONG, CROWDED = range(3)
 
 _lean: Any = compiled(nogil=True, _nrt=False)  # without reference counts, for loops that allocate nothing
+_part: Any = compiled(nogil=True, _nrt=False, forceinline=True)  # of a loop: calls copy all columns
 
 
 class Tree(NamedTuple):
@@ -168,7 +169,7 @@ def sift_regions(
     return DONE if c == len(claims.node) else WRONG
 
 
-@_lean
+@_part
 def _go(tree: Tree, leaf: int, room: Room) -> bool:
     """Bring the path to another leaf; False if a neuron is split twice on it."""
     one = np.uint64(1)
@@ -205,7 +206,7 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
     return True
 
 
-@_lean
+@_part
 def _inside(form: np.ndarray, noise: np.ndarray, sign: np.ndarray, offset: int, room: Room, many: int, point: np.ndarray) -> bool:
     """Whether a point is certainly inside the cell: in the bounding box, and beyond all path hyperplanes that may meet it (lemma 3)."""
     k = len(point)
