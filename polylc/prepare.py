@@ -33,7 +33,7 @@ def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certi
     """Pieces of work, as arguments of `do_piece`; the longest first."""
     flag = str(int(certify))
     rest = sorted({min(dimension, SMALL) for _, dimension in needed})
-    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed})  # only vertex is compiled for each dimension
+    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed if name != "lp"})  # vertex: for each dimension
     return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
 
 
@@ -84,10 +84,11 @@ def main(arguments: list[str]) -> None:
     """As a program."""
     if not arguments or not all(a.isdecimal() and int(a) > 0 for a in arguments):
         sys.exit("polylc.prepare: name the dimensions of the neighbourhoods, as in: python -m polylc.prepare 2 3")
-    from polylc.enumerate import AUTO_VERTEX
+    from polylc.enumerate import choose_engine
+    from polylc.geometry.neighbourhood import ball
     from polylc.measuring import MEASURES
 
-    needed = {("vertex" if int(a) <= AUTO_VERTEX else "dictionary", int(a)) for a in arguments}
+    needed = {(choose_engine("auto", ball([0] * int(a), 1)), int(a)) for a in arguments}
     run_all(pieces(needed, MEASURES, True), processors())
 
 

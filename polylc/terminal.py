@@ -126,7 +126,7 @@ def compile_first(tasks: list[Any], settings: Any) -> None:
     from polylc.prepare import prepare
 
     needed = {(choose_engine(settings.engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
-    missing = {(name, dimension) for name, dimension in needed if name != "lp" and not _compiled_before(name, dimension, settings)}
+    missing = {(name, dimension) for name, dimension in needed if not _compiled_before(name, dimension, settings)}
     if missing:
         typer.echo("compiling kernels, once for this installation and dimension (about a minute)", err=True)
         prepare(missing, settings.measures, settings.certify)

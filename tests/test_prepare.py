@@ -39,7 +39,7 @@ print(*seen.names)
 
 
 def test_pieces_cover_every_engine_and_dimension_once():
-    work = prepare.pieces({("vertex", 2), ("vertex", 3), ("dictionary", 64), ("dictionary", 784)}, ["counts"], True)
+    work = prepare.pieces({("vertex", 2), ("vertex", 3), ("dictionary", 64), ("dictionary", 784), ("lp", 3)}, ["counts"], True)
     assert [p for p in work if p[0] == "rest"] == [["rest", "lp", d, "1", "counts"] for d in ("2", "3", "7")]
     assert [(p[1], p[2]) for p in work if p[0] == "engine"] == [("dictionary", "7"), ("vertex", "2"), ("vertex", "3")]
 

@@ -56,6 +56,16 @@ def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np
         beyond[q] = w
 
 
+@_part
+def insert(regions: np.ndarray, names: np.ndarray, many: int, region: int, name: int) -> None:
+    """Enter a region and what goes with it into the first `many`, which are in the order of the regions."""
+    place = many
+    while place > 0 and regions[place - 1] > region:
+        regions[place], names[place] = regions[place - 1], names[place - 1]
+        place -= 1
+    regions[place], names[place] = region, name
+
+
 class Found(NamedTuple):
     """Room for what a sweep finds."""
 
@@ -169,11 +179,7 @@ def sweep(
             w, i = room.beyond[q], room.place[q]
             if w < 0 or (w < r and not keep):
                 continue
-            place = many  # not beyond q
-            while place > 0 and room.beyond[place - 1] > w:
-                room.beyond[place], room.own[place] = room.beyond[place - 1], room.own[place - 1]
-                place -= 1
-            room.beyond[place], room.own[place] = w, i
+            insert(room.beyond, room.own, many, w, i)  # not beyond q
             many += 1
         if many > 0 and not known:
             _gather(replay, columns, chosen, 0, room, facets)

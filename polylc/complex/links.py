@@ -11,7 +11,7 @@ import numpy as np
 
 from polylc.compiled import compiled
 from polylc.complex.facet_kernel import FACET, OPEN
-from polylc.complex.kernels import Columns, Found, look_up
+from polylc.complex.kernels import Columns, Found, insert, look_up
 from polylc.network.patterns import PatternTable, announced
 
 _compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
@@ -76,11 +76,7 @@ def link(
             i = columns.neuron[e]
             if w < r and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one:  # found at w
                 continue
-            place = many  # not beyond q
-            while place > 0 and room.beyond[place - 1] > w:
-                room.beyond[place], room.carrier[place] = room.beyond[place - 1], room.carrier[place - 1]
-                place -= 1
-            room.beyond[place], room.carrier[place] = w, e
+            insert(room.beyond, room.carrier, many, w, e)  # not beyond q
             many += 1
         for q in range(many):
             w, e = room.beyond[q], room.carrier[q]

@@ -112,9 +112,9 @@ class Complex:
         """All forms on the given regions: for a slice brought up to date from one region to the next, else composed anew."""
         if not isinstance(rows, slice):
             return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
-        bits, k = self.bits[rows], self.domain.dimension
-        sizes = self.network.neurons, self.network.outputs
-        (hidden, output), (noise, doubt) = ([np.empty((len(bits), m, *more)) for m in sizes] for more in ((k + 1,), ()))
+        bits, width = self.bits[rows], self.domain.dimension + 1
+        noise, doubt = (np.empty((len(bits), size)) for size in (self.network.neurons, self.network.outputs))
+        hidden, output = (np.empty((*column.shape, width)) for column in (noise, doubt))
         forms_of(self.flat, self.replay(), bits, hidden, noise, output, doubt)
         return Forms(hidden, noise, output, doubt)
 

@@ -10,6 +10,7 @@ from polylc.compiled import compiled
 from polylc.prefetch import prefetch
 
 _compiled: Any = compiled(nogil=True, _nrt=False)
+_part: Any = compiled(nogil=True, _nrt=False, forceinline=True)
 LOW = np.uint64(2**32 - 1)
 
 
@@ -88,20 +89,31 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
     return 0
 
 
+@_part
+def _next(table: PatternTable, key: np.uint64, slot: np.uint64) -> np.uint64:
+    """The first slot from there on that is empty or agrees with a key in the upper half."""
+    mask = np.uint64(len(table.slots) - 1)
+    slot &= mask
+    while table.slots[slot] != np.uint64(0) and (table.slots[slot] ^ key) >> np.uint64(32) != np.uint64(0):
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
+@_part
+def _entry(table: PatternTable, slot: np.uint64) -> int:
+    """The pattern in a slot, or -1 if it is empty."""
+    return np.int64(table.slots[slot] & LOW) - 1  # type: ignore[return-value]
+
+
 @_compiled
 def find_key(table: PatternTable, key: np.uint64) -> int:
     """The pattern with a key, or -1; the caller compares the bits."""
-    mask = np.uint64(len(table.slots) - 1)
-    slot = key & mask
-    while True:
-        entry = table.slots[slot]
-        if entry == np.uint64(0):
-            return -1
-        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
-            found = (entry & LOW) - np.uint64(1)
-            if table.keys[found] == key:
-                return np.int64(found)  # type: ignore[return-value]
-        slot = (slot + np.uint64(1)) & mask
+    slot = _next(table, key, key)
+    found = _entry(table, slot)
+    while found >= 0 and table.keys[found] != key:
+        slot = _next(table, key, slot + np.uint64(1))
+        found = _entry(table, slot)
+    return found  # type: ignore[no-any-return]
 
 
 @_compiled
@@ -126,32 +138,19 @@ def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
 @_compiled
 def first_with(table: PatternTable, key: np.uint64) -> int:
     """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if there is none."""
-    mask = np.uint64(len(table.slots) - 1)
-    slot = key & mask
-    while True:
-        entry = table.slots[slot]
-        if entry == np.uint64(0):
-            return -1
-        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
-            return np.int64((entry & LOW) - np.uint64(1))  # type: ignore[return-value]
-        slot = (slot + np.uint64(1)) & mask
+    return _entry(table, _next(table, key, key))  # type: ignore[no-any-return]
 
 
 @_compiled
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
     key = flipped_key(table, packed, row, neuron)
-    mask = np.uint64(len(table.slots) - 1)
-    slot = key & mask
-    while True:
-        entry = table.slots[slot]
-        if entry == np.uint64(0):
-            return -1
-        if (entry ^ key) >> np.uint64(32) == np.uint64(0):
-            found = np.int64((entry & LOW) - np.uint64(1))
-            if is_flipped(packed, row, found, neuron):
-                return found  # type: ignore[return-value]
-        slot = (slot + np.uint64(1)) & mask
+    slot = _next(table, key, key)
+    found = _entry(table, slot)
+    while found >= 0 and not is_flipped(packed, row, found, neuron):
+        slot = _next(table, key, slot + np.uint64(1))
+        found = _entry(table, slot)
+    return found  # type: ignore[no-any-return]
 
 
 @_compiled
