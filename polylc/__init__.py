@@ -1,6 +1,6 @@
 """polylc: an exact polyhedral verifier for ReLU networks.
 
-import polylc
+from polylc._version import __version__
 net = polylc.load("model.pt")
 run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
@@ -11,44 +11,29 @@ tracker = polylc.track(module, points, radius=0.1, every=50, table="run.csv")  #
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from polylc._version import __version__
 
 __all__ = ["__version__", "certify", "check", "compare", "estimate", "load", "track"]
 
 if TYPE_CHECKING:
-    from polylc.checking import check
-    from polylc.comparing import compare
-    from polylc.estimating import estimate
-    from polylc.readers import load
-    from polylc.run import certify
-    from polylc.tracking import track
+    from polylc.api.certify import certify
+    from polylc.api.check import check
+    from polylc.api.compare import compare
+    from polylc.api.estimate import estimate
+    from polylc.api.track import track
+    from polylc.readers.load import load
+
+_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "estimate", "track")} | {"load": "polylc.readers.load"}
 
 
 def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a function is first used
-    if name == "certify":
-        from polylc.run import certify
+    if name not in _HOMES:
+        raise AttributeError(f"module 'polylc' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
-        return certify
-    if name == "check":
-        from polylc.checking import check
 
-        return check
-    if name == "compare":
-        from polylc.comparing import compare
-
-        return compare
-    if name == "estimate":
-        from polylc.estimating import estimate
-
-        return estimate
-    if name == "load":
-        from polylc.readers import load
-
-        return load
-    if name == "track":
-        from polylc.tracking import track
-
-        return track
-    raise AttributeError(f"module 'polylc' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,7 +47,7 @@ def neighbourhood(name: str, scale: str | None = None) -> Any:
     """The neighbourhood of a case, or a small one in its middle."""
     import numpy as np
 
-    from polylc.geometry.neighbourhood import ball, box, clip_bounds
+    from polylc.domains.box import ball, box, clip_bounds
 
     file, radius, clipped = CASES[name]
     arrays = np.load(DATA / f"{file}.npz")
@@ -61,14 +61,14 @@ def neighbourhood(name: str, scale: str | None = None) -> Any:
 
 def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     """One line of the table: seconds by stage, counts, memory."""
-    from polylc.answer import Settings, explore_judged
+    from polylc.api.certify import certify
+    from polylc.complex.complex import MAP_BYTES, Complex
     from polylc.complex.graph import build_graph
-    from polylc.complex.regions import MAP_BYTES, Complex
-    from polylc.engines.seen import Wishes
-    from polylc.engines.tree import Limits
-    from polylc.enumerate import explore
-    from polylc.readers import load
-    from polylc.run import certify
+    from polylc.engines.contract import Limits
+    from polylc.engines.extras import Wishes
+    from polylc.readers.load import load
+    from polylc.run.neighbourhood import Settings, explore_judged
+    from polylc.search.enumerate import explore
 
     network, domain = load(DATA / f"{CASES[name][0]}.npz"), neighbourhood(name)
 

@@ -23,9 +23,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from polylc import checker
+from polylc.api.certify import certify
 from polylc.network.form import Network, chain
-from polylc.readers import load
-from polylc.run import certify
+from polylc.readers.load import load
 
 ROUNDED = {"quarters": (4, 1), "central": (128, 0)}  # parts of a unit, factor of the biases
 DATA = Path(__file__).parent.parent / "tests" / "data"

@@ -17,9 +17,9 @@ import time
 import numpy as np
 import torch
 
+from polylc.domains import box as shapes
 from polylc.estimators.coarea import coarea_terms, draw_noise
 from polylc.estimators.study import Sampling, Study
-from polylc.geometry import neighbourhood as shapes
 from polylc.network.form import chain
 
 WIDTHS = [784, 200, 200, 200, 200, 10]

@@ -23,12 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from polylc.engines.dictionary import DictionaryEngine
-from polylc.engines.tree import Chunk, Limits
-from polylc.geometry.neighbourhood import Neighbourhood, ball, clip_bounds
-from polylc.judge.judge import Judge
+from polylc.domains.box import Neighbourhood, ball, clip_bounds
+from polylc.engines.contract import Chunk, Limits
+from polylc.engines.dictionary.engine import DictionaryEngine
+from polylc.judge.by_node import Judge
 from polylc.network.form import Network
-from polylc.readers import load
+from polylc.readers.load import load
 
 DIGITS = Path(__file__).parent.parent / "tests" / "data" / "digits64.npz"
 UNIT = clip_bounds([Fraction(0)], [Fraction(1)])

@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction as F
 
-from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.domains.box import Neighbourhood
 from polylc.network.form import Network
 
 Form = tuple[F, ...]

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from polylc.domains.box import Neighbourhood
 from polylc.exact.simplex import ExactMinimum, Infeasible, minimise
-from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Affine, Network
 
 Form = tuple[F, ...]

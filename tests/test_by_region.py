@@ -12,21 +12,24 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, small_nets, zero_bias_net
 from oracles import brute_force_adjacent, brute_force_patterns, brute_force_regions
 
-from polylc.complex import Complex, build_graph
-from polylc.engines.tree import Chunk
-from polylc.engines.vertex import VertexEngine
+from polylc.api.certify import certify
+from polylc.bounds.interval import clearance, not_clear
+from polylc.complex.complex import Complex
+from polylc.complex.graph import build_graph
+from polylc.domains.box import Neighbourhood, box
+from polylc.engines.contract import Chunk
+from polylc.engines.vertex.engine import VertexEngine
 from polylc.errors import JudgeError
 from polylc.exact.simplex import ExactMinimum
-from polylc.geometry.box_kernel import clearance, not_clear
-from polylc.geometry.neighbourhood import Neighbourhood, box
-from polylc.judge import by_region, region_kernels
+from polylc.judge import by_region
+from polylc.judge import region_filter as region_kernels
+from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
-from polylc.judge.decide import minimise_lazily
-from polylc.judge.judge import Judge, Verdict
+from polylc.judge.exact_decision import minimise_lazily
+from polylc.judge.verdict import Verdict
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
-from polylc.run import certify
 
 GENERAL = [
     random_net([1, 6, 5, 1], 0),

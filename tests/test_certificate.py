@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 import polylc
 from polylc import checker
-from polylc.cli import app
+from polylc.api.certify import certify
+from polylc.cli.commands import app
+from polylc.domains.box import Neighbourhood, ball, box
 from polylc.errors import CertificateError, ProofRefused, ProofUnreadable, UsageError
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
 from polylc.network.form import Network, chain
-from polylc.run import certify
 
 
 @pytest.fixture(scope="module")

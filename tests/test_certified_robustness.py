@@ -15,23 +15,23 @@ from test_known_networks import DISTANCES
 from test_simplex import least, programs
 
 from polylc import checker
-from polylc.complex.regions import Complex
+from polylc.complex.complex import Complex
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.contract import Outcome
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Outcome
 from polylc.errors import SolverError, UsageError
 from polylc.exact import simplex
 from polylc.exact.basis import _whole, optimum_of_basis
 from polylc.geometry import exact_program
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.judge.judge import Judge
-from polylc.measures import certified_robustness as module
-from polylc.measures.certified_robustness import CertifiedRobustness, certified_robustness
-from polylc.measures.margin_box import MarginBox
-from polylc.measures.robustness import Robustness, robustness
+from polylc.judge.by_node import Judge
+from polylc.measures.margin import exact_robustness as module
+from polylc.measures.margin.box import MarginBox
+from polylc.measures.margin.exact_robustness import CertifiedRobustness, certified_robustness
+from polylc.measures.margin.float_robustness import Robustness, robustness
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Network, chain
 from polylc.network.patterns import pack
-from polylc.readers import load
+from polylc.readers.load import load
 
 Form = tuple[F, ...]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from nets import random_net, zero_bias_net
 from test_judge import unit_box
 
-from polylc.claim_text import claims_by_node
-from polylc.engines.vertex import VertexEngine
-from polylc.judge.judge import Judge
-from polylc.judge.kept import MOST_DOWN, MOST_UP, ClaimRows, Kept, KeptClaim, KeptClaims
+from polylc.engines.vertex.engine import VertexEngine
+from polylc.judge.by_node import Judge
+from polylc.judge.proofs import MOST_DOWN, MOST_UP, ClaimRows, Kept, KeptClaim, KeptClaims
+from polylc.proof.claim_text import claims_by_node
 
 
 def plain(kept: dict[int, list[KeptClaim]], parent: list[int]) -> list[str]:
@@ -78,7 +78,7 @@ def test_columns_and_text_say_what_objects_and_json_say(found):
 
 def test_the_claims_of_networks(monkeypatch):
     """Chunks of few nodes, and claims of both kinds."""
-    monkeypatch.setattr("polylc.claim_text.NODES", 7)
+    monkeypatch.setattr("polylc.proof.claim_text.NODES", 7)
     exact = 0
     for network in (random_net([2, 9, 8, 1], 0), zero_bias_net([3, 6, 5, 1], 0)):
         judge = Judge(network, unit_box(network), keep=True)

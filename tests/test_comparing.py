@@ -13,16 +13,16 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import polylc
-from polylc.cli import app
-from polylc.draws import perturbed
+from polylc.api.estimate import EVERY
+from polylc.cli.commands import app
 from polylc.errors import UsageError
-from polylc.estimating import EVERY
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import METHODS
 from polylc.estimators.tube import tube
 from polylc.exact.quantity import Kind, Quantity
 from polylc.network.form import Network, chain
-from polylc.report.comparison import Pairing, Truth, correlation
+from polylc.report.estimates.comparison import Pairing, Truth, correlation
+from polylc.run.exact_draws import perturbed
 
 NETWORK = random_net([2, 8, 6, 2], 0)
 POINTS = [[0.1, 0.2], [-0.4, 0.3], [0.5, -0.5], [0.0, 0.9]]

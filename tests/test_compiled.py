@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polylc import compiled
-from polylc.compiled import ROOT, stamp
+from polylc.jit import compiled
+from polylc.jit.compiled import ROOT, stamp
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_change_in_what_a_kernel_imports_gives_it_another_folder(monkeypatch, 
 def test_kernels_use_that_folder_and_leave_the_setting_alone():
     import numba
 
-    from polylc.judge.kernels import preorder
+    from polylc.judge.node_filter import preorder
 
     assert stamp(ROOT / "judge" / "kernels.py") in preorder.stats.cache_path
     assert not numba.config.CACHE_DIR or stamp(ROOT / "judge" / "kernels.py") not in numba.config.CACHE_DIR

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, small_nets, tent_net, zero_bias_net
 from oracles import adjacent_pairs, clip_regions
 
-import polylc.complex.sweeps
-from polylc.complex import Complex, RegionGraph, build_graph
+import polylc.complex.sweep_threads
+from polylc.api.certify import certify
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph, build_graph
 from polylc.complex.pieces import affine_functions, pieces
-from polylc.engines.seen import UNSEEN, Wishes
-from polylc.enumerate import enumerate_regions
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.extras import UNSEEN, Wishes
 from polylc.network.form import Network, chain
-from polylc.run import certify
+from polylc.search.enumerate import enumerate_regions
 
 ALL = Wishes(facets=True, sizes=True, maps=2**28)
 
@@ -236,8 +237,8 @@ def test_a_wrong_edge_would_be_noticed():
 
 def test_the_graph_does_not_depend_on_threads(monkeypatch):
     """Slices of few regions, so that there are many; proofs as well."""
-    monkeypatch.setattr(polylc.complex.sweeps, "SLICE", 64)
-    monkeypatch.setattr(polylc.complex.sweeps, "SWEPT", 16)
+    monkeypatch.setattr(polylc.complex.sweep_threads, "SLICE", 64)
+    monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT", 16)
     for complex_ in (
         enumerate_regions(random_net([3, 8, 8, 8, 1], 3), box([-1] * 3, [1] * 3))[0],
         enumerate_regions(quarter_net([2, 12, 8, 1], 1), box([-1] * 2, [1] * 2))[0],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from polylc.cli import app
+from polylc.cli.commands import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "examples/README.md"]
@@ -65,7 +65,7 @@ def test_the_example_program_runs():
     assert re.search(r"\d+ activation regions", done.stdout)
 
 
-ESTIMATORS = ["polylc.tracking", "polylc.estimating", "polylc.estimators.humayun", "polylc.estimators.lines", "polylc.slices"]
+ESTIMATORS = ["polylc.api.track", "polylc.api.estimate", "polylc.estimators.humayun", "polylc.estimators.lines", "polylc.run.plane_slices"]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ ESTIMATORS = ["polylc.tracking", "polylc.estimating", "polylc.estimators.humayun
         "polylc.exact.numbers",
         "polylc.geometry.exact_cell",
         "polylc.network.patterns",
-        "polylc.run",
-        "polylc.measures.slicing",
+        "polylc.api.certify",
+        "polylc.measures.by_volume.slicing",
         *ESTIMATORS,
     ],
 )

@@ -12,19 +12,20 @@ from numba import njit
 from test_network import residual_net
 
 from polylc import checker
-from polylc.engines import dictionary
-from polylc.engines.dictionary import DictionaryEngine
-from polylc.engines.dictionary_kernel import _follow, _renew
-from polylc.engines.dictionary_simplex import REBUILDS
-from polylc.engines.dictionary_state import TOP, Search
+from polylc.api.certify import certify
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.contract import Chunk, Exploration, Limits, Outcome, check_contract
+from polylc.engines.dictionary import engine as dictionary
+from polylc.engines.dictionary.engine import DictionaryEngine
+from polylc.engines.dictionary.search import _follow, _renew
+from polylc.engines.dictionary.simplex import REBUILDS
+from polylc.engines.dictionary.state import TOP, Search
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Chunk, Exploration, Limits, Outcome, check_contract
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.judge.judge import Judge, Verdict
+from polylc.judge.by_node import Judge
+from polylc.judge.verdict import Verdict
 from polylc.network.form import Network, chain
 from polylc.network.patterns import unpack
-from polylc.readers import load
-from polylc.run import certify
+from polylc.readers.load import load
 
 Patterns = set[tuple[bool, ...]]
 

@@ -7,20 +7,21 @@ import pytest
 from nets import SPECIAL, l1_net, quarter_net, random_net, tent_net
 from oracles import clip_regions
 
+from polylc.api.certify import certify
 from polylc.checker import check_file
-from polylc.engines import vertex
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.contract import Exploration, Limits, Outcome, check_contract, join_claims
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Exploration, Limits, Outcome, check_contract, join_claims
-from polylc.engines.vertex import VertexEngine
-from polylc.enumerate import choose_engine
+from polylc.engines.vertex import engine as vertex
+from polylc.engines.vertex.engine import VertexEngine
 from polylc.errors import UsageError
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.judge.judge import Judge, Verdict
+from polylc.judge.by_node import Judge
+from polylc.judge.verdict import Verdict
 from polylc.network.compose import compose, embedding
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import unpack
-from polylc.readers import load
-from polylc.run import certify
+from polylc.readers.load import load
+from polylc.search.enumerate import choose_engine
 
 
 def explore(network: Network, domain: Neighbourhood) -> Exploration:

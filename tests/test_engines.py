@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from nets import SOLVER_GIVES_UP, SPECIAL, quarter_net, random_net, residual_net, sliver_nets, small_nets, zero_bias_net
 from oracles import brute_force_patterns, clip_regions, compose, exact_layers
 
-from polylc.engines.dictionary import DictionaryEngine
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.contract import Claims, Exploration, Limits, Outcome, check_contract, join_claims
+from polylc.engines.dictionary.engine import DictionaryEngine
 from polylc.engines.lp import LpEngine
-from polylc.engines.tree import Claims, Exploration, Limits, Outcome, check_contract, join_claims
-from polylc.engines.vertex import VertexEngine
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.judge.judge import Judge, Verdict
-from polylc.network.evaluate import pattern_at
-from polylc.network.form import Network
+from polylc.engines.vertex.engine import VertexEngine
+from polylc.judge.by_node import Judge
+from polylc.judge.verdict import Verdict
+from polylc.network.form import Network, pattern_at
 from polylc.network.patterns import unpack
 
 ENGINES: list[Any] = [LpEngine, DictionaryEngine, VertexEngine]

@@ -12,6 +12,7 @@ from nets import SPECIAL, random_net, tent_net
 from scipy import stats
 
 import polylc
+from polylc.domains import box as shapes
 from polylc.errors import UsageError
 from polylc.estimators.coarea import coarea_terms, density_factor, published
 from polylc.estimators.distinct import add_to_registers, cardinality, chao1, hashed
@@ -25,12 +26,10 @@ from polylc.estimators.methods import METHODS, choose, run_methods
 from polylc.estimators.relaxation import interval_bounds, lipsdp, region_bound
 from polylc.estimators.study import Sampling, Study, to_numpy
 from polylc.estimators.tube import tube_terms
-from polylc.geometry import neighbourhood as shapes
-from polylc.measures import local_complexity as exact_measures
-from polylc.network.evaluate import pattern_at, preactivations
-from polylc.network.form import Affine, Layer, Network, chain
-from polylc.readers import load
-from polylc.slices import on_plane, plane_constant, slice_boundary
+from polylc.measures.by_volume import local_complexity as exact_measures
+from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
+from polylc.readers.load import load
+from polylc.run.plane_slices import on_plane, plane_constant, slice_boundary
 
 
 def residual_net(seed: int, n: int = 3, slope: float = 0.0) -> Network:

@@ -11,15 +11,15 @@ from nets import random_net
 from scipy import stats
 
 import polylc
-from polylc.draws import exact_draws
-from polylc.estimating import EVERY
+from polylc.api.estimate import EVERY
+from polylc.domains import box as shapes
 from polylc.estimators.coarea import coarea, coarea_good, coarea_unconditional
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
-from polylc.geometry import neighbourhood as shapes
 from polylc.network.form import Network, chain
-from polylc.readers import load
+from polylc.readers.load import load
+from polylc.run.exact_draws import exact_draws
 
 pytestmark = pytest.mark.slow
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, zero_bias_net
 from oracles import clip_regions, exact_volume
 
-import polylc.complex.regions
+import polylc.complex.complex
 import polylc.geometry.exact_cell
-from polylc.complex import Complex
-from polylc.enumerate import enumerate_regions
+from polylc.api.certify import certify
+from polylc.complex.complex import Complex
+from polylc.domains.box import box
 from polylc.geometry.exact_cell import ExactCell, exact_cell
-from polylc.geometry.neighbourhood import box
 from polylc.geometry.skeleton import CellGeometry
 from polylc.network.form import Network
-from polylc.run import certify
+from polylc.search.enumerate import enumerate_regions
 
 
 def found(rows: list[tuple[int, ...]], half: np.ndarray) -> ExactCell:
@@ -90,8 +90,8 @@ def without_skeletons(network: Network, monkeypatch: pytest.MonkeyPatch) -> Comp
                 column[:] = np.nan
             self.ok[:] = False
 
-    monkeypatch.setattr(polylc.complex.regions, "CellGeometry", NoSkeletons)
-    monkeypatch.setattr(polylc.complex.regions, "polygons", lambda half, starts, rows: [np.zeros((0, 2))] * (len(starts) - 1))
+    monkeypatch.setattr(polylc.complex.complex, "CellGeometry", NoSkeletons)
+    monkeypatch.setattr(polylc.complex.complex, "polygons", lambda half, starts, rows: [np.zeros((0, 2))] * (len(starts) - 1))
     return enumerate_regions(network, box([-1, -1], [1, 1]))[0]
 
 
@@ -144,7 +144,7 @@ def test_too_many_vertices_are_refused(monkeypatch):
 
 
 def test_a_region_beyond_all_means_is_named_in_the_notes(monkeypatch):
-    monkeypatch.setattr(polylc.complex.regions, "exact_cell", lambda rows, half: None)
+    monkeypatch.setattr(polylc.complex.complex, "exact_cell", lambda rows, half: None)
     network = zero_bias_net([4, 8, 6, 1], 4)
     run = certify(network, box=([-1] * 4, [1] * 4), measures=["local_complexity"], certified=False)
     assert run[0].local_complexity is None

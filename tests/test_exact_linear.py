@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nets import random_net, small_nets
 
+from polylc.domains.box import box
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.linear import gram, is_positive_semidefinite, rank
-from polylc.geometry.neighbourhood import box
 from polylc.network.exact_forms import ExactForms
 from polylc.network.residues import Residues, largest_coefficient, primes, ranks, reduce
 

@@ -15,17 +15,17 @@ from oracles import Cell, clip_regions
 from test_exact_linear import fraction_rank
 
 import polylc.complex.pieces as pieces_module
-from polylc.complex import build_graph
+from polylc.complex.complex import Complex
+from polylc.complex.graph import build_graph
 from polylc.complex.pieces import _apart_in_floats, affine_functions, joined, pieces
-from polylc.complex.regions import Complex
-from polylc.enumerate import enumerate_regions
+from polylc.domains.box import Neighbourhood, ball, box
 from polylc.exact.quantity import Kind
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.measures.gradients import ExactGradients, bounded_gradients
-from polylc.measures.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz, power_of
+from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
+from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz, power_of
+from polylc.measures.gradient.spectral import at_most, certainly_below, from_below
 from polylc.measures.rank import local_rank, region_ranks
-from polylc.measures.spectral import at_most, certainly_below, from_below
 from polylc.network.form import Network, chain
+from polylc.search.enumerate import enumerate_regions
 
 UNEVEN = box([F(-1, 3), F(-5, 7)], [F(4, 5), F(2, 3)])
 

@@ -11,8 +11,8 @@ from nets import SPECIAL, l1_net, quarter_net, random_net, residual_net, tent_ne
 
 import polylc
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.gradient.layers import gains, singular_values, weight_bound
 from polylc.measures.inequalities import Inequality
-from polylc.measures.layers import gains, singular_values, weight_bound
 from polylc.network.form import chain
 from polylc.report.table import bounds_lines
 

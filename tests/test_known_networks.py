@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from oracles import clip_regions
 
-from polylc.geometry.neighbourhood import ball, box
-from polylc.readers import load
-from polylc.run import certify
+from polylc.api.certify import certify
+from polylc.domains.box import ball, box
+from polylc.readers.load import load
 
 DISTANCES = {
     0: (1, 0.514959019202241),

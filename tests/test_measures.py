@@ -13,18 +13,17 @@ from nets import l1_net, quarter_net, random_net, tent_net
 from oracles import clip_regions
 from scipy.optimize import linprog
 
-from polylc.complex import build_graph
-from polylc.complex.regions import Complex
-from polylc.enumerate import enumerate_regions
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.measures.lipschitz import lipschitz
-from polylc.measures.local_complexity import good_neurons, local_complexity
+from polylc.api.certify import certify
+from polylc.complex.complex import Complex
+from polylc.complex.graph import build_graph
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.measures.by_volume.local_complexity import good_neurons, local_complexity
+from polylc.measures.by_volume.variation import kink_variation, total_variation
+from polylc.measures.gradient.lipschitz import lipschitz
+from polylc.measures.margin.float_robustness import robustness
 from polylc.measures.rank import local_rank
-from polylc.measures.robustness import robustness
-from polylc.measures.variation import kink_variation, total_variation
-from polylc.network.evaluate import pattern_at
-from polylc.network.form import Network, chain
-from polylc.run import certify
+from polylc.network.form import Network, chain, pattern_at
+from polylc.search.enumerate import enumerate_regions
 
 
 def explore(network: Network, domain: Neighbourhood) -> Complex:

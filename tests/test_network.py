@@ -12,9 +12,8 @@ from nets import random_net, residual_net
 
 from polylc.errors import ModelError
 from polylc.network.compose import compose, embedding
-from polylc.network.evaluate import pattern_at, preactivations
 from polylc.network.exact import ExactNetwork
-from polylc.network.form import Affine, Layer, Network, chain
+from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
 from polylc.network.patterns import PatternIndex, find_flipped, pack, unpack, words
 
 

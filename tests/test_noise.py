@@ -15,15 +15,14 @@ from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, ze
 from scipy import stats
 
 import polylc
+from polylc.api.certify import parse_sigmas
 from polylc.errors import UsageError
 from polylc.exact.quantity import Kind
 from polylc.geometry.exact_volume import rational_cell
-from polylc.measures.gradients import inverse_sides
-from polylc.measures.noise import Integrator, decoupled, decoupled_uniform, row_norms, simplices_of
-from polylc.measures.noise_kernel import BELOW, GAUSSIAN, MEAN, STRIP, over_simplices, quadrature
-from polylc.network.evaluate import forward
-from polylc.network.form import chain
-from polylc.run import parse_sigmas
+from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uniform, row_norms, simplices_of
+from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, over_simplices, quadrature
+from polylc.measures.gradient.gradients import inverse_sides
+from polylc.network.form import chain, forward
 
 
 def over_one_simplex(t: list[float], kind: int, parameter: float = 1.0) -> tuple[float, float]:

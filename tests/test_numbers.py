@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polylc.domains.box import ball, box, clip_bounds
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import as_fraction, dyadic, parse_number, parse_vector
 from polylc.exact.quantity import Kind, Quantity, floating
-from polylc.geometry.neighbourhood import ball, box, clip_bounds
 
 
 @given(st.fractions(), st.integers(0, 6))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from polylc import prepare
-from polylc.measuring import MEASURES
+from polylc.api import prepare
+from polylc.measures.measuring import MEASURES
 
 COUNT_MISSES = """
 import sys
@@ -82,7 +82,7 @@ def test_one_processor_compiles_by_itself(monkeypatch):
 
 def test_the_program_says_what_it_wants():
     for arguments in ([], ["two"], ["0"], ["-1"]):
-        found = subprocess.run([sys.executable, "-m", "polylc.prepare", *arguments], capture_output=True, text=True, check=False)
+        found = subprocess.run([sys.executable, "-m", "polylc.api.prepare", *arguments], capture_output=True, text=True, check=False)
         assert found.returncode == 1
         assert "name the dimensions" in found.stderr
         assert len(found.stderr.splitlines()) == 1
@@ -91,6 +91,6 @@ def test_the_program_says_what_it_wants():
 @pytest.mark.slow
 def test_nothing_is_left_to_compile(tmp_path: Path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-m", "polylc.prepare", "3"], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "polylc.api.prepare", "3"], check=True, env=environment)
     found = subprocess.run([sys.executable, "-c", COUNT_MISSES, *MEASURES], check=True, env=environment, capture_output=True, text=True)
     assert len(found.stdout.split()) <= 3

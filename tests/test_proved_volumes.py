@@ -16,9 +16,9 @@ from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, small_nets
 from oracles import clip_regions
 
 from polylc import checker
-from polylc.geometry.neighbourhood import box
+from polylc.api.certify import certify
+from polylc.domains.box import box
 from polylc.network.form import Network
-from polylc.run import certify
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import torch
 from nets import l1_net, random_net
 
 import polylc
-import polylc.pool
+import polylc.run.parallel
+from polylc.api.certify import MEASURES, certify, parse_measures
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.quantity import Kind
 from polylc.report.result import Refusal
-from polylc.run import MEASURES, certify, parse_measures
 
 NET = random_net([2, 8, 6, 2], 0)
 
@@ -151,7 +151,7 @@ def test_the_label_can_be_given_for_a_box():
 
 
 def test_processes_give_the_same_results(monkeypatch):
-    monkeypatch.setattr(polylc.pool, "PATIENCE", -1.0)
+    monkeypatch.setattr(polylc.run.parallel, "PATIENCE", -1.0)
     points = np.random.default_rng(0).normal(size=(4, 2))
     serial, parallel = (certify(NET, [*points.tolist(), [np.inf, 0.0]], radius=0.5, jobs=jobs) for jobs in (1, 2))
     left, right = (run.report().model_dump(exclude={"summary"}) for run in (serial, parallel))

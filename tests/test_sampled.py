@@ -11,10 +11,10 @@ from scipy import stats
 
 import polylc
 from polylc.exact.quantity import Kind
-from polylc.measures.noise import decoupled
-from polylc.measures.sampled import FEW, _interval, by_lines, total_variation
-from polylc.measures.sampled import decoupled as decoupled_at_points
-from polylc.measures.slicing import one_layer_in_a_ball, sliced
+from polylc.measures.by_volume.noise import decoupled
+from polylc.measures.by_volume.sampled import FEW, _interval, by_lines, total_variation
+from polylc.measures.by_volume.sampled import decoupled as decoupled_at_points
+from polylc.measures.by_volume.slicing import one_layer_in_a_ball, sliced
 from polylc.network.form import chain
 
 

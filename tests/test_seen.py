@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, small_nets, zero_bias_net
 
-from polylc.complex import Complex
-from polylc.engines.seen import UNSEEN, Facets, Maps, Seen, Sizes, Wishes, join
-from polylc.engines.tree import Limits
-from polylc.engines.vertex import VertexEngine
-from polylc.enumerate import explore
+from polylc.api.certify import certify
+from polylc.complex.complex import Complex
+from polylc.domains.box import Neighbourhood, box
+from polylc.engines.contract import Limits
+from polylc.engines.extras import UNSEEN, Facets, Maps, Seen, Sizes, Wishes, join
+from polylc.engines.vertex.engine import VertexEngine
 from polylc.exact.numbers import as_fraction
 from polylc.geometry import exact_cell
-from polylc.geometry.neighbourhood import Neighbourhood, box
 from polylc.network.form import Network, chain
-from polylc.run import certify
-from polylc.units import explore_together
+from polylc.search.enumerate import explore
+from polylc.search.units import explore_together
 
 ALL = Wishes(facets=True, sizes=True, maps=2**28)
 MEASURES = ["local_complexity", "total_variation", "kink_variation", "local_rank"]

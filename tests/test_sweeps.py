@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
-from polylc.complex.directions import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
-from polylc.complex.facet_kernel import FACET, NO_FACET, find_facet, proves_facet, room
-from polylc.complex.widest import EDGE, ENOUGH, FOUND, LOST, NONE, widest
-from polylc.geometry.neighbourhood import ball
+from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
+from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
+from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
+from polylc.domains.box import ball
 from polylc.network.compose import compose, embedding
 from polylc.network.exact_forms import ExactForms, proportional
 from polylc.network.form import Network, chain

@@ -11,12 +11,12 @@ import sympy
 from nets import SPECIAL, l1_net, quarter_net, random_net, tent_net
 from typer.testing import CliRunner
 
-from polylc.cli import app
+from polylc.api.certify import certify
+from polylc.cli.commands import app
 from polylc.errors import UsageError
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.symbolic import radicals
-from polylc.run import certify
 
 CASES = [
     *((name, SPECIAL[name]) for name in ("zero biases", "in the boundary", "no hidden layer", "pruned")),

@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 import polylc
-from polylc import tracking, watching
+from polylc.api import track as tracking
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.quantity import Kind, Quantity
-from polylc.report.history import History, read_history, replace_file
+from polylc.report.training.history import History, read_history, replace_file
+from polylc.run import watch as watching
 
 POINTS, LABELS = np.array([[0.1, 0.2], [-0.7, 0.4], [0.9, -0.3]]), [0, 1, 1]
 

@@ -12,17 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, sliver_nets, small_nets, zero_bias_net
 
-from polylc import checker, pool
-from polylc.answer import Settings, answer
-from polylc.engines.tree import Exploration, Limits, Outcome, check_contract
-from polylc.enumerate import engine_class
+from polylc import checker
+from polylc.api.certify import Run, certify, make_tasks
+from polylc.domains.box import Neighbourhood, box
+from polylc.engines.contract import Exploration, Limits, Outcome, check_contract
 from polylc.errors import ReplayError
-from polylc.geometry.neighbourhood import Neighbourhood, box
-from polylc.judge.judge import Judge, Verdict
+from polylc.judge.by_node import Judge
+from polylc.judge.verdict import Verdict
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
-from polylc.run import Run, certify, make_tasks
-from polylc.units import Job, explore_together, explore_unit
+from polylc.run import parallel as pool
+from polylc.run.neighbourhood import Settings, answer
+from polylc.search.enumerate import engine_class
+from polylc.search.units import Job, explore_together, explore_unit
 
 ENGINES = ["vertex", "dictionary", "lp"]
 

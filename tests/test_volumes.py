@@ -14,24 +14,24 @@ from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, small_nets
 from oracles import Form, box_forms, brute_force_regions, clip_regions, exact_volume
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-import polylc.measures.volumes
+import polylc.measures.by_volume.volumes
+from polylc.api.certify import certify
+from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
-from polylc.complex.regions import Complex
-from polylc.engines.tree import Limits
-from polylc.enumerate import enumerate_regions
+from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.contract import Limits
 from polylc.errors import ConsistencyError
 from polylc.exact.linear import gram, is_positive_semidefinite
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.cell_kernel import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
-from polylc.geometry.neighbourhood import Neighbourhood, ball, box
-from polylc.measures import enclosures
-from polylc.measures.norms import Gradients, frobenius, rounded, spectral
+from polylc.measures.by_volume import enclosures
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.norms import Gradients, frobenius, rounded, spectral
 from polylc.measures.sums import exact_total, total
-from polylc.measures.volumes import Volumes
 from polylc.network.form import Network, chain
-from polylc.run import certify
+from polylc.search.enumerate import enumerate_regions
 
 
 def explore(network: Network, domain: Neighbourhood) -> Complex:
@@ -282,9 +282,9 @@ def test_a_missing_edge_is_noticed():
 
 def test_wrong_gradients_are_noticed(monkeypatch):
     complex_ = explore(random_net([2, 6, 5, 1], 0), box([-1, -1], [1, 1]))
-    add = polylc.measures.volumes._Balance.add
+    add = polylc.measures.by_volume.volumes._Balance.add
     monkeypatch.setattr(
-        polylc.measures.volumes._Balance, "add", lambda self, found, maps, noise: add(self, found, maps * (1 + 1e-6 * (maps > 0)), noise)
+        polylc.measures.by_volume.volumes._Balance, "add", lambda self, found, maps, noise: add(self, found, maps * (1 + 1e-6 * (maps > 0)), noise)
     )
     with pytest.raises(ConsistencyError, match="integral over the boundary"):
         Volumes(complex_)
@@ -298,13 +298,13 @@ def test_a_wrong_area_is_noticed(monkeypatch):
             super().__init__(starts, rows, noise)
             self.shadow[np.flatnonzero(self.shadow[:, 0])[0], 0] *= 1 + 1e-6
 
-    monkeypatch.setattr(polylc.measures.volumes, "CellBounds", Wrong)
+    monkeypatch.setattr(polylc.measures.by_volume.volumes, "CellBounds", Wrong)
     with pytest.raises(ConsistencyError, match="do not close"):
         Volumes(complex_)
 
 
 def test_a_cell_beyond_rationals_is_named_in_the_notes(monkeypatch):
-    monkeypatch.setattr(polylc.measures.volumes, "rational_cell", lambda rows, k: None)
+    monkeypatch.setattr(polylc.measures.by_volume.volumes, "rational_cell", lambda rows, k: None)
     result = certify(SPECIAL["through the corners"], box=([-1, -1], [1, 1]), measures=["local_complexity", "local_rank"])[0]
     assert result.local_complexity is None
     assert "too many vertices" in result.notes["local_complexity"]

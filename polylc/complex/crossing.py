@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.regions import Complex
+from polylc.complex.complex import Complex
 from polylc.network.exact_forms import ExactForms, Row, proportional
 from polylc.network.patterns import unpack
 

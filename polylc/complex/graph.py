@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.crossing import Candidates, candidates
-from polylc.complex.facets import FacetProofs, facet_tests
-from polylc.complex.regions import Complex
-from polylc.complex.sweeps import Pairs, Swept, sweep_all
+from polylc.complex.exact_facets import FacetProofs, facet_tests
+from polylc.complex.sweep_threads import Pairs, Swept, sweep_all
 from polylc.network.patterns import unpack
 
 

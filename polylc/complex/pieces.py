@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.complex.regions import Complex
 from polylc.network.compose import TINY, UNIT, batches
 from polylc.network.residues import Residues, largest_coefficient, primes
 

@@ -1,1 +1,1 @@
-"""Engines: each explores the decision tree of one neighbourhood and speaks the contract in `tree`."""
+"""Engines: each explores the decision tree of one neighbourhood and speaks the contract in `contract`."""

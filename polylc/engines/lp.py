@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.engines.seen import NOTHING, Wishes
-from polylc.engines.tree import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
 from polylc.geometry.lp import BoxProgram, Optimum
-from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.compose import apply_affine, embedding, rounding, scaled_error, unit_slopes
 from polylc.network.form import Network
 from polylc.network.patterns import pack, words

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from polylc.domains.box import Neighbourhood
 from polylc.errors import PolylcError, UsageError
 from polylc.estimators.coarea import coarea, coarea_good, own_noise, published
 from polylc.estimators.distinct import patterns
@@ -17,7 +18,6 @@ from polylc.estimators.lipschitz import lipschitz
 from polylc.estimators.relaxation import lipsdp, region_bound
 from polylc.estimators.study import Study
 from polylc.estimators.tube import tube
-from polylc.geometry.neighbourhood import Neighbourhood
 
 Method = Callable[[Study], list[Estimate]]
 

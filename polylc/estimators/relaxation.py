@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
+from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.study import Study
-from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Affine, Network
 
 LARGEST_PROGRAM = 120  # rows of the matrix inequality

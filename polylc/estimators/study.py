@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
 from polylc.estimators.tensors import TensorNetwork, device_of, dtype_of
-from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Network
 
 if TYPE_CHECKING:

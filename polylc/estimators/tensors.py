@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
-from polylc.geometry.neighbourhood import Neighbourhood
 from polylc.network.form import Affine, Network
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.compiled import compiled
 from polylc.geometry.cuts import CutStack, cut_along, has
+from polylc.jit.compiled import compiled
 from polylc.network.compose import UNIT
 
 Array = np.ndarray

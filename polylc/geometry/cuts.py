@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.compiled import compiled
+from polylc.jit.compiled import compiled
 
 Array = np.ndarray
 MOST_VERTICES = 4096

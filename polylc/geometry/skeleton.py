@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.compiled import compiled
 from polylc.geometry.cuts import CutStack, cut_along, cut_stack, has
 from polylc.geometry.exact_cell import ExactCell
+from polylc.jit.compiled import compiled
 
 Array = np.ndarray
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.engines.tree import Exploration
+from polylc.engines.contract import Exploration
+from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge
-from polylc.judge.judge import Batch, Doubt, Judge, Tally, no_regions
-from polylc.judge.kept import KeptClaim, KeptClaims
+from polylc.judge.node_sink import Doubt
+from polylc.judge.proofs import KeptClaim, KeptClaims
+from polylc.judge.verdict import Batch, Tally, no_regions
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.engines.tree import Chunk, Exploration, Outcome
+from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
-from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.judge import region_kernels as kernels
+from polylc.judge import region_filter as kernels
 from polylc.judge.columns import Columns, Points
-from polylc.judge.decide import Proof, Refuted, holds, inside, sign_on_cell
-from polylc.judge.judge import Batch, Doubt, Tally, Verdict, in_order, no_regions
-from polylc.judge.kept import Kept
-from polylc.judge.kernels import ClaimColumns
+from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
+from polylc.judge.node_filter import ClaimColumns
+from polylc.judge.node_sink import Doubt
+from polylc.judge.proofs import Kept
+from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions
 from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network

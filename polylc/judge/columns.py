@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from polylc.errors import JudgeError
-from polylc.judge.kept import KeptClaim
+from polylc.judge.proofs import KeptClaim
 from polylc.network.patterns import words
 
 

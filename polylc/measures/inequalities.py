@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
-from polylc.complex.regions import Complex
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.enclosures import edge_jumps
-from polylc.measures.layers import added, layer_terms, weight_bound
-from polylc.measures.noise import Integrator, peak, row_norms
-from polylc.measures.noise_kernel import BELOW, MEAN
-from polylc.measures.norms import Gradients, frobenius
-from polylc.measures.slicing import sliced
+from polylc.measures.by_volume.enclosures import edge_jumps
+from polylc.measures.by_volume.noise import Integrator, peak, row_norms
+from polylc.measures.by_volume.noise_integrals import BELOW, MEAN
+from polylc.measures.by_volume.slicing import sliced
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.layers import added, layer_terms, weight_bound
+from polylc.measures.gradient.norms import Gradients, frobenius
 from polylc.measures.sums import between, product, total
-from polylc.measures.volumes import Volumes
 from polylc.network.compose import UNIT
 
 Array = np.ndarray

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.regions import Complex
+from polylc.complex.complex import Complex
 from polylc.exact.linear import rank
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.network.compose import batches, unit_slopes

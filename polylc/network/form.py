@@ -172,9 +172,7 @@ class Network:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Outputs at points of shape (..., inputs), in floating point."""
-        from polylc.network.evaluate import forward
-
-        return forward(self, points)
+        return preactivations(self, points)[1]
 
     def __repr__(self) -> str:
         shape = "-".join(str(w) for w in (self.inputs, *self.widths, self.outputs))
@@ -204,3 +202,38 @@ def chain(weights: list[np.ndarray], biases: list[np.ndarray], *, negative_slope
     ]
     layers = tuple(Layer(a, np.full(a.size, float(negative_slope)), np.ones(a.size)) for a in affines[:-1])
     return Network(affines[0].terms[0][1].shape[1], layers, affines[-1], source=source)
+
+
+# ---- values at points, in floating point ---------------------------------------------------------------------------
+def _apply(affine: Affine, values: list[np.ndarray]) -> np.ndarray:
+    z: np.ndarray = affine.bias + sum((values[s] @ w.T for s, w in affine.terms), np.zeros(()))
+    return z
+
+
+def preactivations(network: Network, points: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pre-activations of every hidden layer and the outputs, at points of shape (..., inputs).
+
+    Returns
+    -------
+    hidden : list of ndarray, shape (..., width)
+    outputs : ndarray, shape (..., outputs)
+    """
+    values = [np.asarray(points, dtype=np.float64)]
+    hidden = []
+    for layer in network.layers:
+        z = _apply(layer.affine, values)
+        hidden.append(z)
+        values.append(np.where(z > 0, layer.positive * z, layer.negative * z))
+    return hidden, np.broadcast_to(_apply(network.output, values), (*values[0].shape[:-1], network.outputs))
+
+
+def forward(network: Network, points: np.ndarray) -> np.ndarray:
+    """Outputs at points of shape (..., inputs)."""
+    return preactivations(network, points)[1]
+
+
+def pattern_at(network: Network, points: np.ndarray) -> np.ndarray:
+    """Activation bits (z > 0) at points of shape (..., inputs); boolean, shape (..., neurons)."""
+    shape = np.shape(points)[:-1]
+    hidden, _ = preactivations(network, points)
+    return np.concatenate([np.zeros((*shape, 0), dtype=bool), *(np.broadcast_to(z > 0, (*shape, z.shape[-1])) for z in hidden)], axis=-1)

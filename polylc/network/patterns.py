@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polylc.compiled import compiled
-from polylc.prefetch import prefetch
+from polylc.jit.compiled import compiled
+from polylc.jit.prefetch import prefetch
 
 _compiled: Any = compiled(nogil=True, _nrt=False)
 _part: Any = compiled(nogil=True, _nrt=False, forceinline=True)

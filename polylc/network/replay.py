@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polylc.compiled import compiled
+from polylc.jit.compiled import compiled
 from polylc.network.compose import UNIT, apply_affine, rounding
 from polylc.network.form import Affine, Network
 from polylc.network.patterns import words

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import pieces
-from polylc.complex.regions import Complex
 from polylc.errors import UsageError
-from polylc.measures.variation import facet_areas, jumps, spectral_norms
+from polylc.measures.by_volume.variation import facet_areas, jumps, spectral_norms
 
 if TYPE_CHECKING:
     from polylc.report.schema import Report

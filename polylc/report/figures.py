@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from polylc.complex.regions import Complex
+from polylc.complex.complex import Complex
 from polylc.errors import UsageError
-from polylc.measures.variation import spectral_norms
+from polylc.measures.by_volume.variation import spectral_norms
 from polylc.report.export import affine_maps
 
 

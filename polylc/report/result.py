@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
-from polylc.complex.regions import Complex
+from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
-from polylc.geometry.neighbourhood import Neighbourhood
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.inequalities import Inequality
-from polylc.measures.lipschitz import Lipschitz
+from polylc.measures.margin.float_robustness import Robustness
 from polylc.measures.rank import LocalRank
-from polylc.measures.robustness import Robustness
-from polylc.measures.volumes import Volumes
 from polylc.network.form import Network
 
 if TYPE_CHECKING:

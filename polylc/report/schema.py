@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-import polylc
+from polylc._version import __version__
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.inequalities import Inequality
-from polylc.measures.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.result import Answers, Refusal, Result
 
@@ -295,7 +295,7 @@ def build_report(network: Network, results: Sequence[Result | Refusal], seconds:
     jacobian = [row.value[0] for e in done for row in e.lipschitz or [] if row.target == "jacobian" and row.norm == "l2"]
     count = {status: sum(e.status == status for e in entries) for status in ("certified", "enumerated", "partial", "refused")}
     return Report(
-        version=polylc.__version__,
+        version=__version__,
         network=NetworkInfo(
             source=network.source,
             sha256=network.sha256,

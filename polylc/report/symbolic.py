@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from polylc.complex.graph import RegionGraph
+from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
 from polylc.exact.numbers import as_fraction
 from polylc.geometry.exact_volume import RationalCell
-from polylc.geometry.neighbourhood import Neighbourhood
-from polylc.measures.local_complexity import weights
-from polylc.measures.norms import Gradients
-from polylc.measures.volumes import Volumes
+from polylc.measures.by_volume.local_complexity import weights
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.norms import Gradients
 
 MOST_REGIONS = 500  # beyond that nobody reads the formulas
 Form = tuple[Fraction, ...]

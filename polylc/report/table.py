@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.lipschitz import NORMS
+from polylc.measures.gradient.lipschitz import NORMS
 from polylc.network.form import Network
 from polylc.report.result import Answers, Refusal, Result
 from polylc.report.schema import distance_quantity, robustness_row

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polylc.errors import DataError, UsageError
-from polylc.readers.data import DataTable, load_labels, load_points, parse_rows
+from polylc.readers.data.points import DataTable, load_labels, load_points, parse_rows
 
 F = Fraction
 DATA = Path(__file__).parents[1] / "data"

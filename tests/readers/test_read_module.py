@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-import polylc.readers as readers
 from polylc.errors import ModelError, UnsupportedLayerError, UsageError
 from polylc.network.form import Network
 
@@ -69,7 +68,7 @@ def flat_models(draw: st.DrawFn) -> tuple[nn.Module, int]:
 @given(flat_models())
 def test_flat_models_agree(model: tuple[nn.Module, int]) -> None:
     module, inputs = model
-    assert_same(readers.load(module, input_shape=(inputs,)), module, (inputs,))
+    assert_same(load(module, input_shape=(inputs,)), module, (inputs,))
 
 
 @st.composite
@@ -114,7 +113,7 @@ def image_models(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
 @given(image_models())
 def test_image_models_agree(model: tuple[nn.Module, tuple[int, ...]]) -> None:
     module, shape = model
-    assert_same(readers.load(module, input_shape=shape), module, shape)
+    assert_same(load(module, input_shape=shape), module, shape)
 
 
 class Residual(nn.Module):
@@ -138,7 +137,7 @@ class Residual(nn.Module):
 def test_custom_module_with_residual_sums() -> None:
     torch.manual_seed(1)
     module = Residual()
-    network = readers.load(module)
+    network = load(module)
     assert network.source == "Residual"
     assert network.widths == (6, 6, 6)
     assert_same(network, module, (4,))
@@ -159,7 +158,7 @@ class ImageBlock(nn.Module):
 def test_residual_convolution_and_inferred_shape() -> None:
     torch.manual_seed(2)
     module = trained(nn.Sequential(ImageBlock(), nn.Linear(8, 2)))
-    network = readers.load(module)
+    network = load(module)
     assert network.inputs == 32
     assert_same(network, module, (2, 4, 4))
 
@@ -179,7 +178,7 @@ def test_products_with_constant_matrices_and_lists_of_layers() -> None:
             return torch.matmul(x, self.matrix) + x @ self.matrix
 
     module = Own()
-    network = readers.load(module)
+    network = load(module)
     assert network.widths == (4, 4, 4)
     assert_same(network, module, (4,))
 
@@ -187,7 +186,7 @@ def test_products_with_constant_matrices_and_lists_of_layers() -> None:
 def test_wrappers_are_looked_into() -> None:
     module = nn.Sequential(nn.Linear(3, 2))
     for wrapped in (torch.compile(module), nn.DataParallel(module)):
-        network = readers.load(wrapped)
+        network = load(wrapped)
         assert network.source == "Sequential"
         assert_same(network, module, (3,))
 
@@ -195,14 +194,14 @@ def test_wrappers_are_looked_into() -> None:
 def test_weights_of_any_float_format_are_widened_exactly() -> None:
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         layer = nn.Linear(3, 2).to(dtype)
-        weight = readers.load(layer).output.terms[0][1]
+        weight = load(layer).output.terms[0][1]
         assert weight.dtype == np.float64
         assert (weight == layer.weight.detach().double().numpy()).all()
 
 
 def test_the_module_is_left_as_it_is() -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Linear(3, 1))
-    readers.load(module)
+    load(module)
     assert module.training
     assert module[0].weight.dtype == torch.float32
     assert module[0].weight.requires_grad
@@ -210,9 +209,9 @@ def test_the_module_is_left_as_it_is() -> None:
 
 def test_training_mode_is_logged() -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout())
-    assert "the model was in training mode; BatchNorm1d, Dropout taken in evaluation mode" in readers.load(module).log
-    assert not any("training" in line for line in readers.load(module.eval()).log)
-    assert any("batch normalisation (evaluation mode) folded" in line for line in readers.load(module).log)
+    assert "the model was in training mode; BatchNorm1d, Dropout taken in evaluation mode" in load(module).log
+    assert not any("training" in line for line in load(module.eval()).log)
+    assert any("batch normalisation (evaluation mode) folded" in line for line in load(module).log)
 
 
 # ---- softmax ---------------------------------------------------------------------------------------------------
@@ -228,21 +227,21 @@ class LogSoftmaxInForward(nn.Module):
 @pytest.mark.parametrize("last", [nn.Softmax(dim=1), nn.LogSoftmax(-1), nn.Sequential(nn.Softmax(dim=-1), nn.Identity()), nn.Softmax()])
 def test_final_softmax_is_stripped(last: nn.Module) -> None:
     linear = nn.Linear(2, 3)
-    network = readers.load(nn.Sequential(linear, nn.ReLU(), last))
+    network = load(nn.Sequential(linear, nn.ReLU(), last))
     assert any("final softmax stripped" in line for line in network.log)
     assert_same(network, nn.Sequential(linear, nn.ReLU()), (2,))
 
 
 def test_final_softmax_in_forward_is_stripped() -> None:
     module = LogSoftmaxInForward()
-    assert_same(readers.load(module), module.layer, (2,))
+    assert_same(load(module), module.layer, (2,))
 
 
 def test_softmax_elsewhere_is_refused() -> None:
     with pytest.raises(UnsupportedLayerError, match=r"layer 1 \(Softmax\) is not the last layer; only a final softmax"):
-        readers.load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1), nn.Linear(3, 1)))
+        load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=1), nn.Linear(3, 1)))
     with pytest.raises(UnsupportedLayerError, match=r"layer 1 \(Softmax\) works over axis 0"):
-        readers.load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=0)))
+        load(nn.Sequential(nn.Linear(2, 3), nn.Softmax(dim=0)))
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------
@@ -260,13 +259,13 @@ def test_softmax_elsewhere_is_refused() -> None:
 )
 def test_layers_are_refused_by_name_and_place(layer: nn.Module, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
-        readers.load(nn.Sequential(nn.Linear(3, 4), layer, nn.Linear(4, 1)))
+        load(nn.Sequential(nn.Linear(3, 4), layer, nn.Linear(4, 1)))
 
 
 def test_unsupported_layer_is_named_before_shapes_are_asked_for() -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
     with pytest.raises(UnsupportedLayerError, match=r"layer 2 \(MaxPool2d\) is not supported yet; polylc reads"):
-        readers.load(module)
+        load(module)
 
 
 class Scripted(nn.Module):
@@ -305,7 +304,7 @@ class Scripted(nn.Module):
 )
 def test_steps_are_refused_by_name(function: object, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
-        readers.load(Scripted(function))
+        load(Scripted(function))
 
 
 @pytest.mark.parametrize(
@@ -323,12 +322,12 @@ def test_steps_are_refused_by_name(function: object, wording: str) -> None:
 )
 def test_settings_are_refused(module: nn.Module, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
-        readers.load(module, input_shape=(1, 5, 5))
+        load(module, input_shape=(1, 5, 5))
 
 
 def test_ceil_mode_that_makes_no_difference_is_read() -> None:
     module = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Flatten())
-    assert_same(readers.load(module, input_shape=(1, 4, 4)), module, (1, 4, 4))
+    assert_same(load(module, input_shape=(1, 4, 4)), module, (1, 4, 4))
 
 
 @pytest.mark.parametrize(("value", "wording"), [(float("nan"), "NaN"), (float("-inf"), "infinity")])
@@ -337,53 +336,53 @@ def test_weights_that_are_not_finite_are_named(value: float, wording: str) -> No
     with torch.no_grad():
         module[2].weight[0, 1] = value
     with pytest.raises(ModelError, match=rf"the weight of layer 2 \(Linear\) contains {wording}; polylc needs finite weights"):
-        readers.load(module)
+        load(module)
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
 def test_weights_of_other_kinds_are_refused() -> None:
     with pytest.raises(ModelError, match=r"Sequential: 0\.weight is complex \(torch\.complex64\); polylc needs real weights"):
-        readers.load(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
+        load(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
     integers = nn.Linear(2, 2, bias=False)
     integers.weight = nn.Parameter(torch.ones(2, 2, dtype=torch.int64), requires_grad=False)
     with pytest.raises(ModelError, match=r"the weight of layer 0 \(Linear\) holds int64 values; save weights as floating point"):
-        readers.load(integers)
+        load(integers)
     quantised = nn.Linear(2, 2, bias=False)
     quantised.weight = nn.Parameter(torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8), requires_grad=False)
     with pytest.raises(ModelError, match=r"Linear: weight is quantised \(torch\.qint8\); save the dequantised model"):
-        readers.load(quantised)
+        load(quantised)
     with pytest.raises(ModelError, match="weight has no values"):
-        readers.load(nn.Linear(2, 2, device="meta"))
+        load(nn.Linear(2, 2, device="meta"))
     with pytest.raises(ModelError, match="weight is not initialised"):
-        readers.load(nn.LazyLinear(2))
+        load(nn.LazyLinear(2))
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
 def test_weights_computed_from_others_are_refused() -> None:
     with pytest.raises(ModelError, match=r"layer 0 computes its weights from others; call torch\.nn\.utils\.parametrize\.remove_parametrizations"):
-        readers.load(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))))
+        load(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))))
     with pytest.raises(ModelError, match=r"the module cannot be copied .*; remove weight_norm and the like first"):
-        readers.load(nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 3))))
+        load(nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 3))))
 
 
 def test_a_module_that_computes_something_else_is_refused() -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     module[2].register_forward_hook(lambda layer, arguments, result: result + 1e-6)
     with pytest.raises(ModelError, match=r"does not compute what the module computes \(hooks"):
-        readers.load(module)
+        load(module)
 
 
 def test_weight_changed_in_place_by_the_model_is_refused() -> None:
     with pytest.raises(ModelError, match="does not compute what the module computes"):
-        readers.load(Scripted(lambda x: functional.relu(x, inplace=True) + x))
+        load(Scripted(lambda x: functional.relu(x, inplace=True) + x))
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
 def test_other_objects_are_refused() -> None:
     with pytest.raises(ModelError, match=r"cannot load a model from a dict; give the path of a model file or a torch\.nn\.Module"):
-        readers.load({"0.weight": 1})
+        load({"0.weight": 1})
     with pytest.raises(ModelError, match="this is a TorchScript module, which polylc cannot look into"):
-        readers.load(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)))
+        load(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)))
 
 
 # ---- input shapes ----------------------------------------------------------------------------------------------
@@ -392,10 +391,10 @@ def convolutional(pinned: int) -> nn.Module:
 
 
 def test_square_images_are_inferred_and_logged() -> None:
-    network = readers.load(convolutional(36))
+    network = load(convolutional(36))
     assert network.inputs == 64
     assert "input shape (1, 8, 8) inferred: the only square image up to 64 x 64 that fits all layers" in network.log
-    assert readers.load(nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(75, 1))).inputs == 75
+    assert load(nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(75, 1))).inputs == 75
 
 
 @pytest.mark.parametrize(
@@ -412,21 +411,21 @@ def test_square_images_are_inferred_and_logged() -> None:
 )
 def test_open_shapes_are_asked_for(module: nn.Module, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
-        readers.load(module)
+        load(module)
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (-1,)])
 def test_senseless_input_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="give positive sizes without a batch dimension"):
-        readers.load(nn.ReLU(), input_shape=shape)
+        load(nn.ReLU(), input_shape=shape)
 
 
 @pytest.mark.parametrize("shape", ["1,2", (1.5, 2), 3])
 def test_input_shapes_that_are_no_whole_numbers(shape: object) -> None:
     with pytest.raises(UsageError, match="give whole numbers without a batch dimension"):
-        readers.load(nn.ReLU(), input_shape=shape)
+        load(nn.ReLU(), input_shape=shape)
 
 
 def test_oversized_layers_are_refused() -> None:
     with pytest.raises(ModelError, match=r"layer 0 \(Conv2d\) unrolls into a \d+ x 65536 matrix, which is too large"):
-        readers.load(nn.Conv2d(1, 4, 3), input_shape=(1, 256, 256))
+        load(nn.Conv2d(1, 4, 3), input_shape=(1, 256, 256))

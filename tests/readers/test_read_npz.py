@@ -115,5 +115,5 @@ def test_truncated_and_other_content(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported_early() -> None:
-    code = "import sys, polylc.readers.npz, polylc.readers.data; sys.exit(any(m in sys.modules for m in ('torch', 'onnx', 'numba', 'scipy')))"
+    code = "import sys, polylc.readers.npz, polylc.readers.data.points; sys.exit(any(m in sys.modules for m in ('torch', 'onnx', 'numba', 'scipy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

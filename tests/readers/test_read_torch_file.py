@@ -19,7 +19,7 @@ from torch import nn
 
 import polylc.readers as readers
 from polylc.errors import ModelError, UnsafeModelError, UnsupportedLayerError
-from polylc.readers.torch_file import allowed_classes
+from polylc.readers.torch.file import allowed_classes
 
 DATA = Path(__file__).parents[1] / "data"
 

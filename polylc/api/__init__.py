@@ -1,0 +1,1 @@
+"""What users call: one file per public function, named like it."""

@@ -1,0 +1,154 @@
+"""From the words of the command line to tasks: neighbourhoods, data rows, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from polylc.api.certify import make_task
+from polylc.domains import box as shapes
+from polylc.domains.box import Bounds, Neighbourhood
+from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
+from polylc.exact.numbers import parse_number, parse_vector
+from polylc.network.form import Network
+from polylc.report.result import Refusal
+from polylc.run.neighbourhood import Task
+
+if TYPE_CHECKING:
+    from polylc.readers.data.points import DataTable
+
+
+@dataclass(frozen=True)
+class Where:
+    """The options that say which neighbourhoods are meant, as they were typed."""
+
+    data: str | None = None
+    rows: str | None = None
+    center: str | None = None
+    box: tuple[str, str] | None = None
+    radius: str | None = None
+    clip: tuple[str, str] | None = None
+    labels: str | None = None
+    label_column: int | None = None
+    scale: str | None = None
+    array: str | None = None
+
+
+def make_tasks(network: Network, where: Where) -> list[Task | Refusal]:
+    """The neighbourhoods that the options name, bad rows as refusals.
+
+    Raises
+    ------
+    UsageError
+        If options contradict each other or are malformed.
+    DataError
+        If the data file cannot be read, or no chosen row can be used.
+    NeighbourhoodError
+        If the one neighbourhood asked for has no interior.
+    """
+    clip = _clip(where)
+    given = [name for name, value in (("--data", where.data), ("--center", where.center), ("--box", where.box)) if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    if not given:
+        raise UsageError("no neighbourhood: give --data FILE or --center with --radius, or --box LOWER UPPER")
+    if where.data is None and (where.rows is not None or where.label_column is not None or where.scale is not None or where.array is not None):
+        raise UsageError("--rows, --label-column, --scale and --array belong to --data FILE")
+    if where.box is not None:
+        if where.radius is not None:
+            raise UsageError("--radius belongs to --data or --center; a --box has none")
+        lower, upper = (_fit(_numbers(text, f"--box, {end} corner"), network) for end, text in zip(("lower", "upper"), where.box, strict=True))
+        return [make_task(network, 0, shapes.box(lower, upper, clip), _only_label(where))]
+    if where.radius is None:
+        raise UsageError(f"{given[0]} needs --radius R")
+    radius = _numbers(where.radius, "--radius")
+    if where.center is not None:
+        domain = _ball(_fit(_numbers(where.center, "--center"), network), radius, clip)
+        return [make_task(network, 0, domain, _only_label(where))]
+    return _from_table(network, where, radius, clip)
+
+
+def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], clip: Bounds | None) -> list[Task | Refusal]:
+    from polylc.readers.data.points import load_labels, parse_rows
+
+    table = read_table(where, network.inputs)
+    chosen = parse_rows(where.rows, len(table)) if where.rows is not None else list(range(len(table)))
+    labels: Sequence[int] | None = None if where.labels is None else load_labels(where.labels)
+    if labels is not None and len(labels) not in (len(chosen), len(table)):
+        raise DataError(f"{where.labels}: {len(labels)} labels for {len(table)} rows, {len(chosen)} of them chosen")
+    tasks: list[Task | Refusal] = []
+    for place, index in enumerate(chosen):
+        row = table.row(index)
+        if isinstance(row, str):
+            tasks.append(Refusal(index, row))
+            continue
+        label = table.label(index) if where.label_column is not None else None
+        if labels is not None:
+            label = labels[index if len(labels) == len(table) else place]
+        try:
+            tasks.append(make_task(network, index, _ball(row, radius, clip), label))
+        except PolylcError as error:
+            tasks.append(Refusal(index, str(error)))
+    refused = [t for t in tasks if isinstance(t, Refusal)]
+    if refused and len(refused) == len(tasks):
+        others = "" if len(refused) == 1 else f" (and {len(refused) - 1} more rows; none can be used)"
+        raise DataError(f"{where.data}: row {refused[0].index}: {refused[0].reason}{others}")
+    return tasks
+
+
+def read_table(where: Where, width: int) -> DataTable:
+    """The data file of the options."""
+    from polylc.readers.data.points import load_points
+
+    if where.data is None:
+        raise UsageError("--data FILE is missing")
+    scale = None if where.scale is None else parse_number(where.scale, "--scale")
+    if scale == 0:
+        raise UsageError("--scale: 0 makes all rows equal; give a factor such as 1/255")
+    return load_points(where.data, array=where.array, label_column=where.label_column, scale=scale, width=width)
+
+
+_LARGEST = Fraction(np.finfo(np.float64).max)
+
+
+def _numbers(text: str, what: str) -> tuple[Fraction, ...]:
+    """The numbers of an option, exact, and each within the range of doubles."""
+    numbers = parse_vector(text, what)
+    for index, number in enumerate(numbers):
+        if abs(number) > _LARGEST:
+            raise UsageError(f"{what}, entry {index}: the number is too large for a double")
+    return numbers
+
+
+def _ball(center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds | None) -> Neighbourhood:
+    return shapes.ball(center, radius[0] if len(radius) == 1 else radius, clip)
+
+
+def _clip(where: Where) -> Bounds | None:
+    if where.clip is None:
+        return None
+    return shapes.clip_bounds(_numbers(where.clip[0], "--clip, LO"), _numbers(where.clip[1], "--clip, HI"))
+
+
+def _fit(vector: tuple[Fraction, ...], network: Network) -> tuple[Fraction, ...]:
+    """A vector of the network's inputs; a single number stands for every coordinate."""
+    if len(vector) == 1:
+        return vector * network.inputs
+    if len(vector) != network.inputs:
+        raise NeighbourhoodError(f"neighbourhood: {len(vector)} coordinates given, but the network has {network.inputs} inputs")
+    return vector
+
+
+def _only_label(where: Where) -> int | None:
+    if where.labels is None:
+        return None
+    from polylc.readers.data.points import load_labels
+
+    labels = load_labels(where.labels)
+    if len(labels) != 1:
+        raise DataError(f"{where.labels}: {len(labels)} labels for one neighbourhood")
+    return labels[0]

@@ -1,0 +1,338 @@
+"""Sweeps over the regions, compiled: what lies beyond each hyperplane of a path, and whether there is a facet.
+
+Regions are taken in their order, forms brought up to date from one to the next (network/replay.py). What doubles do not decide beyond
+doubt is handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
+
+from polylc.complex import facet_search as facet_kernel
+from polylc.complex.facet_search import FACET, NO_FACET, OPEN, find_facet, steepest
+from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
+from polylc.jit.compiled import compiled
+from polylc.jit.prefetch import prefetch
+from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
+from polylc.network.replay import FlatNet, Replay, move
+
+_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
+_part: Any = compiled(nogil=True, error_model="numpy", _nrt=False, forceinline=True)  # of a loop: calls copy all columns
+
+
+class Columns(NamedTuple):
+    """The columns of a complex."""
+
+    bits: np.ndarray
+    unit: np.ndarray
+    starts: np.ndarray
+    neuron: np.ndarray
+    side: np.ndarray
+    near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
+
+
+@_part
+def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np.ndarray, key: np.ndarray, beyond: np.ndarray) -> None:
+    """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1 where none is listed.
+
+    In two goes, so that what the second reads, and what the caller reads of the regions found, is there by then.
+    """
+    for q in range(asked):
+        w = first_with(table, key[q])
+        beyond[q] = w
+        if w >= 0:
+            prefetch(columns.bits, w)
+            prefetch(columns.starts, w)
+            prefetch(columns.unit, w)
+    for q in range(asked):
+        w, neuron = beyond[q], columns.neuron[entry[q]]
+        if w >= 0 and not is_flipped(columns.bits, r, w, neuron):
+            w = find_flipped(table, columns.bits, r, neuron)
+        if w >= 0:
+            prefetch(columns.neuron, columns.starts[w])
+        beyond[q] = w
+
+
+@_part
+def insert(regions: np.ndarray, names: np.ndarray, many: int, region: int, name: int) -> None:
+    """Enter a region and what goes with it into the first `many`, which are in the order of the regions."""
+    place = many
+    while place > 0 and regions[place - 1] > region:
+        regions[place], names[place] = regions[place - 1], names[place - 1]
+        place -= 1
+    regions[place], names[place] = region, name
+
+
+class Found(NamedTuple):
+    """Room for what a sweep finds."""
+
+    odd: np.ndarray  # entries
+    suspects: np.ndarray  # (., words) and the neurons that may vanish on their hyperplanes, packed
+    region: np.ndarray
+    entry: np.ndarray
+    beyond: np.ndarray
+    beyond_entry: np.ndarray  # of the other region's path, or -1
+    state: np.ndarray  # NO_FACET, FACET, OPEN
+    solved: np.ndarray  # coordinate that is solved for
+    point: np.ndarray  # (., k) or (0, k) if points are not kept
+
+
+class Room(NamedTuple):
+    """Room to work in."""
+
+    chosen: np.ndarray  # entries that may carry facets
+    column: np.ndarray  # of their neurons; behind them those of all other neurons that may vanish on the closed region, if that is known
+    left: np.ndarray  # (words,)
+    square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
+    place: np.ndarray  # among the chosen entries: those that are looked up
+    entry: np.ndarray  # those entries
+    key: np.ndarray  # of what lies beyond
+    beyond: np.ndarray  # regions found, in order
+    own: np.ndarray  # places of their entries
+
+
+def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_kernel.Room]:
+    """Room for paths of so many entries in dimension k."""
+    many = longest + neurons + 4
+    chosen, column, place, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(6))
+    left, key = np.zeros(words, dtype=np.uint64), np.zeros(many, dtype=np.uint64)
+    return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_kernel.room(many, k)
+
+
+@_compiled
+def sweep(
+    net: FlatNet,
+    replay: Replay,
+    seen: Directions,
+    columns: Columns,
+    table: PatternTable,
+    begin: int,
+    end: int,
+    keep: bool,
+    programs: bool,
+    done: np.ndarray,
+    room: Room,
+    facets: facet_kernel.Room,
+    found: Found,
+) -> tuple[int, int]:
+    """Everything that doubles know of the facets of regions begin..end; how many odd entries and pairs were found.
+
+    A pair of regions is found at its first region; pairs that only the second names have no facet, and are handed back as OPEN for
+    their proof if proofs are kept. `done` has the neurons, packed, across whose hyperplanes regions were found at another one; it is
+    brought up to date for the regions that it has rows for, counted from `begin` on.
+    """
+    odd = pairs = 0
+    known = len(columns.near) > 0
+    one = np.uint64(1)
+    for r in range(begin, end):
+        blind = 1
+        if known:
+            chosen, neurons = _choose(net, columns, r, room)
+        else:
+            chosen = neurons = columns.starts[r + 1] - columns.starts[r]
+            for i in range(chosen):
+                e = columns.starts[r] + i
+                room.chosen[i], room.column[i] = e, net.first[1] + columns.neuron[e]
+        fresh = 0
+        for i in range(chosen):
+            neuron = columns.neuron[room.chosen[i]]
+            if not done[r - begin, neuron >> 6] >> np.uint64(neuron & 63) & one:
+                room.place[fresh] = i
+                fresh += 1
+        if fresh == 0:
+            continue
+        move(net, replay, columns.bits[r], False)
+        if known:
+            _gather(replay, columns, chosen, neurons, room, facets)
+        else:
+            refresh(net, replay, seen)
+            blind = seen.blind.sum()
+        asked = 0
+        for q in range(fresh):
+            i = room.place[q]
+            e = room.chosen[i]
+            neuron = columns.neuron[e]
+            if known:
+                alone = _is_alone_near(facets.rows, room, neurons, i)
+            else:
+                own = seen.key[neuron]
+                alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
+                alone = alone or is_alone(net, replay, seen, neuron)
+            if not alone:
+                found.odd[odd] = e
+                if known:
+                    _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+                else:
+                    suspects_of(net, replay, neuron, found.suspects[odd])
+                odd += 1
+                continue
+            room.place[asked] = i
+            room.entry[asked] = e
+            room.key[asked] = announced(table, columns.bits, r, neuron)
+            asked += 1
+        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
+        many = 0
+        for q in range(asked):
+            w, i = room.beyond[q], room.place[q]
+            if w < 0 or (w < r and not keep):
+                continue
+            insert(room.beyond, room.own, many, w, i)  # not beyond q
+            many += 1
+        if many > 0 and not known:
+            _gather(replay, columns, chosen, 0, room, facets)
+        for i in range(many):
+            w, own = room.beyond[i], room.own[i]
+            e = room.chosen[own]
+            neuron = columns.neuron[e]
+            other = -1
+            for q in range(columns.starts[w], columns.starts[w + 1]):
+                if columns.neuron[q] == neuron:
+                    other = q
+            if w < r and other >= 0:  # found at w
+                continue
+            found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
+            state = OPEN
+            if other < 0 and not keep:
+                state = NO_FACET
+            elif w > r:
+                state = find_facet(columns.unit[r], columns.unit[w], own, chosen, keep, programs, facets)
+                if state == FACET:
+                    found.solved[pairs] = steepest(facets.plane)
+                    if keep:
+                        for j in range(len(facets.rounded)):
+                            found.point[pairs, j] = facets.rounded[j]
+            if w > r and w - begin < len(done) and not keep and state != OPEN:
+                done[w - begin, neuron >> 6] |= one << np.uint64(neuron & 63)
+            found.state[pairs] = state
+            pairs += 1
+    return odd, pairs
+
+
+@_part
+def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, int]:
+    """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish on it.
+
+    Returns
+    -------
+    chosen, neurons : int
+        How many entries, and how many neurons.
+    """
+    one = np.uint64(1)
+    for w in range(len(room.left)):
+        room.left[w] = columns.near[r, w]
+    chosen = 0
+    for e in range(columns.starts[r], columns.starts[r + 1]):
+        i = columns.neuron[e]
+        bit = one << np.uint64(i & 63)
+        if room.left[i >> 6] & bit:
+            room.left[i >> 6] ^= bit
+            room.chosen[chosen], room.column[chosen] = e, net.first[1] + i
+            chosen += 1
+    neurons = chosen
+    for w in range(len(room.left)):
+        while room.left[w]:
+            room.column[neurons] = net.first[1] + 64 * w + np.int64(trailing_zeros(room.left[w]))
+            room.left[w] &= room.left[w] - one
+            neurons += 1
+    return chosen, neurons
+
+
+@_part
+def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_kernel.Room) -> None:
+    """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the squares as well."""
+    width = replay.form.shape[0]
+    for i in range(max(chosen, neurons)):
+        column = room.column[i]
+        sign = 1.0 if i >= chosen or columns.side[room.chosen[i]] == 1 else -1.0
+        square = 0.0
+        for j in range(width):
+            value = replay.form[j, column]
+            facets.rows[j, i] = sign * value
+            square += value * value
+        facets.error[i] = replay.noise[column]
+        sharp = square > SMALLEST and square < 1 / SMALLEST and facets.error[i] <= FINE * np.sqrt(square)
+        room.square[i] = square if sharp else -1.0
+    for i in range(neurons, (neurons + 3) & ~3):
+        room.square[i] = np.inf
+        for j in range(width):
+            facets.rows[j, i] = 0.0
+
+
+@_part
+def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bool:
+    """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
+    square = (1.0 - 2.0 * CLOSE) * room.square[place]
+    if square < 0.0:
+        return False
+    apart = 0
+    for i in range(0, neurons, 4):  # four at a time; zeros behind the last count as apart
+        p0 = p1 = p2 = p3 = 0.0
+        for j in range(rows.shape[0]):
+            own = rows[j, place]
+            p0 += own * rows[j, i]
+            p1 += own * rows[j, i + 1]
+            p2 += own * rows[j, i + 2]
+            p3 += own * rows[j, i + 3]
+        apart += p0 * p0 < square * room.square[i]
+        apart += p1 * p1 < square * room.square[i + 1]
+        apart += p2 * p2 < square * room.square[i + 2]
+        apart += p3 * p3 < square * room.square[i + 3]
+    return apart == ((neurons + 3) & ~3) - 1
+
+
+@_compiled
+def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuron: int, mask: np.ndarray) -> None:
+    """As `_suspects`, among the neurons that may vanish on the region."""
+    offset = net.first[1]
+    for w in range(len(mask)):
+        mask[w] = 0
+    for q in range(neurons):
+        i = room.column[q] - offset
+        if i == neuron or not is_apart(replay, offset + neuron, offset + i):
+            mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+
+
+@_compiled
+def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, end: int, rows: np.ndarray, noise: np.ndarray) -> None:
+    """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and (entries,)."""
+    first = columns.starts[begin]
+    for r in range(begin, end):
+        move(net, replay, columns.bits[r], False)
+        for e in range(columns.starts[r], columns.starts[r + 1]):
+            column = net.first[1] + columns.neuron[e]
+            sign = 1.0 if columns.side[e] == 1 else -1.0
+            for j in range(rows.shape[1]):
+                rows[e - first, j] = sign * replay.form[j, column]
+            noise[e - first] = replay.noise[column]
+
+
+@_compiled
+def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
+    """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
+    first = net.first[-2]
+    for r in range(len(bits)):
+        move(net, replay, bits[r], True)
+        for i in range(maps.shape[1]):
+            for j in range(maps.shape[2]):
+                maps[r, i, j] = replay.form[j, first + i]
+            noise[r, i] = replay.noise[first + i]
+
+
+@_compiled
+def forms_of(net: FlatNet, replay: Replay, bits: np.ndarray, hidden: np.ndarray, noise: np.ndarray, maps: np.ndarray, doubt: np.ndarray) -> None:
+    """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the maps."""
+    first, last = net.first[1], net.first[-2]
+    for r in range(len(bits)):
+        move(net, replay, bits[r], True)
+        for j in range(hidden.shape[2]):
+            for i in range(hidden.shape[1]):
+                hidden[r, i, j] = replay.form[j, first + i]
+            for i in range(maps.shape[1]):
+                maps[r, i, j] = replay.form[j, last + i]
+        for i in range(hidden.shape[1]):
+            noise[r, i] = replay.noise[first + i]
+        for i in range(maps.shape[1]):
+            doubt[r, i] = replay.noise[last + i]

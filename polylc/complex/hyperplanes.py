@@ -1,0 +1,125 @@
+"""Which forms may be proportional to one another, compiled (docs/exactness.md, lemmas 6 and 6a)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from polylc.jit.compiled import compiled
+from polylc.network.replay import FlatNet, Replay
+
+SMALLEST = 2.0**-900
+CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
+FINE = 1e-7
+KEY_FINE = 1e-9  # and forms whose keys differ by KEY_CLOSE, if they are known to KEY_FINE and the key's denominator is not below KEY_SMALL
+KEY_SMALL = 1e-4
+KEY_CLOSE = 4e-5
+
+_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
+
+
+class Directions(NamedTuple):
+    """Directions of the forms of a replay: for each a key that proportional forms share, the ratio of two projections."""
+
+    projection: np.ndarray  # (2, k + 1), of length 1
+    key: np.ndarray  # (neurons,) float32
+    blind: np.ndarray  # (L,) how many neurons of a layer have no key
+    version: np.ndarray  # (L,) of the replay's forms
+    sums: np.ndarray  # (3, widest layer) room: both projections and the squared length
+
+
+def directions(net: FlatNet, width: int) -> Directions:
+    """Nothing known yet, for forms of `width` coefficients."""
+    projection = np.random.default_rng(0).normal(size=(2, width))
+    projection /= np.linalg.norm(projection, axis=1, keepdims=True)
+    layers = len(net.length) - 1
+    blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
+    widest = int(np.diff(net.first[1:-1]).max(initial=0))
+    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version, np.zeros((3, widest)))
+
+
+@_compiled
+def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
+    """Keys of the forms that have changed."""
+    width = replay.form.shape[0]
+    offset = net.first[1]
+    for layer in range(len(seen.version)):
+        if seen.version[layer] == replay.version[layer + 1]:
+            continue
+        seen.version[layer] = replay.version[layer + 1]
+        seen.blind[layer] = 0
+        first, end = net.first[layer + 1], net.first[layer + 2]
+        x, y, square = seen.sums[0, : end - first], seen.sums[1, : end - first], seen.sums[2, : end - first]
+        for i in range(end - first):
+            x[i] = y[i] = square[i] = 0.0
+        for j in range(width):  # along memory
+            row, p, q = replay.form[j, first:end], seen.projection[0, j], seen.projection[1, j]
+            for i in range(end - first):
+                x[i] += p * row[i]
+                y[i] += q * row[i]
+                square[i] += row[i] * row[i]
+        for i in range(end - first):
+            length = np.sqrt(square[i])
+            normal = square[i] > SMALLEST and square[i] < 1 / SMALLEST
+            if normal and replay.noise[first + i] <= KEY_FINE * length and abs(y[i]) > KEY_SMALL * length:
+                seen.key[first + i - offset] = x[i] / y[i]
+            else:
+                seen.key[first + i - offset] = np.inf
+                seen.blind[layer] += 1
+
+
+@_compiled
+def near_keys(key: np.ndarray, own: float, limit: float) -> int:
+    """How many keys are near one of them."""
+    near = 0
+    for i in range(len(key)):
+        near += 1 if abs(key[i] - own) <= limit else 0
+    return near
+
+
+@_compiled
+def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
+    """Whether a neuron's form is certainly proportional to that of no other neuron (lemma 6)."""
+    own = seen.key[neuron]
+    limit = np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))
+    if not abs(own) < np.inf and not _sharp(replay, net.first[1] + neuron):
+        return False
+    for i in range(len(seen.key)):
+        known = abs(own) < np.inf and abs(seen.key[i]) < np.inf and abs(seen.key[i] - own) > limit
+        if i != neuron and not known and not is_apart(replay, net.first[1] + neuron, net.first[1] + i):
+            return False
+    return True
+
+
+@_compiled
+def _sharp(replay: Replay, column: int) -> bool:
+    """Whether rounding leaves a form its direction."""
+    square = 0.0
+    for j in range(replay.form.shape[0]):
+        square += replay.form[j, column] * replay.form[j, column]
+    return bool(square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square))
+
+
+@_compiled
+def is_apart(replay: Replay, a: int, b: int) -> bool:
+    """Whether two forms are certainly not proportional, and neither is zero."""
+    if not (_sharp(replay, a) and _sharp(replay, b)):
+        return False
+    product = one = two = 0.0
+    for j in range(replay.form.shape[0]):
+        product += replay.form[j, a] * replay.form[j, b]
+        one += replay.form[j, a] * replay.form[j, a]
+        two += replay.form[j, b] * replay.form[j, b]
+    return bool(abs(product) < (1.0 - CLOSE) * (np.sqrt(one) * np.sqrt(two)))
+
+
+@_compiled
+def suspects_of(net: FlatNet, replay: Replay, neuron: int, mask: np.ndarray) -> None:
+    """The neurons whose forms may be proportional to that of a neuron, itself among them, as packed bits."""
+    offset = net.first[1]
+    for w in range(len(mask)):
+        mask[w] = 0
+    for i in range(net.first[-2] - offset):
+        if i == neuron or not is_apart(replay, offset + neuron, offset + i):
+            mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)

@@ -1,0 +1,1 @@
+"""The sets in which a network is studied, with rational data."""

@@ -1,0 +1,1 @@
+"""The engine for any dimension: every cell has a small simplex dictionary."""

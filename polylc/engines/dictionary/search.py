@@ -1,0 +1,437 @@
+"""Depth-first search over the decision tree, with a dictionary for every cell that waits; all state in arrays.
+
+`advance` works in slices: it returns after a number of cells, or when a buffer is full, and goes on from there when called again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.engines.dictionary.forms import Work, enter_layer, finish_layer, kernel
+from polylc.engines.dictionary.simplex import (
+    CROSSED,
+    PIVOTS,
+    REBUILDS,
+    STUCK,
+    Dictionary,
+    Signs,
+    corner_mean,
+    drift,
+    drive,
+    express,
+    members,
+    note_witness,
+    places,
+    rebuild,
+    vertex,
+)
+from polylc.engines.dictionary.state import (
+    BASE,
+    CLAIMS,
+    ENTRIES,
+    NEW_NODES,
+    NODES,
+    READY_CLAIMS,
+    READY_ENTRIES,
+    RECORD,
+    REGIONS,
+    TOP,
+    Arena,
+    Levels,
+    Search,
+    claim,
+    claim_by_row,
+)
+from polylc.jit.compiled import compiled
+
+Array = np.ndarray
+
+SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
+DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if there is one
+DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
+AGE = 64  # pivots between two checks of that
+FINISHED, PAUSED, CROWDED, LEFT, LOST = 0, 1, 2, 3, 4
+
+
+@kernel
+def _dictionary(lev: Levels, arena: Arena, d: int) -> Dictionary:
+    """The dictionary of a level."""
+    return Dictionary(arena.T[d], arena.value[d], arena.name[d], lev.out[d], lev.up[d])
+
+
+@kernel
+def _signs(lev: Levels, work: Work, d: int, begin: int) -> Signs:
+    return Signs(work.limit[begin : begin + lev.above.shape[1]], lev.above[d], lev.below[d])
+
+
+@kernel
+def _fill(work: Work, dic: Dictionary, q: int, i: int, form: Array, place: Array) -> None:
+    """Row q of neuron i, scaled to unit length."""
+    scale = 1.0 / work.length[i]
+    for j in range(len(form)):
+        form[j] = work.z[j, i] * scale
+    express(dic, q, form, place)
+
+
+@kernel
+def _renew(s: Search, d: int) -> None:
+    """Compute the dictionary of a level anew, if its basis allows."""
+    fixed, rows = s.lev.fixed[d], s.lev.rows[d]
+    dic = _dictionary(s.lev, s.arena, d)
+    s.stats[REBUILDS] += 1
+    s.lev.age[d] = 0
+    if rebuild(dic, fixed, s.path.row, s.place, s.columns, s.basic, s.system) and rows > fixed:
+        begin = s.net.offset[s.lev.layer[d]]
+        for q in range(fixed, rows):
+            _fill(s.work, dic, q, begin + dic.name[q], s.form, s.place)
+
+
+@kernel
+def _check(s: Search, d: int) -> None:
+    """Renew the dictionary of a level if it has drifted."""
+    s.lev.age[d] = 0
+    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point, s.toward) <= DRIFT:
+        _renew(s, d)
+
+
+@kernel
+def _drop(dic: Dictionary, lev: Levels, d: int, q: int) -> None:
+    """Remove a free row; the last takes its place."""
+    last = lev.rows[d] - 1
+    if q != last:
+        dic.value[q] = dic.value[last]
+        dic.name[q] = dic.name[last]
+        for c in range(len(dic.out)):
+            dic.T[c, q] = dic.T[c, last]
+    lev.rows[d] = last
+
+
+@kernel
+def _decide(s: Search, d: int) -> None:
+    """Find a witness of either sign for every open neuron, or decide it."""
+    lev, fixed = s.lev, s.lev.fixed[d]
+    begin = s.net.offset[lev.layer[d]]
+    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
+    for q in range(lev.rows[d] - 1, fixed - 1, -1):
+        i = dic.name[q]
+        limit = signs.limit[i]
+        for sign in (1, -1):
+            shown = signs.above[i] if sign > 0 else signs.below[i]
+            if shown & lev.alive[d] != 0:
+                continue
+            code = CROSSED
+            if not sign * dic.value[q] > limit:
+                before = s.stats[PIVOTS]
+                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
+                lev.age[d] += s.stats[PIVOTS] - before
+                if code == STUCK:
+                    _renew(s, d)
+                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
+            if code == CROSSED:
+                lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
+                continue
+            s.bits[begin + i] = sign < 0
+            if s.at[RECORD]:
+                if code == STUCK:
+                    claim(s, lev.node[d], begin + i, -sign)
+                else:
+                    claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
+            _drop(dic, lev, d, q)
+            break
+
+
+@kernel
+def _copy(lev: Levels, arena: Arena, d: int) -> None:
+    """Level d + 1 becomes a copy of level d."""
+    e, rows, k = d + 1, lev.rows[d], lev.out.shape[1]
+    for q in range(rows):
+        arena.value[e, q] = arena.value[d, q]
+        arena.name[e, q] = arena.name[d, q]
+    for c in range(k):
+        old, new = arena.T[d, c], arena.T[e, c]
+        for q in range(rows):
+            new[q] = old[q]
+    for c in range(k):
+        lev.out[e, c] = lev.out[d, c]
+        lev.up[e, c] = lev.up[d, c]
+    for q in range(lev.fixed[d], rows):
+        i = arena.name[d, q]
+        lev.above[e, i] = lev.above[d, i]
+        lev.below[e, i] = lev.below[d, i]
+    lev.fixed[e] = lev.fixed[d]
+    lev.rows[e] = rows
+    lev.layer[e] = lev.layer[d]
+    lev.alive[e] = lev.alive[d]
+    lev.age[e] = lev.age[d]
+    lev.depth[e] = lev.depth[d]
+    lev.weight[e] = lev.weight[d]
+
+
+@kernel
+def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
+    """The free row q becomes the slack of a half-space, the last of the path."""
+    to, k, i = lev.fixed[d], len(dic.out), dic.name[q]
+    lev.alive[d] &= lev.above[d, i] if sign > 0 else lev.below[d, i]
+    if q != to:
+        dic.value[to], dic.value[q] = dic.value[q], dic.value[to]
+        dic.name[q] = dic.name[to]
+        for c in range(k):
+            dic.T[c, to], dic.T[c, q] = dic.T[c, q], dic.T[c, to]
+    dic.name[to] = k + lev.depth[d]
+    if sign < 0:
+        dic.value[to] = -dic.value[to]
+        for c in range(k):
+            dic.T[c, to] = -dic.T[c, to]
+    lev.fixed[d] = to + 1
+    lev.depth[d] += 1
+    lev.weight[d] *= 0.5
+
+
+@kernel
+def _step_inside(s: Search, dic: Dictionary, fixed: int, at_inner: float, at_vertex: float, result: Array) -> None:
+    """An interior point of the side where values are positive, from one of the whole cell, s.form: see `lp._step_inside`."""
+    k = len(result)
+    if at_inner > 0.0:
+        for j in range(k):
+            result[j] = s.form[j]
+        return
+    vertex(dic, fixed, s.point)
+    turn = at_inner / (at_inner - at_vertex)
+    share = turn + 0.5 * (1.0 - turn)
+    for j in range(k):
+        result[j] = s.form[j] + share * (s.point[j] - s.form[j])
+    corner_mean(dic, fixed, s.point, s.toward, s.away)
+    for j in range(k):
+        result[j] = 0.5 * (result[j] + s.point[j])
+
+
+@kernel
+def _choose(lev: Levels, name: Array, d: int) -> int:
+    """The open row whose witnesses are divided most evenly."""
+    best: int = lev.fixed[d]
+    most = -1
+    for q in range(lev.fixed[d], lev.rows[d]):
+        i = name[q]
+        score = min(members(lev.above[d, i] & lev.alive[d]), members(lev.below[d, i] & lev.alive[d]))
+        if score > most:
+            best, most = q, score
+    return best
+
+
+@kernel
+def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
+    """Drive a row of a level well beyond zero, if possible; whether it gets there at all."""
+    lev, rows = s.lev, s.lev.rows[d]
+    begin = s.net.offset[lev.layer[d]]
+    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
+    limit = signs.limit[dic.name[q]]
+    code = STUCK
+    for _ in range(2):
+        before = s.stats[PIVOTS]
+        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.toward, s.stats)
+        lev.age[d] += s.stats[PIVOTS] - before
+        if code != STUCK:
+            break
+        _renew(s, d)
+    return code == CROSSED
+
+
+@kernel
+def _split(s: Search, d: int) -> bool:
+    """Split the cell by an open row: level d + 1 takes the side of the present vertex, level d the other. False if a side is not reached."""
+    lev, work, e = s.lev, s.work, d + 1
+    dic = _dictionary(lev, s.arena, d)
+    q = _choose(lev, dic.name, d)
+    i = s.net.offset[lev.layer[d]] + dic.name[q]
+    here = dic.value[q]
+    sign = 1 if here >= 0.0 else -1
+    _copy(lev, s.arena, d)
+    lost = 0
+    if sign * here <= work.limit[i] and not _drive_deep(s, e, q, sign):
+        lost = sign
+    elif not _drive_deep(s, d, q, -sign):
+        lost = -sign
+    if lost != 0:  # a witness has shown this side, yet now it is not found: the judge decides
+        s.bits[i] = lost < 0
+        if s.at[RECORD]:
+            claim(s, lev.node[d], i, -lost)
+        _drop(dic, lev, d, q)
+        return False
+    k = lev.out.shape[1]
+    at_inner = work.z[k, i]
+    for j in range(k):
+        at_inner += work.z[j, i] * lev.inner[d, j]
+        s.form[j] = lev.inner[d, j]
+    at_inner /= work.length[i]
+    parent, depth = lev.node[d], lev.depth[d]
+    for level in (e, d):
+        side = sign if level == e else -sign
+        own = _dictionary(lev, s.arena, level)
+        at_vertex = side * own.value[q]
+        _fix(lev, own, level, q, side)
+        _step_inside(s, own, depth + 1, side * at_inner, at_vertex, lev.inner[level])
+        n = s.at[NEW_NODES]
+        s.out.parent[n] = parent
+        s.out.neuron[n] = i
+        s.out.side[n] = side > 0
+        lev.node[level] = s.at[NODES]
+        lev.split[level] = i
+        lev.side[level] = side
+        s.at[NEW_NODES] = n + 1
+        s.at[NODES] += 1
+    s.at[TOP] = e
+    return True
+
+
+@kernel
+def _enter(s: Search, d: int) -> None:
+    """Move a cell to its next layer: intervals over the neighbourhood decide, the other neurons become open rows."""
+    lev, work = s.lev, s.work
+    layer = lev.layer[d]
+    if layer >= 0:
+        finish_layer(s.net, work, layer, s.bits)
+    layer += 1
+    lev.layer[d] = layer
+    if layer == len(s.net.offset) - 1:
+        return
+    begin, end = s.net.offset[layer], s.net.offset[layer + 1]
+    enter_layer(s.net, work, layer, SLIVER)
+    _check(s, d)
+    k, fixed = lev.out.shape[1], lev.fixed[d]
+    dic = _dictionary(lev, s.arena, d)
+    places(dic, fixed, s.place)
+    rows = fixed
+    lev.alive[d] = 3  # the vertex and the interior point
+    for i in range(begin, end):
+        noise, high, low = work.noise[i], work.high[i], work.low[i]
+        positive = low >= -noise and high > noise
+        if positive or high <= noise or not work.length[i] < np.inf:
+            s.bits[i] = positive
+            if s.at[RECORD]:
+                claim(s, lev.node[d], i, 1 if positive else -1)
+            continue
+        _fill(work, dic, rows, i, s.form, s.place)
+        dic.name[rows] = i - begin
+        inside = s.form[k]
+        for j in range(k):
+            inside += s.form[j] * lev.inner[d, j]
+        above, below, limit = 0, 0, work.limit[i]
+        if dic.value[rows] > limit:
+            above |= 1
+        elif dic.value[rows] < -limit:
+            below |= 1
+        if inside > limit:
+            above |= 2
+        elif inside < -limit:
+            below |= 2
+        lev.above[d, i - begin] = above
+        lev.below[d, i - begin] = below
+        rows += 1
+    lev.rows[d] = rows
+
+
+@kernel
+def _follow(s: Search, d: int) -> None:
+    """Take the half-space that cut a cell off into the path."""
+    lev, i = s.lev, s.lev.split[d]
+    s.bits[i] = lev.side[d] > 0
+    p = lev.depth[d] - 1
+    length = s.work.length[i]
+    for j in range(len(s.form)):
+        s.path.row[p, j] = lev.side[d] * s.work.z[j, i] / length
+    s.path.node[p] = lev.node[d]
+    s.path.length[p] = length
+    if lev.age[d] > AGE:
+        _check(s, d)
+
+
+@kernel
+def _emit(s: Search, d: int) -> None:
+    """Write the region of a cell whose neurons all are decided."""
+    r, out = s.at[REGIONS], s.out
+    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.point, s.toward, s.away)
+    edge = 1.0 - 2.0**-53
+    for j in range(len(s.point)):
+        out.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + s.point[j]), -edge), edge)
+    for w in range(out.bits.shape[1]):
+        word = np.uint64(0)
+        for b in range(min(64, len(s.bits) - 64 * w)):
+            if s.bits[64 * w + b]:
+                word |= np.uint64(1) << np.uint64(b)
+        out.bits[r, w] = word
+    out.leaf[r] = s.lev.node[d]
+    s.done[0] += s.lev.weight[d]
+    s.at[REGIONS] = r + 1
+    s.at[READY_CLAIMS] = s.at[CLAIMS]
+    s.at[READY_ENTRIES] = s.at[ENTRIES]
+
+
+@kernel
+def _keep(s: Search, d: int, side: int) -> None:
+    """Forget the part of the cell just split, at the levels d and d + 1, that is not on `side`."""
+    last = s.at[NEW_NODES] - 1
+    if (s.lev.side[d] > 0) == (side > 0):
+        s.at[TOP] = d
+        s.lev.node[d] -= 1
+        s.out.side[last - 1] = s.out.side[last]
+    else:
+        s.at[BASE] = d + 1
+    s.at[NEW_NODES] = last
+    s.at[NODES] -= 1
+
+
+@compiled(error_model="numpy", _nrt=False)
+def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_depth: int) -> int:
+    """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
+
+    Parameters
+    ----------
+    prefix : ndarray of int, shape (depth, 2)
+        Neurons and sides of the path to the cell that is explored.
+    unit_depth : int
+        Depth of the cells that are left to others, or -1.
+
+    Returns
+    -------
+    int
+        FINISHED, PAUSED, CROWDED if the arena is too small, LEFT if the cell of level at[TOP] + 1 is left, LOST if there is no cell with that path.
+    """
+    at, lev, out = s.at, s.lev, s.out
+    layers, width = len(s.net.offset) - 1, lev.above.shape[1]
+    claims = len(s.bits)
+    entries = claims * min(len(s.point), claims)
+    cells = 0
+    while at[TOP] >= at[BASE]:
+        if at[REGIONS] >= most_regions or cells >= most_cells or at[NEW_NODES] + 2 > len(out.parent):
+            return PAUSED
+        if at[RECORD] and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
+            return PAUSED
+        d = at[TOP]
+        if lev.depth[d] == unit_depth:
+            at[TOP] = d - 1
+            return LEFT
+        if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + width + 1 > s.arena.value.shape[1]:
+            return CROWDED
+        cells += 1
+        if lev.split[d] >= 0:
+            _follow(s, d)
+        while lev.layer[d] < layers:
+            if lev.rows[d] > lev.fixed[d]:
+                _decide(s, d)
+            if lev.rows[d] == lev.fixed[d]:
+                _enter(s, d)
+            elif _split(s, d):
+                break
+        depth = lev.depth[d]
+        if at[TOP] != d:
+            if depth > len(prefix):
+                continue
+            if lev.split[d] != prefix[depth - 1, 0]:
+                return LOST
+            _keep(s, d, prefix[depth - 1, 1])
+        elif depth < len(prefix):
+            return LOST
+        else:
+            _emit(s, d)
+            at[TOP] = d - 1
+    return FINISHED

@@ -1,0 +1,1 @@
+"""The engine for low dimension: every cell is the skeleton of a simple polytope."""

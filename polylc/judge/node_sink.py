@@ -1,0 +1,200 @@
+"""What takes an engine's chunks: every region and every claim is confirmed as it comes, or put among the doubts.
+
+Claims are read with the forms of a region below their node: the float filter settles nearly all, scaled integers what is
+left, an exact simplex the ties. Nothing depends on a tolerance, on the engine, or on the order of neurons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import Chunk
+from polylc.errors import JudgeError
+from polylc.judge import node_filter as kernels
+from polylc.judge.columns import Book, Columns
+from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
+from polylc.judge.proofs import ClaimRows, Kept, KeptClaim, KeptClaims
+from polylc.judge.verdict import Batch, Tally
+from polylc.network.compose import embedding
+from polylc.network.exact_forms import ExactForms, Row
+from polylc.network.form import Network
+from polylc.network.patterns import unpack
+from polylc.network.replay import begin, flatten
+
+
+@dataclass
+class Doubt:
+    """A claim that is false on its node's cell."""
+
+    node: int
+    neuron: int
+    sign: int
+
+
+class _Rounded(NamedTuple):
+    """Multipliers as integers m / 2^q: q of each claim, m of each entry, and the quotient."""
+
+    shift: np.ndarray
+    whole: np.ndarray
+    multiplier: np.ndarray
+
+
+def _rounded(claims: kernels.ClaimColumns) -> _Rounded:
+    entries = len(claims.multiplier)
+    result = _Rounded(np.zeros(len(claims.node), dtype=np.int64), np.zeros(entries, dtype=np.int64), np.zeros(entries))
+    kernels.round_multipliers(claims, *result)
+    return result
+
+
+class NodeSink:
+    """A sink for chunks, which keeps what is confirmed of them.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+    keep : bool
+        Whether proofs are kept for a certificate.
+    forms : ExactForms, optional
+        Those of the network on the neighbourhood, if they are there already.
+    """
+
+    keeps_regions = True
+
+    def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None) -> None:
+        self.network, self.domain = network, domain
+        self.forms = forms or ExactForms(network, domain.lower, domain.upper)
+        self.tree = Columns(network.neurons)
+        self.book: Book = self.tree
+        self.kept = KeptClaims() if keep else None
+        self.tally = Tally()
+        self._net = flatten(network)
+        self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+        self.regions: list[Batch] = []
+        self.doubts: list[Doubt] = []
+        self.done = 0  # regions of chunks that were taken completely
+        self._busy = False
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Confirm a chunk."""
+        if self._busy:  # an interrupt fell into the chunk before
+            return
+        self._busy = True
+        tree, count = self.tree, len(chunk.leaf)
+        if chunk.first_node != tree.count or chunk.first_region != self.done:
+            raise JudgeError("a chunk of the engine's output was lost")
+        tree.extend(chunk.parent, chunk.neuron, chunk.side)
+        claims, owner = chunk.claims, kernels.representatives(tree.parent, chunk.leaf)[chunk.claims.node]
+        if (owner < 0).any():
+            raise JudgeError("the engine claims something of a cell without a region")
+        if (owner[1:] < owner[:-1]).any():
+            order = np.argsort(owner, kind="stable")
+            claims, owner = claims.take(order), owner[order]
+        points, good = np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool)
+        held = np.zeros(len(claims), dtype=bool)
+        regions = (chunk.leaf, chunk.bits, chunk.unit, points, good)
+        bounds = np.searchsorted(owner, np.arange(count + 1))
+        columns = kernels.ClaimColumns(*vars(claims).values())
+        rounded = None if self.kept is None else _rounded(columns)  # a certificate has integers, so these are what must prove
+        proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
+        rooms = np.full(tree.count, -1, dtype=np.int64), np.empty(self.domain.dimension + 1)
+        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held, *rooms)
+        self._points(chunk, points, good)
+        self._claims(chunk, columns, owner, held, rounded)
+        near = np.zeros((count, 0), dtype=np.uint64)
+        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near))
+        self.done += count
+        self._busy = False
+
+    # ---- regions ---------------------------------------------------------------------------------------------------
+    def _points(self, chunk: Chunk, points: np.ndarray, good: np.ndarray) -> None:
+        """Settle in integers whether points that the filter leaves open are strictly inside their cells."""
+        self.tally.regions_filter += int(good.sum())
+        for r in np.flatnonzero(~good).tolist():
+            points[r] = chunk.unit[r]
+            pattern = unpack(chunk.bits[r : r + 1], self.network.neurons)[0]
+            if inside(self.rows(int(chunk.leaf[r]), pattern), [Fraction(v) for v in chunk.unit[r].tolist()]):
+                good[r] = True
+                self.tally.regions_integers += 1
+
+    def rows(self, node: int, bits: np.ndarray) -> list[Row]:
+        """Integer half-spaces of the path of a node, for the bits of a region below it."""
+        result = []
+        for v in self.book.path(node):
+            form = self.forms.neuron(int(self.book.neuron[v]), bits)
+            result.append(form if self.book.side[v] == 1 else tuple(-a for a in form))
+        return result
+
+    # ---- claims ------------------------------------------------------------------------------------------------------
+    def _claims(self, chunk: Chunk, claims: kernels.ClaimColumns, owner: np.ndarray, held: np.ndarray, rounded: _Rounded | None) -> None:
+        """Enter the claims that hold, and settle the others exactly with the pattern of a region below."""
+        kernels.confirm(held, claims.node, claims.neuron, claims.sign, self.tree.known, self.tree.ones)
+        self.tally.claims_filter += int(held.sum())
+        if self.kept is not None and rounded is not None:
+            rows = ClaimRows(claims.node, claims.neuron, claims.sign, rounded.shift, claims.starts, claims.constraint, rounded.whole)
+            for node, claim in self.kept.extend(held, rows):
+                self.tree.exact.setdefault(node, []).append(claim)
+        if held.all():
+            return
+        shift, whole, _ = _rounded(claims) if rounded is None else rounded
+        for c in np.flatnonzero(~held).tolist():
+            part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
+            q = int(shift[c])
+            pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
+            pattern = unpack(chunk.bits[owner[c] : owner[c] + 1], self.network.neurons)[0]
+            self.decide(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]), pattern, 1 << max(q, 0), pairs)
+
+    def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray, factor: int = 1, pairs: list[tuple[int, int]] | None = None) -> bool:
+        """Settle a claim exactly: confirm it, or put it among the doubts; whether it holds.
+
+        Parameters
+        ----------
+        node, neuron, sign : int
+            The claim.
+        bits : ndarray of bool
+            Pattern of a region below the node.
+        factor, pairs : int, list
+            Multipliers proposed: factor * sign * z - sum m * g >= 0.
+        """
+        form = self.forms.neuron(neuron, bits)
+        if not any(form):
+            self.book.confirm(node, neuron, False, None)
+            self.tally.claims_integers += 1
+            return True
+        target = form if sign > 0 else tuple(-v for v in form)
+        path = self.book.path(node)
+        place = {v: e for e, v in enumerate(path)}
+        rows = self.rows(node, bits)
+        proposed = Proof(factor, {place[v]: m for v, m in pairs or [] if v in place})
+        if holds(target, rows, proposed):
+            proof = proposed
+            self.tally.claims_integers += 1
+        else:
+            answer = sign_on_cell(target, rows, proposed.multipliers)
+            if isinstance(answer, Refuted):
+                self.doubts.append(Doubt(node, neuron, sign))
+                self.tally.claims_refuted += 1
+                return False
+            proof = answer
+            self.tally.claims_simplex += 1
+        claim = None
+        if self.kept is not None:
+            claim = KeptClaim(neuron, sign * proof.factor, [(path[e], m) for e, m in proof.multipliers.items()])
+        self.book.confirm(node, neuron, sign > 0, claim)
+        return True
+
+    def gather(self, place: np.ndarray) -> Kept:
+        """The kept claims by node, nodes renamed by `place`."""
+        if self.kept is None:
+            return Kept()
+
+        def renamed(claim: KeptClaim) -> KeptClaim:
+            return KeptClaim(claim.neuron, claim.factor, [(int(place[v]), m) for v, m in claim.multipliers])
+
+        exact = {int(place[node]): [renamed(c) for c in claims] for node, claims in self.tree.exact.items()}
+        return Kept(self.kept.rows(place), exact)

@@ -1,0 +1,309 @@
+"""Surgery on the decision tree: regions that the engine missed are added, cells that turn out to be empty are removed.
+
+A claim "s z >= 0" that is false on the cell of node v means that the part with s z < 0 was never explored. So v gets two
+children: one takes over all that was below v, with s z > 0 as one more half-space; the other is explored exactly. Claims
+below stay true in a smaller cell. Regions whose point does not satisfy the new half-space get another point, or, if their
+cell has no interior now, are removed; a node that has lost a child so keeps the other, and the claim that its neuron has
+that side's sign is then true and proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.engines.contract import Exploration, Outcome
+from polylc.errors import JudgeError
+from polylc.judge.columns import Points
+from polylc.judge.decision_tree import Table
+from polylc.judge.exact_decision import Point, inner_point, inside
+from polylc.judge.exact_search import explore_exactly
+from polylc.judge.node_sink import Doubt, NodeSink
+from polylc.judge.proofs import Kept, KeptClaim
+from polylc.judge.verdict import Verdict
+from polylc.network.patterns import pack
+
+
+def repair(judge: NodeSink, found: Exploration, go_on: Callable[[], bool] | None = None) -> Verdict:
+    """The verdict on an exploration whose chunks the judge has taken.
+
+    Raises
+    ------
+    JudgeError
+        If the engine's columns contradict each other.
+    """
+    surgeon = _Surgeon(judge, go_on)
+    outcome = found.outcome
+    try:
+        surgeon.complete_claims(found.outcome is Outcome.COMPLETE)
+        if outcome is Outcome.COMPLETE:
+            outcome = surgeon.operate()
+    except KeyboardInterrupt:
+        outcome = Outcome.INTERRUPTED
+    return surgeon.verdict(found, outcome)
+
+
+class _Surgeon:
+    def __init__(self, judge: NodeSink, go_on: Callable[[], bool] | None) -> None:
+        self.judge, self.tree = judge, Table(judge)
+        judge.book = self.tree
+        self.go_on = go_on
+        self.children: list[list[int]] = []
+        self.below: dict[int, int] = {}  # node: a region below it, for its forms
+        self.touched: set[int] = set()  # nodes that got a new half-space
+        self.complete = 0  # regions of whose neurons all are decided
+        self._link()
+
+    def _link(self) -> None:
+        tree = self.tree
+        self.children = [[] for _ in tree.parent]
+        for node, parent in enumerate(tree.parent):
+            if parent >= 0:
+                self.children[parent].append(node)
+        self.below = {}
+        for region, leaf in enumerate(self.tree.leaf):
+            node = leaf
+            while node >= 0 and node not in self.below:
+                self.below[node] = region
+                node = tree.parent[node]
+
+    # ---- what is known ---------------------------------------------------------------------------------------------
+    def complete_claims(self, whole: bool = True) -> None:
+        """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it came to its end."""
+        tree, judge = self.tree, self.judge
+        begins = judge.network.offsets[judge.network.layer_of].tolist()
+        everything = (1 << judge.network.neurons) - 1
+        doubted: dict[int, int] = {}
+        for doubt in judge.doubts:
+            doubted[doubt.node] = doubted.get(doubt.node, 0) | 1 << doubt.neuron
+        known, ones = [0] * len(tree.parent), [0] * len(tree.parent)
+        for node, parent in enumerate(tree.parent):
+            split = 0 if parent < 0 else 1 << tree.neuron[node]
+            before = 0 if parent < 0 else known[parent]
+            if split & before:
+                raise JudgeError("the engine split a cell by a neuron that does not change sign there")
+            known[node] = before | split | tree.known[node] | doubted.get(node, 0)
+            new = known[node] & ~before & ~split
+            later = (split and ((1 << begins[tree.neuron[node]]) - 1) & ~before) or (new and ((1 << begins[new.bit_length() - 1]) - 1) & ~known[node])
+            if whole and later:
+                raise JudgeError("the engine speaks of a neuron where an earlier layer is not decided")
+            ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
+        for region, leaf in enumerate(tree.leaf):
+            missing, ours = everything & ~known[leaf], ones[leaf]
+            pattern = tree.pattern[region]
+            settled = known[leaf] & ~self._doubted_on_path(leaf, doubted)
+            wrong = (ours ^ _mask(pattern)) & settled
+            for neuron in _members(wrong):
+                if not pattern[neuron] or any(judge.forms.neuron(neuron, pattern)):
+                    raise JudgeError(f"the engine gives neuron {neuron} another sign in a region than on the cell around it")
+                pattern[neuron] = False  # it vanishes identically
+            for neuron in _members(missing):
+                if judge.decide(leaf, neuron, 1 if pattern[neuron] else -1, pattern):
+                    pattern[neuron] = bool(tree.ones[leaf] >> neuron & 1)
+            self.complete = region + 1
+
+    def _doubted_on_path(self, node: int, doubted: dict[int, int]) -> int:
+        mask = 0
+        while node >= 0 and doubted:
+            mask |= doubted.get(node, 0)
+            node = self.tree.parent[node]
+        return mask
+
+    # ---- surgery ---------------------------------------------------------------------------------------------------
+    def operate(self) -> Outcome:
+        """Split what was missed, remove what is empty."""
+        judge, tree = self.judge, self.tree
+        for node in range(len(tree.parent)):
+            if len(self.children[node]) not in (0, 2):
+                raise JudgeError("a node of the engine's tree has lost a side")
+        if len(tree.leaf) != sum(not c for c in self.children):
+            raise JudgeError("the engine's regions are not the leaves of its tree")
+        moved: dict[int, int] = {}
+        doubts: dict[tuple[int, int], Doubt] = {}
+        for doubt in judge.doubts:  # of a neuron with both signs, one split takes care: that side stays which the pattern has
+            if (doubt.node, doubt.neuron) not in doubts or tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0):
+                doubts[doubt.node, doubt.neuron] = doubt
+        for doubt in sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
+            if self.go_on is not None and not self.go_on():
+                return Outcome.TIME_LIMIT
+            node = doubt.node
+            while node in moved:
+                node = moved[node]
+            if not self._insert(Doubt(node, doubt.neuron, doubt.sign), moved):
+                return Outcome.TIME_LIMIT
+        judge.doubts.clear()
+        return self._prune()
+
+    def _insert(self, doubt: Doubt, moved: dict[int, int]) -> bool:
+        """Split a node by a neuron whose claim is false there; whether the missing side was explored completely."""
+        judge, tree = self.judge, self.tree
+        pattern = tree.pattern[self.below[doubt.node]]
+        before = len(judge.doubts)
+        if judge.decide(doubt.node, doubt.neuron, doubt.sign, pattern):
+            return True  # an inserted half-space above has made it true
+        del judge.doubts[before:]
+        judge.tally.claims_refuted -= 1
+        node, neuron = doubt.node, doubt.neuron
+        own = tree.add(node, neuron, int(doubt.sign > 0))
+        other = tree.add(node, neuron, int(doubt.sign < 0))
+        self.children += [self.children[node], []]
+        for child in self.children[own]:
+            tree.parent[child] = own
+        self.children[node] = [own, other]
+        self.below[own] = self.below[node]
+        for region, leaf in enumerate(tree.leaf):
+            if leaf == node:
+                tree.leaf[region] = own
+        moved[node] = own
+        self.touched.add(own)
+        offsets = judge.network.offsets.tolist()
+        end = offsets[int(judge.network.layer_of[neuron]) + 1]
+        here = (1 << end) - 1  # claims of later layers depend on the new bit: they move down
+        tree.known[own], tree.known[node] = tree.known[node] & ~here, tree.known[node] & here
+        tree.ones[own], tree.ones[node] = tree.ones[node] & ~here, tree.ones[node] & here
+        if node in tree.kept:
+            claims = tree.kept[node]
+            tree.kept[own] = [c for c in claims if c.neuron >= end]
+            tree.kept[node] = [c for c in claims if c.neuron < end]
+        known, bits = self._state(other, pattern)
+        nodes, regions = len(tree.parent), len(tree.leaf)
+        done = explore_exactly(judge, tree, other, bits, known, self.go_on)
+        self.children += [[] for _ in range(len(tree.parent) - nodes)]
+        for new in range(nodes, len(tree.parent)):
+            self.children[tree.parent[new]].append(new)
+        for region in range(regions, len(tree.leaf)):
+            v = tree.leaf[region]
+            while v >= 0 and v not in self.below:
+                self.below[v] = region
+                v = tree.parent[v]
+        return done
+
+    def _state(self, node: int, pattern: np.ndarray) -> tuple[int, np.ndarray]:
+        """Mask of the neurons known on a node's cell, and their bits."""
+        tree = self.tree
+        known = ones = 0
+        v = node
+        while v >= 0:
+            known |= tree.known[v]
+            ones |= tree.ones[v]
+            if tree.parent[v] >= 0:
+                known |= 1 << tree.neuron[v]
+                ones |= (1 << tree.neuron[v]) if tree.side[v] == 1 else 0
+            v = tree.parent[v]
+        bits = np.array([bool(ones >> i & 1) for i in range(len(pattern))])
+        return known, bits
+
+    def _prune(self) -> Outcome:
+        """Give regions that lost their point another one; remove leaves without interior."""
+        judge, tree = self.judge, self.tree
+        dead = set()
+        for region, leaf in enumerate(tree.leaf):
+            point = tree.point[region]
+            if point is not None and not (self.touched and self.touched.intersection(tree.path(leaf))):
+                continue
+            rows = judge.rows(leaf, tree.pattern[region])
+            if point is not None and inside(rows, _exact(point)):
+                continue
+            if self.go_on is not None and not self.go_on():
+                return Outcome.TIME_LIMIT
+            tree.point[region] = inner_point(rows, judge.forms.dimension)
+            if tree.point[region] is None:
+                dead.add(leaf)
+                judge.tally.regions_refuted += 1
+            else:
+                judge.tally.regions_simplex += 1
+        if dead:
+            self._remove(dead)
+        return Outcome.COMPLETE
+
+    def _remove(self, dead: set[int]) -> None:
+        """Cut dead leaves off; a node that keeps one child gets the claim that says so."""
+        judge, tree = self.judge, self.tree
+        alive = [True] * len(tree.parent)
+        order = self._preorder()
+        for node in reversed(order):
+            alive[node] = any(alive[c] for c in self.children[node]) if self.children[node] else node not in dead
+        if not alive[0]:
+            raise JudgeError("no region is left")
+        keep = [r for r, leaf in enumerate(tree.leaf) if leaf not in dead]
+        leaves, patterns, points = [tree.leaf[r] for r in keep], [tree.pattern[r] for r in keep], [tree.point[r] for r in keep]
+        tree.leaf, tree.pattern, tree.point = leaves, patterns, points  # at once: an interrupt may come between statements
+        for node in order:
+            if not alive[node] or not self.children[node]:
+                continue
+            left = [c for c in self.children[node] if alive[c]]
+            self.children[node] = left
+        self.below = {}
+        for region, leaf in enumerate(tree.leaf):
+            node = leaf
+            while node >= 0 and node not in self.below:
+                self.below[node] = region
+                node = tree.parent[node]
+        for node in self._preorder():
+            if len(self.children[node]) == 1:
+                (child,) = self.children[node]
+                if any(tree.known[v] >> tree.neuron[child] & 1 for v in (0, *tree.path(node))):
+                    continue  # the claim of the other sign, at the same node say, was true
+                sign = 1 if tree.side[child] == 1 else -1
+                if not judge.decide(node, tree.neuron[child], sign, tree.pattern[self.below[node]]):
+                    raise JudgeError("a side of a split has no region, and yet an interior")
+
+    def _preorder(self) -> list[int]:
+        order, stack = [], [0]
+        while stack:
+            node = stack.pop()
+            order.append(node)
+            stack += sorted(self.children[node], key=lambda c: self.tree.side[c], reverse=True)
+        return order
+
+    # ---- the result ----------------------------------------------------------------------------------------------------
+    def verdict(self, found: Exploration, outcome: Outcome) -> Verdict:
+        """The confirmed columns, nodes in preorder."""
+        self.tree.trim()
+        judge, tree = self.judge, self.tree
+        doubtful = {d.node for d in judge.doubts}
+        good = [
+            r
+            for r, leaf in enumerate(tree.leaf)
+            if tree.point[r] is not None
+            and (outcome is Outcome.COMPLETE or (r < self.complete and not {0, *tree.path(leaf)} & (doubtful | self.touched)))
+        ]
+        order = self._preorder()
+        place = {node: i for i, node in enumerate(order)}
+        good.sort(key=lambda r: place[tree.leaf[r]])
+        points = [tree.point[r] for r in good]
+        k = judge.domain.dimension
+        unit = np.array([p if isinstance(p, np.ndarray) else [float(v) for v in p or ()] for p in points], dtype=np.float64).reshape(-1, k)
+        unit = np.clip(unit, np.nextafter(-1, 0), np.nextafter(1, 0))
+        confirmed = Points(unit, {r: p for r, p in enumerate(points) if isinstance(p, tuple)})
+        patterns = np.array([tree.pattern[r] for r in good], dtype=bool).reshape(len(good), judge.network.neurons)
+        exploration = Exploration(
+            np.array([-1 if tree.parent[v] < 0 else place[tree.parent[v]] for v in order], dtype=np.int32),
+            np.array([tree.neuron[v] for v in order], dtype=np.int32),
+            np.array([tree.side[v] for v in order], dtype=np.int8),
+            pack(patterns),
+            unit,
+            np.array([place[tree.leaf[r]] for r in good], dtype=np.int32),
+            outcome,
+            found.stats,
+        )
+        kept = {
+            place[v]: [KeptClaim(c.neuron, c.factor, [(place[u], m) for u, m in c.multipliers]) for c in sorted(claims, key=lambda c: c.neuron)]
+            for v, claims in tree.kept.items()
+            if v in place
+        }
+        return Verdict(exploration, confirmed, Kept(exact=kept), judge.tally)
+
+
+def _exact(point: np.ndarray | Point) -> Point:
+    return tuple(Fraction(v) for v in point.tolist()) if isinstance(point, np.ndarray) else point
+
+
+def _mask(pattern: np.ndarray) -> int:
+    return int.from_bytes(np.packbits(pattern, bitorder="little").tobytes(), "little")
+
+
+def _members(mask: int) -> list[int]:
+    return [i for i in range(mask.bit_length()) if mask >> i & 1]

@@ -1,0 +1,117 @@
+"""What a judge says: a confirmed exploration, how its parts were settled, and its regions put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.engines.contract import Exploration
+from polylc.errors import JudgeError
+from polylc.judge import node_filter as kernels
+from polylc.judge.columns import Columns, Points
+from polylc.judge.proofs import Kept
+from polylc.network.patterns import words
+
+
+@dataclass
+class Tally:
+    """How claims and regions were settled, for reports."""
+
+    claims_filter: int = 0
+    claims_integers: int = 0
+    claims_simplex: int = 0
+    claims_refuted: int = 0
+    regions_filter: int = 0
+    regions_integers: int = 0
+    regions_simplex: int = 0
+    regions_refuted: int = 0
+    regions_found: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counters by name."""
+        return dict(vars(self))
+
+
+@dataclass
+class Batch:
+    """Regions of one chunk: packed patterns, points, whether the points are confirmed, leaves.
+
+    `near` holds the packed neurons that may vanish somewhere on the closed region; it has no words where that is not known.
+    """
+
+    bits: np.ndarray
+    unit: np.ndarray
+    good: np.ndarray
+    leaf: np.ndarray
+    near: np.ndarray
+
+
+def no_regions(neurons: int, dimension: int, near: bool) -> Batch:
+    """A batch without regions."""
+    bits = np.zeros((0, words(neurons)), dtype=np.uint64)
+    return Batch(bits, np.zeros((0, dimension)), np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64), bits if near else bits[:, :0])
+
+
+def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tuple[Exploration, np.ndarray, np.ndarray]:
+    """The regions of all batches as one exploration: nodes in preorder, regions in the order of their leaves.
+
+    Returns
+    -------
+    exploration : Exploration
+    place : ndarray
+        New number of each node.
+    near : ndarray of uint64
+        The batches' columns of this name.
+    """
+    order = kernels.preorder(tree.parent, tree.side)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    leaf = place[np.concatenate([b.leaf for b in batches])]
+    is_leaf = np.zeros(len(order), dtype=bool)
+    is_leaf[leaf] = True
+    leaves = np.flatnonzero(is_leaf)
+    if len(leaves) != len(leaf):
+        raise JudgeError("two of the engine's regions are one leaf")
+    number = np.cumsum(is_leaf) - 1
+    rank = number[leaf]
+
+    def column(name: str) -> np.ndarray:
+        first = getattr(batches[0], name)
+        result = np.empty((len(leaf), *first.shape[1:]), dtype=first.dtype)
+        at = 0
+        for batch in batches:  # never all of it twice
+            part = getattr(batch, name)
+            result[rank[at : at + len(part)]] = part
+            at += len(part)
+        return result
+
+    parent = np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32)
+    neuron, side = tree.neuron[order].astype(np.int32), tree.side[order].astype(np.int8)
+    exploration = Exploration(parent, neuron, side, column("bits"), column("unit"), leaves.astype(np.int32), found.outcome, found.stats)
+    return exploration, place, column("near")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A confirmed exploration.
+
+    Attributes
+    ----------
+    exploration : Exploration
+        Nodes in preorder, regions in the order of their leaves; `unit` holds nearest doubles.
+    points : Points
+        The exact point of each region: doubles (an array) or a tuple of Fractions.
+    kept : Kept
+        Claims by node, for the certificate.
+    tally : Tally
+    near : ndarray of uint64, shape (R, words), optional
+        For each region, the neurons that may vanish somewhere on its closure; all others certainly do not.
+    """
+
+    exploration: Exploration
+    points: Points
+    kept: Kept
+    tally: Tally
+    near: np.ndarray | None = None

@@ -1,0 +1,194 @@
+"""What is weighed by volume or area, enclosed: local complexity, total and kink variation, mean local rank.
+
+Each is a sum over regions or facets of a volume or an area times a number. The terms are enclosed in doubles; where their
+widths add up to more than is asked for, the widest are computed anew from rationals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.complex.pieces import edge_batches, joined
+from polylc.exact.enclose import enclose_sqrt
+from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.by_volume.local_complexity import weights
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.norms import Gradients, frobenius, spectral
+from polylc.measures.sums import exact_total, product, total
+
+Array = np.ndarray
+WIDTH = 1e-9  # of an enclosure, relative
+ROUNDS, MOST_ANEW = 8, 4000  # rounds of rationals, and terms computed anew in all: what is left wide then stays an enclosure
+
+
+def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quantity:
+    """The sum of enclosed terms, the widest of which are computed anew until the sum is as narrow as asked for.
+
+    Parameters
+    ----------
+    terms : callable
+        The terms as they are known now; shape (N, 2).
+    anew : callable
+        Computes a term from rationals.
+    """
+    done: set[int] = set()
+    for _ in range(ROUNDS):
+        now = terms()
+        low, high = total(now)
+        if high - low <= WIDTH * low:
+            break
+        with np.errstate(invalid="ignore"):
+            width = now[:, 1] - now[:, 0]
+        order = np.argsort(-width, kind="stable")
+        left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
+        many = int(np.argmax(left <= 0.25 * WIDTH * max(low, 0.5 * (high if np.isfinite(high) else low))))
+        fresh = [i for i in order[: max(many, 1)].tolist() if i not in done][: MOST_ANEW - len(done)]
+        if not fresh:
+            break
+        for i in fresh:
+            anew(i)
+        done.update(fresh)
+    return Quantity(low, high, Kind.EXACT if low == high else Kind.ENCLOSURE)
+
+
+def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -> dict[str, Quantity]:
+    """Mean norm of the Jacobian: Frobenius, operator (spectral), and of the margins fy-fj for a label y, l2.
+
+    Notes
+    -----
+    TV = sum_R (|R| / |U|) ||J_R||, Patel & Montufar (ICML 2025) with p uniform on U.
+    """
+    outputs = volumes.complex.network.outputs
+    norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
+    if label is not None:
+        norms |= {f"f{label}-f{j}": _margin(label, j) for j in range(outputs) if j != label}
+    every = np.arange(len(volumes.complex))
+    if volumes.rational:
+        for region in every.tolist():
+            gradients.refine(region)
+    gradient, error = gradients.of(every)
+    result = {}
+    for name, norm in norms.items():
+        if volumes.rational and (name != "operator" or min(gradient.shape[1:]) == 1):
+            terms = np.array([enclose_sqrt(exact_variation(volumes, gradients, region, name)) for region in every.tolist()])
+            result[name] = narrowed(lambda terms=terms: terms, volumes.refine)  # type: ignore[misc]
+            continue
+        values = norm(gradient, error)
+
+        def anew(region: int, norm: Callable[[Array, Array], Array] = norm, values: Array = values) -> None:
+            gradients.refine(region)
+            volumes.refine(region)
+            gradient[region], error[region] = (part[0] for part in gradients.of(np.array([region])))
+            values[region] = norm(gradient[region : region + 1], error[region : region + 1])[0]
+
+        result[name] = narrowed(lambda values=values: product(volumes.share, values), anew)  # type: ignore[misc]
+    return result
+
+
+def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:
+    """The square of a region's share times the Frobenius norm of its Jacobian, or of the margin `name`'s gradient."""
+    rows, denominator = gradients.exact(region)
+    if name not in ("frobenius", "operator"):
+        first, second = (int(part[1:]) for part in name.split("-"))
+        rows = [[a - b for a, b in zip(rows[first], rows[second], strict=True)]]
+    return volumes.exact_share(region) ** 2 * Fraction(sum(v * v for row in rows for v in row), denominator**2)
+
+
+def _margin(first: int, second: int) -> Callable[[Array, Array], Array]:
+    """The norm of the difference of two rows."""
+
+    def norm(gradient: Array, error: Array) -> Array:
+        part = gradient[:, first] - gradient[:, second]
+        slip = error[:, first] + error[:, second] + 2.0**-52 * np.abs(part).sum(axis=1)
+        return frobenius(part[:, None], slip[:, None] * (1 + 2.0**-50))
+
+    return norm
+
+
+def local_complexity(volumes: Volumes, graph: RegionGraph) -> dict[str, Quantity]:
+    """Facet area per volume in its versions, see `measures.local_complexity`."""
+    areas = volumes.facets(graph)
+    result = {}
+    for name, weight in weights(volumes.complex, graph).items():
+
+        def anew(edge: int) -> None:
+            _refine_facet(volumes, graph, edge, areas)
+
+        result[name] = narrowed(lambda weight=weight: product(areas, np.stack([weight, weight], axis=1)), anew)  # type: ignore[misc]
+    return result
+
+
+def _refine_facet(volumes: Volumes, graph: RegionGraph, edge: int, areas: Array) -> None:
+    entry = int(graph.entry()[edge])
+    volumes.refine(int(graph.first[edge] if graph.first_entry[edge] >= 0 else graph.second[edge]))
+    areas[edge] = volumes.density[entry]
+
+
+def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -> Quantity:
+    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); for one output a rational number."""
+    areas = volumes.facets(graph)
+    bends = ~joined(volumes.complex, graph)
+    if volumes.rational and volumes.complex.network.outputs == 1:
+        terms = [exact_kink(volumes, gradients, graph, e) for e in np.flatnonzero(bends).tolist()]
+        return Quantity(*exact_total(terms), Kind.EXACT)
+    jumps = edge_jumps(volumes, gradients, graph, bends)
+
+    def anew(edge: int) -> None:
+        _refine_facet(volumes, graph, edge, areas)
+        jump, error = gradients.jump(int(graph.first[edge]), int(graph.second[edge]))
+        jumps[edge] = frobenius(jump[None], error[None])[0]
+
+    return narrowed(lambda: product(areas, jumps), anew)
+
+
+def edge_jumps(volumes: Volumes, gradients: Gradients, graph: RegionGraph, bends: Array) -> Array:
+    """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not bend; (E, 2)."""
+    jumps = np.zeros((len(graph), 2))
+    for rows in edge_batches(volumes.complex, len(graph)):
+        left, slip = gradients.of(graph.first[rows])
+        right, other = gradients.of(graph.second[rows])
+        jump = left - right
+        error = (slip + other + 2.0**-52 * np.abs(jump).sum(axis=2)) * (1 + 2.0**-50)
+        jumps[rows] = np.where(bends[rows, None], frobenius(jump, error), 0.0)
+    return jumps
+
+
+def exact_kink(volumes: Volumes, gradients: Gradients, graph: RegionGraph, edge: int) -> Fraction:
+    """Area over |U| times the jump of the gradient across a facet, one output: the jump is parallel to the facet's normal."""
+    share, squared = volumes.exact_density(int(graph.entry()[edge]))
+    rows, denominator = gradients.exact_jump(int(graph.first[edge]), int(graph.second[edge]))
+    return share * root_of(squared * Fraction(sum(v * v for v in rows[0]), denominator**2))
+
+
+def root_of(square: Fraction) -> Fraction:
+    """The square root of the square of a rational.
+
+    Raises
+    ------
+    ArithmeticError
+        If it is none: then a jump is not parallel to its facet's normal (C1).
+    """
+    root = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
+    if root * root != square:
+        raise ArithmeticError("the jump of a gradient is not parallel to the normal of its facet")
+    return root
+
+
+def mean_ranks(volumes: Volumes, ranks: Array) -> list[Quantity]:
+    """The mean over the neighbourhood of each layer's rank; `ranks` has shape (R, L)."""
+    result = []
+    for column in ranks.T:
+        if (column == column[0]).all():
+            result.append(Quantity(float(column[0]), float(column[0]), Kind.EXACT))
+        elif volumes.rational:
+            means = [volumes.exact_share(r) * int(rank) for r, rank in enumerate(column.tolist())]
+            result.append(Quantity(*exact_total(means), Kind.EXACT))
+        else:
+            values = np.stack([column, column], axis=1).astype(np.float64)
+            result.append(narrowed(lambda values=values: product(volumes.share, values), volumes.refine))  # type: ignore[misc]
+    return result

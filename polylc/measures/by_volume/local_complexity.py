@@ -1,0 +1,60 @@
+"""Local complexity: the density of facets in a neighbourhood, in its several versions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph, edge_patterns
+from polylc.complex.pieces import joined
+from polylc.measures.by_volume.variation import facet_areas
+from polylc.network.compose import batches, unit_slopes
+from polylc.network.form import Network
+
+
+def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
+    """Which neurons have an active path to the output, given activation bits; boolean, shape (R, neurons).
+
+    A path goes along non-zero weights through units whose slope is not zero; the neuron itself need not be active.
+    """
+    good = np.zeros(patterns.shape, dtype=bool)
+    readers = [(index, layer.affine) for index, layer in enumerate(network.layers)]
+    for source, weight in network.output.terms:
+        if source > 0:
+            good[:, _columns(network, source - 1)] |= (weight != 0).any(axis=0)
+    for index, affine in reversed(readers):
+        here = _columns(network, index)
+        layer = network.layers[index]
+        passing = good[:, here] & (unit_slopes(layer, patterns[:, here]) != 0)
+        for source, weight in affine.terms:
+            if source > 0:
+                good[:, _columns(network, source - 1)] |= (passing.astype(np.float32) @ (weight != 0).astype(np.float32)) > 0
+    return good
+
+
+def _columns(network: Network, layer: int) -> slice:
+    return slice(int(network.offsets[layer]), int(network.offsets[layer + 1]))
+
+
+def local_complexity(complex_: Complex, graph: RegionGraph) -> dict[str, float]:
+    """Facet area per volume: `activation` counts a facet once per flipping bit, `activation_set` once, `open` only
+    facets with a flipping neuron that is good on either side, `function` only facets where the function bends.
+
+    Notes
+    -----
+    LC_0(U) = H^{n-1}(B within U) / |U| of Patel & Montufar (ICML 2025), for B the facets just named.
+    """
+    areas = facet_areas(complex_, graph)
+    volume = float(complex_.domain.volume)
+    return {name: float(areas @ weight) / volume for name, weight in weights(complex_, graph).items()}
+
+
+def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
+    """How often each version of the local complexity counts each facet; shape (E,) each."""
+    is_open = np.zeros(len(graph), dtype=bool)
+    for rows in batches(len(graph), complex_.network.neurons + 1, 4_000_000):
+        left, right = edge_patterns(complex_, graph, rows)
+        good = good_neurons(complex_.network, left) | good_neurons(complex_.network, right)
+        is_open[rows] = ((left ^ right) & good).any(axis=1)
+    counted = {"activation": graph.flips, "activation_set": np.ones(len(graph)), "open": is_open, "function": ~joined(complex_, graph)}
+    return {name: weight.astype(np.float64) for name, weight in counted.items()}

@@ -1,0 +1,98 @@
+"""Local complexity without volumes: an upper bound by sections of a cube, and the closed form for one layer in an l2 ball."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.measures.by_volume.noise import row_norms
+from polylc.measures.sums import between, product, total
+from polylc.network.compose import UNIT, batches
+from polylc.network.patterns import pack
+
+Array = np.ndarray
+
+
+def sliced(complex_: Complex) -> Array:
+    """C8, an upper bound of LC_0, enclosed; shape (2,); each facet counted once, for a complete complex of any dimension.
+
+    Notes
+    -----
+    On the regions with one pattern in the layers before it, a neuron is one affine form; if it takes both signs there, its facets lie on
+    that hyperplane. A hyperplane with unit normal a meets a box with sides D_j in an area of at most
+    |U| min(sqrt 2 / ||D a||, 1 / max_j D_j |a_j|) (K. Ball 1986, scaled). Of the neurons that flip across a facet those of the
+    earliest layer see one such pattern on both sides, so every facet is counted. If all layers but one are stable
+    there is one term for each unstable neuron.
+    """
+    network, bits = complex_.network, complex_.patterns()
+    terms: list[Array] = []
+    for index in range(len(network.layers)):
+        begin, end = int(network.offsets[index]), int(network.offsets[index + 1])
+        _, first, which = np.unique(pack(bits[:, :begin]), axis=0, return_index=True, return_inverse=True)
+        own = bits[:, begin:end].astype(np.int64)
+        which = which.reshape(-1)
+        active = np.zeros((len(first), end - begin), dtype=np.int64)
+        np.add.at(active, which, own)
+        many = np.bincount(which, minlength=len(first))
+        crossed = (active > 0) & (active < many[:, None])
+        groups = np.flatnonzero(crossed.any(axis=1))
+        for part in batches(len(groups), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
+            forms, seen = complex_.forms(first[groups[part]]), crossed[groups[part]]
+            terms.append(_sections(complex_, forms.hidden[:, begin:end][seen], forms.noise[:, begin:end][seen]))
+    return np.array(total(np.concatenate(terms))) if terms else np.zeros(2)
+
+
+def _sections(complex_: Complex, rows: Array, noise: Array) -> Array:
+    """The bounds of area / |U| for the hyperplanes of forms in unit coordinates, enclosed; (N, 2).
+
+    There D_j a_j = 2 b_j / ||grad||, for the form's coefficients b.
+    """
+    norm = row_norms(complex_, rows, noise)
+    slip = (noise + 8 * rows.shape[1] * UNIT * np.abs(rows).max(axis=1)) * (1 + 2.0**-40)
+    size, largest = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)), np.abs(rows[:, :-1]).max(axis=1)
+    half, root = np.full((len(rows), 2), 0.5), np.full((len(rows), 2), math.sqrt(0.5)) * np.array([1 - 2 * UNIT, 1 + 2 * UNIT])
+    diagonal = product(product(norm, root), _inverse(size, slip + 8 * rows.shape[1] * UNIT * size))
+    straight = product(product(norm, half), _inverse(largest, slip))
+    result: Array = np.minimum(diagonal, straight)
+    return result
+
+
+def _inverse(size: Array, slip: Array) -> Array:
+    """Enclosures of one over numbers > 0 that are known up to `slip`."""
+    with np.errstate(divide="ignore", over="ignore"):
+        low = size - slip
+        return between(1.0 / (size + slip), np.where(low > 0, 1.0 / np.where(low > 0, low, 1.0), np.inf))
+
+
+def one_layer_in_a_ball(distances: Sequence[float], radius: float, dimension: int) -> float:
+    """LC_0 of the l2 ball in which only neurons of one layer change sign: a closed form in any dimension.
+
+    Parameters
+    ----------
+    distances : sequence of float
+        Distance |z_i| / ||grad z_i|| of each neuron's hyperplane from the centre.
+    radius : float
+    dimension : int
+
+    Notes
+    -----
+    A hyperplane at distance d < r meets the ball in one of dimension n - 1 and radius sqrt(r^2 - d^2), so
+
+        LC_0 = sum_i w_{n-1} (r^2 - d_i^2)_+^{(n-1)/2} / (w_n r^n),     w_k = pi^{k/2} / Gamma(k/2 + 1).
+
+    Examples
+    --------
+    >>> round(one_layer_in_a_ball([0.0, 0.6, 2.0], 1.0, 1), 12)
+    1.0
+    >>> round(one_layer_in_a_ball([0.0, 0.6], 1.0, 2) * 3.141592653589793, 12)  # chords of lengths 2 and 1.6
+    3.6
+    """
+    n = dimension
+    if n < 1 or not radius > 0:
+        raise ValueError("a ball needs a positive radius and at least one dimension")
+    ratio = math.exp(math.lgamma(0.5 * n + 1) - math.lgamma(0.5 * (n - 1) + 1)) / math.sqrt(math.pi) / radius
+    inside = [1.0 - (d / radius) ** 2 for d in distances if abs(d) < radius]
+    return ratio * math.fsum(v ** (0.5 * (n - 1)) for v in inside)

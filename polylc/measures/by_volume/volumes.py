@@ -1,0 +1,299 @@
+"""Proved volumes of regions and areas of facets, relative to the volume of the neighbourhood, and what must hold of them.
+
+Doubles with proved bounds first (`geometry/cell_bounds.py`); rationals where those prove nothing, where they are asked for,
+or where a measure needs them (`refine`). The identities that volumes and areas satisfy are checked whenever they are computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
+from polylc.errors import ConsistencyError, SolverError
+from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.linear import sum_of_quotients, sums_to
+from polylc.geometry.cell_bounds import CellBounds, scaled
+from polylc.geometry.exact_cell import Row, primitive
+from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
+from polylc.measures.gradient.gradients import inverse_sides
+from polylc.measures.sums import between, outward, total
+from polylc.network.compose import TINY, UNIT
+
+Array = np.ndarray
+SLACK = 1.0 + 2.0**-40
+
+
+class Volumes:
+    """Volumes and areas of a complete complex of dimension <= 6.
+
+    Attributes
+    ----------
+    share : ndarray, shape (R, 2)
+        Enclosures of |R| / |U|.
+    density : ndarray, shape (E, 2)
+        Per path entry, an enclosure of the area of its facet over |U|; 0, 0 where it carries none.
+    carrier : ndarray of int, shape (E,)
+        The first path entry of the region with the same facet, or -1 where there is none.
+    proved : ndarray of bool, shape (R,)
+        Where doubles proved which facets a region has, and enclosed their areas.
+    exact : dict
+        Rational cells, by region, where they were computed; their half-spaces are those of `half_spaces`.
+    """
+
+    def __init__(self, complex_: Complex, exact: bool = False) -> None:
+        """Compute and check; `exact` asks for rationals in every region.
+
+        Raises
+        ------
+        ConsistencyError
+            If an identity fails: there is an error in this program, or in the list of regions.
+        SolverError
+            If a region has too many vertices for rationals, and bounds in doubles prove nothing.
+        """
+        self.complex = complex_
+        k = complex_.domain.dimension
+        self._inverse = inverse_sides(complex_.domain)
+        self._common = math.lcm(*(v.denominator for v in self._inverse))
+        self._scaled_inverse = [int(v * self._common) for v in self._inverse]
+        self._cube = Fraction(2) ** k
+        count, entries = len(complex_), len(complex_.neuron)
+        self.share, self.density = np.zeros((count, 2)), np.zeros((entries, 2))
+        self.carrier = np.full(entries, -1, dtype=np.int64)
+        self.proved = np.zeros(count, dtype=bool)
+        self.exact: dict[int, RationalCell] = {}
+        self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
+        balance = _Balance(complex_.network.outputs, k)
+        for rows in complex_.batches():
+            self._bound(rows, exact, balance)
+        balance.check()
+        self._check_total()
+
+    @property
+    def rational(self) -> bool:
+        """Whether all regions are known as rationals."""
+        return len(self.exact) == len(self.complex)
+
+    def summary(self) -> str:
+        """How the volumes are known, in words."""
+        if self.rational:
+            return "rational, as are the facets' areas up to a square root; the volumes sum to that of the neighbourhood exactly"
+        low, high = total(self.share)
+        rest = f", {len(self.exact)} of {len(self.complex)} regions as rationals" if self.exact else ""
+        return f"enclosed{rest}; the volumes sum to that of the neighbourhood within the enclosures, {high - low:.1e} relative"
+
+    def _bound(self, rows: slice, exact: bool, balance: _Balance) -> None:
+        """One batch of regions."""
+        complex_ = self.complex
+        own = complex_.regions_of_entries(rows)
+        entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
+        half_spaces, noise = complex_.half_spaces(rows)
+        starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
+        found = CellBounds(starts, half_spaces, noise)
+        good = found.ok[own]
+        self.proved[rows] = found.ok
+        slopes, slope_error = self._slants(half_spaces, noise)
+        self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
+        low, high = outward(found.shadow[:, 0], found.shadow[:, 1]).T / float(self._cube)
+        slant = outward(slopes, slope_error)
+        carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
+        self.density[entries] = np.where(carries[:, None], between(low * slant[:, 0], high * slant[:, 1]), 0.0)
+        self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
+        _check_closed(starts, *scaled(half_spaces, noise), found)
+        for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
+            cell = self.refine(rows.start + region)
+            found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
+            found.moment[region] = np.array([[_ball(v) for v in face] for face in cell.moment]).swapaxes(1, 2)
+        maps = complex_.maps(rows)
+        balance.add(found, maps.map, maps.noise)
+
+    def _slants(self, rows: Array, noise: Array) -> tuple[Array, Array]:
+        """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""
+        sized, error = scaled(rows, noise)
+        inverse = _in_range(self._inverse)
+        if inverse is None:
+            return np.zeros(len(rows)), np.full(len(rows), np.inf)
+        a = sized[:, :-1]
+        at = np.abs(a).argmax(axis=1)
+        lead = np.abs(a)[np.arange(len(a)), at]
+        gradient = a * inverse
+        slip = error * inverse.max() + 4 * UNIT * np.abs(gradient).sum(axis=1)
+        norm = np.sqrt((gradient**2).sum(axis=1))
+        slip = (slip + 2 * (a.shape[1] + 6) * UNIT * norm) * SLACK
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result = norm / lead
+            doubt = (slip + result * error) / (lead - error) * SLACK + 4 * UNIT * result + TINY
+        known = lead > 2 * error
+        return np.where(known, result, 0.0), np.where(known, doubt, np.inf)
+
+    # ---- rationals -------------------------------------------------------------------------------------------------
+    def entries(self, region: int) -> list[int]:
+        """Path entries that may carry facets of a region: all, or those that doubles proved to be."""
+        begin, end = int(self.complex.starts[region]), int(self.complex.starts[region + 1])
+        return (begin + np.flatnonzero(self.carrier[begin:end] >= 0)).tolist() if self.proved[region] else list(range(begin, end))
+
+    def half_spaces(self, region: int) -> list[Row]:
+        """Integer half-spaces of a region in unit coordinates, positive inside, one for each of `entries`."""
+        return [primitive(row) for row in self.complex.exact_half_spaces(region, self.entries(region))]
+
+    def squared_slant(self, row: Row) -> Fraction:
+        """The square of a facet's area over its shadow, see `_slants`."""
+        scaled_row = [a * h for a, h in zip(row, self._scaled_inverse, strict=False)]
+        return Fraction(sum(v * v for v in scaled_row), (row[drop(row)] * self._common) ** 2)
+
+    def exact_density(self, entry: int) -> tuple[Fraction, Fraction]:
+        """(s, q): the facet of a path entry has area s sqrt(q) |U|, for a region that is known as rationals."""
+        complex_ = self.complex
+        region = int(np.searchsorted(complex_.starts, entry, side="right")) - 1
+        at = self._places[region][entry]
+        return self.exact[region].shadow[at] / self._cube, self.squared_slant(self.half_spaces(region)[at])
+
+    def exact_share(self, region: int) -> Fraction:
+        """|R| / |U| of a region that is known as rationals."""
+        return self.exact[region].volume / self._cube
+
+    def refine(self, region: int) -> RationalCell:
+        """The rational cell of a region; its enclosures become the tightest."""
+        if region in self.exact:
+            return self.exact[region]
+        entries, rows = self.entries(region), self.half_spaces(region)
+        cell = rational_cell(rows, self.complex.domain.dimension)
+        if cell is None:
+            raise SolverError(f"region {region} has too many vertices for exact volumes")
+        _check_closed_exactly(region, rows, cell)
+        self.exact[region] = cell
+        self._places[region] = {entry: place for place, entry in enumerate(entries)}
+        self.share[region] = enclose(cell.volume / self._cube)
+        for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=True):
+            carries = bool(shadow) and first >= 0
+            self.density[entry] = enclose_sqrt((shadow / self._cube) ** 2 * self.squared_slant(row)) if carries else 0.0
+            self.carrier[entry] = entries[first] if carries else -1
+        return cell
+
+    def refine_all(self, regions: Iterable[int]) -> None:
+        """`refine` for many."""
+        for region in regions:
+            self.refine(int(region))
+
+    # ---- checks ----------------------------------------------------------------------------------------------------
+    def _check_total(self) -> None:
+        """C0: the volumes sum to that of the neighbourhood; exactly, if all are rational."""
+        low, high = total(self.share)
+        if not low <= 1.0 <= high or (self.rational and not sums_to([c.volume for c in self.exact.values()], self._cube)):
+            raise ConsistencyError("the regions' volumes do not sum to that of the neighbourhood")
+
+    def facets(self, graph: RegionGraph) -> Array:
+        """Enclosures of the areas of the graph's facets over |U|; shape (len(graph), 2).
+
+        Raises
+        ------
+        ConsistencyError
+            C1: if a region has a facet that is no edge, or an edge no facet, or the two sides of one differ.
+        """
+        sides = []
+        named = np.zeros(len(self.carrier), dtype=bool)
+        for entry in (graph.first_entry, graph.second_entry):
+            seen = entry >= 0
+            if (self.carrier[entry[seen]] < 0).any():
+                raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
+            named[self.carrier[entry[seen]]] = True
+            sides.append(np.where(seen[:, None], self.density[np.where(seen, entry, 0)] if len(self.density) else 0.0, (0.0, np.inf)))
+        if len(graph) and not (named == (self.carrier == np.arange(len(self.carrier))))[self.carrier >= 0].all():
+            raise ConsistencyError("a region has a facet that is no edge of the region graph")
+        if not len(graph) and (self.carrier >= 0).any():
+            raise ConsistencyError("a region has a facet that is no edge of the region graph")
+        result = np.column_stack([np.maximum(sides[0][:, 0], sides[1][:, 0]), np.minimum(sides[0][:, 1], sides[1][:, 1])])
+        if (result[:, 0] > result[:, 1]).any():
+            raise ConsistencyError("the two sides of a facet have different areas")
+        if self.exact:
+            self._check_sides_exactly(graph)
+        return result
+
+    def _check_sides_exactly(self, graph: RegionGraph) -> None:
+        known = np.zeros(len(self.complex), dtype=bool)
+        known[list(self.exact)] = True
+        both = np.flatnonzero(known[graph.first] & known[graph.second] & (graph.first_entry >= 0) & (graph.second_entry >= 0))
+        for e in both.tolist():
+            if self._shadow(int(graph.first[e]), int(graph.first_entry[e])) != self._shadow(int(graph.second[e]), int(graph.second_entry[e])):
+                raise ConsistencyError(f"regions {graph.first[e]} and {graph.second[e]} see different areas of their common facet")
+
+    def _shadow(self, region: int, entry: int) -> Fraction:
+        """The shadow of a path entry's facet, of a region that is known as rationals."""
+        return self.exact[region].shadow[self._places[region][entry]]
+
+
+def _in_range(exact: list[Fraction]) -> Array | None:
+    if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
+        return None
+    return np.array([float(v) for v in exact])
+
+
+def _ball(value: Fraction) -> tuple[float, float]:
+    """A rational as a double and a bound on the error."""
+    near = float(value)
+    return near, abs(near) * 2.0**-52 + TINY if value else 0.0
+
+
+def _check_closed(starts: Array, rows: Array, noise: Array, found: CellBounds) -> None:
+    """C0, per region: the outward normals weighted by area sum to zero, within the bounds."""
+    k, count = rows.shape[1] - 1, len(found.ok)
+    owner = np.repeat(np.arange(count), np.diff(starts))
+    lead = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+    seen = found.ok[owner] & (found.shadow[:, 1] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = noise / (lead - noise)
+    for j in range(k):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            normal = rows[:, j] / lead
+        size = np.where(seen, found.shadow[:, 0] * np.abs(normal), 0.0)
+        doubt = np.where(seen, found.shadow[:, 1] * (np.abs(normal) + 2 * relative) + found.shadow[:, 0] * 2.1 * relative, 0.0)
+        low, high = found.box[:, 2 * j], found.box[:, 2 * j + 1]
+        gap = low[:, 0] - high[:, 0] + np.bincount(owner, np.where(seen, found.shadow[:, 0] * normal, 0.0), count)
+        sizes = low[:, 0] + high[:, 0] + np.bincount(owner, size, count)
+        bound = low[:, 1] + high[:, 1] + np.bincount(owner, doubt, count) + 8 * (np.diff(starts) + 8) * UNIT * sizes
+        if (np.abs(gap) > bound * SLACK + TINY)[found.ok].any():
+            raise ConsistencyError("the facets of a region do not close it")
+
+
+def _check_closed_exactly(region: int, rows: list[Row], cell: RationalCell) -> None:
+    """C0, per region, in rationals."""
+    own = [(row, s) for e, (row, s) in enumerate(zip(rows, cell.shadow, strict=True)) if s and cell.carrier[e] == e]
+    for j in range(len(cell.box) // 2):
+        low, high = cell.box[2 * j], cell.box[2 * j + 1]
+        numerators = [low.numerator, -high.numerator, *(s.numerator * row[j] for row, s in own)]
+        denominators = [low.denominator, high.denominator, *(s.denominator * abs(row[drop(row)]) for row, s in own)]
+        if sum_of_quotients(numerators, denominators):
+            raise ConsistencyError(f"the facets of region {region} do not close it")
+
+
+class _Balance:
+    """C0 for the gradients: the integral of the Jacobian is that of f times the outward normal over the boundary of U."""
+
+    def __init__(self, outputs: int, k: int) -> None:
+        self.gap, self.bound = np.zeros((outputs, k)), np.zeros((outputs, k))
+
+    def add(self, found: CellBounds, maps: Array, noise: Array) -> None:
+        """A batch of regions with their affine maps (r, outputs, k + 1) in unit coordinates, and the rounding in those."""
+        count, k = len(maps), maps.shape[2] - 1
+        volume, error = found.volume[:, 0], found.volume[:, 1]
+        a, c = maps[:, :, :-1], maps[:, :, -1]
+        sizes = (np.abs(maps) * volume[:, None, None]).sum(axis=0)[:, :-1]
+        self.gap += np.einsum("r,rmj->mj", volume, a)
+        self.bound += np.einsum("r,rmj->mj", error, np.abs(a)) + ((volume + error) @ noise)[:, None]
+        for j in range(k):
+            for side, sign in ((0, 1.0), (1, -1.0)):
+                area, slip = found.box[:, 2 * j + side].T
+                at, off = found.moment[:, 2 * j + side, 0], found.moment[:, 2 * j + side, 1]
+                self.gap[:, j] += sign * (np.einsum("rmi,ri->m", a, at) + area @ c)
+                self.bound[:, j] += np.einsum("rmi,ri->m", np.abs(a), off) + slip @ np.abs(c) + (area + slip) @ noise
+                sizes[:, j] += np.einsum("rmi,ri->m", np.abs(a), np.abs(at)) + area @ np.abs(c)
+        self.bound += 8 * (count + k + 8) * UNIT * sizes + TINY
+
+    def check(self) -> None:
+        """Raise ConsistencyError if it does not hold."""
+        if (np.abs(self.gap) > self.bound * SLACK).any():
+            raise ConsistencyError("the gradients weighted by volume do not sum to the integral over the boundary")

@@ -1,0 +1,1 @@
+"""Measures of Jacobians: norms, spectra, Lipschitz constants."""

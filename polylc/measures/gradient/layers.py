@@ -1,0 +1,179 @@
+"""What each layer contributes on each region, enclosed: norms of neurons' gradients, singular values, gains to the output.
+
+On a region J_l is the Jacobian of the pre-activations z_l, D_l the slopes of its units and M_l the Jacobian of the output with
+respect to h_l = D_l z_l, so that J_f = M_l D_l J_l for every l of a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.measures.by_volume.noise import row_norms
+from polylc.measures.gradient.gradients import inverse_sides
+from polylc.measures.gradient.norms import frobenius, spectral
+from polylc.measures.sums import between, product
+from polylc.network.compose import TINY, UNIT, Forms, unit_slopes
+from polylc.network.form import Network
+
+Array = np.ndarray
+SLACK = 1.0 + 2.0**-40
+
+
+@dataclass(frozen=True)
+class LayerTerms:
+    """Enclosures for a batch of regions; (r, L, 2) each.
+
+    Attributes
+    ----------
+    rows, active_rows : ndarray
+        S_l, the sum of the l2 norms of the neurons' gradients, and of those whose slope is not zero.
+    least, nuclear, frobenius, operator : ndarray
+        Norms of J_l: the smallest singular value that is not zero (0 for rank 0), the sum of all, the root of the sum of squares, the largest.
+    gain : ndarray or None
+        Gamma_l, the spectral norm of M_l D_l; None where layers are not a chain.
+    """
+
+    rows: Array
+    active_rows: Array
+    least: Array
+    nuclear: Array
+    frobenius: Array
+    operator: Array
+    gain: Array | None
+
+
+def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, Forms, LayerTerms]]:
+    """Batches of regions with their terms; `ranks`, shape (R, L), are the exact ranks of the J_l."""
+    network, inverse = complex_.network, np.array([float(v) for v in inverse_sides(complex_.domain)])
+    for rows in complex_.batches():
+        forms = complex_.forms(rows)
+        bits = complex_.patterns(rows)
+        norms = row_norms(complex_, forms.hidden, forms.noise)
+        parts: list[list[Array]] = [[] for _ in range(6)]
+        for index, layer in enumerate(network.layers):
+            here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
+            passing = unit_slopes(layer, bits[:, here]) != 0
+            jacobian = forms.hidden[:, here, :-1] * inverse
+            error = (forms.noise[:, here] * inverse.max() + 4 * UNIT * np.abs(jacobian).sum(axis=2)) * SLACK
+            values, slip = singular_values(jacobian, error)
+            rank = ranks[rows, index]
+            last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
+            zero = rank == 0
+            found = (
+                added(norms[:, here], 1),
+                added(np.where(passing[:, :, None], norms[:, here], 0.0), 1),
+                np.where(zero[:, None], 0.0, _around(last, slip)),
+                _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
+                frobenius(jacobian, error),
+                _around(values[:, 0], slip),
+            )
+            for part, value in zip(parts, found, strict=True):
+                part.append(value)
+        none = np.zeros((rows.stop - rows.start, 0, 2))
+        first, second, third, fourth, fifth, sixth = (np.stack(part, axis=1) if part else none for part in parts)
+        yield rows, forms, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
+
+
+def added(intervals: Array, axis: int) -> Array:
+    """Sums of intervals of numbers >= 0 along an axis."""
+    slack = 2 * (intervals.shape[axis] + 4) * UNIT
+    result: Array = intervals.sum(axis=axis) * np.array([1 - slack, 1 + slack])
+    return result
+
+
+def _around(value: Array, slip: Array) -> Array:
+    return between(np.maximum(value - slip, 0.0), value + slip)
+
+
+def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
+    """Singular values (r, p), largest first, and a bound (r,) on the error of each, for matrices known up to row errors (r, m).
+
+    Notes
+    -----
+    With computed U, s, V the matrix is U diag(s) V^T + E. The singular values of that product differ from s by at most the factors
+    that |U^T U - 1| and |V^T V - 1| allow, and those of a sum by at most |E| (Weyl): lemma 13 of docs/exactness.md.
+    """
+    size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
+    exponent = np.frexp(np.where((size > 0) & np.isfinite(size), size, 1.0))[1]
+    sized = np.ldexp(np.where(np.isfinite(matrices), matrices, 0.0), -exponent[:, None, None])
+    u, s, vt = np.linalg.svd(sized, full_matrices=False)
+    p, longest = s.shape[1], max(matrices.shape[1:])
+
+    def skew(q: Array) -> Array:  # q^T q - 1
+        gram = q.swapaxes(1, 2) @ q
+        off = gram - np.eye(p)
+        result: Array = np.sqrt((off**2).sum(axis=(1, 2))) + 4.0 * (longest + 4) * UNIT * (np.abs(gram).sum(axis=(1, 2)) + p)
+        return result
+
+    turned = skew(u) + skew(vt.swapaxes(1, 2))
+    rest = sized - (u * s[:, None, :]) @ vt
+    top = s[:, 0]
+    slip = top * turned + np.sqrt((rest**2).sum(axis=(1, 2))) + 8.0 * (p + 8) * p * UNIT * top
+    good = turned < 0.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubt = np.ldexp(slip * SLACK + np.where(size > 0, 2.0**-500, 0.0), exponent) + error.sum(axis=1)
+        return np.ldexp(s, exponent[:, None]), np.where(good & np.isfinite(size), doubt * SLACK, np.inf)
+
+
+def gains(network: Network, bits: Array) -> Array | None:
+    """Gamma_l = ||M_l D_l|| on the regions with these patterns, enclosed; (r, L, 2), or None if layers are not a chain."""
+    if not network.is_chain or not network.layers:
+        return None
+    weight = network.output.terms[0][1]
+    m = np.broadcast_to(weight, (len(bits), *weight.shape))
+    error = np.zeros(m.shape)
+    result = []
+    for index in range(len(network.layers) - 1, -1, -1):
+        layer, here = network.layers[index], slice(int(network.offsets[index]), int(network.offsets[index + 1]))
+        slopes = unit_slopes(layer, bits[:, here])[:, None, :]
+        m, error = m * slopes, (error * np.abs(slopes) + 2 * UNIT * np.abs(m * slopes)) * SLACK
+        result.append(spectral(m, error.sum(axis=2) * SLACK))
+        weight = layer.affine.terms[0][1]
+        unit = 2.0 * (len(weight) + 4) * UNIT
+        size = np.abs(weight)
+        reached = ((m != 0) | (error != 0)).astype(np.float64) @ (weight != 0) > 0  # what is zero stays zero
+        error = np.where(reached, (error + unit * np.abs(m)) @ size * SLACK + len(weight) * TINY, 0.0)
+        m = m @ weight
+    return np.stack(result[::-1], axis=1)
+
+
+def weight_norms(network: Network) -> tuple[Array, Array]:
+    """Frobenius and spectral norms of the weights of each hidden layer of a chain, enclosed; (L, 2) each."""
+    matrices = [layer.affine.terms[0][1] for layer in network.layers]
+    zero = [np.zeros((1, len(w))) for w in matrices]
+    spectra = np.stack([spectral(w[None], z)[0] for w, z in zip(matrices, zero, strict=True)])
+    return np.stack([frobenius(w[None], z)[0] for w, z in zip(matrices, zero, strict=True)]), spectra
+
+
+def weight_bound(network: Network) -> list[Array]:
+    """T7: three upper bounds of sum_l E[S_l], each above the one before; from the weights alone, (2,) each.
+
+    Notes
+    -----
+    sum_l sqrt(n_l) ||W_l||_F prod_{k<l} ||W_k|| <= sum_l sqrt(n_l) prod_{k<=l} ||W_k||_F <= sum_l sqrt(n_l) (||theta||_F^2 / l)^(l/2), for
+    slopes of at most 1 in size; larger ones multiply the layers' norms.
+    """
+    flat, spectra = weight_norms(network)
+    slope = [max(1.0, float(np.abs([layer.negative, layer.positive]).max())) for layer in network.layers]
+    one = np.ones((1, 2))
+    chain, straight = one, one
+    mixed_terms, flat_terms, theta_terms = [], [], []
+    square = np.zeros(2)
+    for index, width in enumerate(network.widths):
+        root = between(np.sqrt([width]), np.sqrt([width]))
+        stretch = np.full((1, 2), slope[index])
+        mixed_terms.append(product(product(root, flat[index : index + 1]), chain)[0])
+        straight = product(straight, flat[index : index + 1])
+        flat_terms.append(product(root, straight)[0])
+        square = between(*(square + flat[index] ** 2 * np.array([1 - 4 * UNIT, 1 + 4 * UNIT])))
+        power = (index + 1) / 2
+        scaled = 1.0 if index == 0 else float(np.prod(slope[:index]))
+        whole = (square / (index + 1)) ** power * scaled * np.array([1 - 64 * (index + 2) * UNIT, 1 + 64 * (index + 2) * UNIT])
+        theta_terms.append(product(root, whole[None])[0])
+        chain = product(product(chain, spectra[index : index + 1]), stretch)
+        straight = product(straight, stretch)
+    return [added(np.array(terms), 0) for terms in (mixed_terms, flat_terms, theta_terms)]

@@ -1,0 +1,227 @@
+"""Local Lipschitz constants: the largest dual norm of the gradient over the regions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.complex.pieces import affine_functions
+from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.measures.by_volume.variation import spectral_norms
+from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gradients
+from polylc.measures.gradient.spectral import largest_spectral_norm
+from polylc.network.compose import UNIT
+
+NORMS = ("linf", "l2", "l1")
+
+
+@dataclass(frozen=True)
+class Lipschitz:
+    """sup |g(x) - g(y)| / ||x - y||_norm over the neighbourhood, and a region where it is attained.
+
+    Attributes
+    ----------
+    target : str
+        An output f0, a margin f3-f5, or "jacobian": the operator norm from p to p of the whole map.
+    norm : str
+    value : float
+    region : int
+        Where it is attained; for an enclosure, where `lower` is exceeded.
+    quantity : Quantity
+        The constant with its kind.
+    lower, upper : Fraction or None
+        Proved bounds of constant^power; equal where the constant is exact. None for a float.
+    witness : tuple of int or None
+        For the Jacobian in l2: v with |J^T v|^2 >= lower |v|^2 in `region`.
+    """
+
+    target: str
+    norm: str
+    value: float
+    region: int
+    quantity: Quantity
+    lower: Fraction | None = None
+    upper: Fraction | None = None
+    witness: tuple[int, ...] | None = None
+
+    @property
+    def power(self) -> int:
+        """Which power of the constant is rational: 2 for l2, otherwise 1."""
+        return power_of(self.norm)
+
+
+def power_of(norm: str) -> int:
+    """The power of a constant in this norm that `Lipschitz.lower` and `upper` bound."""
+    return 2 if norm == "l2" else 1
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Output `first`, or `first` minus `second`, or the whole map (first None)."""
+
+    name: str
+    first: int | None = None
+    second: int | None = None
+
+
+def _targets(outputs: int, label: int | None) -> list[_Target]:
+    if label is None or outputs == 1:
+        single = [_Target(f"f{i}", i) for i in range(outputs)]
+    else:
+        single = [_Target(f"f{label}-f{j}", label, j) for j in range(outputs) if j != label]
+    return [*single, _Target("jacobian")]
+
+
+def lipschitz(complex_: Complex, label: int | None) -> list[Lipschitz]:
+    """Constants for linf, l2 and l1 of every output (of every margin fy-fj, with a label y) and of the Jacobian, in floats.
+
+    For norm p they are the largest dual norm of the gradient: l1 for linf, l2 for l2, linf for l1 (docs/words.md).
+    """
+    targets = _targets(complex_.network.outputs, label)
+    best = {(t.name, norm): (-1.0, 0) for t in targets for norm in NORMS}
+    for rows, jacobian in complex_.jacobians():
+        for target in targets:
+            for norm in NORMS:
+                values = _size(target, norm, jacobian)
+                at = int(np.argmax(values))
+                if values[at] > best[target.name, norm][0]:
+                    best[target.name, norm] = (float(values[at]), rows.start + at)
+    return [Lipschitz(name, norm, value, region, floating(value)) for (name, norm), (value, region) in best.items()]
+
+
+def certified_lipschitz(complex_: Complex, label: int | None, counters: Counter[str] | None = None) -> list[Lipschitz]:
+    """As `lipschitz`, over the regions of the complex proved: exact, but for the Jacobian in l2, which is enclosed.
+
+    Floats with rigorous error bounds exclude regions; the largest among the others is found in integers.
+
+    Parameters
+    ----------
+    complex_ : Complex
+        The constants are those of the function if its list of regions is complete.
+    label : int or None
+    counters : Counter, optional
+        Receives how much work was done how.
+    """
+    counters = Counter() if counters is None else counters
+    regions = np.unique(affine_functions(complex_), return_index=True)[1]  # one region for each map
+    targets = _targets(complex_.network.outputs, label)
+    spectral = min(complex_.network.outputs, complex_.domain.dimension) > 1  # otherwise the Jacobian is a vector
+    asked = [(t, norm) for t in targets for norm in NORMS if not (spectral and t.first is None and norm == "l2")]
+    candidates = {key: _Candidates() for key in asked}
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        return bounded_gradients(complex_, regions)
+
+    for rows, gradient, error in batches():
+        for target, norm in asked:
+            candidates[target, norm].see(rows, *_bounds(target, norm, gradient, error))
+    exact = ExactGradients(complex_)
+    found = []
+    for target in targets:
+        for norm in NORMS:
+            if (target, norm) in candidates:
+                region, value = candidates[target, norm].largest(target, norm, exact)
+                low, high = enclose_sqrt(value) if norm == "l2" else enclose(value)
+                quantity = Quantity(low, high, Kind.EXACT)
+                witness = _vector_witness(exact.jacobian(region)) if (target.first, norm) == (None, "l2") else None
+                found.append(Lipschitz(target.name, norm, quantity.value, region, quantity, value, value, witness))
+            else:
+                most = largest_spectral_norm(batches, exact, counters)
+                quantity = Quantity(enclose_sqrt(most.lower)[0], enclose_sqrt(most.upper)[1], Kind.ENCLOSURE)
+                found.append(Lipschitz(target.name, norm, quantity.value, most.region, quantity, most.lower, most.upper, most.witness))
+    counters["gradients in integers"] += exact.evaluated
+    return found
+
+
+def _size(target: _Target, norm: str, jacobian: np.ndarray) -> np.ndarray:
+    """Dual norms of the target's gradients, operator norms of the whole map; shape (R,)."""
+    result: np.ndarray
+    if target.first is None:
+        if norm == "l2":
+            result = spectral_norms(jacobian)
+        else:
+            result = np.abs(jacobian).sum(axis=2 if norm == "linf" else 1).max(axis=1)
+        return result
+    gradient = jacobian[:, target.first] if target.second is None else jacobian[:, target.first] - jacobian[:, target.second]
+    if norm == "l2":
+        result = np.sqrt((gradient**2).sum(axis=1))
+    else:
+        result = np.abs(gradient).sum(axis=1) if norm == "linf" else np.abs(gradient).max(axis=1)
+    return result
+
+
+def _bounds(target: _Target, norm: str, jacobian: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rigorous bounds of `_size` for Jacobians known up to row errors (not for spectral norms of more than a vector).
+
+    Each of these norms of an error matrix is at most the sum of its rows' errors. A sum of N terms, N at most m k, of a
+    difference of two entries errs by less than 4 (N + 8) u relative to itself, squares that vanish by less than 2^-500.
+    """
+    m, k = jacobian.shape[1:]
+    rows = list(range(m)) if target.first is None else [i for i in (target.first, target.second) if i is not None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if target.first is None and norm == "l2":
+            size = np.sqrt((jacobian**2).sum(axis=(1, 2)))
+        else:
+            size = _size(target, norm, jacobian)
+        radius = error[:, rows].sum(axis=1)
+        slack = 4 * (m * k + 8) * UNIT * (size + radius) + 2.0**-500
+        low, high = size - radius - slack, size + radius + slack
+    known = np.isfinite(high)
+    return np.where(known, np.maximum(low, 0.0), 0.0), np.where(known, high, np.inf)
+
+
+class _Candidates:
+    """Regions that may have the largest norm."""
+
+    def __init__(self) -> None:
+        self._least = 0.0
+        self._regions: list[np.ndarray] = []
+        self._high: list[np.ndarray] = []
+
+    def see(self, regions: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        self._least = max(self._least, float(low.max(initial=0.0)))
+        kept = high >= self._least
+        self._regions.append(regions[kept])
+        self._high.append(high[kept])
+
+    def largest(self, target: _Target, norm: str, exact: ExactGradients) -> tuple[int, Fraction]:
+        """A region with the largest norm, and the norm's power, exactly."""
+        regions, high = np.concatenate(self._regions), np.concatenate(self._high)
+        best, where, least = -1, -1, self._least
+        unit = exact.denominator ** power_of(norm)
+        for at in np.argsort(-high, kind="stable").tolist():
+            if high[at] < least:
+                break
+            value = _exact_size(target, norm, exact.jacobian(int(regions[at])))
+            if value > best:
+                best, where = value, int(regions[at])
+                least = (enclose_sqrt if norm == "l2" else enclose)(Fraction(best, unit))[0]
+        return where, Fraction(best, unit)
+
+
+def _exact_size(target: _Target, norm: str, rows: Rows) -> int:
+    """The norm, or its square for l2, of integers."""
+    if target.first is None:
+        if norm == "l2":  # of a vector
+            return sum(a * a for row in rows for a in row)
+        lines: Iterable[Sequence[int]] = rows if norm == "linf" else zip(*rows, strict=True)
+        return max(sum(map(abs, line)) for line in lines)
+    gradient = rows[target.first] if target.second is None else [a - b for a, b in zip(rows[target.first], rows[target.second], strict=True)]
+    if norm == "l2":
+        return sum(a * a for a in gradient)
+    return sum(map(abs, gradient)) if norm == "linf" else max(map(abs, gradient))
+
+
+def _vector_witness(rows: Rows) -> tuple[int, ...]:
+    """v with |J^T v|^2 = sigma_max^2 |v|^2 where J has a single row or a single column."""
+    if len(rows) == 1 or not any(row[0] for row in rows):
+        return (1, *[0] * (len(rows) - 1))
+    common = math.gcd(*(row[0] for row in rows))
+    return tuple(row[0] // common for row in rows)

@@ -1,0 +1,85 @@
+"""Enclosures of l2 norms of many rows or matrices, compiled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from polylc.jit.compiled import compiled
+from polylc.network.compose import UNIT
+
+Array = np.ndarray
+SLACK = 1.0 + 2.0**-40
+LOST = 2.0**-1000  # more than a product loses that underflows
+LEAST = 2.0**-1074
+FAR = 2.0**400  # squares of numbers between its inverse and itself neither overflow nor lose what counts
+
+_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
+
+
+@_compiled
+def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
+    """Frobenius norms of matrices (r, m, k) known up to row errors (r, m), enclosed in result (r, 2); [0, inf] where numbers are not finite."""
+    m, k = matrices.shape[1:]
+    for r in range(len(matrices)):
+        size = slip = 0.0
+        finite = True
+        for i in range(m):
+            slip += error[r, i]
+            for j in range(k):
+                size = max(size, abs(matrices[r, i, j]))
+                finite = finite and abs(matrices[r, i, j]) < np.inf
+        scale = 1.0
+        if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
+            scale = math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
+        square = 0.0
+        for i in range(m):
+            for j in range(k):
+                part = matrices[r, i, j] * scale
+                square += part * part
+        result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, m * k, scale, finite)
+
+
+@_compiled
+def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) -> None:
+    """Norms of the gradients of forms (r, k + 1) with their rounding (r,), each coordinate multiplied with its factor (k,), enclosed; (r, 2)."""
+    k = len(factor)
+    most = 0.0
+    for j in range(k):
+        most = max(most, factor[j])
+    grown = 1.0 + 4.0 * (k + 8) * UNIT
+    for r in range(len(rows)):
+        size = total = square = lost = 0.0
+        for j in range(k):
+            part = rows[r, j] * factor[j]
+            size = max(size, abs(part))
+            total += abs(part)
+            square += part * part
+            lost += LOST if abs(part) < LOST and rows[r, j] != 0.0 else 0.0
+        finite = total < np.inf
+        scale = 1.0
+        if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
+            scale = math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
+            square = 0.0
+            for j in range(k):
+                part = rows[r, j] * factor[j] * scale
+                square += part * part
+        slip = (noise[r] * most + 4.0 * UNIT * total + lost) * grown
+        result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, k, scale, finite)
+
+
+@_compiled
+def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool) -> tuple[float, float]:
+    """The interval around a rounded root of a sum of squares, scaled back; exactly zero where root and error are."""
+    if not finite or not error < np.inf:
+        return 0.0, np.inf
+    if root == 0.0 and error == 0.0:
+        return 0.0, 0.0
+    value = root / scale
+    slip = 2.0 * (terms + 8) * UNIT * root + (2.0**-500 if root > 0.0 else 0.0)
+    doubt = (slip / scale + error * SLACK) * SLACK + LEAST
+    if not value + doubt < np.inf:
+        return 0.0, np.inf
+    return max(np.nextafter(value - doubt, -np.inf), 0.0), np.nextafter(value + doubt, np.inf)

@@ -1,0 +1,111 @@
+"""Frobenius and spectral norms of many Jacobians, enclosed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
+from polylc.measures.gradient.norm_kernel import SLACK, matrix_norms
+from polylc.measures.sums import outward
+from polylc.network.compose import TINY, UNIT
+
+Array = np.ndarray
+
+
+class Gradients:
+    """Jacobians of regions in doubles with bounds on the errors of their rows; rounded anew from integers where that is not enough."""
+
+    def __init__(self, complex_: Complex) -> None:
+        self.complex = complex_
+        self._exact = ExactGradients(complex_)
+        self._rounded: dict[int, tuple[Array, Array]] = {}
+
+    def of(self, regions: Array) -> tuple[Array, Array]:
+        """Jacobians, shape (r, m, k), and the errors of their rows, (r, m)."""
+        k, m = self.complex.domain.dimension, self.complex.network.outputs
+        gradient, error = np.zeros((len(regions), m, k)), np.zeros((len(regions), m))
+        begin = 0
+        for rows, part, slip in bounded_gradients(self.complex, regions):
+            gradient[begin : begin + len(rows)], error[begin : begin + len(rows)] = part, slip
+            begin += len(rows)
+        if self._rounded:
+            known = np.fromiter(self._rounded, dtype=np.int64)
+            for i in np.flatnonzero(np.isin(regions, known)).tolist():
+                gradient[i], error[i] = self._rounded[int(regions[i])]
+        return gradient, error
+
+    def refine(self, region: int) -> None:
+        """From now on the Jacobian of a region is the nearest double of each entry."""
+        if region not in self._rounded:
+            self._rounded[region] = rounded(self._exact.jacobian(region), self._exact.denominator)
+
+    def jump(self, first: int, second: int) -> tuple[Array, Array]:
+        """The difference of two regions' Jacobians, rounded from integers, and the errors of its rows."""
+        left, right = self._exact.jacobian(first), self._exact.jacobian(second)
+        return rounded([[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)], self._exact.denominator)
+
+    def exact_jump(self, first: int, second: int) -> tuple[list[list[int]], int]:
+        """The difference of two regions' Jacobians as integers over a denominator."""
+        left, right = self._exact.jacobian(first), self._exact.jacobian(second)
+        return [[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)], self._exact.denominator
+
+    def exact(self, region: int) -> tuple[list[list[int]], int]:
+        """The Jacobian of a region as integers over a denominator."""
+        return self._exact.jacobian(region), self._exact.denominator
+
+
+def rounded(rows: list[list[int]], denominator: int) -> tuple[Array, Array]:
+    """The nearest doubles of integers over a denominator, and bounds on the sum of the errors in each row."""
+    try:
+        near = np.array([[v / denominator for v in row] for row in rows])
+    except OverflowError:
+        return np.zeros((len(rows), len(rows[0]))), np.full(len(rows), np.inf)
+    error = UNIT * np.abs(near).sum(axis=1) * SLACK
+    some = np.array([any(row) for row in rows])
+    return near, np.where(some, error + TINY, 0.0)
+
+
+def frobenius(gradient: Array, error: Array) -> Array:
+    """Enclosures of the Frobenius norms of Jacobians known up to row errors; shape (r, 2).
+
+    The norm changes by at most the error's norm, which is at most the sum of the rows' errors.
+    """
+    result = np.empty((len(gradient), 2))
+    matrix_norms(np.ascontiguousarray(gradient), np.ascontiguousarray(error), result)
+    return result
+
+
+def spectral(gradient: Array, error: Array) -> Array:
+    """Enclosures of the largest singular values; shape (r, 2). docs/exactness.md, lemma 11."""
+    m, k = gradient.shape[1:]
+    if min(m, k) == 1:
+        return frobenius(gradient, error)
+    size = np.abs(gradient).max(axis=(1, 2), initial=0.0)
+    exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
+    sized = np.ldexp(gradient, -exponent[:, None, None])
+    turned = sized if m <= k else sized.swapaxes(1, 2)
+    small, large = min(m, k), max(m, k)
+    gram = turned @ turned.swapaxes(1, 2)
+    gram = np.tril(gram) + np.tril(gram, -1).swapaxes(1, 2)
+    square = np.abs(sized).sum(axis=(1, 2)) ** 2  # more than the squared Frobenius norm
+    vectors = np.linalg.eigh(gram)[1]
+    inner = vectors.swapaxes(1, 2) @ gram @ vectors
+    units = vectors.swapaxes(1, 2) @ vectors - np.eye(small)
+    lengths = (vectors**2).sum(axis=(1, 2))
+    lost = 4.0 * (small + 4) * UNIT * (np.abs(gram).sum(axis=(1, 2)) + 1.0) * (lengths + 1.0) * small
+    skew = np.abs(units).sum(axis=2).max(axis=1) + 4.0 * (small + 4) * UNIT * (lengths + 1.0) * small
+    diagonal = np.diagonal(inner, axis1=1, axis2=2)
+    radius = np.abs(inner).sum(axis=2) - np.abs(diagonal)
+    high = ((diagonal + radius).max(axis=1) + lost) * SLACK
+    low = diagonal.max(axis=1) - lost
+    off = 2.0 * (large + 4) * UNIT * square
+    good = (skew < 0.5) & np.isfinite(high)
+    top = np.where(good, np.maximum(high, 0.0) / (1.0 - np.where(good, skew, 0.0)) + off, square)
+    bottom = np.where(good, np.maximum(low / (1.0 + skew) - off, 0.0), 0.0)
+    upper, lower = np.sqrt(top) * (1 + 4 * UNIT), np.sqrt(bottom) * (1 - 4 * UNIT)
+    zero = size == 0
+    slip = error.sum(axis=1) * SLACK
+    with np.errstate(over="ignore"):
+        upper, lower = np.where(zero, 0.0, np.ldexp(upper, exponent)), np.where(zero, 0.0, np.ldexp(lower, exponent))
+    return np.stack([outward(lower, slip)[:, 0], outward(upper, slip)[:, 1]], axis=1)

@@ -1,0 +1,1 @@
+"""Measures of margins between classes: robustness and adversarial distances."""

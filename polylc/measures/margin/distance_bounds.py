@@ -1,0 +1,68 @@
+"""T6: distances that Lipschitz constants and the region of the centre certify, as rationals, beside the exact one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.exact.enclose import enclose
+from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.gradient.gradients import inverse_sides
+from polylc.measures.gradient.lipschitz import Lipschitz
+from polylc.measures.inequalities import Inequality
+from polylc.network.exact import ExactNetwork
+
+
+def certified_distances(complex_: Complex, label: int, distance: Fraction | None, constants: Sequence[Lipschitz]) -> Iterable[Inequality]:
+    """Lower bounds of the linf distance from the centre to the nearest adversarial point, and that distance.
+
+    Parameters
+    ----------
+    distance : Fraction or None
+        The exact distance; None if there is no adversarial point in the neighbourhood.
+    constants : sequence of Lipschitz
+        Of the margins of `label` in linf, exact.
+    """
+    domain = complex_.domain
+    if domain.center is None or domain.radius is None or len(domain.free) < domain.inputs:
+        return  # fixed coordinates may keep a ball from its points
+    radius = min(domain.radius)
+    values = ExactNetwork(complex_.network).preactivations(domain.center)
+    outputs = values[-1]
+    margins = {j: outputs[label] - v for j, v in enumerate(outputs) if j != label}
+    if min(margins.values()) <= 0:
+        return
+    right = Quantity(enclose(radius)[0], None, Kind.EXACT) if distance is None else Quantity(*enclose(distance), Kind.EXACT)
+    by_target = {c.target: c.upper for c in constants if c.norm == "linf" and c.upper is not None}
+    lipschitz = [(m, by_target.get(f"f{label}-f{j}")) for j, m in margins.items()]
+    if all(constant is not None for _, constant in lipschitz):
+        least = min([radius, *(m / constant for m, constant in lipschitz if constant)])
+        text = "min(radius, margin / Lipschitz constant) <= adversarial distance, linf"
+        yield Inequality("T6a", text, _exact(least), right, least <= (radius if distance is None else distance))
+    reach, gradients = _centre(complex_, [v for layer in values[:-1] for v in layer])
+    steep = {j: sum(abs(a - b) for a, b in zip(gradients[label], gradients[j], strict=True)) for j in margins}
+    least = min([radius, reach, *(m / steep[j] for j, m in margins.items() if steep[j])])
+    text = "min(inradius of the centre's region, margin / ||grad||_1 there) <= adversarial distance, linf"
+    yield Inequality("T6c", text, _exact(least), right, least <= (radius if distance is None else distance))
+
+
+def _exact(value: Fraction) -> Quantity:
+    return Quantity(*enclose(value), Kind.EXACT)
+
+
+def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, list[list[Fraction]]]:
+    """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients there."""
+    bits = np.array([v > 0 for v in values])
+    forms, inverse = complex_.exact_forms, inverse_sides(complex_.domain)
+    reach = None
+    for value, row in zip(values, forms.hidden(bits), strict=True):
+        steep = sum((abs(a) * h for a, h in zip(row, inverse, strict=False)), Fraction(0)) / forms.scale
+        if steep:
+            here = abs(value) / steep
+            reach = here if reach is None else min(reach, here)
+    gradients = [[a * h / forms.scale for a, h in zip(row, inverse, strict=False)] for row in forms.output(bits)]
+    assert complex_.domain.radius is not None
+    return (max(complex_.domain.radius) if reach is None else reach), gradients

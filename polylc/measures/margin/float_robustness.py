@@ -1,0 +1,166 @@
+"""Robustness: whether the label is constant on the neighbourhood, and the nearest adversarial point.
+
+A point of the closed neighbourhood is adversarial for label y if f_j >= f_y there for some j != y (ties count). On one
+region that is a polytope, so its nearest point to the centre is a linear program. Regions and classes are visited in
+the order of a lower bound on their distance, and the search ends when no bound beats the best point found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.exact.enclose import enclose
+from polylc.exact.numbers import to_floats
+from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.geometry.lp import infinity, minimise
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Answer for one label.
+
+    Attributes
+    ----------
+    label : int
+    robust : bool
+    distance : float or None
+        linf distance from the centre to the nearest adversarial point; None if there is none or no centre.
+    adversarial : ndarray or None
+        That point (any adversarial point, for a box without a centre), all coordinates.
+    programs : int
+        Linear programs solved.
+    region, rival : int or None
+        Where that point was found, and the class that wins there.
+    exact_distance, exact_point : Fraction, tuple of Fraction, or None
+        The same without rounding, where it was decided exactly.
+    """
+
+    label: int
+    robust: bool
+    distance: float | None
+    adversarial: np.ndarray | None
+    programs: int
+    region: int | None = None
+    rival: int | None = None
+    exact_distance: Fraction | None = None
+    exact_point: tuple[Fraction, ...] | None = None
+
+    @property
+    def distance_quantity(self) -> Quantity | None:
+        """The distance, with what is known of it."""
+        if self.exact_distance is not None:
+            return Quantity(*enclose(self.exact_distance), Kind.EXACT)
+        return None if self.distance is None else floating(self.distance)
+
+
+def robustness(complex_: Complex, label: int) -> Robustness:
+    """Whether every point of the closed neighbourhood has f_label > f_j for all j != label, if not the nearest that has not.
+
+    Without a centre (a box) the point returned is the one of smallest margin in the first region that has one.
+    """
+    domain = complex_.domain
+    rivals = [j for j in range(complex_.network.outputs) if j != label]
+    center = None
+    fixed_gap = 0.0
+    if domain.center is not None:
+        away = to_floats(domain.center) - domain.middle
+        center = away[domain.free] / domain.half
+        rest = np.ones(domain.inputs, dtype=bool)
+        rest[domain.free] = False
+        fixed_gap = float(np.abs(away[rest]).max(initial=0.0))
+    region, rival, bound = _queue(complex_, label, rivals, center)
+    best, point, programs, where = np.inf, None, 0, -1
+    for at in np.argsort(bound, kind="stable"):
+        if bound[at] >= best:
+            break
+        programs += 1
+        answer = _nearest(complex_, int(region[at]), label, int(rival[at]), center)
+        if answer is not None and answer[0] < best:
+            (best, point), where = answer, at
+            if center is None:
+                break
+    if point is None:
+        return Robustness(label, True, None, None, programs)
+    distance = None if center is None else max(best, fixed_gap)
+    return Robustness(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs, int(region[where]), int(rival[where]))
+
+
+def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Regions and rivals that may hold an adversarial point, with a lower bound on its distance (0 without a centre)."""
+    half = complex_.domain.half
+    regions, classes, bounds = [], [], []
+    for rows in complex_.batches():
+        maps = complex_.maps(rows).map
+        margins = maps[:, [label]] - maps[:, rivals]
+        least = margins[:, :, -1] - np.abs(margins[:, :, :-1]).sum(axis=2)
+        possible = least <= 0  # the smallest value of the region's affine margin over the whole neighbourhood
+        bound = np.zeros(possible.shape)
+        if center is not None:
+            path, _ = complex_.half_spaces(rows)
+            bound = np.maximum(_distance(margins, center, half), _region_distance(complex_, rows, path, center)[:, None])
+        r, j = np.nonzero(possible)
+        regions.append(r + rows.start)
+        classes.append(np.array(rivals, dtype=np.int64)[j])
+        bounds.append(bound[r, j])
+    if not regions:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
+    return np.concatenate(regions), np.concatenate(classes), np.concatenate(bounds)
+
+
+def _distance(forms: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """linf distance, in true lengths, from the centre to where a form is <= 0; infinite for a positive constant."""
+    value = forms[..., :-1] @ center + forms[..., -1]
+    size = np.abs(forms[..., :-1] / half).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(value > 0, value / size, 0.0)
+
+
+def _region_distance(complex_: Complex, rows: slice, path: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """A lower bound on the distance from the centre to each region: the farthest half-space of its path."""
+    outside = _distance(-path, center, complex_.domain.half)
+    result = np.zeros(rows.stop - rows.start)
+    np.maximum.at(result, complex_.regions_of_entries(rows), outside)
+    return result
+
+
+def _nearest(complex_: Complex, region: int, label: int, rival: int, center: np.ndarray | None) -> tuple[float, np.ndarray] | None:
+    """The adversarial point of one closed region nearest to the centre: distance and unit coordinates."""
+    rows = slice(region, region + 1)
+    maps = complex_.maps(rows).map
+    path, _ = complex_.half_spaces(rows)
+    length = np.sqrt((path[:, :-1] ** 2).sum(axis=1))
+    path = path / np.where(length > 0, length, 1.0)[:, None]
+    margin = maps[0, label] - maps[0, rival]
+    size = np.sqrt((margin[:-1] ** 2).sum())
+    k, inf, half = complex_.domain.dimension, infinity(), complex_.domain.half
+    if center is None:
+        best = minimise(margin[:-1], path[:, :-1], -path[:, -1], np.full(len(path), inf), np.full(k, -1.0), np.ones(k))
+        if best is None or best.value + margin[-1] > 0:
+            return None
+        return 0.0, best.point
+    if size == 0:  # constant margin: adversarial everywhere or nowhere
+        if margin[-1] > 0:
+            return None
+        margin = np.zeros(k + 1)
+        size = 1.0
+    scale = half.max()  # distances in units of the longest half side
+    weight = np.diag(half / scale)
+    ones = np.ones((k, 1))
+    matrix = np.vstack(
+        [
+            np.column_stack([path[:, :-1], np.zeros(len(path))]),
+            np.append(-margin[:-1] / size, 0.0),
+            np.column_stack([weight, ones]),
+            np.column_stack([-weight, ones]),
+        ]
+    )
+    shift = weight @ center
+    row_lower = np.concatenate([-path[:, -1], [margin[-1] / size], shift, -shift])
+    cost = np.append(np.zeros(k), 1.0)
+    lower, upper = np.append(np.full(k, -1.0), 0.0), np.append(np.ones(k), 1.0 + np.abs(center).max())
+    best = minimise(cost, matrix, row_lower, np.full(len(row_lower), inf), lower, upper)
+    return None if best is None else (best.value * scale, best.point[:-1])

@@ -1,0 +1,1 @@
+"""What goes into a proof file, and how it is written."""

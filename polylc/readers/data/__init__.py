@@ -1,0 +1,1 @@
+"""Data files: points and labels, exact."""

@@ -1,0 +1,1 @@
+"""Models of ONNX: the file, its nodes, its operators."""

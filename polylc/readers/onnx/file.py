@@ -1,0 +1,134 @@
+"""`.onnx` files to the one internal form.
+
+The graph is followed for a batch of one: every value is kept as its entries in order, beside its ONNX shape. What depends on
+no input is computed on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polylc.errors import ModelError, PolylcError
+from polylc.network.builder import Builder
+from polylc.network.form import Network
+from polylc.readers.files import first_line, read_file, sha256_of
+from polylc.readers.onnx.node import Node, Tensor
+from polylc.readers.onnx.operators import lower_node
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None = None) -> Network:
+    """The network in the bytes of an `.onnx` file.
+
+    Parameters
+    ----------
+    content : bytes
+    source : str
+        The file's path; weights kept in a file beside it are found from here.
+    sha256 : str
+    input_shape : tuple of int, optional
+        Shape of one input without the batch dimension, where the file leaves it open.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, or its graph is not one input, one output and operators that polylc reads.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise ModelError(f"{source}: reading .onnx files needs the package onnx; install it with: pip install 'polylc[onnx]'") from None
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception:  # protobuf's DecodeError, which is not importable everywhere
+        raise ModelError(f"{source}: not an ONNX model, or truncated; export or copy it again") from None
+    if not model.graph.node or not model.opset_import:
+        raise ModelError(f"{source}: not an ONNX model, or one without operators; export it again")
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
+            return _convert(model, source, sha256, input_shape)
+    except PolylcError:
+        raise
+    except MemoryError:
+        raise ModelError(f"{source}: its layers unrolled into matrices do not fit into memory; polylc is made for small networks") from None
+    except Exception as failure:  # a damaged graph can lack anything
+        raise ModelError(f"{source}: the ONNX graph is malformed ({type(failure).__name__}: {first_line(failure)}); export it again") from failure
+
+
+def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset < 7:
+        raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
+    known, notes = _weights(model, source)
+    inputs = [entry for entry in model.graph.input if entry.name not in known]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        raise ModelError(f"{source}: the graph has {len(inputs)} inputs and {len(model.graph.output)} outputs; polylc reads one of each")
+    shape = _full_shape(inputs[0], input_shape, source)
+    builder = Builder(source, (math.prod(shape),))
+    builder.log += notes
+    known[inputs[0].name] = Tensor(builder.input, shape)
+    used = {name for node in model.graph.node for name in node.input} | {model.graph.output[0].name}
+    for proto in model.graph.node:
+        node = Node.of(proto, opset, source)
+        missing = [name for name in proto.input if name and name not in known]
+        if missing:
+            raise ModelError(f"{source}: {node.place} reads {missing[0]!r}, which nothing before it computes; the graph is damaged or out of order")
+        if any(name and name in used for name in proto.output[1:]):
+            raise ModelError(f"{source}: {node.place} has several outputs that are used, which is not supported")
+        known[proto.output[0]] = lower_node(builder, node, [known[name] if name else None for name in proto.input])
+    result = known.get(model.graph.output[0].name)
+    if not isinstance(result, Tensor):
+        raise ModelError(f"{source}: the output {model.graph.output[0].name!r} does not depend on the input; the graph is damaged")
+    if result.softmax:
+        builder.note(f"{result.softmax}: final softmax stripped, the outputs are what goes into it")
+    return builder.finish(builder.reshape(result.value, (result.value.size,), "the output"), sha256)
+
+
+def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[str]]:
+    """The initializers by name, and lines for the log."""
+    import onnx.external_data_helper
+    import onnx.numpy_helper
+
+    if model.graph.sparse_initializer:
+        raise ModelError(f"{source}: it has sparse weights, which are not supported; export it with dense weights")
+    notes = []
+    outside = sorted({entry.value for t in model.graph.initializer for entry in t.external_data if entry.key == "location"})
+    if outside:
+        folder = Path(source).parent
+        for name in outside:
+            notes.append(f"weights read from {name} (sha256 {sha256_of(read_file(folder / name, ModelError))})")
+        onnx.external_data_helper.load_external_data_for_model(model, str(folder))
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}, notes
+
+
+def _full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:
+    """The shape of the input for a batch of one; a first dimension that is 1, symbolic or zero is the batch."""
+    field = entry.type.tensor_type
+    declared = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in field.shape.dim] if field.HasField("shape") else None
+    ask = "pass the shape of one input (--input-shape C,H,W)"
+    if declared is None:
+        if wanted is None:
+            raise ModelError(f"{source}: the graph does not say the shape of its input {entry.name!r}; {ask}")
+        return (1, *wanted)
+    open_batch = bool(declared) and declared[0] is None
+    concrete = [1 if index == 0 and open_batch else d for index, d in enumerate(declared)]
+    if wanted is None:
+        if None in concrete:
+            raise ModelError(f"{source}: the shape of its input {entry.name!r} is left open; {ask}")
+        return tuple(d for d in concrete if d is not None)
+    for candidate in (wanted, (1, *wanted)):
+        # a fixed batch other than one is read as one where the shape asked for says so
+        pairs = list(zip(concrete, candidate, strict=False)) if len(candidate) == len(concrete) else [(1, 0)]
+        if all(d in (None, c) or (i == 0 and c == 1) for i, (d, c) in enumerate(pairs)):
+            return candidate
+    if None not in concrete and math.prod(d for d in concrete if d is not None) == math.prod(wanted):
+        return tuple(d for d in concrete if d is not None)
+    shown = ",".join("?" if d is None else str(d) for d in declared)
+    given = ",".join(map(str, wanted))
+    raise ModelError(f"{source}: its input has shape {shown}, which {given} does not fit; give the shape without the batch dimension")

@@ -1,0 +1,1 @@
+"""Models of torch: modules in memory, pickled modules, state dicts."""

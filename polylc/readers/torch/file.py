@@ -1,0 +1,200 @@
+"""`.pt` and `.pth` files: pickled modules of allow-listed layers, state dicts, and checkpoints that hold one of them.
+
+A pickle can name any function and have it called. Files are read with torch's restricted unpickler and an allow-list of
+plain torch.nn layers; a file that names anything else is refused by that name before any of it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from polylc.errors import ModelError, UnsafeModelError
+from polylc.network.form import Network
+from polylc.readers.files import first_line
+from polylc.readers.torch.layers import SUPPORTED
+
+# Layers that polylc refuses, unpickled only so that the refusal can name them and their place.
+_REFUSED_BY_NAME = """
+    ModuleList ModuleDict ParameterList
+    Sigmoid LogSigmoid Tanh Tanhshrink Softplus Softsign GELU SiLU ELU CELU SELU Mish GLU Hardswish Hardsigmoid Hardshrink Softshrink
+    Softmax2d Softmin PReLU RReLU ReLU6 Hardtanh Threshold LayerNorm GroupNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d RMSNorm
+    LocalResponseNorm CrossMapLRN2d BatchNorm3d SyncBatchNorm MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool3d LPPool1d LPPool2d
+    AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d FractionalMaxPool2d
+    Conv1d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d ZeroPad1d ZeroPad2d ConstantPad1d ConstantPad2d ConstantPad3d
+    ReflectionPad1d ReflectionPad2d ReplicationPad1d ReplicationPad2d CircularPad1d CircularPad2d
+    PixelShuffle PixelUnshuffle ChannelShuffle Upsample UpsamplingNearest2d UpsamplingBilinear2d Fold Unfold
+    Bilinear CosineSimilarity PairwiseDistance Embedding EmbeddingBag LSTM GRU RNN LSTMCell GRUCell RNNCell
+"""
+_MODEL_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "parameters")
+
+
+# What torch lets any file name; only used to find the name to report in files whose format its safe load does not read.
+_HARMLESS = re.compile(
+    r"torch\._utils\._rebuild\w+|torch\.nn\.modules\.[\w.]+|torch\.nn\.parameter\.Parameter|torch\.(\w+Storage|storage\.\w+|Size|device|Tensor)"
+    r"|torch\.(b?float|u?int|bool|complex)\d*|torch\.serialization\._get_layout|collections\.(OrderedDict|Counter)"
+    r"|builtins\.(set|bytearray|complex)|_codecs\.encode"
+)
+
+
+def allowed_classes() -> list[type]:
+    """The classes that a pickle may name, beside tensors and plain containers, which torch allows itself."""
+    refused = [getattr(nn, name) for name in _REFUSED_BY_NAME.split() if hasattr(nn, name)]  # older torch lacks a few
+    return [nn.Sequential, *SUPPORTED, *refused]
+
+
+def from_torch_file(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None, trust_pickle: bool) -> Network:
+    """The network in the bytes of a `.pt` file.
+
+    Raises
+    ------
+    UnsafeModelError
+        If the pickle names code outside the allow-list and `trust_pickle` is false.
+    ModelError
+        If the file is damaged or holds no network.
+    """
+    from polylc.readers.torch.module import from_module
+    from polylc.readers.torch.state_dict import from_state_dict
+
+    _refuse_other_formats(content, source)
+    model = _find_model(_unpickle(content, source, trust_pickle), source)
+    if isinstance(model, nn.Module):
+        return from_module(model, source=source, sha256=sha256, input_shape=input_shape)
+    return from_state_dict(model, source=source, sha256=sha256, input_shape=input_shape)
+
+
+def _refuse_other_formats(content: bytes, source: str) -> None:
+    if content[:2] != b"PK":
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name.split("/", 1)[-1] for name in archive.namelist()]
+    except (zipfile.BadZipFile, ValueError, OSError):
+        raise ModelError(f"{source}: the file is truncated or damaged; copy or save it again") from None
+    if "constants.pkl" in names:
+        raise ModelError(f"{source}: this is a TorchScript archive, which polylc does not read; save the nn.Module itself, or export it to ONNX")
+    if "data.pkl" not in names:
+        raise ModelError(f"{source}: this zip archive was not written by torch.save; save the model with torch.save(model, path)")
+
+
+def _unpickle(content: bytes, source: str, trust_pickle: bool) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if trust_pickle:
+                return torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
+            with torch.serialization.safe_globals(allowed_classes()):  # type: ignore[arg-type]
+                return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except Exception as failure:  # damaged pickles raise nearly anything
+            raise _refusal(failure, content, source, trust_pickle) from None
+
+
+def _refusal(failure: Exception, content: bytes, source: str, trusted: bool) -> ModelError:
+    """What an unpickler's failure means for the user."""
+    if trusted:
+        reason = f"{type(failure).__name__}: {first_line(failure)}"
+        return ModelError(f"{source}: the file cannot be unpickled ({reason}); is the code it names importable?")
+    trust = "or pass --trust-pickle if you trust the file"
+    foreign = _foreign_name(str(failure), content)
+    if foreign:
+        return UnsafeModelError(
+            f"{source}: its pickle names {foreign}, which is not on the list of plain torch.nn layers, so nothing was run; "
+            f"save a state dict or an nn.Sequential, {trust}"
+        )
+    protocol = next((argument for name, argument in _opcodes(content) if name == "PROTO"), 2)
+    if protocol > 2:
+        return ModelError(
+            f"{source}: it uses pickle protocol {protocol}, too new for a safe load; save it with torch.save's default protocol, {trust}"
+        )
+    if "Only persistent_load of storage is allowed" in str(failure):
+        return ModelError(
+            f"{source}: it holds a whole module in torch's old file format, too open for a safe load; save it with a newer torch, {trust}"
+        )
+    reason = re.sub(r"^Weights only load failed.*", "not a pickle that torch.save writes", first_line(failure))
+    if not re.search("[A-Za-z]{3}", reason):  # a KeyError quotes no more than a byte
+        reason = "not a pickle that torch.save writes"
+    return ModelError(f"{source}: the file is truncated, damaged or not written by torch.save ({reason})")
+
+
+def _foreign_name(message: str, content: bytes) -> str:
+    """The class or function that the unpickler refused, from its message or from the opcodes; nothing is executed."""
+    found = re.search(r"(?:GLOBAL|global) ([\w.]+)(?: was not an allowed| whose module)", message)
+    names = _globals(content)
+    # a file cut in the middle of a name makes the unpickler refuse half a name
+    if found and found.group(1).rpartition(".")[2] in (name.rpartition(".")[2] for name in names):
+        return found.group(1)
+    return next((name.removeprefix("builtins.") for name in names if not _HARMLESS.fullmatch(name)), "")
+
+
+def _opcodes(content: bytes) -> Iterator[tuple[str, Any]]:
+    """Names and arguments of the opcodes of a file's pickles, until they end or are damaged."""
+    try:
+        if content[:2] == b"PK":
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                content = archive.read(next(name for name in archive.namelist() if name.endswith("data.pkl")))
+        stream = io.BytesIO(content)
+        while stream.tell() < len(content):  # torch's old file format is several pickles in a row
+            for opcode, argument, _ in pickletools.genops(stream):
+                yield opcode.name, argument
+    except Exception:  # what came before the damage is what would have been run
+        return
+
+
+def _globals(content: bytes) -> list[str]:
+    """Every global that a pickle names."""
+    names: list[str] = []
+    strings, last = ["", ""], ""
+    memo: dict[int, str] = {}
+    for name, argument in _opcodes(content):
+        if name in ("GLOBAL", "INST"):
+            names.append(str(argument).replace(" ", ".").replace("__builtin__.", "builtins."))
+        elif name == "STACK_GLOBAL":
+            names.append(".".join(strings[-2:]))
+        elif name == "PROTO":
+            memo.clear()
+        elif name == "MEMOIZE":
+            memo[len(memo)] = last
+            continue
+        elif name.endswith("GET"):
+            last = memo.get(int(argument), "")
+            strings.append(last)
+            continue
+        elif name.endswith("PUT"):
+            memo[int(argument)] = last
+            continue
+        last = argument if isinstance(argument, str) and name.endswith(("UNICODE", "UNICODE8", "STRING")) else ""
+        strings += [last] if last else []
+    return names
+
+
+def _find_model(content: Any, source: str) -> Any:
+    """The module or state dict in a file's content."""
+    found = _models_in(content)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise ModelError(f"{source}: the checkpoint holds several models ({', '.join(found)}); save the one to analyse by itself")
+    if not isinstance(content, dict):
+        raise ModelError(f"{source}: it holds a {type(content).__name__}, not a model; save a module or its state dict with torch.save")
+    entries = ", ".join(str(key) for key in list(content)[:5]) or "nothing"
+    raise ModelError(f"{source}: no model among its entries ({entries}); save a module, its state dict, or a checkpoint with 'state_dict'")
+
+
+def _models_in(content: Any, name: str = "", depth: int = 0) -> dict[str, Any]:
+    """Every module or state dict under the usual keys of a checkpoint, by its path of keys."""
+    if isinstance(content, nn.Module) or (isinstance(content, dict) and content and all(isinstance(v, torch.Tensor) for v in content.values())):
+        return {name: content}
+    if not isinstance(content, dict) or depth > 3:
+        return {}
+    found: dict[str, Any] = {}
+    for key in _MODEL_KEYS:
+        found |= _models_in(content.get(key), f"{name}.{key}" if name else key, depth + 1)
+    return found

@@ -1,0 +1,148 @@
+"""A torch.nn.Module, in memory or out of a file, to the one internal form.
+
+The module is traced symbolically (torch.fx), which walks an nn.Sequential layer by layer and follows the Python code of any
+other module. Every step is lowered into the builder, and at the end the network is compared with the module itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from polylc.errors import ModelError, PolylcError
+from polylc.network.builder import Builder
+from polylc.network.form import Network, preactivations
+from polylc.readers.arrays import check_kind
+from polylc.readers.files import first_line
+from polylc.readers.torch.graph import Walk
+from polylc.readers.torch.layers import Stripped, require_supported
+from polylc.readers.torch.shape import input_shape_of
+
+
+def from_module(module: nn.Module, *, source: str = "", sha256: str = "", input_shape: tuple[int, ...] | None = None) -> Network:
+    """Convert a module, which is left as it is.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Taken in evaluation mode and in double precision.
+    source, sha256 : str
+        Name and hash of the file it came from; without a file, the name is that of its class.
+    input_shape : tuple of int, optional
+        Shape of one input without a batch dimension.
+
+    Raises
+    ------
+    ModelError
+        If the module cannot be traced, has settings that polylc does not read, or disagrees with what was read.
+    UnsupportedLayerError
+        If a layer is not piecewise linear or not supported yet.
+    """
+    module = _unwrapped(module)
+    source = source or type(module).__name__
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of its own deprecations, which are no concern of the user here
+            return _convert(module, source, sha256, input_shape)
+    except PolylcError:
+        raise
+    except MemoryError:
+        raise ModelError(f"{source}: its layers unrolled into matrices do not fit into memory; polylc is made for small networks") from None
+    except Exception as failure:  # a damaged pickle can hold layers that lack any attribute
+        raise ModelError(f"{source}: the module cannot be converted ({type(failure).__name__}: {first_line(failure)}); is it complete?") from failure
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside torch.compile or DataParallel, which change how it runs but not what it computes."""
+    if type(module).__name__ == "OptimizedModule" and isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+        return _unwrapped(inner)
+    return _unwrapped(module.module) if isinstance(module, nn.DataParallel) else module
+
+
+def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError(f"{source}: this is a TorchScript module, which polylc cannot look into; give the nn.Module it was made from")
+    noisy = sorted({type(m).__name__ for m in module.modules() if m.training and isinstance(m, _MODE_DEPENDENT)})
+    model = _double_copy(module, source)
+    graph = _trace(model, source)
+    layers = []
+    for node in graph.nodes:
+        if node.op == "call_module":
+            layers.append(model.get_submodule(str(node.target)))
+            require_supported(source, layers[-1], f"layer {node.target}")
+    log = []
+    if noisy:
+        log.append(f"the model was in training mode; {', '.join(noisy)} taken in evaluation mode")
+    if input_shape is None:
+        input_shape, line = input_shape_of(model, layers, source)
+        log += [line] if line else []
+    builder = Builder(source, input_shape)
+    builder.log += log
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
+        result = Walk(builder, model).run(graph)
+        if isinstance(result, Stripped):
+            builder.note(f"{result.place}: final softmax stripped, the outputs are what goes into it")
+            network, softmax = builder.finish(result.value, sha256), result.kind
+        else:
+            network, softmax = builder.finish(result, sha256), ""
+    _compare(network, model, input_shape, softmax, source)
+    return network
+
+
+_MODE_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def _double_copy(module: nn.Module, source: str) -> nn.Module:
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        check_kind(tensor, f"{source}: {name}")  # before the conversion to double, which would hide it
+    try:
+        model = copy.deepcopy(module)
+    except Exception as failure:
+        raise ModelError(f"{source}: the module cannot be copied ({first_line(failure)}); remove weight_norm and the like first") from None
+    model = model.cpu().double().eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    # a bare layer has no graph of its own
+    return nn.Sequential(model) if type(model).__module__.startswith("torch.nn") and type(model) is not nn.Sequential else model
+
+
+def _trace(model: nn.Module, source: str) -> fx.Graph:
+    try:
+        graph = fx.Tracer().trace(model)
+    except Exception as failure:
+        raise ModelError(
+            f"{source}: the module's forward cannot be traced ({first_line(failure)}); "
+            "rewrite it without branches on data, or build it as an nn.Sequential"
+        ) from None
+    inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
+    if len(inputs) != 1:
+        raise ModelError(f"{source}: the module takes {len(inputs)} inputs; polylc reads modules of one input")
+    return graph
+
+
+def _compare(network: Network, model: nn.Module, shape: tuple[int, ...], softmax: str, source: str) -> None:
+    """Guard against mistakes of the conversion: the network and the module must agree at random inputs."""
+    points = np.random.default_rng(0).standard_normal((6, network.inputs)) * np.array([[1.0], [1.0], [0.1], [0.1], [10.0], [0.0]])
+    try:
+        with torch.no_grad():
+            result = model(torch.from_numpy(points).reshape(len(points), *shape))
+        wanted = result.reshape(len(points), -1).numpy()
+    except Exception as failure:
+        raise ModelError(f"{source}: the module fails on a batch of inputs of shape {shape} ({first_line(failure)}); check the input shape") from None
+    with np.errstate(over="ignore", invalid="ignore"):
+        hidden, got = preactivations(network, points)
+        largest = max(float(np.abs(z).max()) for z in [*hidden, got])
+        if softmax:
+            got = got - got.max(axis=1, keepdims=True)
+            sums = np.exp(got).sum(axis=1, keepdims=True)
+            got = np.exp(got) / sums if softmax == "Softmax" else got - np.log(sums)
+        agrees = got.shape == wanted.shape and bool((np.abs(got - wanted) <= 1e-9 * max(largest, 1e-300)).all())
+    if not agrees:
+        raise ModelError(
+            f"{source}: the network that was read does not compute what the module computes (hooks, values changed in place?); "
+            "please report this, or build the model as a plain nn.Sequential"
+        )

@@ -1,0 +1,1 @@
+"""Reports of estimates, and of estimates beside the truth."""

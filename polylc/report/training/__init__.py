@@ -1,0 +1,1 @@
+"""Tables and figures of a network that is measured while it is trained."""

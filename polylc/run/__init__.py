@@ -1,0 +1,1 @@
+"""A task to a result: one neighbourhood, one after another, side by side."""

@@ -1,0 +1,320 @@
+"""One neighbourhood explored by many: its tree is cut into work units.
+
+A work unit is a cell of the tree, named by the path to it, of the depth `UNIT_DEPTH`. One engine explores the top of the tree, and whatever
+it has begun before it is asked to share; the cells that it leaves are explored, and judged, wherever the executor puts them. What is found in
+a cell depends on the path to it alone, so all of it together is what one engine finds.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, Progress
+from polylc.engines.extras import NOTHING, Seen, Wishes, join
+from polylc.errors import ReplayError
+from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
+from polylc.judge.by_node import Judge
+from polylc.judge.by_region import RegionJudge, UnsettledError
+from polylc.network.exact_forms import ExactForms
+from polylc.network.form import Network
+from polylc.search.enumerate import choose_engine, engine_class
+
+_last = threading.local()  # the job that this thread has worked on last
+
+
+class Crew(Protocol):
+    """Who does the work."""
+
+    jobs: int
+
+    def wanted(self, lasted: float, done: float) -> bool:
+        """Whether an exploration should be shared that has lasted so many seconds and done so much, from 0 to 1."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have function(*arguments, stop) called; `stop` tells the function whether to stop, or is None."""
+
+    def stop(self) -> None:
+        """Have running functions told to stop."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the units of a neighbourhood have in common.
+
+    Attributes
+    ----------
+    network, domain
+    engine : str
+    judged : bool
+        Whether units are judged where they are explored.
+    keep : bool
+        Whether proofs are kept.
+    by_region : bool
+        Whether regions are judged one by one.
+    wishes : Wishes
+    """
+
+    network: Network
+    domain: Neighbourhood
+    engine: str
+    judged: bool
+    keep: bool
+    by_region: bool = False
+    wishes: Wishes = NOTHING
+
+    @functools.cached_property
+    def forms(self) -> ExactForms:
+        """Forms in integers, which take longer to prepare than a small unit to explore."""
+        return ExactForms(self.network, self.domain.lower, self.domain.upper)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A cell to explore.
+
+    Attributes
+    ----------
+    prefix : tuple of (int, int)
+        Its path.
+    nodes : tuple of int
+        Nodes of the path, from the root on, in the tree that the unit was cut from.
+    own : int
+        Depth on the path from which on claims are this unit's, since no other find comes before it there.
+    after : int
+        Number of regions that the search found before it came here.
+    """
+
+    prefix: Prefix
+    nodes: tuple[int, ...]
+    own: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a unit; `judged` stands for the columns of the exploration, if a judge has them, and if it settled them."""
+
+    exploration: Exploration
+    judged: Confirmed | None
+    settled: bool = True
+
+
+def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progress: Progress | None = None) -> Found:
+    """Explore one unit, and have it judged if the job says so.
+
+    Raises
+    ------
+    ReplayError
+        If the cell is not found.
+    """
+    judge: Judge | RegionJudge | None = None
+    if job.judged:
+        judge = RegionJudge(job.network, job.domain, job.forms) if job.by_region else Judge(job.network, job.domain, job.keep, job.forms)
+    engine = engine_class(job.engine)(job.network, job.domain, judge, prefix, job.wishes)
+    try:
+        found = engine.explore(limits, progress)
+    except UnsettledError:
+        nothing, bits = np.zeros(0, dtype=np.int32), np.zeros((0, 1), dtype=np.uint64)
+        return Found(Exploration(nothing, nothing, nothing, bits, np.zeros((0, 1)), nothing, Outcome.COMPLETE), None, False)
+    if judge is None:
+        return Found(found, None)
+    take_nodes(judge, found)
+    none = {name: getattr(found, name)[:0] for name in ("parent", "neuron", "side", "bits", "unit", "leaf")}
+    return Found(replace(found, **none), confirmed(judge))
+
+
+def explore_together(
+    network: Network,
+    domain: Neighbourhood,
+    engine: str,
+    limits: Limits,
+    progress: Progress | None,
+    judge: Judge | RegionJudge | None,
+    crew: Crew,
+    wishes: Wishes = NOTHING,
+) -> Exploration:
+    """Explore a neighbourhood, and share the work if it is much; what comes out is what one engine finds alone.
+
+    A limit on regions counts in the order of the search, so with one the work is not shared.
+
+    Parameters
+    ----------
+    judge : Judge, RegionJudge or None
+        Confirms what is found. Of the exploration that is returned it then needs only the outcome and the counters.
+
+    Raises
+    ------
+    UnsettledError
+        If a RegionJudge has to give up.
+    """
+    name, begin = choose_engine(engine, domain), time.monotonic()
+    done = 0.0
+
+    def note(regions: int, share: float) -> None:
+        nonlocal done
+        done = share
+        if progress is not None:
+            progress(regions, share)
+
+    share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
+    top = engine_class(name)(network, domain, judge, (), wishes).explore(replace(limits, share=share), note)
+    if not top.left:
+        return top
+    if judge is not None:
+        take_nodes(judge, top)
+    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge), wishes)
+    units = cut(top)
+    outcome = top.outcome
+    parts: dict[int, Found] = {}
+    if top.complete:
+        outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
+    if not all(part.settled for part in parts.values()):
+        raise UnsettledError
+    stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
+    if judge is None:
+        return replace(_joined(top, [(unit, parts[u].exploration) for u, unit in enumerate(units) if u in parts]), outcome=outcome, stats=stats)
+    for u, unit in enumerate(units):
+        report = parts.pop(u).judged if u in parts else None
+        if report is not None:
+            absorb(judge, report, unit.nodes, unit.own)
+    return replace(top, outcome=outcome, stats=stats, left=())
+
+
+def cut(top: Exploration) -> list[Unit]:
+    """The units that an exploration has left."""
+    units: list[Unit] = []
+    for u, left in enumerate(top.left):
+        nodes = _path(top, left.node)
+        before = _find_before(top, u, left)
+        own = 0 if before is None else sum(a == b for a, b in zip(nodes, _path(top, before), strict=False))
+        prefix = tuple((int(top.neuron[v]), int(top.side[v])) for v in nodes[1:])
+        units.append(Unit(prefix, tuple(nodes), own, left.after))
+    return units
+
+
+def _find_before(top: Exploration, u: int, left: Left) -> int | None:
+    """Node of the region, or of the cell left, to which the search came before this one."""
+    if u > 0 and top.left[u - 1].after == left.after:
+        return top.left[u - 1].node
+    return int(top.leaf[left.after - 1]) if left.after else None
+
+
+def _path(found: Exploration, node: int) -> list[int]:
+    """Nodes from the root to this one."""
+    line = []
+    while node >= 0:
+        line.append(node)
+        node = int(found.parent[node])
+    return line[::-1]
+
+
+def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None, crew: Crew, regions: int) -> tuple[Outcome, dict[int, Found]]:
+    """Have all units explored; the outcome, and what was found by the number of the unit."""
+    packed = pickle.dumps(job)
+    late = None if limits.deadline is None else time.time() + limits.deadline - time.monotonic()  # clocks differ between machines
+    waiting = {crew.submit(_explore, packed, unit.prefix, late): u for u, unit in enumerate(units)}
+    share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
+    parts: dict[int, Found] = {}
+    outcome, again = Outcome.COMPLETE, []
+    while waiting:
+        try:
+            patience = None if limits.deadline is None or outcome is not Outcome.COMPLETE else max(limits.deadline - time.monotonic(), 0.0)
+            done, _ = wait(waiting, patience if limits.stop is None else 0.1, FIRST_COMPLETED)
+            for future in done:
+                u = waiting.pop(future)
+                found = _result(future)
+                if found is None:
+                    again.append(u)
+                    continue
+                parts[u] = found
+                regions += _count(found)
+                share += 0.5 ** len(units[u].prefix)
+                if progress is not None:
+                    progress(regions, min(share, 1.0))
+            if outcome is Outcome.COMPLETE:
+                outcome = _ended(limits, parts.values())
+                if outcome is not Outcome.COMPLETE:
+                    _give_up(waiting, crew)
+        except KeyboardInterrupt:
+            outcome = Outcome.INTERRUPTED
+            _give_up(waiting, crew)
+    for u in sorted(again):  # elsewhere floating point led to another cell, or a process has died
+        if outcome is Outcome.COMPLETE:
+            parts[u] = explore_unit(job, units[u].prefix, limits)
+            outcome = parts[u].exploration.outcome
+    return outcome, parts
+
+
+def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
+    """The limit that was reached, here or in a unit."""
+    if limits.deadline is not None and time.monotonic() > limits.deadline:
+        return Outcome.TIME_LIMIT
+    if limits.stop is not None and limits.stop():
+        return Outcome.INTERRUPTED
+    return next((p.exploration.outcome for p in parts if not p.exploration.complete), Outcome.COMPLETE)
+
+
+def _give_up(waiting: dict[Future[Any], int], crew: Crew) -> None:
+    """Cancel what has not begun, and have the others stop; they still report."""
+    crew.stop()
+    for future in list(waiting):
+        if future.cancel():
+            del waiting[future]
+
+
+def _result(future: Future[Found]) -> Found | None:
+    """What was found in a unit, or None if it has to be explored here."""
+    try:
+        return future.result()
+    except (ReplayError, CancelledError, BrokenExecutor):
+        return None
+
+
+def _explore(packed: bytes, prefix: Prefix, late: float | None, stop: Callable[[], bool] | None = None) -> Found:
+    """What an executor calls."""
+    deadline = None if late is None else time.monotonic() + late - time.time()
+    if getattr(_last, "packed", None) != packed:
+        _last.packed, _last.job = packed, pickle.loads(packed)
+    return explore_unit(_last.job, prefix, Limits(deadline=deadline, stop=stop))
+
+
+def _count(found: Found) -> int:
+    return len(found.exploration.leaf if found.judged is None else found.judged.regions.leaf)
+
+
+def _sum(counters: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for stats in counters:
+        for name, many in stats.items():
+            total[name] = max(total.get(name, 0), many) if name.startswith("largest") else total.get(name, 0) + many
+    return total
+
+
+def _joined(top: Exploration, parts: list[tuple[Unit, Exploration]]) -> Exploration:
+    """One exploration of the top and the units, regions in the order of one search."""
+    nodes = [(top.parent, top.neuron, top.side)]
+    regions: list[tuple[np.ndarray, ...]] = []
+    seen: list[Seen] = []
+    count, done = len(top.parent), 0
+    for unit, part in parts:
+        regions.append((top.bits[done : unit.after], top.unit[done : unit.after], top.leaf[done : unit.after]))
+        seen += [top.seen[done : unit.after], part.seen]
+        done, shared = unit.after, len(unit.nodes)
+        place = np.concatenate([unit.nodes, count + np.arange(max(len(part.parent) - shared, 0))]).astype(np.int32)
+        nodes.append((place[part.parent[shared:]], part.neuron[shared:], part.side[shared:]))
+        regions.append((part.bits, part.unit, place[part.leaf]))
+        count += len(part.parent[shared:])
+    regions.append((top.bits[done:], top.unit[done:], top.leaf[done:]))
+    parent, neuron, side = (np.concatenate(column) for column in zip(*nodes, strict=True))
+    bits, points, leaf = (np.concatenate(column) for column in zip(*regions, strict=True))
+    return Exploration(parent, neuron, side, bits, points, leaf, top.outcome, seen=join([*seen, top.seen[done:]]))
