@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from polylc.errors import ModelError, UnsupportedLayerError, UsageError
 from polylc.network.form import Network
+from polylc.readers.load import load
 
 
 def assert_same(network: Network, module: nn.Module, shape: tuple[int, ...], seed: int = 0) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import polylc.readers as readers
 from polylc.errors import ModelError
+from polylc.readers import load as readers
 
 SOUND = {"W0": np.array([[1.0, -2.0], [0.5, 1.0], [0.0, 3.0]]), "b0": np.array([0.0, -1.0, 2.0]), "W1": np.array([[1.0, 1.0, -1.0]])}
 

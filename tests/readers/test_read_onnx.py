@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-import polylc.readers as readers
 from polylc.errors import ModelError, UnsupportedLayerError
 from polylc.network.form import Network
+from polylc.readers import load as readers
 
 DATA = Path(__file__).parents[1] / "data"
 RANDOM = np.random.default_rng(7)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-import polylc.readers as readers
 from polylc.errors import ModelError
 from polylc.network.form import Network
+from polylc.readers import load as readers
 
 
 def load(tmp_path: Path, tensors: dict[str, torch.Tensor], **options: tuple[int, ...]) -> Network:

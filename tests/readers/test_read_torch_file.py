@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch import nn
 
-import polylc.readers as readers
 from polylc.errors import ModelError, UnsafeModelError, UnsupportedLayerError
+from polylc.readers import load as readers
 from polylc.readers.torch.file import allowed_classes
 
 DATA = Path(__file__).parents[1] / "data"
