@@ -24,7 +24,7 @@ NORMS = ("linf", "l2", "l1")
 
 @dataclass(frozen=True)
 class Lipschitz:
-    """sup |g(x) - g(y)| / ||x - y||_norm over the neighbourhood, and a region where it is attained.
+    """``sup |g(x) - g(y)| / ||x - y||_norm`` over the neighbourhood, and a region where it is attained.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Lipschitz:
     lower, upper : Fraction or None
         Proved bounds of constant^power; equal where the constant is exact. None for a float.
     witness : tuple of int or None
-        For the Jacobian in l2: v with |J^T v|^2 >= lower |v|^2 in `region`.
+        For the Jacobian in l2: v with ``|J^T v|^2 >= lower |v|^2`` in `region`.
     """
 
     target: str
