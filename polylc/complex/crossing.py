@@ -1,4 +1,4 @@
-"""What lies beyond the hyperplanes of a region's path: the only pattern that can, exactly (DESIGN P3, docs/exactness.md).
+"""What lies beyond the hyperplanes of a region's path: the only pattern that can, exactly (docs/exactness.md, "The region graph").
 
 Neurons whose forms in the region are zero or proportional to the hyperplane's vanish on it; all others keep their bit
 across. Going through the layers with the forms composed along the new bits, the form of a vanishing neuron is a multiple

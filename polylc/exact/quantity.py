@@ -1,4 +1,4 @@
-"""Numbers that say how far they may be trusted: exact, enclosure, estimate or float (DESIGN section 3)."""
+"""Numbers that say how far they may be trusted: exact, enclosure, estimate or float (docs/words.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON report, schema `polylc.report/1` (DESIGN section 5). Keys may be added, none of these renamed."""
+"""The JSON report, schema `polylc.report/1` (docs/quickstart.md). Keys may be added, none of these renamed."""
 
 from __future__ import annotations
 

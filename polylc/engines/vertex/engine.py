@@ -2,7 +2,7 @@
 
 Where the lp engine solves a linear program, this one looks at the vertices of the cell: a neuron is decided if it has one sign
 at all of them, and the edges at its least vertex give the multipliers of the claim. The search runs compiled, on flat arrays
-(vertex_kernel.py); what is here feeds it and takes its columns.
+(search.py); what is here feeds it and takes its columns.
 
 As in every engine, tolerances only steer the search. Vertices that coincide, hyperplanes through vertices and neurons that
 vanish are cut as rounding has it; whatever goes wrong so is for the exact judge to find.
