@@ -15,7 +15,6 @@ from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, ze
 from scipy import stats
 
 import polylc
-from polylc.api.certify import parse_sigmas
 from polylc.errors import UsageError
 from polylc.exact.quantity import Kind
 from polylc.geometry.exact_volume import rational_cell
@@ -23,6 +22,7 @@ from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uni
 from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, over_simplices, quadrature
 from polylc.measures.gradient.gradients import inverse_sides
 from polylc.network.form import chain, forward
+from polylc.search.task import parse_sigmas
 
 
 def over_one_simplex(t: list[float], kind: int, parameter: float = 1.0) -> tuple[float, float]:

@@ -32,8 +32,8 @@ from polylc.network.form import Network
 from polylc.network.patterns import unpack
 
 
-class Outcome(enum.Enum):
-    """How an exploration ended."""
+class Outcome(enum.StrEnum):
+    """How an exploration ended; as text it says so."""
 
     COMPLETE = "complete"
     REGION_LIMIT = "the limit on regions was reached"
