@@ -1,5 +1,5 @@
 """`python -m polylc`."""
 
-from polylc.cli.commands import main
+from polylc.cli import main
 
 main()

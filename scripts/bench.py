@@ -67,8 +67,8 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     from polylc.engines.contract import Limits
     from polylc.engines.extras import Wishes
     from polylc.readers.load import load
-    from polylc.run.neighbourhood import Settings, explore_judged
-    from polylc.search.enumerate import explore
+    from polylc.search.enumerate import explore, explore_judged
+    from polylc.search.task import Settings, make_task
 
     network, domain = load(DATA / f"{CASES[name][0]}.npz"), neighbourhood(name)
 
@@ -104,7 +104,7 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     clock("claims", lambda: explore(network, domain, engine, sink=lambda chunk: None))
 
     def judged() -> Any:
-        return explore_judged(network, domain, Settings(engine=engine), Limits(), None, None)
+        return explore_judged(network, make_task(network, 0, domain, None, engine), Settings(), Limits())
 
     def columns(where: Any, sizes: bool) -> None:
         complex_ = Complex.of(network, where, explore(network, where, engine, wishes=Wishes(facets=True, sizes=sizes, maps=MAP_BYTES)))

@@ -20,12 +20,12 @@ from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Chunk
 from polylc.engines.vertex.engine import VertexEngine
 from polylc.errors import JudgeError
+from polylc.exact.lazy import minimise_lazily
 from polylc.exact.simplex import ExactMinimum
 from polylc.judge import by_region
 from polylc.judge import region_filter as region_kernels
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
-from polylc.judge.exact_decision import minimise_lazily
 from polylc.judge.verdict import Verdict
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network

@@ -27,7 +27,7 @@ from polylc.judge.by_node import Judge
 from polylc.measures.margin import exact_robustness as module
 from polylc.measures.margin.box import MarginBox
 from polylc.measures.margin.exact_robustness import CertifiedRobustness, certified_robustness
-from polylc.measures.margin.float_robustness import Robustness, robustness
+from polylc.measures.margin.float_robustness import Candidate, robustness
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Network, chain
 from polylc.network.patterns import pack
@@ -413,9 +413,9 @@ def test_nothing_rests_on_floating_proposals(seed, lie):
         if lie == 0:
             raise SolverError("gave up")
         if lie == 1:
-            return Robustness(label, True, None, None, 0)
+            return Candidate(label, True, None, None, 0)
         rival = next(j for j in rng.permutation(3).tolist() if j != label)
-        return Robustness(label, False, 0.0, None, 0, int(rng.integers(len(complex_))), rival)
+        return Candidate(label, False, 0.0, None, 0, int(rng.integers(len(complex_))), rival)
 
     def noise(path, margin, bounds):
         return rng.exponential(size=len(path) + 1) if rng.random() < 0.5 else None

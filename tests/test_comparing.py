@@ -13,8 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import polylc
-from polylc.api.estimate import EVERY
-from polylc.cli.commands import app
+from polylc.cli.app import app
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import METHODS
@@ -22,6 +21,7 @@ from polylc.estimators.tube import tube
 from polylc.exact.quantity import Kind, Quantity
 from polylc.network.form import Network, chain
 from polylc.report.estimates.comparison import Pairing, Truth, correlation
+from polylc.run.estimates import EVERY
 from polylc.run.exact_draws import perturbed
 
 NETWORK = random_net([2, 8, 6, 2], 0)

@@ -10,6 +10,7 @@ from oracles import clip_regions
 from polylc.api.certify import certify
 from polylc.checker import check_file
 from polylc.domains.box import Neighbourhood, ball, box
+from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Exploration, Limits, Outcome, check_contract, join_claims
 from polylc.engines.lp import LpEngine
 from polylc.engines.vertex import engine as vertex
@@ -21,7 +22,6 @@ from polylc.network.compose import compose, embedding
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import unpack
 from polylc.readers.load import load
-from polylc.search.enumerate import choose_engine
 
 
 def explore(network: Network, domain: Neighbourhood) -> Exploration:

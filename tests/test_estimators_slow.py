@@ -11,7 +11,6 @@ from nets import random_net
 from scipy import stats
 
 import polylc
-from polylc.api.estimate import EVERY
 from polylc.domains import box as shapes
 from polylc.estimators.coarea import coarea, coarea_good, coarea_unconditional
 from polylc.estimators.estimate import Estimate
@@ -19,6 +18,7 @@ from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
 from polylc.network.form import Network, chain
 from polylc.readers.load import load
+from polylc.run.estimates import EVERY
 from polylc.run.exact_draws import exact_draws
 
 pytestmark = pytest.mark.slow

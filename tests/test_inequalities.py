@@ -11,10 +11,10 @@ from nets import SPECIAL, l1_net, quarter_net, random_net, residual_net, tent_ne
 
 import polylc
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.bounds import BOUNDS
 from polylc.measures.gradient.layers import gains, singular_values, weight_bound
-from polylc.measures.inequalities import Inequality
+from polylc.measures.inequalities.inequality import Inequality
 from polylc.network.form import chain
-from polylc.report.table import bounds_lines
 
 CLAIM = "not a theorem"
 
@@ -172,10 +172,10 @@ def test_counterexamples_to_what_the_literature_claims(radius, expected, data):
 def test_lines_for_many_neighbourhoods(data):
     centres = np.load(data / "moons2d.npz")["centers"]
     run = polylc.certify(data / "moons2d.npz", centres, radius="0.05", sigma="0.1", measures="local_complexity,bounds")
-    first, *rest = bounds_lines(run.results)
+    first, *rest = BOUNDS.footer([result.bounds for result in run])
     assert first.endswith("4 do not hold")
     assert rest == [f"  {CLAIM}: A <= LC, sigma 0.1: fails at 4 of 20 neighbourhoods"]
-    assert bounds_lines([]) == []
+    assert BOUNDS.footer([]) == []
 
 
 def test_an_affine_network_is_a_counterexample_by_hand():

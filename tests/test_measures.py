@@ -81,7 +81,7 @@ def test_versions_of_local_complexity_differ_where_they_should():
 
 
 def test_touching_hyperplanes_are_no_boundary():
-    """z_2 = |x| is zero at x = 0 without a flip (THEORY D2)."""
+    """z_2 = |x| is zero at x = 0 without a flip."""
     network = chain([[[1.0], [-1.0]], [[1.0, 1.0]], [[1.0]]], [[0.0, 0.0], [0.0], [0.0]])
     complex_ = explore(network, box([-1], [1]))
     values = local_complexity(complex_, build_graph(complex_))

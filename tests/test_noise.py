@@ -15,7 +15,6 @@ from nets import SPECIAL, quarter_net, random_net, residual_net, sliver_nets, ze
 from scipy import stats
 
 import polylc
-from polylc.api.certify import parse_sigmas
 from polylc.errors import UsageError
 from polylc.exact.quantity import Kind
 from polylc.geometry.exact_volume import rational_cell
@@ -23,6 +22,7 @@ from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uni
 from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, over_simplices, quadrature
 from polylc.measures.gradient.gradients import inverse_sides
 from polylc.network.form import chain, forward
+from polylc.search.task import parse_sigmas
 
 
 def over_one_simplex(t: list[float], kind: int, parameter: float = 1.0) -> tuple[float, float]:
@@ -297,7 +297,7 @@ def test_rao_blackwell_of_one_layer_has_no_variance():
 
 
 def test_noise_between_layers_makes_another_number():
-    """THEORY T3: a dead first neuron, eight neurons that read it; LC^dec misses what noise in the first layer brings to life."""
+    """A dead first neuron, eight neurons that read it; LC^dec misses what noise in the first layer brings to life."""
     sigma = 0.1
     network = chain([[[1.0]], [[1.0]] * 8, [[1.0] * 8]], [[-0.01 * sigma], [0.0] * 8, [0.0]])
     box = ([-1e-6], [1e-6])

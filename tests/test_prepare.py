@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from polylc.api import prepare
-from polylc.measures.measuring import MEASURES
+from polylc.run import compile_ahead as prepare
+from polylc.search.task import ALL
 
 COUNT_MISSES = """
 import sys
@@ -44,7 +44,7 @@ def test_pieces_cover_every_engine_and_dimension_once():
     assert [(p[1], p[2]) for p in work if p[0] == "engine"] == [("dictionary", "7"), ("vertex", "2"), ("vertex", "3")]
 
 
-@pytest.mark.parametrize("piece", ["engine vertex 2 1 counts", "engine dictionary 6 0 counts", f"rest lp 2 1 {' '.join(MEASURES)}"])
+@pytest.mark.parametrize("piece", ["engine vertex 2 1 counts", "engine dictionary 6 0 counts", f"rest lp 2 1 {' '.join(ALL)}"])
 def test_pieces_of_work_run(piece):
     prepare.do_piece(*piece.split())
 
@@ -77,20 +77,20 @@ def test_a_stop_leaves_no_process_behind(monkeypatch):
 def test_one_processor_compiles_by_itself(monkeypatch):
     monkeypatch.setattr(prepare, "processors", lambda: 1)
     monkeypatch.setattr(prepare, "run_all", lambda *_: pytest.fail("a process was started"))
-    prepare.prepare({("vertex", 2)}, ["counts"], True)
+    prepare.compile_ahead({("vertex", 2)}, ["counts"], True)
 
 
 def test_the_program_says_what_it_wants():
-    for arguments in ([], ["two"], ["0"], ["-1"]):
-        found = subprocess.run([sys.executable, "-m", "polylc.api.prepare", *arguments], capture_output=True, text=True, check=False)
-        assert found.returncode == 1
-        assert "name the dimensions" in found.stderr
+    for arguments in ([], ["two"], ["0"]):
+        found = subprocess.run([sys.executable, "-m", "polylc", "prepare", *arguments], capture_output=True, text=True, check=False)
+        assert found.returncode == 2
+        assert "dimensions" in found.stderr.lower()
         assert len(found.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
 def test_nothing_is_left_to_compile(tmp_path: Path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-m", "polylc.api.prepare", "3"], check=True, env=environment)
-    found = subprocess.run([sys.executable, "-c", COUNT_MISSES, *MEASURES], check=True, env=environment, capture_output=True, text=True)
+    subprocess.run([sys.executable, "-m", "polylc", "prepare", "3"], check=True, env=environment)
+    found = subprocess.run([sys.executable, "-c", COUNT_MISSES, *ALL], check=True, env=environment, capture_output=True, text=True)
     assert len(found.stdout.split()) <= 3

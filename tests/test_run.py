@@ -9,11 +9,12 @@ import torch
 from nets import l1_net, random_net
 
 import polylc
-import polylc.run.parallel
-from polylc.api.certify import MEASURES, certify, parse_measures
+import polylc.search.crew
+from polylc.api.certify import certify
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.quantity import Kind
-from polylc.report.result import Refusal
+from polylc.report.record import Refusal
+from polylc.search.task import ALL, parse_measures
 
 NET = random_net([2, 8, 6, 2], 0)
 
@@ -99,11 +100,11 @@ def test_bad_arguments(arguments, error, message):
 def test_measures_that_were_not_asked_for_are_none_with_a_note():
     result = certify(NET, [0.0, 0.0], radius=1, measures="lipschitz")[0]
     assert result.lipschitz is not None
-    for name in set(MEASURES) - {"lipschitz"}:
+    for name in set(ALL) - {"lipschitz"}:
         assert result.notes[name] == "not asked for"
     assert result.robustness is None
     assert result.pieces is None
-    assert parse_measures("all") == MEASURES
+    assert parse_measures("all") == ALL
     assert parse_measures(["robustness", "counts"]) == ("counts", "robustness")
 
 
@@ -151,7 +152,7 @@ def test_the_label_can_be_given_for_a_box():
 
 
 def test_processes_give_the_same_results(monkeypatch):
-    monkeypatch.setattr(polylc.run.parallel, "PATIENCE", -1.0)
+    monkeypatch.setattr(polylc.search.crew, "PATIENCE", -1.0)
     points = np.random.default_rng(0).normal(size=(4, 2))
     serial, parallel = (certify(NET, [*points.tolist(), [np.inf, 0.0]], radius=0.5, jobs=jobs) for jobs in (1, 2))
     left, right = (run.report().model_dump(exclude={"summary"}) for run in (serial, parallel))

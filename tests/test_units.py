@@ -13,17 +13,20 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, sliver_nets, small_nets, zero_bias_net
 
 from polylc import checker
-from polylc.api.certify import Run, certify, make_tasks
+from polylc.api.certify import certify
+from polylc.api.neighbourhoods import make_tasks
 from polylc.domains.box import Neighbourhood, box
+from polylc.engines.choose import engine_class
 from polylc.engines.contract import Exploration, Limits, Outcome, check_contract
 from polylc.errors import ReplayError
 from polylc.judge.by_node import Judge
 from polylc.judge.verdict import Verdict
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
-from polylc.run import parallel as pool
-from polylc.run.neighbourhood import Settings, answer
-from polylc.search.enumerate import engine_class
+from polylc.report.run import Run
+from polylc.run.neighbourhood import answer
+from polylc.search import crew as pool
+from polylc.search.task import Settings
 from polylc.search.units import Job, explore_together, explore_unit
 
 ENGINES = ["vertex", "dictionary", "lp"]
@@ -202,12 +205,12 @@ def test_other_processes_find_the_same(monkeypatch):
     for limit in ("PATIENCE", "WORTH", "LARGE"):
         monkeypatch.setattr(pool, limit, -1.0)
     network = random_net([2, 24, 16, 2], 0)
-    (task,) = make_tasks(network, [0.0, 0.0], 1, None, None, None)
     with pool.ProcessCrew(2) as crew:
         while not crew.wanted(1.0, 0.5):  # they start
             time.sleep(0.05)
         for engine in ENGINES:
-            settings = Settings(engine=engine)
+            settings = Settings()
+            (task,) = make_tasks(network, [0.0, 0.0], 1, None, None, None, engine)
             one, two = answer(network, task, settings), answer(network, task, settings, crew=crew)
             assert two.stats["units"] > 8
             assert reported(Run(network, [one], 0.0)) == reported(Run(network, [two], 0.0))

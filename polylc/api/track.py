@@ -1,29 +1,24 @@
-"""A callback for a training loop: every so many steps the network is measured on fixed neighbourhoods, exactly where it can be."""
+"""`track`: a callback for a training loop; every so many steps the network is measured on fixed neighbourhoods, exactly where it can be."""
 
 from __future__ import annotations
 
-import io
-import operator
-import time
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from polylc.api.certify import make_tasks, parse_measures
-from polylc.errors import PolylcError, UsageError
+from polylc.api.neighbourhoods import make_tasks
+from polylc.engines.choose import check_engine
+from polylc.errors import UsageError
 from polylc.estimators.study import Sampling
 from polylc.readers.load import load
-from polylc.report.result import Refusal
-from polylc.report.training.history import ERROR, FIRST, KINDS, LAST, WORDS, History, Row, check_path, read_history, replace_file
-from polylc.run.neighbourhood import Settings, Task
+from polylc.report.record import Refusal
+from polylc.report.training.history import KINDS, check_path
+from polylc.run.tracker import Tracker
 from polylc.run.watch import Watch
-from polylc.search.enumerate import check_engine
+from polylc.search.task import Settings, Task, parse_measures
 
 MEASURES = ("counts", "local_complexity", "total_variation", "local_rank")
 FIGURES = (".png", ".pdf", ".svg")
-RESERVED = (*FIRST, *LAST, *WORDS, "regions", "pieces", "affine_functions", "adjacencies", "robust", "distance")
-FAMILIES = ("local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz")
 
 
 def track(
@@ -112,173 +107,16 @@ def track(
         raise UsageError(f"draws: {draws} draws of the bias noise are not possible; give sigma, and 0 draws or at least 2")
     if "sigma" not in sampling and sigma is not None:
         sampling["sigma"] = sigma
-    settings = Settings(parse_measures(measures), check_engine(engine), time_limit, max_regions, keep=False, certify=certified)
+    settings = Settings(parse_measures(measures), time_limit, max_regions, keep=False, certify=certified)
     network = load(model, input_shape=input_shape)
     tasks: list[Task] = []
-    for task in make_tasks(network, points, radius, box, clip, labels):
+    for task in make_tasks(network, points, radius, box, clip, labels, check_engine(engine)):
         if isinstance(task, Refusal):
             raise UsageError(f"points: row {task.index}: {task.reason}")
         tasks.append(task)
     noise = None if sigma is None else "exact_draws" if draws else "coarea"
-    watch = Watch(tuple(tasks), settings, Sampling(**sampling, draws=draws or Sampling.draws), noise, exact)
+    watch = Watch(tuple(tasks), settings, engine, Sampling(**sampling, draws=draws or Sampling.draws), noise, exact)
     return Tracker(model, input_shape, watch, every, _path(table, KINDS, "table"), _path(figure, FIGURES, "figure"), append)
-
-
-class Tracker:
-    """Measures a network while it is trained; made by `track`, called in every step.
-
-    Attributes
-    ----------
-    rows : list of dict
-        One for every step that was measured and every neighbourhood.
-    seconds : float
-        Time spent in measuring, so far.
-    """
-
-    def __init__(
-        self, model: Any, input_shape: Sequence[int] | None, watch: Watch, every: int, table: Path | None, figure: Path | None, append: bool
-    ) -> None:
-        self._model, self._shape, self._watch, self._every = model, input_shape, watch, every
-        self._table, self._figure = table, figure
-        many = len(watch.tasks)
-        self._history = read_history(table, many) if append and table is not None and table.exists() else History(many)
-        self._last = -1
-        self.seconds = 0.0
-        if append and table is None:
-            raise UsageError("append: there is no table to go on with; give one")
-
-    @property
-    def rows(self) -> list[Row]:
-        """One row for every step that was measured and every neighbourhood, the columns of the table as keys."""
-        return self._history.rows
-
-    def __call__(self, step: int | None = None, /, **logged: Any) -> Row | None:
-        """Measure, if the step is due; otherwise do nothing.
-
-        Parameters
-        ----------
-        step : int, optional
-            Steps must increase from call to call. By default the number of calls before this one.
-        **logged
-            Numbers to put beside, such as the loss.
-
-        Returns
-        -------
-        dict or None
-            The means over the neighbourhoods, None if the step was not due.
-
-        Raises
-        ------
-        UsageError
-            If the step does not increase, or a logged value is no number.
-        """
-        current = self._advance(step)
-        return self._measure(current, logged) if current % self._every == 0 else None
-
-    def record(self, step: int | None = None, /, **logged: Any) -> Row:
-        """Measure, whether or not the step is due; for the end of the training, say."""
-        return self._measure(self._advance(step), logged)
-
-    def _advance(self, step: int | None) -> int:
-        try:
-            current = self._last + 1 if step is None else operator.index(step)
-        except TypeError:
-            raise UsageError(f"step: {step!r} is not a whole number") from None
-        if current <= self._last:
-            raise UsageError(f"step: {current} comes after {self._last}; steps must increase (leave the step out, and calls are counted)")
-        self._last = current
-        return current
-
-    def _measure(self, step: int, logged: Mapping[str, Any]) -> Row:
-        begin = time.monotonic()
-        beside = _numbers(logged)
-        self._history.drop_from(step)
-        try:
-            for row in self._rows():
-                self._history.add({"step": step, "neighbourhood": row[0], **beside, **row[1]})
-        finally:  # also if the user interrupts: what was found is kept
-            self._save()
-            self.seconds += time.monotonic() - begin
-        return self._history.last_mean()
-
-    def _rows(self) -> Iterator[tuple[int, Row]]:
-        try:
-            network = load(self._model, input_shape=self._shape)
-        except PolylcError as error:  # weights that are no longer finite, say: training goes on
-            yield from ((task.index, _refused(error)) for task in self._watch.tasks)
-            return
-        for task in self._watch.tasks:
-            try:
-                row = self._watch.row(network, task)
-            except PolylcError as error:
-                row = _refused(error)
-            yield task.index, row
-
-    def _save(self) -> None:
-        """Write the files; where that fails, a warning, and training goes on."""
-        try:
-            if self._table is not None:
-                self._history.write(self._table, self._watch.settings_used() | {"every": self._every})
-            if self._figure is not None:
-                self._draw(self._figure)
-        except OSError as error:
-            warnings.warn(f"polylc.track: a file could not be written ({error}); what was found is kept in memory", stacklevel=4)
-
-    def _draw(self, path: Path) -> None:
-        buffer = io.BytesIO()
-        self.plot().savefig(buffer, format=path.suffix[1:], dpi=120)
-        replace_file(path, buffer.getvalue())
-
-    def means(self) -> list[Row]:
-        """For each step the means over the neighbourhoods."""
-        return self._history.means()
-
-    def to_frame(self, each: bool = False) -> Any:
-        """A pandas DataFrame with the means of every step, or, with `each`, one row for every step and neighbourhood.
-
-        Raises
-        ------
-        UsageError
-            If pandas is not installed (``pip install 'polylc[frame]'``).
-        """
-        from polylc.report.export import data_frame
-
-        return data_frame(self.rows if each else self.means())
-
-    def plot(self, path: str | Path | None = None) -> Any:
-        """A matplotlib figure of what was found; saved to `path` if one is given."""
-        from polylc.report.training.figure import history_figure
-
-        drawn = history_figure(self._history)
-        if path is not None:
-            drawn.savefig(path, dpi=150)
-        return drawn
-
-    def __repr__(self) -> str:
-        return f"Tracker(neighbourhoods={len(self._watch.tasks)}, every={self._every}, rows={len(self.rows)})"
-
-
-def _refused(error: PolylcError) -> Row:
-    return {"status": "refused", "seconds": 0.0, "note": str(error)}
-
-
-def _numbers(logged: Mapping[str, Any]) -> Row:
-    """Logged values as numbers.
-
-    Raises
-    ------
-    UsageError
-        If one is no number, or its name is that of a column.
-    """
-    result: Row = {}
-    for name, value in logged.items():
-        if name in RESERVED or name.startswith(FAMILIES) or name.endswith(ERROR):
-            raise UsageError(f"{name}: the table has a column of this name; give the value another")
-        try:
-            result[name] = value if type(value) is int else float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{name}: {value!r} is not a number; log numbers, such as loss.item()") from None
-    return result
 
 
 def _path(path: str | Path | None, kinds: Sequence[str], what: str) -> Path | None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 MARGIN = 2.0**-44  # of the size of what is added up: more than rounding does in up to MOST coordinates
 MOST = 64
 LOST = 2.0**-1000  # more than all underflows together
 
-_compiled: Any = compiled(nogil=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
 
-
-@compiled(inline="always")
+@inlined
 def _ends(box: Array, k: int) -> tuple[float, float]:
     """Middle of a side, and half its length with a margin."""
     middle, half = 0.5 * (box[0, k] + box[1, k]), 0.5 * (box[1, k] - box[0, k])
     return middle, half + MARGIN * (abs(middle) + half)
 
 
-@_compiled
+@kernel
 def clearance(form: Array, noise: Array, sign: Array, box: Array, first: int, end: int, clear: Array, reach: Array) -> None:
     """For the forms of columns first..end, by how much sign * z is certainly positive on a box; where `clear` > 0, it is.
 
@@ -71,7 +67,7 @@ def clearance(form: Array, noise: Array, sign: Array, box: Array, first: int, en
             clear[i] = s[i] * clear[i] - reach[i]
 
 
-@_compiled
+@kernel
 def not_clear(clear: Array, many: int, beside: Array) -> int:
     """List the places below `many` whose value is not positive; how many there are."""
     found = 0

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from polylc.cli.commands import app
+    from polylc.cli.main import app
 
     app()

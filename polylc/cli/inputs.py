@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from polylc.api.certify import make_task
 from polylc.domains import box as shapes
 from polylc.domains.box import Bounds, Neighbourhood
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
 from polylc.network.form import Network
-from polylc.report.result import Refusal
-from polylc.run.neighbourhood import Task
+from polylc.report.record import Refusal
+from polylc.search.task import Task, make_task
 
 if TYPE_CHECKING:
     from polylc.readers.data.points import DataTable
@@ -38,7 +37,7 @@ class Where:
     array: str | None = None
 
 
-def make_tasks(network: Network, where: Where) -> list[Task | Refusal]:
+def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Task | Refusal]:
     """The neighbourhoods that the options name, bad rows as refusals.
 
     Raises
@@ -62,17 +61,17 @@ def make_tasks(network: Network, where: Where) -> list[Task | Refusal]:
         if where.radius is not None:
             raise UsageError("--radius belongs to --data or --center; a --box has none")
         lower, upper = (_fit(_numbers(text, f"--box, {end} corner"), network) for end, text in zip(("lower", "upper"), where.box, strict=True))
-        return [make_task(network, 0, shapes.box(lower, upper, clip), _only_label(where))]
+        return [make_task(network, 0, shapes.box(lower, upper, clip), _only_label(where), engine)]
     if where.radius is None:
         raise UsageError(f"{given[0]} needs --radius R")
     radius = _numbers(where.radius, "--radius")
     if where.center is not None:
         domain = _ball(_fit(_numbers(where.center, "--center"), network), radius, clip)
-        return [make_task(network, 0, domain, _only_label(where))]
-    return _from_table(network, where, radius, clip)
+        return [make_task(network, 0, domain, _only_label(where), engine)]
+    return _from_table(network, where, radius, clip, engine)
 
 
-def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], clip: Bounds | None) -> list[Task | Refusal]:
+def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], clip: Bounds | None, engine: str) -> list[Task | Refusal]:
     from polylc.readers.data.points import load_labels, parse_rows
 
     table = read_table(where, network.inputs)
@@ -90,7 +89,7 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
         if labels is not None:
             label = labels[index if len(labels) == len(table) else place]
         try:
-            tasks.append(make_task(network, index, _ball(row, radius, clip), label))
+            tasks.append(make_task(network, index, _ball(row, radius, clip), label, engine))
         except PolylcError as error:
             tasks.append(Refusal(index, str(error)))
     refused = [t for t in tasks if isinstance(t, Refusal)]

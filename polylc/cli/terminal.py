@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polylc.errors import UsageError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from polylc.api.certify import Run
-    from polylc.api.compare import Comparison
-    from polylc.api.estimate import Estimates
     from polylc.network.form import Network
-    from polylc.report.result import Refusal
-    from polylc.run.neighbourhood import Settings
+    from polylc.report.estimates.entries import Comparison, Estimates
+    from polylc.report.record import Refusal
+    from polylc.report.run import Run
+    from polylc.search.task import Settings
 
 
 def console(stderr: bool = False) -> Console:
@@ -33,64 +29,10 @@ def console(stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=140)
 
 
-def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
-    """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout` makes sense."""
-    if path is None or (path == "-" and "" in suffixes and stdout):
-        return
-    if path == "-" and "" in suffixes:
-        raise UsageError("-: standard output is not possible here; give a file name")
-    target = Path(path)
-    if "" not in suffixes and target.suffix not in suffixes:
-        raise UsageError(f"{path}: its name must end in {' or '.join(suffixes)}")
-    if target.is_dir():
-        raise UsageError(f"{path}: is a folder; give a file name")
-    if not target.parent.is_dir():
-        raise UsageError(f"{path}: the folder {target.parent} does not exist")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise UsageError(f"{path}: cannot be written, no permission")
-
-
-def write(path: str, text: str) -> None:
-    """Write a text file; - is standard output."""
-    if path == "-":
-        typer.echo(text)
-        return
-    try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def write_graphs(path: str, run: Run) -> None:
-    """Write the region graph of each neighbourhood, numbered if there are several."""
-    target = Path(path)
-    for result in run.results:
-        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
-        if not result.complete:
-            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
-            continue
-        try:
-            result.write_graph(name)
-        except OSError as error:
-            raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
-
-
-def write_symbolic(path: str, run: Run) -> None:
-    """Write the closed form of each neighbourhood, numbered if there are several."""
-    target = Path(path)
-    for result in run.results:
-        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
-        if not result.complete:
-            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
-            continue
-        found = result.symbolic()
-        write(str(name), found.latex() if target.suffix == ".tex" else found.text())
-
-
 def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal."""
-    from polylc.api.certify import run_serial
-    from polylc.run.neighbourhood import Task
+    from polylc.run.serial import run_serial
+    from polylc.search.task import Task
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
@@ -119,45 +61,20 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
         return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
 
 
-def compile_first(tasks: list[Any], settings: Any) -> None:
+def compile_first(tasks: Sequence[Any], settings: Settings) -> None:
     """Compile the kernels that the tasks need, if they never were, with a line that says so."""
-    from polylc.api.prepare import prepare
-    from polylc.run.neighbourhood import Task
-    from polylc.search.enumerate import choose_engine
+    from polylc.run.compile_ahead import compile_ahead, missing_kernels
+    from polylc.search.task import Task
 
-    needed = {(choose_engine(settings.engine, t.domain), t.domain.dimension) for t in tasks if isinstance(t, Task)}
-    missing = {(name, dimension) for name, dimension in needed if not _compiled_before(name, dimension, settings)}
+    missing = missing_kernels([task for task in tasks if isinstance(task, Task)], settings)
     if missing:
         typer.echo("compiling kernels, once for this installation and dimension (about a minute)", err=True)
-        prepare(missing, settings.measures, settings.certify)
-
-
-def _compiled_before(engine: str, dimension: int, settings: Any) -> bool:
-    """Whether the largest kernels of the judge, the graph and an engine are in numba's cache."""
-    from polylc.complex.facet_sweep import sweep
-    from polylc.judge.node_filter import sift
-    from polylc.judge.region_filter import sift_regions
-    from polylc.run.neighbourhood import BY_REGION
-
-    kernels: list[tuple[Any, str]] = []
-    if settings.certify:
-        one_by_one = engine == "vertex" and dimension <= BY_REGION and settings.blocks is None
-        kernels += [(sift_regions if one_by_one else sift, ""), (sweep, "")]
-    if engine == "dictionary":
-        from polylc.engines.dictionary.search import advance
-
-        kernels.append((advance, ""))
-    elif engine == "vertex":  # one version for each dimension
-        from polylc.engines.vertex import search as vertex_kernel
-
-        kernels.append((vertex_kernel.advance, f"UniTuple(int64 x {dimension})"))
-    indices = ((part, Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k, part in kernels)
-    return all(any(part.encode() in file.read_bytes() for file in files) for part, files in indices)
+        compile_ahead(missing, settings.measures, settings.certify)
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:
     """Run the tasks and write the proof file, if one is asked for; also a line about it."""
-    from polylc.api.certify import proof_blocks, write_proof
+    from polylc.run.proof_file import proof_blocks, write_proof
 
     if proof is None:
         return answer(network, tasks, settings, jobs), None

@@ -5,16 +5,14 @@ For complexes that nobody judged. Facets come from cells that doubles cut; what 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.complex.facet_search import FACET, OPEN
 from polylc.complex.facet_sweep import Columns, Found, insert, look_up
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.network.patterns import PatternTable, announced
-
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
 
 class Room(NamedTuple):
@@ -32,7 +30,7 @@ def room(longest: int) -> Room:
     return Room(entry, np.zeros(longest, dtype=np.uint64), beyond, carrier)
 
 
-@_compiled
+@kernel
 def link(
     columns: Columns, facets: np.ndarray, sure: np.ndarray, table: PatternTable, begin: int, end: int, room: Room, found: Found
 ) -> tuple[int, int]:

@@ -7,21 +7,17 @@ box until the first row is tight gives a feasible basis, so there is no first ph
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 
 EDGE = 1.0 - 2.0**-30  # the variables' bounds, a little inside the box
 ENOUGH = 2.0**-12  # a point that far from everything will do
 FLAT = 1e-12  # reduced costs and pivots below this count as zero
 FOUND, NONE, LOST = 1, 0, -1
 
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
-
-@_compiled
+@kernel
 def widest(rows: np.ndarray, count: int, plane: np.ndarray, table: np.ndarray, basis: np.ndarray, point: np.ndarray, multiplier: np.ndarray) -> int:
     """Search a point of a hyperplane inside the half-spaces of `rows`, or multipliers that there is none.
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.complex.facet_lp import FOUND, NONE, widest
 from polylc.complex.hyperplanes import SMALLEST
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import TINY, UNIT
 
 POINT_BITS = 24
 NO_FACET, FACET, OPEN = 0, 1, 2
-
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
-_part: Any = compiled(nogil=True, error_model="numpy", _nrt=False, forceinline=True)  # of a loop: calls copy all columns
 
 
 class Room(NamedTuple):
@@ -45,7 +42,7 @@ def room(many: int, k: int) -> Room:
     return Room(rows, error, value, size, tilt, plane, others, table, basis, point, rounded, multiplier, total)
 
 
-@_part
+@inlined
 def find_facet(u: np.ndarray, v: np.ndarray, own: int, count: int, keep: bool, programs: bool, room: Room) -> int:
     """Whether a region has a facet on the hyperplane of row `own`; the point that proves it is left in `rounded`, the hyperplane in `plane`.
 
@@ -87,7 +84,7 @@ def find_facet(u: np.ndarray, v: np.ndarray, own: int, count: int, keep: bool, p
     return state
 
 
-@_compiled
+@kernel
 def _find_elsewhere(
     u: np.ndarray, v: np.ndarray, at_u: float, at_v: float, square: float, own: int, count: int, keep: bool, programs: bool, room: Room
 ) -> int:
@@ -121,7 +118,7 @@ def _find_elsewhere(
     return OPEN
 
 
-@_compiled
+@kernel
 def _move_aside(own: int, count: int, square: float, room: Room) -> bool:
     """Move a point of the hyperplane in it, straight away from the half-space that it is farthest outside, into the middle of the region.
 
@@ -167,7 +164,7 @@ def _move_aside(own: int, count: int, square: float, room: Room) -> bool:
     return True
 
 
-@_compiled
+@kernel
 def _either(own: int, count: int, keep: bool, room: Room) -> bool:
     """Whether the point, rounded if it is to be kept, or else as it is, proves a facet."""
     for attempt in range(0 if keep else 1, 2):
@@ -178,7 +175,7 @@ def _either(own: int, count: int, keep: bool, room: Room) -> bool:
     return False
 
 
-@_part
+@inlined
 def proves_facet(
     rows: np.ndarray, error: np.ndarray, count: int, own: int, plane: np.ndarray, point: np.ndarray, value: np.ndarray, size: np.ndarray
 ) -> bool:
@@ -223,7 +220,7 @@ def proves_facet(
     return positive == count - 1
 
 
-@_compiled
+@kernel
 def _refuted(own: int, count: int, room: Room) -> bool:
     """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the box."""
     rows, total = room.rows, room.total
@@ -250,7 +247,7 @@ def _refuted(own: int, count: int, room: Room) -> bool:
     return bool(total[width - 1] + spread < -doubt)
 
 
-@_part
+@inlined
 def steepest(plane: np.ndarray) -> int:
     best = 0
     for j in range(1, len(plane) - 1):

@@ -6,7 +6,7 @@ doubt is handed back: entries on whose hyperplane further neurons may vanish (`o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
@@ -14,13 +14,10 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from polylc.complex import facet_search as facet_kernel
 from polylc.complex.facet_search import FACET, NO_FACET, OPEN, find_facet, steepest
 from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
 from polylc.network.replay import FlatNet, Replay, move
-
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
-_part: Any = compiled(nogil=True, error_model="numpy", _nrt=False, forceinline=True)  # of a loop: calls copy all columns
 
 
 class Columns(NamedTuple):
@@ -34,7 +31,7 @@ class Columns(NamedTuple):
     near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
 
 
-@_part
+@inlined
 def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np.ndarray, key: np.ndarray, beyond: np.ndarray) -> None:
     """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1 where none is listed.
 
@@ -56,7 +53,7 @@ def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np
         beyond[q] = w
 
 
-@_part
+@inlined
 def insert(regions: np.ndarray, names: np.ndarray, many: int, region: int, name: int) -> None:
     """Enter a region and what goes with it into the first `many`, which are in the order of the regions."""
     place = many
@@ -102,7 +99,7 @@ def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_ke
     return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_kernel.room(many, k)
 
 
-@_compiled
+@kernel
 def sweep(
     net: FlatNet,
     replay: Replay,
@@ -211,7 +208,7 @@ def sweep(
     return odd, pairs
 
 
-@_part
+@inlined
 def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, int]:
     """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish on it.
 
@@ -240,7 +237,7 @@ def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, in
     return chosen, neurons
 
 
-@_part
+@inlined
 def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_kernel.Room) -> None:
     """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the squares as well."""
     width = replay.form.shape[0]
@@ -261,7 +258,7 @@ def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: R
             facets.rows[j, i] = 0.0
 
 
-@_part
+@inlined
 def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bool:
     """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
     square = (1.0 - 2.0 * CLOSE) * room.square[place]
@@ -283,7 +280,7 @@ def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bo
     return apart == ((neurons + 3) & ~3) - 1
 
 
-@_compiled
+@kernel
 def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuron: int, mask: np.ndarray) -> None:
     """As `_suspects`, among the neurons that may vanish on the region."""
     offset = net.first[1]
@@ -295,7 +292,7 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
 
 
-@_compiled
+@kernel
 def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, end: int, rows: np.ndarray, noise: np.ndarray) -> None:
     """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and (entries,)."""
     first = columns.starts[begin]
@@ -309,7 +306,7 @@ def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, e
             noise[e - first] = replay.noise[column]
 
 
-@_compiled
+@kernel
 def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
     """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
     first = net.first[-2]
@@ -321,7 +318,7 @@ def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, no
             noise[r, i] = replay.noise[first + i]
 
 
-@_compiled
+@kernel
 def forms_of(net: FlatNet, replay: Replay, bits: np.ndarray, hidden: np.ndarray, noise: np.ndarray, maps: np.ndarray, doubt: np.ndarray) -> None:
     """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the maps."""
     first, last = net.first[1], net.first[-2]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.network.replay import FlatNet, Replay
 
 SMALLEST = 2.0**-900
@@ -15,8 +15,6 @@ FINE = 1e-7
 KEY_FINE = 1e-9  # and forms whose keys differ by KEY_CLOSE, if they are known to KEY_FINE and the key's denominator is not below KEY_SMALL
 KEY_SMALL = 1e-4
 KEY_CLOSE = 4e-5
-
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
 
 class Directions(NamedTuple):
@@ -39,7 +37,7 @@ def directions(net: FlatNet, width: int) -> Directions:
     return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version, np.zeros((3, widest)))
 
 
-@_compiled
+@kernel
 def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
     """Keys of the forms that have changed."""
     width = replay.form.shape[0]
@@ -69,7 +67,7 @@ def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
                 seen.blind[layer] += 1
 
 
-@_compiled
+@kernel
 def near_keys(key: np.ndarray, own: float, limit: float) -> int:
     """How many keys are near one of them."""
     near = 0
@@ -78,7 +76,7 @@ def near_keys(key: np.ndarray, own: float, limit: float) -> int:
     return near
 
 
-@_compiled
+@kernel
 def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
     """Whether a neuron's form is certainly proportional to that of no other neuron (lemma 6)."""
     own = seen.key[neuron]
@@ -92,7 +90,7 @@ def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> boo
     return True
 
 
-@_compiled
+@kernel
 def _sharp(replay: Replay, column: int) -> bool:
     """Whether rounding leaves a form its direction."""
     square = 0.0
@@ -101,7 +99,7 @@ def _sharp(replay: Replay, column: int) -> bool:
     return bool(square > SMALLEST and square < 1 / SMALLEST and replay.noise[column] <= FINE * np.sqrt(square))
 
 
-@_compiled
+@kernel
 def is_apart(replay: Replay, a: int, b: int) -> bool:
     """Whether two forms are certainly not proportional, and neither is zero."""
     if not (_sharp(replay, a) and _sharp(replay, b)):
@@ -114,7 +112,7 @@ def is_apart(replay: Replay, a: int, b: int) -> bool:
     return bool(abs(product) < (1.0 - CLOSE) * (np.sqrt(one) * np.sqrt(two)))
 
 
-@_compiled
+@kernel
 def suspects_of(net: FlatNet, replay: Replay, neuron: int, mask: np.ndarray) -> None:
     """The neurons whose forms may be proportional to that of a neuron, itself among them, as packed bits."""
     offset = net.first[1]

@@ -21,19 +21,19 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.engines.extras import NOTHING, UNSEEN, Seen, Wishes
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
 
 
-class Outcome(enum.Enum):
-    """How an exploration ended."""
+class Outcome(enum.StrEnum):
+    """How an exploration ended; as text it says so."""
 
     COMPLETE = "complete"
     REGION_LIMIT = "the limit on regions was reached"
@@ -192,17 +192,14 @@ class Exploration:
         return starts, neuron, side
 
 
-_compiled: Any = compiled(nogil=True, _nrt=False)
-
-
-@_compiled
+@kernel
 def _depths(parent: np.ndarray, depth: np.ndarray) -> None:
     """Depth of every node; parents come before their children, depth[0] is given."""
     for node in range(1, len(parent)):
         depth[node] = depth[parent[node]] + 1
 
 
-@_compiled
+@kernel
 def _write_paths(
     parent: np.ndarray,
     neuron: np.ndarray,

@@ -1,4 +1,4 @@
-"""Local complexity with bias noise by the co-area formula (THEORY T1): the published recipe, corrected, and with own noise.
+"""Local complexity with bias noise by the co-area formula: the published recipe, corrected, and with own noise.
 
 With N(0, sigma^2) noise on the hidden biases,
 

@@ -1,4 +1,4 @@
-"""Numbers of regions from the patterns of sampled points: distinct ones, Chao's estimate, HyperLogLog (THEORY E8, E14)."""
+"""Numbers of regions from the patterns of sampled points: distinct ones, Chao's estimate, HyperLogLog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Averages of the Jacobian: total variation and local rank (THEORY E9, E10)."""
+"""Averages of the Jacobian: total variation and local rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign changes on small diamonds (Humayun et al.), raw, and rescaled to a local complexity (THEORY E6, E6')."""
+"""Sign changes on small diamonds (Humayun et al.), raw, and rescaled to a local complexity."""
 
 from __future__ import annotations
 

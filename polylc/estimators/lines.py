@@ -1,4 +1,4 @@
-"""Local complexity and kink variation from random lines (Crofton's formula, THEORY E7 and 3.4), each enumerated completely."""
+"""Local complexity and kink variation from random lines (Crofton's formula), each enumerated completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lipschitz constants from sampled gradients: the largest one seen, and CLEVER's extrapolation (THEORY E11)."""
+"""Lipschitz constants from sampled gradients: the largest one seen, and CLEVER's extrapolation."""
 
 from __future__ import annotations
 

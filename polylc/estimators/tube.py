@@ -1,4 +1,4 @@
-"""Local complexity from tubes around the boundaries (THEORY E5): no noise, the same for all parametrisations of a function."""
+"""Local complexity from tubes around the boundaries: no noise, the same for all parametrisations of a function."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.geometry.cuts import CutStack, cut_along, has
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import rounded
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -20,7 +20,7 @@ ROUNDINGS = 64.0 * UNIT  # relative error of a determinant up to 5 x 5, expanded
 LOST = 1e-300  # more than all underflows in one simplex
 
 
-@compiled()
+@rounded
 def _form(n: int, facet: int, rows: Array, begin: int, out: Array) -> int:
     """The half-space of a facet as (a, c), and its path entry or -1 for a face of the cube."""
     if facet >= 0:
@@ -35,7 +35,7 @@ def _form(n: int, facet: int, rows: Array, begin: int, out: Array) -> int:
     return -1
 
 
-@compiled()
+@rounded
 def _invert(n: int, A: Array, W: Array, B: Array) -> bool:
     """B = approximate inverse of A by Gauss-Jordan elimination; W is scratch."""
     for i in range(n):
@@ -66,7 +66,7 @@ def _invert(n: int, A: Array, W: Array, B: Array) -> bool:
     return True
 
 
-@compiled()
+@rounded
 def _vertex(n: int, X: Array, F: Array, v: int, rows: Array, noise: Array, begin: int, A: Array, W: Array, B: Array, far: Array) -> float:
     """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate, or -1.
 
@@ -122,7 +122,7 @@ def _vertex(n: int, X: Array, F: Array, v: int, rows: Array, noise: Array, begin
     return worst / (1.0 - alpha) * SLACK
 
 
-@compiled()
+@rounded
 def proved_vertices(
     n: int,
     X: Array,
@@ -170,7 +170,7 @@ def proved_vertices(
     return True
 
 
-@compiled()
+@rounded
 def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     """Determinant of rows r to r + 3 and four columns, by Laplace's expansion along pairs of rows."""
     q, s, t = r + 1, r + 2, r + 3
@@ -183,7 +183,7 @@ def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     return float(total)
 
 
-@compiled()
+@rounded
 def expanded(M: Array, size: int) -> float:
     """Determinant of the leading block, size <= 5, by expansion: a sum of the products of its definition, each rounded a few times."""
     if size == 0:
@@ -203,7 +203,7 @@ def expanded(M: Array, size: int) -> float:
     return float(total - M[0, 3] * _four(M, 1, 0, 1, 2, 4) + M[0, 4] * _four(M, 1, 0, 1, 2, 3))
 
 
-@compiled()
+@rounded
 def mistake(M: Array, size: int, slips: Array, lengths: Array, Q: Array) -> float:
     """Bound on the error of `expanded`, for entries of row r that err by at most slips[r]; lengths are the rows' sums with their errors.
 
@@ -231,7 +231,7 @@ def mistake(M: Array, size: int, slips: Array, lengths: Array, Q: Array) -> floa
     return (first + (relative * relative + ROUNDINGS * (1.0 + relative)) * product) * SLACK + LOST
 
 
-@compiled()
+@rounded
 def _shadow(
     n: int,
     X: Array,
@@ -346,7 +346,7 @@ def _shadow(
     return total / factorial, (error + added * total) / factorial * SLACK
 
 
-@compiled()
+@rounded
 def bounded_cells(
     n: int,
     starts: Array,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import rounded
 
 Array = np.ndarray
 MOST_VERTICES = 4096
@@ -39,7 +39,7 @@ def cut_stack(n: int, half: Array, longest: int) -> CutStack:
     return CutStack(X, F, NB, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
 
 
-@compiled()
+@rounded
 def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
     for mask in range(1 << n):
         for j in range(n):
@@ -50,7 +50,7 @@ def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
     return 1 << n
 
 
-@compiled()
+@rounded
 def cut(
     n: int,
     X: Array,
@@ -134,7 +134,7 @@ def cut(
     return count
 
 
-@compiled()
+@rounded
 def has(n: int, F: Array, v: int, facet: int) -> bool:
     for j in range(n):
         if F[v, j] == facet:
@@ -142,7 +142,7 @@ def has(n: int, F: Array, v: int, facet: int) -> bool:
     return False
 
 
-@compiled()
+@rounded
 def cut_along(n: int, stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
     """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a skeleton.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from polylc.geometry.cuts import CutStack, cut_along, cut_stack, has
 from polylc.geometry.exact_cell import ExactCell
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import rounded
 
 Array = np.ndarray
 
@@ -25,7 +25,7 @@ MOST_DIMENSION = 6
 CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero
 
 
-@compiled()
+@rounded
 def _determinant(M: Array, size: int) -> float:
     result = 1.0
     for c in range(size):
@@ -46,7 +46,7 @@ def _determinant(M: Array, size: int) -> float:
     return abs(result)
 
 
-@compiled()
+@rounded
 def _face_measure(
     n: int,
     X: Array,
@@ -122,7 +122,7 @@ def _face_measure(
     return total
 
 
-@compiled()
+@rounded
 def _cells(
     n: int,
     half: Array,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def prefetch(typing: Any, array: Any, index: Any) -> Any:
+def _prefetch(typing: Any, array: Any, index: Any) -> Any:
     """Have entry `index` along the first axis of an array fetched; no bounds are checked, and nothing happens but that."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -22,3 +22,11 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         builder.call(hint, [place, *(ir.Constant(word, v) for v in (0, 3, 1))])  # to read, to keep in all caches, data
 
     return types.void(array, types.int64), generate
+
+
+def _nothing(array: Any, index: Any) -> None:
+    """In plain Python there is nothing to fetch ahead, but the index has to be one of the array's."""
+    array[index]
+
+
+prefetch: Any = _nothing if numba.config.DISABLE_JIT else intrinsic(_prefetch)

@@ -6,19 +6,16 @@ The filter's bounds are those of docs/exactness.md, lemmas 3 and 4; tests/refere
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel, rounded
 from polylc.network.compose import TINY, UNIT
-from polylc.network.replay import FlatNet, Replay, inlined, move
+from polylc.network.replay import FlatNet, Replay, move
 
 MULTIPLIER_BITS = 30
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
-
-_compiled: Any = compiled(nogil=True)
-_lean: Any = compiled(nogil=True, _nrt=False)  # without reference counts, for loops that allocate nothing
 
 
 class ClaimColumns(NamedTuple):
@@ -32,7 +29,7 @@ class ClaimColumns(NamedTuple):
     multiplier: np.ndarray
 
 
-@_compiled
+@rounded
 def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     """For every node, the index of a leaf below it, or -1."""
     found = np.full(len(parent), -1, dtype=np.int64)
@@ -44,7 +41,7 @@ def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     return found
 
 
-@_lean
+@kernel
 def sift(
     net: FlatNet,
     replay: Replay,
@@ -101,7 +98,7 @@ def sift(
             held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, mark, r, total)
 
 
-@_lean
+@kernel
 def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray, rounded: np.ndarray) -> None:
     """Multipliers of claims as integers m of at most MULTIPLIER_BITS bits over powers of two; what is not positive and finite becomes 0.
 
@@ -131,7 +128,7 @@ def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray
             whole[e], rounded[e] = m, m * back
 
 
-@_lean
+@kernel
 def point_inside(
     form: np.ndarray, noise: np.ndarray, offset: int, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, node: int, point: np.ndarray
 ) -> bool:
@@ -247,7 +244,7 @@ def least_of_claim(
     return (total[k] - spread) - doubt if sound else -math.inf
 
 
-@_lean
+@kernel
 def confirm(held: np.ndarray, node: np.ndarray, neuron: np.ndarray, sign: np.ndarray, known: np.ndarray, ones: np.ndarray) -> None:
     """Enter claims that hold into the masks of their nodes."""
     one = np.uint64(1)
@@ -261,7 +258,7 @@ def confirm(held: np.ndarray, node: np.ndarray, neuron: np.ndarray, sign: np.nda
                 ones[node[c], word] &= ~bit
 
 
-@_compiled
+@kernel
 def _filled(mask: np.ndarray, count: int) -> bool:
     """Whether the first `count` bits are set."""
     for w in range(count >> 6):
@@ -271,7 +268,7 @@ def _filled(mask: np.ndarray, count: int) -> bool:
     return count & 63 == 0 or mask[count >> 6] & rest == rest
 
 
-@_compiled
+@kernel
 def _highest(mask: np.ndarray) -> int:
     """The last bit that is set, or -1."""
     for w in range(len(mask) - 1, -1, -1):
@@ -283,7 +280,7 @@ def _highest(mask: np.ndarray) -> int:
     return -1
 
 
-@_compiled
+@rounded
 def audit(
     parent: np.ndarray,
     neuron: np.ndarray,
@@ -346,7 +343,7 @@ def audit(
     return True
 
 
-@_compiled
+@rounded
 def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Nodes in preorder, the child of side 0 before that of side 1; parents come before children in the columns."""
     count = len(parent)

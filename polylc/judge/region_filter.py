@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.bounds.interval import clearance, not_clear
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 from polylc.judge.node_filter import POINT_BITS, ClaimColumns, least_of_claim
 from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
 DONE, WRONG, CROWDED = range(3)
-
-_lean: Any = compiled(nogil=True, _nrt=False)  # without reference counts, for loops that allocate nothing
-_part: Any = compiled(nogil=True, _nrt=False, forceinline=True)  # of a loop: calls copy all columns
 
 
 class Tree(NamedTuple):
@@ -61,7 +58,7 @@ def room(k: int, neurons: int, words: int) -> Room:
     )
 
 
-@_lean
+@kernel
 def sift_regions(
     net: FlatNet,
     replay: Replay,
@@ -169,7 +166,7 @@ def sift_regions(
     return DONE if c == len(claims.node) else WRONG
 
 
-@_part
+@inlined
 def _go(tree: Tree, leaf: int, room: Room) -> bool:
     """Bring the path to another leaf; False if a neuron is split twice on it."""
     one = np.uint64(1)
@@ -206,7 +203,7 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
     return True
 
 
-@_part
+@inlined
 def _inside(form: np.ndarray, noise: np.ndarray, sign: np.ndarray, offset: int, room: Room, many: int, point: np.ndarray) -> bool:
     """Whether a point is certainly inside the cell: in the bounding box, and beyond all path hyperplanes that may meet it (lemma 3)."""
     k = len(point)
@@ -230,7 +227,7 @@ def _inside(form: np.ndarray, noise: np.ndarray, sign: np.ndarray, offset: int, 
     return True
 
 
-@_lean
+@kernel
 def tree_is_whole(
     tree: Tree, leaf: np.ndarray, bits: np.ndarray, begins: np.ndarray, split: np.ndarray, sides: np.ndarray, below: np.ndarray, agree: np.ndarray
 ) -> bool:
@@ -278,7 +275,7 @@ def tree_is_whole(
     return True
 
 
-@_lean
+@kernel
 def first_difference(one: np.ndarray, two: np.ndarray, neurons: int) -> int:
     """The first bit in which two patterns differ, or `neurons`."""
     for w in range(len(one)):

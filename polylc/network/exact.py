@@ -1,7 +1,7 @@
 """A network at a rational point, without rounding.
 
 Weights are dyadic rationals, so all values are integers over one common denominator D * 2^k, where D belongs to the
-point; only integer products and sums are needed (far quicker than fractions, ENGINES "Exactness").
+point; only integer products and sums are needed (far quicker than fractions).
 """
 
 from __future__ import annotations

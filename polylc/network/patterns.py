@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 
-_compiled: Any = compiled(nogil=True, _nrt=False)
-_part: Any = compiled(nogil=True, _nrt=False, forceinline=True)
 LOW = np.uint64(2**32 - 1)
 
 
@@ -53,7 +51,7 @@ class PatternTable(NamedTuple):
     slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
 
 
-@_compiled
+@kernel
 def key_of(constants: np.ndarray, pattern: np.ndarray) -> np.uint64:
     """Key of a packed pattern."""
     key = np.uint64(0)
@@ -64,7 +62,7 @@ def key_of(constants: np.ndarray, pattern: np.ndarray) -> np.uint64:
     return key
 
 
-@_compiled
+@kernel
 def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
     for w in range(one.shape[1]):
         if one[i, w] != two[j, w]:
@@ -72,7 +70,7 @@ def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
     return True
 
 
-@_compiled
+@kernel
 def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
     """Enter all patterns; 0, or 1 if two have one key, or 2 if they are the same."""
     mask = np.uint64(len(slots) - 1)
@@ -89,7 +87,7 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
     return 0
 
 
-@_part
+@inlined
 def _next(table: PatternTable, key: np.uint64, slot: np.uint64) -> np.uint64:
     """The first slot from there on that is empty or agrees with a key in the upper half."""
     mask = np.uint64(len(table.slots) - 1)
@@ -99,13 +97,13 @@ def _next(table: PatternTable, key: np.uint64, slot: np.uint64) -> np.uint64:
     return slot
 
 
-@_part
+@inlined
 def _entry(table: PatternTable, slot: np.uint64) -> int:
     """The pattern in a slot, or -1 if it is empty."""
     return np.int64(table.slots[slot] & LOW) - 1  # type: ignore[return-value]
 
 
-@_compiled
+@kernel
 def find_key(table: PatternTable, key: np.uint64) -> int:
     """The pattern with a key, or -1; the caller compares the bits."""
     slot = _next(table, key, key)
@@ -116,7 +114,7 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
     return found  # type: ignore[no-any-return]
 
 
-@_compiled
+@kernel
 def flipped_key(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
     """Key of pattern `row` with one bit flipped."""
     step = table.constants[neuron]
@@ -125,7 +123,7 @@ def flipped_key(table: PatternTable, packed: np.ndarray, row: int, neuron: int) 
     return key
 
 
-@_compiled
+@kernel
 def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
     """Whether two patterns differ in one bit alone."""
     word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
@@ -135,13 +133,13 @@ def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
     return same
 
 
-@_compiled
+@kernel
 def first_with(table: PatternTable, key: np.uint64) -> int:
     """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if there is none."""
     return _entry(table, _next(table, key, key))  # type: ignore[no-any-return]
 
 
-@_compiled
+@kernel
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
     key = flipped_key(table, packed, row, neuron)
@@ -153,7 +151,7 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
     return found  # type: ignore[no-any-return]
 
 
-@_compiled
+@kernel
 def announced(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
     """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory but once."""
     key: np.uint64 = flipped_key(table, packed, row, neuron)
@@ -161,7 +159,7 @@ def announced(table: PatternTable, packed: np.ndarray, row: int, neuron: int) ->
     return key
 
 
-@_compiled
+@kernel
 def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, result: np.ndarray) -> None:
     for r in range(len(wanted)):
         result[r] = find_key(table, key_of(table.constants, wanted[r]))

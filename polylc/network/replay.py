@@ -10,11 +10,11 @@ neurons of a layer run along memory.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT, apply_affine, rounding
 from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
@@ -23,9 +23,6 @@ Array = np.ndarray
 MOST_FLIPS = 64  # changes of slopes until a layer is composed anew
 SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
 LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
-
-_compiled: Any = compiled(nogil=True, fastmath={"contract"}, error_model="numpy", _nrt=False)
-inlined: Any = compiled(inline="always")
 
 
 class FlatNet(NamedTuple):
@@ -126,7 +123,7 @@ def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> R
     return replay
 
 
-@_compiled
+@kernel
 def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
     """Bring the forms to another pattern, those of the output only if they are asked for."""
     one = np.uint64(1)
@@ -155,7 +152,7 @@ def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
         replay.stale[layer] = False
 
 
-@_compiled
+@kernel
 def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     """Forms of a layer from those of its sources, by what has changed or anew."""
     form, noise = replay.form, replay.noise
@@ -213,7 +210,7 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
 
 
-@_compiled
+@kernel
 def _add(
     form: Array, noise: Array, weight: Array, begin: int, live: Array, factor: Array, many: int, start: int, first: int, end: int, unit: float
 ) -> bool:
@@ -265,18 +262,18 @@ def _add(
     return normal
 
 
-@_compiled
+@kernel
 def _far(size: float) -> bool:
     return size == 0.0 or size >= SMALL
 
 
-@_compiled
+@kernel
 def _rounded(unit: float, size: float) -> float:
     """What rounding may do to a product; it may have underflowed, and weights may be large."""
     return unit * size + (LOST if 0.0 < size < SMALL else 0.0)
 
 
-@_compiled
+@kernel
 def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
     """As `compose.scaled_error`; `size` is the length of the form that is scaled already."""
     if slope == 0.0:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.judge.proofs import Kept
 
 NODES = 8192  # written at once
 MOST_CLAIM, MOST_ENTRY = 48, 32  # bytes, with brackets and commas
-
-_lean: Any = compiled(nogil=True, _nrt=False)
 
 
 def claims_by_node(kept: Kept, parent: np.ndarray) -> Iterator[str]:
@@ -54,13 +51,13 @@ def _listed(kept: Kept, node: int, depth: np.ndarray) -> str:
     return f"[{','.join(claims)}]"
 
 
-@_lean
+@kernel
 def _depths(parent: np.ndarray, depth: np.ndarray) -> None:
     for node in range(len(parent)):
         depth[node] = 0 if parent[node] < 0 else depth[parent[node]] + 1
 
 
-@_lean
+@kernel
 def _number(value: int, text: np.ndarray, at: int) -> int:
     """Write an integer; the place behind it."""
     if value < 0:
@@ -78,7 +75,7 @@ def _number(value: int, text: np.ndarray, at: int) -> int:
     return end
 
 
-@_lean
+@kernel
 def _write(
     first: int,
     last: int,

@@ -51,6 +51,11 @@ def load(model: Any, *, input_shape: Sequence[int] | None = None, trust_pickle: 
     raise ModelError(f"cannot load a model from a {type(model).__name__}; give the path of a model file or a torch.nn.Module")
 
 
+def as_network(model: Any) -> Network:
+    """A network as it is, anything else as `load` reads it."""
+    return model if isinstance(model, Network) else load(model)
+
+
 def _load_file(model: str | Path, shape: Shape, trust_pickle: bool) -> Network:
     source = str(model)
     suffix = Path(model).suffix.lower()

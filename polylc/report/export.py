@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import pieces
 from polylc.errors import UsageError
+from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.variation import facet_areas, jumps, spectral_norms
-
-if TYPE_CHECKING:
-    from polylc.report.schema import Report
+from polylc.measures.registry import ROWS
+from polylc.report.record import Record, Refusal
 
 
 def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.ndarray]:
@@ -50,24 +51,22 @@ def edge_table(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     return columns
 
 
-def summary_rows(report: Report) -> dict[str, list[Any]]:
-    """Columns with one row per neighbourhood of a report; intervals by their lower ends."""
-
-    def low(pair: Any) -> float:
-        return float("nan") if pair is None or pair[0] is None else pair[0]
-
-    rows = []
-    for entry in report.neighbourhoods:
-        complexity, variation, robust = entry.local_complexity, entry.total_variation, entry.robustness
-        row: dict[str, Any] = {name: getattr(entry, name) for name in ("index", "status", "regions", "pieces", "affine_functions", "adjacencies")}
-        row |= {f"local_complexity_{k}": low(complexity and getattr(complexity, k)) for k in ("activation", "activation_set", "open", "function")}
-        row |= {f"total_variation_{k}": low(variation and getattr(variation, k)) for k in ("frobenius", "operator")}
-        row["kink_variation"] = low(entry.kink_variation)
-        constants = {c.norm: c.value for c in entry.lipschitz or [] if c.target == "jacobian"}
-        row |= {f"lipschitz_jacobian_{norm}": low(constants.get(norm)) for norm in ("linf", "l2", "l1")}
-        row |= {"label": robust and robust.label, "robust": robust and robust.robust, "distance": low(robust and robust.distance)}
-        rows.append(row | {"seconds": entry.seconds})
+def summary_rows(entries: Sequence[Record | Refusal]) -> dict[str, list[Any]]:
+    """Columns with one row per neighbourhood; intervals by their lower ends, None where nothing is known."""
+    rows = [_summary_row(entry) for entry in entries]
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _summary_row(entry: Record | Refusal) -> dict[str, Any]:
+    record = None if isinstance(entry, Refusal) else entry
+    cells: dict[str, Any] = {"index": entry.index, "status": str(entry.status), "regions": record and record.regions}
+    for row in ROWS:
+        value = record and record.answers.value(row.name)
+        numbers = {} if value is None else row.numbers(value)
+        for name in row.frame:
+            found = numbers.get(name)
+            cells[name.replace(".", "_")] = found.lower if isinstance(found, Quantity) else found
+    return cells | {"seconds": 0.0 if record is None else round(record.seconds, 6)}
 
 
 def data_frame(columns: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The answers for one neighbourhood."""
+"""The result for one neighbourhood, as users hold it: a record that can be drawn, tabulated, exported."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,10 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
-from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
-from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.volumes import Volumes
-from polylc.measures.gradient.lipschitz import Lipschitz
-from polylc.measures.inequalities import Inequality
-from polylc.measures.margin.float_robustness import Robustness
-from polylc.measures.rank import LocalRank
-from polylc.network.form import Network
+from polylc.report.record import Record
+from polylc.report.status import Status
 
 if TYPE_CHECKING:
     import networkx
@@ -27,96 +22,9 @@ if TYPE_CHECKING:
     from polylc.report.symbolic import Symbolic
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """A data row that could not be used, and why."""
-
-    index: int
-    reason: str
-
-    @property
-    def status(self) -> str:
-        """Always "refused"."""
-        return "refused"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Values of the measures; None where not asked for or out of reach, with the reason in the result's notes."""
-
-    pieces: int | None = None
-    affine_functions: int | None = None
-    adjacencies: int | None = None
-    local_complexity: dict[str, Quantity] | None = None
-    noisy_complexity: dict[str, Quantity] | None = None  # LC^dec by the name of sigma
-    kink_variation: Quantity | None = None
-    total_variation: dict[str, Quantity] | None = None
-    local_rank: list[LocalRank] | None = None
-    lipschitz: list[Lipschitz] | None = None
-    robustness: Robustness | None = None
-    bounds: list[Inequality] | None = None
-
-
 @dataclass(frozen=True, eq=False)
-class Result:
-    """The answers for one neighbourhood.
-
-    Attributes
-    ----------
-    index : int
-        Position of the neighbourhood in the run (its data row).
-    status : str
-        "certified" (complete, and proved in exact arithmetic), "enumerated" (complete, in floating point) or "partial" (a limit was
-        reached: counts are lower bounds).
-    regions : int
-        Number of activation regions.
-    volume : Quantity
-        Exact volume of the neighbourhood in its free coordinates, outward rounded.
-    label : int or None
-        The class whose robustness was asked.
-    answers : Answers
-        The measures; also readable as attributes of the result (``result.pieces``).
-    notes : dict
-        Why something is null, what was substituted, what the status means.
-    outcome : str
-        How the enumeration ended, in words.
-    stats : dict
-        Counters of the engine and the facet tests.
-    complex : Complex or None
-        Columns of regions; None if the run was told not to keep them.
-    volumes : Volumes or None
-        Proved volumes and areas of a certified result.
-    block : (Path, str) or None
-        Block of a proof file and its hash.
-    """
-
-    index: int
-    network: Network
-    domain: Neighbourhood
-    status: str
-    outcome: str
-    engine: str
-    regions: int
-    volume: Quantity
-    label: int | None
-    answers: Answers
-    notes: dict[str, str]
-    seconds: float
-    stats: dict[str, int] = field(default_factory=dict)
-    complex: Complex | None = None
-    region_graph: RegionGraph | None = None
-    volumes: Volumes | None = None
-    block: tuple[Path, str] | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name in Answers.__dataclass_fields__:
-            return getattr(self.answers, name)
-        raise AttributeError(f"a result has no attribute {name!r}")
-
-    @property
-    def complete(self) -> bool:
-        """Whether all regions were found."""
-        return self.status != "partial"
+class Result(Record):
+    """The answers for one neighbourhood: a `Record`, and what can be made of it."""
 
     def _kept(self) -> Complex:
         if self.complex is None:
@@ -184,7 +92,7 @@ class Result:
         """
         from polylc.report.symbolic import Symbolic
 
-        if self.status != "certified":
+        if self.status is not Status.CERTIFIED:
             raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
         complex_ = self._kept()
         if not complex_.has_geometry:
@@ -201,7 +109,7 @@ class Result:
         return drawn
 
     def __repr__(self) -> str:
-        return f"Result(index={self.index}, status={self.status!r}, regions={self.regions}, dimension={self.domain.dimension})"
+        return f"Result(index={self.index}, status={str(self.status)!r}, regions={self.regions}, dimension={self.domain.dimension})"
 
     def _repr_html_(self) -> str:
         from polylc.report.table import result_rows

@@ -1,4 +1,4 @@
-"""Local complexity with bias noise from draws of it (THEORY E4): each drawn network is enumerated, and measured exactly.
+"""Local complexity with bias noise from draws of it: each drawn network is enumerated, and measured exactly.
 
 Exact draws measure the facets of the drawn network. Rao-Blackwell draws average every neuron's own noise in closed form, as
 LC^dec does, and so only sample the noise of the layers before it: the same expectation, a smaller variance.
@@ -17,7 +17,8 @@ from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.measures.by_volume.noise import decoupled
 from polylc.network.form import Network
 from polylc.report.result import Result
-from polylc.run.neighbourhood import Settings, Task, answer
+from polylc.run.neighbourhood import answer
+from polylc.search.task import Settings, make_task
 
 VERSIONS = ("activation", "open", "function")
 
@@ -34,7 +35,7 @@ def exact_draws(study: Study) -> list[Estimate]:
     rng = np.random.default_rng(study.entropy("exact_draws"))
     for _ in range(settings.draws):
         result = _enumerated(study, "exact_draws", perturbed(study.network, settings.sigma, rng), ("local_complexity",))
-        values = result.answers.local_complexity
+        values = result.local_complexity
         if values is None:
             raise UsageError(f"exact_draws: {result.notes.get('local_complexity', 'no local complexity')}")
         moments.add(np.array([[values[name].value for name in VERSIONS]]))
@@ -70,7 +71,7 @@ def rao_blackwell(study: Study) -> list[Estimate]:
 def _enumerated(study: Study, method: str, network: Network, measures: tuple[str, ...]) -> Result:
     if study.dimension > MOST_DIMENSION:
         raise UsageError(f"{method}: dimension {study.dimension} > {MOST_DIMENSION}: volumes are out of reach")
-    return answer(network, Task(0, study.domain, study.label), Settings(measures, keep=not measures, certify=False))
+    return answer(network, make_task(network, 0, study.domain, study.label), Settings(measures, keep=not measures, certify=False))
 
 
 def perturbed(network: Network, sigma: float, rng: np.random.Generator) -> Network:

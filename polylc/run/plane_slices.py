@@ -1,4 +1,4 @@
-"""Local complexity from random plane slices, each enumerated by the exact engine (THEORY E13 and 3.4)."""
+"""Local complexity from random plane slices, each enumerated by the exact engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from polylc.estimators.coarea import ACTIVATION
 from polylc.estimators.estimate import Estimate, Moments
 from polylc.estimators.study import Study
 from polylc.network.form import Affine, Network
-from polylc.run.neighbourhood import Settings, Task, answer
+from polylc.run.neighbourhood import answer
+from polylc.search.task import Settings, make_task
 
 
 def slices(study: Study) -> list[Estimate]:
@@ -67,7 +68,7 @@ def slice_boundary(network: Network, domain: Neighbourhood, offset: np.ndarray, 
     margin = 1e-3 * (high - low)  # so that the sides of the window lie outside the slice
     window = shapes.box((low - margin).tolist(), (high + margin).tolist())
     flat = on_plane(network, domain.lift(offset), domain.basis @ plane)
-    result = answer(flat, Task(0, window), Settings((), certify=False))
+    result = answer(flat, make_task(flat, 0, window, None), Settings((), certify=False))
     if not result.complete or result.complex is None:
         raise UsageError("slices: a slice was not enumerated completely")
     starts, ends = [], []

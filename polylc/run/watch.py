@@ -4,52 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from polylc.api.estimate import EVERY
 from polylc.engines.contract import Outcome
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.rank import LocalRank
+from polylc.measures.measure import Number
+from polylc.measures.registry import MEASURES, ROWS
 from polylc.network.form import Network
 from polylc.report.result import Result
 from polylc.report.training.history import ERROR, Row
-from polylc.run.neighbourhood import Settings, Task, answer
+from polylc.run.estimates import EVERY
+from polylc.run.neighbourhood import answer
+from polylc.search.task import Settings, Task
 
-
-class Instead(NamedTuple):
-    """What stands for a measure that is out of reach: the estimator to run, and which of its estimates to take."""
-
-    run: str
-    method: str
-    target: str
-
-
-INSTEAD = {
-    "counts": Instead("patterns", "chao1", "regions"),
-    "local_complexity": Instead("lines", "lines", "local_complexity"),
-    "total_variation": Instead("jacobian_norm", "jacobian_norm", "total_variation"),
-    "kink_variation": Instead("lines", "lines", "kink_variation"),
-    "local_rank": Instead("local_rank", "local_rank", "local_rank"),
-    "lipschitz": Instead("lipschitz", "sampled_lipschitz", "lipschitz.jacobian"),
-}
+INSTEAD = {row.name: row.instead for row in ROWS if row.instead is not None}
 SIGMA = "local_complexity_sigma"
+_SAMPLED = object()  # stands for a value of a result that is an estimate
 
 
 class Watch:
     """What is measured, and how."""
 
-    def __init__(self, tasks: tuple[Task, ...], settings: Settings, sampling: Sampling, noise: str | None, exact: bool) -> None:
-        self.tasks, self.settings, self.sampling, self.noise, self.exact = tasks, settings, sampling, noise, exact
+    def __init__(self, tasks: tuple[Task, ...], settings: Settings, engine: str, sampling: Sampling, noise: str | None, exact: bool) -> None:
+        self.tasks, self.settings, self.engine, self.sampling, self.noise, self.exact = tasks, settings, engine, sampling, noise, exact
 
     def settings_used(self) -> dict[str, Any]:
         """What a reader of the table has to know."""
         settings = self.settings
         neighbourhoods = [{"lower": [float(v) for v in task.domain.lower], "upper": [float(v) for v in task.domain.upper]} for task in self.tasks]
         limits = {"max_regions": settings.max_regions, "time_limit": settings.time_limit}
-        known = {"measures": list(settings.measures), "exact": self.exact, "certified": settings.certify, "engine": settings.engine, **limits}
+        known = {"measures": list(settings.measures), "exact": self.exact, "certified": settings.certify, "engine": self.engine, **limits}
         return known | {"noise": self.noise, "sampling": self.sampling.as_dict(), "neighbourhoods": neighbourhoods}
 
     def row(self, network: Network, task: Task) -> Row:
@@ -65,9 +52,9 @@ class Watch:
         status, missing = "estimated", [name for name in INSTEAD if name in self.settings.measures]
         if self.exact:
             result = answer(network, task, self.settings)
-            if result.outcome == Outcome.INTERRUPTED.value:
+            if result.outcome is Outcome.INTERRUPTED:
                 raise KeyboardInterrupt
-            status, values = result.status, exact_values(result)
+            status, values = str(result.status), exact_values(result)
             missing = [name for name in INSTEAD if name in (*missing, "counts") and _is_missing(name, result)]
         estimates, notes = self._estimates(network, task, missing)
         errors: Row = {}
@@ -97,44 +84,28 @@ def exact_values(result: Result) -> Row:
 
     Of a partial result only what holds whatever was missed: so many regions at least, and that the label is not constant.
     """
-    answers = result.answers
-    row: Row = {"regions": result.regions}
-    if result.complete and answers.adjacencies is not None:
-        row |= {"pieces": answers.pieces, "affine_functions": answers.affine_functions, "adjacencies": answers.adjacencies}
-    for name in ("local_complexity", "total_variation"):
-        row |= {f"{name}_{version}": _number(value) for version, value in (getattr(answers, name) or {}).items() if not _is_sampled(value)}
-    if answers.kink_variation is not None and not _is_sampled(answers.kink_variation):
-        row["kink_variation"] = _number(answers.kink_variation)
-    row |= {f"local_rank_{rank.layer}": _mean_rank(rank) for rank in answers.local_rank or ()}
-    row |= {f"lipschitz_jacobian_{c.norm}": _number(c.quantity) for c in answers.lipschitz or () if c.target == "jacobian"}
-    robust = answers.robustness
-    if robust is not None and (result.complete or not robust.robust):
-        row |= {"robust": int(robust.robust), "distance": _number(robust.distance) if result.complete else None}
-    return row
+    cells: Row = {"regions": result.regions}
+    for row in ROWS:
+        value = result.answers.value(row.name)
+        for name, found in row.numbers(value).items() if value is not None else ():
+            if row.tracked(name) and (result.complete or isinstance(found, bool)):
+                cells[name.replace(".", "_")] = _cell(found)
+    return {name: cell for name, cell in cells.items() if cell is not _SAMPLED}
 
 
-def _number(value: Any) -> float | None:
-    """A float, or the middle of a quantity."""
-    return None if value is None else float(value.value if isinstance(value, Quantity) else value)
-
-
-def _is_sampled(value: Any) -> bool:
-    """Whether a measure of a result is an estimate: volumes were out of reach. The tracker has estimates of its own."""
-    return isinstance(value, Quantity) and value.kind is Kind.ESTIMATE
-
-
-def _mean_rank(rank: LocalRank) -> float | None:
-    """The mean, which needs no volumes where the rank is the same everywhere."""
-    return rank.least if rank.least == rank.most else _number(rank.mean)
+def _cell(found: Number) -> Any:
+    """A plain number: the middle of an enclosure; None where only a bound is known."""
+    if isinstance(found, Quantity):
+        return _SAMPLED if found.kind is Kind.ESTIMATE else None if found.upper is None else found.value
+    return int(found) if isinstance(found, bool) else found
 
 
 def _is_missing(measure: str, result: Result) -> bool:
-    """Whether a result does not have a measure that was asked for."""
+    """Whether a result does not have a measure that was asked for, or has only estimates of it: the tracker has its own."""
     if not result.complete:
         return True
-    if measure == "local_rank":
-        return any(_mean_rank(rank) is None for rank in result.answers.local_rank or ())
+    value = result.answers.value(measure)
     if measure == "counts":
-        return False
-    found = getattr(result.answers, measure)
-    return found is None or any(_is_sampled(value) for value in (found.values() if isinstance(found, dict) else [found]))
+        return False  # the number of regions is there
+    numbers = {} if value is None else MEASURES[measure].numbers(value)
+    return not numbers or any(v is None or (isinstance(v, Quantity) and v.kind is Kind.ESTIMATE) for v in numbers.values())

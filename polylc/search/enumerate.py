@@ -1,47 +1,25 @@
-"""From a network and a neighbourhood to a complex, through one of the engines."""
+"""From a network and a neighbourhood to its regions, through one of the engines, alone or shared, judged or not."""
 
 from __future__ import annotations
 
-from polylc.complex.complex import Complex
+import functools
+import time
+from collections.abc import Callable
+
+from polylc.complex.complex import MAP_BYTES, Complex
 from polylc.domains.box import Neighbourhood
-from polylc.engines.contract import ChunkSink, Engine, Exploration, Limits, Progress
+from polylc.engines.choose import choose_engine, engine_class
+from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
-from polylc.errors import UsageError
+from polylc.judge.by_node import Judge
+from polylc.judge.by_region import RegionJudge, UnsettledError
+from polylc.judge.verdict import Verdict
+from polylc.measures.measure import Need
+from polylc.measures.registry import needing
 from polylc.network.form import Network
-
-ENGINES = ("auto", "vertex", "dictionary", "lp")
-AUTO_VERTEX = 5  # "auto" stands for vertex up to this dimension, for dictionary beyond
-VERTEX_DIMENSION = 5  # beyond it cells have too many vertices
-
-
-def check_engine(name: str) -> str:
-    """`name`, if there is such an engine.
-
-    Raises
-    ------
-    UsageError
-        If there is not.
-    """
-    if name not in ENGINES:
-        raise UsageError(f"engine: {name!r} is unknown; choose one of {', '.join(ENGINES)}")
-    return name
-
-
-def choose_engine(name: str, domain: Neighbourhood) -> str:
-    """The engine that `name` stands for on this neighbourhood.
-
-    Raises
-    ------
-    UsageError
-        If that engine does not reach its dimension.
-    """
-    if check_engine(name) == "vertex" and domain.dimension > VERTEX_DIMENSION:
-        raise UsageError(
-            f"engine: vertex reaches dimension {VERTEX_DIMENSION}, this neighbourhood has {domain.dimension}; choose auto, dictionary or lp"
-        )
-    if name == "auto":
-        return "vertex" if domain.dimension <= AUTO_VERTEX else "dictionary"
-    return name
+from polylc.search.crew import Crew
+from polylc.search.task import Settings, Task
+from polylc.search.units import explore_together
 
 
 def enumerate_regions(
@@ -83,16 +61,39 @@ def explore(
     return engine_class(choose_engine(engine, domain))(network, domain, sink, (), wishes).explore(limits, progress)
 
 
-def engine_class(name: str) -> type[Engine]:
-    """The engine that `choose_engine` has chosen, imported only now."""
-    if name == "vertex":
-        from polylc.engines.vertex.engine import VertexEngine
+def explore_judged(
+    network: Network, task: Task, settings: Settings, limits: Limits, progress: Progress | None = None, crew: Crew | None = None
+) -> tuple[Exploration, Verdict | None]:
+    """A neighbourhood's regions, and what the judge says of them."""
+    domain, wishes = task.domain, NOTHING
+    judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
+    if settings.certify:
+        judges = [lambda: Judge(network, domain, settings.proves)]
+        if settings.judges_regions(task):
+            judges.insert(0, lambda: RegionJudge(network, domain))
+    else:
+        wishes = _wishes(settings.measures)
+    for make in judges:
+        judge = make()
+        try:
+            if crew is None:
+                found = explore(network, domain, task.engine, limits, progress, judge, wishes)
+            else:
+                found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes)
+        except UnsettledError:
+            continue
+        if judge is None:
+            return found, None
+        verdict = judge.verdict(found, functools.partial(_go_on, limits))
+        return verdict.exploration, verdict
+    raise AssertionError("the last judge settles everything")
 
-        return VertexEngine
-    if name == "dictionary":
-        from polylc.engines.dictionary.engine import DictionaryEngine
 
-        return DictionaryEngine
-    from polylc.engines.lp import LpEngine
+def _wishes(measures: tuple[str, ...]) -> Wishes:
+    """What an engine is to tell for these measures."""
+    return Wishes(facets=needing(Need.GRAPH, measures), sizes=needing(Need.VOLUMES, measures), maps=MAP_BYTES)
 
-    return LpEngine
+
+def _go_on(limits: Limits) -> bool:
+    late = limits.deadline is not None and time.monotonic() > limits.deadline
+    return not late and (limits.stop is None or not limits.stop())

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
+from polylc.engines.choose import engine_class
 from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Seen, Wishes, join
 from polylc.errors import ReplayError
@@ -27,24 +28,9 @@ from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
-from polylc.search.enumerate import choose_engine, engine_class
+from polylc.search.crew import Crew
 
 _last = threading.local()  # the job that this thread has worked on last
-
-
-class Crew(Protocol):
-    """Who does the work."""
-
-    jobs: int
-
-    def wanted(self, lasted: float, done: float) -> bool:
-        """Whether an exploration should be shared that has lasted so many seconds and done so much, from 0 to 1."""
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Have function(*arguments, stop) called; `stop` tells the function whether to stop, or is None."""
-
-    def stop(self) -> None:
-        """Have running functions told to stop."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +143,7 @@ def explore_together(
     UnsettledError
         If a RegionJudge has to give up.
     """
-    name, begin = choose_engine(engine, domain), time.monotonic()
+    begin = time.monotonic()
     done = 0.0
 
     def note(regions: int, share: float) -> None:
@@ -167,12 +153,12 @@ def explore_together(
             progress(regions, share)
 
     share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
-    top = engine_class(name)(network, domain, judge, (), wishes).explore(replace(limits, share=share), note)
+    top = engine_class(engine)(network, domain, judge, (), wishes).explore(replace(limits, share=share), note)
     if not top.left:
         return top
     if judge is not None:
         take_nodes(judge, top)
-    job = Job(network, domain, name, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge), wishes)
+    job = Job(network, domain, engine, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge), wishes)
     units = cut(top)
     outcome = top.outcome
     parts: dict[int, Found] = {}

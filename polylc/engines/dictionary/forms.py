@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 from polylc.network.compose import TINY, UNIT, embedding
 from polylc.network.form import Network
 
@@ -19,7 +19,6 @@ Array = np.ndarray
 
 SMALL = 2.0**-400
 # For functions that only kernels call. They allocate nothing, so arrays need no reference counts, which would take a third of the time.
-kernel = compiled(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
 class Flat(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.engines.dictionary.forms import Work, enter_layer, finish_layer, kernel
+from polylc.engines.dictionary.forms import Work, enter_layer, finish_layer
 from polylc.engines.dictionary.simplex import (
     CROSSED,
     PIVOTS,
@@ -42,7 +42,7 @@ from polylc.engines.dictionary.state import (
     claim,
     claim_by_row,
 )
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import kernel
 
 Array = np.ndarray
 
@@ -380,7 +380,7 @@ def _keep(s: Search, d: int, side: int) -> None:
     s.at[NODES] -= 1
 
 
-@compiled(error_model="numpy", _nrt=False)
+@kernel
 def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_depth: int) -> int:
     """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.dictionary.forms import kernel
+from polylc.jit.decorators import kernel
 
 Array = np.ndarray
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.dictionary.forms import Flat, Work, kernel
+from polylc.engines.dictionary.forms import Flat, Work
+from polylc.jit.decorators import kernel
 from polylc.network.patterns import words
 
 Array = np.ndarray

@@ -6,13 +6,14 @@ import numpy as np
 
 from polylc.bounds.interval import MARGIN
 from polylc.engines.vertex.forms import Forms
-from polylc.engines.vertex.skeleton import Cells, kernel, owner, part, value_at
+from polylc.engines.vertex.skeleton import Cells, owner, value_at
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
 
 
-@part
+@inlined
 def write_side(
     dim: tuple,
     net: FlatNet,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.engines.vertex.forms import Forms
-from polylc.engines.vertex.skeleton import Cells, owner, part, value_at
-from polylc.jit.compiled import compiled
+from polylc.engines.vertex.skeleton import Cells, owner, value_at
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
 NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative
 
 
-@part
+@inlined
 def write_multipliers(
     dim: tuple,
     net: FlatNet,
@@ -77,7 +77,7 @@ def write_multipliers(
     return end
 
 
-@compiled(error_model="numpy", _nrt=False)
+@kernel
 def solve(dim: tuple, form: Array, signs: Array, facets: Array, system: Array, vertex: int, first: int, column: int, sign: int) -> float:
     """Multipliers of all facets of a vertex, the box's included, whose normals add up to that of sign * z; into system[:, n].
 

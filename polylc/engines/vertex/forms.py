@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.vertex.skeleton import part
+from polylc.jit.decorators import inlined
 from polylc.network.replay import FlatNet, Replay
 
 Array = np.ndarray
@@ -30,7 +30,7 @@ def start_forms(replay: Replay) -> Forms:
     return Forms(replay, np.zeros(columns), np.full(columns, -1, dtype=np.int64))
 
 
-@part
+@inlined
 def decide(net: FlatNet, forms: Forms, column: int, above: bool, node: int) -> None:
     """Note the sign of a neuron on the current cell, and the node if the neuron is split there, else -1."""
     neuron = column - net.first[1]

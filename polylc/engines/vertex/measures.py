@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.engines.vertex.forms import Forms
-from polylc.engines.vertex.skeleton import Cells, kernel, owner, part, slot_of
+from polylc.engines.vertex.skeleton import Cells, owner, slot_of
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.replay import FlatNet
 
 Array = np.ndarray
@@ -52,13 +53,13 @@ def gauge(half: Array, neurons: int, vertices: int) -> Gauge:
     return Gauge(inverse, np.zeros(facets), tip, drop, number, listed, between, seen, last, polygons, np.zeros((n, n)), np.zeros((2, n)))
 
 
-@part
+@inlined
 def _slot(q: int, drop: int) -> int:
     """Coordinate q of those that are left without one."""
     return q + 1 if q >= drop else q
 
 
-@part
+@inlined
 def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int, second: int, drop: int) -> float:
     """The shadow of a cone over the polygon at vertex p whose bivector is at hand, times the factorial of its dimension."""
     n = len(dim)
@@ -80,7 +81,7 @@ def _piece(dim: tuple, gauge: Gauge, cells: Cells, begin: int, p: int, tip: int,
     return float(abs(total))
 
 
-@part
+@inlined
 def _walk(dim: tuple, gauge: Gauge, cells: Cells, begin: int, count: int, v: int, j: int, k: int) -> bool:
     """Around the polygon that edges j and k of vertex v span: marks it, sums up its bivector; False if there is no way around."""
     n = len(dim)
@@ -247,7 +248,7 @@ def measure_cell(
     return good
 
 
-@part
+@inlined
 def _tips(dim: tuple, cells: Cells, gauge: Gauge, begin: int, count: int, enter: bool) -> None:
     """Enter a vertex for each face between two facets, or forget them."""
     n = len(dim)

@@ -16,8 +16,8 @@ from polylc.engines.vertex.bounds import note_facets, write_side
 from polylc.engines.vertex.claims import write_multipliers
 from polylc.engines.vertex.forms import Forms, decide
 from polylc.engines.vertex.measures import Gauge, measure_cell
-from polylc.engines.vertex.skeleton import Cells, Scratch, cut_cell, extremes, kernel, part, sizes, value_at
-from polylc.jit.compiled import compiled
+from polylc.engines.vertex.skeleton import Cells, Scratch, cut_cell, extremes, sizes, value_at
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.replay import MOST_FLIPS, FlatNet, compose
 
 Array = np.ndarray
@@ -66,7 +66,7 @@ class Out(NamedTuple):
     multiplier: Array
 
 
-@part
+@inlined
 def _claim(
     dim: tuple,
     net: FlatNet,
@@ -86,7 +86,7 @@ def _claim(
     _put_claim(net, out, at, node, column, sign)
 
 
-@part
+@inlined
 def _put_claim(net: FlatNet, out: Out, at: Array, node: int, column: int, sign: int) -> None:
     c = at[CLAIMS]
     out.claim_node[c] = node
@@ -96,7 +96,7 @@ def _put_claim(net: FlatNet, out: Out, at: Array, node: int, column: int, sign: 
     at[CLAIMS] = c + 1
 
 
-@part
+@inlined
 def _enter(
     dim: tuple,
     net: FlatNet,
@@ -144,7 +144,7 @@ def _enter(
     return many
 
 
-@part
+@inlined
 def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     """The sign of a neuron that does not show both; the larger side where both are thinner than what counts."""
     if high > threshold:
@@ -154,7 +154,7 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
     return high > doubt and high + low > 0.0
 
 
-@part
+@inlined
 def _look(
     dim: tuple,
     net: FlatNet,
@@ -207,7 +207,7 @@ def _look(
     return left, best
 
 
-@part
+@inlined
 def _region(
     dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, gauge: Gauge, stack: Stack, out: Out, at: Array, frame: tuple, tell: int
 ) -> None:
@@ -247,7 +247,7 @@ def _region(
     at[READY_ENTRIES] = at[ENTRIES]
 
 
-@part
+@inlined
 def _bound(dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple) -> None:
     """Claim the sides of a region's bounding box, and the signs of neurons off its path that the box does not show."""
     n = len(dim)
@@ -266,7 +266,7 @@ def _bound(dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratc
         _claim(dim, net, forms, cells, scratch, out, at, begin, count, node, c, 1 if sign[c] > 0 else -1)
 
 
-@part
+@inlined
 def _split(
     dim: tuple, net: FlatNet, forms: Forms, cells: Cells, scratch: Scratch, stack: Stack, out: Out, at: Array, frame: tuple, share: float, best: int
 ) -> None:
@@ -310,7 +310,7 @@ def _split(
     at[HEIGHT] = height + 2
 
 
-@part
+@inlined
 def _keep(stack: Stack, out: Out, at: Array, side: int) -> None:
     """Forget the part of the cell just split that is not on `side`."""
     row, last = at[HEIGHT] - 2, at[NODES] - 1
@@ -406,7 +406,7 @@ def advance(
     return SPENT
 
 
-@compiled(error_model="numpy", _nrt=False)
+@kernel
 def begin_chunk(out: Out, at: Array) -> None:
     """Forget what was handed over; claims that wait for a region below them stay."""
     first, entry = at[READY], at[READY_ENTRIES]

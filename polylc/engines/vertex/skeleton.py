@@ -15,15 +15,13 @@ without numba's reference counting (`_nrt=False`), which would take half the tim
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
-kernel: Any = compiled(fastmath={"contract"}, error_model="numpy", _nrt=False)
-part: Any = compiled(forceinline=True, fastmath={"contract"}, error_model="numpy", _nrt=False)  # of a kernel, wherever it is called
 
 
 class Cells(NamedTuple):
@@ -124,13 +122,13 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         length[i] = math.sqrt(length[i])
 
 
-@part
+@inlined
 def owner(slot: int, n: int) -> int:
     """The vertex of a slot."""
     return np.int64(np.uint64(slot) // np.uint64(n))  # type: ignore[return-value]  # unsigned division is faster
 
 
-@part
+@inlined
 def slot_of(dim: tuple, facets: Array, vertex: int, facet: int) -> int:
     """The slot of a vertex whose edge leaves a facet, or -1."""
     n = len(dim)
@@ -141,7 +139,7 @@ def slot_of(dim: tuple, facets: Array, vertex: int, facet: int) -> int:
     return slot
 
 
-@part
+@inlined
 def value_at(dim: tuple, form: Array, column: int, x: Array, vertex: int) -> float:
     """Value of one form at one vertex."""
     n = len(dim)

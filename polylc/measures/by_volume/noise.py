@@ -1,7 +1,7 @@
 """Local complexity with bias noise, every neuron's own noise averaged (LC^dec), and what else is integrated over regions.
 
 LC^dec(U) = (1 / |U|) sum over regions R and neurons i of ||grad z_i|| times the integral over R of the density of the noise at z_i:
-the mean area per volume of the locus of each neuron under its own noise, all earlier biases as they are (THEORY D3, 3.3).
+the mean area per volume of the locus of each neuron under its own noise, all earlier biases as they are.
 """
 
 from __future__ import annotations

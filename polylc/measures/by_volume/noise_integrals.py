@@ -18,7 +18,7 @@ import numpy as np
 
 from polylc.geometry.cell_kernel import LOST, SLACK, expanded, mistake, proved_vertices
 from polylc.geometry.cuts import CutStack, cut_along
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import rounded
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -46,7 +46,7 @@ def quadrature(n: int) -> tuple[Array, Array, Array]:
     return nodes, weights, reach
 
 
-@compiled()
+@rounded
 def _spline(n: int, k: Array, q: int, t: float, w: Array) -> float:
     """Density of the B-spline with knots k_0 <= ... <= k_n at t in [k_q, k_{q+1}], times the width of that piece."""
     for i in range(n + 1):
@@ -59,7 +59,7 @@ def _spline(n: int, k: Array, q: int, t: float, w: Array) -> float:
     return float(w[0])
 
 
-@compiled()
+@rounded
 def _gaussian(n: int, s: Array, k: Array, w: Array, nodes: Array, weights: Array, reach: Array) -> tuple[float, float]:
     """Mean of exp(-x^2 / 2) over a simplex with sorted vertex values s, and a bound on its error; k = s - s_0."""
     base, spread = s[0], k[n]
@@ -93,7 +93,7 @@ def _gaussian(n: int, s: Array, k: Array, w: Array, nodes: Array, weights: Array
     return value, error
 
 
-@compiled()
+@rounded
 def _steepness(n: int, spread: float, tau: float) -> float:
     """How far the mean of exp(-x^2 / 2) moves at most, over tau, if x moves by at most tau everywhere.
 
@@ -102,7 +102,7 @@ def _steepness(n: int, spread: float, tau: float) -> float:
     return min(0.61, (2.0 + 3.0 * tau) * n / spread) if spread > 0.0 else 0.61
 
 
-@compiled()
+@rounded
 def _below(n: int, k: Array, y: float, w: Array, nodes: Array, weights: Array) -> float:
     """Mass of the B-spline below y; Gauss-Legendre is exact, up to rounding of at most 32 n^2 units."""
     if y <= 0.0:
@@ -121,7 +121,7 @@ def _below(n: int, k: Array, y: float, w: Array, nodes: Array, weights: Array) -
     return min(value, 1.0)
 
 
-@compiled()
+@rounded
 def _share(n: int, s: Array, k: Array, w: Array, low: float, high: float, tau: float, nodes: Array, weights: Array) -> tuple[float, float]:
     """Share of a simplex on which a form, known up to tau, lies in [low, high], and a bound on its error."""
     spread = k[n]
@@ -145,7 +145,7 @@ def _share(n: int, s: Array, k: Array, w: Array, low: float, high: float, tau: f
     return value, min(error, 1.0)
 
 
-@compiled()
+@rounded
 def over_simplices(
     n: int,
     simplices: Array,
@@ -218,7 +218,7 @@ def over_simplices(
     return weight * value, (weight * error + slip * (sums + error) + 4.0 * UNIT * weight * sums) * SLACK
 
 
-@compiled()
+@rounded
 def _determinant(M: Array, size: int, Q: Array) -> float:
     if size <= 5:
         return float(expanded(M, size))
@@ -232,7 +232,7 @@ def _determinant(M: Array, size: int, Q: Array) -> float:
     return total
 
 
-@compiled()
+@rounded
 def _on(n: int, F: Array, v: int, facet: int) -> bool:
     for j in range(n):
         if F[v, j] == facet:
@@ -240,7 +240,7 @@ def _on(n: int, F: Array, v: int, facet: int) -> bool:
     return False
 
 
-@compiled()
+@rounded
 def _triangulate(
     n: int,
     X: Array,
@@ -325,7 +325,7 @@ def _triangulate(
     return count
 
 
-@compiled()
+@rounded
 def integrals(
     n: int,
     starts: Array,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from polylc.jit.compiled import compiled
+from polylc.jit.decorators import rounded
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -16,10 +15,8 @@ LOST = 2.0**-1000  # more than a product loses that underflows
 LEAST = 2.0**-1074
 FAR = 2.0**400  # squares of numbers between its inverse and itself neither overflow nor lose what counts
 
-_compiled: Any = compiled(nogil=True, error_model="numpy", _nrt=False)
 
-
-@_compiled
+@rounded
 def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
     """Frobenius norms of matrices (r, m, k) known up to row errors (r, m), enclosed in result (r, 2); [0, inf] where numbers are not finite."""
     m, k = matrices.shape[1:]
@@ -42,7 +39,7 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
         result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, m * k, scale, finite)
 
 
-@_compiled
+@rounded
 def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) -> None:
     """Norms of the gradients of forms (r, k + 1) with their rounding (r,), each coordinate multiplied with its factor (k,), enclosed; (r, 2)."""
     k = len(factor)
@@ -70,7 +67,7 @@ def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) ->
         result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, k, scale, finite)
 
 
-@_compiled
+@rounded
 def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool) -> tuple[float, float]:
     """The interval around a rounded root of a sum of squares, scaled back; exactly zero where root and error are."""
     if not finite or not error < np.inf:

@@ -1,4 +1,4 @@
-"""Robustness: whether the label is constant on the neighbourhood, and the nearest adversarial point.
+"""Robustness in floating point: whether the label is constant on the neighbourhood, and the nearest adversarial point.
 
 A point of the closed neighbourhood is adversarial for label y if f_j >= f_y there for some j != y (ties count). On one
 region that is a polytope, so its nearest point to the centre is a linear program. Regions and classes are visited in
@@ -8,20 +8,17 @@ the order of a lower bound on their distance, and the search ends when no bound 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.exact.enclose import enclose
 from polylc.exact.numbers import to_floats
-from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.geometry.lp import infinity, minimise
 
 
 @dataclass(frozen=True)
-class Robustness:
-    """Answer for one label.
+class Candidate:
+    """What floating point finds for one label.
 
     Attributes
     ----------
@@ -35,8 +32,6 @@ class Robustness:
         Linear programs solved.
     region, rival : int or None
         Where that point was found, and the class that wins there.
-    exact_distance, exact_point : Fraction, tuple of Fraction, or None
-        The same without rounding, where it was decided exactly.
     """
 
     label: int
@@ -46,18 +41,9 @@ class Robustness:
     programs: int
     region: int | None = None
     rival: int | None = None
-    exact_distance: Fraction | None = None
-    exact_point: tuple[Fraction, ...] | None = None
-
-    @property
-    def distance_quantity(self) -> Quantity | None:
-        """The distance, with what is known of it."""
-        if self.exact_distance is not None:
-            return Quantity(*enclose(self.exact_distance), Kind.EXACT)
-        return None if self.distance is None else floating(self.distance)
 
 
-def robustness(complex_: Complex, label: int) -> Robustness:
+def robustness(complex_: Complex, label: int) -> Candidate:
     """Whether every point of the closed neighbourhood has f_label > f_j for all j != label, if not the nearest that has not.
 
     Without a centre (a box) the point returned is the one of smallest margin in the first region that has one.
@@ -84,9 +70,9 @@ def robustness(complex_: Complex, label: int) -> Robustness:
             if center is None:
                 break
     if point is None:
-        return Robustness(label, True, None, None, programs)
+        return Candidate(label, True, None, None, programs)
     distance = None if center is None else max(best, fixed_gap)
-    return Robustness(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs, int(region[where]), int(rival[where]))
+    return Candidate(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs, int(region[where]), int(rival[where]))
 
 
 def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

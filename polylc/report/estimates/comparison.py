@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from polylc._version import __version__
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import Skipped
 from polylc.estimators.study import Sampling
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.measure import FormModel, Number, Pair
+from polylc.measures.registry import ROWS
 from polylc.network.form import Network
-from polylc.report.estimates.schema import EstimateRow, Place, SkippedRow, estimate_row, family, network_info, place_of
-from polylc.report.result import Refusal, Result
-from polylc.report.schema import NetworkInfo, Pair
+from polylc.report.estimates.schema import EstimateRow, SkippedRow, estimate_row, family
+from polylc.report.record import Record, Refusal
+from polylc.report.schema import NetworkInfo, Place, network_info, place_of
+from polylc.report.status import Status
 
 
 @dataclass(frozen=True)
@@ -79,39 +82,26 @@ class Pairing:
 class Compared:
     """One neighbourhood: the exact result, and the estimates beside it."""
 
-    result: Result
+    result: Record
     pairings: list[Pairing]
     skipped: list[Skipped]
     draw_seconds: float
 
 
-def truths(result: Result) -> dict[str, Truth]:
+def truths(record: Record) -> dict[str, Truth]:
     """What `certify` says of a neighbourhood, by the targets of estimates."""
-    answers, found = result.answers, {}
-    kind = Kind.EXACT if result.status == "certified" else Kind.FLOAT
-    count = float(result.regions)
-    found["regions"] = Quantity(count, count if result.complete else None, kind)
-    for name, value in (answers.local_complexity or {}).items():
-        found[f"local_complexity.{name}"] = value
-    for name, value in (answers.total_variation or {}).items():
-        found[f"total_variation.{name}"] = value
-    if answers.kink_variation is not None:
-        found["kink_variation"] = answers.kink_variation
-    for row in answers.local_rank or []:
-        if row.mean is not None:
-            found[f"local_rank.{row.layer}"] = row.mean
-        elif row.least == row.most:
-            found[f"local_rank.{row.layer}"] = Quantity(float(row.least), float(row.least), kind)
-    for constant in answers.lipschitz or []:
-        found[f"lipschitz.{constant.target}.{constant.norm}"] = constant.quantity
-    return {name: Truth(value, result.status) for name, value in found.items() if value.kind is not Kind.ESTIMATE}
+    count = float(record.regions)
+    kind = Kind.EXACT if record.status is Status.CERTIFIED else Kind.FLOAT
+    found: dict[str, Number] = {"regions": Quantity(count, count if record.complete else None, kind)}
+    for row in ROWS:
+        value = record.answers.value(row.name)
+        if value is not None:
+            found |= row.numbers(value)
+    known = {name: v for name, v in found.items() if isinstance(v, Quantity) and v.kind is not Kind.ESTIMATE}
+    return {name: Truth(value, str(record.status)) for name, value in known.items()}
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class TruthRow(_Model):
+class TruthRow(FormModel):
     """The truth: its interval, how far to trust it, and where it comes from."""
 
     value: Pair
@@ -120,7 +110,7 @@ class TruthRow(_Model):
     standard_error: float
 
 
-class PairingRow(_Model):
+class PairingRow(FormModel):
     """An estimate beside the truth."""
 
     estimate: EstimateRow
@@ -130,22 +120,22 @@ class PairingRow(_Model):
     covered: bool | None
 
 
-class ComparedNeighbourhood(_Model):
+class ComparedNeighbourhood(FormModel):
     """One neighbourhood; of a refused row only the reason."""
 
     index: int
-    status: Literal["certified", "enumerated", "partial", "refused"]
+    status: Status
     place: Place | None = None
     label: int | None = None
     regions: int | None = None
-    comparisons: list[PairingRow] = []
-    skipped: list[SkippedRow] = []
+    comparisons: list[PairingRow] = Field(default_factory=list)
+    skipped: list[SkippedRow] = Field(default_factory=list)
     reason: str | None = None
     exact_seconds: float = 0.0
     draw_seconds: float = 0.0
 
 
-class SummaryRow(_Model):
+class SummaryRow(FormModel):
     """A method over all numbers of a kind, those with a known truth if there are any; `target` puts all margins, or all outputs, together.
 
     `bias` is the mean of estimate minus truth, `relative_bias` that over the mean truth; `rms_standard_errors` the root mean square of
@@ -166,7 +156,7 @@ class SummaryRow(_Model):
     seconds: float
 
 
-class CompareReport(_Model):
+class CompareReport(FormModel):
     """The whole report."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
@@ -248,12 +238,12 @@ def _pairing_row(pairing: Pairing) -> PairingRow:
 
 def _neighbourhood(entry: Compared | Refusal) -> ComparedNeighbourhood:
     if isinstance(entry, Refusal):
-        return ComparedNeighbourhood(index=entry.index, status="refused", reason=entry.reason)
+        return ComparedNeighbourhood(index=entry.index, status=entry.status, reason=entry.reason)
     result = entry.result
     return ComparedNeighbourhood(
         index=result.index,
-        status=result.status,  # type: ignore[arg-type]
-        place=place_of(result.domain),
+        status=result.status,
+        place=Place(**place_of(result.domain)),
         label=result.label,
         regions=result.regions,
         comparisons=[_pairing_row(p) for p in entry.pairings],

@@ -9,7 +9,7 @@ import numpy as np
 
 from polylc.errors import UsageError
 from polylc.report.estimates.comparison import Compared, Pairing
-from polylc.report.result import Refusal
+from polylc.report.record import Refusal
 
 SHOWN = {  # target families, in the order of the rows
     "local_complexity": "LC",

@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from polylc._version import __version__
-from polylc.domains.box import Neighbourhood
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import Estimated
 from polylc.estimators.study import Sampling
+from polylc.measures.measure import FormModel, Pair
 from polylc.network.form import Network
-from polylc.report.result import Refusal
-from polylc.report.schema import NetworkInfo, Pair
+from polylc.report.record import Refusal
+from polylc.report.schema import NetworkInfo, Place, network_info, place_of
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Place(_Model):
-    """Where the neighbourhood is."""
-
-    center: list[float] | None
-    norm: Literal["linf", "l2", "l1"] | None
-    radius: float | list[float] | None
-    lower: list[float]
-    upper: list[float]
-
-
-class EstimateRow(_Model):
+class EstimateRow(FormModel):
     """One estimated number; `interval` is a nominal 95 % interval around the estimator's own expectation, an end that is not known is null."""
 
     method: str
@@ -46,27 +32,27 @@ class EstimateRow(_Model):
     seconds: float
 
 
-class SkippedRow(_Model):
+class SkippedRow(FormModel):
     """A method that does not apply, and why."""
 
     method: str
     reason: str
 
 
-class EstimatedNeighbourhood(_Model):
+class EstimatedNeighbourhood(FormModel):
     """All estimates for one neighbourhood; of a refused row only the reason."""
 
     index: int
     status: Literal["estimated", "refused"]
     place: Place | None = None
     label: int | None = None
-    estimates: list[EstimateRow] = []
-    skipped: list[SkippedRow] = []
+    estimates: list[EstimateRow] = Field(default_factory=list)
+    skipped: list[SkippedRow] = Field(default_factory=list)
     reason: str | None = None
     seconds: float = 0.0
 
 
-class MeanRow(_Model):
+class MeanRow(FormModel):
     """The mean of an estimate over all numbers of its kind; `target` puts all margins, or all outputs, together."""
 
     method: str
@@ -76,7 +62,7 @@ class MeanRow(_Model):
     seconds: float
 
 
-class EstimateReport(_Model):
+class EstimateReport(FormModel):
     """The whole report."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
@@ -88,34 +74,6 @@ class EstimateReport(_Model):
     neighbourhoods: list[EstimatedNeighbourhood]
     summary: list[MeanRow]
     seconds: float
-
-
-def place_of(domain: Neighbourhood) -> Place:
-    """A neighbourhood, in floats."""
-    radius: float | list[float] | None = None
-    if domain.radius is not None:
-        radius = float(domain.radius[0]) if len(domain.radius) == 1 else [float(r) for r in domain.radius]
-    ball = domain.center is not None
-    return Place(
-        center=[float(v) for v in domain.center] if domain.center is not None else None,
-        norm=domain.norm if ball else None,  # type: ignore[arg-type]
-        radius=radius,
-        lower=[float(v) for v in domain.lower],
-        upper=[float(v) for v in domain.upper],
-    )
-
-
-def network_info(network: Network) -> NetworkInfo:
-    """The network as it was read."""
-    return NetworkInfo(
-        source=network.source,
-        sha256=network.sha256,
-        weights_sha256=network.weights_sha256,
-        inputs=network.inputs,
-        outputs=network.outputs,
-        neurons=list(network.widths),
-        rewrites=list(network.log),
-    )
 
 
 def estimate_row(estimate: Estimate) -> EstimateRow:
@@ -140,7 +98,7 @@ def _neighbourhood(entry: Estimated | Refusal) -> EstimatedNeighbourhood:
     return EstimatedNeighbourhood(
         index=entry.index,
         status="estimated",
-        place=place_of(entry.domain),
+        place=Place(**place_of(entry.domain)),
         label=entry.label,
         estimates=[estimate_row(e) for e in entry.estimates],
         skipped=[SkippedRow(method=s.method, reason=s.reason) for s in entry.skipped],

@@ -12,7 +12,7 @@ from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import Estimated
 from polylc.report.estimates.comparison import Compared, SummaryRow
 from polylc.report.estimates.schema import means
-from polylc.report.result import Refusal
+from polylc.report.record import Refusal
 
 
 def interval_text(estimate: Estimate) -> str:

@@ -12,7 +12,7 @@ from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.gradient.lipschitz import Lipschitz
-from polylc.measures.inequalities import Inequality
+from polylc.measures.inequalities.inequality import Inequality
 from polylc.network.exact import ExactNetwork
 
 

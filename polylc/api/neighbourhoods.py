@@ -1,0 +1,56 @@
+"""From the arguments of the public functions to tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from polylc.domains import box as shapes
+from polylc.errors import PolylcError, UsageError
+from polylc.exact.numbers import as_fractions
+from polylc.network.form import Network
+from polylc.report.record import Refusal
+from polylc.search.task import Task, make_task
+
+
+def make_tasks(
+    network: Network,
+    points: Any,
+    radius: Any,
+    box: tuple[Any, Any] | None,
+    clip: tuple[Any, Any] | None,
+    labels: Sequence[int] | None,
+    engine: str = "auto",
+) -> list[Task | Refusal]:
+    """Tasks for the arguments of `certify`; a point that makes no neighbourhood becomes a refusal."""
+    bounds = None if clip is None else shapes.clip_bounds(_entries(clip[0], "clip"), _entries(clip[1], "clip"))
+    if box is not None:
+        if points is not None or radius is not None:
+            raise UsageError("give either a box, or points and a radius")
+        rows: list[Any] = [box]
+    elif points is None or radius is None:
+        raise UsageError("give points and a radius, or a box")
+    else:
+        rows = [points] if len(points) and not _is_vector(points[0]) else list(points)
+    if labels is not None and len(labels) != len(rows):
+        raise UsageError(f"labels: {len(labels)} labels for {len(rows)} neighbourhoods")
+    tasks: list[Task | Refusal] = []
+    for index, row in enumerate(rows):
+        label = None if labels is None else int(labels[index])
+        try:
+            domain = shapes.box(row[0], row[1], bounds) if box is not None else shapes.ball(row, radius, bounds)
+            tasks.append(make_task(network, index, domain, label, engine))
+        except PolylcError as error:
+            if len(rows) == 1:
+                raise
+            tasks.append(Refusal(index, str(error)))
+    return tasks
+
+
+def _is_vector(row: Any) -> bool:
+    return isinstance(row, Iterable) and not isinstance(row, str)
+
+
+def _entries(bound: Any, what: str) -> tuple[Fraction, ...]:
+    return as_fractions(bound if _is_vector(bound) else [bound], what)

@@ -1,0 +1,107 @@
+"""`polylc certify`: enumerate, prove, measure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polylc.cli import outputs, terminal
+from polylc.cli.app import app, errors_in_one_line, exit_code, load_model
+from polylc.cli.options import (
+    Array,
+    Box,
+    Center,
+    Clip,
+    Data,
+    InputShape,
+    JsonFile,
+    LabelColumn,
+    Labels,
+    MaxRegions,
+    Model,
+    Radius,
+    Rows,
+    Scale,
+    TimeLimit,
+    TrustPickle,
+)
+from polylc.errors import UsageError
+
+
+@app.command()
+def certify(
+    model: Model,
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    box: Box = None,
+    radius: Radius = None,
+    clip: Clip = None,
+    labels: Labels = None,
+    measures: Annotated[
+        str,
+        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."),
+    ] = "all",
+    sigma: Annotated[
+        list[str] | None,
+        typer.Option(help="Standard deviations of bias noise for the local complexity: 0.1 or 0.01,0.1.", show_default=False),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
+    exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
+    proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
+    json_file: JsonFile = None,
+    graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False)] = None,
+    symbolic: Annotated[
+        str | None,
+        typer.Option(help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.", show_default=False),
+    ] = None,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
+        ),
+    ] = 1,
+    time_limit: TimeLimit = None,
+    max_regions: MaxRegions = None,
+    input_shape: InputShape = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure them."""
+    with errors_in_one_line():
+        if proof is not None and no_certify:
+            raise UsageError("--proof and --no-certify exclude each other: without certification there is nothing to prove")
+        if exact_volumes and no_certify:
+            raise UsageError("--exact-volumes and --no-certify exclude each other: without certification volumes are floats")
+        outputs.writable(proof, ("",), stdout=False)
+        outputs.writable(json_file, (".json", ""))
+        outputs.writable(graph, (".graphml", ".npz"))
+        if symbolic is not None and no_certify:
+            raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
+        outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
+        from polylc.cli.inputs import Where, make_tasks
+        from polylc.engines.choose import check_engine
+        from polylc.search.task import Settings, parse_measures, parse_sigmas
+
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
+        check_engine(engine)
+        network = load_model(model, input_shape, trust_pickle)
+        tasks = make_tasks(network, where, engine)
+        keep = graph is not None or symbolic is not None
+        settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
+        run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
+        terminal.show(network, run, quiet=json_file == "-")
+        if proved is not None:
+            typer.echo(proved, err=True)
+        if json_file is not None:
+            outputs.write(json_file, run.report().model_dump_json(indent=1))
+        if graph is not None:
+            outputs.write_graphs(graph, run)
+        if symbolic is not None:
+            outputs.write_symbolic(symbolic, run)
+    raise typer.Exit(exit_code(run))

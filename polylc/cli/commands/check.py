@@ -1,0 +1,30 @@
+"""`polylc check`: verify a proof file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polylc.cli.app import app, errors_in_one_line, load_model
+from polylc.cli.options import InputShape, TrustPickle
+
+
+@app.command()
+def check(
+    proof: Annotated[str, typer.Argument(help="Proof file written by polylc certify --proof.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="Model whose weights must be those of the proof.", show_default=False)] = None,
+    input_shape: InputShape = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Check PROOF, exactly and independently of what wrote it.
+
+    The same check runs without polylc: copy polylc/checker.py anywhere and run python -I checker.py PROOF.
+    """
+    from polylc import checker
+
+    weights = None
+    if model is not None:
+        with errors_in_one_line():
+            weights = load_model(model, input_shape, trust_pickle).weights_sha256
+    raise typer.Exit(checker.main([proof], weights))

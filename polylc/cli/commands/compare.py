@@ -1,0 +1,105 @@
+"""`polylc compare`: estimates beside the truth."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from polylc.cli import outputs, terminal
+from polylc.cli.app import BAD_INPUT, INTERRUPTED, LIMIT, app, errors_in_one_line, load_model
+from polylc.cli.options import (
+    Array,
+    Box,
+    Center,
+    Clip,
+    Data,
+    Device,
+    Diamond,
+    Directions,
+    Dtype,
+    InputShape,
+    JsonFile,
+    LabelColumn,
+    Labels,
+    MaxRegions,
+    Memory,
+    Methods,
+    Model,
+    Picture,
+    Planes,
+    Radius,
+    Rows,
+    Samples,
+    Scale,
+    Seed,
+    Sigma,
+    TimeLimit,
+    TrustPickle,
+    Tube,
+)
+from polylc.errors import UsageError
+
+
+@app.command()
+def compare(
+    model: Model,
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    box: Box = None,
+    radius: Radius = None,
+    clip: Clip = None,
+    labels: Labels = None,
+    methods: Methods = "all",
+    samples: Samples = 4096,
+    sigma: Sigma = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    dtype: Dtype = "float64",
+    memory: Memory = 256,
+    tube: Tube = None,
+    diamond: Diamond = None,
+    directions: Directions = 25,
+    planes: Planes = 10,
+    draws: Annotated[int, typer.Option(min=0, help="Exact draws of the noise, the truth for estimates with noise; 0 for none.")] = 20,
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Truth in floating point only: faster, nothing is proved.")] = False,
+    time_limit: TimeLimit = None,
+    max_regions: MaxRegions = None,
+    out: Picture = None,
+    json_file: JsonFile = None,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    input_shape: InputShape = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Hold estimates against the exact truth: bias, errors in standard errors, coverage, correlation over neighbourhoods, cost."""
+    with errors_in_one_line():
+        outputs.writable(json_file, (".json", ""))
+        outputs.writable(out, (".png", ".pdf", ".svg"))
+        from polylc.cli.inputs import Where, make_tasks
+        from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
+        from polylc.run.estimates import parse_methods
+        from polylc.search.task import Settings
+
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        names = parse_methods(methods)
+        options: dict[str, Any] = {"samples": samples, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
+        options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
+        sampling = sampling_with_draws(draws, options)
+        network = load_model(model, input_shape, trust_pickle)
+        tasks = make_tasks(network, where)
+        settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
+        terminal.compile_first(tasks, settings)
+        with terminal.counting(len(tasks)) as advance:
+            run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
+        terminal.show_comparison(run, quiet=json_file == "-")
+        if json_file is not None:
+            outputs.write(json_file, run.report().model_dump_json(indent=1))
+        if out is not None and not (run.interrupted and not run.entries):
+            try:
+                run.plot(out)
+            except OSError as error:
+                raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)

@@ -1,0 +1,89 @@
+"""`polylc estimate`: sampled answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polylc.cli import outputs, terminal
+from polylc.cli.app import BAD_INPUT, INTERRUPTED, app, errors_in_one_line, load_model
+from polylc.cli.options import (
+    Array,
+    Box,
+    Center,
+    Clip,
+    Data,
+    Device,
+    Diamond,
+    Directions,
+    Dtype,
+    InputShape,
+    JsonFile,
+    LabelColumn,
+    Labels,
+    Memory,
+    Methods,
+    Model,
+    Planes,
+    Radius,
+    Rows,
+    Samples,
+    Scale,
+    Seed,
+    Sigma,
+    TrustPickle,
+    Tube,
+)
+
+
+@app.command()
+def estimate(
+    model: Model,
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    box: Box = None,
+    radius: Radius = None,
+    clip: Clip = None,
+    labels: Labels = None,
+    methods: Methods = "all",
+    samples: Samples = 4096,
+    sigma: Sigma = 0.1,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    dtype: Dtype = "float64",
+    memory: Memory = 256,
+    tube: Tube = None,
+    diamond: Diamond = None,
+    directions: Directions = 25,
+    planes: Planes = 10,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
+    json_file: JsonFile = None,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    input_shape: InputShape = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Estimate by sampling what certify computes exactly: local complexity, regions, total variation, ranks, Lipschitz constants.
+
+    Every estimate says how it errs; docs/estimators.md explains them.
+    """
+    with errors_in_one_line():
+        outputs.writable(json_file, (".json", ""))
+        from polylc.cli.inputs import Where, make_tasks
+        from polylc.estimators.study import Sampling
+        from polylc.run.estimates import parse_methods, run_estimates
+
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        names = parse_methods(methods)
+        sampling = Sampling(samples, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
+        network = load_model(model, input_shape, trust_pickle)
+        tasks = make_tasks(network, where)
+        with terminal.counting(len(tasks)) as advance:
+            run = run_estimates(network, tasks, names, sampling, lambda _: advance())
+        terminal.show_estimates(run, quiet=json_file == "-")
+        if json_file is not None:
+            outputs.write(json_file, run.report().model_dump_json(indent=1))
+    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0)

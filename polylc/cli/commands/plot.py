@@ -1,0 +1,81 @@
+"""`polylc plot`: a picture of the regions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polylc.cli import outputs, terminal
+from polylc.cli.app import app, errors_in_one_line, exit_code, load_model
+from polylc.cli.options import Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
+from polylc.errors import DataError, UsageError
+
+
+@app.command()
+def plot(
+    model: Model,
+    out: Annotated[str, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)],
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    box: Box = None,
+    radius: Radius = None,
+    clip: Clip = None,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration.", show_default=False)] = None,
+    max_regions: Annotated[int | None, typer.Option(min=1, help="Most regions to draw.", show_default=False)] = None,
+    input_shape: InputShape = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Draw the regions of MODEL on a neighbourhood with one or two free coordinates.
+
+    One coordinate gives the curve of the outputs; two give the regions, coloured by gradient norm, the decision boundary,
+    and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
+    """
+    with errors_in_one_line():
+        outputs.writable(out, (".png", ".pdf", ".svg"))
+        from polylc.cli.inputs import Where, make_tasks, read_table
+        from polylc.readers.data.points import parse_rows
+        from polylc.report.figures import figure
+        from polylc.search.task import Settings, Task
+
+        network = load_model(model, input_shape, trust_pickle)
+        points, classes, left_out = None, None, ""
+        if box is not None and data is not None:
+            table = read_table(Where(data, scale=scale, label_column=label_column, array=array), network.inputs)
+            chosen = parse_rows(rows, len(table)) if rows is not None else list(range(len(table)))
+            usable = [(i, row) for i in chosen if not isinstance(row := table.row(i), str)]
+            if not usable:
+                raise DataError(f"{data}: row {chosen[0]}: {table.row(chosen[0])} (no row can be drawn)")
+            if len(usable) < len(chosen):
+                left_out = f"; {len(chosen) - len(usable)} of {len(chosen)} rows of {data} cannot be used and are left out"
+            points = [[float(v) for v in row] for _, row in usable]
+            found = [table.label(i) for i, _ in usable]
+            classes = None if None in found else found
+            where = Where(box=box, center=center, radius=radius, clip=clip)
+        else:
+            where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array)
+        tasks = [t for t in make_tasks(network, where) if isinstance(t, Task)]
+        if len(tasks) != 1:
+            raise UsageError(f"plot draws one neighbourhood, not {len(tasks)}; choose one row with --rows")
+        if points is None and tasks[0].domain.center is not None:
+            points = [[float(v) for v in tasks[0].domain.center]]
+        if tasks[0].domain.dimension > 2:
+            many = tasks[0].domain.dimension
+            raise UsageError(
+                f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
+            )
+        run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=False), 1)
+        if not run.results:
+            raise UsageError("plot: interrupted before anything was found")
+        result = run.results[0]
+        drawn = figure(result._kept(), points, classes)
+        try:
+            drawn.savefig(out, dpi=150, bbox_inches="tight")
+        except OSError as error:
+            raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+        typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
+    raise typer.Exit(exit_code(run))

@@ -1,0 +1,8 @@
+"""All commands, in the order of the help."""
+
+from __future__ import annotations
+
+from polylc.cli.app import app
+from polylc.cli.commands import certify, check, compare, estimate, info, plot, prepare
+
+__all__ = ["app", "certify", "check", "compare", "estimate", "info", "plot", "prepare"]

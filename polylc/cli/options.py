@@ -1,0 +1,39 @@
+"""Options that several commands have, each with its type and its help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str, typer.Argument(help="Model file: .pt/.pth (pickled module or state dict), .onnx, .npz (W0, b0, ...).", show_default=False)]
+Data = Annotated[str | None, typer.Option(help="Data file with one point a row: .npy .npz .csv .pt.", show_default=False)]
+Rows = Annotated[str | None, typer.Option(help="Rows of the data file: 7, 0:20 or 1,4,9.", show_default=False)]
+Center = Annotated[str | None, typer.Option(help='Centre of the ball: "x1,x2,..." (decimals are exact).', show_default=False)]
+Box = Annotated[tuple[str, str] | None, typer.Option(help='A box: its corners "l1,l2,..." "u1,u2,...".', show_default=False, metavar="LOWER UPPER")]
+Radius = Annotated[str | None, typer.Option(help="Radius of the balls; a list gives one for each coordinate, 0 fixes it.", show_default=False)]
+Clip = Annotated[tuple[str, str] | None, typer.Option(help="Intersect with the box [LO, HI].", show_default=False, metavar="LO HI")]
+Labels = Annotated[str | None, typer.Option(help="File of labels, one for each row (default: the class at the centre).", show_default=False)]
+LabelColumn = Annotated[int | None, typer.Option(help="Column of the data that holds the label (negative counts from the end).", show_default=False)]
+Scale = Annotated[str | None, typer.Option(help="Factor for the data, exact: 1/255.", show_default=False)]
+Array = Annotated[str | None, typer.Option(help="Name of the array in an .npz file.", show_default=False)]
+InputShape = Annotated[str | None, typer.Option(help="Shape of one input, C,H,W, where the model leaves it open.", show_default=False)]
+Methods = Annotated[str, typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.")]
+Samples = Annotated[int, typer.Option(min=2, help="Sample points of each method.")]
+Sigma = Annotated[float, typer.Option(help="Standard deviation of the bias noise.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")]
+Dtype = Annotated[str, typer.Option(help="float64 or float32.")]
+Memory = Annotated[int, typer.Option(min=1, help="MiB for one chunk of samples, roughly.")]
+Tube = Annotated[
+    float | None,
+    typer.Option(help="Half width of the tubes (default: a hundredth of the smallest half width of the neighbourhood).", show_default=False),
+]
+Diamond = Annotated[float | None, typer.Option(help="Radius of the diamonds of humayun (default: the same, times sqrt(n)).", show_default=False)]
+Directions = Annotated[int, typer.Option(min=1, help="Directions of a diamond, half its vertices.")]
+Planes = Annotated[int, typer.Option(min=2, help="Planes of slices.")]
+TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Run whatever code a .pt file names. Only for files you made yourself.")]
+JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)]
+TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration of each neighbourhood.", show_default=False)]
+MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]
+Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]

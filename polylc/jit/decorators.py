@@ -1,0 +1,65 @@
+"""The three kinds of compiled functions.
+
+`kernel`
+    Works on flat arrays that its caller has made: it allocates nothing, counts no references and lets other threads run.
+    A product and a sum may be contracted into one fused operation, which rounds once instead of twice.
+`inlined`
+    A part of a kernel, laid into every place that calls it.
+`rounded`
+    May allocate, and rounds every single operation as it is written, for bounds that count roundings one by one.
+
+All three are plain Python functions under NUMBA_DISABLE_JIT=1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.types import unliteral  # type: ignore[attr-defined]
+
+from polylc.jit.cache import folder, stamp
+
+# numba's names beyond its documented interface; tests/test_jit.py says which, pyproject.toml bounds the version
+_NO_REFERENCE_COUNTS = {"_nrt": False}
+_LEAN: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", **_NO_REFERENCE_COUNTS}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that works on flat arrays and allocates nothing."""
+    return _compile(function, {**_LEAN, "forceinline": False})
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel into every place that calls it."""
+    return _compile(function, {**_LEAN, "forceinline": True})
+
+
+def rounded(function: Callable[..., Any]) -> Any:
+    """Compile a function that may allocate, with every operation rounded as it is written."""
+    return _compile(function, {"forceinline": False, "nogil": True})
+
+
+def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    if numba.config.DISABLE_JIT:
+        return function
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder() / stamp(Path(sys.modules[function.__module__].__file__ or "")))
+    try:
+        return _once(numba.njit(cache=True, no_cfunc_wrapper=True, **options)(function))
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _once(dispatcher: Any) -> Any:
+    """Have a kernel compiled once for all constants that other kernels call it with, not anew for each of them."""
+    template = dispatcher.get_call_template
+
+    def without_constants(args: Any, kws: Any) -> Any:
+        return template(tuple(unliteral(a) for a in args), {name: unliteral(a) for name, a in kws.items()})
+
+    dispatcher.get_call_template = without_constants
+    return dispatcher

@@ -1,0 +1,65 @@
+"""What the inequalities are made of: means over a complex whose volumes are known, enclosed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.complex.graph import RegionGraph
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.layers import added, layer_terms
+from polylc.measures.gradient.norms import Gradients, frobenius
+from polylc.measures.sums import between, product, total
+
+Array = np.ndarray
+
+
+class Sides:
+    """What the inequalities are made of, for one complex whose volumes are known.
+
+    Attributes
+    ----------
+    variation : ndarray (2,)
+        TV, the mean Frobenius norm of the Jacobian.
+    rows : ndarray (2,)
+        G = E sum_l S_l, the mean of the sum of all neurons' gradient norms.
+    """
+
+    def __init__(self, volumes: Volumes, graph: RegionGraph, ranks: Array, gradients: Gradients) -> None:
+        self.volumes, self.graph, self.complex, self.gradients = volumes, graph, volumes.complex, gradients
+        self.layers = len(self.complex.network.layers)
+        jacobian, error = gradients.of(np.arange(len(self.complex)))
+        self.jacobian, self.error = jacobian, error
+        self.variation = self.mean(frobenius(jacobian, error))
+        self._collect(ranks)
+
+    def mean(self, terms: Array) -> Array:
+        """Mean over the neighbourhood of what is constant on regions; terms (R, 2)."""
+        low, high = total(product(self.volumes.share, terms))
+        return np.array([low, high])
+
+    def _collect(self, ranks: Array) -> None:
+        columns: dict[str, list[Array]] = {name: [] for name in ("rows", "least", "nuclear", "frobenius", "operator", "gain_rows")}
+        self.gain: Array | None = np.zeros(2)
+        widths = np.sqrt(np.array(self.complex.network.widths, dtype=np.float64))
+        for rows, _, terms in layer_terms(self.complex, ranks):
+            rank = ranks[rows].astype(np.float64)
+            roots = between(np.sqrt(rank), np.sqrt(rank))
+            wide = np.broadcast_to(between(widths, widths), roots.shape)
+            weighed = {
+                "rows": terms.rows,
+                "least": product(terms.least, np.stack([rank, rank], axis=-1)),
+                "nuclear": terms.nuclear,
+                "frobenius": product(terms.frobenius, wide),
+                "operator": product(product(terms.operator, roots), wide),
+            }
+            for name, value in weighed.items():
+                columns[name].append(added(value, 1))
+            if terms.gain is None:
+                self.gain = None
+            elif self.gain is not None:
+                self.gain = np.maximum(self.gain, terms.gain.max(axis=(0, 1)))
+                columns["gain_rows"].append(product(terms.gain, terms.active_rows).min(axis=1))
+        means = {name: self.mean(np.concatenate(parts)) for name, parts in columns.items() if parts}
+        self.rows = means["rows"]
+        self.rank_chain = [means[name] for name in ("least", "nuclear", "rows", "frobenius", "operator")]
+        self.gain_rows = means.get("gain_rows")

@@ -1,0 +1,45 @@
+"""Kink variation: the area of all facets, weighed by how far the Jacobian jumps there, by volume."""
+
+from __future__ import annotations
+
+from polylc.exact.quantity import Quantity, floating
+from polylc.measures.answers import Answer, missing
+from polylc.measures.by_volume import enclosures
+from polylc.measures.by_volume.variation import kink_variation
+from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved
+from polylc.measures.scene import Scene
+
+
+def _exact(scene: Scene) -> Answer[Quantity]:
+    if scene.volumes.value is None:
+        return missing(str(scene.volumes.reason))
+    return Answer(enclosures.kink_variation(scene.volumes.value, scene.gradients, scene.graph))
+
+
+def _floating(scene: Scene) -> Answer[Quantity]:
+    if scene.sizes.value is None:
+        return missing(str(scene.sizes.reason))
+    return Answer(floating(kink_variation(scene.complex, scene.graph)))
+
+
+def _sampled(scene: Scene) -> Answer[Quantity]:
+    if scene.beyond_doubles is not None:
+        return missing(scene.beyond_doubles)
+    return Answer(unless_proved(scene.lines.kink_variation, scene), f"{scene.out_of_reach}; {scene.lines.note}")
+
+
+KINK_VARIATION: Measure[Quantity] = Measure(
+    name="kink_variation",
+    about="jumps of the Jacobian across facets, by area",
+    cost=Cost.FEW_TIMES,
+    needs=frozenset({Need.GRAPH, Need.VOLUMES}),
+    exact=_exact,
+    floating=_floating,
+    sampled=_sampled,
+    attributes={"kink_variation": lambda v: v},
+    fields=(Field("kink_variation", Pair, pair),),
+    numbers=lambda v: {"kink_variation": v},
+    frame=("kink_variation",),
+    lines=lambda v: [("kink variation", v.show())],
+    instead=Instead("lines", "lines", "kink_variation"),
+)

@@ -1,0 +1,74 @@
+"""Lipschitz constants of the outputs or margins, and of the whole map, for three norms of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from polylc.measures.answers import Answer
+from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz
+from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
+
+Constants = list[Lipschitz]
+WHOLE = "jacobian"  # the target that is the whole map
+
+
+class LipschitzForm(FormModel):
+    """One Lipschitz constant; `exact` is the rational itself, for l2 "sqrt(p/q)", where it is known exactly."""
+
+    target: str
+    norm: Literal["linf", "l2", "l1"]
+    value: Pair
+    exact: str | None = None
+
+
+def _form(value: Constants) -> list[LipschitzForm]:
+    return [
+        LipschitzForm(target=c.target, norm=c.norm, value=(c.quantity.lower, c.quantity.upper), exact=_closed_form(c))  # type: ignore[arg-type]
+        for c in value
+    ]
+
+
+def _closed_form(constant: Lipschitz) -> str | None:
+    if constant.lower is None or constant.lower != constant.upper:
+        return None
+    return f"sqrt({constant.lower})" if constant.power == 2 else str(constant.lower)
+
+
+def _block(value: Constants) -> Block:
+    by_name = {(c.target, c.norm): c.quantity for c in value}
+    targets = dict.fromkeys(c.target for c in value)
+    columns = (("of", False), *((norm, True) for norm in NORMS))
+    return Block("Lipschitz constants", columns, [(t, *(by_name[t, norm].show() for norm in NORMS)) for t in targets])
+
+
+def _numbers(value: Constants) -> dict[str, Number]:
+    return {f"lipschitz.{c.target}.{c.norm}": c.quantity for c in value}
+
+
+def _cells(value: Constants) -> dict[str, str]:
+    whole = {c.norm: c.quantity for c in value if c.target == WHOLE}
+    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2")}
+
+
+def _mean(shown: Sequence[Shown[Constants]]) -> float | None:
+    return mean(c.quantity.lower for s in shown if s.complete for c in s.value if c.target == WHOLE and c.norm == "l2")
+
+
+LIPSCHITZ: Measure[Constants] = Measure(
+    name="lipschitz",
+    about="Lipschitz constants for linf, l2 and l1, of every output or margin and of the whole map",
+    cost=Cost.LOW,
+    exact=lambda scene: Answer(certified_lipschitz(scene.complex, scene.label)),
+    floating=lambda scene: Answer(lipschitz(scene.complex, scene.label)),
+    attributes={"lipschitz": lambda v: v},
+    fields=(Field("lipschitz", list[LipschitzForm], _form),),
+    summary=(SummaryField("mean_lipschitz_jacobian_l2", float, _mean),),
+    numbers=_numbers,
+    frame=tuple(f"lipschitz.{WHOLE}.{norm}" for norm in NORMS),
+    tracked=lambda name: name.startswith(f"lipschitz.{WHOLE}."),
+    lines=lambda _: [],
+    block=_block,
+    cells=_cells,
+    instead=Instead("lipschitz", "sampled_lipschitz", f"lipschitz.{WHOLE}"),
+)

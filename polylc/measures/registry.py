@@ -1,0 +1,78 @@
+"""The measures, one row each, in the order in which they are computed and shown; and one neighbourhood measured by them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from polylc.measures.answers import NOT_ASKED, Answer, Answers, missing
+from polylc.measures.bounds import BOUNDS
+from polylc.measures.counts import COUNTS
+from polylc.measures.kink_variation import KINK_VARIATION
+from polylc.measures.lipschitz import LIPSCHITZ
+from polylc.measures.local_complexity import LOCAL_COMPLEXITY
+from polylc.measures.local_rank import LOCAL_RANK
+from polylc.measures.measure import Measure, Need
+from polylc.measures.robustness import ROBUSTNESS
+from polylc.measures.scene import Scene
+from polylc.measures.total_variation import TOTAL_VARIATION
+
+ROWS: tuple[Measure[Any], ...] = (
+    COUNTS,
+    LOCAL_COMPLEXITY,
+    TOTAL_VARIATION,
+    KINK_VARIATION,
+    LOCAL_RANK,
+    LIPSCHITZ,
+    ROBUSTNESS,
+    BOUNDS,  # reads the others' answers
+)
+MEASURES: dict[str, Measure[Any]] = {row.name: row for row in ROWS}
+ATTRIBUTES = {attribute: (row, read) for row in ROWS for attribute, read in row.attributes.items()}
+
+
+def needing(need: Need, names: Collection[str]) -> bool:
+    """Whether one of the named measures has this need."""
+    return any(need in MEASURES[name].needs for name in names)
+
+
+def measure(scene: Scene) -> tuple[Answers, bool]:
+    """Every measure's answer, and whether the user stopped it; what is missing always says why.
+
+    Raises
+    ------
+    ConsistencyError
+        If an identity fails that holds of all volumes, areas and gradients.
+    """
+    interrupted = False
+    for row in ROWS:
+        if row.name not in scene.asked:
+            scene.answers[row.name] = missing(NOT_ASKED)
+            continue
+        try:
+            scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
+        except KeyboardInterrupt:
+            interrupted = True
+            scene.answers[row.name] = missing("interrupted before it was measured")
+    return Answers(scene.answers), interrupted
+
+
+def _answer(row: Measure[Any], scene: Scene) -> Answer[Any]:
+    complex_ = scene.complex
+    if Need.CLASS in row.needs and scene.margins is None:
+        one = complex_.network.outputs == 1
+        return missing("one output: there is no class to keep" if one else "a box has no centre; give a label with --labels")
+    if not complex_.complete:
+        return row.partial(scene)
+    if Need.VOLUMES in row.needs and not complex_.has_geometry:
+        return missing(str(scene.out_of_reach)) if row.sampled is None else row.sampled(scene)
+    return (row.exact if scene.certified else row.floating)(scene)
+
+
+def volume_notes(scene: Scene) -> dict[str, str]:
+    """What is to be said of the volumes, if any were computed."""
+    said: dict[str, str] = {}
+    for name in ("volumes", "sizes"):
+        if name in vars(scene):  # computed because a measure asked for them
+            said |= vars(scene)[name].notes
+    return said

@@ -1,0 +1,174 @@
+"""All that measures of one neighbourhood are computed from, each part once: the complex, its graph, volumes, gradients, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph, build_graph
+from polylc.errors import SolverError
+from polylc.exact.quantity import Quantity, floating
+from polylc.geometry.skeleton import MOST_DIMENSION, CellSizes
+from polylc.measures.answers import Answer, missing
+from polylc.measures.by_volume.noise import decoupled, noisy_terms
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.gradient.norms import Gradients
+from polylc.measures.margin.exact_robustness import CertifiedRobustness, certified_robustness
+from polylc.measures.rank import region_ranks
+
+if TYPE_CHECKING:
+    from polylc.measures.by_volume.sampled import Sampled
+
+VOLUME_TOLERANCE = 1e-9
+EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}  # by dimension: rational volumes of so many regions take some two seconds
+
+
+class Noise(NamedTuple):
+    """LC^dec by the name of its standard deviation, and for each what inequalities need besides (G restricted to |z| <= sigma)."""
+
+    complexity: dict[str, Quantity]
+    strips: list[np.ndarray]
+
+
+class Scene:
+    """One neighbourhood, as measures see it.
+
+    Parameters
+    ----------
+    complex_ : Complex
+    asked : collection of str
+        Names of all measures that are asked for.
+    label : int or None
+        The class whose robustness is asked.
+    certified : bool
+        Whether the regions are proved, so that what follows from them exactly is proved too.
+    keep : bool
+        Whether what proves the answers is kept for a certificate.
+    exact_volumes : bool
+        Whether all volumes and areas are computed as rationals, however many regions there are.
+    threads : int
+        How many threads may share the work; answers do not depend on it.
+    sigmas : tuple of (str, float)
+        Standard deviations of bias noise, by name.
+    """
+
+    def __init__(
+        self,
+        complex_: Complex,
+        asked: Collection[str],
+        label: int | None,
+        *,
+        certified: bool,
+        keep: bool = False,
+        exact_volumes: bool = False,
+        threads: int = 1,
+        sigmas: tuple[tuple[str, float], ...] = (),
+    ) -> None:
+        self.complex, self.asked, self.label, self.certified = complex_, frozenset(asked), label, certified
+        self.keep, self.exact_volumes, self.threads, self.sigmas = keep, exact_volumes, threads, sigmas
+        self.built: RegionGraph | None = None
+        self.answers: dict[str, Answer[Any]] = {}  # of the measures computed so far
+
+    @property
+    def margins(self) -> int | None:
+        """The class whose margins are measured: the label, if there are several outputs."""
+        return self.label if self.complex.network.outputs > 1 else None
+
+    @property
+    def graph(self) -> RegionGraph:
+        """The region graph; of an incomplete complex, the adjacencies that cost no linear program."""
+        if self.built is None:
+            complete = self.complex.complete
+            self.built = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+        return self.built
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """Local ranks of all regions, exactly; shape (R, L)."""
+        return region_ranks(self.complex)
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """Jacobians with bounds on their error."""
+        return Gradients(self.complex)
+
+    @cached_property
+    def robustness(self) -> CertifiedRobustness:
+        """Robustness for the label, exactly."""
+        assert self.label is not None
+        return certified_robustness(self.complex, self.label, keep=self.keep)
+
+    # ---- volumes ---------------------------------------------------------------------------------------------------
+    @cached_property
+    def out_of_reach(self) -> str | None:
+        """Why volumes cannot weigh anything here, if so."""
+        complex_ = self.complex
+        if not complex_.has_geometry:
+            return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
+        return self.beyond_doubles
+
+    @cached_property
+    def beyond_doubles(self) -> str | None:
+        """Why doubles cannot hold what is weighed, if so."""
+        volume = self.complex.domain.volume
+        if not -1000 < volume.numerator.bit_length() - volume.denominator.bit_length() < 1000:
+            return "the volume of the neighbourhood is beyond the range of doubles"
+        if not all(np.isfinite(jacobian).all() for _, jacobian in self.complex.jacobians()):
+            return "gradients are beyond the range of doubles"
+        return None
+
+    @cached_property
+    def volumes(self) -> Answer[Volumes]:
+        """Proved volumes and areas."""
+        if self.out_of_reach is not None:
+            return missing(self.out_of_reach)
+        few = len(self.complex) <= EXACT_REGIONS.get(self.complex.domain.dimension, 0)
+        try:
+            found = Volumes(self.complex, self.exact_volumes or few)
+        except SolverError as error:
+            return missing(f"null: {error}")
+        return Answer(found, notes={"volumes": found.summary()})
+
+    @cached_property
+    def sizes(self) -> Answer[CellSizes]:
+        """Volumes and areas in floats."""
+        if self.out_of_reach is not None:
+            return missing(self.out_of_reach)
+        found = self.complex.geometry
+        if not found.ok.all():
+            return missing(f"rounding left no consistent vertices for {int((~found.ok).sum())} regions")
+        total = float(self.complex.domain.volume)
+        error = abs(float(found.volume.sum()) - total) / total
+        note = f"the regions' volumes sum to that of the neighbourhood within {error:.1e}, relative"
+        if error > VOLUME_TOLERANCE:
+            note += "; that is too far: regions are missing or overlap, and the measures below are wrong"
+        return Answer(found, notes={"volumes": note})
+
+    @cached_property
+    def lines(self) -> Sampled:
+        """Local and kink variation along random lines, where volumes are out of reach."""
+        from polylc.measures.by_volume.sampled import by_lines  # torch
+
+        return by_lines(self.complex)
+
+    # ---- noise -----------------------------------------------------------------------------------------------------
+    @cached_property
+    def noise(self) -> Answer[Noise]:
+        """The local complexity averaged over noise on the biases, where volumes are within reach."""
+        if self.out_of_reach is not None:
+            return missing(self.out_of_reach)
+        values = [sigma for _, sigma in self.sigmas]
+        try:
+            if "bounds" in self.asked:
+                terms = noisy_terms(self.complex, values)
+            else:
+                terms = [(q, np.zeros(2)) for q in decoupled(self.complex, values)]
+        except SolverError as error:
+            return missing(f"null: {error}")
+        names = [name for name, _ in self.sigmas]
+        complexity = {name: q if self.certified else floating(q.value) for name, (q, _) in zip(names, terms, strict=True)}
+        return Answer(Noise(complexity, [strip for _, strip in terms]))

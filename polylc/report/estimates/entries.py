@@ -1,0 +1,87 @@
+"""What one call of `estimate` or `compare` says, neighbourhood by neighbourhood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from polylc.estimators.methods import Estimated
+from polylc.estimators.study import Sampling
+from polylc.network.form import Network
+from polylc.report.estimates.comparison import Compared, CompareReport, SummaryRow, build_compare_report, summarise
+from polylc.report.estimates.schema import EstimateReport, build_estimate_report
+from polylc.report.record import Refusal
+
+Entry = TypeVar("Entry", Estimated, Compared)
+
+
+@dataclass(frozen=True)
+class Entries(Sequence[Entry | Refusal], Generic[Entry]):
+    """What one call says of each neighbourhood, in order; refused rows are in their places.
+
+    Attributes
+    ----------
+    network : Network
+    sampling : Sampling
+    entries : list
+    seconds : float
+    asked : int
+        Number of neighbourhoods asked for; more than there are entries if the user stopped the run.
+    """
+
+    network: Network
+    sampling: Sampling
+    entries: list[Entry | Refusal]
+    seconds: float
+    asked: int
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.entries[index]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the run; entries hold what was done until then."""
+        return len(self.entries) < self.asked
+
+    @property
+    def refused(self) -> list[Refusal]:
+        """The refused rows."""
+        return [e for e in self.entries if isinstance(e, Refusal)]
+
+
+class Estimates(Entries[Estimated]):
+    """Estimates of one call: a sequence of `Estimated` and `Refusal`."""
+
+    def report(self) -> EstimateReport:
+        """The report as a pydantic model, schema `polylc.estimate/1`."""
+        return build_estimate_report(self.network, self.sampling, self.entries, self.seconds)
+
+
+class Comparison(Entries[Compared]):
+    """Comparisons of one call: a sequence of `Compared` and `Refusal`."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all neighbourhoods were enumerated completely."""
+        return all(e.result.complete for e in self.entries if isinstance(e, Compared))
+
+    def summary(self) -> list[SummaryRow]:
+        """Bias, errors, coverage, correlation and cost of each method."""
+        return summarise(self.entries)
+
+    def report(self) -> CompareReport:
+        """The report as a pydantic model, schema `polylc.compare/1`."""
+        return build_compare_report(self.network, self.sampling, self.entries, self.seconds)
+
+    def plot(self, path: Any = None) -> Any:
+        """A matplotlib figure of estimates against the truth; saved to `path` if one is given."""
+        from polylc.report.estimates.comparison_figure import comparison_figure
+
+        drawn = comparison_figure(self.entries)
+        if path is not None:
+            drawn.savefig(path, dpi=200, bbox_inches="tight")
+        return drawn

@@ -1,0 +1,104 @@
+"""What is known of one neighbourhood, as data that reports read; and rows that were refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
+from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import Outcome
+from polylc.exact.quantity import Quantity
+from polylc.measures.answers import Answers
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.registry import ATTRIBUTES
+from polylc.network.form import Network
+from polylc.report.status import Status
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A data row that could not be used, and why."""
+
+    index: int
+    reason: str
+
+    @property
+    def status(self) -> Status:
+        """Always refused."""
+        return Status.REFUSED
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What is known of one neighbourhood.
+
+    Attributes
+    ----------
+    index : int
+        Position of the neighbourhood in the run (its data row).
+    status : Status
+        certified (complete, and proved in exact arithmetic), enumerated (complete, in floating point) or partial (a limit was
+        reached: counts are lower bounds).
+    regions : int
+        Number of activation regions.
+    volume : Quantity
+        Exact volume of the neighbourhood in its free coordinates, outward rounded.
+    label : int or None
+        The class whose robustness was asked.
+    answers : Answers
+        The measures; their parts are also attributes (``result.pieces``), None where there is no value, with the reason in `notes`.
+    remarks : dict
+        What was substituted, what the status means; `notes` has these and why something is null.
+    outcome : Outcome
+        How the enumeration ended; as text in words.
+    stats : dict
+        Counters of the engine and the facet tests.
+    complex : Complex or None
+        Columns of regions; None if the run was told not to keep them.
+    volumes : Volumes or None
+        Proved volumes and areas of a certified result.
+    block : (Path, str) or None
+        Block of a proof file and its hash.
+    """
+
+    index: int
+    network: Network
+    domain: Neighbourhood
+    status: Status
+    outcome: Outcome
+    engine: str
+    regions: int
+    volume: Quantity
+    label: int | None
+    answers: Answers
+    remarks: dict[str, str]
+    seconds: float
+    stats: dict[str, int] = field(default_factory=dict)
+    complex: Complex | None = None
+    region_graph: RegionGraph | None = None
+    volumes: Volumes | None = None
+    block: tuple[Path, str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ATTRIBUTES:
+            raise AttributeError(f"a result has no attribute {name!r}")
+        row, read = ATTRIBUTES[name]
+        value = self.answers.value(row.name)
+        return None if value is None else read(value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *ATTRIBUTES})
+
+    @cached_property
+    def notes(self) -> dict[str, str]:
+        """Why something is null, what was substituted, what the status means."""
+        return self.remarks | self.answers.notes()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all regions were found."""
+        return self.status.complete

@@ -1,0 +1,93 @@
+"""Estimates beside the truth, neighbourhood by neighbourhood."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from polylc.engines.contract import Outcome
+from polylc.errors import UsageError
+from polylc.estimators.estimate import Estimate
+from polylc.estimators.methods import Skipped, run_methods
+from polylc.estimators.study import Sampling, Study
+from polylc.exact.quantity import Kind, Quantity
+from polylc.geometry.skeleton import MOST_DIMENSION
+from polylc.measures.registry import ROWS
+from polylc.network.form import Network
+from polylc.report.estimates.comparison import Compared, Pairing, Truth, truths
+from polylc.report.estimates.entries import Comparison
+from polylc.report.record import Refusal
+from polylc.run.estimates import EVERY, each_task
+from polylc.run.exact_draws import exact_draws
+from polylc.run.neighbourhood import answer
+from polylc.search.task import Settings, Task
+
+MEASURES = tuple(row.name for row in ROWS if row.instead is not None)  # what an estimator speaks of
+
+
+def sampling_with_draws(draws: int, sampling: dict[str, Any]) -> Sampling:
+    """Sampling settings; no draws at all, 0, leave their number as it is.
+
+    Raises
+    ------
+    UsageError
+        If a setting makes no sense.
+    """
+    if draws == 1 or draws < 0:
+        raise UsageError(f"draws: {draws} is not possible; give 0 for none, or at least 2")
+    return Sampling(**sampling, draws=draws or Sampling.draws)
+
+
+def run_comparison(
+    network: Network,
+    tasks: Sequence[Task | Refusal],
+    names: Sequence[str],
+    settings: Settings,
+    sampling: Sampling,
+    draws: int,
+    on_result: Callable[[Compared], None] | None = None,
+) -> Comparison:
+    """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
+    begin = time.monotonic()
+    entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
+    return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
+
+
+def compare_one(network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int) -> Compared:
+    """The truth and the estimates for one neighbourhood."""
+    result = answer(network, task, settings)
+    if result.outcome is Outcome.INTERRUPTED:
+        raise KeyboardInterrupt
+    study = Study(network, task.domain, sampling, result.label, task.index)
+    noisy: list[Estimate] = []
+    skipped: list[Skipped] = []
+    draw_seconds = 0.0
+    noise_matters = any(n in names for n in ("published", "coarea", "coarea_good", "own_noise"))
+    within_reach = result.complete and task.domain.dimension <= MOST_DIMENSION
+    if draws and noise_matters and "exact_draws" not in names and within_reach and result.answers.value("local_complexity") is not None:
+        noisy, unable = run_methods(study, ["exact_draws"], {"exact_draws": exact_draws})
+        skipped += unable
+        draw_seconds = noisy[0].seconds if noisy else 0.0
+    estimates, unable = run_methods(study, names, EVERY)
+    noisy += [e for e in estimates if e.method == "exact_draws"]
+    known = truths(result)
+    averaged = {e.target: _averaged(e) for e in noisy}
+    pairings = [Pairing(e, _truth_for(e, known, averaged)) for e in estimates]
+    return Compared(result, pairings, [*skipped, *unable], draw_seconds)
+
+
+def _averaged(estimate: Estimate) -> Truth:
+    ends = estimate.lower, estimate.upper
+    lower, upper = (estimate.value if v is None else v for v in ends)
+    return Truth(Quantity(lower, upper, Kind.ESTIMATE), f"mean over {estimate.samples} exact draws of the noise", estimate.standard_error or 0.0)
+
+
+def _truth_for(estimate: Estimate, known: dict[str, Truth], averaged: dict[str, Truth]) -> Truth | None:
+    """The truth of an estimate's target; with noise the mean over exact draws, or, without draws, the limit of no noise."""
+    truth = known.get(estimate.target)
+    if "sigma" not in estimate.parameters or truth is None:
+        return truth
+    if estimate.method != "exact_draws" and estimate.target in averaged:
+        return averaged[estimate.target]
+    return Truth(truth.quantity, f"{truth.meaning}, without noise (the limit sigma -> 0)")

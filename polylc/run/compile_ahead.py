@@ -1,0 +1,106 @@
+"""Kernels compiled ahead of their use, side by side in processes of their own: those of an engine, and everything else."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from polylc.complex.facet_sweep import sweep
+from polylc.domains.box import ball
+from polylc.engines.contract import Limits
+from polylc.engines.dictionary import search as dictionary_kernels
+from polylc.engines.vertex import search as vertex_kernels
+from polylc.judge.node_filter import sift
+from polylc.judge.region_filter import sift_regions
+from polylc.network.form import chain
+from polylc.run.neighbourhood import answer
+from polylc.search.enumerate import explore_judged
+from polylc.search.task import Settings, Task, make_task
+
+WORKER = "import sys; sys.path.append(sys.argv[1]); from polylc.run.compile_ahead import do_piece; do_piece(*sys.argv[2:])"
+SMALL = 7  # kernels beyond that dimension are those of this one
+
+
+def compile_ahead(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> None:
+    """Compile the kernels of pairs (engine, dimension) where they are not in the cache, if there are several processors; return when all are there.
+
+    With a single processor nothing is done, for processes of their own would only take longer; kernels are compiled on first use then. Nor is
+    anything lost if such a process fails.
+    """
+    if processors() < 2 or not sys.executable:
+        return
+    run_all(pieces(needed, measures, certify), processors())
+
+
+def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> list[list[str]]:
+    """Pieces of work, as arguments of `do_piece`; the longest first."""
+    flag = str(int(certify))
+    rest = sorted({min(dimension, SMALL) for _, dimension in needed})
+    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed if name != "lp"})  # vertex: for each dimension
+    return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
+
+
+def run_all(work: list[list[str]], most: int) -> None:
+    """Do pieces of work in processes, `most` of them at a time, none of which outlives this call."""
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for piece in work:
+            if len(running) == most:
+                running.pop(0).wait()
+            command = [sys.executable, "-P", "-c", WORKER, str(Path(__file__).parent.parent.parent), *piece]
+            running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        for process in running:
+            process.wait()
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def missing_kernels(tasks: Sequence[Task], settings: Settings) -> set[tuple[str, int]]:
+    """Pairs (engine, dimension) of which some kernel that these tasks need is not in the cache."""
+    examples = {(task.engine, task.domain.dimension): task for task in tasks}
+    return {pair for pair, task in examples.items() if not _compiled_before(task, settings)}
+
+
+def _compiled_before(task: Task, settings: Settings) -> bool:
+    """Whether the largest kernels of the judge, the graph and an engine are in numba's cache."""
+    if numba.config.DISABLE_JIT:
+        return True
+    kernels: list[tuple[Any, str]] = []
+    if settings.certify:
+        kernels += [(sift_regions if settings.judges_regions(task) else sift, ""), (sweep, "")]
+    if task.engine == "dictionary":
+        kernels.append((dictionary_kernels.advance, ""))
+    elif task.engine == "vertex":  # one version for each dimension
+        kernels.append((vertex_kernels.advance, f"UniTuple(int64 x {task.domain.dimension})"))
+    indices = ((part, Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k, part in kernels)
+    return all(any(part.encode() in file.read_bytes() for file in files) for part, files in indices)
+
+
+def do_piece(kind: str, engine: str, dimension: str, flag: str, *measures: str) -> None:
+    """Have kernels compiled by a small network's neighbourhood: an engine's with what is compiled for it alone, or all others."""
+    rng = np.random.default_rng(0)
+    sizes = (int(dimension), 4, 3, 2)
+    weights = [rng.normal(size=(m, n)) / 2 for n, m in itertools.pairwise(sizes)]
+    network = chain(weights, [rng.normal(size=m) / 4 for m in sizes[1:]])
+    task = make_task(network, 0, ball(np.zeros(sizes[0]), 1), None, engine)
+    settings = Settings(measures, certify=flag == "1")
+    if kind == "engine" and settings.certify:
+        explore_judged(network, task, settings, Limits())
+    else:
+        answer(network, task, settings)

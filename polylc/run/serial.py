@@ -1,0 +1,66 @@
+"""Neighbourhoods one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from polylc.engines.contract import Outcome
+from polylc.errors import PolylcError
+from polylc.network.form import Network
+from polylc.report.record import Refusal
+from polylc.report.result import Result
+from polylc.report.run import Run
+from polylc.run.neighbourhood import RegionProgress, answer
+from polylc.search.crew import Crew
+from polylc.search.task import Settings, Task
+
+
+def run_serial(
+    network: Network,
+    tasks: Sequence[Task | Refusal],
+    settings: Settings,
+    on_start: Callable[[Task], None] | None = None,
+    on_regions: RegionProgress | None = None,
+    on_result: Callable[[Result], None] | None = None,
+) -> Run:
+    """Answer tasks one after another; Ctrl-C ends the run with what was found."""
+    begin = time.monotonic()
+    results: list[Result | Refusal] = []
+    interrupted = False
+    for task in tasks:
+        found = answer_or_refuse(network, task, settings, on_start, on_regions)
+        if found is not None:
+            results.append(found)
+        if isinstance(found, Result) and on_result is not None:
+            on_result(found)
+        interrupted = stopped(found)
+        if interrupted:
+            break
+    return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))
+
+
+def answer_or_refuse(
+    network: Network,
+    task: Task | Refusal,
+    settings: Settings,
+    on_start: Callable[[Task], None] | None = None,
+    on_regions: RegionProgress | None = None,
+    crew: Crew | None = None,
+) -> Result | Refusal | None:
+    """Answer one task; None if Ctrl-C came before anything was found."""
+    if isinstance(task, Refusal):
+        return task
+    try:
+        if on_start is not None:
+            on_start(task)
+        return answer(network, task, settings, on_regions=on_regions, crew=crew)
+    except PolylcError as error:
+        return Refusal(task.index, str(error))
+    except KeyboardInterrupt:
+        return None
+
+
+def stopped(found: Result | Refusal | None) -> bool:
+    """Whether the user has stopped the run."""
+    return found is None or (isinstance(found, Result) and found.outcome is Outcome.INTERRUPTED)

@@ -1,0 +1,150 @@
+"""What is to be done: one neighbourhood, how it is explored, what is asked of it, and when to stop. All of it is decided here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from polylc.domains.box import Neighbourhood
+from polylc.engines.choose import choose_engine
+from polylc.engines.contract import Limits
+from polylc.errors import NeighbourhoodError, UsageError
+from polylc.exact.numbers import parse_number
+from polylc.measures.registry import MEASURES
+from polylc.network.form import Network
+
+ALL = tuple(MEASURES)
+BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
+
+
+@dataclass(frozen=True)
+class Task:
+    """One neighbourhood to study.
+
+    Attributes
+    ----------
+    index : int
+    domain : Neighbourhood
+    label : int or None
+        The class whose robustness is asked; None for the class at the centre.
+    engine : str
+        The engine that explores it: vertex, dictionary or lp.
+    """
+
+    index: int
+    domain: Neighbourhood
+    label: int | None
+    engine: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to compute of every neighbourhood, and when to stop.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        Names of measures.
+    time_limit : float or None
+        Seconds for the enumeration of each neighbourhood.
+    max_regions : int or None
+        Regions for each neighbourhood.
+    keep : bool
+        Whether results hold on to their regions and graph.
+    certify : bool
+        Whether the judge confirms everything in exact arithmetic; without it the status is "enumerated".
+    blocks : Path or None
+        Folder for the blocks of a proof file, one for each certified neighbourhood.
+    exact_volumes : bool
+        Whether volumes and areas are computed as rationals however many regions there are.
+    sigmas : tuple of (str, float)
+        Standard deviations of bias noise, by the names they have in reports.
+    """
+
+    measures: tuple[str, ...] = ALL
+    time_limit: float | None = None
+    max_regions: int | None = None
+    keep: bool = True
+    certify: bool = True
+    blocks: Path | None = None
+    exact_volumes: bool = False
+    sigmas: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
+            raise UsageError("sigma: it belongs to the measures local_complexity and bounds, and neither is asked for")
+
+    @property
+    def proves(self) -> bool:
+        """Whether what proves the answers is kept."""
+        return self.blocks is not None
+
+    def limits(self, begin: float, stop: Callable[[], bool] | None = None) -> Limits:
+        """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic."""
+        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit, stop)
+
+    def judges_regions(self, task: Task) -> bool:
+        """Whether regions are judged one by one, before nodes are if that does not settle everything."""
+        return self.certify and not self.proves and task.engine == "vertex" and task.domain.dimension <= BY_REGION
+
+
+def make_task(network: Network, index: int, domain: Neighbourhood, label: int | None, engine: str = "auto") -> Task:
+    """A task, checked against the network.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If the dimensions differ.
+    UsageError
+        If the label is no class of the network, or the engine does not reach the dimension.
+    """
+    if domain.inputs != network.inputs:
+        raise NeighbourhoodError(f"neighbourhood: it has {domain.inputs} coordinates, but the network has {network.inputs} inputs")
+    if label is not None and not 0 <= label < network.outputs:
+        raise UsageError(f"label {label} is not one of the network's {network.outputs} classes")
+    return Task(index, domain, label, choose_engine(engine, domain))
+
+
+def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of measures: "all", or some of the registry's separated by commas.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown.
+    """
+    names = [m.strip() for m in measures.split(",")] if isinstance(measures, str) else list(measures)
+    if names == ["all"]:
+        return ALL
+    for name in names:
+        if name not in ALL:
+            raise UsageError(f"measures: {name!r} is unknown; choose all, or some of {', '.join(ALL)}")
+    return tuple(m for m in ALL if m in names)
+
+
+def parse_sigmas(sigma: object) -> tuple[tuple[str, float], ...]:
+    """Standard deviations of bias noise, by name: a number or text such as "0.01,0.1", or several of them; None for none.
+
+    Raises
+    ------
+    UsageError
+        If one is no positive number.
+
+    Examples
+    --------
+    >>> parse_sigmas(["0.01, 0.1", 0.5])
+    (('0.01', 0.01), ('0.1', 0.1), ('0.5', 0.5))
+    """
+    if sigma is None:
+        return ()
+    several = list(sigma) if isinstance(sigma, Iterable) and not isinstance(sigma, str) else [sigma]
+    names = [part.strip() for one in several for part in str(one).split(",")]
+    found = {}
+    for name in names:
+        value = parse_number(name, "sigma")
+        near = float(value) if 0 < value < 10**150 else 0.0
+        if near < 1e-150:
+            raise UsageError(f"sigma: {name} is not a positive number, or beyond what a standard deviation can be")
+        found[name] = near
+    return tuple(found.items())
