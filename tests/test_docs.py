@@ -14,7 +14,15 @@ from typer.testing import CliRunner
 from polylc.cli.app import app
 
 ROOT = Path(__file__).parent.parent
+UNWRAPPED = ("certificate-format.md",)
 PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "examples/README.md"]
+
+
+PROSE = sorted(
+    str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"] if p.name not in UNWRAPPED
+)
+WIDTH = 120
+OUTPUTS = ("checker.py",)  # a copy, anywhere
 
 
 def commands() -> list[str]:
@@ -58,6 +66,38 @@ def test_python_blocks_run(page, folder):
     assert blocks
     for block in blocks:
         exec(compile(block, page, "exec"), {})
+
+
+def prose(page: str) -> list[tuple[int, str]]:
+    """Lines with their numbers, without blocks of code."""
+    found, fence = [], ""
+    for number, line in enumerate((ROOT / page).read_text().splitlines(), start=1):
+        mark = re.match(r"\s*(`{3,})", line)
+        if mark and (not fence or mark[1] == fence):
+            fence = "" if fence else mark[1]
+        elif not fence and not line.startswith("    "):
+            found.append((number, line))
+    return found
+
+
+@pytest.mark.parametrize("page", PROSE)
+def test_prose_is_wrapped(page):
+    """Tables, headings, pictures, displayed formulas and formulas that fill a line alone are as long as they are."""
+    for number, line in prose(page):
+        whole = re.match(r"\s*(\||#|!\[|\$)", line)
+        assert whole or len(line) <= WIDTH, f"{page}, line {number}: {len(line)} columns"
+
+
+@pytest.mark.parametrize("page", PROSE)
+def test_links_and_paths_exist(page):
+    """Relative links, and files and folders of the repository or the package that are named in backticks."""
+    folder = (ROOT / page).parent
+    for number, line in prose(page):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", line):
+            assert (folder / target).exists(), f"{page}, line {number}: no {target}"
+        for name in re.findall(r"`([\w./-]+(?:\.(?:py|sh|md|toml|cff|yml|yaml)|/))`", line):
+            if name not in OUTPUTS:
+                assert any((place / name).exists() for place in (ROOT, ROOT / "polylc", folder)), f"{page}, line {number}: no {name}"
 
 
 def test_the_example_program_runs():
