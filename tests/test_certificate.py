@@ -22,7 +22,8 @@ import polylc
 from polylc import checker
 from polylc.api.certify import certify
 from polylc.cli.app import app
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.errors import CertificateError, ProofRefused, ProofUnreadable, UsageError
 from polylc.network.form import Network, chain
 
