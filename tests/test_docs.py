@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from polylc.cli.app import app
+from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "examples/README.md"]
