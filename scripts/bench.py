@@ -47,7 +47,8 @@ def neighbourhood(name: str, scale: str | None = None) -> Any:
     """The neighbourhood of a case, or a small one in its middle."""
     import numpy as np
 
-    from polylc.domains.box import ball, box, clip_bounds
+    from polylc.domains.ball import ball
+    from polylc.domains.box import box, clip_bounds
 
     file, radius, clipped = CASES[name]
     arrays = np.load(DATA / f"{file}.npz")

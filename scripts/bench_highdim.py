@@ -23,7 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood, ball, clip_bounds
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, clip_bounds
 from polylc.engines.contract import Chunk, Limits
 from polylc.engines.dictionary.engine import DictionaryEngine
 from polylc.judge.by_node import Judge

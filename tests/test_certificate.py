@@ -21,8 +21,9 @@ from typer.testing import CliRunner
 import polylc
 from polylc import checker
 from polylc.api.certify import certify
-from polylc.cli.app import app
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.cli.main import app
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.errors import CertificateError, ProofRefused, ProofUnreadable, UsageError
 from polylc.network.form import Network, chain
 

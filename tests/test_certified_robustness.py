@@ -16,7 +16,8 @@ from test_simplex import least, programs
 
 from polylc import checker
 from polylc.complex.complex import Complex
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Outcome
 from polylc.engines.lp import LpEngine
 from polylc.errors import SolverError, UsageError

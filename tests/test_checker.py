@@ -26,7 +26,8 @@ from oracles import adjacent_pairs, brute_force_patterns, clip_regions
 from prover import ALL, Prover, network_line, prove
 
 from polylc import checker
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.network.form import Affine, Network
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "certificate-format.md"

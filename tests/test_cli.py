@@ -20,7 +20,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import polylc
-from polylc.cli.app import app
+from polylc.cli.main import app
 from polylc.network.form import Network
 
 NEIGHBOURHOOD_KEYS = {
@@ -209,7 +209,7 @@ def interrupting(self, cell):
         os.kill(os.getpid(), signal.SIGINT)
     return process(self, cell)
 LpEngine._process = interrupting
-from polylc.checker import main
+from polylc.cli import main
 main()
 """
     out = tmp_path / "r.json"

@@ -13,7 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import polylc
-from polylc.cli.app import app
+from polylc.cli.main import app
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import METHODS

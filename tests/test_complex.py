@@ -16,7 +16,8 @@ from polylc.api.certify import certify
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
 from polylc.complex.pieces import affine_functions, pieces
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.extras import UNSEEN, Wishes
 from polylc.network.form import Network, chain
 from polylc.search.enumerate import enumerate_regions

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from polylc.cli.app import app
+from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 UNWRAPPED = ("certificate-format.md",)
@@ -95,9 +95,11 @@ def test_links_and_paths_exist(page):
     for number, line in prose(page):
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", line):
             assert (folder / target).exists(), f"{page}, line {number}: no {target}"
+        row = re.match(r"\| `(\w+)` \|", line)  # of a folder of the package
+        places = (ROOT, ROOT / "polylc", folder, ROOT / "polylc" / (row[1] if row else ""))
         for name in re.findall(r"`([\w./-]+(?:\.(?:py|sh|md|toml|cff|yml|yaml)|/))`", line):
             if name not in OUTPUTS:
-                assert any((place / name).exists() for place in (ROOT, ROOT / "polylc", folder)), f"{page}, line {number}: no {name}"
+                assert any((place / name).exists() for place in places), f"{page}, line {number}: no {name}"
 
 
 def test_the_example_program_runs():

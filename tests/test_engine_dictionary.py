@@ -13,7 +13,8 @@ from test_network import residual_net
 
 from polylc import checker
 from polylc.api.certify import certify
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Chunk, Exploration, Limits, Outcome, check_contract
 from polylc.engines.dictionary import engine as dictionary
 from polylc.engines.dictionary.engine import DictionaryEngine

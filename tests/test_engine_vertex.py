@@ -9,7 +9,8 @@ from oracles import clip_regions
 
 from polylc.api.certify import certify
 from polylc.checker import check_file
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Exploration, Limits, Outcome, check_contract, join_claims
 from polylc.engines.lp import LpEngine

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from nets import SOLVER_GIVES_UP, SPECIAL, quarter_net, random_net, residual_net, sliver_nets, small_nets, zero_bias_net
 from oracles import brute_force_patterns, clip_regions, compose, exact_layers
 
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Claims, Exploration, Limits, Outcome, check_contract, join_claims
 from polylc.engines.dictionary.engine import DictionaryEngine
 from polylc.engines.lp import LpEngine

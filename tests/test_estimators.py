@@ -13,6 +13,7 @@ from scipy import stats
 
 import polylc
 from polylc.domains import box as shapes
+from polylc.domains.ball import ball
 from polylc.errors import UsageError
 from polylc.estimators.coarea import coarea_terms, density_factor, published
 from polylc.estimators.distinct import add_to_registers, cardinality, chao1, hashed
@@ -102,7 +103,7 @@ def test_row_norms_and_jacobians_are_those_of_autograd(name):
 
 
 def test_inputs_are_reduced_to_what_the_weights_span():
-    study = Study(random_net([40, 5, 4, 1], 0), shapes.ball(np.zeros(40), 1), Sampling())
+    study = Study(random_net([40, 5, 4, 1], 0), ball(np.zeros(40), 1), Sampling())
     assert study.net.frame.shape == (5, 40)
     np.testing.assert_allclose(study.net.frame @ study.net.frame.T, np.eye(5), atol=1e-12)
 
@@ -364,7 +365,7 @@ def test_both_laws_of_lines_find_the_density_of_a_hyperplane(n):
 def test_small_balls_in_high_dimension_stay_in_range():
     """The volume of this ball is 0 in doubles; only a coordinate hyperplane crosses it, with density 1 / side."""
     network = chain([np.eye(1, 400), [[1.0]]], [[0.0], [0.0]])
-    study = Study(network, shapes.ball(np.zeros(400), "0.001"), Sampling(samples=80_000, directions=400))
+    study = Study(network, ball(np.zeros(400), "0.001"), Sampling(samples=80_000, directions=400))
     found, _ = run_methods(study, ["lines", "boundary_lines", "tube"], METHODS)
     for estimate in (e for e in found if e.target == "local_complexity.activation"):
         assert abs(estimate.value - 500.0) < 4 * estimate.standard_error

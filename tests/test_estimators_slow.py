@@ -12,6 +12,7 @@ from scipy import stats
 
 import polylc
 from polylc.domains import box as shapes
+from polylc.domains.ball import ball
 from polylc.estimators.coarea import coarea, coarea_good, coarea_unconditional
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
@@ -186,7 +187,7 @@ def test_three_ways_agree_in_space(data):
 
 def test_lines_and_diamonds_are_consistent_on_digits(data):
     file = np.load(data / "digits64.npz")
-    domain = shapes.ball(file["centers"][0], "0.1")
+    domain = ball(file["centers"][0], "0.1")
     study = Study(load(data / "digits64.npz"), domain, Sampling(samples=400_000, diamond=0.01))
     found = {e.method: e for e in run_methods(study, ["humayun", "lines"], EVERY)[0] if e.target == "local_complexity.activation"}
     print({m: f"{e.value:.4f} +- {e.standard_error:.4f}" for m, e in found.items()})

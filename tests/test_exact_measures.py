@@ -18,7 +18,8 @@ import polylc.complex.pieces as pieces_module
 from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
 from polylc.complex.pieces import _apart_in_floats, affine_functions, joined, pieces
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.exact.quantity import Kind
 from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
 from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz, power_of

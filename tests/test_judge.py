@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from nets import SOLVER_GIVES_UP, SPECIAL, l1_net, quarter_net, random_net, sliver_nets, small_nets, tent_net
 from oracles import brute_force_patterns, clip_regions
 
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines import lp
 from polylc.engines.contract import Chunk, Claims, Exploration, Limits, Outcome, check_contract
 from polylc.engines.lp import LpEngine
 from polylc.errors import JudgeError
+from polylc.exact.unit_box import least
 from polylc.judge import node_filter as kernels
 from polylc.judge.by_node import Judge
 from polylc.judge.exact_decision import Refuted, holds, inner_point, inside, sign_on_cell
@@ -26,7 +28,7 @@ from polylc.judge.repair import _Surgeon
 from polylc.judge.verdict import Verdict
 from polylc.network.compose import compose, embedding
 from polylc.network.exact import ExactNetwork
-from polylc.network.exact_forms import ExactForms, least
+from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network, chain, pattern_at
 from polylc.network.patterns import unpack
 

@@ -10,7 +10,8 @@ import pytest
 from oracles import clip_regions
 
 from polylc.api.certify import certify
-from polylc.domains.box import ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import box
 from polylc.readers.load import load
 
 DISTANCES = {

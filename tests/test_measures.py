@@ -16,7 +16,8 @@ from scipy.optimize import linprog
 from polylc.api.certify import certify
 from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.measures.by_volume.local_complexity import good_neurons, local_complexity
 from polylc.measures.by_volume.variation import kink_variation, total_variation
 from polylc.measures.gradient.lipschitz import lipschitz

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polylc.domains.box import ball, box, clip_bounds
+from polylc.domains.ball import ball
+from polylc.domains.box import box, clip_bounds
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import as_fraction, dyadic, parse_number, parse_vector
 from polylc.exact.quantity import Kind, Quantity, floating

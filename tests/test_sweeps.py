@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
-from polylc.domains.box import ball
+from polylc.domains.ball import ball
 from polylc.network.compose import compose, embedding
 from polylc.network.exact_forms import ExactForms, proportional
 from polylc.network.form import Network, chain

@@ -12,7 +12,7 @@ from nets import SPECIAL, l1_net, quarter_net, random_net, tent_net
 from typer.testing import CliRunner
 
 from polylc.api.certify import certify
-from polylc.cli.app import app
+from polylc.cli.main import app
 from polylc.errors import UsageError
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network

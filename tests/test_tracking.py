@@ -18,6 +18,7 @@ from torch import nn
 
 import polylc
 from polylc.api import track as tracking
+from polylc.engines.contract import Outcome
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.quantity import Kind, Quantity
 from polylc.report.status import Status
@@ -294,7 +295,7 @@ def test_interrupted(monkeypatch, tmp_path, how):
         if len(asked) == 6:
             if how == "raised":
                 raise KeyboardInterrupt
-            return replace(answer(network, task, settings), status="partial", outcome="interrupted")
+            return replace(answer(network, task, settings), status=Status.PARTIAL, outcome=Outcome.INTERRUPTED)
         return answer(network, task, settings)
 
     monkeypatch.setattr(watching, "answer", stopped)

@@ -18,7 +18,8 @@ import polylc.measures.by_volume.volumes
 from polylc.api.certify import certify
 from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Limits
 from polylc.errors import ConsistencyError
 from polylc.exact.linear import gram, is_positive_semidefinite

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from polylc.domains import box as shapes
+from polylc.domains.ball import ball
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.numbers import as_fractions
 from polylc.network.form import Network
@@ -39,7 +40,7 @@ def make_tasks(
     for index, row in enumerate(rows):
         label = None if labels is None else int(labels[index])
         try:
-            domain = shapes.box(row[0], row[1], bounds) if box is not None else shapes.ball(row, radius, bounds)
+            domain = shapes.box(row[0], row[1], bounds) if box is not None else ball(row, radius, bounds)
             tasks.append(make_task(network, index, domain, label, engine))
         except PolylcError as error:
             if len(rows) == 1:

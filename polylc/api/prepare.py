@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from polylc.domains.box import ball
+from polylc.domains.ball import ball
 from polylc.engines.choose import choose_engine
 from polylc.errors import UsageError
 from polylc.run.compile_ahead import pieces, processors, run_all

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polylc.domains import box as shapes
+from polylc.domains.ball import ball
 from polylc.domains.box import Bounds, Neighbourhood
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
@@ -124,7 +125,7 @@ def _numbers(text: str, what: str) -> tuple[Fraction, ...]:
 
 
 def _ball(center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds | None) -> Neighbourhood:
-    return shapes.ball(center, radius[0] if len(radius) == 1 else radius, clip)
+    return ball(center, radius[0] if len(radius) == 1 else radius, clip)
 
 
 def _clip(where: Where) -> Bounds | None:

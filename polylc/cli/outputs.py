@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polylc.errors import UsageError
-from polylc.report.run import Run
+from polylc.errors import PolylcError, UsageError
+from polylc.report.files import written_beside
+from polylc.report.status import Status
+
+if TYPE_CHECKING:
+    from polylc.report.result import Result
+    from polylc.report.run import Run
 
 
 def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
@@ -24,42 +32,110 @@ def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -
         raise UsageError(f"{path}: is a folder; give a file name")
     if not target.parent.is_dir():
         raise UsageError(f"{path}: the folder {target.parent} does not exist")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
+    special = target.exists() and not target.is_file()
+    if not os.access(target, os.W_OK) if special else not os.access(target.resolve().parent, os.W_OK):
+        raise UsageError(f"{path}: cannot be written, no permission")
+    if target.exists() and not os.access(target, os.W_OK):
         raise UsageError(f"{path}: cannot be written, no permission")
 
 
+def distinct(outputs: Mapping[str, str | None], inputs: Mapping[str, str | None]) -> None:
+    """Refuse two outputs of one name, and an output over an input, before any work is done.
+
+    Parameters
+    ----------
+    outputs, inputs : mapping
+        Names of files by the options that give them.
+
+    Raises
+    ------
+    UsageError
+        If two are one file.
+    """
+    taken = {_identity(name): option for option, name in inputs.items() if name is not None}
+    for option, name in outputs.items():
+        if name is None or name == "-":
+            continue
+        before = taken.setdefault(_identity(name), option)
+        if before != option:
+            raise UsageError(f"{option} {name}: that is the file of {before} too; give each its own name")
+
+
+def _identity(name: str) -> str:
+    return os.path.realpath(name)
+
+
+def save_all(steps: Iterable[Callable[[], None]]) -> bool:
+    """Do all steps whatever happens to the others; whether none failed. A failure is told in one line."""
+    well = True
+    for step in steps:
+        try:
+            step()
+        except PolylcError as error:
+            typer.echo(f"polylc: {error}", err=True)
+            well = False
+    return well
+
+
 def write(path: str, text: str) -> None:
-    """Write a text file; - is standard output."""
+    """Write a text file, whole or not at all; - is standard output."""
     if path == "-":
         typer.echo(text)
         return
+    with _told(path), written_beside(Path(path)) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _told(path: str | Path) -> Iterator[None]:
+    """Tell in one line why a file could not be written."""
     try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        yield
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def save_figure(figure: Any, path: str, dpi: int) -> None:
+    """Write a matplotlib figure, whole or not at all."""
+    with _told(path), written_beside(Path(path)) as beside:
+        figure.savefig(beside, dpi=dpi, bbox_inches="tight")
+
+
+def write_proof(path: str, run: Run) -> None:
+    """Write the proof file of all neighbourhoods that are certified, and say what it holds."""
+    from polylc.run.proof_file import write_proof as put_together
+
+    proved = [r for r in run.results if r.block is not None]
+    lost = [r for r in run.results if r.status is Status.CERTIFIED and r.block is None]
+    if lost:
+        raise UsageError(f"{path}: no proof written, row {lost[0].index}: {lost[0].notes['proof']}")
+    if not proved:
+        typer.echo(f"{path}: not written, no neighbourhood was certified", err=True)
+        return
+    size = put_together(Path(path), run)
+    typer.echo(f"{path}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {path}", err=True)
+
+
 def write_graphs(path: str, run: Run) -> None:
     """Write the region graph of each neighbourhood, numbered if there are several."""
-    target = Path(path)
-    for result in run.results:
-        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
-        if not result.complete:
-            typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
-            continue
-        try:
+    for result, name in _numbered(path, run):
+        with _told(name):
             result.write_graph(name)
-        except OSError as error:
-            raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
 
 
 def write_symbolic(path: str, run: Run) -> None:
     """Write the closed form of each neighbourhood, numbered if there are several."""
+    for result, name in _numbered(path, run):
+        found = result.symbolic()
+        write(str(name), found.latex() if name.suffix == ".tex" else found.text())
+
+
+def _numbered(path: str, run: Run) -> Iterator[tuple[Result, Path]]:
+    """Complete results, and the names of their files."""
     target = Path(path)
     for result in run.results:
         name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
-        if not result.complete:
+        if result.complete:
+            yield result, name
+        else:
             typer.echo(f"{name}: not written, the enumeration of row {result.index} is not complete", err=True)
-            continue
-        found = result.symbolic()
-        write(str(name), found.latex() if target.suffix == ".tex" else found.text())

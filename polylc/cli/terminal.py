@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -70,21 +68,6 @@ def compile_first(tasks: Sequence[Any], settings: Settings) -> None:
     if missing:
         typer.echo("compiling kernels, once for this installation and dimension (about a minute)", err=True)
         compile_ahead(missing, settings.measures, settings.certify)
-
-
-def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:
-    """Run the tasks and write the proof file, if one is asked for; also a line about it."""
-    from polylc.run.proof_file import proof_blocks, write_proof
-
-    if proof is None:
-        return answer(network, tasks, settings, jobs), None
-    with proof_blocks(Path(proof)) as blocks:
-        run = answer(network, tasks, replace(settings, blocks=blocks), jobs)
-        proved = [r for r in run.results if r.block is not None]
-        if not proved:
-            return run, f"{proof}: not written, no neighbourhood was certified"
-        size = write_proof(Path(proof), run)
-    return run, f"{proof}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {proof}"
 
 
 def progress(screen: Console) -> Any:

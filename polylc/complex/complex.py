@@ -15,7 +15,7 @@ from polylc.engines.contract import Exploration, Outcome
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, CellSizes, counter_clockwise, polygons
-from polylc.network.compose import Forms, batches, compose, embedding
+from polylc.network.compose import Forms, batches, compose
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.network.patterns import PatternIndex, unpack
@@ -66,7 +66,7 @@ class Complex:
     @cached_property
     def start(self) -> np.ndarray:
         """The embedding of unit coordinates; shape (n, k + 1)."""
-        return embedding(self.domain.basis * self.domain.half, self.domain.middle)
+        return self.domain.embedding
 
     @cached_property
     def flat(self) -> FlatNet:
@@ -101,7 +101,7 @@ class Complex:
     @property
     def points(self) -> np.ndarray:
         """A point inside each region, all coordinates; shape (R, n)."""
-        return self.domain.lift(self.unit * self.domain.half)
+        return self.domain.points(self.unit)
 
     def patterns(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Activation bits as booleans; shape (len(rows), neurons)."""
@@ -167,7 +167,7 @@ class Complex:
     def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""
         for rows in self.map_batches():
-            yield rows, self.maps(rows).map[:, :, :-1] / self.domain.half
+            yield rows, self.domain.gradients(self.maps(rows).map)
 
     def region_at(self, point: np.ndarray) -> int:
         """Index of the region whose pattern `point` (all coordinates) shows, or -1."""

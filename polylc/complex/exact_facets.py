@@ -20,6 +20,7 @@ from polylc.complex.crossing import Candidates
 from polylc.errors import SolverError
 from polylc.exact.lazy import minimise_lazily
 from polylc.exact.simplex import ExactMinimum
+from polylc.exact.unit_box import reach
 from polylc.geometry.lp import Optimum, infinity, minimise
 from polylc.network.compose import TINY, UNIT, Forms, batches
 from polylc.network.exact_forms import Row
@@ -243,12 +244,12 @@ def _no_facet(proof: NoFacet, hyperplane: Row, rows: list[Row]) -> bool:
     for r, m in proof.multipliers.items():
         total = [v + m * w for v, w in zip(total, rows[r], strict=True)]
     some = bool(proof.multipliers) or proof.factor != 0
-    return some and total[-1] + sum(map(abs, total[:-1])) <= 0
+    return some and total[-1] + reach(total) <= 0
 
 
 def _exactly(hyperplane: Row, rows: list[Row], k: int) -> NoFacet | tuple[Fraction, ...]:
     """A point of the hyperplane strictly inside all rows and the box, or the proof that there is none, in rationals."""
-    wide = [(*row[:-1], -(sum(map(abs, row[:-1])) + abs(row[-1])), row[-1]) for row in rows]
+    wide = [(*row[:-1], -(reach(row) + abs(row[-1])), row[-1]) for row in rows]
     walls = [(*(sign * (i == j) for i in range(k)), -1, 1) for j in range(k) for sign in (-1, 1)]
     both = [(*hyperplane[:-1], 0, hyperplane[-1]), (*(-v for v in hyperplane[:-1]), 0, -hyperplane[-1])]
     program = [*both, *wide, *walls]

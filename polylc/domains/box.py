@@ -1,17 +1,21 @@
-"""Neighbourhoods: the boxes, exact in every digit, in which a network is studied."""
+"""Boxes, exact in every digit."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
+from polylc.domains.domain import Number
 from polylc.errors import NeighbourhoodError
-from polylc.exact.numbers import as_fraction, as_fractions, to_floats
+from polylc.exact.numbers import as_fractions, to_floats
+from polylc.exact.unit_box import least
+from polylc.network.compose import embedding
 
 LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
@@ -90,6 +94,28 @@ class Neighbourhood:
         matrix[self.free, np.arange(self.dimension)] = 1.0
         return matrix
 
+    @cached_property
+    def embedding(self) -> np.ndarray:
+        """[E, e] with x = E u + e for u in [-1, 1]^k; shape (n, k + 1)."""
+        return embedding(self.basis * self.half, self.middle)
+
+    def points(self, unit: np.ndarray) -> np.ndarray:
+        """Inputs x from unit coordinates u; shapes (..., k) and (..., n)."""
+        return self.lift(unit * self.half)
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        """Gradients in the free coordinates of forms in unit coordinates; shapes (..., k + 1) and (..., k)."""
+        result: np.ndarray = rows[..., :-1] / self.half
+        return result
+
+    def least(self, row: Sequence[Number]) -> Number:
+        """The support function: the least value of u -> row[:-1] u + row[-1] on [-1, 1]^k, exactly."""
+        return least(row)
+
+    def corners(self) -> Iterator[tuple[Fraction, ...]]:
+        """The corners, inputs of the network; 2^k of them."""
+        return itertools.product(*((a, b) if a < b else (a,) for a, b in zip(self.lower, self.upper, strict=True)))
+
     def lift(self, offsets: np.ndarray) -> np.ndarray:
         """Points x = middle + basis @ w from offsets w of shape (..., dimension)."""
         points = np.broadcast_to(self.middle, (*np.shape(offsets)[:-1], self.inputs)).copy()
@@ -99,35 +125,6 @@ class Neighbourhood:
     def contains(self, point: Sequence[Fraction]) -> bool:
         """Whether a rational point lies in the closed box."""
         return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
-
-
-def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -> Neighbourhood:
-    """The linf ball around `center`, intersected with the box `clip` if one is given.
-
-    Parameters
-    ----------
-    center : iterable of numbers, length n
-    radius : number, or iterable of n numbers
-        Positive; in a list, 0 keeps that coordinate fixed.
-    clip : pair of sequences, optional
-        Bounds of the clip box, each of length 1 (for every coordinate) or n.
-
-    Raises
-    ------
-    NeighbourhoodError
-        If the radius is not positive, or nothing but a single point is left.
-    """
-    middle = as_fractions(center, "center")
-    many = isinstance(radius, Iterable) and not isinstance(radius, str)
-    radii = as_fractions(radius, "radius") if many else (as_fraction(radius, "radius"),)  # type: ignore[arg-type]
-    if len(radii) not in (1, len(middle)):
-        raise NeighbourhoodError(f"radius: {len(radii)} numbers for {len(middle)} coordinates; give one number, or one for each")
-    if min(radii) < 0 or max(radii) == 0:
-        raise NeighbourhoodError(f"radius: {_show(min(radii))} is not positive; a neighbourhood needs an interior")
-    each = radii * len(middle) if len(radii) == 1 else radii
-    lower = tuple(c - r for c, r in zip(middle, each, strict=True))
-    upper = tuple(c + r for c, r in zip(middle, each, strict=True))
-    return _finish(lower, upper, clip, middle, radii)
 
 
 def box(lower: Iterable[object], upper: Iterable[object], clip: Bounds | None = None) -> Neighbourhood:
@@ -143,8 +140,8 @@ def box(lower: Iterable[object], upper: Iterable[object], clip: Bounds | None = 
         raise NeighbourhoodError(f"box: the lower corner has {len(low)} coordinates and the upper one {len(high)}")
     for j, (a, b) in enumerate(zip(low, high, strict=True)):
         if a > b:
-            raise NeighbourhoodError(f"box: coordinate {j} has lower bound {_show(a)} above its upper bound {_show(b)}; swap the corners")
-    return _finish(low, high, clip, None, None)
+            raise NeighbourhoodError(f"box: coordinate {j} has lower bound {show(a)} above its upper bound {show(b)}; swap the corners")
+    return clipped(low, high, clip, None, None)
 
 
 def clip_bounds(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Bounds:
@@ -153,17 +150,24 @@ def clip_bounds(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Bounds:
         raise NeighbourhoodError(f"clip: {len(lower)} lower and {len(upper)} upper bounds")
     for a, b in zip(_widen(lower, max(len(lower), len(upper))), _widen(upper, max(len(lower), len(upper))), strict=True):
         if a >= b:
-            raise NeighbourhoodError(f"clip: lower bound {_show(a)} is not below upper bound {_show(b)}")
+            raise NeighbourhoodError(f"clip: lower bound {show(a)} is not below upper bound {show(b)}")
     return lower, upper
 
 
-def _finish(
+def clipped(
     lower: tuple[Fraction, ...],
     upper: tuple[Fraction, ...],
     clip: Bounds | None,
     center: tuple[Fraction, ...] | None,
     radius: tuple[Fraction, ...] | None,
 ) -> Neighbourhood:
+    """The box with these corners cut with `clip`, checked; `center` and `radius` are those of a ball.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If it has no interior, or is out of range.
+    """
     log = []
     if clip is not None:
         for bound in clip:
@@ -182,7 +186,7 @@ def _finish(
     if len(fixed) == len(lower):
         raise NeighbourhoodError("neighbourhood: every coordinate is fixed, so it has no interior")
     if fixed:
-        listed = ", ".join(f"x{j} = {_show(lower[j])}" for j in fixed[:8]) + (", ..." if len(fixed) > 8 else "")
+        listed = ", ".join(f"x{j} = {show(lower[j])}" for j in fixed[:8]) + (", ..." if len(fixed) > 8 else "")
         log.append(f"{len(fixed)} of {len(lower)} coordinates are fixed and substituted as constants: {listed}")
     return Neighbourhood(lower, upper, center, radius, log=tuple(log))
 
@@ -191,5 +195,6 @@ def _widen(bound: Sequence[Fraction], count: int) -> Sequence[Fraction]:
     return tuple(bound) * count if len(bound) == 1 else bound
 
 
-def _show(value: Fraction) -> str:
+def show(value: Fraction) -> str:
+    """A number for messages."""
     return str(value) if value.denominator < 10**6 else repr(float(value))

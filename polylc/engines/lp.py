@@ -22,7 +22,7 @@ from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Explor
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
 from polylc.geometry.lp import BoxProgram, Optimum
-from polylc.network.compose import apply_affine, embedding, rounding, scaled_error, unit_slopes
+from polylc.network.compose import apply_affine, rounding, scaled_error, unit_slopes
 from polylc.network.form import Network
 from polylc.network.patterns import pack, words
 
@@ -162,7 +162,7 @@ class LpEngine:
 
     # ---- cells -------------------------------------------------------------------------------------------------
     def _root(self) -> _Cell:
-        start = embedding(self.domain.basis * self.domain.half, self.domain.middle)
+        start = self.domain.embedding
         k = self.domain.dimension
         cell = _Cell(
             node=0,

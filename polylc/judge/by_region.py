@@ -24,7 +24,6 @@ from polylc.judge.node_filter import ClaimColumns
 from polylc.judge.node_sink import Doubt
 from polylc.judge.proofs import Kept
 from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions
-from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.patterns import unpack, words
@@ -56,7 +55,7 @@ class RegionJudge:
         self.tree = Columns(network.neurons, masks=False)
         self.tally = Tally()
         self._net = flatten(network)
-        self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
         self._room = kernels.room(domain.dimension, network.neurons, words(network.neurons))
         self._forms = forms
         self.regions: list[Batch] = []

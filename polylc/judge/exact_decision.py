@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from polylc.exact.lazy import minimise_lazily
 from polylc.exact.simplex import ExactMinimum
-from polylc.network.exact_forms import Row, least
+from polylc.exact.unit_box import least, reach
+from polylc.network.exact_forms import Row
 
 Point = tuple[Fraction, ...]
 
@@ -51,14 +52,14 @@ def sign_on_cell(target: Sequence[int], rows: Sequence[Row], hint: Iterable[int]
         return whole(found.multipliers) if found.value >= 0 else Refuted(found.point)
     # an empty cell: a multiple of the proof of that, large enough, proves anything
     combined = [sum((y * rows[r][j] for r, y in found.multipliers.items()), Fraction(0)) for j in range(k + 1)]
-    short = -(combined[-1] + sum(map(abs, combined[:-1])))
+    short = -(combined[-1] + reach(combined))
     times = math.ceil(max(Fraction(0), Fraction(-least(target))) / short)
     return whole({r: y * times for r, y in found.multipliers.items()})
 
 
 def inner_point(rows: Sequence[Row], k: int) -> Point | None:
     """A point with all rows > 0 and |t| < 1, far from all of them in their own units; None if there is none."""
-    wide = [(*row[:-1], -(sum(map(abs, row[:-1])) + abs(row[-1])), row[-1]) for row in rows]
+    wide = [(*row[:-1], -(reach(row) + abs(row[-1])), row[-1]) for row in rows]
     walls = [(*(sign * (i == j) for i in range(k)), -1, 1) for j in range(k) for sign in (-1, 1)]
     cost = [*[0] * k, -1, 0]
     found = minimise_lazily(cost, wide + walls, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))

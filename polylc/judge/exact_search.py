@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.exact.unit_box import least
 from polylc.judge.decision_tree import Table
 from polylc.judge.exact_decision import Point, Refuted, inner_point, sign_on_cell
 from polylc.judge.node_sink import NodeSink
 from polylc.judge.proofs import KeptClaim
-from polylc.network.exact_forms import Row, least
+from polylc.network.exact_forms import Row
 
 
 @dataclass

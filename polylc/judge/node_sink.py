@@ -20,7 +20,6 @@ from polylc.judge.columns import Book, Columns
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.proofs import ClaimRows, Kept, KeptClaim, KeptClaims
 from polylc.judge.verdict import Batch, Tally
-from polylc.network.compose import embedding
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
@@ -74,7 +73,7 @@ class NodeSink:
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
         self._net = flatten(network)
-        self._replay = begin(network, self._net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
         self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely

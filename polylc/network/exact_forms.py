@@ -150,11 +150,6 @@ def _slopes(negative: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.
     return below[0] * (1 << (shift - below[1])), above[0] * (1 << (shift - above[1])), shift
 
 
-def least(row: Sequence[int]) -> int:
-    """The least value of a form on [-1, 1]^k, on the form's scale."""
-    return row[-1] - sum(map(abs, row[:-1]))
-
-
 def proportional(row: Sequence[int], other: Sequence[int]) -> Fraction | None:
     """The number s with row = s * other, if there is one; `other` is not zero."""
     at = next(j for j, v in enumerate(other) if v)

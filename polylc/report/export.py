@@ -127,7 +127,7 @@ def affine_maps(complex_: Complex) -> np.ndarray:
     middle = domain.middle[domain.free]
     for rows in complex_.batches():
         maps = complex_.maps(rows).map
-        gradient = maps[:, :, :-1] / domain.half
+        gradient = domain.gradients(maps)
         result[rows, :, :-1] = gradient
         result[rows, :, -1] = maps[:, :, -1] - gradient @ middle
     return result

@@ -13,6 +13,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
 from polylc.errors import UsageError
 from polylc.measures.by_volume.volumes import Volumes
+from polylc.report.files import written_beside
 from polylc.report.record import Record
 from polylc.report.status import Status
 
@@ -68,7 +69,8 @@ class Result(Record):
         """Write the region graph as .graphml or .npz."""
         from polylc.report.export import write_graph
 
-        write_graph(Path(path), self._kept(), self._graph())
+        with written_beside(Path(path)) as beside:
+            write_graph(beside, self._kept(), self._graph())
 
     def to_frame(self) -> Any:
         """A pandas DataFrame with one row per region: pattern, point, gradient norm, volume, neighbours, piece.
@@ -105,7 +107,8 @@ class Result(Record):
 
         drawn = figure(self._kept(), points, labels)
         if path is not None:
-            drawn.savefig(path, dpi=150, bbox_inches="tight")
+            with written_beside(Path(path)) as beside:
+                drawn.savefig(beside, dpi=150, bbox_inches="tight")
         return drawn
 
     def __repr__(self) -> str:

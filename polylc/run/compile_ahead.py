@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from polylc.complex.facet_sweep import sweep
-from polylc.domains.box import ball
+from polylc.domains.ball import ball
 from polylc.engines.contract import Limits
 from polylc.engines.dictionary import search as dictionary_kernels
 from polylc.engines.vertex import search as vertex_kernels

@@ -67,8 +67,11 @@ def answer(
     if settings.blocks is not None and verdict is not None and complete:
         path = settings.blocks / f"block-{task.index}.gz"
         evidence = evidence_of(verdict, scene, answers)
-        block = path, write_block(path, task.index, evidence)
-        remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
+        try:
+            block = path, write_block(path, task.index, evidence)
+            remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
+        except OSError as error:  # a full disk costs the proof, not the answers
+            remarks["proof"] = f"not written: {error.strerror}"
     return Result(
         index=task.index,
         network=network,

@@ -10,6 +10,7 @@ from pathlib import Path
 from polylc._version import __version__
 from polylc.errors import CertificateError
 from polylc.proof.certificate import assemble
+from polylc.report.files import written_beside
 from polylc.report.run import Run
 
 
@@ -28,11 +29,11 @@ def write_proof(path: Path, run: Run) -> int:
     CertificateError
         If there are none, or the file cannot be written.
     """
-
     blocks = [r.block for r in run.results if r.block is not None]
     if not blocks:
         raise CertificateError(f"{path}: no proof written, no neighbourhood was certified")
     try:
-        return assemble(path, run.network, blocks, f"polylc {__version__}")
+        with written_beside(path) as beside:
+            return assemble(beside, run.network, blocks, f"polylc {__version__}")
     except OSError as error:
         raise CertificateError(f"{path}: the proof cannot be written: {error.strerror}") from None

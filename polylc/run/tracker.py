@@ -14,6 +14,7 @@ from polylc.errors import PolylcError, UsageError
 from polylc.measures.registry import ROWS
 from polylc.readers.load import load
 from polylc.report.export import data_frame
+from polylc.report.files import written_beside
 from polylc.report.training.figure import history_figure
 from polylc.report.training.history import ERROR, FIRST, LAST, WORDS, History, Row, read_history, replace_file
 from polylc.run.watch import Watch
@@ -146,7 +147,8 @@ class Tracker:
         """A matplotlib figure of what was found; saved to `path` if one is given."""
         drawn = history_figure(self._history)
         if path is not None:
-            drawn.savefig(path, dpi=150)
+            with written_beside(Path(path)) as beside:
+                drawn.savefig(beside, dpi=150)
         return drawn
 
     def __repr__(self) -> str:

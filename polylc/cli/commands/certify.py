@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from polylc.cli import outputs, terminal
-from polylc.cli.app import app, errors_in_one_line, exit_code, load_model
+from polylc.cli.app import BAD_INPUT, app, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
     Array,
     Box,
@@ -83,8 +87,11 @@ def certify(
         if symbolic is not None and no_certify:
             raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
         outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
+        files = {"--proof": proof, "--json": json_file, "--graph": graph, "--symbolic": symbolic}
+        outputs.distinct(files, {"the model": model, "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
+        from polylc.run.proof_file import proof_blocks
         from polylc.search.task import Settings, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
@@ -94,14 +101,19 @@ def certify(
         tasks = make_tasks(network, where, engine)
         keep = graph is not None or symbolic is not None
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
-        run, proved = terminal.answer_with_proof(network, tasks, settings, jobs, proof)
-        terminal.show(network, run, quiet=json_file == "-")
-        if proved is not None:
-            typer.echo(proved, err=True)
-        if json_file is not None:
-            outputs.write(json_file, run.report().model_dump_json(indent=1))
-        if graph is not None:
-            outputs.write_graphs(graph, run)
-        if symbolic is not None:
-            outputs.write_symbolic(symbolic, run)
-    raise typer.Exit(exit_code(run))
+        with ExitStack() as stack:
+            if proof is not None:
+                settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
+            run = terminal.answer(network, tasks, settings, jobs)
+            terminal.show(network, run, quiet=json_file == "-")
+            steps: list[Callable[[], None]] = []
+            if proof is not None:
+                steps.append(lambda: outputs.write_proof(proof, run))
+            if json_file is not None:
+                steps.append(lambda: outputs.write(json_file, run.report().model_dump_json(indent=1)))
+            if graph is not None:
+                steps.append(lambda: outputs.write_graphs(graph, run))
+            if symbolic is not None:
+                steps.append(lambda: outputs.write_symbolic(symbolic, run))
+            written = outputs.save_all(steps)
+    raise typer.Exit(exit_code(run) if written else BAD_INPUT)

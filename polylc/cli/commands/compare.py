@@ -38,7 +38,6 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
-from polylc.errors import UsageError
 
 
 @app.command()
@@ -78,6 +77,7 @@ def compare(
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
         outputs.writable(out, (".png", ".pdf", ".svg"))
+        outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
         from polylc.run.estimates import parse_methods
@@ -98,8 +98,5 @@ def compare(
         if json_file is not None:
             outputs.write(json_file, run.report().model_dump_json(indent=1))
         if out is not None and not (run.interrupted and not run.entries):
-            try:
-                run.plot(out)
-            except OSError as error:
-                raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+            outputs.save_figure(run.plot(), out, 200)
     raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)

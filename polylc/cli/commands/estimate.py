@@ -72,6 +72,7 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
+        outputs.distinct({"--json": json_file}, {"the model": model, "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import Sampling
         from polylc.run.estimates import parse_methods, run_estimates

@@ -37,6 +37,7 @@ def plot(
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))
+        outputs.distinct({"--out": out}, {"the model": model, "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
         from polylc.readers.data.points import parse_rows
         from polylc.report.figures import figure
@@ -73,9 +74,6 @@ def plot(
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
         drawn = figure(result._kept(), points, classes)
-        try:
-            drawn.savefig(out, dpi=150, bbox_inches="tight")
-        except OSError as error:
-            raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+        outputs.save_figure(drawn, out, 150)
         typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
     raise typer.Exit(exit_code(run))

@@ -12,7 +12,7 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.jit.decorators import kernel
-from polylc.network.compose import TINY, UNIT, embedding
+from polylc.network.compose import TINY, UNIT
 from polylc.network.form import Network
 
 Array = np.ndarray
@@ -90,7 +90,7 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.zeros(neurons),
         np.zeros(inputs + neurons, dtype=np.int64),
     )
-    work.h[:inputs] = embedding(domain.basis * domain.half, domain.middle)
+    work.h[:inputs] = domain.embedding
     work.error[:inputs] = domain.rounding
     work.size[:inputs] = np.abs(work.h[:inputs]).sum(axis=1)
     return flat, work

@@ -23,7 +23,6 @@ from polylc.engines.vertex.forms import Forms, start_forms
 from polylc.engines.vertex.measures import gauge
 from polylc.engines.vertex.skeleton import Cells, Scratch
 from polylc.errors import ReplayError
-from polylc.network.compose import embedding
 from polylc.network.form import Network
 from polylc.network.patterns import words
 from polylc.network.replay import FlatNet, begin, flatten
@@ -60,7 +59,7 @@ class VertexEngine:
         self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if getattr(sink, "by_region", False) else kernel.BY_NODE
         self._dim = (0,) * domain.dimension
         self._net: FlatNet = flatten(network)
-        start = embedding(domain.basis * domain.half, domain.middle)
+        start = domain.embedding
         self._forms: Forms = start_forms(begin(network, self._net, start, domain.rounding))
         k, claims = domain.dimension, 0 if sink is None else max(CHUNK_CLAIMS, 4 * (network.neurons + 2 * domain.dimension))
         widest = max(network.inputs, *network.widths, 0)

@@ -53,7 +53,7 @@ def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
     smooth = joined(complex_, graph)
     for rows in edge_batches(complex_, len(graph)):
         left, right = complex_.maps(graph.first[rows]), complex_.maps(graph.second[rows])
-        jump = (left.map - right.map)[:, :, :-1] / complex_.domain.half
+        jump = complex_.domain.gradients(left.map - right.map)
         result[rows] = np.where(smooth[rows], 0.0, frobenius_norms(jump))
     return result
 

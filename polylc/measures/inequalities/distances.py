@@ -25,10 +25,15 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
         The exact distance; None if there is no adversarial point in the neighbourhood.
     constants : sequence of Lipschitz
         Of the margins of `label` in linf, exact.
+
+    Notes
+    -----
+    The neighbourhood is a ball, perhaps clipped, whose centre lies in it, and no coordinate is fixed: then the segment from the
+    centre to any point lies in it, and along it a margin falls by at most its Lipschitz constant times the length.
     """
     domain = complex_.domain
-    if domain.center is None or domain.radius is None or len(domain.free) < domain.inputs:
-        return  # fixed coordinates may keep a ball from its points
+    assert domain.center is not None
+    assert domain.radius is not None
     radius = min(domain.radius)
     values = ExactNetwork(complex_.network).preactivations(domain.center)
     outputs = values[-1]

@@ -28,6 +28,7 @@ class Given(enum.Enum):
     VOLUMES = "volumes of all regions"
     NOISE = "standard deviations of bias noise (--sigma)"
     MARGINS = "several outputs, and a class"
+    CENTRE = "a ball with its centre inside the neighbourhood, and no coordinate fixed"
     DISTANCE = "robustness and Lipschitz constants, asked for as well"
 
 
@@ -40,11 +41,13 @@ class Case:
     @cached_property
     def given(self) -> frozenset[Given]:
         """What is known here."""
-        scene, answers = self.scene, self.answers
+        scene, answers, domain = self.scene, self.answers, self.scene.complex.domain
         known = {
             Given.VOLUMES: scene.volumes.value is not None,
             Given.NOISE: bool(scene.sigmas) and scene.volumes.value is not None and scene.noise.value is not None,
             Given.MARGINS: scene.margins is not None,
+            # a clip box may cut the centre off, and fixed coordinates may keep a ball from its points
+            Given.CENTRE: domain.center is not None and domain.dimension == domain.inputs and domain.contains(domain.center),
             Given.DISTANCE: answers.value("robustness") is not None and answers.value("lipschitz") is not None,
         }
         return frozenset(name for name, there in known.items() if there)
@@ -76,7 +79,7 @@ class Rule:
     names : str
         As in docs/theory.md.
     needs : frozenset of Given
-        It is listed only where all of them are known.
+        Its hypotheses: it is listed only where all of them hold.
     sides : callable
         Both sides on a neighbourhood.
     """
@@ -111,7 +114,7 @@ RULES = (
     Rule("C8", frozenset(), lambda case: [slicing_bound(case.scene.complex, case.complexity["activation_set"])]),
     Rule("T6b", frozenset({Given.VOLUMES, Given.MARGINS}), _margins),
     Rule("T2, T3, T4, T7 with noise", frozenset({Given.VOLUMES, Given.NOISE}), _noisy),
-    Rule("T6a, T6c", frozenset({Given.MARGINS, Given.DISTANCE}), _distances),
+    Rule("T6a, T6c", frozenset({Given.MARGINS, Given.CENTRE, Given.DISTANCE}), _distances),
 )
 
 

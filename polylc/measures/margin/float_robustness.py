@@ -72,7 +72,7 @@ def robustness(complex_: Complex, label: int) -> Candidate:
     if point is None:
         return Candidate(label, True, None, None, programs)
     distance = None if center is None else max(best, fixed_gap)
-    return Candidate(label, False, distance, domain.lift(np.clip(point, -1, 1) * domain.half), programs, int(region[where]), int(rival[where]))
+    return Candidate(label, False, distance, domain.points(np.clip(point, -1, 1)), programs, int(region[where]), int(rival[where]))
 
 
 def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from polylc.estimators.methods import Estimated
@@ -11,6 +12,7 @@ from polylc.estimators.study import Sampling
 from polylc.network.form import Network
 from polylc.report.estimates.comparison import Compared, CompareReport, SummaryRow, build_compare_report, summarise
 from polylc.report.estimates.schema import EstimateReport, build_estimate_report
+from polylc.report.files import written_beside
 from polylc.report.record import Refusal
 
 Entry = TypeVar("Entry", Estimated, Compared)
@@ -83,5 +85,6 @@ class Comparison(Entries[Compared]):
 
         drawn = comparison_figure(self.entries)
         if path is not None:
-            drawn.savefig(path, dpi=200, bbox_inches="tight")
+            with written_beside(Path(path)) as beside:
+                drawn.savefig(beside, dpi=200, bbox_inches="tight")
         return drawn

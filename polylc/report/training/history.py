@@ -7,13 +7,13 @@ import io
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from polylc._version import __version__
 from polylc.errors import DataError, UsageError
+from polylc.report.files import written_beside
 
 Cell = int | float | str | None
 Row = dict[str, Cell]
@@ -133,18 +133,9 @@ def read_history(path: Path, neighbourhoods: int) -> History:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside `path` and move it there, so that no reader ever sees half of it."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp gives the file to its owner alone
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    """Write a file, whole or not at all."""
+    with written_beside(path) as beside:
+        beside.write_bytes(content)
 
 
 def check_path(path: Path, kinds: Iterable[str], what: str) -> None:

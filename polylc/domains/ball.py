@@ -1,0 +1,38 @@
+"""Balls around a centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from polylc.domains.box import Bounds, Neighbourhood, clipped, show
+from polylc.errors import NeighbourhoodError
+from polylc.exact.numbers import as_fraction, as_fractions
+
+
+def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -> Neighbourhood:
+    """The linf ball around `center`, intersected with the box `clip` if one is given.
+
+    Parameters
+    ----------
+    center : iterable of numbers, length n
+    radius : number, or iterable of n numbers
+        Positive; in a list, 0 keeps that coordinate fixed.
+    clip : pair of sequences, optional
+        Bounds of the clip box, each of length 1 (for every coordinate) or n.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If the radius is not positive, or nothing but a single point is left.
+    """
+    middle = as_fractions(center, "center")
+    many = isinstance(radius, Iterable) and not isinstance(radius, str)
+    radii = as_fractions(radius, "radius") if many else (as_fraction(radius, "radius"),)  # type: ignore[arg-type]
+    if len(radii) not in (1, len(middle)):
+        raise NeighbourhoodError(f"radius: {len(radii)} numbers for {len(middle)} coordinates; give one number, or one for each")
+    if min(radii) < 0 or max(radii) == 0:
+        raise NeighbourhoodError(f"radius: {show(min(radii))} is not positive; a neighbourhood needs an interior")
+    each = radii * len(middle) if len(radii) == 1 else radii
+    lower = tuple(c - r for c, r in zip(middle, each, strict=True))
+    upper = tuple(c + r for c, r in zip(middle, each, strict=True))
+    return clipped(lower, upper, clip, middle, radii)

@@ -1,0 +1,25 @@
+"""Affine forms on the box [-1, 1]^k, in integers or rationals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+Number = TypeVar("Number", int, Fraction)
+
+
+def least(row: Sequence[Number]) -> Number:
+    """The least value of u -> row[:-1] u + row[-1] on [-1, 1]^k, on the row's scale.
+
+    Examples
+    --------
+    >>> least([2, -3, 1])
+    -4
+    """
+    return row[-1] - reach(row)
+
+
+def reach(row: Sequence[Number]) -> Number:
+    """How far a form moves from its value at 0 on [-1, 1]^k."""
+    return sum(map(abs, row[:-1]), start=0 * row[-1])
