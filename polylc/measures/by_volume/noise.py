@@ -26,7 +26,7 @@ from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
 Array = np.ndarray
-Function = tuple[int, float]  # kind and parameter, see `noise_kernel`
+Function = tuple[int, float]  # kind and parameter, see `noise_integrals`
 
 
 class Integrator:
