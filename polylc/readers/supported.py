@@ -5,6 +5,8 @@ The rows stand in `polylc.readers.operators`, by subject. Reading the table impo
 
 from __future__ import annotations
 
+import textwrap
+
 from polylc.errors import UnsupportedLayerError
 from polylc.readers.operators import affine, ends, images, maxima, shapes, smooth, units
 from polylc.readers.operators.row import Format, Kind, Operator, Spelling
@@ -112,13 +114,16 @@ def operators_markdown() -> str:
     lines = ["| operator | kind | ONNX | torch | what is read |", "|---|---|---|---|---|"]
     lines += [f"| {row.name} | {row.kind} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {row.reads} |" for row in OPERATORS if is_read(row)]
     folded = ", ".join(f"`{s.name}`" for row in OPERATORS if row.folded for s in row.spellings("onnx"))
-    lines += ["", f"Where they act on constants alone, ONNX models may also compute with: {folded}."]
+    lines += ["", textwrap.fill(f"On constants alone, ONNX models may use: {folded}.", 116, break_long_words=False, break_on_hyphens=False)]
     for kind, title in _REFUSED_TITLES.items():
-        lines += ["", f"### {title}", "", "| operator | ONNX | torch | instead |", "|---|---|---|---|"]
-        for row in OPERATORS:
-            if row.kind is kind:
-                instead = row.instead or ("" if kind is Kind.NOT_YET else _INSTEAD)
-                lines.append(f"| {row.name} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {instead} |")
+        rows = [row for row in OPERATORS if row.kind is kind]
+        lines += ["", f"### {title}", ""]
+        if kind is Kind.NOT_YET:  # what is read is what to use instead
+            lines += ["| operator | ONNX | torch |", "|---|---|---|"]
+            lines += [f"| {row.name} | {_names(row, 'onnx')} | {_names(row, 'torch')} |" for row in rows]
+        else:
+            lines += ["| operator | ONNX | torch | instead |", "|---|---|---|---|"]
+            lines += [f"| {row.name} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {way_out(row)} |" for row in rows]
     return "\n".join(lines)
 
 

@@ -86,6 +86,7 @@ TORCH = [
     Torch("LeakyReLU", lambda x: functional.leaky_relu(x) + functional.leaky_relu(x - 1, 0.2) + functional.leaky_relu(-x, negative_slope=-1.0)),
     Torch("Flatten", nn.Flatten(), (2, 2)),
     Torch("Flatten", lambda x: torch.flatten(x, start_dim=1), (2, 2)),
+    Torch("Flatten", lambda x: torch.flatten(start_dim=1, input=x), (2, 2)),
     Torch("Reshape", nn.Unflatten(1, (2, 2))),
     Torch("Reshape", lambda x: x.view(-1, 2, 2).reshape(x.size(0), 4).unflatten(1, (4, 1))),
     Torch("Squeeze", lambda x: torch.squeeze(x, 1).squeeze(), (1, 4, 1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pkgutil
 import re
 import subprocess
@@ -18,6 +19,7 @@ from torch import nn
 
 from polylc.errors import UnsupportedLayerError
 from polylc.readers.load import load
+from polylc.readers.operators import row as row_module
 from polylc.readers.operators.row import Kind, Operator, Spelling, is_layer
 from polylc.readers.supported import ONNX, OPERATORS, is_read, renewed, unsupported
 from polylc.readers.torch.names import require_supported
@@ -118,6 +120,7 @@ def test_spellings() -> None:
     clip = Spelling.parse("torch.clamp(input, min=None, max=-1.5)")
     assert clip == Spelling("torch.clamp", ("input", "min", "max"), {"min": None, "max": -1.5}, bare=False)
     assert ONNX["Relu"][0].name == "ReLU"
+    assert doctest.testmod(row_module).failed == 0
 
 
 def test_the_page_shows_the_table() -> None:

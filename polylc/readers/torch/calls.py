@@ -179,10 +179,16 @@ class StepCall(TorchCall):
 
     @property
     def arguments(self) -> Sequence[object]:
-        return tuple(self.settings.values()) or (*self.step.args, *self.step.kwargs.values())
+        if self.settings:
+            return tuple(self.settings.values())
+        named = sorted(self.step.kwargs.values(), key=lambda argument: not isinstance(argument, Value))  # in any order: the value first
+        return (*self.step.args, *named)
 
     def find(self, name: str) -> tuple[bool, object]:
         return name in self.settings, self.settings.get(name)
 
     def on(self, probe: torch.Tensor) -> object:
-        return self.step.call(probe, *self.step.args[1:], **self.step.kwargs)
+        value = self.value
+        args = [probe if argument is value else argument for argument in self.step.args]
+        kwargs = {name: probe if argument is value else argument for name, argument in self.step.kwargs.items()}
+        return self.step.call(*args, **kwargs)
