@@ -11,6 +11,7 @@
       CertificateError      a proof file could not be written
       ProofRefused          a claim of a proof file is false or not proved
       ProofUnreadable       a file is not a proof file
+      LimitReached          the time limit came before something was computed
       ReplayError           a cell that was left to another process is not found there
       JudgeError            an engine broke its contract in a way that cannot be mended
       ConsistencyError      an identity fails that holds of all volumes, areas and gradients
@@ -51,6 +52,10 @@ class NeighbourhoodError(PolylcError):
 
 class SolverError(PolylcError):
     """A numerical solver ended without an answer that can be used."""
+
+
+class LimitReached(PolylcError):  # noqa: N818
+    """The time limit came before something was computed."""
 
 
 class ReplayError(PolylcError):

@@ -106,7 +106,7 @@ def test_an_interrupt_while_measuring_keeps_what_is_there(monkeypatch):
     assert result.status == "partial"
     assert result.outcome == "interrupted"
     assert result.adjacencies is not None
-    assert result.local_complexity is not None
-    assert result.lipschitz is None
-    assert "interrupted" in result.notes["lipschitz"]
-    assert asked == ["counts", "local_complexity", "total_variation"]
+    assert result.lipschitz is not None
+    assert result.total_variation is None
+    assert "interrupted" in result.notes["total_variation"]
+    assert asked == ["counts", "lipschitz", "robustness", "local_complexity", "total_variation"]

@@ -99,4 +99,4 @@ def exit_code(run: Run) -> int:
         return INTERRUPTED
     if run.refused:
         return BAD_INPUT
-    return 0 if all(r.complete for r in run.results) else LIMIT
+    return 0 if all(r.complete and not r.late for r in run.results) else LIMIT

@@ -29,7 +29,7 @@ from polylc.domains.box import Neighbourhood
 from polylc.engines.extras import NOTHING, UNSEEN, Seen, Wishes
 from polylc.jit.decorators import kernel
 from polylc.network.form import Network
-from polylc.network.patterns import unpack
+from polylc.network.patterns import unpack, words
 
 
 class Outcome(enum.StrEnum):
@@ -226,6 +226,13 @@ def _write_paths(
         for d in range(depth):
             neurons[begin + d], sides[begin + d] = neurons[before + d], sides[before + d]
         last = starts[region + 1] - begin
+
+
+def nothing_found(network: Network, domain: Neighbourhood, outcome: Outcome) -> Exploration:
+    """An exploration that ended before its first region."""
+    root, side, leaf = np.full(1, -1, dtype=np.int32), np.full(1, -1, dtype=np.int8), np.zeros(0, dtype=np.int32)
+    bits = np.zeros((0, words(network.neurons)), dtype=np.uint64)
+    return Exploration(root, root, side, bits, np.zeros((0, domain.dimension)), leaf, outcome)
 
 
 class Engine(Protocol):

@@ -1,10 +1,12 @@
-"""The measures, one row each, in the order in which they are computed and shown; and one neighbourhood measured by them."""
+"""The measures, one row each, in the order in which they are shown; and one neighbourhood measured by them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
+from polylc.errors import LimitReached
+from polylc.exact.checkpoint import checkpoint
 from polylc.measures.answers import NOT_ASKED, Answer, Answers, missing
 from polylc.measures.bounds import BOUNDS
 from polylc.measures.counts import COUNTS
@@ -12,7 +14,7 @@ from polylc.measures.kink_variation import KINK_VARIATION
 from polylc.measures.lipschitz import LIPSCHITZ
 from polylc.measures.local_complexity import LOCAL_COMPLEXITY
 from polylc.measures.local_rank import LOCAL_RANK
-from polylc.measures.measure import Measure, Need
+from polylc.measures.measure import Cost, Measure, Need
 from polylc.measures.robustness import ROBUSTNESS
 from polylc.measures.scene import Scene
 from polylc.measures.total_variation import TOTAL_VARIATION
@@ -28,7 +30,17 @@ ROWS: tuple[Measure[Any], ...] = (
     BOUNDS,  # reads the others' answers
 )
 MEASURES: dict[str, Measure[Any]] = {row.name: row for row in ROWS}
+# cheap ones first, so that a time limit costs as little as can be; what reads others' answers is dear, and comes last
+ORDER = sorted(ROWS, key=lambda row: list(Cost).index(row.cost))
 ATTRIBUTES = {attribute: (row, read) for row in ROWS for attribute, read in row.attributes.items()}
+
+
+class Measured(NamedTuple):
+    """Answers, whether the user stopped the measuring, and the measures that a time limit cut off."""
+
+    answers: Answers
+    interrupted: bool
+    late: tuple[str, ...]
 
 
 def needing(need: Need, names: Collection[str]) -> bool:
@@ -36,25 +48,31 @@ def needing(need: Need, names: Collection[str]) -> bool:
     return any(need in MEASURES[name].needs for name in names)
 
 
-def measure(scene: Scene) -> tuple[Answers, bool]:
-    """Every measure's answer, and whether the user stopped it; what is missing always says why.
+def measure(scene: Scene) -> Measured:
+    """Every measure's answer; what is missing always says why.
+
+    Where a deadline is set (`polylc.exact.checkpoint`), what it cuts off is missing.
 
     Raises
     ------
     ConsistencyError
         If an identity fails that holds of all volumes, areas and gradients.
     """
-    interrupted = False
-    for row in ROWS:
+    interrupted, late = False, []
+    for row in ORDER:
         if row.name not in scene.asked:
             scene.answers[row.name] = missing(NOT_ASKED)
             continue
         try:
+            checkpoint()
             scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
+        except LimitReached as reached:
+            late.append(row.name)
+            scene.answers[row.name] = missing(f"null: {reached} before it was measured")
         except KeyboardInterrupt:
             interrupted = True
             scene.answers[row.name] = missing("interrupted before it was measured")
-    return Answers(scene.answers), interrupted
+    return Measured(Answers({row.name: scene.answers[row.name] for row in ROWS}), interrupted, tuple(late))
 
 
 def _answer(row: Measure[Any], scene: Scene) -> Answer[Any]:

@@ -1,53 +1,153 @@
-"""What polylc does not read, told apart: layers that are not piecewise linear, and layers that are but are not supported yet."""
+"""The one table of what is supported: readers look operators up here, refusals are worded from it, docs/models.md is made of it.
+
+The rows stand in `polylc.readers.operators`, by subject. Reading the table imports neither torch nor onnx.
+"""
 
 from __future__ import annotations
 
+import textwrap
+
 from polylc.errors import UnsupportedLayerError
+from polylc.readers.operators import affine, ends, images, maxima, shapes, smooth, units
+from polylc.readers.operators.row import Format, Kind, Operator, Spelling
 
-# lower case without underscores: torch layers, torch functions and ONNX operators share their names
-_NOT_PIECEWISE_LINEAR = """
-    sigmoid logsigmoid tanh tanhshrink softplus softsign gelu silu elu celu selu mish glu swish hardswish hardshrink
-    softmax softmax2d logsoftmax softmin layernorm groupnorm instancenorm1d instancenorm2d instancenorm3d rmsnorm
-    localresponsenorm crossmaplrn2d lrn instancenormalization layernormalization meanvariancenormalization lpnormalization
-    lstm gru rnn lstmcell grucell rnncell bilinear multiheadattention attention cosinesimilarity pairwisedistance lppool1d lppool2d
-    normalize exp log sqrt rsqrt pow reciprocal sin cos tan sinh cosh asin acos atan asinh acosh atanh erf sign sgn floor ceil round
-    reducel2 reducelogsum reducelogsumexp logsumexp reduceprod reducesumsquare norm cumprod prod var std
-"""
-_NOT_YET = """
-    maxpool maxpool1d maxpool2d maxpool3d adaptivemaxpool1d adaptivemaxpool2d adaptivemaxpool3d globalmaxpool fractionalmaxpool2d
-    adaptiveavgpool1d adaptiveavgpool2d adaptiveavgpool3d avgpool1d avgpool3d globalaveragepool
-    conv1d conv3d convtranspose convtranspose1d convtranspose2d convtranspose3d batchnorm3d syncbatchnorm
-    prelu rrelu relu6 hardtanh hardsigmoid threshold thresholdedrelu softshrink shrink abs absolute clip clamp clampmin clampmax
-    max min maximum minimum amax amin maxout reducemax reducemin where
-    cat concat concatenate stack split chunk slice gather pad sum mean averagepool reducesum reducemean cumsum
-    zeropad1d zeropad2d constantpad1d constantpad2d constantpad3d reflectionpad1d reflectionpad2d replicationpad1d replicationpad2d
-    circularpad1d circularpad2d pixelshuffle pixelunshuffle channelshuffle upsample upsamplingnearest2d upsamplingbilinear2d resize fold unfold
-    depthtospace spacetodepth expand tile einsum cast getitem matmul mm bmm addmm
-"""
+OPERATORS: tuple[Operator, ...] = (*affine.ROWS, *images.ROWS, *units.ROWS, *maxima.ROWS, *shapes.ROWS, *ends.ROWS, *smooth.ROWS)
+
+ONNX: dict[str, tuple[Operator, Spelling]] = {s.name: (row, s) for row in OPERATORS for s in row.spellings("onnx")}
+"""Row and spelling of every ONNX operator type."""
 
 
-def unsupported(source: str, place: str, kind: str) -> UnsupportedLayerError:
-    """The error that names a layer and says whether it can ever be read.
+# ---- refusals ------------------------------------------------------------------------------------------------------
+_WHY = {
+    Kind.SMOOTH: "is not piecewise linear",
+    Kind.DISCONTINUOUS: "is discontinuous",
+    Kind.NOT_YET: "is not supported yet",
+}
+_INSTEAD = "replace it by ReLU or LeakyReLU units, or leave it out if it comes last"
+
+
+def read_families() -> str:
+    """All that is read, in a few words."""
+    families = [row.family for row in OPERATORS if row.family]
+    return f"{', '.join(families[:-1])} and {families[-1]}"
+
+
+def way_out(row: Operator) -> str:
+    """What to do about an operator that is refused."""
+    return row.instead or (f"polylc reads {read_families()}" if row.kind is Kind.NOT_YET else _INSTEAD)
+
+
+def unsupported(source: str, name: str, kind: str, written: Format) -> UnsupportedLayerError:
+    """The error that names an operator, says whether it can ever be read, and what to do.
 
     Parameters
     ----------
     source : str
         The model.
-    place : str
-        Where in the model, such as ``layer 3`` or ``node relu_1``.
+    name : str
+        Place and kind, such as ``layer 3 (Sigmoid)`` or ``node relu_1 (Relu)``.
     kind : str
-        Class, function or operator, such as ``Sigmoid``.
+        Class, function, method or operator type, such as ``Sigmoid``.
+    written : {"onnx", "torch"}
+        The format of the model.
     """
-    name = kind.lower().replace("_", "")
-    if name in _NOT_PIECEWISE_LINEAR.split():
-        what = "is not piecewise linear; replace it by ReLU or LeakyReLU units, or leave it out if it comes last"
-    elif name in _NOT_YET.split():
-        what = "is not supported yet; polylc reads affine layers, convolutions, average pooling, batch norm, ReLU and LeakyReLU"
+    row = _row_called(kind, written)
+    if row is None:
+        what = f"is not known to polylc; it reads {read_families()}"
+    elif row.kind in _WHY:
+        what = f"{_WHY[row.kind]}; {way_out(row)}"
+    elif row.kind is Kind.CONSTANT:
+        what = "is read only where it is computed from constants; export the model with fixed shapes"
     else:
-        what = "is not known to polylc; it reads affine layers, convolutions, average pooling, batch norm, ReLU and LeakyReLU"
-    return UnsupportedLayerError(f"{source}: {place} ({kind}) {what}")
+        forms = ", ".join(short_name(s.name) for s in row.spellings(written))
+        what = f"is not read in this form; polylc reads {forms}"
+    return UnsupportedLayerError(f"{source}: {name} {what}")
 
 
-def softmax_inside(source: str, place: str, kind: str) -> UnsupportedLayerError:
+def not_folded(source: str, name: str, kind: str) -> UnsupportedLayerError:
+    """The error for an ONNX operator on constants that polylc does not compute."""
+    if _row_called(kind, "onnx") is None:
+        return unsupported(source, name, kind, "onnx")
+    what = "acts on constants alone, which is not supported for this operator; fold constants when exporting the model"
+    return UnsupportedLayerError(f"{source}: {name} {what}")
+
+
+def softmax_inside(source: str, name: str) -> UnsupportedLayerError:
     """The error for a softmax that is not the end of the model."""
-    return UnsupportedLayerError(f"{source}: {place} ({kind}) is not the last layer; only a final softmax over the outputs can be stripped")
+    return UnsupportedLayerError(f"{source}: {name} is not the last layer; only a final softmax over the outputs can be stripped")
+
+
+def _row_called(kind: str, written: Format) -> Operator | None:
+    """The row of a class, function, method or operator type; what one format refuses, the other does too."""
+    other: Format = "torch" if written == "onnx" else "onnx"
+    row = _BY_PLAIN_NAME[written].get(_plain(kind)) or _BY_PLAIN_NAME[other].get(_plain(kind))
+    return row if row is None or row.kind in _WHY or any(_plain(s.name) == _plain(kind) for s in row.spellings(written)) else None
+
+
+def _plain(name: str) -> str:
+    """Torch layers, functions and methods and ONNX operators share their names but for capitals and underscores."""
+    return name.rpartition(".")[2].lower().replace("_", "")
+
+
+def _by_plain_name(written: Format) -> dict[str, Operator]:
+    found: dict[str, Operator] = {}
+    for row in OPERATORS:
+        for spelling in row.spellings(written):
+            found.setdefault(_plain(spelling.name), row)
+    return found
+
+
+_BY_PLAIN_NAME: dict[Format, dict[str, Operator]] = {"onnx": _by_plain_name("onnx"), "torch": _by_plain_name("torch")}
+
+
+# ---- docs ----------------------------------------------------------------------------------------------------------
+MARKERS = ("<!-- operators: made of the table, do not edit -->", "<!-- end of operators -->")
+
+
+def is_read(row: Operator) -> bool:
+    """Whether models may have the operator."""
+    return row.lower is not None or row.kind is Kind.CONSTANT
+
+
+def operators_markdown() -> str:
+    """The tables of docs/models.md: what is read, and what is refused."""
+    lines = ["| operator | kind | ONNX | torch | what is read |", "|---|---|---|---|---|"]
+    lines += [f"| {row.name} | {row.kind} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {row.reads} |" for row in OPERATORS if is_read(row)]
+    folded = ", ".join(f"`{s.name}`" for row in OPERATORS if row.folded for s in row.spellings("onnx"))
+    lines += ["", textwrap.fill(f"On constants alone, ONNX models may use: {folded}.", 116, break_long_words=False, break_on_hyphens=False)]
+    for kind, title in _REFUSED_TITLES.items():
+        rows = [row for row in OPERATORS if row.kind is kind]
+        lines += ["", f"### {title}", ""]
+        if kind is Kind.NOT_YET:  # what is read is what to use instead
+            lines += ["| operator | ONNX | torch |", "|---|---|---|"]
+            lines += [f"| {row.name} | {_names(row, 'onnx')} | {_names(row, 'torch')} |" for row in rows]
+        else:
+            lines += ["| operator | ONNX | torch | instead |", "|---|---|---|---|"]
+            lines += [f"| {row.name} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {way_out(row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def renewed(page: str) -> str:
+    """A page with the tables between its markers made anew."""
+    before, _, rest = page.partition(MARKERS[0])
+    after = rest.partition(MARKERS[1])[2]
+    return f"{before}{MARKERS[0]}\n\n{operators_markdown()}\n\n{MARKERS[1]}{after}"
+
+
+_REFUSED_TITLES = {
+    Kind.NOT_YET: "Piecewise linear, but not supported yet",
+    Kind.SMOOTH: "Not piecewise linear",
+    Kind.DISCONTINUOUS: "Discontinuous",
+}
+
+
+def _names(row: Operator, written: Format) -> str:
+    return ", ".join(f"`{short_name(s.name)}`" for s in row.spellings(written))
+
+
+def short_name(name: str) -> str:
+    """A qualified name as people write it."""
+    for long, short in (("torch.nn.functional.", "F."), ("torch.nn.", "nn."), ("torch.Tensor.", "Tensor."), ("builtins.", "")):
+        if name.startswith(long):
+            return short + name.removeprefix(long)
+    return name

@@ -63,6 +63,8 @@ class Record:
         Proved volumes and areas of a certified result.
     block : (Path, str) or None
         Block of a proof file and its hash.
+    late : tuple of str
+        Measures, or the proof, that the time limit left out.
     """
 
     index: int
@@ -82,6 +84,7 @@ class Record:
     region_graph: RegionGraph | None = None
     volumes: Volumes | None = None
     block: tuple[Path, str] | None = None
+    late: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         if name not in ATTRIBUTES:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 
 from polylc.complex.complex import Complex
-from polylc.engines.contract import Exploration, Outcome
+from polylc.engines.contract import Exploration, Outcome, nothing_found
+from polylc.errors import LimitReached
+from polylc.exact.checkpoint import until
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.judge.verdict import Verdict
@@ -39,7 +41,11 @@ def answer(
     limits = settings.limits(begin, stop)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     label, tie = label_of(network, task)
-    found, verdict = explore_judged(network, task, settings, limits, progress, crew)
+    try:
+        with until(limits.deadline):
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew)
+    except LimitReached:  # while setting up: not one region is known
+        found, verdict = nothing_found(network, task.domain, Outcome.TIME_LIMIT), None
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     scene = Scene(
         complex_,
@@ -51,7 +57,8 @@ def answer(
         threads=1 if crew is None else crew.jobs,
         sigmas=settings.sigmas,
     )
-    answers, interrupted = measure(scene)
+    with until(settings.last_moment(begin, found.outcome is Outcome.COMPLETE)):
+        answers, interrupted, late = measure(scene)
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -68,10 +75,16 @@ def answer(
         path = settings.blocks / f"block-{task.index}.gz"
         evidence = evidence_of(verdict, scene, answers)
         try:
-            block = path, write_block(path, task.index, evidence)
+            with until(settings.last_moment(begin, complete=False)):
+                block = path, write_block(path, task.index, evidence)
             remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
         except OSError as error:  # a full disk costs the proof, not the answers
             remarks["proof"] = f"not written: {error.strerror}"
+        except LimitReached as error:
+            late = (*late, "proof")
+            remarks["proof"] = f"not written: {error}"
+    if late and complete:
+        remarks["status"] = f"{remarks['status']}; the time limit left out {', '.join(late)}"
     return Result(
         index=task.index,
         network=network,
@@ -90,6 +103,7 @@ def answer(
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,
+        late=late,
     )
 
 

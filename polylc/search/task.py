@@ -15,6 +15,7 @@ from polylc.measures.registry import MEASURES
 from polylc.network.form import Network
 
 ALL = tuple(MEASURES)
+GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 
 
@@ -47,7 +48,7 @@ class Settings:
     measures : tuple of str
         Names of measures.
     time_limit : float or None
-        Seconds for the enumeration of each neighbourhood.
+        Seconds for all work on each neighbourhood.
     max_regions : int or None
         Regions for each neighbourhood.
     keep : bool
@@ -83,6 +84,12 @@ class Settings:
     def limits(self, begin: float, stop: Callable[[], bool] | None = None) -> Limits:
         """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic."""
         return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit, stop)
+
+    def last_moment(self, begin: float, complete: bool) -> float | None:
+        """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more to say what it found."""
+        if self.time_limit is None:
+            return None
+        return begin + self.time_limit * (1.0 if complete else 1.0 + GRACE_SHARE) + (0.0 if complete else GRACE)
 
     def judges_regions(self, task: Task) -> bool:
         """Whether regions are judged one by one, before nodes are if that does not settle everything."""

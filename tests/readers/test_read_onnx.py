@@ -265,8 +265,8 @@ def test_softmax_elsewhere_is_refused(folder: Path) -> None:
     ("nodes", "weights", "wording"),
     [
         ([node("Sigmoid", ["x"], "y")], {}, r"node the_y \(Sigmoid\) is not piecewise linear"),
-        ([node("MaxPool", ["x"], "y", kernel_shape=[1, 1])], {}, r"node the_y \(MaxPool\) is not supported yet"),
-        ([node("Concat", ["x", "x"], "y", axis=1)], {}, r"node the_y \(Concat\) is not supported yet"),
+        ([node("ArgMax", ["x"], "y")], {}, r"node the_y \(ArgMax\) is discontinuous; leave it out"),
+        ([node("Erf", ["w"], "r"), node("Add", ["x", "r"], "y")], {"w": floats(4)}, r"the_r \(Erf\) acts on constants alone, which is not supported"),
         ([node("NonZero", ["x"], "y")], {}, r"node the_y \(NonZero\) is not known to polylc"),
         ([node("RandomNormal", [], "r", shape=[1, 4]), node("Add", ["x", "r"], "y")], {}, r"node the_r \(RandomNormal\) is not known"),
         ([node("Mul", ["x", "x"], "y")], {}, r"the_y \(Mul\) combines two values that depend on the input, which is not piecewise linear"),

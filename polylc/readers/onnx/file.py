@@ -1,7 +1,7 @@
 """`.onnx` files to the one internal form.
 
-The graph is followed for a batch of one: every value is kept as its entries in order, beside its ONNX shape. What depends on
-no input is computed on the way.
+The graph is followed for a batch of one, which is part of the shape of every value. What depends on no input is computed on
+the way.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polylc.errors import ModelError, PolylcError
-from polylc.network.builder import Builder
+from polylc.network.builder import Builder, Value
 from polylc.network.form import Network
 from polylc.readers.files import first_line, read_file, sha256_of
-from polylc.readers.onnx.node import Node, Tensor
-from polylc.readers.onnx.operators import lower_node
+from polylc.readers.onnx.graph import lower_node
+from polylc.readers.onnx.node import Node
+from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.ends import finish
 
 if TYPE_CHECKING:
     import onnx
@@ -70,24 +72,22 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
     if len(inputs) != 1 or len(model.graph.output) != 1:
         raise ModelError(f"{source}: the graph has {len(inputs)} inputs and {len(model.graph.output)} outputs; polylc reads one of each")
     shape = _full_shape(inputs[0], input_shape, source)
-    builder = Builder(source, (math.prod(shape),))
+    builder = Builder(source, shape)
     builder.log += notes
-    known[inputs[0].name] = Tensor(builder.input, shape)
+    known[inputs[0].name] = builder.input
     used = {name for node in model.graph.node for name in node.input} | {model.graph.output[0].name}
     for proto in model.graph.node:
-        node = Node.of(proto, opset, source)
+        node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
         missing = [name for name in proto.input if name and name not in known]
         if missing:
-            raise ModelError(f"{source}: {node.place} reads {missing[0]!r}, which nothing before it computes; the graph is damaged or out of order")
+            raise node.error(f"reads {missing[0]!r}, which nothing before it computes; the graph is damaged or out of order")
         if any(name and name in used for name in proto.output[1:]):
-            raise ModelError(f"{source}: {node.place} has several outputs that are used, which is not supported")
-        known[proto.output[0]] = lower_node(builder, node, [known[name] if name else None for name in proto.input])
+            raise node.error("has several outputs that are used, which is not supported")
+        known[proto.output[0]] = lower_node(node)
     result = known.get(model.graph.output[0].name)
-    if not isinstance(result, Tensor):
+    if not isinstance(result, Value | Stripped):
         raise ModelError(f"{source}: the output {model.graph.output[0].name!r} does not depend on the input; the graph is damaged")
-    if result.softmax:
-        builder.note(f"{result.softmax}: final softmax stripped, the outputs are what goes into it")
-    return builder.finish(builder.reshape(result.value, (result.value.size,), "the output"), sha256)
+    return finish(builder, result, sha256)
 
 
 def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[str]]:

@@ -1,141 +1,140 @@
-"""What lowering an ONNX graph works on: values, operators, shape operations, and constants computed on the way."""
+"""An operator of an ONNX graph, as lowering functions see it. Shapes are whole: the batch of one is their first axis."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from polylc.errors import ModelError, UnsupportedLayerError
-from polylc.network.builder import Value
+from polylc.errors import UnsupportedLayerError
+from polylc.network.builder import Builder, Value
 from polylc.readers.arrays import exact_float64
-from polylc.readers.supported import unsupported
+from polylc.readers.onnx.evaluate import evaluate
+from polylc.readers.operators.call import Call, Stripped, Window, show
+from polylc.readers.operators.row import Spelling
+from polylc.readers.supported import ONNX
 
-MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
-_FOLDED = "Add Cast Concat Constant ConstantOfShape Div Expand Floor Gather Identity MatMul Mul Neg Range ReduceProd Shape Slice Sqrt Sub"
+Argument = Value | Stripped | np.ndarray | None
 
-
-@dataclass(frozen=True)
-class Tensor:
-    """A value that depends on the input, with its ONNX shape (batch of one included); `softmax` names one left out on the way."""
-
-    value: Value
-    shape: tuple[int, ...]
-    softmax: str = ""
+_AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
-@dataclass(frozen=True)
-class Node:
-    """One operator of the graph."""
+class Node(Call):
+    """One operator of the graph.
 
-    proto: Any
-    kind: str
-    place: str
-    attributes: dict[str, Any]
-    opset: int
-    source: str
+    Parameters
+    ----------
+    builder : Builder
+    proto : onnx.NodeProto
+    opset : int
+    arguments : sequence
+        What the graph has computed for each of its inputs; None where one is left out.
+    """
 
-    @classmethod
-    def of(cls, proto: Any, opset: int, source: str) -> Node:
-        """Read the operator's attributes; refuse other operator sets than the standard one."""
+    def __init__(self, builder: Builder, proto: Any, opset: int, arguments: Sequence[Argument]) -> None:
         import onnx
 
         kind = str(proto.op_type)
-        place = f"node {proto.name or proto.output[0]} ({kind})"
+        super().__init__(builder, kind, f"node {proto.name or proto.output[0]} ({kind})")
         if proto.domain not in ("", "ai.onnx"):
-            raise UnsupportedLayerError(f"{source}: {place} belongs to the operator set {proto.domain}; polylc reads only standard ONNX")
-        return cls(proto, kind, place, {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}, opset, source)
+            raise UnsupportedLayerError(f"{builder.source}: {self.name} belongs to the operator set {proto.domain}; polylc reads only standard ONNX")
+        self.proto = proto
+        self.opset: int = opset
+        self.attributes: dict[str, Any] = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
+        self.inputs = tuple(arguments)
+        self.spelling = ONNX[kind][1] if kind in ONNX else Spelling(kind)
 
-    def get(self, name: str, default: Any) -> Any:
-        """An attribute, or its default."""
-        return self.attributes.get(name, default)
+    @property
+    def arguments(self) -> Sequence[Argument]:
+        """The inputs, a stripped softmax seen through."""
+        return tuple(a.value if isinstance(a, Stripped) else a for a in self.inputs)
 
-    def error(self, what: str) -> ModelError:
-        """An error at this operator."""
-        return ModelError(f"{self.source}: {self.place} {what}")
+    @property
+    def depends_on_input(self) -> bool:
+        """Whether any argument does."""
+        return any(isinstance(a, Value | Stripped) for a in self.inputs)
 
-    def not_linear(self, what: str) -> UnsupportedLayerError:
-        """The error for an operator that acts on the input in a way that is not piecewise linear."""
-        return UnsupportedLayerError(f"{self.source}: {self.place} {what}, which is not piecewise linear")
+    def find(self, name: str) -> tuple[bool, object]:
+        if name not in self.spelling.arguments:
+            return False, None
+        index = self.spelling.arguments.index(name)
+        if name not in self.spelling.defaults and index < len(self.inputs):
+            return True, self.arguments[index]
+        if name in self.attributes:  # in older operator sets some inputs are attributes
+            setting = self.attributes[name]
+            return True, setting.decode() if isinstance(setting, bytes) else setting
+        default = self.spelling.defaults.get(name)
+        return True, float(np.float32(default)) if isinstance(default, float) else default  # as are attributes
 
+    def float64(self, constant: object, name: str) -> np.ndarray:
+        if not isinstance(constant, np.ndarray):
+            raise self.error(f"needs an array as its {self.label(name)}")
+        index = self.spelling.arguments.index(name)
+        return exact_float64(constant, f"{self.builder.source}: {self.name}, its argument {self.proto.input[index]!r}")
 
-Argument = Tensor | np.ndarray | None
+    def label(self, name: str) -> str:
+        return f"argument {self.spelling.arguments.index(name)}"
 
+    def compute(self) -> np.ndarray:
+        """The operator on constants."""
+        return evaluate(self.proto, self.attributes, [a if isinstance(a, np.ndarray) else None for a in self.inputs], self.opset)
 
-def move(array: np.ndarray, node: Node, extra: Sequence[Argument]) -> np.ndarray:
-    """Run a shape operator; `extra` are its further arguments (a target shape or axes)."""
-    target = None
-    if extra and extra[0] is not None:
-        if isinstance(extra[0], Tensor):
-            raise node.error("takes its shape from the data, which is not supported; export the model with fixed shapes")
-        target = [int(d) for d in extra[0].ravel()]
-    if node.kind == "Flatten":
-        axis = node.get("axis", 1)
-        axis = axis + array.ndim if axis < 0 else axis
-        return array.reshape(math.prod(array.shape[:axis]), -1)
-    if node.kind == "Reshape":
-        wanted = target if target is not None else list(node.get("shape", []))
-        if not node.get("allowzero", 0):
-            wanted = [array.shape[i] if d == 0 else d for i, d in enumerate(wanted)]
-        return array.reshape(wanted)
-    if node.kind == "Transpose":
-        return array.transpose(node.get("perm", None))
-    axes = target if target is not None else node.get("axes", None)
-    if node.kind == "Squeeze":
-        return array.squeeze(None if axes is None else tuple(int(a) for a in axes))
-    return np.expand_dims(array, tuple(int(a) for a in axes))
+    def run(self) -> object:
+        value = self.value
+        constants = (a if isinstance(a, np.ndarray) else None for a in self.inputs[1:])
+        try:
+            return evaluate(self.proto, self.attributes, [np.arange(value.size).reshape(value.shape), *constants], self.opset)
+        except (ValueError, IndexError, TypeError):
+            raise self.error(f"does not fit a value of shape {show(value.shape)}; give the input shape the model was exported for") from None
 
+    def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
+        pair = [a if isinstance(a, Value) else self.weight(self.spelling.arguments[i]) for i, a in enumerate(self.arguments[:2])]
+        values = [a for a in pair if isinstance(a, Value)]
+        other = pair[1] if pair[0] is values[0] else pair[0]
+        try:
+            shape = np.broadcast_shapes(values[0].shape, other.shape)
+        except ValueError:
+            shape = ()
+        if math.prod(shape) != values[0].size:
+            shapes = f"{show(values[0].shape)} and {show(other.shape)}"
+            raise self.error(f"combines shapes {shapes}, which repeats entries; polylc reads only equal shapes")
+        left, right = (self.builder.reshape(a, shape, self.name) if isinstance(a, Value) else np.broadcast_to(a, shape) for a in pair)
+        return left, right
 
-def value_of(node: Node, argument: Argument) -> Tensor:
-    if not isinstance(argument, Tensor):
-        raise node.error("has a constant where its input should be; the graph is not one that polylc reads")
-    return argument
+    def image(self, axes: int | None = None) -> Value:
+        shape = self.value.shape
+        if len(shape) < 2 or shape[0] != 1 or (axes is not None and len(shape) != axes + 2):
+            needed = f"it needs one image (1, channels, {_AXES[axes]})" if axes else "its second axis must be the channels"
+            raise self.error(f"gets a value of shape {show(shape)}; {needed}")
+        return self.builder.reshape(self.value, shape[1:], self.name)
 
+    def of_image(self, image: Value) -> Value:
+        return self.builder.reshape(image, (1, *image.shape), self.name)
 
-def weight_of(node: Node, arguments: Sequence[Argument], index: int) -> np.ndarray:
-    argument = arguments[index] if index < len(arguments) else None
-    if not isinstance(argument, np.ndarray):
-        raise node.error(f"needs a constant as its argument {index}; weights that depend on the input are not supported")
-    return exact_float64(argument, f"{node.source}: {node.place}, its argument {node.proto.input[index]!r}")
+    def window(self, kernel: Sequence[int], sizes: Sequence[int]) -> Window:
+        axes = len(kernel)
+        strides, dilations = (tuple(self.attributes.get(name, (1,) * axes)) for name in ("strides", "dilations"))
+        pads = tuple(self.attributes.get("pads", (0,) * (2 * axes)))
+        if len(strides) != axes or len(dilations) != axes or len(pads) != 2 * axes or min(pads) < 0:
+            raise self.error(f"has strides, dilations or pads that do not fit {axes} axes; the model is damaged")
+        before, after = pads[:axes], pads[axes:]
+        mode = self.setting("auto_pad")
+        if mode == "VALID":
+            before = after = (0,) * axes
+        elif mode in ("SAME_UPPER", "SAME_LOWER"):
+            reach = [dilations[a] * (kernel[a] - 1) + 1 for a in range(axes)]
+            total = [max((-(-sizes[a] // strides[a]) - 1) * strides[a] + reach[a] - sizes[a], 0) for a in range(axes)]
+            small, large = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+            before, after = (small, large) if mode == "SAME_UPPER" else (large, small)
+        elif mode != "NOTSET":
+            raise self.error(f"has auto_pad {mode!r}, which is not known")
+        return Window(tuple(kernel), strides, before, after, dilations)
 
-
-def broadcast(node: Node, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    """The common shape of two arguments, of which those that depend on the input may not be repeated."""
-    try:
-        shape = np.broadcast_shapes(left, right)
-    except ValueError:
-        shape = ()
-    if math.prod(shape) != math.prod(left):
-        raise node.error(f"combines shapes {show(left)} and {show(right)}, which repeats entries; polylc reads only equal shapes")
-    return shape
-
-
-def spread(node: Node, constant: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        return np.broadcast_to(constant, shape).ravel()
-    except ValueError:
-        raise node.error(f"has a constant of shape {show(constant.shape)} where {show(shape)} is needed") from None
-
-
-def show(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "()"
-
-
-def constant(node: Node, arguments: Sequence[Argument]) -> np.ndarray:
-    """Compute an operator whose arguments are all constants."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-    if node.kind in MOVES:
-        return move(arrays[0], node, arrays[1:])
-    if node.kind not in _FOLDED.split():
-        raise unsupported(node.source, node.place.rpartition(" (")[0], node.kind)
-    graph = onnx.helper.make_graph([node.proto], "constant", [], [onnx.ValueInfoProto(name=node.proto.output[0])])
-    graph.input.extend(onnx.ValueInfoProto(name=name) for name in node.proto.input if name)
-    evaluator = ReferenceEvaluator(graph, opsets={"": node.opset})
-    feeds = {name: a for name, a in zip(node.proto.input, arguments, strict=True) if name}
-    return np.asarray(evaluator.run(None, feeds)[0])
+    def entries_along(self, axis: int | None) -> int:
+        if axis is None:
+            raise self.error("does not say its axis")
+        shape = self.value.shape
+        # before opset 13 operators with an axis took all axes from there on as one
+        return shape[axis] if self.opset >= 13 else math.prod(shape[axis:])

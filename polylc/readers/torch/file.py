@@ -20,20 +20,10 @@ from torch import nn
 from polylc.errors import ModelError, UnsafeModelError
 from polylc.network.form import Network
 from polylc.readers.files import first_line
-from polylc.readers.torch.layers import SUPPORTED
+from polylc.readers.torch.names import known_layers
 
-# Layers that polylc refuses, unpickled only so that the refusal can name them and their place.
-_REFUSED_BY_NAME = """
-    ModuleList ModuleDict ParameterList
-    Sigmoid LogSigmoid Tanh Tanhshrink Softplus Softsign GELU SiLU ELU CELU SELU Mish GLU Hardswish Hardsigmoid Hardshrink Softshrink
-    Softmax2d Softmin PReLU RReLU ReLU6 Hardtanh Threshold LayerNorm GroupNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d RMSNorm
-    LocalResponseNorm CrossMapLRN2d BatchNorm3d SyncBatchNorm MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool3d LPPool1d LPPool2d
-    AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d FractionalMaxPool2d
-    Conv1d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d ZeroPad1d ZeroPad2d ConstantPad1d ConstantPad2d ConstantPad3d
-    ReflectionPad1d ReflectionPad2d ReplicationPad1d ReplicationPad2d CircularPad1d CircularPad2d
-    PixelShuffle PixelUnshuffle ChannelShuffle Upsample UpsamplingNearest2d UpsamplingBilinear2d Fold Unfold
-    Bilinear CosineSimilarity PairwiseDistance Embedding EmbeddingBag LSTM GRU RNN LSTMCell GRUCell RNNCell
-"""
+# Containers and layers that no model of one tensor can have, unpickled only so that the refusal can name them and their place.
+_OTHERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.Embedding, nn.EmbeddingBag, nn.modules.linear.NonDynamicallyQuantizableLinear)
 _MODEL_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "parameters")
 
 
@@ -47,8 +37,7 @@ _HARMLESS = re.compile(
 
 def allowed_classes() -> list[type]:
     """The classes that a pickle may name, beside tensors and plain containers, which torch allows itself."""
-    refused = [getattr(nn, name) for name in _REFUSED_BY_NAME.split() if hasattr(nn, name)]  # older torch lacks a few
-    return [nn.Sequential, *SUPPORTED, *refused]
+    return [nn.Sequential, *known_layers(), *_OTHERS]
 
 
 def from_torch_file(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None, trust_pickle: bool) -> Network:

@@ -18,8 +18,10 @@ from polylc.network.builder import Builder
 from polylc.network.form import Network, preactivations
 from polylc.readers.arrays import check_kind
 from polylc.readers.files import first_line
+from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.ends import finish
 from polylc.readers.torch.graph import Walk
-from polylc.readers.torch.layers import Stripped, require_supported
+from polylc.readers.torch.names import require_supported
 from polylc.readers.torch.shape import input_shape_of
 
 
@@ -84,12 +86,8 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
     builder.log += log
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
         result = Walk(builder, model).run(graph)
-        if isinstance(result, Stripped):
-            builder.note(f"{result.place}: final softmax stripped, the outputs are what goes into it")
-            network, softmax = builder.finish(result.value, sha256), result.kind
-        else:
-            network, softmax = builder.finish(result, sha256), ""
-    _compare(network, model, input_shape, softmax, source)
+        network = finish(builder, result, sha256)
+    _compare(network, model, input_shape, result.kind if isinstance(result, Stripped) else "", source)
     return network
 
 
@@ -139,7 +137,7 @@ def _compare(network: Network, model: nn.Module, shape: tuple[int, ...], softmax
         if softmax:
             got = got - got.max(axis=1, keepdims=True)
             sums = np.exp(got).sum(axis=1, keepdims=True)
-            got = np.exp(got) / sums if softmax == "Softmax" else got - np.log(sums)
+            got = got - np.log(sums) if softmax.lower().startswith("log") else np.exp(got) / sums
         agrees = got.shape == wanted.shape and bool((np.abs(got - wanted) <= 1e-9 * max(largest, 1e-300)).all())
     if not agrees:
         raise ModelError(

@@ -12,6 +12,8 @@ from torch import nn
 
 from polylc.errors import ModelError
 from polylc.readers.files import first_line
+from polylc.readers.operators.row import Kind
+from polylc.readers.torch.names import look_up
 
 _LARGEST_IMAGE = 64
 _ASK = "pass the shape of one input (--input-shape C,H,W)"
@@ -30,13 +32,15 @@ def input_shape_of(module: nn.Module, layers: Sequence[nn.Module], source: str) 
         The model's name, for messages.
     """
     for layer in layers:
-        if isinstance(layer, nn.Linear | nn.BatchNorm1d):
-            size = layer.in_features if isinstance(layer, nn.Linear) else layer.num_features
+        size = getattr(layer, "in_features", None)
+        if size is None and type(layer).__name__.endswith("1d"):
+            size = getattr(layer, "num_features", None)
+        if size is not None:
             return (int(size),), ""
         if isinstance(layer, nn.Unflatten) and layer.dim == 1 and all(isinstance(d, int) and d > 0 for d in layer.unflattened_size):
             size = math.prod(int(d) for d in layer.unflattened_size)
             return (size,), ""
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.AvgPool2d):
+        if _takes_images(layer):
             return _square_image(module, layers, source)
     raise ModelError(f"{source}: the size of its input cannot be read off its layers; {_ASK}")
 
@@ -63,10 +67,16 @@ def _square_image(module: nn.Module, layers: Sequence[nn.Module], source: str) -
     raise ModelError(f"{source}: images of several shapes fit its layers ({some}); {_ASK}")
 
 
+def _takes_images(layer: nn.Module) -> bool:
+    """Whether a layer is one of torch's convolutions, poolings or normalisations of images; dropout says nothing."""
+    row, _ = look_up(type(layer)) or (None, None)
+    return type(layer).__name__.endswith("2d") and row is not None and row.kind in (Kind.AFFINE, Kind.PIECEWISE_LINEAR)
+
+
 def _channels(layers: Sequence[nn.Module]) -> Iterator[int]:
+    """The numbers of channels that the first layer with a say allows."""
     for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            return iter((layer.in_channels,))
-        if isinstance(layer, nn.BatchNorm2d):
-            return iter((layer.num_features,))
+        for setting in ("in_channels", "num_features"):
+            if _takes_images(layer) and hasattr(layer, setting):
+                return iter((int(getattr(layer, setting)),))
     return iter((1, 3))

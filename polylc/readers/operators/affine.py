@@ -1,0 +1,214 @@
+"""Affine operators on values of any shape: products with constant matrices, sums, and arithmetic with constants."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polylc.network.builder import Value
+from polylc.readers.operators.call import Call, flat, show
+from polylc.readers.operators.row import Kind, Operator, not_yet
+
+
+def linear(call: Call) -> Value:
+    """weight @ value + bias on a flat value."""
+    return call.builder.linear(call.value, call.weight("weight"), call.array("bias"), call.name)
+
+
+def gemm(call: Call) -> Value:
+    """alpha * value @ B + beta * C, on one row."""
+    builder, value, weight = call.builder, call.value, call.weight("B")
+    if weight.ndim != 2 or len(value.shape) != 2:
+        raise call.error(f"multiplies values of {len(value.shape)} and {weight.ndim} axes; a Gemm takes two")
+    # op(A) must be one row: a column can only be the batch of one transposed
+    if (value.shape[1] if call.flag("transA") else value.shape[0]) != 1:
+        raise call.error(f"gets a value of shape {show(value.shape)}, several rows at once; polylc reads models for one input at a time")
+    matrix = weight if call.flag("transB") else weight.T
+    alpha, beta = call.number("alpha"), call.number("beta")
+    if alpha != 1.0:
+        builder.note(f"{call.name}: factor alpha multiplied into the weight in float64")
+        matrix = alpha * matrix
+    bias = call.array("C")
+    if bias is not None:
+        try:
+            bias = np.broadcast_to(beta * bias, (1, len(matrix))).ravel()
+        except ValueError:
+            raise call.error(f"has a constant of shape {show(bias.shape)} where {show((1, len(matrix)))} is needed") from None
+    return builder.reshape(builder.linear(flat(call, value), matrix, bias, call.name), (1, len(matrix)), call.name)
+
+
+def matmul(call: Call) -> Value:
+    """A value times a constant matrix, or a constant matrix times a column."""
+    left, right = call.arguments[:2]
+    if isinstance(left, Value) and isinstance(right, Value):
+        raise call.not_linear("multiplies two values that depend on the input")
+    return _row_times_matrix(call, left) if isinstance(left, Value) else _matrix_times_column(call, right)
+
+
+def _row_times_matrix(call: Call, row: Value) -> Value:
+    weight = call.weight("B", "other")
+    if weight.ndim != 2 or row.size != row.shape[-1]:
+        shapes = f"{show(row.shape)} by a weight of shape {show(weight.shape)}"
+        raise call.error(f"multiplies a value of shape {shapes}; polylc reads one row times a matrix")
+    product = call.builder.linear(flat(call, row), weight.T, None, call.name)
+    return call.builder.reshape(product, (*row.shape[:-1], weight.shape[1]), call.name)
+
+
+def _matrix_times_column(call: Call, column: object) -> Value:
+    weight = call.weight("A", "input")
+    if call.batched or not isinstance(column, Value):  # the matrix would act on the batch
+        raise call.error("multiplies a constant by a batch of inputs, which is not supported; write it as inputs times a matrix")
+    rows = column.shape[-1] if len(column.shape) == 1 else column.shape[-2]
+    if weight.ndim != 2 or column.size != rows:
+        shapes = f"{show(weight.shape)} by a value of shape {show(column.shape)}"
+        raise call.error(f"multiplies a weight of shape {shapes}; polylc reads a matrix times one column")
+    shape = (len(weight),) if len(column.shape) == 1 else (*column.shape[:-2], len(weight), 1)
+    return call.builder.reshape(call.builder.linear(flat(call, column), weight, None, call.name), shape, call.name)
+
+
+def add(call: Call) -> Value:
+    """The sum of two values, or of a value and a constant."""
+    left, right = call.aligned()
+    if isinstance(left, Value):
+        return _sum(call, left, right, 1.0)
+    assert isinstance(right, Value)
+    return call.builder.scale_shift(right, None, left, call.name)
+
+
+def subtract(call: Call) -> Value:
+    """The difference of two values, or of a value and a constant."""
+    left, right = call.aligned()
+    if isinstance(left, Value):
+        return _sum(call, left, right, -1.0)
+    assert isinstance(right, Value)
+    return call.builder.scale_shift(right, np.array(-1.0), left, call.name)
+
+
+def _sum(call: Call, left: Value, right: Value | np.ndarray, sign: float) -> Value:
+    if isinstance(right, Value):
+        return call.builder.add(left, right, call.name, sign)
+    return call.builder.scale_shift(left, None, right if sign > 0 else -right, call.name)
+
+
+def multiply(call: Call) -> Value:
+    """A value times a constant."""
+    value, factor = _value_and_constant(call)
+    return call.builder.scale_shift(value, factor, None, call.name)
+
+
+def divide(call: Call) -> Value:
+    """A value divided by a constant."""
+    value, divisor = _value_and_constant(call)
+    if not isinstance(call.arguments[0], Value):
+        raise call.not_linear("divides by a value that depends on the input")
+    if not divisor.all():
+        raise call.error("divides by zero")
+    return call.builder.scale_shift(value, 1.0 / divisor, None, call.name)
+
+
+def _value_and_constant(call: Call) -> tuple[Value, np.ndarray]:
+    if all(isinstance(argument, Value) for argument in call.arguments[:2]):
+        raise call.not_linear("combines two values that depend on the input")
+    left, right = call.aligned()
+    if isinstance(left, Value):
+        assert isinstance(right, np.ndarray)
+        return left, right
+    assert isinstance(right, Value)
+    return right, left
+
+
+def negate(call: Call) -> Value:
+    """Minus a value."""
+    return call.builder.scale_shift(call.value, np.array(-1.0), None, call.name)
+
+
+def _binary(name: str, inplace: str) -> tuple[str, ...]:
+    """The five ways in which Python code says an arithmetic operation."""
+    python = "truediv" if name == "div" else name
+    methods = (f"torch.Tensor.{name}(input, other)", f"torch.Tensor.{inplace}(input, other)")
+    return (f"operator.{python}(input, other)", f"operator.i{python}(input, other)", f"torch.{name}(input, other)", *methods)
+
+
+ROWS = (
+    Operator(
+        "Linear",
+        Kind.AFFINE,
+        "fully connected layers on flat values",
+        torch=("torch.nn.Linear", "torch.nn.functional.linear(input, weight, bias=None)"),
+        lower=linear,
+        family="affine layers",
+    ),
+    Operator(
+        "Gemm",
+        Kind.AFFINE,
+        "one row times a constant matrix; `alpha` other than 1 is multiplied into the weight, which rounds",
+        onnx=("Gemm(A, B, C, alpha=1.0, beta=1.0, transA=0, transB=0)",),
+        lower=gemm,
+    ),
+    Operator(
+        "Matrix product",
+        Kind.AFFINE,
+        "one row times a constant matrix; in ONNX also a constant matrix times one column",
+        onnx=("MatMul(A, B)",),
+        torch=(
+            "operator.matmul(input, other)",
+            "torch.matmul(input, other)",
+            "torch.mm(input, other)",
+            "torch.Tensor.matmul(input, other)",
+            "torch.Tensor.mm(input, other)",
+        ),
+        lower=matmul,
+        folded=True,
+    ),
+    Operator(
+        "Add",
+        Kind.AFFINE,
+        "two values of one shape (residual sums), or a value and a constant that broadcasts to its shape",
+        onnx=("Add(A, B)",),
+        torch=_binary("add", "add_"),
+        lower=add,
+        folded=True,
+    ),
+    Operator(
+        "Subtract",
+        Kind.AFFINE,
+        "as Add",
+        onnx=("Sub(A, B)",),
+        torch=_binary("sub", "sub_"),
+        lower=subtract,
+        folded=True,
+    ),
+    Operator(
+        "Multiply",
+        Kind.AFFINE,
+        "a value by a constant that broadcasts to its shape; two values are not piecewise linear",
+        onnx=("Mul(A, B)",),
+        torch=_binary("mul", "mul_"),
+        lower=multiply,
+        folded=True,
+    ),
+    Operator(
+        "Divide",
+        Kind.AFFINE,
+        "a value by a constant without zeros",
+        onnx=("Div(A, B)",),
+        torch=_binary("div", "div_"),
+        lower=divide,
+        folded=True,
+    ),
+    Operator(
+        "Negate",
+        Kind.AFFINE,
+        "any value",
+        onnx=("Neg(X)",),
+        torch=("operator.neg(input)", "torch.neg(input)", "torch.Tensor.neg(input)"),
+        lower=negate,
+        folded=True,
+    ),
+    not_yet("Sum of several", ("Sum",)),
+    not_yet("Mean of several", ("Mean",)),
+    not_yet("Sum over axes", ("ReduceSum",), ("torch.sum", "torch.Tensor.sum")),
+    not_yet("Mean over axes", ("ReduceMean",), ("torch.mean", "torch.Tensor.mean")),
+    not_yet("Cumulative sum", ("CumSum",), ("torch.cumsum", "torch.Tensor.cumsum")),
+    not_yet("Einsum", ("Einsum",), ("torch.einsum",)),
+    not_yet("Batched products", (), ("torch.bmm", "torch.addmm")),
+)

@@ -1,0 +1,177 @@
+"""One use of an operator in a model, whichever the format: all that a lowering function may ask for."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.errors import ModelError, UnsupportedLayerError
+from polylc.network.builder import Builder, Value
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """A value whose softmax was left out; only the end of the model may take it. `kind` and `name` are those of the softmax."""
+
+    value: Value
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution or pooling slides: one entry for each axis of an image."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+class Call(ABC):
+    """One use of an operator: what is computed so far, the operator's settings, and its place in the model for messages.
+
+    Attributes
+    ----------
+    builder : Builder
+        Collects the network.
+    kind : str
+        The class, function or operator type, such as ``Conv2d`` or ``Gemm``.
+    name : str
+        Place and kind, as messages and the log name them: ``layer 3 (Conv2d)``.
+    opset : int or None
+        Version of the ONNX operator set; None for torch.
+    batched : bool
+        Whether the model's tensors have a batch axis that the shapes of values leave out (torch). In ONNX, shapes are whole and
+        the batch is one.
+    """
+
+    opset: int | None = None
+    batched = False
+
+    def __init__(self, builder: Builder, kind: str, name: str) -> None:
+        self.builder = builder
+        self.kind = kind
+        self.name = name
+
+    # ---- what a format has to answer ---------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def arguments(self) -> Sequence[object]:
+        """The arguments in order: values, constants, None where one is left out."""
+
+    @abstractmethod
+    def find(self, name: str) -> tuple[bool, object]:
+        """Whether this spelling of the operator has a setting or argument of a name, and what it is here."""
+
+    @abstractmethod
+    def float64(self, constant: object, name: str) -> np.ndarray:
+        """A constant argument as an array of doubles, without changing a single number."""
+
+    @abstractmethod
+    def label(self, name: str) -> str:
+        """How messages call an argument, such as ``running mean`` or ``argument 3``."""
+
+    @abstractmethod
+    def run(self) -> object:
+        """The operator carried out on the numbers of the value's entries: where each entry goes.
+
+        An array in the shape of the result; whatever else the operator gives, such as a size, is returned as it is.
+        """
+
+    @abstractmethod
+    def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
+        """The first two arguments, at least one of them a value, brought to one shape."""
+
+    @abstractmethod
+    def image(self, axes: int | None = None) -> Value:
+        """The value with channels first, without a batch axis; `axes` is how many must follow, None for any number."""
+
+    @abstractmethod
+    def of_image(self, image: Value) -> Value:
+        """A result with channels first as the format shapes it."""
+
+    @abstractmethod
+    def window(self, kernel: Sequence[int], sizes: Sequence[int]) -> Window:
+        """How a window of a certain size slides over an image of a certain size."""
+
+    @abstractmethod
+    def entries_along(self, axis: int | None) -> int:
+        """Number of entries of the value along an axis, numbered as the model does; 0 for the batch."""
+
+    # ---- what lowering functions ask ---------------------------------------------------------------------------
+    @property
+    def value(self) -> Value:
+        """The first argument, which has to depend on the input."""
+        first = self.arguments[0] if self.arguments else None
+        if not isinstance(first, Value):
+            raise self.error("has a constant where its input should be; the model is not one that polylc reads")
+        return first
+
+    def setting(self, *names: str) -> object:
+        """A setting or argument under the first of several names that this spelling of the operator has; None if it has none."""
+        return self.find(self._spelled(names))[1]
+
+    def number(self, *names: str) -> float:
+        """A setting that is a number."""
+        setting = self.setting(*names)
+        if isinstance(setting, np.ndarray) and setting.size == 1:
+            setting = setting.item()
+        if not isinstance(setting, int | float | np.integer | np.floating):
+            raise self.error(f"needs a number as its {names[0].replace('_', ' ')}")
+        return float(setting)
+
+    def whole(self, *names: str) -> int:
+        """A setting that is a whole number."""
+        number = self.number(*names)
+        if number != int(number):
+            raise self.error(f"needs a whole number as its {names[0].replace('_', ' ')}")
+        return int(number)
+
+    def flag(self, *names: str) -> bool:
+        """A setting that is on or off; off if it is left out."""
+        return self.setting(*names) is not None and bool(self.number(*names))
+
+    def array(self, *names: str) -> np.ndarray | None:
+        """A constant argument as doubles, None if it is left out."""
+        name = self._spelled(names)
+        constant = self.setting(name)
+        if constant is None:
+            return None
+        if isinstance(constant, Value | Stripped):
+            raise self.error(f"needs a constant as its {self.label(name)}; weights that depend on the input are not supported")
+        return self.float64(constant, name)
+
+    def weight(self, *names: str) -> np.ndarray:
+        """A constant argument that must be there, as doubles."""
+        array = self.array(*names)
+        if array is None:
+            raise self.error(f"has no {self.label(self._spelled(names))}; the model is damaged")
+        return array
+
+    def _spelled(self, names: Sequence[str]) -> str:
+        """The first of several names that this spelling of the operator has."""
+        return next((name for name in names if self.find(name)[0]), names[0])
+
+    def error(self, what: str) -> ModelError:
+        """An error at this place of the model."""
+        return ModelError(f"{self.builder.source}: {self.name} {what}")
+
+    def not_linear(self, what: str) -> UnsupportedLayerError:
+        """The error for an operator that acts on the input in a way that is not piecewise linear."""
+        return UnsupportedLayerError(f"{self.builder.source}: {self.name} {what}, which is not piecewise linear")
+
+
+def show(shape: Sequence[int]) -> str:
+    """A shape in messages."""
+    return "x".join(map(str, shape)) or "()"
+
+
+def flat(call: Call, value: Value) -> Value:
+    """A value as one row of entries."""
+    return call.builder.reshape(value, (math.prod(value.shape),), call.name)

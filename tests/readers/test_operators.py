@@ -1,0 +1,191 @@
+"""Every operator that is read, in every format that has it, computes what torch and onnxruntime compute.
+
+To test a new operator, add lines to TORCH and ONNX below; an operator without a line fails.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn import functional
+
+from polylc.network.form import Network
+from polylc.readers.load import load
+from polylc.readers.operators.row import Kind
+from polylc.readers.supported import OPERATORS
+
+RANDOM = np.random.default_rng(3)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Torch:
+    """A layer, or a function of a value, that belongs to a row of the table; `shape` is that of one input."""
+
+    row: str
+    apply: nn.Module | Callable[[Any], Any]
+    shape: tuple[int, ...] = (4,)
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """An operator of ONNX with its constants after the input x (before it where a constant is called `left`)."""
+
+    row: str
+    kind: str
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] = (1, 4)
+    opset: int = 17
+
+
+def normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
+    """A batch norm with statistics other than the initial ones."""
+    nn.init.normal_(layer.running_mean)
+    nn.init.uniform_(layer.running_var, 0.2, 2.0)
+    return layer
+
+
+WEIGHT = torch.from_numpy(floats(3, 4)).double()
+SHIFT = torch.from_numpy(floats(4)).double()
+TORCH = [
+    Torch("Linear", nn.Linear(4, 3)),
+    Torch("Linear", lambda x: functional.linear(x, WEIGHT)),
+    Torch("Linear", lambda x: functional.linear(x, weight=WEIGHT, bias=SHIFT[:3])),
+    Torch("Matrix product", lambda x: x @ WEIGHT.T),
+    Torch("Matrix product", lambda x: torch.matmul(x, other=WEIGHT.T)),
+    Torch("Matrix product", lambda x: torch.mm(x, WEIGHT.T) + x.mm(WEIGHT.T) - x.matmul(WEIGHT.T)),
+    Torch("Add", lambda x: 1 + (x + SHIFT).add(x) + torch.add(x, SHIFT).add_(2)),
+    Torch("Subtract", lambda x: 1 - (x - SHIFT).sub(torch.relu(x)) - torch.sub(x, SHIFT)),
+    Torch("Multiply", lambda x: torch.mul(2 * x * SHIFT, 3).mul(torch.ones(1, 4))),
+    Torch("Divide", lambda x: torch.div(x / SHIFT, 2).div(0.3)),
+    Torch("Negate", lambda x: -torch.relu(-x) + torch.neg(x) - x.neg()),
+    Torch("Convolution", nn.Conv2d(2, 4, (3, 2), stride=2, padding=1, groups=2), (2, 5, 6)),
+    Torch("Convolution", nn.Conv2d(1, 2, 3, padding="same", dilation=2, bias=False), (1, 5, 6)),
+    Torch("Average pooling", nn.AvgPool2d((2, 3), stride=1, padding=(0, 1), count_include_pad=False), (2, 5, 6)),
+    Torch("Average pooling", lambda x: functional.avg_pool2d(x, 2, padding=1), (2, 4, 6)),
+    Torch("Batch normalisation", normalised(nn.BatchNorm1d(4))),
+    Torch("Batch normalisation", normalised(nn.BatchNorm2d(2, affine=False)), (2, 3, 3)),
+    Torch("ReLU", nn.ReLU()),
+    Torch("ReLU", lambda x: torch.relu(x) + functional.relu(x - 1) + (x + 1).relu()),
+    Torch("LeakyReLU", nn.LeakyReLU(0.3)),
+    Torch("LeakyReLU", lambda x: functional.leaky_relu(x) + functional.leaky_relu(x - 1, 0.2) + functional.leaky_relu(-x, negative_slope=-1.0)),
+    Torch("Flatten", nn.Flatten(), (2, 2)),
+    Torch("Flatten", lambda x: torch.flatten(x, start_dim=1), (2, 2)),
+    Torch("Flatten", lambda x: torch.flatten(start_dim=1, input=x), (2, 2)),
+    Torch("Reshape", nn.Unflatten(1, (2, 2))),
+    Torch("Reshape", lambda x: x.view(-1, 2, 2).reshape(x.size(0), 4).unflatten(1, (4, 1))),
+    Torch("Squeeze", lambda x: torch.squeeze(x, 1).squeeze(), (1, 4, 1)),
+    Torch("Unsqueeze", lambda x: torch.unsqueeze(x, 1).unsqueeze(-1)),
+    Torch("Transpose", lambda x: x.view(-1, 1, 4).transpose(1, 2).permute(0, 2, 1)),
+    Torch("Identity", nn.Identity()),
+    Torch("Identity", lambda x: torch.clone(x).contiguous().detach()),
+    Torch("Dropout", nn.Dropout()),
+    Torch("Dropout", lambda x: functional.dropout(x, 0.5, training=False)),
+    Torch("Attribute", lambda x: x.view(x.shape[0], -1), (2, 2)),
+    Torch("Size", lambda x: x.view(x.size(0), -1).flatten(x.dim() - 2), (2, 2)),
+    Torch("Softmax", nn.Softmax(dim=1)),
+    Torch("Softmax", lambda x: functional.softmax(x, dim=-1).view(x.size(0), -1)),
+    Torch("LogSoftmax", nn.LogSoftmax(dim=1)),
+    Torch("LogSoftmax", lambda x: torch.log_softmax(x, 1).contiguous()),
+]
+STATISTICS = {"s": floats(3), "b": floats(3), "m": floats(3), "v": np.abs(floats(3)) + 0.1}
+ONNX = [
+    Onnx("Gemm", "Gemm", {"b": floats(3, 4), "c": floats(3)}, {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    Onnx("Gemm", "Gemm", {"b": floats(4, 3)}, {"transA": 1}, shape=(4, 1)),
+    Onnx("Matrix product", "MatMul", {"b": floats(4, 3)}),
+    Onnx("Matrix product", "MatMul", {"left": floats(3, 4)}, shape=(4, 1)),
+    Onnx("Add", "Add", {"b": floats(1, 1, 4)}),
+    Onnx("Subtract", "Sub", {"b": floats(4)}),
+    Onnx("Subtract", "Sub", {"left": floats(4)}),
+    Onnx("Multiply", "Mul", {"b": np.float32(3.5)}),
+    Onnx("Divide", "Div", {"b": np.abs(floats(4)) + 1}),
+    Onnx("Negate", "Neg"),
+    Onnx("Convolution", "Conv", {"w": floats(4, 1, 2, 3), "b": floats(4)}, {"group": 2, "strides": [2, 1], "auto_pad": "SAME_LOWER"}, (1, 2, 5, 6)),
+    Onnx("Convolution", "Conv", {"w": floats(2, 2, 2, 2)}, {"pads": [1, 0, 0, 2], "dilations": [2, 1]}, (1, 2, 5, 6)),
+    Onnx("Average pooling", "AveragePool", {}, {"kernel_shape": [2, 3], "pads": [1, 0, 0, 2], "count_include_pad": 1}, (1, 2, 5, 6)),
+    Onnx("Batch normalisation", "BatchNormalization", STATISTICS, {"epsilon": 1e-3}, (1, 3, 2, 2)),
+    Onnx("ReLU", "Relu"),
+    Onnx("LeakyReLU", "LeakyRelu"),
+    Onnx("LeakyReLU", "LeakyRelu", {}, {"alpha": -1.5}),
+    Onnx("Flatten", "Flatten", {}, {"axis": -1}, (1, 1, 4)),
+    Onnx("Reshape", "Reshape", {"s": np.array([0, -1])}, shape=(1, 2, 2)),
+    Onnx("Squeeze", "Squeeze", {}, {"axes": [1]}, (1, 1, 4), opset=11),
+    Onnx("Unsqueeze", "Unsqueeze", {"a": np.array([0, -1])}),
+    Onnx("Transpose", "Transpose", {}, {"perm": [1, 2, 0]}, (1, 1, 4)),
+    Onnx("Identity", "Identity"),
+    Onnx("Dropout", "Dropout", {"ratio": np.float32(0.5)}),
+    Onnx("Softmax", "Softmax"),
+    Onnx("LogSoftmax", "LogSoftmax", {}, {"axis": 1}, opset=11),
+]
+
+
+class Applied(nn.Module):
+    """The operator between a layer of its own, so that constants have something to fold into, and units."""
+
+    def __init__(self, case: Torch) -> None:
+        super().__init__()
+        self.apply_, self.shape = case.apply, case.shape
+        self.first, self.scale = nn.ReLU(), nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.apply_(x * self.scale - self.first(x + 0.25))
+
+
+def assert_agree(network: Network, points: np.ndarray, wanted: np.ndarray, tolerance: float, row: str) -> None:
+    got = network(points.reshape(len(points), -1))
+    if "oftmax" in row:  # stripped
+        got = got - np.log(np.exp(got).sum(axis=1, keepdims=True))
+        got = got if row == "LogSoftmax" else np.exp(got)
+    assert got.shape == wanted.shape
+    assert np.abs(got - wanted).max() <= tolerance * max(1.0, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("case", TORCH, ids=lambda case: case.row)
+def test_torch(case: Torch) -> None:
+    module = Applied(case).double().eval()
+    points = RANDOM.standard_normal((30, *case.shape)) * 3
+    with torch.no_grad():
+        wanted = copy.deepcopy(module)(torch.from_numpy(points)).reshape(30, -1).numpy()
+    assert_agree(load(module, input_shape=case.shape), points, wanted, 1e-10, case.row)
+
+
+@pytest.mark.parametrize("case", ONNX, ids=lambda case: case.row)
+def test_onnx(case: Onnx, tmp_path: Path) -> None:
+    names = ["left", "h"] if "left" in case.constants else ["h", *case.constants]
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Sub", ["r", "x"], ["h"])]
+    nodes.append(helper.make_node(case.kind, names, ["y"], name="the_node", **case.attributes))
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, case.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in case.constants.items()],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=8), path)
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    points = np.stack([floats(*case.shape) * 3 for _ in range(20)])
+    wanted = np.stack([session.run(None, {"x": point})[0].ravel() for point in points])
+    assert_agree(load(path), points.astype(np.float64), wanted, 2e-5, case.row)
+
+
+def test_every_operator_has_a_line() -> None:
+    """`Shape` and constants, which are no networks by themselves, are tested with the graphs of exporters."""
+    lowered = [row for row in OPERATORS if row.lower is not None]
+    assert {case.row for case in TORCH} == {row.name for row in lowered if row.torch}
+    assert {case.row for case in ONNX} == {row.name for row in lowered if row.onnx and row.kind is not Kind.CONSTANT}
