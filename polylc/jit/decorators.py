@@ -8,6 +8,8 @@
 `rounded`
     May allocate, and rounds every single operation as it is written, for bounds that count roundings one by one.
 
+Each of them can be called from Python and from other kernels, and is compiled apart for either when it first is: see `_joined`.
+
 All three are plain Python functions under NUMBA_DISABLE_JIT=1.
 """
 

@@ -65,7 +65,7 @@ def _write_side(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, ro
     j = side >> 1
     toward = -1.0 if side & 1 else 1.0
     least, where = np.inf, cell.begin
-    for v in range(cell.begin, cell.begin + cell.count):
+    for v in range(cell.begin, cell.begin + cell.vertices):
         t = toward * x[v * n + j]
         if t < least:
             least = t
@@ -73,7 +73,7 @@ def _write_side(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, ro
     for k in range(n + 1):
         total[k] = 0.0
     total[j] = toward
-    end = claims.at[ENTRIES]
+    end: int = claims.at[ENTRIES]
     for k in range(n):
         facet = cells.facet[where * n + k]
         if facet < 2 * n:

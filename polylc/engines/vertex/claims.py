@@ -76,7 +76,7 @@ def claim(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Ce
 def _least(dim: tuple, forms: Forms, cells: Cells, cell: Cell, column: int, sign: int) -> tuple[float, int]:
     """The least value of sign * z at the cell's vertices, and the first vertex that has it."""
     least, where = np.inf, cell.begin
-    for v in range(cell.begin, cell.begin + cell.count):
+    for v in range(cell.begin, cell.begin + cell.vertices):
         t = sign * value_at(dim, forms.form, column, cells.x, v)
         if t < least:
             least = t
@@ -113,7 +113,7 @@ def _write_by_edges(
 def _best_of_tied(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Cell, column: int, sign: int, most: float) -> tuple[float, int]:
     """Of the vertices where sign * z is at most `most`, the first without negative multipliers, or else the best; its least multiplier, and it."""
     best, where = -np.inf, -1
-    for v in range(cell.begin, cell.begin + cell.count):
+    for v in range(cell.begin, cell.begin + cell.vertices):
         if best < -NEGATIVE and sign * value_at(dim, forms.form, column, cells.x, v) <= most:
             t = solve(dim, forms, cells.facet, claims.system, v, column, sign)
             if t > best:
@@ -126,7 +126,7 @@ def _best_of_tied(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, 
 def _write_solved(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, where: int) -> int:
     """Write the multipliers that `solve` has found at a vertex; the entry behind them."""
     n = len(dim)
-    end = claims.at[ENTRIES]
+    end: int = claims.at[ENTRIES]
     for k in range(n):
         facet = cells.facet[where * n + k]
         if facet >= 2 * n and claims.system[k, n] > 0.0:

@@ -56,7 +56,7 @@ def cut_cell(dim: tuple, cells: Cells, room: CutRoom, cell: Cell, facet: int) ->
     """
     n = len(dim)
     above, below, cuts = _share_out(dim, cells, room, cell)
-    upper = (cell.begin + cell.count) * n
+    upper = (cell.begin + cell.vertices) * n
     parts = Parts(upper, upper + (above + cuts) * n, above, below, cuts)
     _join_cuts(dim, cells, room, cell.begin, cuts)
     _write_new(dim, cells, room, cell.begin * n, parts, facet)
@@ -70,14 +70,14 @@ def _share_out(dim: tuple, cells: Cells, room: CutRoom, cell: Cell) -> tuple[int
     n = len(dim)
     value, place, edge, base = room.value, room.place, cells.edge, cell.begin * n
     above = below = cuts = 0
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         if value[v] >= 0:
             place[v] = above
             above += 1
         else:
             place[v] = -1 - below
             below += 1
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         if place[v] >= 0:
             for k in range(n):
                 if place[owner(edge[base + v * n + k], n)] < 0:
@@ -153,7 +153,7 @@ def _write_old(dim: tuple, cells: Cells, room: CutRoom, cell: Cell, parts: Parts
     n = len(dim)
     x, facets, edge = cells.x, cells.facet, cells.edge
     place, number, base = room.place, room.number, cell.begin * n
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         q = base + v * n
         over = place[v] >= 0
         p = parts.upper + place[v] * n if over else parts.lower + (-1 - place[v]) * n

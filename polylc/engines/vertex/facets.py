@@ -64,7 +64,7 @@ def _collect(dim: tuple, cells: Cells, room: FacetRoom, cell: Cell) -> int:
     n = len(dim)
     local, listed, hits, middle = room.local, room.listed, room.hits, room.middle
     many = 0
-    for v in range(cell.begin, cell.begin + cell.count):
+    for v in range(cell.begin, cell.begin + cell.vertices):
         for k in range(n):
             neuron = cells.facet[v * n + k] - 2 * n
             if neuron < 0:  # a facet of the box

@@ -106,7 +106,7 @@ def _list_facets(dim: tuple, forms: Forms, cells: Cells, gauge: Gauge, cell: Cel
     n = len(dim)
     form, base = forms.form, cell.begin * n
     many = 0
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         for k in range(n):
             f = cells.facet[base + v * n + k]
             if gauge.tip[f] < 0:
@@ -130,7 +130,7 @@ def _add_edges(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> None:
     """The shadows of a polygon's edges, which are its facets: the edge that leaves one facet of a vertex lies on the other."""
     n = len(dim)
     x, base = cells.x, cell.begin * n
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         for k in range(n):
             u = owner(cells.edge[base + v * n + k], n)
             if u > v:
@@ -145,9 +145,9 @@ def _add_polygons(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> bool:
     n = len(dim)
     seen = gauge.seen
     good = True
-    for q in range(cell.count * n * n):
+    for q in range(cell.vertices * n * n):
         seen[q] = False
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         for j in range(n):
             for k in range(j + 1, n):
                 if not good or seen[(v * n + j) * n + k]:
@@ -189,7 +189,7 @@ def _walk(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, j: int, k:
             B[a, b] = 0.0
     here, out, other = v, j, k
     gauge.polygons[0] += 1
-    for step in range(cell.count):
+    for step in range(cell.vertices):
         gauge.last[here] = gauge.polygons[0]
         gauge.seen[(here * n + min(out, other)) * n + max(out, other)] = True
         far = int(cells.edge[base + here * n + out])
@@ -242,7 +242,7 @@ def _piece(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, tip: int,
 def _tips(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, enter: bool) -> None:
     """Enter a vertex for each face between two facets, or forget them."""
     n = len(dim)
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         for j in range(n):
             for k in range(j):
                 one, two = gauge.number[cells.facet[(cell.begin + v) * n + j]], gauge.number[cells.facet[(cell.begin + v) * n + k]]

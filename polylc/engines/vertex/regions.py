@@ -81,9 +81,9 @@ def write_region(dim: tuple, forms: Forms, cells: Cells, cell: Cell, regions: Re
         regions.bits[r, w] = forms.words[w]
     for k in range(n):
         t = 0.0
-        for v in range(cell.begin, cell.begin + cell.count):
+        for v in range(cell.begin, cell.begin + cell.vertices):
             t += cells.x[v * n + k]
-        t /= cell.count
+        t /= cell.vertices
         regions.unit[r, k] = min(max(t, -EDGE), EDGE)
     regions.leaf[r] = cell.node
 

@@ -134,7 +134,7 @@ def advance(dim: tuple, net: FlatNet, replay: Replay, forms: Forms, cells: Cells
         while True:
             best = -1
             if many > 0:
-                stack.stats[VALUES] += many * cell.count
+                stack.stats[VALUES] += many * cell.vertices
                 left, best = look(dim, forms, cells, claims, cell, stack.open, start, many, by_node)
                 start, many = start + many, left  # the list as it was may be that of the other part, too
             if best >= 0:
@@ -177,7 +177,7 @@ def _full(dim: tuple, tree: Tree, regions: RegionColumns, area: Array, claims: C
 def _fits(dim: tuple, cells: Cells, room: CutRoom, cell: Cell) -> bool:
     """Whether there is room to cut a cell: each edge of its vertices above may give one new vertex for either part."""
     n = len(dim)
-    return cell.count <= len(room.value) and cell.begin + cell.count * (n + 2) <= len(cells.x) // n
+    return cell.vertices <= len(room.value) and cell.begin + cell.vertices * (n + 2) <= len(cells.x) // n
 
 
 @inlined
@@ -186,7 +186,7 @@ def _take(forms: Forms, stack: Stack, cell: Cell, top: int) -> None:
     column = stack.frame[top, COLUMN]
     stack.height[0] = top
     stack.stats[PROCESSED] += 1
-    stack.stats[LARGEST] = max(stack.stats[LARGEST], cell.count)
+    stack.stats[LARGEST] = max(stack.stats[LARGEST], cell.vertices)
     if column >= 0:
         decide(forms, column, stack.frame[top, SIDE] == 1, cell.node)
         stack.path[cell.depth - 1] = column
@@ -209,7 +209,7 @@ def _forget_forms(replay: Replay, layer: int) -> None:
 def _cut(dim: tuple, forms: Forms, cells: Cells, room: CutRoom, cell: Cell, column: int) -> tuple[int, int]:
     """Cut a cell by a neuron; how many vertices the upper and the lower part have."""
     n = len(dim)
-    for v in range(cell.count):
+    for v in range(cell.vertices):
         room.value[v] = value_at(dim, forms.form, column, cells.x, cell.begin + v)
     sizes: tuple[int, int] = cut_cell(dim, cells, room, cell, 2 * n + column - forms.first)
     return sizes

@@ -97,7 +97,7 @@ def look(
     for q in range(many):
         c = opens[place + q]
         low, high, over = np.inf, -np.inf, 0
-        for v in range(cell.begin, cell.begin + cell.count):
+        for v in range(cell.begin, cell.begin + cell.vertices):
             t = value_at(dim, forms.form, c, cells.x, v)
             low = t if t < low else low
             high = t if t > high else high
@@ -106,7 +106,7 @@ def look(
         if high > threshold and low < -threshold:
             opens[place + many + left] = c
             left += 1
-            even = min(over, cell.count - over)
+            even = min(over, cell.vertices - over)
             if even > score:
                 score = even
                 best = c
@@ -139,7 +139,7 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, cell: Cel
     c = form[n, first : first + many]
     low[:many] = np.inf
     high[:many] = -np.inf
-    for p in range(cell.begin * n, (cell.begin + cell.count) * n, n):
+    for p in range(cell.begin * n, (cell.begin + cell.vertices) * n, n):
         if n == 1:
             a0, x0 = form[0, first : first + many], x[p]
             for i in range(many):

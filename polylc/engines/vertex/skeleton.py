@@ -34,7 +34,7 @@ class Cell(NamedTuple):
     """The cell that is worked on: where its skeleton lies, and its place in the tree."""
 
     begin: int  # its first vertex in the columns
-    count: int  # how many it has
+    vertices: int  # how many it has
     node: int
     depth: int
 

@@ -63,7 +63,7 @@ def start_stack(widths: list[int], vertices: int) -> Stack:
 
 def start_tree(nodes: int) -> Tree:
     """Room for so many nodes in a chunk, the root among them."""
-    tree = Tree(*(np.empty(nodes, dtype=kind) for kind in (np.int32, np.int32, np.int8)), np.array([1, 0]))
+    tree = Tree(np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int8), np.array([1, 0]))
     tree.parent[0] = tree.neuron[0] = tree.side[0] = -1
     return tree
 
@@ -86,7 +86,7 @@ def push(stack: Stack, tree: Tree, cell: Cell, neuron: int, column: int, share: 
     Skeletons lie behind that of the cell, the upper first; `opens` is their list of open neurons, its begin and its length.
     """
     above, below = sizes
-    height, new, place = stack.height[0], tree.at[TOTAL_NODES] + tree.at[NODES], cell.begin + cell.count
+    height, new, place = stack.height[0], tree.at[TOTAL_NODES] + tree.at[NODES], cell.begin + cell.vertices
     for upper in range(2):
         node = tree.at[NODES]
         tree.parent[node] = cell.node
