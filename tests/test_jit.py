@@ -45,3 +45,14 @@ def test_the_folder_can_be_chosen(monkeypatch, tmp_path):
     monkeypatch.delenv("NUMBA_CACHE_DIR")
     monkeypatch.setattr(cache, "ROOT", tmp_path / "package")
     assert cache.folder.__wrapped__() == tmp_path / "package" / "__pycache__"
+
+
+def test_what_only_kernels_call_has_no_bridge_from_python():
+    from polylc.bounds import interval
+
+    box, clear = np.array([[-1.0], [0.5]]), np.zeros(1)
+    interval.clearance(np.array([[1.0], [2.0]]), np.zeros(1), np.ones(1), box, 0, 1, clear, np.zeros(1))
+    assert clear[0] == pytest.approx(1.0)
+    assert not interval._ends.signatures
+    assert interval._ends(box, 0) == pytest.approx((-0.25, 0.75))
+    assert len(interval._ends.signatures) == 1

@@ -8,6 +8,8 @@
 `rounded`
     May allocate, and rounds every single operation as it is written, for bounds that count roundings one by one.
 
+Each of them can be called from Python and from other kernels, and is compiled apart for either when it first is: see `_joined`.
+
 All three are plain Python functions under NUMBA_DISABLE_JIT=1.
 """
 
@@ -46,20 +48,28 @@ def rounded(function: Callable[..., Any]) -> Any:
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     if numba.config.DISABLE_JIT:
         return function
+    kept = folder() / stamp(Path(sys.modules[function.__module__].__file__ or ""))
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder() / stamp(Path(sys.modules[function.__module__].__file__ or "")))
     try:
-        return _once(numba.njit(cache=True, no_cfunc_wrapper=True, **options)(function))
+        numba.config.CACHE_DIR = str(kept)
+        door = numba.njit(cache=True, no_cfunc_wrapper=True, **options)(function)
+        numba.config.CACHE_DIR = str(kept / "inner")
+        inner = numba.njit(cache=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
+    return _joined(door, inner)
 
 
-def _once(dispatcher: Any) -> Any:
-    """Have a kernel compiled once for all constants that other kernels call it with, not anew for each of them."""
-    template = dispatcher.get_call_template
+def _joined(door: Any, inner: Any) -> Any:
+    """One function, compiled as `door` for Python and as `inner` for other kernels.
+
+    What Python calls needs a bridge that takes its arguments apart; for named tuples of many arrays the bridge takes longer to compile than the
+    function itself, so what only kernels call goes without. It is compiled once for all constants that kernels call it with, not anew for each.
+    """
+    template = inner.get_call_template
 
     def without_constants(args: Any, kws: Any) -> Any:
         return template(tuple(unliteral(a) for a in args), {name: unliteral(a) for name, a in kws.items()})
 
-    dispatcher.get_call_template = without_constants
-    return dispatcher
+    door.get_call_template, door.get_overload = without_constants, inner.get_overload
+    return door

@@ -1,6 +1,6 @@
 """The dictionary engine: the layer-wise decision tree of `lp`, with a small simplex dictionary of its own for every cell.
 
-Numba kernels over flat arrays do the work (`search`); this class runs them in slices, so that limits, progress and
+Numba kernels over flat arrays do the work (`search.py`); this class runs them in slices, so that limits, progress and
 interrupts are seen to between two slices, and hands over their columns. What floating point decides wrongly, and the claims
 that a kernel could not prove, are for the exact judge.
 """
@@ -17,7 +17,8 @@ from polylc.domains.box import Neighbourhood
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.dictionary.forms import flatten
 from polylc.engines.dictionary.search import CROWDED, FINISHED, LEFT, LOST, advance
-from polylc.engines.dictionary.state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, RECORD, REGIONS, TOP, grown, new_search
+from polylc.engines.dictionary.simplex import COUNTERS
+from polylc.engines.dictionary.state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, REGIONS, TAKEN, TOP, grown, new_search
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
 from polylc.network.form import Network
@@ -77,8 +78,7 @@ class DictionaryEngine:
         self._flush()
         parent, neuron, side = _join([p.nodes for p in self._parts])
         bits, unit, leaf = _join([p.regions for p in self._parts])
-        names = ("linear_programs", "pivots", "flips", "failed_linear_programs", "rebuilds")
-        stats = dict(zip(names, self._search.stats.tolist(), strict=True)) | {"nodes": len(parent)}
+        stats = dict(zip(COUNTERS, self._search.stats.tolist(), strict=True)) | {"nodes": len(parent)}
         return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left_cells))
 
     def _run(self, limits: Limits, progress: Progress | None) -> Outcome:
@@ -100,7 +100,7 @@ class DictionaryEngine:
                 cells = min(2 * cells, 1 << 16) if time.monotonic() - begin < SLICE else max(cells // 2, 1)
             part = self._copy()
             self._parts.append(part)  # all of it or nothing: an interrupt may fall before or after
-            self._search.at[NEW_NODES:RECORD] = 0
+            self._search.at[list(TAKEN)] = 0
             found += part.found
             waiting += len(part.claims[0])
             if status == LEFT:
@@ -128,12 +128,12 @@ class DictionaryEngine:
 
     def _copy(self) -> _Part:
         """What the kernel has written since it was last asked."""
-        at, out = self._search.at, self._search.out
+        at, found, claims = self._search.at, self._search.found, self._search.claims
         return _Part(
-            tuple(c[: at[NEW_NODES]].copy() for c in (out.parent, out.neuron, out.side)),
-            tuple(c[: at[REGIONS]].copy() for c in (out.bits, out.unit, out.leaf)),
-            tuple(c[: at[CLAIMS]].copy() for c in (out.claim_node, out.claim_neuron, out.claim_sign, out.claim_size)),
-            tuple(c[: at[ENTRIES]].copy() for c in (out.constraint, out.multiplier)),
+            tuple(c[: at[NEW_NODES]].copy() for c in (found.parent, found.neuron, found.side)),
+            tuple(c[: at[REGIONS]].copy() for c in (found.bits, found.unit, found.leaf)),
+            tuple(c[: at[CLAIMS]].copy() for c in (claims.node, claims.neuron, claims.sign, claims.size)),
+            tuple(c[: at[ENTRIES]].copy() for c in (claims.constraint, claims.multiplier)),
             (int(at[READY_CLAIMS]), int(at[READY_ENTRIES])),
         )
 

@@ -1,7 +1,11 @@
 """A network as flat arrays for a kernel, and its forms on a cell, layer by layer.
 
+Data in: a network and the bits of the layers before. Data out: the forms of a layer, with bounds on their rounding.
+
 The forms of pre-activations are kept transposed, `z[coefficient, neuron]`, so that loops run over neurons; those of the sources
 (inputs and outputs of hidden layers) as rows, `h[unit, coefficient]`. Rounding is bounded as in `network/compose.py`.
+
+Invariant: the columns of a layer in `Work` belong to the cell at which it was entered last, which is an ancestor of the cell at hand.
 """
 
 from __future__ import annotations
@@ -11,14 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import TINY, UNIT
 from polylc.network.form import Network
 
 Array = np.ndarray
 
-SMALL = 2.0**-400
-# For functions that only kernels call. They allocate nothing, so arrays need no reference counts, which would take a third of the time.
+SMALL = 2.0**-400  # products of larger numbers do not underflow
 
 
 class Flat(NamedTuple):
@@ -133,52 +136,71 @@ def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
     """Forms of a layer's pre-activations, their rounding, their bounds over the neighbourhood, their lengths."""
     k = len(work.z) - 1
     begin, end = net.offset[layer], net.offset[layer + 1]
-    m = end - begin
-    noise, high, low, length = work.noise[begin:end], work.high[begin:end], work.low[begin:end], work.length[begin:end]
+    noise = work.noise[begin:end]
     count = 1
     for t in range(net.terms[layer], net.terms[layer + 1]):
         count += net.width[t]
-    unit = 2.0 * (count + 2) * UNIT
-    for i in range(m):
+    unit = 2.0 * (count + 2) * UNIT  # of a sum of so many products, each rounded twice
+    for i in range(end - begin):
         noise[i] = unit * abs(net.bias[begin + i])
-        high[i] = 0.0
-        length[i] = 0.0
-    active, normal = work.active, net.normal
     for j in range(k + 1):
         z = work.z[j, begin:end]
-        for i in range(m):
+        for i in range(end - begin):
             z[i] = 0.0
+    normal = net.normal
     for t in range(net.terms[layer], net.terms[layer + 1]):
-        some = 0
-        for u in range(net.source[t], net.source[t] + net.width[t]):
-            size, error = work.size[u], work.error[u]
-            if size != 0.0 or error != 0.0:
-                active[some] = u
-                some += 1
-            if 0.0 < size < SMALL or 0.0 < error < SMALL:
-                normal = False
-        for e in range(some):
-            u = active[e]
-            w = net.weight[net.start[t] + (u - net.source[t]) * m : net.start[t] + (u - net.source[t] + 1) * m]
-            factor = work.error[u] + unit * work.size[u]
-            for i in range(m):
-                noise[i] += factor * abs(w[i])
-        for j in range(k + 1):
-            z = work.z[j, begin:end]
-            for e in range(some):
-                u = active[e]
-                a = work.h[u, j]
-                if a != 0.0:
-                    w = net.weight[net.start[t] + (u - net.source[t]) * m : net.start[t] + (u - net.source[t] + 1) * m]
-                    for i in range(m):
-                        z[i] += a * w[i]
+        normal = _add_term(net, work, t, begin, end, unit) and normal
     lost = 16.0 * (count + 2) * (k + 3) * TINY
-    grow = 1.0 + 8.0 * (count + k + 9) * UNIT
-    for i in range(m):
+    grow = 1.0 + 8.0 * (count + k + 9) * UNIT  # what rounding does to the bound itself
+    for i in range(end - begin):
         work.z[k, begin + i] += net.bias[begin + i]
         noise[i] *= grow
         if not normal or noise[i] > 0.0:
             noise[i] += lost
+    _measure(work, begin, end, sliver)
+
+
+@inlined
+def _add_term(net: Flat, work: Work, t: int, begin: int, end: int, unit: float) -> bool:
+    """Add one source's part to the forms of a layer and to their rounding; whether none of it is so small that products vanish."""
+    m = end - begin
+    noise, active = work.noise[begin:end], work.active
+    first, start = net.source[t], net.start[t]
+    normal = True
+    some = 0
+    for u in range(first, first + net.width[t]):
+        size, error = work.size[u], work.error[u]
+        if size != 0.0 or error != 0.0:  # about half of the units are off
+            active[some] = u
+            some += 1
+        if 0.0 < size < SMALL or 0.0 < error < SMALL:
+            normal = False
+    for e in range(some):
+        u = active[e]
+        w = net.weight[start + (u - first) * m : start + (u - first + 1) * m]
+        factor = work.error[u] + unit * work.size[u]
+        for i in range(m):
+            noise[i] += factor * abs(w[i])
+    for j in range(len(work.z)):  # one coefficient of all neurons at a time, which stays in the nearest cache
+        z = work.z[j, begin:end]
+        for e in range(some):
+            u = active[e]
+            a = work.h[u, j]
+            if a != 0.0:
+                w = net.weight[start + (u - first) * m : start + (u - first + 1) * m]
+                for i in range(m):
+                    z[i] += a * w[i]
+    return normal
+
+
+@inlined
+def _measure(work: Work, begin: int, end: int, sliver: float) -> None:
+    """Bounds of a layer's forms over the neighbourhood, their lengths, and from which distance on a side counts as shown."""
+    k, m = len(work.z) - 1, end - begin
+    noise, high, low, length = work.noise[begin:end], work.high[begin:end], work.low[begin:end], work.length[begin:end]
+    for i in range(m):
+        high[i] = 0.0
+        length[i] = 0.0
     for j in range(k):
         z = work.z[j, begin:end]
         for i in range(m):
@@ -191,7 +213,7 @@ def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
         largest = length[i]
         if largest > 0.0:
             total = 0.0
-            for j in range(k):
+            for j in range(k):  # over the largest, so that squares neither overflow nor vanish
                 a = work.z[j, begin + i] / largest
                 total += a * a
             length[i] = largest * np.sqrt(total)

@@ -1,30 +1,21 @@
 """Depth-first search over the decision tree, with a dictionary for every cell that waits; all state in arrays.
 
+Data in: a `Search` with the root at level 0. Data out: nodes, regions and claims in its columns.
+
 `advance` works in slices: it returns after a number of cells, or when a buffer is full, and goes on from there when called again.
+
+Invariant: a cell's dictionary is at a vertex of the cell, `Levels.inner` is a point inside, and of every open neuron of its layer there
+is a row; both sides of a neuron that is split have been reached by a dictionary.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from polylc.engines.dictionary.basis import drift, express, places, rebuild
 from polylc.engines.dictionary.forms import Work, enter_layer, finish_layer
-from polylc.engines.dictionary.simplex import (
-    CROSSED,
-    PIVOTS,
-    REBUILDS,
-    STUCK,
-    Dictionary,
-    Signs,
-    corner_mean,
-    drift,
-    drive,
-    express,
-    members,
-    note_witness,
-    places,
-    rebuild,
-    vertex,
-)
+from polylc.engines.dictionary.points import corner_mean, vertex
+from polylc.engines.dictionary.simplex import CROSSED, PIVOTS, REBUILDS, STUCK, Dictionary, Goal, Signs, drive, members, note_witness
 from polylc.engines.dictionary.state import (
     BASE,
     CLAIMS,
@@ -38,19 +29,22 @@ from polylc.engines.dictionary.state import (
     TOP,
     Arena,
     Levels,
+    Room,
     Search,
     claim,
     claim_by_row,
 )
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 
-SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
-DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if there is one
+SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for: a dictionary may drift by a tenth of it
+DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if there is one: points close to it would be poor witnesses
 DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
 AGE = 64  # pivots between two checks of that
-FINISHED, PAUSED, CROWDED, LEFT, LOST = 0, 1, 2, 3, 4
+VERTEX, INNER = 1, 2  # bits of the first two witnesses in a layer: the vertex and the interior point
+EDGE = 1.0 - 2.0**-53  # the largest double inside the neighbourhood
+FINISHED, PAUSED, CROWDED, LEFT, LOST = range(5)  # why `advance` came back
 
 
 @kernel
@@ -80,17 +74,17 @@ def _renew(s: Search, d: int) -> None:
     dic = _dictionary(s.lev, s.arena, d)
     s.stats[REBUILDS] += 1
     s.lev.age[d] = 0
-    if rebuild(dic, fixed, s.path.row, s.place, s.columns, s.basic, s.system) and rows > fixed:
+    if rebuild(dic, fixed, s.path.row, s.room.basis) and rows > fixed:
         begin = s.net.offset[s.lev.layer[d]]
         for q in range(fixed, rows):
-            _fill(s.work, dic, q, begin + dic.name[q], s.form, s.place)
+            _fill(s.work, dic, q, begin + dic.name[q], s.room.form, s.room.basis.place)
 
 
 @kernel
 def _check(s: Search, d: int) -> None:
     """Renew the dictionary of a level if it has drifted."""
     s.lev.age[d] = 0
-    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.point, s.toward) <= DRIFT:
+    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.room.point, s.room.toward) <= DRIFT:  # or NaN
         _renew(s, d)
 
 
@@ -112,7 +106,7 @@ def _decide(s: Search, d: int) -> None:
     lev, fixed = s.lev, s.lev.fixed[d]
     begin = s.net.offset[lev.layer[d]]
     dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
-    for q in range(lev.rows[d] - 1, fixed - 1, -1):
+    for q in range(lev.rows[d] - 1, fixed - 1, -1):  # backwards: a row that goes is replaced by the last, which has been looked at
         i = dic.name[q]
         limit = signs.limit[i]
         for sign in (1, -1):
@@ -122,18 +116,19 @@ def _decide(s: Search, d: int) -> None:
             code = CROSSED
             if not sign * dic.value[q] > limit:
                 before = s.stats[PIVOTS]
-                code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
+                goal = Goal(q, sign, limit, limit)
+                code = drive(dic, signs, goal, fixed, lev.rows[d], lev.alive[d : d + 1], s.room.toward, s.stats)
                 lev.age[d] += s.stats[PIVOTS] - before
                 if code == STUCK:
                     _renew(s, d)
-                    code = drive(dic, signs, fixed, lev.rows[d], q, sign, limit, limit, lev.alive[d : d + 1], s.toward, s.stats)
+                    code = drive(dic, signs, goal, fixed, lev.rows[d], lev.alive[d : d + 1], s.room.toward, s.stats)
             if code == CROSSED:
                 lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
                 continue
             s.bits[begin + i] = sign < 0
             if s.at[RECORD]:
-                if code == STUCK:
-                    claim(s, lev.node[d], begin + i, -sign)
+                if code == STUCK:  # said without a proof; the judge will find one, or refute it
+                    claim(s.claims, s.at, lev.node[d], begin + i, -sign)
                 else:
                     claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
             _drop(dic, lev, d, q)
@@ -188,21 +183,21 @@ def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
 
 
 @kernel
-def _step_inside(s: Search, dic: Dictionary, fixed: int, at_inner: float, at_vertex: float, result: Array) -> None:
-    """An interior point of the side where values are positive, from one of the whole cell, s.form: see `lp._step_inside`."""
+def _step_inside(room: Room, dic: Dictionary, fixed: int, at_inner: float, at_vertex: float, result: Array) -> None:
+    """An interior point of the side where values are positive, from one of the whole cell, room.form: see `lp._step_inside`."""
     k = len(result)
     if at_inner > 0.0:
         for j in range(k):
-            result[j] = s.form[j]
+            result[j] = room.form[j]
         return
-    vertex(dic, fixed, s.point)
+    vertex(dic, fixed, room.point)
     turn = at_inner / (at_inner - at_vertex)
     share = turn + 0.5 * (1.0 - turn)
     for j in range(k):
-        result[j] = s.form[j] + share * (s.point[j] - s.form[j])
-    corner_mean(dic, fixed, s.point, s.toward, s.away)
+        result[j] = room.form[j] + share * (room.point[j] - room.form[j])
+    corner_mean(dic, fixed, room.point, room.toward, room.away)
     for j in range(k):
-        result[j] = 0.5 * (result[j] + s.point[j])
+        result[j] = 0.5 * (result[j] + room.point[j])
 
 
 @kernel
@@ -226,9 +221,10 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
     dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
     limit = signs.limit[dic.name[q]]
     code = STUCK
-    for _ in range(2):
+    for _ in range(2):  # the second time with a dictionary computed anew
         before = s.stats[PIVOTS]
-        code = drive(dic, signs, lev.fixed[d], rows, q, sign, limit, max(limit, DEEP), lev.alive[d : d + 1], s.toward, s.stats)
+        goal = Goal(q, sign, limit, max(limit, DEEP))
+        code = drive(dic, signs, goal, lev.fixed[d], rows, lev.alive[d : d + 1], s.room.toward, s.stats)
         lev.age[d] += s.stats[PIVOTS] - before
         if code != STUCK:
             break
@@ -254,33 +250,41 @@ def _split(s: Search, d: int) -> bool:
     if lost != 0:  # a witness has shown this side, yet now it is not found: the judge decides
         s.bits[i] = lost < 0
         if s.at[RECORD]:
-            claim(s, lev.node[d], i, -lost)
+            claim(s.claims, s.at, lev.node[d], i, -lost)
         _drop(dic, lev, d, q)
         return False
+    _put_sides(s, d, q, sign)
+    s.at[TOP] = e
+    return True
+
+
+@inlined
+def _put_sides(s: Search, d: int, q: int, sign: int) -> None:
+    """Both sides of a split by row q become cells: half-spaces, interior points, nodes; level d + 1 is the side `sign`, and comes first."""
+    lev, work, found = s.lev, s.work, s.found
+    i = s.net.offset[lev.layer[d]] + _dictionary(lev, s.arena, d).name[q]
     k = lev.out.shape[1]
     at_inner = work.z[k, i]
     for j in range(k):
         at_inner += work.z[j, i] * lev.inner[d, j]
-        s.form[j] = lev.inner[d, j]
+        s.room.form[j] = lev.inner[d, j]  # kept, for the side of level d overwrites it
     at_inner /= work.length[i]
     parent, depth = lev.node[d], lev.depth[d]
-    for level in (e, d):
-        side = sign if level == e else -sign
+    for level in (d + 1, d):
+        side = -sign if level == d else sign
         own = _dictionary(lev, s.arena, level)
         at_vertex = side * own.value[q]
         _fix(lev, own, level, q, side)
-        _step_inside(s, own, depth + 1, side * at_inner, at_vertex, lev.inner[level])
+        _step_inside(s.room, own, depth + 1, side * at_inner, at_vertex, lev.inner[level])
         n = s.at[NEW_NODES]
-        s.out.parent[n] = parent
-        s.out.neuron[n] = i
-        s.out.side[n] = side > 0
+        found.parent[n] = parent
+        found.neuron[n] = i
+        found.side[n] = side > 0
         lev.node[level] = s.at[NODES]
         lev.split[level] = i
         lev.side[level] = side
         s.at[NEW_NODES] = n + 1
         s.at[NODES] += 1
-    s.at[TOP] = e
-    return True
 
 
 @kernel
@@ -297,37 +301,44 @@ def _enter(s: Search, d: int) -> None:
     begin, end = s.net.offset[layer], s.net.offset[layer + 1]
     enter_layer(s.net, work, layer, SLIVER)
     _check(s, d)
-    k, fixed = lev.out.shape[1], lev.fixed[d]
+    fixed = lev.fixed[d]
     dic = _dictionary(lev, s.arena, d)
-    places(dic, fixed, s.place)
+    places(dic, fixed, s.room.basis.place)
     rows = fixed
-    lev.alive[d] = 3  # the vertex and the interior point
+    lev.alive[d] = VERTEX | INNER
     for i in range(begin, end):
         noise, high, low = work.noise[i], work.high[i], work.low[i]
         positive = low >= -noise and high > noise
         if positive or high <= noise or not work.length[i] < np.inf:
             s.bits[i] = positive
             if s.at[RECORD]:
-                claim(s, lev.node[d], i, 1 if positive else -1)
+                claim(s.claims, s.at, lev.node[d], i, 1 if positive else -1)
             continue
-        _fill(work, dic, rows, i, s.form, s.place)
+        _fill(work, dic, rows, i, s.room.form, s.room.basis.place)
         dic.name[rows] = i - begin
-        inside = s.form[k]
-        for j in range(k):
-            inside += s.form[j] * lev.inner[d, j]
-        above, below, limit = 0, 0, work.limit[i]
-        if dic.value[rows] > limit:
-            above |= 1
-        elif dic.value[rows] < -limit:
-            below |= 1
-        if inside > limit:
-            above |= 2
-        elif inside < -limit:
-            below |= 2
-        lev.above[d, i - begin] = above
-        lev.below[d, i - begin] = below
+        _note_first(lev, d, i - begin, dic.value[rows], s.room.form, work.limit[i])
         rows += 1
     lev.rows[d] = rows
+
+
+@inlined
+def _note_first(lev: Levels, d: int, i: int, at_vertex: float, form: Array, limit: float) -> None:
+    """What the first two witnesses show of an open neuron, i in the layer, of that value at the vertex and with that form."""
+    k = lev.out.shape[1]
+    inside = form[k]
+    for j in range(k):
+        inside += form[j] * lev.inner[d, j]
+    above, below = 0, 0
+    if at_vertex > limit:
+        above |= VERTEX
+    elif at_vertex < -limit:
+        below |= VERTEX
+    if inside > limit:
+        above |= INNER
+    elif inside < -limit:
+        below |= INNER
+    lev.above[d, i] = above
+    lev.below[d, i] = below
 
 
 @kernel
@@ -337,7 +348,7 @@ def _follow(s: Search, d: int) -> None:
     s.bits[i] = lev.side[d] > 0
     p = lev.depth[d] - 1
     length = s.work.length[i]
-    for j in range(len(s.form)):
+    for j in range(len(s.room.form)):
         s.path.row[p, j] = lev.side[d] * s.work.z[j, i] / length
     s.path.node[p] = lev.node[d]
     s.path.length[p] = length
@@ -348,18 +359,17 @@ def _follow(s: Search, d: int) -> None:
 @kernel
 def _emit(s: Search, d: int) -> None:
     """Write the region of a cell whose neurons all are decided."""
-    r, out = s.at[REGIONS], s.out
-    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.point, s.toward, s.away)
-    edge = 1.0 - 2.0**-53
-    for j in range(len(s.point)):
-        out.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + s.point[j]), -edge), edge)
-    for w in range(out.bits.shape[1]):
+    r, found, point = s.at[REGIONS], s.found, s.room.point
+    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], point, s.room.toward, s.room.away)
+    for j in range(len(point)):  # the mean of two points inside is inside, unless the vertex is degenerate
+        found.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + point[j]), -EDGE), EDGE)
+    for w in range(found.bits.shape[1]):
         word = np.uint64(0)
         for b in range(min(64, len(s.bits) - 64 * w)):
             if s.bits[64 * w + b]:
                 word |= np.uint64(1) << np.uint64(b)
-        out.bits[r, w] = word
-    out.leaf[r] = s.lev.node[d]
+        found.bits[r, w] = word
+    found.leaf[r] = s.lev.node[d]
     s.done[0] += s.lev.weight[d]
     s.at[REGIONS] = r + 1
     s.at[READY_CLAIMS] = s.at[CLAIMS]
@@ -373,7 +383,7 @@ def _keep(s: Search, d: int, side: int) -> None:
     if (s.lev.side[d] > 0) == (side > 0):
         s.at[TOP] = d
         s.lev.node[d] -= 1
-        s.out.side[last - 1] = s.out.side[last]
+        s.found.side[last - 1] = s.found.side[last]
     else:
         s.at[BASE] = d + 1
     s.at[NEW_NODES] = last
@@ -396,15 +406,12 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
     int
         FINISHED, PAUSED, CROWDED if the arena is too small, LEFT if the cell of level at[TOP] + 1 is left, LOST if there is no cell with that path.
     """
-    at, lev, out = s.at, s.lev, s.out
+    at, lev = s.at, s.lev
     layers, width = len(s.net.offset) - 1, lev.above.shape[1]
-    claims = len(s.bits)
-    entries = claims * min(len(s.point), claims)
-    cells = 0
-    while at[TOP] >= at[BASE]:
-        if at[REGIONS] >= most_regions or cells >= most_cells or at[NEW_NODES] + 2 > len(out.parent):
-            return PAUSED
-        if at[RECORD] and (at[CLAIMS] + claims > len(out.claim_node) or at[ENTRIES] + entries > len(out.constraint)):
+    for _ in range(most_cells):
+        if at[TOP] < at[BASE]:
+            return FINISHED
+        if at[REGIONS] >= most_regions or _full(s):
             return PAUSED
         d = at[TOP]
         if lev.depth[d] == unit_depth:
@@ -412,7 +419,6 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
             return LEFT
         if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + width + 1 > s.arena.value.shape[1]:
             return CROWDED
-        cells += 1
         if lev.split[d] >= 0:
             _follow(s, d)
         while lev.layer[d] < layers:
@@ -434,4 +440,16 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
         else:
             _emit(s, d)
             at[TOP] = d - 1
-    return FINISHED
+    return FINISHED if at[TOP] < at[BASE] else PAUSED
+
+
+@inlined
+def _full(s: Search) -> bool:
+    """Whether the columns might not hold what one more cell gives: two nodes, and a claim on every neuron."""
+    claims = len(s.bits)
+    if s.at[NEW_NODES] + 2 > len(s.found.parent):
+        return True
+    if not s.at[RECORD]:
+        return False
+    entries = claims * min(len(s.room.point), claims)  # a claim has as many entries as its path has half-spaces, at most k
+    return bool(s.at[CLAIMS] + claims > len(s.claims.node) or s.at[ENTRIES] + entries > len(s.claims.constraint))

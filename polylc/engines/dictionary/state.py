@@ -1,4 +1,9 @@
-"""The state of the dictionary engine's search, all of it in arrays, so that its kernel can stop anywhere and go on."""
+"""The state of the dictionary engine's search, all of it in arrays, so that its kernel can stop anywhere and go on.
+
+Data: the cells that wait (`Levels`, with a dictionary each in `Arena`), the path to the one at hand, and columns of what was found.
+
+Invariant: between two calls of the kernel, levels `at[BASE]` .. `at[TOP]` hold the cells that wait, the deepest last.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.engines.dictionary.basis import BasisRoom
 from polylc.engines.dictionary.forms import Flat, Work
+from polylc.engines.dictionary.simplex import COUNTERS
 from polylc.jit.decorators import kernel
 from polylc.network.patterns import words
 
 Array = np.ndarray
 
-TOP, NODES, NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, RECORD, BASE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9  # places in Search.at
+# places in `Search.at`
+TOP, BASE = 0, 1  # levels of the cell at hand and of the first that waits
+NODES = 2  # of the whole tree
+NEW_NODES, REGIONS, CLAIMS, ENTRIES = 3, 4, 5, 6  # rows written since the caller last took the columns
+READY_CLAIMS, READY_ENTRIES = 7, 8  # what CLAIMS and ENTRIES were when a region was last found
+RECORD = 9  # whether claims are recorded
+PLACES = 10
+TAKEN = (NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES)  # back to 0 when the caller has the columns
+SPARE_LEVELS, SPARE_ROWS = 16, 24  # room to begin with: levels of the arena, rows beyond the widest layer
+ENTRIES_EACH = 8  # entries of a claim for which there is room, on the average
 
 
 class Levels(NamedTuple):
@@ -51,8 +67,8 @@ class Path(NamedTuple):
     length: Array
 
 
-class Out(NamedTuple):
-    """Columns to be taken over by the caller."""
+class Found(NamedTuple):
+    """Nodes and regions, to be taken over by the caller."""
 
     parent: Array
     neuron: Array
@@ -60,12 +76,27 @@ class Out(NamedTuple):
     bits: Array
     unit: Array
     leaf: Array
-    claim_node: Array
-    claim_neuron: Array
-    claim_sign: Array
-    claim_size: Array
+
+
+class ClaimColumns(NamedTuple):
+    """Claims, to be taken over by the caller."""
+
+    node: Array
+    neuron: Array
+    sign: Array
+    size: Array  # number of entries
     constraint: Array
     multiplier: Array
+
+
+class Room(NamedTuple):
+    """Room for one cell."""
+
+    form: Array  # (k + 1,) of a neuron, or an interior point
+    point: Array  # (k,) a vertex
+    toward: Array  # (rows,)
+    away: Array  # (rows,)
+    basis: BasisRoom
 
 
 class Search(NamedTuple):
@@ -76,44 +107,34 @@ class Search(NamedTuple):
     lev: Levels
     arena: Arena
     path: Path
-    out: Out
+    found: Found
+    claims: ClaimColumns
+    room: Room
     bits: Array  # of the neurons decided on the present path
     at: Array  # counters, see TOP
-    done: Array  # share of the tree that is explored
-    stats: Array
-    form: Array  # scratch
-    point: Array
-    place: Array
-    toward: Array
-    away: Array
-    columns: Array
-    basic: Array
-    system: Array
+    done: Array  # (1,) share of the tree that is explored
+    stats: Array  # counters, see `simplex.COUNTERS`
 
 
 def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
     """The start of a search whose kernel can write `regions` regions and about as many claims as asked, none if `claims` is 0."""
     k, neurons = len(work.z) - 1, len(net.bias)
     width = int(np.diff(net.offset).max(initial=1))
+    place, columns, basic = (np.zeros(k, dtype=np.int64) for _ in range(3))
+    basis = BasisRoom(place, columns, basic, np.zeros((min(k, neurons), 2 * min(k, neurons))))
     search = Search(
         net,
         work,
         _levels(neurons + 2, k, width),
-        _arena(16, k, width + 24),
+        _arena(SPARE_LEVELS, k, width + SPARE_ROWS),
         Path(np.zeros((neurons, k + 1)), np.zeros(neurons, dtype=np.int32), np.zeros(neurons)),
-        _out(k, neurons, regions, claims),
+        _found(k, neurons, regions),
+        _claims(k, neurons, claims),
+        Room(np.zeros(k + 1), np.zeros(k), np.zeros(neurons), np.zeros(neurons), basis),
         np.zeros(neurons, dtype=np.bool_),
-        np.zeros(10, dtype=np.int64),
+        np.zeros(PLACES, dtype=np.int64),
         np.zeros(1),
-        np.zeros(5, dtype=np.int64),
-        np.zeros(k + 1),
-        np.zeros(k),
-        np.zeros(k, dtype=np.int64),
-        np.zeros(neurons),
-        np.zeros(neurons),
-        np.zeros(k, dtype=np.int64),
-        np.zeros(k, dtype=np.int64),
-        np.zeros((min(k, neurons), 2 * min(k, neurons))),
+        np.zeros(len(COUNTERS), dtype=np.int64),
     )
     search.at[NODES] = 1
     search.at[RECORD] = claims > 0
@@ -163,50 +184,48 @@ def _arena(levels: int, k: int, rows: int) -> Arena:
     return Arena(np.zeros((levels, k, rows)), np.zeros((levels, rows)), np.zeros((levels, rows), dtype=np.int64))
 
 
-def _out(k: int, neurons: int, regions: int, claims: int) -> Out:
-    """Buffers for `regions` regions and about as many claims as asked, none if `claims` is 0."""
+def _found(k: int, neurons: int, regions: int) -> Found:
+    """Room for so many regions, and for the nodes on the way to them."""
     nodes = 2 * regions + 2 * neurons + 2
+    parent, neuron, leaf = (np.zeros(size, dtype=np.int32) for size in (nodes, nodes, regions))
+    return Found(parent, neuron, np.zeros(nodes, dtype=np.int8), np.zeros((regions, words(neurons)), dtype=np.uint64), np.zeros((regions, k)), leaf)
+
+
+def _claims(k: int, neurons: int, claims: int) -> ClaimColumns:
+    """Room for about as many claims as asked, more than one cell gives, none if `claims` is 0."""
     most = max(claims, 2 * neurons) if claims else 0
-    entries = max(8 * claims, 2 * neurons * min(k, neurons)) if claims else 0
-    return Out(
-        np.zeros(nodes, dtype=np.int32),
-        np.zeros(nodes, dtype=np.int32),
-        np.zeros(nodes, dtype=np.int8),
-        np.zeros((regions, words(neurons)), dtype=np.uint64),
-        np.zeros((regions, k)),
-        np.zeros(regions, dtype=np.int32),
-        np.zeros(most, dtype=np.int32),
-        np.zeros(most, dtype=np.int32),
-        np.zeros(most, dtype=np.int8),
-        np.zeros(most, dtype=np.int64),
-        np.zeros(entries, dtype=np.int32),
-        np.zeros(entries),
-    )
+    entries = max(ENTRIES_EACH * claims, 2 * neurons * min(k, neurons)) if claims else 0
+    node, neuron, constraint = (np.zeros(size, dtype=np.int32) for size in (most, most, entries))
+    return ClaimColumns(node, neuron, np.zeros(most, dtype=np.int8), np.zeros(most, dtype=np.int64), constraint, np.zeros(entries))
 
 
 @kernel
-def claim(s: Search, node: int, neuron: int, sign: int) -> None:
+def claim(claims: ClaimColumns, at: Array, node: int, neuron: int, sign: int) -> None:
     """A claim without multipliers."""
-    c = s.at[CLAIMS]
-    s.out.claim_node[c] = node
-    s.out.claim_neuron[c] = neuron
-    s.out.claim_sign[c] = sign
-    s.out.claim_size[c] = 0
-    s.at[CLAIMS] = c + 1
+    c = at[CLAIMS]
+    claims.node[c] = node
+    claims.neuron[c] = neuron
+    claims.sign[c] = sign
+    claims.size[c] = 0
+    at[CLAIMS] = c + 1
 
 
 @kernel
 def claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None:
-    """A claim whose multipliers are the reduced costs of the neuron's row."""
-    claim(s, s.lev.node[d], neuron, sign)
+    """A claim whose multipliers are the reduced costs of the neuron's row.
+
+    The row has unit length and so have the path's half-spaces; multipliers are those of the forms as they are.
+    """
+    claims, at = s.claims, s.at
+    claim(claims, at, s.lev.node[d], neuron, sign)
     names, length, k = s.lev.out[d], s.work.length[neuron], len(row)
-    e = s.at[ENTRIES]
+    e = at[ENTRIES]
     for c in range(k):
         y = sign * row[c]
-        if names[c] >= k and y > 0.0:
+        if names[c] >= k and y > 0.0:  # bounds of the box need no multiplier, and slacks with the other sign have no part
             p = names[c] - k
-            s.out.constraint[e] = s.path.node[p]
-            s.out.multiplier[e] = y * length / s.path.length[p]
+            claims.constraint[e] = s.path.node[p]
+            claims.multiplier[e] = y * length / s.path.length[p]
             e += 1
-    s.out.claim_size[s.at[CLAIMS] - 1] = e - s.at[ENTRIES]
-    s.at[ENTRIES] = e
+    claims.size[at[CLAIMS] - 1] = e - at[ENTRIES]
+    at[ENTRIES] = e

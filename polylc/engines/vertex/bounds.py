@@ -1,44 +1,71 @@
-"""What the vertex engine tells of a whole region: its bounding box, with multipliers that prove it, and its facets."""
+"""Claims by region: what the vertex engine claims of a whole region, where the judge looks at regions one by one.
+
+Data in: a cell all of whose neurons are decided. Data out: claims on the sides of its bounding box, the "neurons" -1 - side of the
+engines' contract, then on those neurons off its path whose sign the box does not show.
+
+Invariant: `BoxRoom.box` holds what the multipliers prove of the cell, which is never less than the cell, up to rounding.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from polylc.bounds.interval import MARGIN
+from polylc.bounds.interval import clearance, not_clear
+from polylc.engines.vertex.claims import ENTRIES, ClaimColumns, claim, put_claim
 from polylc.engines.vertex.forms import Forms
-from polylc.engines.vertex.skeleton import Cells, owner, value_at
-from polylc.jit.decorators import inlined, kernel
-from polylc.network.replay import FlatNet
+from polylc.engines.vertex.skeleton import Cell, Cells, owner, value_at
+from polylc.jit.decorators import inlined
 
 Array = np.ndarray
 
 
+class BoxRoom(NamedTuple):
+    """Room for the bounding box of one cell, and for the signs that it shows."""
+
+    total: Array  # (n + 1,) what multipliers leave of a coordinate's form
+    box: Array  # (2, n) lower and upper ends
+    clear: Array  # (neurons,) positive where the box shows the sign
+    reach: Array  # (neurons,)
+    beside: Array  # (neurons,) list of those that it does not show
+
+
+def box_room(n: int, neurons: int) -> BoxRoom:
+    """Room for cells of dimension n."""
+    return BoxRoom(np.empty(n + 1), np.empty((2, n)), np.empty(neurons), np.empty(neurons), np.empty(neurons, dtype=np.int64))
+
+
 @inlined
-def write_side(
-    dim: tuple,
-    net: FlatNet,
-    forms: Forms,
-    cells: Cells,
-    total: Array,
-    box: Array,
-    constraint: Array,
-    multiplier: Array,
-    entry: int,
-    begin: int,
-    count: int,
-    side: int,
-) -> int:
-    """Write multipliers that bound a coordinate on a cell, from `entry` on; the entry behind them.
+def claim_box(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, room: BoxRoom, cell: Cell, path: Array, neurons: int) -> None:
+    """Claim the sides of a region's bounding box, and the signs of neurons off its path that the box does not show."""
+    n = len(dim)
+    first = forms.first
+    for side in range(2 * n):
+        claims.at[ENTRIES] = _write_side(dim, forms, cells, claims, room, cell, side)
+        put_claim(claims, cell.node, -1 - side, 1)
+    clearance(forms.form, forms.noise, forms.sign, room.box, first, first + neurons, room.clear, room.reach)
+    for d in range(cell.depth):  # neurons of the path need no claim
+        room.clear[path[d] - first] = 1.0
+    many = not_clear(room.clear, neurons, room.beside)
+    for q in range(many):
+        c = first + room.beside[q]
+        claim(dim, forms, cells, claims, cell, c, 1 if forms.sign[c] > 0 else -1)
+
+
+@inlined
+def _write_side(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, room: BoxRoom, cell: Cell, side: int) -> int:
+    """Write multipliers that bound a coordinate on a cell; the entry behind them.
 
     Side 2 j is the least value of coordinate j, side 2 j + 1 the largest; `box` receives what the multipliers prove of it. As in
-    `write_multipliers`, the edge that leaves facet f of the outermost vertex gives the multiplier of f.
+    `claims.claim`, the edge that leaves facet f of the outermost vertex gives the multiplier of f.
     """
     n = len(dim)
-    x = cells.x
+    x, form, total = cells.x, forms.form, room.total
     j = side >> 1
     toward = -1.0 if side & 1 else 1.0
-    least, where = np.inf, begin
-    for v in range(begin, begin + count):
+    least, where = np.inf, cell.begin
+    for v in range(cell.begin, cell.begin + cell.vertices):
         t = toward * x[v * n + j]
         if t < least:
             least = t
@@ -46,88 +73,25 @@ def write_side(
     for k in range(n + 1):
         total[k] = 0.0
     total[j] = toward
-    end = entry
+    end: int = claims.at[ENTRIES]
     for k in range(n):
         facet = cells.facet[where * n + k]
         if facet < 2 * n:
             continue
-        u = begin + owner(cells.edge[where * n + k], n)
-        wall = net.first[1] + facet - 2 * n
-        sign = forms.replay.sign[wall]
+        u = cell.begin + owner(cells.edge[where * n + k], n)
+        wall = forms.first + facet - 2 * n
+        sign = forms.sign[wall]
         gain = toward * x[u * n + j] - least
-        rise = sign * value_at(dim, forms.replay.form, wall, x, u)
+        rise = sign * value_at(dim, form, wall, x, u)
         if gain > 0.0 and rise > 0.0:
             y = gain / rise
-            constraint[end] = forms.node[wall]
-            multiplier[end] = y
+            claims.constraint[end] = forms.node[wall]
+            claims.multiplier[end] = y
             end += 1
             for i in range(n + 1):
-                total[i] -= y * sign * forms.replay.form[i, wall]
-    bound = total[n]
+                total[i] -= y * sign * form[i, wall]
+    bound = total[n]  # what is left is bounded on the whole neighbourhood, [-1, 1]^n
     for k in range(n):
         bound -= abs(total[k])
-    box[side & 1, j] = toward * max(bound, -1.0)
+    room.box[side & 1, j] = toward * max(bound, -1.0)
     return end
-
-
-@kernel
-def note_facets(
-    dim: tuple, net: FlatNet, forms: Forms, cells: Cells, begin: int, count: int, facets: Array, room: tuple[Array, Array, Array, Array, Array]
-) -> bool:
-    """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets' vertices show all of them.
-
-    Parameters
-    ----------
-    facets : ndarray of uint64, shape (words,)
-    room : tuple of ndarray
-        Whole numbers, shape (neurons,), filled with -1 and left so; two lists of them, shape (vertices,); doubles, shape (vertices n,) and
-        (n + 2, vertices n).
-    """
-    n = len(dim)
-    local, listed, hits, middle, rows = room
-    form, noise, sign = forms.replay.form, forms.replay.noise, forms.replay.sign
-    first = net.first[1]
-    many = 0
-    for w in range(len(facets)):
-        facets[w] = 0
-    for v in range(begin, begin + count):
-        for k in range(n):
-            neuron = cells.facet[v * n + k] - 2 * n
-            if neuron < 0:
-                continue
-            f = local[neuron]
-            if f < 0:
-                f = many
-                local[neuron], listed[f], hits[f] = f, neuron, 0
-                for j in range(n):
-                    middle[f * n + j] = 0.0
-                many += 1
-            hits[f] += 1
-            for j in range(n):
-                middle[f * n + j] += cells.x[v * n + j]
-    sure = True
-    for f in range(many):
-        neuron = listed[f]
-        local[neuron] = -1
-        facets[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
-        column, size = first + neuron, 0.0
-        for j in range(n + 1):
-            rows[j, f] = sign[column] * form[j, column]
-            size += abs(rows[j, f])
-        rows[n + 1, f] = noise[column] + MARGIN * size
-    for f in range(many):
-        share = 1.0 / hits[f]
-        for j in range(n):
-            middle[f * n + j] *= share
-            sure = sure and abs(middle[f * n + j]) < 1.0 - MARGIN
-        beyond = 0
-        for g in range(many):
-            value = rows[n, g]
-            for j in range(n):
-                value += rows[j, g] * middle[f * n + j]
-            beyond += value > rows[n + 1, g]
-        own = rows[n, f]
-        for j in range(n):
-            own += rows[j, f] * middle[f * n + j]
-        sure = sure and beyond - (own > rows[n + 1, f]) >= many - 1
-    return sure

@@ -1,7 +1,9 @@
 """Forms along the current path of the vertex engine's search.
 
-The columns of a layer hold its forms on the cell where the search last entered it, which is the right cell for every neuron of the
-current path.
+Data in: a network and its replay at the root. Data out: forms, signs and thresholds of all neurons on the cell at hand.
+
+Invariant: the columns of a layer hold its forms on the cell where the search last entered it, which is the right cell for every
+neuron of the current path. Columns are those of `network.replay`: inputs, then neurons, then outputs.
 """
 
 from __future__ import annotations
@@ -17,31 +19,42 @@ Array = np.ndarray
 
 
 class Forms(NamedTuple):
-    """The current path: forms, what rounding did to them, and what is decided. Columns are those of the network."""
+    """What kernels on cells read of a network and its replay, without all that composing needs besides.
 
-    replay: Replay
+    Only `threshold` and `node` are arrays of its own; the others belong to the replay and the network.
+    """
+
+    form: Array  # (k + 1, columns)
+    noise: Array  # (columns,) bound on rounding
+    sign: Array  # (columns,) 1 where the neuron is positive, -1 elsewhere
+    slope: Array  # (columns,) that goes with it
+    words: Array  # packed pattern
+    negative: Array  # (columns,) slopes to choose from
+    positive: Array
     threshold: Array  # (columns,) values below this do not count as a sign
     node: Array  # (columns,) node of the path whose half-space the neuron is, -1 if it is none
+    first: int  # column of the first neuron
 
 
-def start_forms(replay: Replay) -> Forms:
+def start_forms(net: FlatNet, replay: Replay) -> Forms:
     """At the root."""
     columns = len(replay.noise)
-    return Forms(replay, np.zeros(columns), np.full(columns, -1, dtype=np.int64))
+    threshold, node = np.zeros(columns), np.full(columns, -1, dtype=np.int64)
+    first = int(net.first[1])
+    return Forms(replay.form, replay.noise, replay.sign, replay.slope, replay.words, net.negative, net.positive, threshold, node, first)
 
 
 @inlined
-def decide(net: FlatNet, forms: Forms, column: int, above: bool, node: int) -> None:
+def decide(forms: Forms, column: int, above: bool, node: int) -> None:
     """Note the sign of a neuron on the current cell, and the node if the neuron is split there, else -1."""
-    neuron = column - net.first[1]
+    neuron = column - forms.first
     bit = np.uint64(1) << np.uint64(neuron & 63)
-    replay = forms.replay
     forms.node[column] = node
     if above:
-        replay.slope[column] = net.positive[column]
-        replay.sign[column] = 1.0
-        replay.words[neuron >> 6] |= bit
+        forms.slope[column] = forms.positive[column]
+        forms.sign[column] = 1.0
+        forms.words[neuron >> 6] |= bit
     else:
-        replay.slope[column] = net.negative[column]
-        replay.sign[column] = -1.0
-        replay.words[neuron >> 6] &= ~bit
+        forms.slope[column] = forms.negative[column]
+        forms.sign[column] = -1.0
+        forms.words[neuron >> 6] &= ~bit
