@@ -17,7 +17,7 @@ from polylc.jit.cache import ROOT, stamp
         ("complex/facet_sweep.py", "complex/facet_lp.py"),
         ("engines/vertex/search.py", "engines/vertex/skeleton.py"),
         ("engines/dictionary/search.py", "engines/dictionary/state.py"),
-        ("geometry/cell_kernel.py", "geometry/cuts.py"),
+        ("geometry/proved_sizes.py", "geometry/cuts.py"),
     ],
 )
 def test_a_change_in_what_a_kernel_imports_gives_it_another_folder(monkeypatch, kernel, source):
