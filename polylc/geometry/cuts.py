@@ -1,10 +1,12 @@
-"""Skeletons of cells, cut by hyperplanes, of many cells one after the other: what a cell shares with the one before is not cut again.
+"""Skeletons of cells, cut by hyperplanes, of many cells one after the other: what a cell shares with the one before is
+not cut again.
 
-In: cells as lists of half-spaces, those of neighbours in a decision tree with a common beginning. Out: their skeletons, in floating point
-and unproved. The skeleton after each half-space is kept on a stack, so a cell costs only the cuts in which it differs.
+In: cells as lists of half-spaces, those of neighbours in a decision tree with a common beginning. Out: their skeletons,
+in floating point and unproved. The skeleton after each half-space is kept on a stack, so a cell costs only the cuts in
+which it differs.
 
-Invariant: every skeleton is that of a simple polytope. A vertex lies on n facets and has n neighbours, one along the edge that leaves each
-of its facets; neighbours share all facets but one, and are each other's neighbours.
+Invariant: every skeleton is that of a simple polytope. A vertex lies on n facets and has n neighbours, one along the
+edge that leaves each of its facets; neighbours share all facets but one, and are each other's neighbours.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def slice_of(cells: Skeleton, begin: int, end: int) -> Skeleton:
 def top_of(stack: CutStack) -> Skeleton:
     """The last skeleton of a stack."""
     begin = stack.at[stack.level[0]]
-    return slice_of(stack.rows, begin, begin + stack.size[stack.level[0]])
+    return slice_of(stack.rows, begin, begin + stack.size[stack.level[0]])  # type: ignore[no-any-return]
 
 
 @kernel
@@ -86,10 +88,11 @@ def has(F: Array, v: int, facet: int) -> bool:
 
 @rounded
 def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) -> int:
-    """Cut a skeleton by value >= 0 at its vertices; the new number of vertices, or -1 where rounding left nothing consistent.
+    """Cut a skeleton by value >= 0 at its vertices; the new number of vertices, or -1 where rounding left nothing
+    consistent.
 
-    A vertex with value 0 stays: it counts as inside, as if the hyperplane stood a little further out, so the result is simple.
-    `place` receives the new numbers of the vertices that stay.
+    A vertex with value 0 stays: it counts as inside, as if the hyperplane stood a little further out, so the result is
+    simple. `place` receives the new numbers of the vertices that stay.
     """
     n, kept = old.X.shape[1], 0
     for v in range(len(old.X)):
@@ -160,10 +163,11 @@ def _only_other(F: Array, v: int, u: int) -> int:
 
 @rounded
 def cut_along(stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
-    """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a skeleton.
+    """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a
+    skeleton.
 
-    The cell is then the last skeleton of the stack, at level end - begin; its facets are numbered by half-space, -1 - i for the
-    faces of the box. False where rounding left no consistent skeleton, or one that is too large.
+    The cell is then the last skeleton of the stack, at level end - begin; its facets are numbered by half-space, -1 - i
+    for the faces of the box. False where rounding left no consistent skeleton, or one that is too large.
     """
     n, cap, room = rows.shape[1] - 1, len(stack.value), len(stack.rows.X)
     shared = 0

@@ -1,7 +1,8 @@
 """Determinants of the edges of simplices, in doubles, with proved bounds on their errors (docs/exactness.md, lemma 10).
 
-In: vertices known up to errors. Out: the determinant, a number of operations that is fixed by its size, and how far it may be from that of the true
-vertices. Invariant: every product of the determinant's definition passes fewer than 32 roundings, whatever the size up to MOST_ROWS.
+In: vertices known up to errors. Out: the determinant, a number of operations that is fixed by its size, and how far it
+may be from that of the true vertices. Invariant: every product of the determinant's definition passes fewer than 32
+roundings, whatever the size up to MOST_ROWS.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def edges_for(n: int) -> Edges:
 
 @rounded
 def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Edges) -> float:
-    """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these errors.
+    """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these
+    errors.
 
     Coordinate `drop` is left out, none if it is -1.
     """
@@ -74,7 +76,8 @@ def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
 
 @rounded
 def expanded(M: Array, size: int) -> float:
-    """Determinant of the leading block, size <= 5, by expansion: a sum of the products of its definition, each rounded a few times."""
+    """Determinant of the leading block, size <= 5, by expansion: a sum of the products of its definition, each rounded
+    a few times."""
     if size == 0:
         return 1.0
     if size == 1:
@@ -117,8 +120,8 @@ def determinant(edges: Edges, size: int) -> float:
 def mistake(edges: Edges, size: int) -> float:
     """Bound on the error of `determinant`, for entries of row r that err by at most slip[r] (lemma 10).
 
-    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the square of
-    the sum of relative errors times the product of the lengths.
+    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the
+    square of the sum of relative errors times the product of the lengths.
     """
     product, relative = 1.0, 0.0
     for r in range(size):

@@ -1,9 +1,11 @@
-"""Volumes of cells and of their facets, in doubles, with proved bounds on their errors (docs/exactness.md, lemmas 8 to 10).
+"""Volumes of cells and of their facets, in doubles, with proved bounds on their errors (docs/exactness.md, lemmas 8 to
+10).
 
-In: half-spaces known up to rounding, which cut cells from the cube [-1, 1]^n. Out: volumes and shadows, or that a cell is not proved.
+In: half-spaces known up to rounding, which cut cells from the cube [-1, 1]^n. Out: volumes and shadows, or that a cell
+is not proved.
 
-Invariant: what is computed of a cell rests on `proved_vertices` alone. Its facets and their triangulations are then combinatorics, and only
-determinants and the sums of them are rounded.
+Invariant: what is computed of a cell rests on `proved_vertices` alone. Its facets and their triangulations are then
+combinatorics, and only determinants and the sums of them are rounded.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
 
 @rounded
 def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
-    """The same of a face of the cube, and in `moment` (2, n) the integral of the coordinates over it and a bound on its error."""
+    """The same of a face of the cube, and in `moment` (2, n) the integral of the coordinates over it and a bound on its
+    error."""
     cell, edges, apex = proved.cell, proved.edges, proved.walk.apex
     n = cell.X.shape[1]
     top, drop = n - 1, face >> 1
@@ -99,7 +102,8 @@ def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
 
 @rounded
 def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, float]:
-    """g(p) / |a_j| for a half-space g, a point p and j = `drop`, and a bound on its error; the bound is -1 if rounding leaves no a_j."""
+    """g(p) / |a_j| for a half-space g, a point p and j = `drop`, and a bound on its error; the bound is -1 if rounding
+    leaves no a_j."""
     n = len(centre)
     z, size = row[n], abs(row[n])
     for j in range(n):
@@ -150,8 +154,8 @@ def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: 
 def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes) -> None:
     """Volumes of cells, shadows of their facets, and where all this is proved.
 
-    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], each a.u + c >= 0 as (a, c) with the largest |a_j| between
-    1/4 and 1, whose coefficients err by at most `noise` in sum.
+    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], each a.u + c >= 0 as (a, c) with the largest |a_j|
+    between 1/4 and 1, whose coefficients err by at most `noise` in sum.
     """
     n = rows.shape[1] - 1
     D, centre, edges, meeting = np.empty(len(stack.value)), np.empty(n), edges_for(n), meeting_in(n)

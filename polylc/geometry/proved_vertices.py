@@ -1,10 +1,11 @@
 """Vertices that are certainly those of a cell: a proof, in doubles, that a skeleton in floating point is the true one.
 
-In: a cell of the cube [-1, 1]^n, cut by half-spaces known up to rounding, and a skeleton that proposes n half-spaces for each vertex. Out: the
-vertices moved onto those, and how far each may still be from the true one. Lemmas 8 and 9 of docs/exactness.md.
+In: a cell of the cube [-1, 1]^n, cut by half-spaces known up to rounding, and a skeleton that proposes n half-spaces
+for each vertex. Out: the vertices moved onto those, and how far each may still be from the true one. Lemmas 8 and 9 of
+docs/exactness.md.
 
-Invariant: where `proved_vertices` says yes, these are all vertices of the cell, each on its own n half-spaces and on no other; from then on facets
-and triangulations are combinatorics.
+Invariant: where `proved_vertices` says yes, these are all vertices of the cell, each on its own n half-spaces and on no
+other; from then on facets and triangulations are combinatorics.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def _contraction(meeting: Meeting, unit: float) -> float:
 
 @rounded
 def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
-    """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the cube among them."""
+    """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the
+    cube among them."""
     A, B, residual = meeting.A, meeting.B, meeting.residual
     n = len(x)
     for i in range(n):
@@ -131,7 +133,8 @@ def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
 
 @rounded
 def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meeting: Meeting) -> float:
-    """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate, or -1 (lemma 8)."""
+    """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate,
+    or -1 (lemma 8)."""
     A, B, residual = meeting.A, meeting.B, meeting.residual
     n = len(x)
     for i in range(n):
@@ -162,7 +165,8 @@ def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meet
 
 @rounded
 def proved_vertices(cell: Skeleton, D: Array, rows: Array, noise: Array, begin: int, end: int, meeting: Meeting) -> bool:
-    """Whether the proposed vertices are certainly all vertices of the cell of rows[begin:end], each on its n half-spaces alone (lemma 9).
+    """Whether the proposed vertices are certainly all vertices of the cell of rows[begin:end], each on its n
+    half-spaces alone (lemma 9).
 
     Moves the vertices, and fills their errors D.
     """

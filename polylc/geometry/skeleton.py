@@ -1,7 +1,7 @@
 """Vertices, facet areas and volumes of cells, in floating point.
 
-In: a box cut by half-spaces, for each cell. Out: volumes, areas, points inside facets, and for which cells they can be relied on. Skeletons are those
-of simple polytopes (`cuts.py`), so degenerate cells have vertices that coincide.
+In: a box cut by half-spaces, for each cell. Out: volumes, areas, points inside facets, and for which cells they can be
+relied on. Skeletons are those of simple polytopes (`cuts.py`), so degenerate cells have vertices that coincide.
 
 Areas come from a pulled triangulation of each facet, projected along the largest entry of its normal; all terms are
 positive. Volumes are sums of pyramids over the facets. Cells that this cannot do are left to `exact_cell`.
@@ -165,7 +165,8 @@ class CellSizes:
     box_area : ndarray, shape (R, 2 n)
         Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
     ok : ndarray of bool, shape (R,)
-        False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell there.
+        False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell
+        there.
     """
 
     volume: Array
@@ -214,7 +215,8 @@ class CellGeometry(CellSizes):
     def _closed(self, owner: Array, unit: Array) -> Array:
         """Whether each cell's outward normals, weighted by area, sum to zero, as far as doubles can say.
 
-        Of hyperplanes through one point, rounding can make a consistent skeleton of the wrong cell, with facets that do not meet.
+        Of hyperplanes through one point, rounding can make a consistent skeleton of the wrong cell, with facets that do
+        not meet.
         """
         result = np.ones(len(self.ok), dtype=np.bool_)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -226,13 +228,15 @@ class CellGeometry(CellSizes):
         return result
 
     def replace(self, cell: int, begin: int, exact: ExactCell) -> None:
-        """Take the measures of a cell, whose half-spaces begin at row `begin`, and points of its facets from its exact vertices."""
+        """Take the measures of a cell, whose half-spaces begin at row `begin`, and points of its facets from its exact
+        vertices."""
         super().replace(cell, begin, exact)
         self.point[begin : begin + len(exact.area)] = exact.point
 
 
 def polygons(half: Array, starts: Array, rows: Array) -> list[np.ndarray]:
-    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell; v = 0 where rounding left none."""
+    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell; v = 0 where rounding left
+    none."""
     geometry = CellGeometry(half, starts, rows, vertices=True)
     return [counter_clockwise(points[:count]) for points, count in zip(geometry.vertices, geometry.counts, strict=True)]
 

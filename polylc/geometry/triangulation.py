@@ -1,12 +1,13 @@
 """The pulled triangulation of a simple polytope or of one of its facets, one simplex after the other.
 
-In: which facets every vertex lies on (`cuts.Skeleton.F`). Out: the simplices, as the numbers of their vertices. This is combinatorics: no
-coordinate is looked at, so the triangulation is one of the true polytope wherever the incidences are the true ones (docs/exactness.md, lemma 9),
-and a thin face costs no more than a thick one.
+In: which facets every vertex lies on (`cuts.Skeleton.F`). Out: the simplices, as the numbers of their vertices. This is
+combinatorics: no coordinate is looked at, so the triangulation is one of the true polytope wherever the incidences are
+the true ones (docs/exactness.md, lemma 9), and a thin face costs no more than a thick one.
 
-A face is the union of the pyramids over its facets that its first vertex, the apex, does not lie on; these are triangulated in the same way.
-Invariant: at level l of the walk is a face of codimension l of the polytope that was begun with, given by its vertices; apex[0], ..., apex[l] are
-vertices of one simplex, and todo[l, :many[l]] are the facets of that face that are still to come.
+A face is the union of the pyramids over its facets that its first vertex, the apex, does not lie on; these are
+triangulated in the same way. Invariant: at level l of the walk is a face of codimension l of the polytope that was
+begun with, given by its vertices; apex[0], ..., apex[l] are vertices of one simplex, and todo[l, :many[l]] are the
+facets of that face that are still to come.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def begin_facet(F: Array, facet: int, walk: Walk) -> None:
 
 @kernel
 def next_simplex(F: Array, walk: Walk, top: int) -> bool:
-    """Go on to the next simplex of a polytope of dimension `top`, whose vertices are then apex[:top + 1]; False at the end."""
+    """Go on to the next simplex of a polytope of dimension `top`, whose vertices are then apex[:top + 1]; False at the
+    end."""
     level = walk.level[0]
     while level >= 0:
         if walk.many[level] == ENTERED:

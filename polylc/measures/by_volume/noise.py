@@ -21,8 +21,8 @@ from polylc.geometry.cuts import cut_stack
 from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
 from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Weighted, integrals, over_simplices
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
+from polylc.measures.gradient.enclosed_norms import SLACK, scaled_row_norms
 from polylc.measures.gradient.gradients import inverse_sides
-from polylc.measures.gradient.norm_kernel import SLACK, scaled_row_norms
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
@@ -67,7 +67,8 @@ class Integrator:
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
         integrals(starts, sized, error, weighted, self._rule, stack, value, wrong, ok)
         for at in np.flatnonzero(~ok).tolist():
-            value[at], wrong[at] = self._exactly(rows.start + at, *(column[at] for column in weighted[:4]), functions)
+            here = weighted.form[at], weighted.noise[at], middle[at], slip[at]
+            value[at], wrong[at] = self._exactly(rows.start + at, *here, functions)
         cube = 2.0**-n
         return value * cube, wrong * cube
 

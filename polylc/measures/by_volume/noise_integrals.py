@@ -1,9 +1,11 @@
 """Integrals over cells of functions of affine forms, compiled: densities of noise, strips, half-spaces, means.
 
-In: half-spaces of cells and affine forms on them, both known up to rounding. Out: integrals, each with a bound on its error, or that a cell is not proved.
-A cell in doubles with proved vertices (`geometry/proved_vertices.py`) is cut into simplices; the mean over each is that of `spline_means.py`.
+In: half-spaces of cells and affine forms on them, both known up to rounding. Out: integrals, each with a bound on its
+error, or that a cell is not proved. A cell in doubles with proved vertices (`geometry/proved_vertices.py`) is cut into
+simplices; the mean over each is that of `spline_means.py`.
 
-Invariant: every bound takes up the errors of what it is made of, those of vertices, volumes, forms and weights (docs/exactness.md, lemmas 8 to 12).
+Invariant: every bound takes up the errors of what it is made of, those of vertices, volumes, forms and weights
+(docs/exactness.md, lemmas 8 to 12).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class Simplices(NamedTuple):
 
     vertex: Array  # (most, n + 1)
     size: Array  # (most, 2) volumes and their errors
-    count: Array  # (1,) how many there are
+    many: Array  # (1,) how many there are
 
 
 class Weighted(NamedTuple):
@@ -50,7 +52,7 @@ class Weighted(NamedTuple):
 @rounded
 def _volume(simplices: Simplices) -> tuple[float, float]:
     volume, doubt = 0.0, 0.0
-    count = simplices.count[0]
+    count = simplices.many[0]
     for i in range(count):
         volume += simplices.size[i, VALUE]
         doubt += simplices.size[i, ERROR]
@@ -94,7 +96,7 @@ def over_simplices(
             return 0.0, 0.0
         if lowest - tau >= low and highest + tau <= high:
             return factor * volume, (factor * volume_doubt + slip * largest + 4.0 * UNIT * factor * volume) * SLACK
-    n, count = len(knots.knot) - 1, simplices.count[0]
+    n, count = len(knots.knot) - 1, simplices.many[0]
     value, error, sums = 0.0, 0.0, 0.0
     for i in range(count):
         sort_knots(simplices.vertex[i], values, scale, knots)
@@ -134,7 +136,7 @@ def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: 
         simplices.size[count, VALUE] = value
         simplices.size[count, ERROR] = (mistake(edges, n) / factorial + 4.0 * UNIT * value) * SLACK
         count += 1
-    simplices.count[0] = count
+    simplices.many[0] = count
     return True
 
 
@@ -160,7 +162,8 @@ def integrals(
 ) -> None:
     """Sums over forms of weighted integrals over each cell, and bounds on their errors; shapes (R, Q).
 
-    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`. `ok` is false where nothing is proved.
+    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`. `ok` is false where nothing
+    is proved.
     """
     n, many = rows.shape[1] - 1, functions.form.shape[1]
     at, D = np.empty(len(stack.value)), np.empty(len(stack.value))

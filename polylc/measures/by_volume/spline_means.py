@@ -1,8 +1,10 @@
-"""Means over a simplex of functions of an affine form, compiled, each with a bound on its error (docs/exactness.md, lemma 12).
+"""Means over a simplex of functions of an affine form, compiled, each with a bound on its error (docs/exactness.md,
+lemma 12).
 
-If the form has the values s_0 <= ... <= s_n at the vertices, the mean of g(form(x)) is the integral of g(t) M(t | s_0, ..., s_n), M the B-spline with
-these knots and integral 1 (Curry and Schoenberg 1966). M is a polynomial between knots, found by a recursion whose terms are all positive, so
-nothing cancels where the s_j nearly agree; the integral is taken by Gauss-Legendre on pieces.
+If the form has the values s_0 <= ... <= s_n at the vertices, the mean of g(form(x)) is the integral of g(t) M(t | s_0,
+..., s_n), M the B-spline with these knots and integral 1 (Curry and Schoenberg 1966). M is a polynomial between knots,
+found by a recursion whose terms are all positive, so nothing cancels where the s_j nearly agree; the integral is taken
+by Gauss-Legendre on pieces.
 
 In: `Knots`, in which `sort_knots` has put the values. Out: mean and bound.
 """
@@ -50,8 +52,9 @@ class Knots(NamedTuple):
 def quadrature(n: int) -> Quadrature:
     """Rules for splines of degree n - 1.
 
-    On a piece of half width r (in standard deviations) m nodes are exact for the spline times a polynomial of degree
-    d = 2 m - n; the density is that close to its Chebyshev interpolant, its derivatives being at most CRAMER sqrt((d + 1)!).
+    On a piece of half width r (in standard deviations) m nodes are exact for the spline times a polynomial of degree d
+    = 2 m - n; the density is that close to its Chebyshev interpolant, its derivatives being at most CRAMER sqrt((d +
+    1)!).
     """
     nodes, weights, reach = np.zeros((MOST_NODES + 1, MOST_NODES)), np.zeros((MOST_NODES + 1, MOST_NODES)), np.zeros(MOST_NODES + 1)
     for m in range(1, MOST_NODES + 1):
