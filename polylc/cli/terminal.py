@@ -135,6 +135,7 @@ def compile_first(tasks: list[Any], settings: Any) -> None:
 def _compiled_before(engine: str, dimension: int, settings: Any) -> bool:
     """Whether the largest kernels of the judge, the graph and an engine are in numba's cache."""
     from polylc.complex.facet_sweep import sweep
+    from polylc.jit.decorators import is_kept
     from polylc.judge.node_filter import sift
     from polylc.judge.region_filter import sift_regions
     from polylc.run.neighbourhood import BY_REGION
@@ -151,8 +152,7 @@ def _compiled_before(engine: str, dimension: int, settings: Any) -> bool:
         from polylc.engines.vertex import search as vertex_kernel
 
         kernels.append((vertex_kernel.advance, f"UniTuple(int64 x {dimension})"))
-    indices = ((part, Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k, part in kernels)
-    return all(any(part.encode() in file.read_bytes() for file in files) for part, files in indices)
+    return all(is_kept(kernel, part) for kernel, part in kernels)
 
 
 def answer_with_proof(network: Network, tasks: list[Any], settings: Settings, jobs: int, proof: str | None) -> tuple[Run, str | None]:
