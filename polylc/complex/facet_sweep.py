@@ -86,7 +86,7 @@ class Room(NamedTuple):
     """Room to work in."""
 
     chosen: np.ndarray  # entries that may carry facets
-    column: np.ndarray  # of their neurons; behind them those of all other neurons that may vanish on the closed region, if that is known
+    column: np.ndarray  # of their neurons; behind them those of all others that may vanish on the closed region
     left: np.ndarray  # (words,)
     square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
     place: np.ndarray  # among the chosen entries: those that are looked up

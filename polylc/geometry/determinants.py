@@ -16,10 +16,10 @@ from polylc.network.compose import UNIT
 
 Array = np.ndarray
 MOST_ROWS = 6
-SLACK = 1.0 + 2.0**-40  # lemma 10: more than the rounding of a bound of fewer than 2^12 operations on numbers that are not negative
+SLACK = 1.0 + 2.0**-40  # lemma 10: more than the rounding of a bound whose terms pass at most 2^12 operations
 ROUNDINGS = 64.0 * UNIT  # lemma 10: rounding in an expanded determinant, against the product of its rows' sums
 LOST = 1e-300  # lemma 10: more than all underflows in one simplex
-MOST_RELATIVE = 0.5  # lemma 10: sum of the rows' relative errors beyond which nothing but the sizes of both determinants bounds the difference
+MOST_RELATIVE = 0.5  # lemma 10: tau from which on the sizes of both determinants bound their difference
 
 
 class Edges(NamedTuple):

@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
     """What is found; each value with a bound on its error."""
 
     volume: Array  # (R, 2)
-    shadow: Array  # (E, 2) (n - 1)-volume of each half-space's facet, projected along the coordinate in which its row is largest
+    shadow: Array  # (E, 2) (n - 1)-volume of each row's facet, projected along the coordinate in which the row is largest
     box: Array  # (R, 2 n, 2) the same for the cube's faces, u_j = -1 at 2 j and u_j = 1 at 2 j + 1
     moment: Array  # (R, 2 n, 2, n) integrals of the coordinates over the cube's faces
     ok: Array  # (R,) where all this is proved
@@ -121,7 +121,7 @@ def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, 
 def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: int, sizes: Sizes) -> bool:
     """Shadows, moments and volume of one cell; False where it is not proved after all."""
     n = len(proved.centre)
-    total, size, error = 0.0, 0.0, 0.0  # of the pyramids from the centre over the facets, their absolute values and errors
+    total, size, error = 0.0, 0.0, 0.0  # of pyramids from the centre over the facets, and their absolute values
     for e in range(begin, end):
         drop = 0
         for j in range(n):

@@ -23,7 +23,7 @@ from polylc.jit.decorators import rounded
 Array = np.ndarray
 
 MOST_DIMENSION = 6
-CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero; floats that nothing proved rests on
+CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero; proves nothing
 
 
 class _Sizes(NamedTuple):

@@ -22,6 +22,7 @@ from polylc.network.replay import FlatNet, Replay, move
 MULTIPLIER_BITS = 30  # of rounded multipliers; lemma 4 takes any, so this proves nothing
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
 NOT_ON_PATH = -1  # mark of a node that is not on the path
+BOTH_SIDES = 3  # bits of the sides on which a node has children
 
 
 class Tree(NamedTuple):
@@ -354,7 +355,7 @@ def audit(
         if last >= neurons or (last >= 0 and not _filled(all_known[node], begins[last])):
             return False
     for node in range(count):
-        if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != 3):
+        if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != BOTH_SIDES):
             return False
     for region in range(len(leaf)):
         for w in range(words):

@@ -17,7 +17,7 @@ import numpy as np
 from polylc.bounds.interval import clearance, not_clear
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
-from polylc.judge.node_filter import NOT_ON_PATH, ClaimColumns, Regions, Tree, beyond, least_of_claim, propose
+from polylc.judge.node_filter import BOTH_SIDES, NOT_ON_PATH, ClaimColumns, Regions, Tree, beyond, least_of_claim, propose
 from polylc.network.replay import FlatNet, Replay, move
 
 DONE, WRONG, CROWDED = range(3)
@@ -25,14 +25,13 @@ ON_PATH = 0  # mark of a node of the path
 REGION, NEURON, CLAIM = range(3)  # columns of what is left open
 OPEN, BY_BOX, BY_CLAIM = range(3)  # places of the counts
 NO_NEURON, NO_CLAIM = -1, -1  # in those columns
-BOTH_SIDES = 3  # bits of the sides on which a node has children
 
 
 class Found(NamedTuple):
     """What is found of the regions of a chunk."""
 
     points: np.ndarray  # (R, k) confirmed points: those proposed, rounded to POINT_BITS where that keeps them inside
-    near: np.ndarray  # (R, words) neurons that may vanish on the closed cell; all others do not, and have the pattern's sign
+    near: np.ndarray  # (R, words) neurons that may vanish on the closed cell; all others have the pattern's sign
     open: np.ndarray  # (., 3) what is not settled: region, neuron or NO_NEURON for the point, claim or NO_CLAIM
     counts: np.ndarray  # (3,) how many entries are open, and how many signs the boxes and the claims of neurons settled
 

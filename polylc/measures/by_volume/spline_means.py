@@ -26,9 +26,9 @@ TAIL = 9e-17  # lemma 12.4: more than exp(-CUT^2 / 2)
 QUADRATURE = 1e-14  # lemma 12.1: error of Gauss-Legendre on one piece, over the B-spline's mass there
 CRAMER = 1.09  # lemma 12.1: |He_k(x)| exp(-x^2 / 2) is at most this times sqrt(k!)
 STEEPEST = 0.61  # lemma 12.2: more than exp(-1/2), the steepest slope of exp(-x^2 / 2)
-SLOPE, SLOPE_GROWTH = 2.0, 3.0  # lemma 12.2: the integral of the largest |g'| within tau is at most SLOPE + SLOPE_GROWTH tau
-NARROW, NARROW_ERROR = 1e-7, 1e-14  # lemma 12.5: spread up to which the density at the mean is taken, and how far it is from the mean
-NODE_ROUNDING, EXP_ROUNDING = 8.0, 60.0  # lemma 12.3: units of rounding of a piece, times n^2, and of the exponential and the weights
+SLOPE, SLOPE_GROWTH = 2.0, 3.0  # lemma 12.2: bound on the integral of the largest |g'| within tau
+NARROW, NARROW_ERROR = 1e-7, 1e-14  # lemma 12.5: spread up to which the density at the mean is taken, and its error
+NODE_ROUNDING, EXP_ROUNDING = 8.0, 60.0  # lemma 12.3: units of a part, times n^2, and of what is relative
 MASS_ROUNDING = 64.0  # lemma 12.3: the same of the mass of the spline on an interval
 MOST_NODES = 16
 
@@ -130,7 +130,7 @@ def gaussian_mean(knots: Knots, rule: Quadrature) -> tuple[float, float]:
                 x = base + t
                 value += rule.weight[m, g] * (r / width) * _spline(knots, q, t) * math.exp(-0.5 * x * x)
         parts += many
-    error = QUADRATURE * min(1.0, 2.1 * CUT * n / spread) + TAIL  # the spline's mass on 2 CUT and a little: it is at most n / spread
+    error = QUADRATURE * min(1.0, 2.1 * CUT * n / spread) + TAIL  # the mass within CUT: at most n / spread each
     shifted = 4.0 * (abs(base) + spread + 10.0) * UNIT  # of nodes, by rounding
     error += shifted * steepness(n, spread, shifted) + (parts * NODE_ROUNDING * n * n + (8.0 * n + EXP_ROUNDING) * value) * UNIT
     return value, error
