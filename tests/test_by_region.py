@@ -26,6 +26,8 @@ from polylc.judge import by_region
 from polylc.judge import region_filter as region_kernels
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
+from polylc.judge.exact_decision import minimise_lazily
+from polylc.judge.node_filter import Tree
 from polylc.judge.verdict import Verdict
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -200,7 +202,7 @@ def test_damaged_trees_are_not_whole(damage):
 
     def whole() -> bool:
         room = [np.full(len(parent), v, dtype=np.int64) for v in (-1, 0, -1, 0)]
-        return region_kernels.tree_is_whole(region_kernels.Tree(parent, neuron, side), leaf, bits, begins, *room)
+        return region_kernels.tree_is_whole(Tree(parent, neuron, side), leaf, bits, begins, *room)
 
     assert whole()
     if damage == "lost region":
@@ -217,7 +219,7 @@ def test_damaged_trees_are_not_whole(damage):
 def test_neurons_are_split_only_where_earlier_layers_are_decided():
     """A tree that splits the second layer first has no one hyperplane there."""
     network = random_net([1, 1, 1, 1], 0)
-    tree = region_kernels.Tree(np.array([-1, 0, 0, 1, 1]), np.array([-1, 1, 1, 0, 0]), np.array([-1, 0, 1, 0, 1], dtype=np.int8))
+    tree = Tree(np.array([-1, 0, 0, 1, 1]), np.array([-1, 1, 1, 0, 0]), np.array([-1, 0, 1, 0, 1], dtype=np.int8))
     leaf, bits = np.array([2, 3, 4]), np.array([[2], [0], [1]], dtype=np.uint64)
     begins = network.offsets[network.layer_of]
     room = [np.full(5, v, dtype=np.int64) for v in (-1, 0, -1, 0)]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +22,7 @@ from polylc.jit.cache import ROOT, stamp
         ("complex/facet_sweep.py", "complex/facet_lp.py"),
         ("engines/vertex/search.py", "engines/vertex/skeleton.py"),
         ("engines/dictionary/search.py", "engines/dictionary/state.py"),
-        ("geometry/cell_kernel.py", "geometry/cuts.py"),
+        ("geometry/proved_sizes.py", "geometry/cuts.py"),
     ],
 )
 def test_a_change_in_what_a_kernel_imports_gives_it_another_folder(monkeypatch, kernel, source):
@@ -37,6 +42,91 @@ def test_kernels_use_that_folder_and_leave_the_setting_alone():
     assert stamp(ROOT / "judge" / "node_filter.py") in preorder.stats.cache_path
     assert not numba.config.CACHE_DIR or stamp(ROOT / "judge" / "node_filter.py") not in numba.config.CACHE_DIR
     assert preorder(np.array([-1, 0, 0]), np.array([-1, 1, 0])).tolist() == [0, 2, 1]
+
+
+# ---- numba's names beyond its documented interface: what a new version of numba may change, and pyproject.toml therefore bounds
+PRIVATE = {
+    "jit/bits.py": {"numba.cpython.unsafe.numbers.trailing_zeros"},
+    "jit/decorators.py": {
+        "numba.core.types.unliteral",
+        "option _nrt",
+        "option forceinline",
+        "option no_cfunc_wrapper",
+        "compiled.stats.cache_path",
+        "dispatcher.get_call_template",
+    },
+    "jit/prefetch.py": {
+        "llvmlite.ir",
+        "numba.core.types",
+        "numba.extending.intrinsic",
+        "context.make_array",
+        "signature.args",
+    },
+}
+PUBLIC = {"numba.njit", "numba.config.DISABLE_JIT", "numba.config.CACHE_DIR"}
+OPTIONS = {"cache", "error_model", "fastmath", "nogil"}
+OBJECTS = ("compiled", "context", "dispatcher", "numba", "signature")  # names of numba's objects in jit/
+
+
+def dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"
+
+
+def names_of_numba(tree: ast.Module) -> Iterator[str]:
+    """All that a file uses of numba and llvmlite: names that it imports, attributes of their objects, options of compiled functions."""
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("numba", "llvmlite"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in ("numba", "llvmlite") and alias.name != "numba")
+        elif isinstance(node, ast.Attribute) and id(node) not in inner and dotted(node).split(".")[0] in OBJECTS:
+            yield dotted(node)
+        elif isinstance(node, ast.Call) and dotted(node.func) == "numba.njit":
+            yield from (f"option {keyword.arg}" for keyword in node.keywords if keyword.arg is not None)
+        elif isinstance(node, ast.Dict):
+            yield from (f"option {key.value}" for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+
+
+def test_no_more_of_numba_is_used_than_this():
+    """Whoever adds a name here looks whether the bound on numba's version in pyproject.toml is right for it."""
+    documented = PUBLIC | {f"option {name}" for name in OPTIONS} | {"compiled.__name__"}
+    for file in ROOT.rglob("*.py"):
+        text = file.read_text()
+        name = file.relative_to(ROOT).as_posix()
+        if name.startswith("jit/") or "numba" in text or "llvmlite" in text:
+            imports = any(isinstance(n, ast.Import | ast.ImportFrom) and "numba" in ast.unparse(n) for n in ast.walk(ast.parse(text)))
+            found = set(names_of_numba(ast.parse(text))) if imports else set()
+            assert found - documented == PRIVATE.get(name, set()), name
+
+
+def test_numba_is_bounded():
+    text = (ROOT.parent / "pyproject.toml").read_text()
+    assert '"numba>=0.60,<0.69"' in text
+
+
+# ---- kernels that can be read
+KINDS = ("kernel", "inlined", "rounded")
+MOST_LINES, MOST_PARAMETERS = 100, 8
+
+
+def kernels(file: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef) and any(isinstance(d, ast.Name) and d.id in KINDS for d in node.decorator_list):
+            yield node
+
+
+def test_kernels_are_short_and_take_their_state_as_named_tuples():
+    files = [file for file in ROOT.rglob("*.py") if "engines" not in file.parts]
+    classes = itertools.chain(*(ast.walk(ast.parse(file.read_text())) for file in ROOT.rglob("*.py")))
+    tuples = {n.name for n in classes if isinstance(n, ast.ClassDef) and any(dotted(b) == "NamedTuple" for b in n.bases)}
+    for file in files:
+        for node in kernels(file):
+            plain = [a.arg for a in node.args.args if a.annotation is None or dotted(a.annotation).split(".")[-1] not in tuples]
+            assert len(plain) <= MOST_PARAMETERS, (file.name, node.name, plain)
+            assert (node.end_lineno or 0) - node.lineno < MOST_LINES, (file.name, node.name)
 
 
 def test_the_folder_can_be_chosen(monkeypatch, tmp_path):

@@ -287,8 +287,8 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     rounded = np.zeros(80)
     kernels.round_multipliers(claims, shift, whole, rounded)
     claims = claims._replace(multiplier=rounded, node=np.full(40, 80), constraint=np.arange(1, 81))
-    nodes = np.append(-1, at), np.append(-1, side)  # the half-space of entry e is that of node e + 1
-    place = (np.ascontiguousarray(forms.hidden[0].T), forms.noise[0], 0, *nodes)
+    tree = kernels.Tree(np.arange(-1, 80), np.append(-1, at), np.append(-1, side))  # the half-space of entry e is that of node e + 1
+    place = (np.ascontiguousarray(forms.hidden[0].T), forms.noise[0], 0, tree)
     held = np.array([kernels.claim_holds(*place, claims, c, np.zeros(81, dtype=np.int64), 0, np.empty(k + 1)) for c in range(40)])
     assert not kernels.claim_holds(*place, claims, int(held.argmax()), np.full(81, -1), 0, np.empty(k + 1))
     expected, q = reference.whole_multipliers(starts, given)
@@ -319,7 +319,7 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
     good = np.zeros(30, dtype=bool)
     points = np.rint(unit * 2.0**20) / 2.0**20
     for r in range(30):
-        path = (parent, parent, np.append(-1, bits[r]).astype(np.int64), network.neurons)
+        path = kernels.Tree(parent, parent, np.append(-1, bits[r]).astype(np.int64)), network.neurons
         good[r] = kernels.point_inside(np.ascontiguousarray(forms.hidden[r].T), forms.noise[r], 0, *path, points[r])
         if not good[r]:
             points[r] = unit[r]

@@ -19,7 +19,8 @@ from polylc.errors import UsageError
 from polylc.exact.quantity import Kind
 from polylc.geometry.exact_volume import rational_cell
 from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uniform, row_norms, simplices_of
-from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, over_simplices, quadrature
+from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, Simplices, over_simplices
+from polylc.measures.by_volume.spline_means import knots_for, quadrature
 from polylc.measures.gradient.gradients import inverse_sides
 from polylc.network.form import chain, forward
 from polylc.search.task import parse_sigmas
@@ -28,9 +29,8 @@ from polylc.search.task import parse_sigmas
 def over_one_simplex(t: list[float], kind: int, parameter: float = 1.0) -> tuple[float, float]:
     """Mean of a function over a simplex with vertex values t, by the kernel."""
     n = len(t) - 1
-    scratch = (np.empty(n + 1), np.empty(n + 1), np.empty(n + 2))
-    simplex, size = np.arange(n + 1)[None], np.array([[1.0, 0.0]])
-    return over_simplices(n, simplex, size, 1, np.array(t), n + 1, 0.0, 1.0, 0.0, kind, parameter, *quadrature(n), *scratch)
+    simplex = Simplices(np.arange(n + 1)[None], np.array([[1.0, 0.0]]), np.ones(1, dtype=np.int64))
+    return over_simplices(simplex, np.array(t), 0.0, (1.0, 0.0), kind, parameter, quadrature(n), knots_for(n))
 
 
 def divided_difference(t: list[float], antiderivative) -> mpmath.mpf:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polylc.measures.gradient.norm_kernel import matrix_norms, scaled_row_norms
+from polylc.measures.gradient.enclosed_norms import matrix_norms, scaled_row_norms
 
 
 def holds(low: float, high: float, square: F) -> bool:

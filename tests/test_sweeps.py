@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy.optimize import linprog
 
+from polylc.complex import facet_lp
 from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
@@ -195,7 +196,7 @@ def test_the_widest_point_and_the_multipliers_are_those_of_a_linear_program(seed
     rows[:, -1] += rng.choice([0.0, 0.5, 1.0])
     plane[-1] *= 0.3
     point, multiplier = np.zeros(k), np.zeros(count + 2)
-    answer = widest(rows, count, plane, np.zeros((count + 4, k + 3)), np.zeros((3, count + k + 4), dtype=np.int64), point, multiplier)
+    answer = widest(rows, count, plane, facet_lp.program(count, k), point, multiplier)
     best = program(rows, plane)
     assert answer != LOST
     if answer == FOUND:

@@ -25,7 +25,7 @@ from polylc.errors import ConsistencyError
 from polylc.exact.linear import gram, is_positive_semidefinite
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import CellBounds
-from polylc.geometry.cell_kernel import expanded
+from polylc.geometry.determinants import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.volumes import Volumes

@@ -1,4 +1,8 @@
-"""Signs of many forms on a box at once, in doubles, with a rigorous bound on rounding (docs/exactness.md, lemma 7)."""
+"""Signs of many forms on a box at once, in doubles, with a rigorous bound on rounding (docs/exactness.md, lemma 7).
+
+In: forms, transposed, with bounds on their rounding, and a box. Out: by how much each form certainly keeps its sign.
+Invariant: a positive answer is a proof; NaN and infinities make it NaN or negative.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,9 @@ import numpy as np
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
-MARGIN = 2.0**-44  # of the size of what is added up: more than rounding does in up to MOST coordinates
+MARGIN = 2.0**-44  # lemma 7: in place of gamma_{2k+2}, and for the rounding of the bound, if k <= MOST
 MOST = 64
-LOST = 2.0**-1000  # more than all underflows together
+LOST = 2.0**-1000  # lemma 7: more than all underflows together
 
 
 @inlined
@@ -21,7 +25,8 @@ def _ends(box: Array, k: int) -> tuple[float, float]:
 
 @kernel
 def clearance(form: Array, noise: Array, sign: Array, box: Array, first: int, end: int, clear: Array, reach: Array) -> None:
-    """For the forms of columns first..end, by how much sign * z is certainly positive on a box; where `clear` > 0, it is.
+    """For the forms of columns first..end, by how much sign * z is certainly positive on a box; where `clear` > 0, it
+    is.
 
     Spelt out for two and three coordinates: passing over memory is what this costs.
 
@@ -71,7 +76,7 @@ def clearance(form: Array, noise: Array, sign: Array, box: Array, first: int, en
 def not_clear(clear: Array, many: int, beside: Array) -> int:
     """List the places below `many` whose value is not positive; how many there are."""
     found = 0
-    for i in range(0, many, 32):
+    for i in range(0, many, 32):  # by counting, without branches: nearly everywhere all are positive
         part = clear[i : min(i + 32, many)]
         positive = 0
         for q in range(len(part)):

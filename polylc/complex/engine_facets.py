@@ -1,6 +1,8 @@
-"""The region graph as an engine saw it, compiled: regions joined where both have a facet on the hyperplane of one neuron.
+"""The region graph as an engine saw it, compiled: regions joined where both have a facet on the hyperplane of one
+neuron.
 
-For complexes that nobody judged. Facets come from cells that doubles cut; what does not fit together is handed back to be decided exactly.
+For complexes that nobody judged. In: the facets of cells that doubles cut. Out: pairs of regions. Invariant: a pair is
+FACET only if both cells have a facet there; what does not fit together is handed back to be decided exactly.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.complex.facet_search import FACET, OPEN
-from polylc.complex.facet_sweep import Columns, Found, insert, look_up
+from polylc.complex.facet_sweep import Columns, Found, entry_of, insert, look_up
 from polylc.jit.decorators import kernel
 from polylc.network.patterns import PatternTable, announced
 
@@ -40,7 +42,8 @@ def link(
     ----------
     columns, table
     facets, sure : ndarray of uint64, shape (R, words), and of bool, shape (R,)
-        Packed neurons on whose hyperplanes a region has facets as an engine has it; where it is not sure, every path entry may carry one.
+        Packed neurons on whose hyperplanes a region has facets as an engine has it; where it is not sure, every path
+        entry may carry one.
     begin, end : int
     room : Room
     found : Found
@@ -59,7 +62,7 @@ def link(
             if sure[r] and not facets[r, i >> 6] >> np.uint64(i & 63) & one:
                 continue
             room.entry[asked] = e
-            room.key[asked] = announced(table, columns.bits, r, i)
+            room.key[asked] = announced(table, r, i)
             asked += 1
         look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
         many = 0
@@ -79,10 +82,7 @@ def link(
         for q in range(many):
             w, e = room.beyond[q], room.carrier[q]
             i = columns.neuron[e]
-            other = -1
-            for p in range(columns.starts[w], columns.starts[w + 1]):
-                if columns.neuron[p] == i:
-                    other = p
+            other = entry_of(columns, w, i)
             if w < r and other >= 0 and not sure[w]:  # found at w
                 continue
             both = other >= 0 and sure[r] and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one

@@ -1,4 +1,12 @@
-"""Whether a region has a facet on a hyperplane, compiled: points that prove it, multipliers that refute it (docs/exactness.md, lemma 5)."""
+"""Whether a region has a facet on a hyperplane, compiled: points that prove it, multipliers that refute it
+(docs/exactness.md, lemma 5).
+
+In: the half-spaces of a region, one column each in `Room.rows`, with bounds on their rounding, and a point of the
+region beyond. Out: NO_FACET, FACET with its point in `Room.rounded`, or OPEN.
+
+Invariant: points are tried wherever they come from; only `proves_facet` and `_refuted`, which count all rounding,
+decide.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.complex.facet_lp import FOUND, NONE, widest
+from polylc.complex.facet_lp import FOUND, NONE, Program, program, widest
 from polylc.complex.hyperplanes import SMALLEST
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import TINY, UNIT
 
-POINT_BITS = 24
+POINT_BITS = 24  # points that are kept are rounded to multiples of 2^-24 where that still proves a facet
 NO_FACET, FACET, OPEN = 0, 1, 2
+BETWEEN, ASIDE, BELOW_INNER, BELOW_OUTER = range(4)  # points that are tried
 
 
 class Room(NamedTuple):
@@ -25,26 +34,35 @@ class Room(NamedTuple):
     tilt: np.ndarray
     plane: np.ndarray  # (k + 1,)
     others: np.ndarray  # (many, k + 1)
-    table: np.ndarray
-    basis: np.ndarray
-    point: np.ndarray
-    rounded: np.ndarray
+    program: Program
+    point: np.ndarray  # (k,) that is tried
+    rounded: np.ndarray  # (k,) the same with few digits, or as it is; the one that proves a facet is left here
     multiplier: np.ndarray
     total: np.ndarray
+
+
+class Chord(NamedTuple):
+    """From a point inside a region to one inside the region beyond a hyperplane."""
+
+    inner: np.ndarray
+    outer: np.ndarray
+    at_inner: float  # values of the hyperplane's form
+    at_outer: float
+    square: float  # of the length of its gradient
 
 
 def room(many: int, k: int) -> Room:
     """Room for so many half-spaces in dimension k."""
     error, value, size, tilt, multiplier = (np.zeros(many + 4) for _ in range(5))
     plane, total = np.zeros(k + 1), np.zeros(k + 1)
-    table, basis = np.zeros((many + 4, k + 3)), np.zeros((3, many + k + 8), dtype=np.int64)
     rows, others, (point, rounded) = np.zeros((k + 1, many)), np.zeros((many, k + 1)), np.zeros((2, k))
-    return Room(rows, error, value, size, tilt, plane, others, table, basis, point, rounded, multiplier, total)
+    return Room(rows, error, value, size, tilt, plane, others, program(many, k), point, rounded, multiplier, total)
 
 
 @inlined
 def find_facet(u: np.ndarray, v: np.ndarray, own: int, count: int, keep: bool, programs: bool, room: Room) -> int:
-    """Whether a region has a facet on the hyperplane of row `own`; the point that proves it is left in `rounded`, the hyperplane in `plane`.
+    """Whether a region has a facet on the hyperplane of row `own`; the point that proves it is left in `rounded`, the
+    hyperplane in `plane`.
 
     Parameters
     ----------
@@ -80,25 +98,23 @@ def find_facet(u: np.ndarray, v: np.ndarray, own: int, count: int, keep: bool, p
                 room.rounded[j] = point[j]
             if proves_facet(room.rows, room.error, count, own, plane, room.rounded, room.value, room.size):
                 return FACET
-    state: int = _find_elsewhere(u, v, at_u, at_v, square, own, count, keep, programs, room)
+    state: int = _find_elsewhere(Chord(u, v, at_u, at_v, square), own, count, keep, programs, room)
     return state
 
 
 @kernel
-def _find_elsewhere(
-    u: np.ndarray, v: np.ndarray, at_u: float, at_v: float, square: float, own: int, count: int, keep: bool, programs: bool, room: Room
-) -> int:
+def _find_elsewhere(chord: Chord, own: int, count: int, keep: bool, programs: bool, room: Room) -> int:
     """The same where the point between the regions' points may not do."""
     plane, point = room.plane, room.point
     k = len(point)
-    if square > SMALLEST:
+    if chord.square > SMALLEST:
         for attempt in range(4):  # that point, and moved aside; below each of the points
             for j in range(k):
-                if attempt == 2:
-                    point[j] = u[j] - at_u / square * plane[j]
-                elif attempt == 3:
-                    point[j] = v[j] - at_v / square * plane[j]
-            if (attempt == 0 and not keep) or (attempt == 1 and not _move_aside(own, count, square, room)):
+                if attempt == BELOW_INNER:
+                    point[j] = chord.inner[j] - chord.at_inner / chord.square * plane[j]
+                elif attempt == BELOW_OUTER:
+                    point[j] = chord.outer[j] - chord.at_outer / chord.square * plane[j]
+            if (attempt == BETWEEN and not keep) or (attempt == ASIDE and not _move_aside(own, count, chord.square, room)):
                 continue
             if _either(own, count, keep, room):
                 return FACET
@@ -110,7 +126,7 @@ def _find_elsewhere(
             for j in range(k + 1):
                 room.others[many, j] = room.rows[j, i]
             many += 1
-    answer = widest(room.others, many, plane, room.table, room.basis, point, room.multiplier)
+    answer = widest(room.others, many, plane, room.program, point, room.multiplier)
     if answer == FOUND and _either(own, count, keep, room):
         return FACET
     if answer == NONE and not keep and _refuted(own, count, room):
@@ -120,7 +136,8 @@ def _find_elsewhere(
 
 @kernel
 def _move_aside(own: int, count: int, square: float, room: Room) -> bool:
-    """Move a point of the hyperplane in it, straight away from the half-space that it is farthest outside, into the middle of the region.
+    """Move a point of the hyperplane in it, straight away from the half-space that it is farthest outside, into the
+    middle of the region.
 
     Returns
     -------
@@ -179,7 +196,8 @@ def _either(own: int, count: int, keep: bool, room: Room) -> bool:
 def proves_facet(
     rows: np.ndarray, error: np.ndarray, count: int, own: int, plane: np.ndarray, point: np.ndarray, value: np.ndarray, size: np.ndarray
 ) -> bool:
-    """Whether a point, moved along one coordinate onto the hyperplane of row `own`, is certainly inside all other rows and the box.
+    """Whether a point, moved along one coordinate onto the hyperplane of row `own`, is certainly inside all other rows
+    and the box.
 
     docs/exactness.md, lemma 5.
 
@@ -193,7 +211,7 @@ def proves_facet(
         Room to work in.
     """
     k = len(point)
-    slack = 2 * (k + 5) * UNIT
+    slack = 2 * (k + 5) * UNIT  # lemma 5, in place of gamma_{k+2}, here and in the factors below
     for j in range(k):
         if not abs(point[j]) < 1.0:
             return False
@@ -222,7 +240,8 @@ def proves_facet(
 
 @kernel
 def _refuted(own: int, count: int, room: Room) -> bool:
-    """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the box."""
+    """Whether the multipliers certainly prove that there is no facet: the sum of multiplied rows is negative on the
+    box."""
     rows, total = room.rows, room.total
     width = len(total)
     for j in range(width):
@@ -242,13 +261,14 @@ def _refuted(own: int, count: int, room: Room) -> bool:
     spread = 0.0
     for j in range(width - 1):
         spread += abs(total[j])
-    terms = used + width + 8.0
+    terms = used + width + 8.0  # lemma 4, with signs turned: that sum is below zero on the box
     doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[width - 1]))) * (1 + 16 * terms * UNIT) + 16 * terms * width * TINY
     return bool(total[width - 1] + spread < -doubt)
 
 
 @inlined
 def steepest(plane: np.ndarray) -> int:
+    """The coordinate in which a form is steepest."""
     best = 0
     for j in range(1, len(plane) - 1):
         if abs(plane[j]) > abs(plane[best]):

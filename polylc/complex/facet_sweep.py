@@ -1,7 +1,11 @@
 """Sweeps over the regions, compiled: what lies beyond each hyperplane of a path, and whether there is a facet.
 
-Regions are taken in their order, forms brought up to date from one to the next (network/replay.py). What doubles do not decide beyond
-doubt is handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
+In: the columns of a complex, a table of its patterns, and forms that are brought up to date from one region to the next
+(network/replay.py). Out: pairs of regions with and without a common facet. What doubles do not decide beyond doubt is
+handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
+
+Invariant: a region is looked up beyond a hyperplane only where no other form vanishes on it (docs/exactness.md, lemmas
+6 and 6a), so that flipping one bit gives the only pattern that can lie there; every such pair is decided once.
 """
 
 from __future__ import annotations
@@ -9,11 +13,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba.cpython.unsafe.numbers import trailing_zeros
 
-from polylc.complex import facet_search as facet_kernel
+from polylc.complex import facet_search
 from polylc.complex.facet_search import FACET, NO_FACET, OPEN, find_facet, steepest
 from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
+from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
@@ -33,7 +37,8 @@ class Columns(NamedTuple):
 
 @inlined
 def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np.ndarray, key: np.ndarray, beyond: np.ndarray) -> None:
-    """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1 where none is listed.
+    """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1
+    where none is listed.
 
     In two goes, so that what the second reads, and what the caller reads of the regions found, is there by then.
     """
@@ -81,7 +86,7 @@ class Room(NamedTuple):
     """Room to work in."""
 
     chosen: np.ndarray  # entries that may carry facets
-    column: np.ndarray  # of their neurons; behind them those of all other neurons that may vanish on the closed region, if that is known
+    column: np.ndarray  # of their neurons; behind them those of all others that may vanish on the closed region
     left: np.ndarray  # (words,)
     square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
     place: np.ndarray  # among the chosen entries: those that are looked up
@@ -91,12 +96,12 @@ class Room(NamedTuple):
     own: np.ndarray  # places of their entries
 
 
-def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_kernel.Room]:
+def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_search.Room]:
     """Room for paths of so many entries in dimension k."""
     many = longest + neurons + 4
     chosen, column, place, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(6))
     left, key = np.zeros(words, dtype=np.uint64), np.zeros(many, dtype=np.uint64)
-    return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_kernel.room(many, k)
+    return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_search.room(many, k)
 
 
 @kernel
@@ -112,36 +117,24 @@ def sweep(
     programs: bool,
     done: np.ndarray,
     room: Room,
-    facets: facet_kernel.Room,
+    facets: facet_search.Room,
     found: Found,
 ) -> tuple[int, int]:
     """Everything that doubles know of the facets of regions begin..end; how many odd entries and pairs were found.
 
-    A pair of regions is found at its first region; pairs that only the second names have no facet, and are handed back as OPEN for
-    their proof if proofs are kept. `done` has the neurons, packed, across whose hyperplanes regions were found at another one; it is
-    brought up to date for the regions that it has rows for, counted from `begin` on.
+    A pair of regions is found at its first region; pairs that only the second names have no facet, and are handed back
+    as OPEN for their proof if proofs are kept. `done` has the neurons, packed, across whose hyperplanes regions were
+    found at another one; it is brought up to date for the regions that it has rows for, counted from `begin` on.
     """
     odd = pairs = 0
     known = len(columns.near) > 0
-    one = np.uint64(1)
     for r in range(begin, end):
-        blind = 1
-        if known:
-            chosen, neurons = _choose(net, columns, r, room)
-        else:
-            chosen = neurons = columns.starts[r + 1] - columns.starts[r]
-            for i in range(chosen):
-                e = columns.starts[r] + i
-                room.chosen[i], room.column[i] = e, net.first[1] + columns.neuron[e]
-        fresh = 0
-        for i in range(chosen):
-            neuron = columns.neuron[room.chosen[i]]
-            if not done[r - begin, neuron >> 6] >> np.uint64(neuron & 63) & one:
-                room.place[fresh] = i
-                fresh += 1
+        chosen, neurons = _choose(net, columns, known, r, room)
+        fresh = _not_done(columns, done[r - begin], chosen, room)
         if fresh == 0:
             continue
         move(net, replay, columns.bits[r], False)
+        blind = 1
         if known:
             _gather(replay, columns, chosen, neurons, room, facets)
         else:
@@ -158,59 +151,94 @@ def sweep(
                 own = seen.key[neuron]
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
                 alone = alone or is_alone(net, replay, seen, neuron)
-            if not alone:
-                found.odd[odd] = e
-                if known:
-                    _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
-                else:
-                    suspects_of(net, replay, neuron, found.suspects[odd])
-                odd += 1
+            if alone:
+                room.place[asked], room.entry[asked] = i, e  # not beyond q
+                room.key[asked] = announced(table, r, neuron)
+                asked += 1
                 continue
-            room.place[asked] = i
-            room.entry[asked] = e
-            room.key[asked] = announced(table, columns.bits, r, neuron)
-            asked += 1
-        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
-        many = 0
-        for q in range(asked):
-            w, i = room.beyond[q], room.place[q]
-            if w < 0 or (w < r and not keep):
-                continue
-            insert(room.beyond, room.own, many, w, i)  # not beyond q
-            many += 1
+            found.odd[odd] = e
+            if known:
+                _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+            else:
+                suspects_of(net, replay, neuron, found.suspects[odd])
+            odd += 1
+        many = _beyond(columns, table, r, asked, keep, room)
         if many > 0 and not known:
             _gather(replay, columns, chosen, 0, room, facets)
         for i in range(many):
             w, own = room.beyond[i], room.own[i]
             e = room.chosen[own]
             neuron = columns.neuron[e]
-            other = -1
-            for q in range(columns.starts[w], columns.starts[w + 1]):
-                if columns.neuron[q] == neuron:
-                    other = q
+            other = entry_of(columns, w, neuron)
             if w < r and other >= 0:  # found at w
                 continue
             found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
-            state = OPEN
-            if other < 0 and not keep:
-                state = NO_FACET
-            elif w > r:
-                state = find_facet(columns.unit[r], columns.unit[w], own, chosen, keep, programs, facets)
-                if state == FACET:
-                    found.solved[pairs] = steepest(facets.plane)
-                    if keep:
-                        for j in range(len(facets.rounded)):
-                            found.point[pairs, j] = facets.rounded[j]
-            if w > r and w - begin < len(done) and not keep and state != OPEN:
-                done[w - begin, neuron >> 6] |= one << np.uint64(neuron & 63)
+            state = _decide(columns, r, w, own, other, chosen, keep, programs, facets)
             found.state[pairs] = state
+            if state == FACET:
+                found.solved[pairs] = steepest(facets.plane)
+                if keep:
+                    for j in range(len(facets.rounded)):
+                        found.point[pairs, j] = facets.rounded[j]
+            if w > r and w - begin < len(done) and not keep and state != OPEN:
+                done[w - begin, neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
             pairs += 1
     return odd, pairs
 
 
 @inlined
-def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, int]:
-    """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish on it.
+def _decide(columns: Columns, r: int, w: int, own: int, other: int, count: int, keep: bool, programs: bool, facets: facet_search.Room) -> int:
+    """Whether regions r and w have a common facet on the hyperplane of row `own`, which is entry `other` of the path of
+    w, or -1."""
+    if other < 0 and not keep:
+        return NO_FACET
+    if w < r:
+        return OPEN
+    state: int = find_facet(columns.unit[r], columns.unit[w], own, count, keep, programs, facets)
+    return state
+
+
+@inlined
+def entry_of(columns: Columns, region: int, neuron: int) -> int:
+    """The path entry of a region that is split by a neuron, or -1."""
+    entry = -1
+    for q in range(columns.starts[region], columns.starts[region + 1]):
+        if columns.neuron[q] == neuron:
+            entry = q
+    return entry
+
+
+@inlined
+def _not_done(columns: Columns, done: np.ndarray, chosen: int, room: Room) -> int:
+    """List the places of the chosen entries that have not been settled at another region; how many there are."""
+    fresh = 0
+    for i in range(chosen):
+        neuron = columns.neuron[room.chosen[i]]
+        if not done[neuron >> 6] >> np.uint64(neuron & 63) & np.uint64(1):
+            room.place[fresh] = i
+            fresh += 1
+    return fresh
+
+
+@inlined
+def _beyond(columns: Columns, table: PatternTable, r: int, asked: int, keep: bool, room: Room) -> int:
+    """The listed regions beyond the hyperplanes that are asked for, in their order; those before r only if proofs are
+    kept. How many there are."""
+    look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
+    many = 0
+    for q in range(asked):
+        w, i = room.beyond[q], room.place[q]
+        if w < 0 or (w < r and not keep):
+            continue
+        insert(room.beyond, room.own, many, w, i)  # not beyond q
+        many += 1
+    return many
+
+
+@inlined
+def _choose(net: FlatNet, columns: Columns, known: bool, r: int, room: Room) -> tuple[int, int]:
+    """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish
+    on it, if that is known.
 
     Returns
     -------
@@ -218,10 +246,15 @@ def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, in
         How many entries, and how many neurons.
     """
     one = np.uint64(1)
+    first = columns.starts[r]
+    if not known:
+        for e in range(first, columns.starts[r + 1]):
+            room.chosen[e - first], room.column[e - first] = e, net.first[1] + columns.neuron[e]
+        return columns.starts[r + 1] - first, columns.starts[r + 1] - first
     for w in range(len(room.left)):
         room.left[w] = columns.near[r, w]
     chosen = 0
-    for e in range(columns.starts[r], columns.starts[r + 1]):
+    for e in range(first, columns.starts[r + 1]):
         i = columns.neuron[e]
         bit = one << np.uint64(i & 63)
         if room.left[i >> 6] & bit:
@@ -231,15 +264,16 @@ def _choose(net: FlatNet, columns: Columns, r: int, room: Room) -> tuple[int, in
     neurons = chosen
     for w in range(len(room.left)):
         while room.left[w]:
-            room.column[neurons] = net.first[1] + 64 * w + np.int64(trailing_zeros(room.left[w]))
+            room.column[neurons] = net.first[1] + 64 * w + np.int64(lowest_bit(room.left[w]))
             room.left[w] &= room.left[w] - one
             neurons += 1
     return chosen, neurons
 
 
 @inlined
-def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_kernel.Room) -> None:
-    """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the squares as well."""
+def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_search.Room) -> None:
+    """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the
+    squares as well."""
     width = replay.form.shape[0]
     for i in range(max(chosen, neurons)):
         column = room.column[i]
@@ -260,8 +294,9 @@ def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: R
 
 @inlined
 def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bool:
-    """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma 6)."""
-    square = (1.0 - 2.0 * CLOSE) * room.square[place]
+    """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma
+    6)."""
+    square = (1.0 - 2.0 * CLOSE) * room.square[place]  # lemma 6 with both sides squared: (1 - CLOSE)^2 is more
     if square < 0.0:
         return False
     apart = 0
@@ -282,7 +317,7 @@ def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bo
 
 @kernel
 def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuron: int, mask: np.ndarray) -> None:
-    """As `_suspects`, among the neurons that may vanish on the region."""
+    """As `suspects_of`, among the neurons that may vanish on the region."""
     offset = net.first[1]
     for w in range(len(mask)):
         mask[w] = 0
@@ -294,7 +329,8 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
 
 @kernel
 def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, end: int, rows: np.ndarray, noise: np.ndarray) -> None:
-    """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and (entries,)."""
+    """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and
+    (entries,)."""
     first = columns.starts[begin]
     for r in range(begin, end):
         move(net, replay, columns.bits[r], False)
@@ -320,7 +356,8 @@ def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, no
 
 @kernel
 def forms_of(net: FlatNet, replay: Replay, bits: np.ndarray, hidden: np.ndarray, noise: np.ndarray, maps: np.ndarray, doubt: np.ndarray) -> None:
-    """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the maps."""
+    """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the
+    maps."""
     first, last = net.first[1], net.first[-2]
     for r in range(len(bits)):
         move(net, replay, bits[r], True)

@@ -1,4 +1,9 @@
-"""Which forms may be proportional to one another, compiled (docs/exactness.md, lemmas 6 and 6a)."""
+"""Which forms may be proportional to one another, compiled (docs/exactness.md, lemmas 6 and 6a).
+
+In: the forms of a replay. Out: a key for each, and answers "certainly not proportional". Invariant: keys are those of
+the versions in `Directions.version`; a form that rounding, overflow or underflow may have turned has the key infinity,
+and is then compared with every other.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,17 @@ import numpy as np
 from polylc.jit.decorators import kernel
 from polylc.network.replay import FlatNet, Replay
 
-SMALLEST = 2.0**-900
-CLOSE = 1e-9  # forms whose cosine is below 1 - CLOSE are not proportional, if they are known to FINE relative to their size
-FINE = 1e-7
-KEY_FINE = 1e-9  # and forms whose keys differ by KEY_CLOSE, if they are known to KEY_FINE and the key's denominator is not below KEY_SMALL
-KEY_SMALL = 1e-4
-KEY_CLOSE = 4e-5
+SMALLEST = 2.0**-900  # lemma 6a: squares of lengths are between this and its inverse; underflow then loses nothing
+CLOSE = 1e-9  # lemma 6: forms whose cosine is below 1 - CLOSE are not proportional,
+FINE = 1e-7  # lemma 6: if they are known to FINE, relative to their size
+KEY_FINE = 1e-9  # lemma 6a: forms whose keys differ by KEY_CLOSE are not, if they are known to KEY_FINE
+KEY_SMALL = 1e-4  # lemma 6a: and the key's denominator is not below this, relative to the length
+KEY_CLOSE = 4e-5  # lemma 6a: twice 1.02e-5, and what 1 + |key| and single precision may lose
 
 
 class Directions(NamedTuple):
-    """Directions of the forms of a replay: for each a key that proportional forms share, the ratio of two projections."""
+    """Directions of the forms of a replay: for each a key that proportional forms share, the ratio of two
+    projections."""
 
     projection: np.ndarray  # (2, k + 1), of length 1
     key: np.ndarray  # (neurons,) float32

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.geometry.cell_kernel import bounded_cells
 from polylc.geometry.cuts import cut_stack
+from polylc.geometry.proved_sizes import Sizes, bounded_cells
 
 Array = np.ndarray
 
@@ -44,10 +44,9 @@ class CellBounds:
         self.box, self.moment = np.zeros((count, 2 * n, 2)), np.zeros((count, 2 * n, 2, n))
         self.ok = np.zeros(count, dtype=np.bool_)
         sized, error = scaled(rows, noise)
-        arguments = (self.volume, self.shadow, self.box, self.moment, self.ok)
-        bounded_cells(
-            n, np.ascontiguousarray(starts, dtype=np.int64), sized, error, cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0))), *arguments
-        )
+        stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
+        sizes = Sizes(self.volume, self.shadow, self.box, self.moment, self.ok)
+        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), sized, error, stack, sizes)
 
 
 def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:

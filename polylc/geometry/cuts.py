@@ -1,7 +1,12 @@
-"""Skeletons of cells, cut by hyperplanes, of many cells one after the other: what a cell shares with the one before is not cut again.
+"""Skeletons of cells, cut by hyperplanes, of many cells one after the other: what a cell shares with the one before is
+not cut again.
 
-Cells come as lists of half-spaces, those of neighbours in a decision tree with a common beginning. The skeleton after each half-space
-is kept on a stack, so a cell costs only the cuts in which it differs.
+In: cells as lists of half-spaces, those of neighbours in a decision tree with a common beginning. Out: their skeletons,
+in floating point and unproved. The skeleton after each half-space is kept on a stack, so a cell costs only the cuts in
+which it differs.
+
+Invariant: every skeleton is that of a simple polytope. A vertex lies on n facets and has n neighbours, one along the
+edge that leaves each of its facets; neighbours share all facets but one, and are each other's neighbours.
 """
 
 from __future__ import annotations
@@ -10,19 +15,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import rounded
+from polylc.jit.decorators import kernel, rounded
 
 Array = np.ndarray
 MOST_VERTICES = 4096
 ROOM = 32  # largest cells that the stack holds
+LARGEST = 1e300  # values of forms at vertices beyond this are not cut by; steers only, nothing rests on it
+
+
+class Skeleton(NamedTuple):
+    """A simple polytope, one row for each vertex."""
+
+    X: Array  # (vertices, n)
+    F: Array  # (vertices, n) facets: half-spaces by number; -1 - 2 j and -2 - 2 j are the lower and upper face of the box in x_j
+    NB: Array  # (vertices, n) neighbours, the k-th along the edge that leaves the k-th facet
 
 
 class CutStack(NamedTuple):
     """Skeletons after 0, 1, 2, ... half-spaces, one behind the other."""
 
-    X: Array  # (room, n) vertices
-    F: Array  # (room, n) their facets
-    NB: Array  # (room, n) and neighbours, counted from the skeleton's first vertex
+    rows: Skeleton  # of all of them; neighbours are counted from the skeleton's first vertex
     at: Array  # (levels,) first vertex of each skeleton
     size: Array  # (levels,) and how many it has
     level: Array  # (1,) skeletons 0..level are those of the last cell
@@ -33,123 +45,131 @@ class CutStack(NamedTuple):
 def cut_stack(n: int, half: Array, longest: int) -> CutStack:
     """A stack for cells of the box [-half, half] and at most `longest` half-spaces."""
     room, cap = ROOM * MOST_VERTICES, MOST_VERTICES
-    X, F, NB = np.empty((room, n)), np.empty((room, n), dtype=np.int64), np.empty((room, n), dtype=np.int64)
+    rows = Skeleton(np.empty((room, n)), np.empty((room, n), dtype=np.int64), np.empty((room, n), dtype=np.int64))
     at, count = np.zeros(longest + 1, dtype=np.int64), np.zeros(longest + 1, dtype=np.int64)
-    count[0] = start_box(n, np.ascontiguousarray(half, dtype=np.float64), X, F, NB)
-    return CutStack(X, F, NB, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
+    count[0] = _start_box(np.ascontiguousarray(half, dtype=np.float64), rows)
+    return CutStack(rows, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
 
 
 @rounded
-def start_box(n: int, half: Array, X: Array, F: Array, NB: Array) -> int:
+def _start_box(half: Array, cell: Skeleton) -> int:
+    """The box itself: vertex `mask` is at the upper end of the coordinates whose bits are set."""
+    n = len(half)
     for mask in range(1 << n):
         for j in range(n):
             up = (mask >> j) & 1
-            X[mask, j] = half[j] if up else -half[j]
-            F[mask, j] = -2 * j - 2 if up else -2 * j - 1
-            NB[mask, j] = mask ^ (1 << j)
+            cell.X[mask, j] = half[j] if up else -half[j]
+            cell.F[mask, j] = -2 * j - 2 if up else -2 * j - 1
+            cell.NB[mask, j] = mask ^ (1 << j)
     return 1 << n
 
 
 @rounded
-def cut(
-    n: int,
-    X: Array,
-    F: Array,
-    NB: Array,
-    nv: int,
-    value: Array,
-    facet: int,
-    X2: Array,
-    F2: Array,
-    NB2: Array,
-    place: Array,
-) -> int:
-    """Cut the skeleton by value >= 0 into the second set of arrays; the new number of vertices, or -1."""
-    kept = 0
-    for v in range(nv):
-        if value[v] >= 0:
-            place[v] = kept
-            kept += 1
-        else:
-            place[v] = -1
-    if kept == 0:
-        return -1
-    count = kept
-    for v in range(nv):
-        here = place[v]
-        if here < 0:
-            continue
-        for j in range(n):
-            X2[here, j] = X[v, j]
-            F2[here, j] = F[v, j]
-        for k in range(n):
-            u = NB[v, k]
-            if place[u] >= 0:
-                NB2[here, k] = place[u]
-                continue
-            if count >= len(X2):
-                return -1
-            t = value[v] / (value[v] - value[u])
-            for j in range(n):
-                X2[count, j] = X[v, j] + t * (X[u, j] - X[v, j])
-                F2[count, j] = F[v, j]
-                NB2[count, j] = -1
-            F2[count, k] = facet
-            NB2[count, k] = here
-            NB2[here, k] = count
-            count += 1
-    for e in range(kept, count):  # new vertices are neighbours if they share all but one facet
-        for g in range(e + 1, count):
-            alone = -1
-            differ = 0
-            for j in range(n):
-                shared = False
-                for i in range(n):
-                    if F2[g, i] == F2[e, j]:
-                        shared = True
-                        break
-                if not shared:
-                    differ += 1
-                    alone = j
-                    if differ > 1:
-                        break
-            if differ != 1:
-                continue
-            for i in range(n):
-                shared = False
-                for j in range(n):
-                    if F2[e, j] == F2[g, i]:
-                        shared = True
-                        break
-                if not shared:
-                    if NB2[e, alone] >= 0 or NB2[g, i] >= 0:
-                        return -1
-                    NB2[e, alone] = g
-                    NB2[g, i] = e
-                    break
-    for e in range(kept, count):
-        for j in range(n):
-            if NB2[e, j] < 0:
-                return -1
-    return count
+def slice_of(cells: Skeleton, begin: int, end: int) -> Skeleton:
+    """Some of the rows."""
+    return Skeleton(cells.X[begin:end], cells.F[begin:end], cells.NB[begin:end])
 
 
 @rounded
-def has(n: int, F: Array, v: int, facet: int) -> bool:
-    for j in range(n):
+def top_of(stack: CutStack) -> Skeleton:
+    """The last skeleton of a stack."""
+    begin = stack.at[stack.level[0]]
+    return slice_of(stack.rows, begin, begin + stack.size[stack.level[0]])  # type: ignore[no-any-return]
+
+
+@kernel
+def has(F: Array, v: int, facet: int) -> bool:
+    """Whether a vertex lies on a facet."""
+    for j in range(F.shape[1]):
         if F[v, j] == facet:
             return True
     return False
 
 
 @rounded
-def cut_along(n: int, stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
-    """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a skeleton.
+def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) -> int:
+    """Cut a skeleton by value >= 0 at its vertices; the new number of vertices, or -1 where rounding left nothing
+    consistent.
 
-    The cell is then the last skeleton of the stack, at level end - begin; its facets are numbered by half-space, -1 - i for the
-    faces of the box. False where rounding left no consistent skeleton, or one that is too large.
+    A vertex with value 0 stays: it counts as inside, as if the hyperplane stood a little further out, so the result is
+    simple. `place` receives the new numbers of the vertices that stay.
     """
-    cap, room = len(stack.value), len(stack.X)
+    n, kept = old.X.shape[1], 0
+    for v in range(len(old.X)):
+        place[v] = -1
+        if value[v] >= 0:
+            place[v] = kept
+            kept += 1
+    if kept == 0:
+        return -1
+    count = kept
+    for v in range(len(old.X)):
+        here = place[v]
+        if here < 0:
+            continue
+        for j in range(n):
+            new.X[here, j], new.F[here, j] = old.X[v, j], old.F[v, j]
+        for k in range(n):
+            u = old.NB[v, k]
+            if place[u] >= 0:
+                new.NB[here, k] = place[u]
+                continue
+            if count >= len(new.X):
+                return -1
+            # the edge to u is cut: a new vertex on it, which has left the facet k for the new one
+            t = value[v] / (value[v] - value[u])
+            for j in range(n):
+                new.X[count, j] = old.X[v, j] + t * (old.X[u, j] - old.X[v, j])
+                new.F[count, j] = old.F[v, j]
+                new.NB[count, j] = -1
+            new.F[count, k] = facet
+            new.NB[count, k], new.NB[here, k] = here, count
+            count += 1
+    return count if _join(new, kept, count) else -1
+
+
+@kernel
+def _join(cell: Skeleton, first: int, end: int) -> bool:
+    """Make new vertices neighbours that share all facets but one; whether all of them have n neighbours then."""
+    for e in range(first, end):
+        for g in range(e + 1, end):
+            k = _only_other(cell.F, e, g)
+            if k < 0:
+                continue
+            i = _only_other(cell.F, g, e)
+            if i < 0:  # a facet twice
+                continue
+            if cell.NB[e, k] >= 0 or cell.NB[g, i] >= 0:
+                return False
+            cell.NB[e, k], cell.NB[g, i] = g, e
+    for e in range(first, end):
+        for j in range(cell.F.shape[1]):
+            if cell.NB[e, j] < 0:
+                return False
+    return True
+
+
+@kernel
+def _only_other(F: Array, v: int, u: int) -> int:
+    """The place of the one facet of a vertex on which another vertex does not lie; -1 if there are more, or none."""
+    alone = -1
+    for j in range(F.shape[1]):
+        if not has(F, u, F[v, j]):
+            if alone >= 0:
+                return -1
+            alone = j
+    return alone
+
+
+@rounded
+def cut_along(stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
+    """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a
+    skeleton.
+
+    The cell is then the last skeleton of the stack, at level end - begin; its facets are numbered by half-space, -1 - i
+    for the faces of the box. False where rounding left no consistent skeleton, or one that is too large.
+    """
+    n, cap, room = rows.shape[1] - 1, len(stack.value), len(stack.rows.X)
     shared = 0
     same = True
     while same and shared < min(stack.level[0], end - begin):
@@ -164,10 +184,10 @@ def cut_along(n: int, stack: CutStack, rows: Array, before: int, begin: int, end
         for v in range(many):
             z = rows[begin + d, n]
             for j in range(n):
-                z += rows[begin + d, j] * stack.X[a + v, j]
+                z += rows[begin + d, j] * stack.rows.X[a + v, j]
             stack.value[v] = z
             outside = outside or z < 0
-            if not abs(z) < 1e300:
+            if not abs(z) < LARGEST:
                 return False
         if not outside:
             stack.at[d + 1], stack.size[d + 1] = a, many
@@ -175,8 +195,7 @@ def cut_along(n: int, stack: CutStack, rows: Array, before: int, begin: int, end
             to = a + many
             if to + cap > room:
                 return False
-            old, new = slice(a, a + many), slice(to, to + cap)
-            left = cut(n, stack.X[old], stack.F[old], stack.NB[old], many, stack.value, d, stack.X[new], stack.F[new], stack.NB[new], stack.place)
+            left = cut(slice_of(stack.rows, a, to), stack.value, d, slice_of(stack.rows, to, to + cap), stack.place)
             if left < 0:
                 return False
             stack.at[d + 1], stack.size[d + 1] = to, left

@@ -1,8 +1,7 @@
 """Vertices, facet areas and volumes of cells, in floating point.
 
-A cell is a box cut by half-spaces. Its skeleton is that of a simple polytope: every vertex lies on n facets and has n
-neighbours, one along the edge that leaves each of its facets. A vertex on the cutting hyperplane counts as inside, as
-if the hyperplane stood a little further out, so degenerate cells stay simple (with vertices that coincide).
+In: a box cut by half-spaces, for each cell. Out: volumes, areas, points inside facets, and for which cells they can be
+relied on. Skeletons are those of simple polytopes (`cuts.py`), so degenerate cells have vertices that coincide.
 
 Areas come from a pulled triangulation of each facet, projected along the largest entry of its normal; all terms are
 positive. Volumes are sums of pyramids over the facets. Cells that this cannot do are left to `exact_cell`.
@@ -12,21 +11,44 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.cuts import CutStack, cut_along, cut_stack, has
+from polylc.geometry.cuts import CutStack, Skeleton, cut_along, cut_stack, has, top_of
 from polylc.geometry.exact_cell import ExactCell
+from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
 from polylc.jit.decorators import rounded
 
 Array = np.ndarray
 
 MOST_DIMENSION = 6
-CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero
+CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero; proves nothing
+
+
+class _Sizes(NamedTuple):
+    """What is found of all cells."""
+
+    volume: Array  # (R,)
+    area: Array  # (E,)
+    point: Array  # (E, n) a point inside each facet, NaN where there is none
+    box_area: Array  # (R, 2 n)
+    ok: Array  # (R,)
+    vertices: Array  # (R, most, n) or (0, most, n) if they are not asked for
+    counts: Array  # (R,) how many vertices, if they are
+
+
+class _Room(NamedTuple):
+    """Room to work in."""
+
+    centre: Array  # (n,)
+    M: Array  # (n, n)
+    walk: Walk
 
 
 @rounded
 def _determinant(M: Array, size: int) -> float:
+    """Of the leading block, in absolute value; by elimination, in its place."""
     result = 1.0
     for c in range(size):
         pivot = c
@@ -47,155 +69,87 @@ def _determinant(M: Array, size: int) -> float:
 
 
 @rounded
-def _face_measure(
-    n: int,
-    X: Array,
-    F: Array,
-    nv: int,
-    facet: int,
-    drop: int,
-    members: Array,
-    size: Array,
-    apex: Array,
-    todo: Array,
-    many: Array,
-    M: Array,
-) -> float:
+def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
     """(n - 1)-volume of a facet projected along coordinate `drop`: pulled triangulation over its faces."""
-    top = n - 1  # dimension of the facet
+    X, M, apex = cell.X, room.M, room.walk.apex
+    top = X.shape[1] - 1  # dimension of the facet
     total = 0.0
-    size[0] = 0
-    for v in range(nv):
-        if has(n, F, v, facet):
-            members[0, size[0]] = v
-            size[0] += 1
-    if size[0] == 0:
-        return 0.0
-    level = 0
-    entering = True
-    while level >= 0:
-        if entering:
-            apex[level] = members[level, 0]
-            many[level] = 0
-            if level == top:
-                for r in range(top):
-                    c = 0
-                    for j in range(n):
-                        if j != drop:
-                            M[r, c] = X[apex[r + 1], j] - X[apex[0], j]
-                            c += 1
-                total += _determinant(M, top)
-                level -= 1
-                entering = False
-                continue
-            for q in range(1, size[level]):
-                v = members[level, q]
-                for j in range(n):
-                    g = F[v, j]
-                    if has(n, F, apex[level], g):
-                        continue
-                    seen = False
-                    for i in range(many[level]):
-                        if todo[level, i] == g:
-                            seen = True
-                            break
-                    if not seen:
-                        todo[level, many[level]] = g
-                        many[level] += 1
-            entering = False
-        if many[level] == 0:
-            level -= 1
-            continue
-        many[level] -= 1
-        g = todo[level, many[level]]
-        size[level + 1] = 0
-        for q in range(size[level]):
-            v = members[level, q]
-            if has(n, F, v, g):
-                members[level + 1, size[level + 1]] = v
-                size[level + 1] += 1
-        if size[level + 1] > 0:
-            level += 1
-            entering = True
+    begin_facet(cell.F, facet, room.walk)
+    while next_simplex(cell.F, room.walk, top):
+        for r in range(top):
+            c = 0
+            for j in range(top + 1):
+                if j != drop:
+                    M[r, c] = X[apex[r + 1], j] - X[apex[0], j]
+                    c += 1
+        total += _determinant(M, top)
     for d in range(2, top + 1):
         total /= d
     return total
 
 
 @rounded
-def _cells(
-    n: int,
-    half: Array,
-    starts: Array,
-    rows: Array,
-    stack: CutStack,
-    volume: Array,
-    area: Array,
-    point: Array,
-    box_area: Array,
-    ok: Array,
-    vertices: Array,
-    counts: Array,
-) -> None:
+def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) -> tuple[float, float]:
+    """Area of the facet on a half-space, and n times the volume of the pyramid from the centre over it.
+
+    `point` receives a point inside, NaN where there is no facet.
+    """
+    n, touched = len(point), 0
+    for j in range(n):
+        point[j] = 0.0
+    for v in range(len(cell.X)):
+        if has(cell.F, v, facet):
+            touched += 1
+            for j in range(n):
+                point[j] += cell.X[v, j]
+    if touched == 0:
+        for j in range(n):
+            point[j] = np.nan
+        return 0.0, 0.0
+    drop, norm, height = 0, 0.0, row[n]
+    for j in range(n):
+        point[j] /= touched
+        norm += row[j] * row[j]
+        height += row[j] * room.centre[j]
+        if abs(row[j]) > abs(row[drop]):
+            drop = j
+    norm = math.sqrt(norm)
+    area = _face_measure(cell, facet, drop, room) * norm / abs(row[drop])
+    return area, area * height / norm
+
+
+@rounded
+def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Sizes) -> None:
     """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
-    cap = len(stack.value)
-    members, size, apex = np.empty((n + 1, cap), np.int64), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    M, centre = np.empty((n, n)), np.empty(n)
-    most = 2 * n
+    n = len(half)
+    room = _Room(np.empty(n), np.empty((n, n)), walk_for(n, len(stack.value), starts))
     for r in range(len(starts) - 1):
-        most = max(most, 2 * n + starts[r + 1] - starts[r])
-    todo, many = np.empty((n + 1, most), np.int64), np.zeros(n + 1, np.int64)
-    for r in range(len(starts) - 1):
-        good = cut_along(n, stack, rows, starts[max(r - 1, 0)], starts[r], starts[r + 1])
-        ok[r] = good
+        good = cut_along(stack, rows, starts[max(r - 1, 0)], starts[r], starts[r + 1])
+        sizes.ok[r] = good
         if not good:
             continue
-        first, nv = stack.at[stack.level[0]], stack.size[stack.level[0]]
-        X, F = stack.X[first : first + nv], stack.F[first : first + nv]
+        cell = top_of(stack)
+        many = len(cell.X)
         for j in range(n):
-            centre[j] = 0.0
-            for v in range(nv):
-                centre[j] += X[v, j]
-            centre[j] /= nv
-        if len(vertices) > 0:
-            counts[r] = nv
-            for v in range(min(nv, vertices.shape[1])):
+            room.centre[j] = 0.0
+            for v in range(many):
+                room.centre[j] += cell.X[v, j]
+            room.centre[j] /= many
+        if len(sizes.vertices) > 0:
+            sizes.counts[r] = many
+            for v in range(min(many, sizes.vertices.shape[1])):
                 for j in range(n):
-                    vertices[r, v, j] = X[v, j]
+                    sizes.vertices[r, v, j] = cell.X[v, j]
         total = 0.0
         for e in range(starts[r], starts[r + 1]):
-            facet = e - starts[r]
-            touched = 0
-            for j in range(n):
-                point[e, j] = 0.0
-            for v in range(nv):
-                if has(n, F, v, facet):
-                    touched += 1
-                    for j in range(n):
-                        point[e, j] += X[v, j]
-            area[e] = 0.0
-            if touched == 0:
-                for j in range(n):
-                    point[e, j] = np.nan
-                continue
-            drop, norm, height = 0, 0.0, rows[e, n]
-            for j in range(n):
-                point[e, j] /= touched
-                norm += rows[e, j] * rows[e, j]
-                height += rows[e, j] * centre[j]
-                if abs(rows[e, j]) > abs(rows[e, drop]):
-                    drop = j
-            norm = math.sqrt(norm)
-            shadow = _face_measure(n, X, F, nv, facet, drop, members, size, apex, todo, many, M)
-            area[e] = shadow * norm / abs(rows[e, drop])
-            total += area[e] * height / norm
-        for j in range(n):
-            for side in range(2):
-                facet = -2 * j - 1 - side
-                shadow = _face_measure(n, X, F, nv, facet, j, members, size, apex, todo, many, M)
-                box_area[r, 2 * j + side] = shadow
-                total += shadow * (half[j] - centre[j] if side else half[j] + centre[j])
-        volume[r] = total / n
+            sizes.area[e], pyramid = _facet(cell, rows[e], e - starts[r], sizes.point[e], room)
+            total += pyramid
+        for face in range(2 * n):
+            j = face >> 1
+            shadow = _face_measure(cell, -1 - face, j, room)
+            sizes.box_area[r, face] = shadow
+            total += shadow * (half[j] - room.centre[j] if face & 1 else half[j] + room.centre[j])
+        sizes.volume[r] = total / n
 
 
 @dataclass
@@ -211,7 +165,8 @@ class CellSizes:
     box_area : ndarray, shape (R, 2 n)
         Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
     ok : ndarray of bool, shape (R,)
-        False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell there.
+        False where rounding left no consistent skeleton, or one that does not close; `replace` puts an exact cell
+        there.
     """
 
     volume: Array
@@ -247,26 +202,21 @@ class CellGeometry(CellSizes):
         self.counts = np.zeros(count, dtype=np.int64)
         room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
         self.vertices = np.zeros((count if vertices else 0, room, n))
-        sizes = np.abs(rows[:, :n]).max(axis=1, initial=0.0)
-        sized = rows / np.where(sizes > 0, sizes, 1.0)[:, None]  # so that no square leaves the range of doubles
+        largest = np.abs(rows[:, :n]).max(axis=1, initial=0.0)
+        sized = rows / np.where(largest > 0, largest, 1.0)[:, None]  # so that no square leaves the range of doubles
         lengths = np.sqrt(np.einsum("ij,ij->i", sized[:, :n], sized[:, :n]))
         unit = np.ascontiguousarray(sized / np.where(lengths > 0, lengths, 1.0)[:, None])
-        arguments = (self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
-        _cells(
-            n,
-            np.ascontiguousarray(half),
-            np.ascontiguousarray(starts, dtype=np.int64),
-            unit,
-            cut_stack(n, half, int(np.diff(starts).max(initial=0))),
-            *arguments,
-        )
+        sizes = _Sizes(self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
+        stack = cut_stack(n, half, int(np.diff(starts).max(initial=0)))
+        _cells(np.ascontiguousarray(half, dtype=np.float64), np.ascontiguousarray(starts, dtype=np.int64), unit, stack, sizes)
         self.ok &= self._closed(np.repeat(np.arange(count), np.diff(starts)), unit)
         self.volume[~self.ok] = np.nan
 
     def _closed(self, owner: Array, unit: Array) -> Array:
         """Whether each cell's outward normals, weighted by area, sum to zero, as far as doubles can say.
 
-        Of hyperplanes through one point, rounding can make a consistent skeleton of the wrong cell, with facets that do not meet.
+        Of hyperplanes through one point, rounding can make a consistent skeleton of the wrong cell, with facets that do
+        not meet.
         """
         result = np.ones(len(self.ok), dtype=np.bool_)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -278,13 +228,15 @@ class CellGeometry(CellSizes):
         return result
 
     def replace(self, cell: int, begin: int, exact: ExactCell) -> None:
-        """Take the measures of a cell, whose half-spaces begin at row `begin`, and points of its facets from its exact vertices."""
+        """Take the measures of a cell, whose half-spaces begin at row `begin`, and points of its facets from its exact
+        vertices."""
         super().replace(cell, begin, exact)
         self.point[begin : begin + len(exact.area)] = exact.point
 
 
 def polygons(half: Array, starts: Array, rows: Array) -> list[np.ndarray]:
-    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell; v = 0 where rounding left none."""
+    """Vertices of 2-D cells in counter-clockwise order, one array of shape (v, 2) per cell; v = 0 where rounding left
+    none."""
     geometry = CellGeometry(half, starts, rows, vertices=True)
     return [counter_clockwise(points[:count]) for points, count in zip(geometry.vertices, geometry.counts, strict=True)]
 

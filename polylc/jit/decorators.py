@@ -45,6 +45,14 @@ def rounded(function: Callable[..., Any]) -> Any:
     return _compile(function, {"forceinline": False, "nogil": True})
 
 
+def is_kept(compiled: Any, part: str = "") -> bool:
+    """Whether compiled code of a kernel is kept, for arguments whose types contain `part`; plain Python needs none."""
+    if numba.config.DISABLE_JIT:
+        return True
+    files = Path(compiled.stats.cache_path).glob(f"*{compiled.__name__}-*.nbi")
+    return any(part.encode() in file.read_bytes() for file in files)
+
+
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     if numba.config.DISABLE_JIT:
         return function

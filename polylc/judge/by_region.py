@@ -20,7 +20,7 @@ from polylc.errors import JudgeError
 from polylc.judge import region_filter as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
-from polylc.judge.node_filter import ClaimColumns
+from polylc.judge.node_filter import NOT_ON_PATH, ClaimColumns, Regions, Tree
 from polylc.judge.node_sink import Doubt
 from polylc.judge.proofs import Kept
 from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions
@@ -83,28 +83,29 @@ class RegionJudge:
         points, near = np.empty((count, self.domain.dimension)), np.zeros(chunk.bits.shape, dtype=np.uint64)
         left, counts = np.empty((MOST_OPEN + self.network.neurons, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
         claims = ClaimColumns(*vars(chunk.claims).values())
-        columns = (chunk.leaf, chunk.bits, chunk.unit, points, near, claims, left, counts)
-        why = kernels.sift_regions(self._net, self._replay, self._nodes(), *columns, self._room)
+        regions, found = Regions(chunk.leaf, chunk.bits, chunk.unit), kernels.Found(points, near, left, counts)
+        why = kernels.sift_regions(self._net, self._replay, self._nodes(), regions, claims, found, self._room)
         if why == kernels.WRONG:
             raise JudgeError("the engine's columns contradict each other")
         if why == kernels.CROWDED:
             raise UnsettledError
-        for region, neuron, claim in left[: counts[0]].tolist():
+        left = left[: counts[kernels.OPEN]]
+        for region, neuron, claim in left.tolist():
             self._settle(chunk, claims, points, region, neuron, claim)
-        self.tally.claims_filter += int(counts[1] + counts[2])
-        self.tally.regions_filter += count - int((left[: counts[0], 1] < 0).sum())
+        self.tally.claims_filter += int(counts[kernels.BY_BOX] + counts[kernels.BY_CLAIM])
+        self.tally.regions_filter += count - int((left[:, kernels.NEURON] == kernels.NO_NEURON).sum())
         self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64), near))
         self.done += count
         self._busy = False
 
-    def _nodes(self) -> kernels.Tree:
-        return kernels.Tree(self.tree.parent, self.tree.neuron, self.tree.side)
+    def _nodes(self) -> Tree:
+        return Tree(self.tree.parent, self.tree.neuron, self.tree.side)
 
     def _make_room(self) -> None:
         """Marks for all nodes."""
         old = self._room.mark
         if len(old) < self.tree.count:
-            mark = np.full(2 * self.tree.count, -1, dtype=np.int64)
+            mark = np.full(2 * self.tree.count, NOT_ON_PATH, dtype=np.int64)
             mark[: len(old)] = old
             self._room = self._room._replace(mark=mark)
 

@@ -1,6 +1,11 @@
 """The judge's loops over columns, compiled: walks in the tree, the float filter, the audit of a whole exploration.
 
-The filter's bounds are those of docs/exactness.md, lemmas 3 and 4; tests/reference_filter.py has them in plain numpy.
+In: the tree (`Tree`), regions and claims as columns, and the forms on each region's cell (`network/replay.py`). Out:
+which points are inside and which claims hold. The filter's bounds are those of docs/exactness.md, lemmas 3 and 4;
+tests/reference_filter.py has them in plain numpy.
+
+Invariant: a yes is a proof; a no says nothing, and NaN or an overflow is a no. So every comparison is written so that
+NaN fails it.
 """
 
 from __future__ import annotations
@@ -14,12 +19,37 @@ from polylc.jit.decorators import inlined, kernel, rounded
 from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
-MULTIPLIER_BITS = 30
+MULTIPLIER_BITS = 30  # of rounded multipliers; lemma 4 takes any, so this proves nothing
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
+NOT_ON_PATH = -1  # mark of a node that is not on the path
+BOTH_SIDES = 3  # bits of the sides on which a node has children
+
+
+class Tree(NamedTuple):
+    """Its nodes; parents come before children, the root has parent -1."""
+
+    parent: np.ndarray
+    neuron: np.ndarray
+    side: np.ndarray
+
+
+class Regions(NamedTuple):
+    """Regions as an engine proposes them."""
+
+    leaf: np.ndarray  # (R,)
+    bits: np.ndarray  # (R, words) packed patterns
+    point: np.ndarray  # (R, k)
+
+
+class Room(NamedTuple):
+    """Room to work in."""
+
+    mark: np.ndarray  # (nodes,) the last region whose path goes through a node, NOT_ON_PATH at first
+    total: np.ndarray  # (k + 1,)
 
 
 class ClaimColumns(NamedTuple):
-    """The columns of `engines.tree.Claims`."""
+    """The columns of `engines.contract.Claims`."""
 
     node: np.ndarray
     neuron: np.ndarray
@@ -45,19 +75,14 @@ def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
 def sift(
     net: FlatNet,
     replay: Replay,
-    parent: np.ndarray,
-    neuron: np.ndarray,
-    side: np.ndarray,
-    leaf: np.ndarray,
-    bits: np.ndarray,
-    given: np.ndarray,
+    tree: Tree,
+    regions: Regions,
+    claims: ClaimColumns,
+    bounds: np.ndarray,
     points: np.ndarray,
     good: np.ndarray,
-    bounds: np.ndarray,
-    claims: ClaimColumns,
     held: np.ndarray,
-    mark: np.ndarray,
-    total: np.ndarray,
+    room: Room,
 ) -> None:
     """Regions one after the other: which points are certainly inside, which claims certainly hold.
 
@@ -65,42 +90,44 @@ def sift(
     ----------
     net, replay
         Forms on the region before.
-    parent, neuron, side
-        The tree.
-    leaf, bits, given
-        The regions: leaves, packed patterns, and the points proposed, shape (R, k).
+    tree, regions, claims
+    bounds : ndarray of int64, shape (R + 1,)
+        Claims bounds[r]:bounds[r + 1] are of cells that region r lies in.
     points : ndarray, shape (R, k)
         Receives the points confirmed: those proposed, rounded to POINT_BITS where that keeps them inside.
     good : ndarray of bool, shape (R,)
         Receives whether a point is confirmed.
-    bounds : ndarray of int64, shape (R + 1,)
-        Claims bounds[r]:bounds[r + 1] are of cells that region r lies in.
-    claims : ClaimColumns
     held : ndarray of bool, shape (C,)
         Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
-    mark, total : ndarray of int64, shape (nodes,), and of float64, shape (k + 1,)
-        Room to work in; `mark` is -1 everywhere.
+    room
     """
     offset = net.first[1]
-    for r in range(len(leaf)):
-        move(net, replay, bits[r], False)
-        node = leaf[r]
-        while parent[node] >= 0:
-            mark[node] = r
-            node = parent[node]
-        for attempt in range(2):
-            for j in range(given.shape[1]):
-                points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
-            if point_inside(replay.form, replay.noise, offset, parent, neuron, side, leaf[r], points[r]):
+    for r in range(len(regions.leaf)):
+        move(net, replay, regions.bits[r], False)
+        node = regions.leaf[r]
+        while tree.parent[node] >= 0:
+            room.mark[node] = r
+            node = tree.parent[node]
+        for exactly in range(2):
+            propose(regions.point[r], exactly, points[r])
+            if point_inside(replay.form, replay.noise, offset, tree, regions.leaf[r], points[r]):
                 good[r] = True
                 break
         for c in range(bounds[r], bounds[r + 1]):
-            held[c] = claim_holds(replay.form, replay.noise, offset, neuron, side, claims, c, mark, r, total)
+            held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total)
+
+
+@inlined
+def propose(given: np.ndarray, exactly: int, point: np.ndarray) -> None:
+    """A point as it is given, or rounded, which keeps proof files short."""
+    for j in range(len(given)):
+        point[j] = given[j] if exactly else np.rint(given[j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
 
 
 @kernel
 def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray, rounded: np.ndarray) -> None:
-    """Multipliers of claims as integers m of at most MULTIPLIER_BITS bits over powers of two; what is not positive and finite becomes 0.
+    """Multipliers of claims as integers m of at most MULTIPLIER_BITS bits over powers of two; what is not positive and
+    finite becomes 0.
 
     Parameters
     ----------
@@ -129,71 +156,60 @@ def round_multipliers(claims: ClaimColumns, shift: np.ndarray, whole: np.ndarray
 
 
 @kernel
-def point_inside(
-    form: np.ndarray, noise: np.ndarray, offset: int, parent: np.ndarray, neuron: np.ndarray, side: np.ndarray, node: int, point: np.ndarray
-) -> bool:
+def point_inside(form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, node: int, point: np.ndarray) -> bool:
     """Whether a point is certainly inside the open box and all half-spaces of the path of a node (lemma 3).
 
-    The form of neuron i is column offset + i of `form`, shape (k + 1, .), with the bound noise[offset + i] on its rounding.
+    The form of neuron i is column offset + i of `form`, shape (k + 1, .), with the bound noise[offset + i] on its
+    rounding.
     """
-    k = len(point)
-    slack = 2 * (k + 3) * UNIT
-    for j in range(k):
+    for j in range(len(point)):
         if not abs(point[j]) < 1.0:
             return False
-    while parent[node] >= 0:
-        column = offset + neuron[node]
-        value = form[k, column]
-        size = abs(value)
-        for j in range(k):
-            product = form[j, column] * point[j]
-            value += product
-            size += abs(product)
-        if side[node] != 1:
-            value = -value
-        if not value > (noise[column] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
+    while tree.parent[node] >= 0:
+        column = offset + tree.neuron[node]
+        if not beyond(form, noise, column, tree.side[node] == 1, point):
             return False
-        node = parent[node]
+        node = tree.parent[node]
     return True
 
 
 @inlined
+def beyond(form: np.ndarray, noise: np.ndarray, column: int, above: bool, point: np.ndarray) -> bool:
+    """Whether a form is certainly positive, or negative, at a point of the box (lemma 3)."""
+    k = len(point)
+    slack = 2 * (k + 3) * UNIT  # lemma 3, in place of gamma_{k+2}
+    value = form[k, column]
+    size = abs(value)
+    for j in range(k):
+        product = form[j, column] * point[j]
+        value += product
+        size += abs(product)
+    if not above:
+        value = -value
+    return bool(value > (noise[column] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY)
+
+
+@inlined
 def claim_holds(
-    form: np.ndarray,
-    noise: np.ndarray,
-    offset: int,
-    neuron: np.ndarray,
-    side: np.ndarray,
-    claims: ClaimColumns,
-    c: int,
-    mark: np.ndarray,
-    region: int,
-    total: np.ndarray,
+    form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
 ) -> bool:
     """Whether a claim holds beyond doubt, strictly (lemma 4)."""
-    least: float = least_of_claim(form, noise, offset, neuron, side, claims, c, mark, region, total)
+    least: float = least_of_claim(form, noise, offset, tree, claims, c, mark, region, total)
     return least > 0.0
 
 
 @inlined
 def least_of_claim(
-    form: np.ndarray,
-    noise: np.ndarray,
-    offset: int,
-    neuron: np.ndarray,
-    side: np.ndarray,
-    claims: ClaimColumns,
-    c: int,
-    mark: np.ndarray,
-    region: int,
-    total: np.ndarray,
+    form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
 ) -> float:
-    """A number that sign z - sum y g certainly exceeds on [-1, 1]^k (lemma 4), for the claim c and the half-spaces g of the nodes in its entries.
+    """A number that sign z - sum y g certainly exceeds on [-1, 1]^k (lemma 4), for the claim c and the half-spaces g of
+    the nodes in its entries.
 
     Parameters
     ----------
     form, noise, offset
-        As for `point_inside`. Of a claim on side -1 - neuron of a bounding box, z is that coordinate, and its sign that of the side.
+        As for `point_inside`. Of a claim on side -1 - neuron of a bounding box, z is that coordinate, and its sign that
+        of the side.
     mark : ndarray of int64, shape (nodes,)
         `region` at the nodes of the path of a region below the claim's; half-spaces of other nodes prove nothing.
     total : ndarray, shape (k + 1,)
@@ -205,20 +221,7 @@ def least_of_claim(
         -inf if multipliers are not on the path, NaN where numbers overflow.
     """
     k = form.shape[0] - 1
-    size, doubt = 0.0, 0.0
-    if claims.neuron[c] >= 0:
-        z = offset + claims.neuron[c]
-        positive = claims.sign[c] > 0
-        doubt = noise[z]
-        for j in range(k + 1):
-            total[j] = form[j, z] if positive else -form[j, z]
-            size += abs(total[j])
-    else:
-        wall = -1 - claims.neuron[c]
-        for j in range(k + 1):
-            total[j] = 0.0
-        total[wall >> 1] = -1.0 if wall & 1 else 1.0
-        size = 1.0
+    size, doubt = _begin_claim(form, noise, offset, claims, c, total)
     used = 0
     sound = True
     for e in range(claims.starts[c], claims.starts[c + 1]):
@@ -227,8 +230,8 @@ def least_of_claim(
         y = claims.multiplier[e]
         if sound and y > 0 and y < math.inf:
             used += 1
-            g = offset + neuron[v]
-            toward = y if side[v] == 1 else -y
+            g = offset + tree.neuron[v]
+            toward = y if tree.side[v] == 1 else -y
             length = 0.0
             for j in range(k + 1):
                 product = toward * form[j, g]
@@ -239,9 +242,28 @@ def least_of_claim(
     spread = 0.0
     for j in range(k):
         spread += abs(total[j])
-    terms = used + k + 9.0
+    terms = used + k + 9.0  # lemma 4, with 4 units each in place of gamma_{p+1} and gamma_{k+2}, and as many underflows
     doubt = (doubt + 4 * terms * UNIT * (size + spread + abs(total[k]))) * (1 + 16 * terms * UNIT) + 16 * terms * (k + 1) * TINY
     return (total[k] - spread) - doubt if sound else -math.inf
+
+
+@inlined
+def _begin_claim(form: np.ndarray, noise: np.ndarray, offset: int, claims: ClaimColumns, c: int, total: np.ndarray) -> tuple[float, float]:
+    """Put sign z of a claim into `total`; its size, and the bound on its rounding."""
+    width = form.shape[0]
+    if claims.neuron[c] < 0:
+        wall = -1 - claims.neuron[c]
+        for j in range(width):
+            total[j] = 0.0
+        total[wall >> 1] = -1.0 if wall & 1 else 1.0
+        return 1.0, 0.0
+    z = offset + claims.neuron[c]
+    positive = claims.sign[c] > 0
+    size = 0.0
+    for j in range(width):
+        total[j] = form[j, z] if positive else -form[j, z]
+        size += abs(total[j])
+    return size, noise[z]
 
 
 @kernel
@@ -293,9 +315,10 @@ def audit(
 ) -> bool:
     """Whether a tree is sound and complete by what is confirmed at its nodes.
 
-    Every node but the leaves has two children, on the two sides of one neuron that is not known on the node's cell; on every
-    leaf all neurons are known, and the pattern is the one they give. Where a neuron is split or known, all earlier layers are
-    known: else its form would not be one on the whole cell. `begins` has the first neuron of each neuron's layer.
+    Every node but the leaves has two children, on the two sides of one neuron that is not known on the node's cell; on
+    every leaf all neurons are known, and the pattern is the one they give. Where a neuron is split or known, all
+    earlier layers are known: else its form would not be one on the whole cell. `begins` has the first neuron of each
+    neuron's layer.
     """
     count, words = known.shape
     neurons = len(begins)
@@ -332,7 +355,7 @@ def audit(
         if last >= neurons or (last >= 0 and not _filled(all_known[node], begins[last])):
             return False
     for node in range(count):
-        if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != 3):
+        if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != BOTH_SIDES):
             return False
     for region in range(len(leaf)):
         for w in range(words):

@@ -96,13 +96,14 @@ class NodeSink:
             claims, owner = claims.take(order), owner[order]
         points, good = np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool)
         held = np.zeros(len(claims), dtype=bool)
-        regions = (chunk.leaf, chunk.bits, chunk.unit, points, good)
+        regions = kernels.Regions(chunk.leaf, chunk.bits, chunk.unit)
         bounds = np.searchsorted(owner, np.arange(count + 1))
         columns = kernels.ClaimColumns(*vars(claims).values())
         rounded = None if self.kept is None else _rounded(columns)  # a certificate has integers, so these are what must prove
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
-        rooms = np.full(tree.count, -1, dtype=np.int64), np.empty(self.domain.dimension + 1)
-        kernels.sift(self._net, self._replay, tree.parent, tree.neuron, tree.side, *regions, bounds, proposed, held, *rooms)
+        room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
+        nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
+        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, room)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, rounded)
         near = np.zeros((count, 0), dtype=np.uint64)

@@ -1,4 +1,12 @@
-"""The loops of the judge of whole regions, compiled: bounding boxes, all neurons beside them, the tree around the regions."""
+"""The loops of the judge of whole regions, compiled: bounding boxes, all neurons beside them, the tree around the
+regions.
+
+In: the tree, and regions with claims, each by itself. Out: points, the neurons that may vanish on the closed region,
+and what is left to exact arithmetic (docs/exactness.md, lemmas 3, 4, 7 and 7a).
+
+Invariant: whatever `sift_regions` neither clears nor lists as open has been proved; `room` holds the path of the region
+before, so that a path costs what it differs in.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +15,31 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.bounds.interval import clearance, not_clear
+from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
-from polylc.judge.node_filter import POINT_BITS, ClaimColumns, least_of_claim
-from polylc.network.compose import TINY, UNIT
+from polylc.judge.node_filter import BOTH_SIDES, NOT_ON_PATH, ClaimColumns, Regions, Tree, beyond, least_of_claim, propose
 from polylc.network.replay import FlatNet, Replay, move
 
 DONE, WRONG, CROWDED = range(3)
+ON_PATH = 0  # mark of a node of the path
+REGION, NEURON, CLAIM = range(3)  # columns of what is left open
+OPEN, BY_BOX, BY_CLAIM = range(3)  # places of the counts
+NO_NEURON, NO_CLAIM = -1, -1  # in those columns
 
 
-class Tree(NamedTuple):
-    """Parent, neuron and side of the nodes."""
+class Found(NamedTuple):
+    """What is found of the regions of a chunk."""
 
-    parent: np.ndarray
-    neuron: np.ndarray
-    side: np.ndarray
+    points: np.ndarray  # (R, k) confirmed points: those proposed, rounded to POINT_BITS where that keeps them inside
+    near: np.ndarray  # (R, words) neurons that may vanish on the closed cell; all others have the pattern's sign
+    open: np.ndarray  # (., 3) what is not settled: region, neuron or NO_NEURON for the point, claim or NO_CLAIM
+    counts: np.ndarray  # (3,) how many entries are open, and how many signs the boxes and the claims of neurons settled
 
 
 class Room(NamedTuple):
     """The path of the region before, and room to work in."""
 
-    mark: np.ndarray  # (nodes,) 0 at the nodes of the path, else -1
+    mark: np.ndarray  # (nodes,) ON_PATH or NOT_ON_PATH
     line: np.ndarray  # (longest path,) nodes of the path, from below the root
     length: np.ndarray  # (1,) of the path
     path: np.ndarray  # (words,) packed neurons of the path
@@ -59,111 +72,107 @@ def room(k: int, neurons: int, words: int) -> Room:
 
 
 @kernel
-def sift_regions(
-    net: FlatNet,
-    replay: Replay,
-    tree: Tree,
-    leaf: np.ndarray,
-    bits: np.ndarray,
-    given: np.ndarray,
-    points: np.ndarray,
-    near: np.ndarray,
-    claims: ClaimColumns,
-    open_: np.ndarray,
-    counts: np.ndarray,
-    room: Room,
-) -> int:
+def sift_regions(net: FlatNet, replay: Replay, tree: Tree, regions: Regions, claims: ClaimColumns, found: Found, room: Room) -> int:
     """Regions one after the other, each by itself: its point, and the signs of all neurons on its cell.
 
     Parameters
     ----------
     net, replay
         Forms on the region before.
-    tree
-    leaf, bits, given
-        The regions: leaves, packed patterns, and the points proposed, shape (R, k).
-    points : ndarray, shape (R, k)
-        Receives the points confirmed: those proposed, rounded to POINT_BITS where that keeps them inside.
-    near : ndarray of uint64, shape (R, words), all zero
-        Receives the neurons that may vanish somewhere on the closed cell; all others certainly do not, and have the sign of the pattern.
+    tree, regions
     claims : ClaimColumns
         In the order of the regions, those of sides of the bounding box before those of neurons.
-    open_ : ndarray of int64, shape (., 3)
-        Receives what is not settled: region, neuron, and claim or -1; neuron -1 stands for the point.
-    counts : ndarray of int64, shape (3,)
-        Receives how many entries are open, and how many signs the boxes and the claims of neurons settled.
+    found
+        Receives the answers; `near` and `counts` are zero before the first chunk.
     room
 
     Returns
     -------
     int
-        DONE; WRONG if the columns contradict each other; CROWDED if `open_` is full.
+        DONE; WRONG if the columns contradict each other; CROWDED if `open` is full.
     """
     offset, neurons = net.first[1], net.first[-2] - net.first[1]
-    k = given.shape[1]
     one = np.uint64(1)
-    box = room.box
     c = 0
-    for r in range(len(leaf)):
-        move(net, replay, bits[r], False)
-        if not _go(tree, leaf[r], room):
+    for r in range(len(regions.leaf)):
+        move(net, replay, regions.bits[r], False)
+        if not _go(tree, regions.leaf[r], room):
             return WRONG
         for w in range(len(room.path)):
-            if (bits[r, w] ^ room.above[w]) & room.path[w]:
+            if (regions.bits[r, w] ^ room.above[w]) & room.path[w]:
                 return WRONG
             room.entered[w] = room.path[w]
-        if counts[0] + neurons + 1 > len(open_):
+        if found.counts[OPEN] + neurons + 1 > len(found.open):
             return CROWDED
-        for j in range(k):
-            box[0, j], box[1, j] = -1.0, 1.0
-        while c < len(claims.node) and claims.node[c] == leaf[r] and claims.neuron[c] < 0:
-            wall = -1 - claims.neuron[c]
-            least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, 0, room.total)
-            if wall < 2 * k and least > -1.0:
-                box[wall & 1, wall >> 1] = -least if wall & 1 else least
-            c += 1
-        for j in range(k):
-            if not box[0, j] <= box[1, j]:
-                box[0, j], box[1, j] = -1.0, 1.0
-        clearance(replay.form, replay.noise, replay.sign, box, offset, offset + neurons, room.clear, room.reach)
+        c = _bound(replay, offset, tree, claims, c, regions.leaf[r], room)
+        clearance(replay.form, replay.noise, replay.sign, room.box, offset, offset + neurons, room.clear, room.reach)
         many = not_clear(room.clear, neurons, room.beside)
         for q in range(many):
             i = room.beside[q]
-            near[r, i >> 6] |= one << np.uint64(i & 63)
-        counts[1] += neurons - many
+            found.near[r, i >> 6] |= one << np.uint64(i & 63)
+        found.counts[BY_BOX] += neurons - many
         good = False
-        for attempt in range(2):
-            for j in range(k):
-                points[r, j] = given[r, j] if attempt else np.rint(given[r, j] * 2.0**POINT_BITS) / 2.0**POINT_BITS
-            if _inside(replay.form, replay.noise, replay.sign, offset, room, many, points[r]):
+        for exactly in range(2):
+            propose(regions.point[r], exactly, found.points[r])
+            if _inside(replay, offset, room, many, found.points[r]):
                 good = True
                 break
         if not good:
-            open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, -1, -1
-            counts[0] += 1
-        while c < len(claims.node) and claims.node[c] == leaf[r]:
-            i = claims.neuron[c]
-            if i < 0 or i >= neurons:
+            _leave_open(found, r, NO_NEURON, NO_CLAIM)
+        while c < len(claims.node) and claims.node[c] == regions.leaf[r]:
+            if claims.neuron[c] < 0 or claims.neuron[c] >= neurons:
                 return WRONG
-            word, bit = i >> 6, one << np.uint64(i & 63)
-            toward = (claims.sign[c] > 0) == (replay.sign[offset + i] > 0.0)
-            if toward and near[r, word] & bit and not room.entered[word] & bit:
-                least = least_of_claim(replay.form, replay.noise, offset, tree.neuron, tree.side, claims, c, room.mark, 0, room.total)
-                if least > 0.0:
-                    near[r, word] &= ~bit
-                    counts[2] += 1
-                else:
-                    open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, i, c
-                    counts[0] += 1
-                    room.entered[word] |= bit
+            _try_claim(replay, offset, tree, claims, c, r, found, room)
             c += 1
-        for w in range(len(room.path)):
-            if near[r, w] & ~room.entered[w]:
-                for b in range(64):
-                    if (near[r, w] & ~room.entered[w]) >> np.uint64(b) & one:
-                        open_[counts[0], 0], open_[counts[0], 1], open_[counts[0], 2] = r, 64 * w + b, -1
-                        counts[0] += 1
+        for w in range(len(room.path)):  # near neurons without a claim that are not on the path
+            rest = found.near[r, w] & ~room.entered[w]
+            while rest:
+                _leave_open(found, r, 64 * w + np.int64(lowest_bit(rest)), NO_CLAIM)
+                rest &= rest - one
     return DONE if c == len(claims.node) else WRONG
+
+
+@inlined
+def _leave_open(found: Found, region: int, neuron: int, claim: int) -> None:
+    place = found.counts[OPEN]
+    found.open[place, REGION], found.open[place, NEURON], found.open[place, CLAIM] = region, neuron, claim
+    found.counts[OPEN] += 1
+
+
+@inlined
+def _bound(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c: int, leaf: int, room: Room) -> int:
+    """The box that the claims from c on prove around the cell of a leaf; the first claim behind those of its sides."""
+    box, k = room.box, room.box.shape[1]
+    for j in range(k):
+        box[0, j], box[1, j] = -1.0, 1.0
+    while c < len(claims.node) and claims.node[c] == leaf and claims.neuron[c] < 0:
+        wall = -1 - claims.neuron[c]
+        least = least_of_claim(replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
+        if wall < 2 * k and least > -1.0:
+            box[wall & 1, wall >> 1] = -least if wall & 1 else least
+        c += 1
+    for j in range(k):
+        if not box[0, j] <= box[1, j]:
+            box[0, j], box[1, j] = -1.0, 1.0
+    return c
+
+
+@inlined
+def _try_claim(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c: int, r: int, found: Found, room: Room) -> None:
+    """A claim on a neuron of region r: if the box has left it open and it is not on the path, it holds beyond doubt, or
+    is left open."""
+    i = claims.neuron[c]
+    word, bit = i >> 6, np.uint64(1) << np.uint64(i & 63)
+    toward = (claims.sign[c] > 0) == (replay.sign[offset + i] > 0.0)
+    if not (toward and found.near[r, word] & bit and not room.entered[word] & bit):
+        return
+    least = least_of_claim(replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
+    if least > 0.0:
+        found.near[r, word] &= ~bit
+        found.counts[BY_CLAIM] += 1
+    else:
+        _leave_open(found, r, i, c)
+        room.entered[word] |= bit
 
 
 @inlined
@@ -172,7 +181,7 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
     one = np.uint64(1)
     many = 0
     node = leaf
-    while tree.parent[node] >= 0 and room.mark[node] < 0:
+    while tree.parent[node] >= 0 and room.mark[node] == NOT_ON_PATH:
         if many == len(room.fresh):
             return False
         room.fresh[many] = node
@@ -182,7 +191,7 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
     while keep > 0 and room.line[keep - 1] != node:
         keep -= 1
         last = room.line[keep]
-        room.mark[last] = -1
+        room.mark[last] = NOT_ON_PATH
         bit = one << np.uint64(tree.neuron[last] & 63)
         room.path[tree.neuron[last] >> 6] &= ~bit
         room.above[tree.neuron[last] >> 6] &= ~bit
@@ -193,7 +202,7 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
         if room.path[word] & bit:
             room.length[0] = keep
             return False
-        room.mark[node] = 0
+        room.mark[node] = ON_PATH
         room.path[word] |= bit
         if tree.side[node] == 1:
             room.above[word] |= bit
@@ -204,25 +213,20 @@ def _go(tree: Tree, leaf: int, room: Room) -> bool:
 
 
 @inlined
-def _inside(form: np.ndarray, noise: np.ndarray, sign: np.ndarray, offset: int, room: Room, many: int, point: np.ndarray) -> bool:
-    """Whether a point is certainly inside the cell: in the bounding box, and beyond all path hyperplanes that may meet it (lemma 3)."""
-    k = len(point)
-    slack = 2 * (k + 3) * UNIT
-    for j in range(k):
+def _inside(replay: Replay, offset: int, room: Room, many: int, point: np.ndarray) -> bool:
+    """Whether a point is certainly inside the cell: in the bounding box, and beyond all path hyperplanes that may meet
+    it (lemma 3).
+
+    These are the first `many` of `beside` that are on the path.
+    """
+    for j in range(len(point)):
         if not (abs(point[j]) < 1.0 and room.box[0, j] <= point[j] <= room.box[1, j]):
             return False
     for q in range(many):
         i = room.beside[q]
         if not room.path[i >> 6] >> np.uint64(i & 63) & np.uint64(1):
             continue
-        column = offset + i
-        value = form[k, column]
-        size = abs(value)
-        for j in range(k):
-            product = form[j, column] * point[j]
-            value += product
-            size += abs(product)
-        if not sign[column] * value > (noise[column] + slack * size) * (1 + 8 * slack) + 16 * (k + 3) * TINY:
+        if not beyond(replay.form, replay.noise, offset + i, replay.sign[offset + i] > 0.0, point):
             return False
     return True
 
@@ -233,8 +237,8 @@ def tree_is_whole(
 ) -> bool:
     """Whether the leaves of a tree are the regions, and their cells cover the neighbourhood.
 
-    Every node but the leaves has two children, on the two sides of one neuron, and all regions below it have the same bits in the layers before that
-    neuron's: so it is one hyperplane that separates the children.
+    Every node but the leaves has two children, on the two sides of one neuron, and all regions below it have the same
+    bits in the layers before that neuron's: so it is one hyperplane that separates the children.
 
     Parameters
     ----------
@@ -254,7 +258,7 @@ def tree_is_whole(
         if sides[node] == 0:
             if below[node] < 0:  # neither a region nor split
                 return False
-        elif sides[node] != 3 or agree[node] < begins[split[node]]:
+        elif sides[node] != BOTH_SIDES or agree[node] < begins[split[node]]:
             return False
         above = tree.parent[node]
         if (above < 0) != (node == 0) or above >= node:
@@ -281,8 +285,5 @@ def first_difference(one: np.ndarray, two: np.ndarray, neurons: int) -> int:
     for w in range(len(one)):
         change = one[w] ^ two[w]
         if change:
-            b = 0
-            while not change >> np.uint64(b) & np.uint64(1):
-                b += 1
-            return min(64 * w + b, neurons)
+            return min(64 * w + np.int64(lowest_bit(change)), neurons)  # type: ignore[return-value]
     return neurons

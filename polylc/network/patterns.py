@@ -1,4 +1,9 @@
-"""Activation patterns as packed bits: bit i of a row is neuron i, in 64-bit little-endian words."""
+"""Activation patterns as packed bits: bit i of a row is neuron i, in 64-bit little-endian words. A table of them,
+compiled, finds neighbours.
+
+In: packed rows. Out: indices of rows, or -1. Invariant: keys only propose; what is found by one has been compared bit
+by bit, here or by the caller.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ import numpy as np
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 
-LOW = np.uint64(2**32 - 1)
+LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
+ENTERED, SAME_KEY, TWICE = range(3)
 
 
 def words(neurons: int) -> int:
@@ -40,10 +46,10 @@ def unpack(packed: np.ndarray, neurons: int) -> np.ndarray:
 
 
 class PatternTable(NamedTuple):
-    """A table of patterns by a linear hash, so that flipping a bit is adding a constant.
+    """A table of patterns by a linear hash, so that flipping a bit changes the key by a constant.
 
-    The key of a pattern is the sum of random 64-bit constants over its set bits, modulo 2^64. Keys only propose: every hit is
-    compared bit by bit.
+    The key of a pattern is the exclusive or of random 64-bit constants over its set bits. Keys only propose: every hit
+    is compared bit by bit.
     """
 
     constants: np.ndarray  # (neurons,) uint64
@@ -58,7 +64,7 @@ def key_of(constants: np.ndarray, pattern: np.ndarray) -> np.uint64:
     one = np.uint64(1)
     for i in range(len(constants)):
         if (pattern[i >> 6] >> np.uint64(i & 63)) & one:
-            key += constants[i]
+            key ^= constants[i]
     return key
 
 
@@ -72,7 +78,7 @@ def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
 
 @kernel
 def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
-    """Enter all patterns; 0, or 1 if two have one key, or 2 if they are the same."""
+    """Enter all patterns: ENTERED, or SAME_KEY if two have one key, or TWICE if they are the same."""
     mask = np.uint64(len(slots) - 1)
     for r in range(len(packed)):
         key = key_of(constants, packed[r])
@@ -81,10 +87,10 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
         while slots[slot] != np.uint64(0):
             other = (slots[slot] & LOW) - np.uint64(1)
             if keys[other] == key:
-                return 2 if _same(packed, other, packed, r) else 1
+                return TWICE if _same(packed, other, packed, r) else SAME_KEY
             slot = (slot + np.uint64(1)) & mask
         slots[slot] = (key & ~LOW) | np.uint64(r + 1)
-    return 0
+    return ENTERED
 
 
 @inlined
@@ -115,11 +121,9 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
 
 
 @kernel
-def flipped_key(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
+def flipped_key(table: PatternTable, row: int, neuron: int) -> np.uint64:
     """Key of pattern `row` with one bit flipped."""
-    step = table.constants[neuron]
-    above = packed[row, neuron >> 6] & (np.uint64(1) << np.uint64(neuron & 63))
-    key: np.uint64 = table.keys[row] - step if above else table.keys[row] + step
+    key: np.uint64 = table.keys[row] ^ table.constants[neuron]
     return key
 
 
@@ -135,14 +139,15 @@ def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
 
 @kernel
 def first_with(table: PatternTable, key: np.uint64) -> int:
-    """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if there is none."""
+    """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if
+    there is none."""
     return _entry(table, _next(table, key, key))  # type: ignore[no-any-return]
 
 
 @kernel
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
     """Index of pattern `row` with one bit flipped, or -1."""
-    key = flipped_key(table, packed, row, neuron)
+    key = flipped_key(table, row, neuron)
     slot = _next(table, key, key)
     found = _entry(table, slot)
     while found >= 0 and not is_flipped(packed, row, found, neuron):
@@ -152,9 +157,10 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
 
 
 @kernel
-def announced(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> np.uint64:
-    """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory but once."""
-    key: np.uint64 = flipped_key(table, packed, row, neuron)
+def announced(table: PatternTable, row: int, neuron: int) -> np.uint64:
+    """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory
+    but once."""
+    key: np.uint64 = flipped_key(table, row, neuron)
     prefetch(table.slots, np.int64(key & np.uint64(len(table.slots) - 1)))
     return key
 
@@ -183,9 +189,9 @@ class PatternIndex:
             constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
             self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64))
             same = _fill(self.packed, *self.table)
-            if not same:
+            if same == ENTERED:
                 return
-            if same == 2:
+            if same == TWICE:
                 break
         raise ValueError("the list holds a pattern twice")
 

@@ -1,11 +1,17 @@
 """Forms along a path or a sequence of patterns, compiled: what changes is brought up to date, the rest stays.
 
-Regions come in the order of a depth-first search, so that neighbours in the list differ in few bits, most of them deep. Where the
-forms of its sources are those of before and few slopes have changed, a layer's forms take only the terms that differ; else they are
-composed anew. The bound on rounding is that of `compose.rounding`, and every update adds to it (docs/exactness.md, lemma 2).
+Regions come in the order of a depth-first search, so that neighbours in the list differ in few bits, most of them deep.
+Where the forms of its sources are those of before and few slopes have changed, a layer's forms take only the terms that
+differ; else they are composed anew. The bound on rounding is that of `compose.rounding`, and every update adds to it
+(docs/exactness.md, lemma 2).
 
-Forms are kept transposed, one row for each coefficient and one column for each input, neuron and output, so that loops over the
-neurons of a layer run along memory.
+In: a network (`FlatNet`) and packed patterns, one after the other. Out: all forms on the cell of the pattern, and
+bounds on their rounding (`Replay`). Invariant: form and noise of a layer belong to the slopes in `used` and the
+versions in `seen`; a layer whose sources are not of these has still to be composed, which `move` does before it
+returns.
+
+Forms are kept transposed, one row for each coefficient and one column for each input, neuron and output, so that loops
+over the neurons of a layer run along memory.
 """
 
 from __future__ import annotations
@@ -20,13 +26,14 @@ from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
 
 Array = np.ndarray
-MOST_FLIPS = 64  # changes of slopes until a layer is composed anew
-SMALL = 2.0**-400  # products of larger numbers do not underflow to zero
-LOST = 2.0**-1000  # more than all underflows of a form together; not subnormal, which would be slow
+MOST_FLIPS = 64  # lemma 2a: changes of slopes until a layer is composed anew; keeps the bound small, proves nothing
+SMALL = 2.0**-400  # lemma 2: products of larger numbers do not underflow to zero
+LOST = 2.0**-1000  # lemma 2: more than all underflows of a form together; not subnormal, which would be slow
 
 
 class FlatNet(NamedTuple):
-    """A network as flat arrays. Columns are numbered inputs first, then neurons, then outputs; the output is a last layer."""
+    """A network as flat arrays. Columns are numbered inputs first, then neurons, then outputs; the output is a last
+    layer."""
 
     first: Array  # (L + 3,) first column of the input, of each layer and of the output, and the number of columns
     term: Array  # (L + 2,) layer l has the terms term[l]:term[l + 1]
@@ -59,6 +66,15 @@ class Replay(NamedTuple):
     factor: Array
 
 
+class _Sources(NamedTuple):
+    """What is added to a layer."""
+
+    live: Array  # numbers j of sources
+    factor: Array  # what each of them is multiplied with
+    many: int  # how many there are; live and factor have room for three more
+    start: int  # column of source 0
+
+
 def flatten(network: Network) -> FlatNet:
     """The network as the kernels read it."""
     affines: list[Affine] = [*(layer.affine for layer in network.layers), network.output]
@@ -85,7 +101,8 @@ def flatten(network: Network) -> FlatNet:
 
 
 def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> Replay:
-    """A replay at the pattern of no active neuron; forms of layers that read the input alone are there, the others still to come.
+    """A replay at the pattern of no active neuron; forms of layers that read the input alone are there, the others
+    still to come.
 
     Parameters
     ----------
@@ -171,7 +188,7 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     if same and flips == 0 and replay.flips[layer] <= MOST_FLIPS:
         return
     update = same and 2 * flips < active + 2 and replay.flips[layer] + flips <= MOST_FLIPS
-    unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT
+    unit = 2.0 * ((2 * flips + 4 if update else net.length[layer]) + 2) * UNIT  # lemmas 2 and 2a
     doubt, bias = noise[first:end], net.bias[first:end]
     if update:
         replay.flips[layer] += flips
@@ -203,24 +220,28 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
                 many += 1
             used[j] = slope[j]
         replay.seen[t] = replay.version[source]
-        normal = _add(form, noise, net.weight, net.begin[t], replay.live, replay.factor, many, net.first[source], first, end, unit) and normal
+        sources = _Sources(replay.live, replay.factor, many, net.first[source])
+        normal = _add(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
     replay.version[layer + 1] += 1
-    scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT
+    scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT  # lemma 2: for the rounding of the bound itself
     for i in range(len(doubt)):
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
 
 
 @kernel
-def _add(
-    form: Array, noise: Array, weight: Array, begin: int, live: Array, factor: Array, many: int, start: int, first: int, end: int, unit: float
-) -> bool:
-    """Add weight[:, j] * factor * form of source j to the forms of a layer, over `live` sources j, four at a time.
+def _add(form: Array, noise: Array, weight: Array, sources: _Sources, first: int, end: int, unit: float) -> bool:
+    """Add weight[:, j] * factor * form of source j to the forms of columns first..end, over some sources j, four at a
+    time.
+
+    `weight` begins with the row of source 0; `unit` bounds the rounding in a form, relative to the size of what is
+    added up (lemma 2).
 
     Returns
     -------
     bool
         Whether all products are zero or far from underflow.
     """
+    live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
     n = form.shape[0] - 1
     m = end - first
     doubt = noise[first:end]
@@ -231,7 +252,7 @@ def _add(
     for q in range(0, many, 4):
         j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
         s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
-        b0, b1, b2, b3 = begin + j0 * m, begin + j1 * m, begin + j2 * m, begin + j3 * m
+        b0, b1, b2, b3 = j0 * m, j1 * m, j2 * m, j3 * m
         w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
         j0, j1, j2, j3 = start + j0, start + j1, start + j2, start + j3
         z0 = z1 = z2 = z3 = 0.0

@@ -1,21 +1,39 @@
-"""Claims of a certificate as text, compiled: what `json.dumps` writes of lists of integers, a few hundred thousand a second faster."""
+"""Claims of a certificate as text, compiled: what `json.dumps` writes of lists of integers, a few hundred thousand a
+second faster.
+
+In: claims as columns, sorted by node, and the depths of nodes. Out: for each node its claims, entries sorted by depth,
+in lowest terms. Invariant: numbers stay below 2^61 (`proofs.MOST_UP`, `proofs.MOST_DOWN`), and no claim is longer than
+MOST_CLAIM bytes and MOST_ENTRY for each entry.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.jit.decorators import kernel
-from polylc.judge.proofs import Kept
+from polylc.judge.proofs import ClaimRows, Kept
 
 NODES = 8192  # written at once
 MOST_CLAIM, MOST_ENTRY = 48, 32  # bytes, with brackets and commas
+OPEN, CLOSE, COMMA, MINUS, ZERO = b"[],-0"
+
+
+class _Text(NamedTuple):
+    """What is written, and room for one claim."""
+
+    byte: np.ndarray
+    place: np.ndarray  # (nodes + 1,) where the text of each node begins, and the end
+    entry: np.ndarray  # (most entries of a claim,) depths
+    number: np.ndarray  # and integers
 
 
 def claims_by_node(kept: Kept, parent: np.ndarray) -> Iterator[str]:
-    """For each node of the tree in turn, its claims as a JSON list of [neuron, factor, entry, multiplier, ...], in lowest terms.
+    """For each node of the tree in turn, its claims as a JSON list of [neuron, factor, entry, multiplier, ...], in
+    lowest terms.
 
     Parameters
     ----------
@@ -34,7 +52,7 @@ def claims_by_node(kept: Kept, parent: np.ndarray) -> Iterator[str]:
         claims, entries = int(begins[last] - begins[first]), int(rows.starts[begins[last]] - rows.starts[begins[first]])
         text = np.empty(MOST_CLAIM * claims + MOST_ENTRY * entries + 2 * (last - first), dtype=np.uint8)
         place = np.empty(last - first + 1, dtype=np.int64)
-        _write(first, last, begins, rows.neuron, rows.sign, rows.shift, rows.starts, depth, rows.constraint, rows.whole, *room, text, place)
+        _write(first, last, begins, rows, depth, _Text(text, place, *room))
         whole, ends = text[: place[-1]].tobytes().decode("ascii"), place.tolist()
         for node in range(first, last):
             yield _listed(kept, node, depth) if node in kept.exact else whole[ends[node - first] : ends[node - first + 1]]
@@ -61,7 +79,7 @@ def _depths(parent: np.ndarray, depth: np.ndarray) -> None:
 def _number(value: int, text: np.ndarray, at: int) -> int:
     """Write an integer; the place behind it."""
     if value < 0:
-        text[at] = 45
+        text[at] = MINUS
         at += 1
         value = -value
     end = at + 1
@@ -70,65 +88,59 @@ def _number(value: int, text: np.ndarray, at: int) -> int:
         rest //= 10
         end += 1
     for place in range(end - 1, at - 1, -1):
-        text[place] = 48 + value % 10
+        text[place] = ZERO + value % 10
         value //= 10
     return end
 
 
 @kernel
-def _write(
-    first: int,
-    last: int,
-    begins: np.ndarray,
-    neuron: np.ndarray,
-    sign: np.ndarray,
-    shift: np.ndarray,
-    starts: np.ndarray,
-    depth: np.ndarray,
-    constraint: np.ndarray,
-    whole: np.ndarray,
-    entry: np.ndarray,
-    number: np.ndarray,
-    text: np.ndarray,
-    place: np.ndarray,
-) -> None:
-    """Write the claims of nodes first..last; `place` receives where each begins, and the end."""
-    at = 0
+def _write(first: int, last: int, begins: np.ndarray, rows: ClaimRows, depth: np.ndarray, text: _Text) -> None:
+    """Write the claims of nodes first..last."""
+    byte, at = text.byte, 0
     for node in range(first, last):
-        place[node - first] = at
-        text[at] = 91
+        text.place[node - first] = at
+        byte[at] = OPEN
         at += 1
         for c in range(begins[node], begins[node + 1]):
             if c > begins[node]:
-                text[at] = 44
+                byte[at] = COMMA
                 at += 1
-            many = starts[c + 1] - starts[c]
-            odd = shift[c] <= 0
-            for e in range(many):
-                d, m = depth[constraint[starts[c] + e]] - 1, whole[starts[c] + e] << max(-shift[c], 0)
-                odd = odd or m & 1 == 1
-                q = e
-                while q > 0 and entry[q - 1] > d:
-                    entry[q], number[q] = entry[q - 1], number[q - 1]
-                    q -= 1
-                entry[q], number[q] = d, m
-            factor = np.int64(1) << max(shift[c], 0)
-            while not odd and factor > 1:  # the factor is a power of two, so this makes lowest terms
-                factor >>= 1
-                for q in range(many):
-                    number[q] >>= 1
-                    odd = odd or number[q] & 1 == 1
-            text[at] = 91
-            at = _number(neuron[c], text, at + 1)
-            text[at] = 44
-            at = _number(sign[c] * factor, text, at + 1)
-            for q in range(many):
-                text[at] = 44
-                at = _number(entry[q], text, at + 1)
-                text[at] = 44
-                at = _number(number[q], text, at + 1)
-            text[at] = 93
+            factor = _lowest_terms(rows, c, depth, text)
+            byte[at] = OPEN
+            at = _number(rows.neuron[c], byte, at + 1)
+            byte[at] = COMMA
+            at = _number(rows.sign[c] * factor, byte, at + 1)
+            for q in range(rows.starts[c + 1] - rows.starts[c]):
+                byte[at] = COMMA
+                at = _number(text.entry[q], byte, at + 1)
+                byte[at] = COMMA
+                at = _number(text.number[q], byte, at + 1)
+            byte[at] = CLOSE
             at += 1
-        text[at] = 93
+        byte[at] = CLOSE
         at += 1
-    place[last - first] = at
+    text.place[last - first] = at
+
+
+@kernel
+def _lowest_terms(rows: ClaimRows, c: int, depth: np.ndarray, text: _Text) -> int:
+    """Put the entries of a claim in the order of their depths, in lowest terms; the factor of the claim's neuron, which
+    is a power of two."""
+    entry, number, begin = text.entry, text.number, rows.starts[c]
+    many, shift = rows.starts[c + 1] - begin, rows.shift[c]
+    odd = shift <= 0
+    for e in range(many):
+        d, m = depth[rows.constraint[begin + e]] - 1, rows.whole[begin + e] << max(-shift, 0)
+        odd = odd or m & 1 == 1
+        q = e
+        while q > 0 and entry[q - 1] > d:
+            entry[q], number[q] = entry[q - 1], number[q - 1]
+            q -= 1
+        entry[q], number[q] = d, m
+    factor = np.int64(1) << max(shift, 0)
+    while not odd and factor > 1:  # halves of everything, as long as all are even
+        factor >>= 1
+        for q in range(many):
+            number[q] >>= 1
+            odd = odd or number[q] & 1 == 1
+    return int(factor)

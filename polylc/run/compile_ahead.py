@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from polylc.complex.facet_sweep import sweep
@@ -18,6 +17,7 @@ from polylc.domains.ball import ball
 from polylc.engines.contract import Limits
 from polylc.engines.dictionary import search as dictionary_kernels
 from polylc.engines.vertex import search as vertex_kernels
+from polylc.jit.decorators import is_kept
 from polylc.judge.node_filter import sift
 from polylc.judge.region_filter import sift_regions
 from polylc.network.form import chain
@@ -79,8 +79,6 @@ def missing_kernels(tasks: Sequence[Task], settings: Settings) -> set[tuple[str,
 
 def _compiled_before(task: Task, settings: Settings) -> bool:
     """Whether the largest kernels of the judge, the graph and an engine are in numba's cache."""
-    if numba.config.DISABLE_JIT:
-        return True
     kernels: list[tuple[Any, str]] = []
     if settings.certify:
         kernels += [(sift_regions if settings.judges_regions(task) else sift, ""), (sweep, "")]
@@ -88,8 +86,7 @@ def _compiled_before(task: Task, settings: Settings) -> bool:
         kernels.append((dictionary_kernels.advance, ""))
     elif task.engine == "vertex":  # one version for each dimension
         kernels.append((vertex_kernels.advance, f"UniTuple(int64 x {task.domain.dimension})"))
-    indices = ((part, Path(k.stats.cache_path).glob(f"*{k.__name__}-*.nbi")) for k, part in kernels)
-    return all(any(part.encode() in file.read_bytes() for file in files) for part, files in indices)
+    return all(is_kept(kernel, part) for kernel, part in kernels)
 
 
 def do_piece(kind: str, engine: str, dimension: str, flag: str, *measures: str) -> None:

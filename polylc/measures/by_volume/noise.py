@@ -19,9 +19,10 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import scaled
 from polylc.geometry.cuts import cut_stack
 from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
-from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, integrals, over_simplices, quadrature
+from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Weighted, integrals, over_simplices
+from polylc.measures.by_volume.spline_means import knots_for, quadrature
+from polylc.measures.gradient.enclosed_norms import SLACK, scaled_row_norms
 from polylc.measures.gradient.gradients import inverse_sides
-from polylc.measures.gradient.norm_kernel import SLACK, scaled_row_norms
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
@@ -40,7 +41,7 @@ class Integrator:
     def __init__(self, complex_: Complex) -> None:
         self.complex = complex_
         self._n = complex_.domain.dimension
-        self._tables = quadrature(self._n)
+        self._rule = quadrature(self._n)
 
     def batch(self, rows: slice, forms: Forms, functions: Sequence[Function], many: tuple[Array, Array], weights: Array) -> tuple[Array, Array]:
         """Integrals over the regions `rows`, summed over affine functions, and bounds on their errors; two arrays (r, len(functions)).
@@ -62,28 +63,28 @@ class Integrator:
         value, wrong, ok = np.zeros((count, len(functions))), np.zeros((count, len(functions))), np.zeros(count, dtype=np.bool_)
         middle, slip = _balls(weights)
         kinds, parameters = np.array([f[0] for f in functions]), np.array([f[1] for f in functions])
-        functions_of, their_noise = np.ascontiguousarray(many[0]), np.ascontiguousarray(many[1])
+        weighted = Weighted(np.ascontiguousarray(many[0]), np.ascontiguousarray(many[1]), middle, slip, kinds, parameters)
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
-        arguments = (functions_of, their_noise, middle, slip, kinds, parameters, *self._tables, stack, value, wrong, ok)
-        integrals(n, starts, sized, error, *arguments)
+        integrals(starts, sized, error, weighted, self._rule, stack, value, wrong, ok)
         for at in np.flatnonzero(~ok).tolist():
-            value[at], wrong[at] = self._exactly(rows.start + at, functions_of[at], their_noise[at], middle[at], slip[at], functions)
+            here = weighted.form[at], weighted.noise[at], middle[at], slip[at]
+            value[at], wrong[at] = self._exactly(rows.start + at, *here, functions)
         cube = 2.0**-n
         return value * cube, wrong * cube
 
     def _exactly(self, region: int, forms: Array, noise: Array, weight: Array, slip: Array, functions: Sequence[Function]) -> tuple[Array, Array]:
         """The same for one region from its exact vertices."""
         n = self._n
-        vertices, simplices, sizes = simplices_of(self.complex, region)
+        vertices, places, sizes = simplices_of(self.complex, region)
+        simplices, knots = Simplices(places, sizes, np.array([len(sizes)])), knots_for(n)
         value, wrong = np.zeros(len(functions)), np.zeros(len(functions))
         steep = np.abs(forms[:, :-1]).sum(axis=1)
         tau = (noise + (4 * (n + 2) + 2) * UNIT * (steep + np.abs(forms[:, -1]))) * SLACK + TINY
         at = forms[:, :-1] @ vertices.T + forms[:, -1:]
-        scratch = (np.empty(n + 1), np.empty(n + 1), np.empty(n + 2))
         for f in np.flatnonzero((weight > 0) | (slip > 0)).tolist():
             for q, (kind, parameter) in enumerate(functions):
-                mass = (float(tau[f]), float(weight[f]), float(slip[f]), kind, parameter)
-                part, doubt = over_simplices(n, simplices, sizes, len(sizes), at[f], len(vertices), *mass, *self._tables, *scratch)
+                mass = float(weight[f]), float(slip[f])
+                part, doubt = over_simplices(simplices, at[f], float(tau[f]), mass, kind, parameter, self._rule, knots)
                 value[q] += part
                 wrong[q] += doubt
         return value, (wrong + (len(forms) + 4) * UNIT * np.abs(value)) * SLACK

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.measures.gradient.enclosed_norms import SLACK, matrix_norms
 from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
-from polylc.measures.gradient.norm_kernel import SLACK, matrix_norms
 from polylc.measures.sums import outward
 from polylc.network.compose import TINY, UNIT
 

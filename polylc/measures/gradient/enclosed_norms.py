@@ -1,4 +1,9 @@
-"""Enclosures of l2 norms of many rows or matrices, compiled."""
+"""Enclosures of l2 norms of many rows or matrices, compiled.
+
+In: matrices, or gradients of forms, known up to rounding. Out: for each an interval [low, high] that holds its norm;
+[0, inf] where numbers are not finite (docs/exactness.md, lemma 14). Invariant: an interval of length zero is that of an
+exact zero.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,18 @@ from polylc.jit.decorators import rounded
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
-SLACK = 1.0 + 2.0**-40
-LOST = 2.0**-1000  # more than a product loses that underflows
-LEAST = 2.0**-1074
-FAR = 2.0**400  # squares of numbers between its inverse and itself neither overflow nor lose what counts
+SLACK = 1.0 + 2.0**-40  # lemma 14: more than the rounding of a bound that is made of a few operations
+LOST = 2.0**-1000  # lemma 14: more than a product loses that underflows
+LEAST = 2.0**-1074  # lemma 14: the smallest double, for quotients that underflow
+FAR = 2.0**400  # lemma 14: squares of numbers between its inverse and itself neither overflow nor lose what counts
+VANISHED = 2.0**-500  # lemma 14: more than the root of all squares that underflow
+MOST_SHIFT = 1000  # lemma 14: of the exponent of what is scaled, so that the scale itself does not overflow
 
 
 @rounded
 def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
-    """Frobenius norms of matrices (r, m, k) known up to row errors (r, m), enclosed in result (r, 2); [0, inf] where numbers are not finite."""
+    """Frobenius norms of matrices (r, m, k) known up to row errors (r, m), enclosed in result (r, 2); [0, inf] where
+    numbers are not finite."""
     m, k = matrices.shape[1:]
     for r in range(len(matrices)):
         size = slip = 0.0
@@ -30,7 +38,7 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
                 finite = finite and abs(matrices[r, i, j]) < np.inf
         scale = 1.0
         if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
-            scale = math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
+            scale = math.ldexp(1.0, min(-math.frexp(size)[1], MOST_SHIFT))
         square = 0.0
         for i in range(m):
             for j in range(k):
@@ -41,7 +49,8 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
 
 @rounded
 def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) -> None:
-    """Norms of the gradients of forms (r, k + 1) with their rounding (r,), each coordinate multiplied with its factor (k,), enclosed; (r, 2)."""
+    """Norms of the gradients of forms (r, k + 1) with their rounding (r,), each coordinate multiplied with its factor
+    (k,), enclosed; (r, 2)."""
     k = len(factor)
     most = 0.0
     for j in range(k):
@@ -58,7 +67,7 @@ def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) ->
         finite = total < np.inf
         scale = 1.0
         if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
-            scale = math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
+            scale = math.ldexp(1.0, min(-math.frexp(size)[1], MOST_SHIFT))
             square = 0.0
             for j in range(k):
                 part = rows[r, j] * factor[j] * scale
@@ -75,7 +84,7 @@ def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool)
     if root == 0.0 and error == 0.0:
         return 0.0, 0.0
     value = root / scale
-    slip = 2.0 * (terms + 8) * UNIT * root + (2.0**-500 if root > 0.0 else 0.0)
+    slip = 2.0 * (terms + 8) * UNIT * root + (VANISHED if root > 0.0 else 0.0)
     doubt = (slip / scale + error * SLACK) * SLACK + LEAST
     if not value + doubt < np.inf:
         return 0.0, np.inf
