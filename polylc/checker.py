@@ -187,6 +187,10 @@ def _least(row: Row) -> int:
 
 def _combine(factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> Row:
     """factor * row - sum of m_i g_i, for pairs k_1, m_1, k_2, m_2, ...: distinct entries of a path, multipliers m_i > 0."""
+    if len(pairs) == 4:  # the usual claim in the plane: the same as below, in one go
+        k, m, i, n = pairs
+        if 0 <= k < len(path) and 0 <= i < len(path) and k != i and m > 0 and n > 0:
+            return [factor * a - m * b - n * c for a, b, c in zip(row, path[k].row, path[i].row)]  # noqa: B905
     entries, multipliers = pairs[::2], pairs[1::2]
     if not len(entries) == len(multipliers) == len(set(entries)):
         raise Unreadable("pairs of distinct path entries and multipliers expected")
@@ -194,14 +198,15 @@ def _combine(factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> Row:
     for k, m in zip(entries, multipliers, strict=True):
         if not (0 <= k < len(path) and m > 0):
             raise Unreadable("path entries and positive multipliers expected")
-        total = [a - m * b for a, b in zip(total, path[k].row, strict=True)]
+        total = [a - m * b for a, b in zip(total, path[k].row)]  # noqa: B905
     return total
 
 
 def _direction(row: Row) -> int | None:
     """The same for any two proportional rows (of either sign), as floor(p 2^64 / q) depends on p / q only; None for zero."""
     pivot = row[0] or next(filter(None, row), 0)
-    return (sum(row) << 64) // pivot if pivot else None
+    last = row[-1] or next(filter(None, reversed(row)), 0)
+    return (last << 64) // pivot if pivot else None
 
 
 def _proportional(row: Row, other: Row, at: int) -> bool:
@@ -455,10 +460,10 @@ class _Tree:
         """Compose every layer whose sources are known, and decide what interval arithmetic decides."""
         net = self.network
         while not cell.open and len(cell.layers) < net.hidden:
-            layer = _Layer(self.compose(cell))
+            columns = self.compose(cell)
+            layer = _Layer(columns)
             bit, bits, open_ = 1 << net.first[len(cell.layers)], cell.bits, 0
-            for row in layer.rows:
-                radius, c = sum(map(abs, row[:-1])), row[-1]
+            for radius, c in zip(map(sum, zip(*(map(abs, column) for column in columns[:-1]), strict=True)), columns[-1], strict=True):
                 if c >= radius:  # >= 0 on the box, so > 0 inside it unless the form is zero, which it is if c is
                     bits |= bit if c else 0
                 elif c > -radius:
@@ -473,8 +478,10 @@ class _Tree:
         net = self.network
         for claim in claims:
             neuron, lam, *pairs = _integers(claim, 2)
-            _need(len(pairs) % 2 == 0, "a claim of an even length expected")
-            _need(lam, "the multiplier of a claim is zero")
+            if len(pairs) % 2:
+                raise Unreadable("a claim of an even length expected")
+            if not lam:
+                raise Unreadable("the multiplier of a claim is zero")
             if neuron < 0 or not cell.open >> neuron & 1:
                 raise Refused(f"neuron {neuron} is claimed, but not open here")
             layer = len(cell.layers) - 1
