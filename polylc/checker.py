@@ -108,7 +108,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number
 
 
 class _Lines:
-    """The lines of the file, one JSON value each, read forward only."""
+    """The lines of the file, one JSON value each, read forward only. Format: "The file"."""
 
     def __init__(self, path: Any) -> None:
         self.number = 0
@@ -280,7 +280,7 @@ class _Term(NamedTuple):
 class _Network:
     """The embedded network in integers. Hidden layers are 0, ..., L-1 here, the output map is L; source s >= 1 is layer s-1.
 
-    Inputs are on the scale `one`; the forms z of a layer are on the scale one * 2^exponents[layer]. Whatever combines forms
+    Format: "Header". Inputs are on the scale `one`; the forms z of a layer are on the scale one * 2^exponents[layer]. Whatever combines forms
     of several layers brings them to the scale one * 2^finest, that of the rows of a path, by the shifts `to_finest`.
     """
 
@@ -415,7 +415,7 @@ class _Cell:
 
     Invariant: wherever all walls are > 0 in the open box, each known neuron is positive (bit 1), or negative or identically
     zero (bit 0). Known are all neurons of the composed layers but those in `open`, which are of the last of them. If not
-    `tied`, then on each wall's hyperplane just the wall's own neuron vanishes, and no wall is constant.
+    `tied`, then each wall has a hyperplane of its own, and no neuron but its own vanishes there.
     """
 
     __slots__ = ("bits", "layers", "open", "path", "tied")
@@ -425,7 +425,7 @@ class _Cell:
 
 
 class _Tree:
-    """The decision tree of a neighbourhood, read in preorder: claims at nodes, splits, regions."""
+    """The decision tree of a neighbourhood, read in preorder. Format: "The tree"; why its leaves are the regions: "Regions"."""
 
     def __init__(self, network: _Network, lower: Rationals, upper: Rationals) -> None:
         self.network = network
@@ -512,7 +512,7 @@ class _Tree:
         path, at = cell.path, next(i for i, a in enumerate(row) if a)
         group = next((e for e, w in enumerate(path) if w.direction == direction and _proportional(w.row, row, at)), len(path))
         alike = sum(len(known.directions.get(direction, ())) for known in cell.layers)
-        tied = cell.tied or alike > 1 or at == len(row) - 1
+        tied = cell.tied or alike > 1 or group < len(path) or at == len(row) - 1
         scale, rest = 1 << net.to_finest[layer], cell.open & ~(1 << neuron)
         children = []
         for side in (0, 1) if sides == 2 else (sides,):
@@ -557,7 +557,7 @@ class _Region:
         return [[a // h for a, h in zip(row, half, strict=False)] for row in self.outputs]
 
 
-# ---- parts: each proves a claim about the regions --------------------------------------------------------------------
+# ---- parts: each a claim about the regions ---------------------------------------------------------------------------
 class _Part:
     """A claim about the regions of a neighbourhood: opened, added to by every region, finished when all are known."""
 
@@ -578,6 +578,7 @@ class _Part:
         return []
 
 
+# ---- part graph: which regions share a facet -------------------------------------------------------------------------
 class _Graph(_Part):
     """Claim: the pairs of regions that share a facet are those with an entry that gives a facet's point.
 
@@ -687,6 +688,7 @@ class _Graph(_Part):
         self.block.count("adjacencies", len(self.edges))
 
 
+# ---- part maps: distinct affine maps, and pieces ---------------------------------------------------------------------
 class _Maps(_Part):
     """Claim: the numbers of distinct affine maps and, with the graph, of pieces. Proof: "Maps and pieces"."""
 
@@ -718,6 +720,7 @@ class _Maps(_Part):
         return sum(i == r for i, r in enumerate(root))
 
 
+# ---- part lipschitz --------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Constant:
     """A Lipschitz constant: `lower` <= constant^power <= `upper`, where power is 2 for the norm l2 and 1 otherwise."""
@@ -808,6 +811,7 @@ class _Lipschitz(_Part):
         ]
 
 
+# ---- part robustness -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Robustness:
     """Whether `label` is `robust`; if not, an adversarial `point` and its `distance` from the centre, the least of all."""
@@ -907,6 +911,7 @@ class _Robustness(_Part):
         return text if proved.distance is None else [*text, f"distance: {_show(proved.distance)}"]
 
 
+# ---- part volumes: what volumes and facet areas weigh ----------------------------------------------------------------
 class _Hull:
     """Points of a closed polytope, with the sets of those on each of its rows as bits: pulled triangulations of its faces."""
 
