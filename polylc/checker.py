@@ -40,7 +40,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import compress
+from itertools import chain, compress
 from operator import mul
 from typing import Any, NamedTuple, NoReturn
 
@@ -160,6 +160,15 @@ def _integers(value: Any, least: int = 0) -> list[int]:
     return found
 
 
+def _rows(value: Any, least: int) -> list[list[int]]:
+    """A list of lists of integers, checked all at once."""
+    lists = type(value) is list and {list}.issuperset(map(type, value))
+    if not (lists and min(map(len, value), default=least) >= least and _only_integers(map(type, chain.from_iterable(value)))):
+        raise Unreadable("a list of integers, or a longer one, expected")
+    found: list[list[int]] = value
+    return found
+
+
 def _integer(value: Any, low: int, high: float, what: str) -> int:
     _need(type(value) is int and low <= value < high, f"{what}: an integer from {low}, below {high}, expected")
     return int(value)
@@ -269,14 +278,6 @@ def _whole(values: Sequence[float], exponent: int) -> list[int]:
     return [(p << exponent) // q for p, q in (v.as_integer_ratio() for v in values)]
 
 
-class _Term(NamedTuple):
-    """A matrix that a layer applies to a source, by rows and by columns."""
-
-    source: int
-    rows: list[list[int]]
-    columns: list[tuple[int, ...]]
-
-
 class _Network:
     """The embedded network in integers. Hidden layers are 0, ..., L-1 here, the output map is L; source s >= 1 is layer s-1.
 
@@ -290,7 +291,7 @@ class _Network:
         )
         _need({str} == {type(self.source), type(self.model_sha256), type(digest)}, "source and hashes: strings expected")
         self.inputs = _integer(inputs, 1, math.inf, "inputs")
-        self.terms: list[list[_Term]] = []
+        self.terms: list[list[tuple[int, list[Row]]]] = []  # of each layer: a source, and the columns of the matrix
         self.biases: list[list[int]] = []
         self.slopes: list[list[tuple[int, int]]] = []
         self.exponents: list[int] = []
@@ -301,9 +302,9 @@ class _Network:
         def packed(shape: tuple[int, ...], rows: list[list[float]]) -> bytes:
             return repr(shape).encode() + b"".join(struct.pack(f"<{len(row)}d", *row) for row in rows)
 
-        def term(source: int, rows: list[list[float]], exponent: int) -> _Term:
+        def columns(rows: list[list[float]], exponent: int, length: int) -> list[Row]:
             whole = [_whole(row, exponent) for row in rows]
-            return _Term(source, whole, list(zip(*whole, strict=True)))
+            return [tuple(row[j] for row in whole) for j in range(length)]
 
         for layer in [*_list(layers), output]:
             hidden = len(self.terms) < len(layers)
@@ -319,7 +320,7 @@ class _Network:
             exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in terms)])
             self.exponents.append(exponent)
             self.biases.append(_whole(bias, exponent))
-            self.terms.append([term(source, rows, exponent - scales[source]) for source, rows in terms])
+            self.terms.append([(source, columns(rows, exponent - scales[source], widths[source])) for source, rows in terms])
             if hidden:
                 hashed_slopes += b"".join(packed((width,), [_floats(row, width)]) for row in slopes)
                 bits = max(map(_bits, slopes))
@@ -339,16 +340,16 @@ class _Network:
         """The forms z of a layer, by coefficient: from the inputs, forms[0], and the forms z of source s, forms[s]."""
         columns = [[0] * len(self.biases[layer]) for _ in forms[0][0]]
         columns[-1] = [bias * one for bias in self.biases[layer]]
-        for source, weights, _ in self.terms[layer]:
+        for source, weights in self.terms[layer]:
             sent: list[Row] = forms[source]
             if source:  # h = slope * z, with the slope on the side that the bit names
                 own = bits >> self.first[source - 1]
                 slopes = [both[own >> i & 1] for i, both in enumerate(self.slopes[source - 1])]
                 sent = [row if s == 1 else [s * a for a in row] if s else [] for s, row in zip(slopes, sent, strict=True)]
             live = [any(row) for row in sent]
-            thin = [list(compress(row, live)) for row in weights]
+            rows = list(zip(*compress(weights, live), strict=True))
             for q, column in enumerate(zip(*compress(sent, live), strict=True)):
-                columns[q] = [sum(map(mul, row, column), start) for row, start in zip(thin, columns[q], strict=True)]
+                columns[q] = [sum(map(mul, row, column), start) for row, start in zip(rows, columns[q], strict=True)]
         return columns
 
     def recompose(self, layer: int, columns: list[list[int]], last: list[Row], bits: int, flips: int) -> list[list[int]]:
@@ -361,7 +362,7 @@ class _Network:
             flips ^= 1 << j
             negative, positive = self.slopes[layer - 1][j]
             step = positive - negative if bits >> j & 1 else negative - positive
-            for source, _, weights in self.terms[layer]:
+            for source, weights in self.terms[layer]:
                 if source == layer:
                     changes = [step * a for a in last[j]]
                     columns = [
@@ -405,8 +406,11 @@ class _Layer:
     def directions(self) -> dict[int | None, list[int]]:
         """Which neurons share a direction."""
         found: dict[int | None, list[int]] = {}
-        for i, row in enumerate(self.rows):
-            found.setdefault(_direction(row), []).append(i)
+        for i, direction in enumerate(map(_direction, self.rows)):
+            if direction in found:
+                found[direction].append(i)
+            else:
+                found[direction] = [i]
         return found
 
 
@@ -473,11 +477,10 @@ class _Tree:
             cell.bits, cell.open = bits, open_
             cell.tied = cell.tied or None in layer.directions or any(wall.direction in layer.directions for wall in cell.path)
 
-    def learn(self, cell: _Cell, claims: list[Any]) -> None:
+    def learn(self, cell: _Cell, claims: Any) -> None:
         """lam * z - sum m g >= 0 on the box, so z >= 0 (lam > 0) or z <= 0 (lam < 0) wherever all walls g are >= 0."""
         net = self.network
-        for claim in claims:
-            neuron, lam, *pairs = _integers(claim, 2)
+        for neuron, lam, *pairs in _rows(claims, 2):
             if len(pairs) % 2:
                 raise Unreadable("a claim of an even length expected")
             if not lam:
@@ -597,8 +600,7 @@ class _Graph(_Part):
         cell = region.cell
         path, proved = cell.path, bytearray(len(cell.path))
         self.index[cell.bits] = region.number
-        for entry in entries:
-            first, *rest = _integers(entry, 2)
+        for first, *rest in _rows(entries, 2):
             e = first if first >= 0 else -1 - first
             _need(e < len(path), "a facet entry beyond the path")
             _hold(path[e].group == e, "a facet entry that is not the first of its hyperplane")
@@ -628,9 +630,11 @@ class _Graph(_Part):
         t[j] = 0
         t.append(den)
         _hold(g[j], "an edge whose hyperplane does not fix coordinate j")
-        scale, own = abs(g[j]), sum(map(mul, g, t)) * (-1 if g[j] > 0 else 1)  # t_j = own / (den * scale)
-        _hold(all(-den < v < den for v in t[:-1]) and abs(own) < den * scale, "a facet's point is not inside the neighbourhood")
-        inside = all(sum(map(mul, wall.row, t)) * scale + wall.row[j] * own > 0 for wall in path if wall.group != e)
+        scale = abs(g[j])
+        point = [v * scale for v in t]
+        point[j] = sum(map(mul, g, t)) * (-1 if g[j] > 0 else 1)
+        _hold(all(abs(v) < point[-1] for v in point[:-1]), "a facet's point is not inside the neighbourhood")
+        inside = all(sum(map(mul, wall.row, point)) > 0 for wall in path if wall.group != e)
         _hold(inside, "a facet's point is not inside the other walls")
 
     def no_facet(self, path: list[_Wall], e: int, entry: list[int]) -> None:
@@ -1003,7 +1007,7 @@ class _Volumes(_Part):
 
     def add(self, region: _Region, entries: list[Any]) -> None:
         k, cell = self.k, region.cell
-        points = [_integers(v, k + 1) for v in entries]
+        points = _rows(entries, k + 1)
         _need(all(len(v) == k + 1 and v[0] > 0 for v in points), "points: den > 0 and k integers each expected")
         points = [[*v[1:], v[0]] for v in points]
         box: list[Row] = [[*(s * (i == j) for i in range(k)), 1] for j in range(k) for s in (1, -1)]
@@ -1144,7 +1148,7 @@ class _Block:
             _need((what == "S" and len(line) == 4) or (what == "R" and len(line) == length), "a split S or a region R of the tree expected")
             cell = stack.pop()
             tree.advance(cell)
-            tree.learn(cell, _list(line[3]))
+            tree.learn(cell, line[3])
             if what == "S":
                 stack += reversed(tree.split(cell, line[1], line[2]))
                 continue
