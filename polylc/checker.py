@@ -160,13 +160,12 @@ def _integers(value: Any, least: int = 0) -> list[int]:
     return found
 
 
-def _rows(value: Any, least: int) -> list[list[int]]:
+def _rows(value: list[Any], least: int) -> list[list[int]]:
     """A list of lists of integers, checked all at once."""
-    lists = type(value) is list and {list}.issuperset(map(type, value))
-    if not (lists and min(map(len, value), default=least) >= least and _only_integers(map(type, chain.from_iterable(value)))):
+    lists = {list}.issuperset(map(type, value)) and min(map(len, value), default=least) >= least
+    if not (lists and _only_integers(map(type, chain.from_iterable(value)))):
         raise Unreadable("a list of integers, or a longer one, expected")
-    found: list[list[int]] = value
-    return found
+    return value
 
 
 def _integer(value: Any, low: int, high: float, what: str) -> int:
@@ -477,7 +476,7 @@ class _Tree:
             cell.bits, cell.open = bits, open_
             cell.tied = cell.tied or None in layer.directions or any(wall.direction in layer.directions for wall in cell.path)
 
-    def learn(self, cell: _Cell, claims: Any) -> None:
+    def learn(self, cell: _Cell, claims: list[Any]) -> None:
         """lam * z - sum m g >= 0 on the box, so z >= 0 (lam > 0) or z <= 0 (lam < 0) wherever all walls g are >= 0."""
         net = self.network
         for neuron, lam, *pairs in _rows(claims, 2):
@@ -1148,7 +1147,7 @@ class _Block:
             _need((what == "S" and len(line) == 4) or (what == "R" and len(line) == length), "a split S or a region R of the tree expected")
             cell = stack.pop()
             tree.advance(cell)
-            tree.learn(cell, line[3])
+            tree.learn(cell, _list(line[3]))
             if what == "S":
                 stack += reversed(tree.split(cell, line[1], line[2]))
                 continue
