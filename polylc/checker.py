@@ -224,16 +224,16 @@ def _proportional(row: Row, other: Row, at: int) -> bool:
 
 
 def _semidefinite(matrix: list[list[int]]) -> bool:
-    """Whether a symmetric matrix is positive semidefinite, by elimination without fractions (Bareiss)."""
+    """Whether a symmetric matrix, its rows from the diagonal on, is positive semidefinite: elimination without fractions (Bareiss)."""
     before = 1
     while matrix:
         (pivot, *head), *rows = matrix
         if pivot < 0 or (pivot == 0 and any(head)):
             return False
-        matrix = [row[1:] for row in rows]
         if pivot:
-            matrix = [[(pivot * v - row[0] * u) // before for v, u in zip(row[1:], head, strict=True)] for row in rows]
+            rows = [[(pivot * v - head[i] * u) // before for v, u in zip(row, head[i:], strict=True)] for i, row in enumerate(rows)]
             before = pivot
+        matrix = rows
     return True
 
 
@@ -629,11 +629,9 @@ class _Graph(_Part):
         t[j] = 0
         t.append(den)
         _hold(g[j], "an edge whose hyperplane does not fix coordinate j")
-        scale = abs(g[j])
-        point = [v * scale for v in t]
-        point[j] = sum(map(mul, g, t)) * (-1 if g[j] > 0 else 1)
-        _hold(all(abs(v) < point[-1] for v in point[:-1]), "a facet's point is not inside the neighbourhood")
-        inside = all(sum(map(mul, wall.row, point)) > 0 for wall in path if wall.group != e)
+        scale, own = abs(g[j]), sum(map(mul, g, t)) * (-1 if g[j] > 0 else 1)  # t_j = own / (den * scale)
+        _hold(all(-den < v < den for v in t[:-1]) and abs(own) < den * scale, "a facet's point is not inside the neighbourhood")
+        inside = all(sum(map(mul, wall.row, t)) * scale + wall.row[j] * own > 0 for wall in path if wall.group != e)
         _hold(inside, "a facet's point is not inside the other walls")
 
     def no_facet(self, path: list[_Wall], e: int, entry: list[int]) -> None:
@@ -794,7 +792,8 @@ class _Lipschitz(_Part):
         if q * sum(sum(map(mul, line, line)) for line in jacobian) <= p:  # the Frobenius norm
             return True
         lines = jacobian if len(jacobian) <= len(columns) else columns
-        return _semidefinite([[(p if i == j else 0) - q * sum(map(mul, u, v)) for j, v in enumerate(lines)] for i, u in enumerate(lines)])
+        gram = [[sum(map(mul, u, v)) for v in lines[i:]] for i, u in enumerate(lines)]
+        return _semidefinite([[p - q * square, *(-q * product for product in rest)] for square, *rest in gram])
 
     def finish(self) -> tuple[Constant, ...]:
         for (row, _, witness, _), most in zip(self.rows, self.most, strict=True):
