@@ -26,7 +26,6 @@ from polylc.judge import by_region
 from polylc.judge import region_filter as region_kernels
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
-from polylc.judge.exact_decision import minimise_lazily
 from polylc.judge.node_filter import Tree
 from polylc.judge.verdict import Verdict
 from polylc.network.exact_forms import ExactForms
