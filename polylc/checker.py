@@ -9,19 +9,21 @@ weight taken as the rational number that its IEEE double is, and for every neigh
 * lipschitz: every constant lies between the two numbers given;
 * robustness: either no point of U has f_j >= f_label for a j other than the label; or the given point of U has, and, if
   there is a centre, no such point of U is nearer to it than the given distance, in the maximum norm;
-* volumes: total variation (Frobenius, and of margins), local complexity and kink variation lie between the two numbers given.
+* volumes: total variation (Frobenius, and of margins), local complexity and kink variation lie between the two numbers
+  given.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long.
 
 Integer arithmetic decides everything. The format and the proof of the theorem are in docs/certificate-format.md, whose
-sections the blocks below name. Trusted: the Python interpreter with its standard library, this file, and that no two affine
-maps collide in SHA-256.
+sections the blocks below name. Trusted: the Python interpreter with its standard library, this file, and that no two
+affine maps collide in SHA-256.
 
-Exit codes: 0 verified; 1 refused, with the first claim that fails; 2 unreadable, or the checker failed; 130 interrupted.
+Exit codes: 0 verified; 1 refused, with the first claim that fails; 2 unreadable, or the checker failed; 130
+interrupted.
 
-To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts, each a class
-that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused. A new part is one class
-and one row of the table of parts (and the field of `Verified` that it fills).
+To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts, each a
+class that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused. A new part is
+one class and one row of the table of parts (and the field of `Verified` that it fills).
 """
 
 from __future__ import annotations
@@ -194,7 +196,9 @@ def _least(row: Row) -> int:
 
 
 def _combine(factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> Row:
-    """factor * row - sum of m_i g_i, for pairs k_1, m_1, k_2, m_2, ...: distinct entries of a path, multipliers m_i > 0."""
+    """factor * row - sum of m_i g_i, for pairs k_1, m_1, k_2, m_2, ...: distinct entries of a path, multipliers m_i >
+    0.
+    """
     if len(pairs) == 4:  # the usual claim in the plane: the same as below, in one go
         k, m, i, n = pairs
         if 0 <= k < len(path) and 0 <= i < len(path) and k != i and m > 0 and n > 0:
@@ -211,7 +215,9 @@ def _combine(factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> Row:
 
 
 def _direction(row: Row) -> int | None:
-    """The same for any two proportional rows (of either sign), as floor(p 2^64 / q) depends on p / q only; None for zero."""
+    """The same for any two proportional rows (of either sign), as floor(p 2^64 / q) depends on p / q only; None for
+    zero.
+    """
     pivot = row[0] or next(filter(None, row), 0)
     last = row[-1] or next(filter(None, reversed(row)), 0)
     return (last << 64) // pivot if pivot else None
@@ -224,7 +230,9 @@ def _proportional(row: Row, other: Row, at: int) -> bool:
 
 
 def _semidefinite(matrix: list[list[int]]) -> bool:
-    """Whether a symmetric matrix, its rows from the diagonal on, is positive semidefinite: elimination without fractions (Bareiss)."""
+    """Whether a symmetric matrix, its rows from the diagonal on, is positive semidefinite: elimination without
+    fractions (Bareiss).
+    """
     before = 1
     while matrix:
         (pivot, *head), *rows = matrix
@@ -278,10 +286,12 @@ def _whole(values: Sequence[float], exponent: int) -> list[int]:
 
 
 class _Network:
-    """The embedded network in integers. Hidden layers are 0, ..., L-1 here, the output map is L; source s >= 1 is layer s-1.
+    """The embedded network in integers. Hidden layers are 0, ..., L-1 here, the output map is L; source s >= 1 is layer
+    s-1.
 
-    Format: "Header". Inputs are on the scale `one`; the forms z of a layer are on the scale one * 2^exponents[layer]. Whatever combines forms
-    of several layers brings them to the scale one * 2^finest, that of the rows of a path, by the shifts `to_finest`.
+    Format: "Header". Inputs are on the scale `one`; the forms z of a layer are on the scale one * 2^exponents[layer].
+    Whatever combines forms of several layers brings them to the scale one * 2^finest, that of the rows of a path, by
+    the shifts `to_finest`.
     """
 
     def __init__(self, value: Any) -> None:
@@ -354,7 +364,8 @@ class _Network:
     def recompose(self, layer: int, columns: list[list[int]], last: list[Row], bits: int, flips: int) -> list[list[int]]:
         """The forms z of a layer after some bits of the layer before it flipped, whose forms are the rows `last`.
 
-        Nothing else that the layer reads has changed. A flip changes h = slope * z by the difference of the slopes times z.
+        Nothing else that the layer reads has changed. A flip changes h = slope * z by the difference of the slopes
+        times z.
         """
         while flips:
             j = flips.bit_length() - 1
@@ -399,7 +410,8 @@ class _Layer:
 
     def __init__(self, columns: list[list[int]]) -> None:
         self.rows: list[Row] = list(zip(*columns, strict=True))
-        self.next: tuple[int, list[list[int]]] | None = None  # bits of this layer, and the next layer composed along them
+        # bits of this layer, and the next layer composed along them
+        self.next: tuple[int, list[list[int]]] | None = None
 
     @cached_property
     def directions(self) -> dict[int | None, list[int]]:
@@ -416,9 +428,9 @@ class _Layer:
 class _Cell:
     """A node of the tree: its path, the layers composed on its open cell, and the bits of the neurons known there.
 
-    Invariant: wherever all walls are > 0 in the open box, each known neuron is positive (bit 1), or negative or identically
-    zero (bit 0). Known are all neurons of the composed layers but those in `open`, which are of the last of them. If not
-    `tied`, then each wall has a hyperplane of its own, and no neuron but its own vanishes there.
+    Invariant: wherever all walls are > 0 in the open box, each known neuron is positive (bit 1), or negative or
+    identically zero (bit 0). Known are all neurons of the composed layers but those in `open`, which are of the last of
+    them. If not `tied`, then each wall has a hyperplane of its own, and no neuron but its own vanishes there.
     """
 
     __slots__ = ("bits", "layers", "open", "path", "tied")
@@ -428,7 +440,9 @@ class _Cell:
 
 
 class _Tree:
-    """The decision tree of a neighbourhood, read in preorder. Format: "The tree"; why its leaves are the regions: "Regions"."""
+    """The decision tree of a neighbourhood, read in preorder. Format: "The tree"; why its leaves are the regions:
+    "Regions".
+    """
 
     def __init__(self, network: _Network, lower: Rationals, upper: Rationals) -> None:
         self.network = network
@@ -644,7 +658,9 @@ class _Graph(_Part):
         _hold(_least(total) >= 0, "the multipliers do not prove that there is no facet")
 
     def beyond(self, cell: _Cell, wall: _Wall) -> int:
-        """The only pattern that can lie beyond the wall: forms on both sides agree on it, so they differ by multiples of it."""
+        """The only pattern that can lie beyond the wall: forms on both sides agree on it, so they differ by multiples
+        of it.
+        """
         if not cell.tied:
             return cell.bits ^ 1 << wall.neuron
         net, at, g = self.tree.network, wall.at, wall.row
@@ -816,7 +832,9 @@ class _Lipschitz(_Part):
 # ---- part robustness -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Robustness:
-    """Whether `label` is `robust`; if not, an adversarial `point` and its `distance` from the centre, the least of all."""
+    """Whether `label` is `robust`; if not, an adversarial `point` and its `distance` from the centre, the least of
+    all.
+    """
 
     label: int
     robust: bool
@@ -825,7 +843,8 @@ class Robustness:
 
 
 class _Robustness(_Part):
-    """Claim: no point of U is adversarial; or the point given is, and none is nearer to the centre. Proof: "Robustness".
+    """Claim: no point of U is adversarial; or the point given is, and none is nearer to the centre. Proof:
+    "Robustness".
 
     A region shows it of its margins M = f_label - f_rival on the box B, t = (mid + [-1, 1] width) / scale.
     """
@@ -842,7 +861,8 @@ class _Robustness(_Part):
         self.answer = Robustness(self.label, robust, d, at)
         self.tree, self.needed = tree, True
         self.shift = net.to_finest[-1]  # of margins
-        self.unit, self.distance, self.center = 1, -1, [0]  # distance and centre times unit; a distance below 0: there is none
+        # distance and centre times unit; a distance below 0: there is none
+        self.unit, self.distance, self.center = 1, -1, [0]
         k = len(tree.free)
         self.scale, self.mid, self.width = 1, [0] * k, [1] * k
         if at is None:
@@ -915,7 +935,9 @@ class _Robustness(_Part):
 
 # ---- part volumes: what volumes and facet areas weigh ----------------------------------------------------------------
 class _Hull:
-    """Points of a closed polytope, with the sets of those on each of its rows as bits: pulled triangulations of its faces."""
+    """Points of a closed polytope, with the sets of those on each of its rows as bits: pulled triangulations of its
+    faces.
+    """
 
     def __init__(self, k: int, points: list[list[int]], on: list[int]) -> None:
         self.k, self.points = k, points
@@ -923,7 +945,9 @@ class _Hull:
         self.facets = {f for f in sets if not any(f != g and f & g == f for g in sets)}
 
     def simplices(self, face: int, dimension: int) -> list[list[int]]:
-        """Simplices with disjoint interiors in the hull of a face's points; all of it if those hold the face's vertices."""
+        """Simplices with disjoint interiors in the hull of a face's points; all of it if those hold the face's
+        vertices.
+        """
         members = [i for i in range(len(self.points)) if face >> i & 1]
         if len(members) <= dimension + 1:
             return [members] if len(members) == dimension + 1 else []
@@ -968,8 +992,9 @@ class _Side(NamedTuple):
 class _Volumes(_Part):
     """Claim: what volumes and facet areas weigh lies between the bounds of the opening line. Proof: "Volumes".
 
-    The simplices of a region lie in it and do not overlap, so their volumes sum to at most its own. If over all regions they
-    sum to that of the box, each region is the hull of its points, and areas computed from these are those of its facets.
+    The simplices of a region lie in it and do not overlap, so their volumes sum to at most its own. If over all regions
+    they sum to that of the box, each region is the hull of its points, and areas computed from these are those of its
+    facets.
     """
 
     NAMES = {  # noqa: RUF012
@@ -1048,7 +1073,9 @@ class _Volumes(_Part):
         return tuple(claim for *_, claim in self.claims)
 
     def scaled(self, numerator: int, denominator: int, jacobian: list[list[int]], name: str) -> tuple[int, int]:
-        """The root of a fraction times the Frobenius norm of a Jacobian, or times the norm of the difference of two of its rows."""
+        """The root of a fraction times the Frobenius norm of a Jacobian, or times the norm of the difference of two of
+        its rows.
+        """
         if name != "frobenius":
             first, second = (int(part[1:]) for part in name.split("-"))
             jacobian = [[a - b for a, b in zip(jacobian[first], jacobian[second], strict=True)]]
@@ -1074,8 +1101,9 @@ class _Volumes(_Part):
 class _Kind(NamedTuple):
     """A row of the table of parts.
 
-    `key` says whether the opening line has a key of this name, `entries` what a region's line has for the part, if anything.
-    Where the part is absent the key is null and the entries are empty if `always`; otherwise both are left out.
+    `key` says whether the opening line has a key of this name, `entries` what a region's line has for the part, if
+    anything. Where the part is absent the key is null and the entries are empty if `always`; otherwise both are left
+    out.
     """
 
     name: str

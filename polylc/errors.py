@@ -59,7 +59,9 @@ class LimitReached(PolylcError):  # noqa: N818
 
 
 class ReplayError(PolylcError):
-    """A search did not come to the cell it was sent to; floating point differs between the machines that share the work."""
+    """A search did not come to the cell it was sent to; floating point differs between the machines that share the
+    work.
+    """
 
 
 class JudgeError(PolylcError):
@@ -67,7 +69,9 @@ class JudgeError(PolylcError):
 
 
 class ConsistencyError(PolylcError):
-    """An identity fails that holds of the volumes, areas and gradients of all regions; nothing is reported rather than something false."""
+    """An identity fails that holds of the volumes, areas and gradients of all regions; nothing is reported rather than
+    something false.
+    """
 
 
 class CertificateError(PolylcError):

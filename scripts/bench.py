@@ -4,12 +4,13 @@
 
 names: moons2d deep2d wide2d rand3d rand4d rand5d rand8d digits64 digits64-clipped digits64w (default: all)
 
-CPU seconds of one core, every line in a process of its own, kernels compiled before the clock starts, short stages the best of up to five runs.
-"bare" is the enumeration alone: patterns and points; "columns" with paths, region graph and affine maps as arrays, "sized" with volumes and
-areas in floats as well (up to dimension 5); "claims" is the enumeration with the multipliers that the judge of nodes needs, "judged" what
-certification takes, "graph" the region graph then; "enumerated" and "certified" are all of `certify --measures counts`, without and with
-the judge. lp stops after a while; its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond
-the imports and kernels.
+CPU seconds of one core, every line in a process of its own, kernels compiled before the clock starts, short stages the
+best of up to five runs. "bare" is the enumeration alone: patterns and points; "columns" with paths, region graph and
+affine maps as arrays, "sized" with volumes and areas in floats as well (up to dimension 5); "claims" is the enumeration
+with the multipliers that the judge of nodes needs, "judged" what certification takes, "graph" the region graph then;
+"enumerated" and "certified" are all of `certify --measures counts`, without and with the judge. lp stops after a while;
+its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond the imports and
+kernels.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 DATA = Path(__file__).parent.parent / "tests" / "data"
-CASES: dict[str, tuple[str, str | None, bool]] = {  # file, radius around the first centre or None for the whole box, clipped to [0, 1]
+# file, radius around the first centre or None for the whole box, clipped to [0, 1]
+CASES: dict[str, tuple[str, str | None, bool]] = {
     "moons2d": ("moons2d", None, False),
     "deep2d": ("deep2d", None, False),
     "wide2d": ("wide2d", None, False),

@@ -1,9 +1,11 @@
-"""What certification costs: slow-down over --no-certify, how claims are settled, proof files and the time to check them.
+"""What certification costs: slow-down over --no-certify, how claims are settled, proof files and the time to check
+them.
 
-    python scripts/bench_certify.py [NAME ...]        names: moons2d deep2d rand3d rand5d digits64 quarters central (default: all)
+    python scripts/bench_certify.py [NAME ...]        names: moons2d deep2d rand3d rand5d digits64 quarters central
+    (default: all)
 
-quarters is moons2d with weights and biases rounded to multiples of 1/4, central with weights rounded to multiples of 1/128
-and all biases zero: networks in special position.
+quarters is moons2d with weights and biases rounded to multiples of 1/4, central with weights rounded to multiples of
+1/128 and all biases zero: networks in special position.
 
 CPU seconds of one core, `--measures counts`; the checker runs on the proof of regions, graph, maps and, for digits64,
 Lipschitz constants and robustness.
@@ -79,7 +81,8 @@ def main(names: list[str]) -> None:
         options = dict(CASES[name])
         arrays, network = read(name)
         where = {"points": arrays["centers"][0]} if "radius" in options else {"box": (arrays["lo"], arrays["hi"])}
-        certify(network, network_middle(arrays), radius="1/1000", measures="counts", keep=False)  # everything imported and compiled
+        # everything imported and compiled
+        certify(network, network_middle(arrays), radius="1/1000", measures="counts", keep=False)
 
         def run(where: Any = where, options: Any = options, network: Any = network, **more: Any) -> Any:
             return certify(network, keep=False, **where, **options, **more)[0]

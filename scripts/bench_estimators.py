@@ -1,10 +1,12 @@
 """Samples a second of the co-area estimator, beside the published recipe, on a network 784-200-200-200-200-10.
 
-    python scripts/bench_estimators.py [--device cpu|cuda] [--dtype float64|float32] [--samples N] [--baseline N] [--memory MIB]
+    python scripts/bench_estimators.py [--device cpu|cuda] [--dtype float64|float32] [--samples N] [--baseline N]
+    [--memory MIB]
 
 The baseline is the recipe written anew from its formula: for every sample and every hidden layer the Jacobian of the
-pre-activations by autograd (`torch.autograd.functional.jacobian`), once row by row as it is usually called and once vectorised. Both
-compute the same sums: the largest relative difference is shown. Times are wall times and CPU seconds; read the ratios.
+pre-activations by autograd (`torch.autograd.functional.jacobian`), once row by row as it is usually called and once
+vectorised. Both compute the same sums: the largest relative difference is shown. Times are wall times and CPU seconds;
+read the ratios.
 """
 
 from __future__ import annotations

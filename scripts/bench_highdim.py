@@ -2,11 +2,12 @@
 
     python scripts/bench_highdim.py                                     digits64 (tests/data), 64 inputs
     python scripts/bench_highdim.py MODEL DATA.csv [--rows I] [--scale 1/255] [--seconds S]
-                                                                        any model; the first column of the data is a label
+                                                                        any model; the first column of the data is a
+                                                                        label
 
 CPU seconds of one core, kernels compiled before the clock starts. "engine" enumerates, "judge" is the time in the judge
-besides. With a model of one's own the radius grows by a factor of 1.5, from .001, until a run takes longer than S seconds.
-Balls of a model of one's own are cut with [0, 1].
+besides. With a model of one's own the radius grows by a factor of 1.5, from .001, until a run takes longer than S
+seconds. Balls of a model of one's own are cut with [0, 1].
 """
 
 from __future__ import annotations

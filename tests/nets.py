@@ -38,7 +38,9 @@ def quarter_net(widths: list[int], seed: int) -> Network:
 
 
 def zero_bias_net(widths: list[int], seed: int) -> Network:
-    """Gaussian weights without biases: all hyperplanes of the first layer meet in one point, and cells are cones cut by the box."""
+    """Gaussian weights without biases: all hyperplanes of the first layer meet in one point, and cells are cones cut by
+    the box.
+    """
     rng = np.random.default_rng(seed)
     return chain([rng.normal(size=(b, a)) for a, b in itertools.pairwise(widths)], [np.zeros(b) for b in widths[1:]])
 
@@ -81,7 +83,8 @@ SPECIAL: dict[str, Network] = {
     "absolute value of relu": chain([[[1.0, 0.0]], [[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0], [0.0, 0.0], [0.0]]),
 }
 
-SOLVER_GIVES_UP = chain(  # HiGHS 1.16 ends one of the linear programs of this network with status "unknown", warm and cold
+# HiGHS 1.16 ends one of the linear programs of this network with status "unknown", warm and cold
+SOLVER_GIVES_UP = chain(
     [
         np.array([[0.25, 0.25, -0.25], [0.25, 0.0, 0.0], [-0.25, 0.25, -1.5]]),
         np.array([[0.0, 0.0, -0.25], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),

@@ -161,7 +161,9 @@ def brute_force_patterns(network: Network, domain: Neighbourhood) -> set[tuple[b
 
 
 def brute_force_adjacent(regions: list[Region], domain: Neighbourhood) -> set[tuple[int, int]]:
-    """Pairs with a common facet: on the hyperplane of some form of the one, all other conditions of both are strictly feasible."""
+    """Pairs with a common facet: on the hyperplane of some form of the one, all other conditions of both are strictly
+    feasible.
+    """
     pairs = set()
     for (i, a), (j, b) in itertools.combinations(enumerate(regions), 2):
         conditions = [*zip(a.hidden, a.bits, strict=True), *zip(b.hidden, b.bits, strict=True), *((f, True) for f in box_forms(domain))]
@@ -189,8 +191,8 @@ def _on_hyperplane(f: Form, h: Form) -> Form:
 def strictly_feasible(forms: list[Form]) -> bool:
     """Whether some point makes all affine forms positive: Fourier-Motzkin elimination in rationals.
 
-    After d variables a row made of more than d + 1 of the first rows is redundant (Kohler 1967), else rows would square in number each time.
-    A row can be made in several ways; none of the smallest may be forgotten.
+    After d variables a row made of more than d + 1 of the first rows is redundant (Kohler 1967), else rows would square
+    in number each time. A row can be made in several ways; none of the smallest may be forgotten.
     """
     rows = {(_primitive(form), frozenset([i])) for i, form in enumerate(dict.fromkeys(map(_primitive, forms)))}
     left = set(range(len(forms[0]) - 1))
@@ -217,7 +219,8 @@ def strictly_feasible(forms: list[Form]) -> bool:
 def exact_volume(forms: list[Form]) -> F:
     """Volume of the bounded set on which all affine forms are non-negative.
 
-    The recursion over facets of Lasserre (1983), An analytical expression and an algorithm for the volume of a convex polyhedron.
+    The recursion over facets of Lasserre (1983), An analytical expression and an algorithm for the volume of a convex
+    polyhedron.
     """
     rows = sorted({_primitive(f) for f in forms})
     if any(not any(r[:-1]) and r[-1] < 0 for r in rows):

@@ -1,7 +1,8 @@
 """A second implementation of the proof format: explores tiny networks exactly and writes complete proof files.
 
 Plain fractions, no engine, and of polylc only the network, the neighbourhood and the exact simplex. Wherever the format
-leaves a choice (the order of claims, the node of a claim, a split with one side, the side that proves a facet), it is random.
+leaves a choice (the order of claims, the node of a claim, a split with one side, the side that proves a facet), it is
+random.
 """
 
 from __future__ import annotations
@@ -326,7 +327,8 @@ class Prover:
         assert isinstance(best, ExactMinimum)
         y = best.multipliers
         last = len(rows) + 1
-        mu = {i: y.get(last + 2 * i, F(0)) - y.get(last + 2 * i + 1, F(0)) for i in range(self.k)}  # row 2 i is s - (x_i - c_i)
+        # row 2 i is s - (x_i - c_i)
+        mu = {i: y.get(last + 2 * i, F(0)) - y.get(last + 2 * i + 1, F(0)) for i in range(self.k)}
         scale, _ = whole(F(1), {**y, -1: F(1)})
         pairs = [v for k in range(len(rows)) if k in y for v in (k, int(y[k] * scale))]
         return ["D", rival, scale, int(y.get(len(rows), F(0)) * scale), [[self.free[i], int(v * scale)] for i, v in mu.items() if v], *pairs]

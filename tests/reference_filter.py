@@ -1,7 +1,7 @@
 """The float filter in plain numpy, the reference of polylc/judge/node_filter.py (docs/exactness.md, lemmas 1 to 4).
 
-Each function computes in doubles and subtracts a rigorous bound on everything that rounding, and the rounding of the forms
-themselves, can have done. True is a proof; False only means that doubles do not decide.
+Each function computes in doubles and subtracts a rigorous bound on everything that rounding, and the rounding of the
+forms themselves, can have done. True is a proof; False only means that doubles do not decide.
 """
 
 from __future__ import annotations

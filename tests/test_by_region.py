@@ -1,4 +1,6 @@
-"""Regions judged one by one: what is confirmed is true, what is near is all that touches, and what does not fit is refused."""
+"""Regions judged one by one: what is confirmed is true, what is near is all that touches, and what does not fit is
+refused.
+"""
 
 from __future__ import annotations
 

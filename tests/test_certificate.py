@@ -1,4 +1,6 @@
-"""Proof files of `certify`: the checker verifies them, with the counts of independent oracles; damaged ones are refused."""
+"""Proof files of `certify`: the checker verifies them, with the counts of independent oracles; damaged ones are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def proved(network: Network, path: Path, **options) -> tuple:
     return result, verified
 
 
-# ---- true proofs ----------------------------------------------------------------------------------------------------------
+# ---- true proofs -----------------------------------------------------------------------------------------------------
 @given(small_nets(max_inputs=3))
 def test_proofs_of_networks_with_ties(path, network):
     result, _ = proved(network, path)
@@ -98,7 +100,8 @@ def distance(regions: list, domain: Neighbourhood, label: int) -> float | None:
     n, best = domain.inputs, None
     for region in regions:
         margin = [a - b for a, b in zip(region.output[label], region.output[1 - label], strict=True)]
-        rows = [[-v for v in f] if on else list(f) for f, on in zip(region.hidden, region.bits, strict=True)] + [margin]  # row <= 0
+        # row <= 0
+        rows = [[-v for v in f] if on else list(f) for f, on in zip(region.hidden, region.bits, strict=True)] + [margin]
         matrix = [[float(v) for v in r[:-1]] + [0.0] for r in rows]
         right = [-float(r[-1]) for r in rows]
         for j, c in enumerate(domain.center):
@@ -178,7 +181,9 @@ def test_gradients_out_of_range(path):
 
 @pytest.mark.parametrize("shift", [0.0, 200.0])
 def test_a_neuron_that_stays_below_rounding_on_a_cell(path, shift):
-    """Doubles see neither sign of the last neuron where 0 < x + y < 0.1; one of the claims that it has neither is false, or both are."""
+    """Doubles see neither sign of the last neuron where 0 < x + y < 0.1; one of the claims that it has neither is
+    false, or both are.
+    """
     first = [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     network = chain([first, [[2.0**56, -(2.0**56), 4000.0, 0.0, 0.0]], [[1.0]]], [[2.0, 2.0, 3.0, 0.0, -0.1], [-12000.0 - shift], [0.0]])
     result, _ = proved(network, path)
@@ -206,7 +211,7 @@ def test_the_whole_box_of_a_trained_network(path, data):
     assert (verified.regions, verified.adjacencies) == (run[0].regions, run[0].adjacencies) == (1966, 3867)
 
 
-# ---- the file -------------------------------------------------------------------------------------------------------------
+# ---- the file --------------------------------------------------------------------------------------------------------
 def test_rows_keep_their_numbers_and_processes_write_the_same(tmp_path):
     network = random_net([2, 6, 5, 2], 0)
     points = [[0.0, 0.0], [np.nan, 0.0], [0.5, -0.5]]
@@ -276,7 +281,7 @@ def test_check_from_the_command_line(tmp_path):
     assert run("certify", tmp_path / "net.npz", "--center", "0,0", "--radius", "1", "--proof", "-").exit_code == 2
 
 
-# ---- what must not depend on the weights' form ----------------------------------------------------------------------------------
+# ---- what must not depend on the weights' form -----------------------------------------------------------------------
 def test_equal_functions_have_equal_answers(path):
     """Neurons permuted, layers rescaled by powers of two, a duplicate merged: one function, one set of answers."""
     rng = np.random.default_rng(0)

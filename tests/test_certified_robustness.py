@@ -1,4 +1,6 @@
-"""Robustness as a theorem: the exact distance against a polygon oracle, and every proof read again in plain fractions."""
+"""Robustness as a theorem: the exact distance against a polygon oracle, and every proof read again in plain
+fractions.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def combine(terms: list[tuple[int, Form]], width: int) -> Form:
 
 
 def covered(complex_: Complex, label: int, distance: F | None, entries: dict) -> bool:
-    """Whether intervals and entries prove that no adversarial point is nearer than `distance` (None: that there is none)."""
+    """Whether intervals and entries prove that no adversarial point is nearer than `distance` (None: that there is
+    none).
+    """
     network, domain, n = complex_.network, complex_.domain, complex_.network.inputs
     low, high, center = list(domain.lower), list(domain.upper), domain.center
     if distance is not None:
@@ -204,7 +208,7 @@ def test_the_checker_accepts_the_entries_and_refuses_a_larger_distance(seed, tmp
             check(found.distance + F(1, 2**40))
 
 
-# ---- the oracle: polygons ---------------------------------------------------------------------------------------------
+# ---- the oracle: polygons --------------------------------------------------------------------------------------------
 def polygon_distance(corners: list[tuple[F, F]], center: tuple[F, F]) -> F:
     """linf distance from a point to a convex polygon (perhaps flat), exactly."""
     shifted = [(x - center[0], y - center[1]) for x, y in corners]
@@ -303,7 +307,7 @@ def test_known_distances(row, data):
     assert certified_robustness(explore(network, ball(center, 0.99 * distance)), label).robust
 
 
-# ---- special position ---------------------------------------------------------------------------------------------------
+# ---- special position ------------------------------------------------------------------------------------------------
 def linear(*margins: list[float]) -> Network:
     """No hidden layer: f_0 = 0, the others minus the given margins."""
     rows = [[0.0] * len(margins[0]), *[[-v for v in m] for m in margins]]
@@ -373,7 +377,9 @@ def test_a_centre_outside_the_clip_box():
 
 @given(st.integers(0, 10**6), st.sampled_from(["1/16", "1/4", "3/4"]), st.integers(0, 2))
 def test_fixed_coordinates_count_in_the_distance(seed, gap, place):
-    """The coordinate `place` is clipped to one value: the network with that value substituted, and the larger of both distances."""
+    """The coordinate `place` is clipped to one value: the network with that value substituted, and the larger of both
+    distances.
+    """
     network = quarter_net([3, 4, 3, 2], seed)
     center = [F(v) / 4 for v in np.random.default_rng(seed).integers(-3, 4, 3).tolist()]
     lower, upper = [c - 1 for c in center], [c + 1 for c in center]
@@ -400,7 +406,7 @@ def test_usage_errors():
         certified_robustness(explore(linear([1.0, 1.0]), box([0], [1])), 3)
 
 
-# ---- whatever floating point says ----------------------------------------------------------------------------------------
+# ---- whatever floating point says ------------------------------------------------------------------------------------
 @given(st.integers(0, 10**6), st.integers(0, 3))
 @example(10468, 2)  # two points at the same distance
 def test_nothing_rests_on_floating_proposals(seed, lie):
@@ -503,7 +509,9 @@ def test_rows_scaled_without_their_zeros_are_the_scaled_rows(rows):
 
 
 def test_the_distance_in_many_dimensions_goes_through_a_basis(monkeypatch):
-    """The nearest point of a half-space in a linf ball: |c| / |a|_1, where every coordinate has two bounds of its own."""
+    """The nearest point of a half-space in a linf ball: |c| / |a|_1, where every coordinate has two bounds of its
+    own.
+    """
     rng = np.random.default_rng(3)
     k = 40
     a = [F(v) for v in rng.normal(size=k).tolist()]

@@ -96,7 +96,9 @@ def test_json_on_stdout_is_all_of_stdout(net):
 
 
 def test_decimals_are_exact(tmp_path):
-    """0.1 is 1/10: the doubles around it enclose the volume 2/10, and three tenths cut to [-0.2, 0.1] leave exactly 3/10."""
+    """0.1 is 1/10: the doubles around it enclose the volume 2/10, and three tenths cut to [-0.2, 0.1] leave exactly
+    3/10.
+    """
     path = save(random_net([1, 3, 1], 0), tmp_path / "one.npz")
     entry = report(tmp_path, path, "--center", "0", "--radius", "0.3", "--clip", "-0.2", "0.1")["neighbourhoods"][0]
     low, high = entry["volume"]

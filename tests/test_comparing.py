@@ -182,7 +182,7 @@ def test_one_draw_has_no_error(draws):
         polylc.compare(NETWORK, POINTS, radius=0.5, draws=draws)
 
 
-# ---- commands ----------------------------------------------------------------------------------------------------------
+# ---- commands --------------------------------------------------------------------------------------------------------
 def test_estimate_writes_its_report(net, points, tmp_path):
     result = run("estimate", net, "--data", points, "--radius", "0.3", "--samples", 200, "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output

@@ -30,7 +30,9 @@ def same_edges(one: RegionGraph, two: RegionGraph) -> bool:
 
 
 def build(network: Network, domain: Neighbourhood) -> tuple[Complex, RegionGraph]:
-    """The graph must not depend on what the engine saw of the facets; volumes and areas are the engine's as far as there are any."""
+    """The graph must not depend on what the engine saw of the facets; volumes and areas are the engine's as far as
+    there are any.
+    """
     complex_, _ = enumerate_regions(network, domain, wishes=ALL)
     graph = build_graph(complex_)
     assert same_edges(graph, build_graph(replace(complex_, seen=UNSEEN)))
@@ -100,7 +102,9 @@ def test_laws_of_facets(seed, n):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [zero_bias_net, quarter_net])
 def test_laws_of_facets_in_special_position(make, widths, seed):
-    """Of the zero-bias networks some cells have no simple skeleton that rounding leaves whole, in dimension 4 also wrong ones."""
+    """Of the zero-bias networks some cells have no simple skeleton that rounding leaves whole, in dimension 4 also
+    wrong ones.
+    """
     facet_laws(*build(make(widths, seed), box([-1] * widths[0], [1] * widths[0])))
 
 
@@ -207,7 +211,9 @@ def test_coordinate_hyperplanes_with_duplicates_make_the_graph_of_the_cube(n):
 
 @pytest.mark.parametrize(("n", "count", "adjacencies"), [(3, 6, 6), (4, 24, 36), (5, 120, 240)])
 def test_braid_arrangement(n, count, adjacencies):
-    """x_i = x_j for all i < j: n! regions, each with n - 1 facets (Stanley 2004, Introduction to hyperplane arrangements)."""
+    """x_i = x_j for all i < j: n! regions, each with n - 1 facets (Stanley 2004, Introduction to hyperplane
+    arrangements).
+    """
     complex_, graph = build(braid_net(n), box([-1] * n, [1] * n))
     assert (len(complex_), len(graph)) == (count, adjacencies)
     np.testing.assert_allclose(complex_.geometry.volume, 2.0**n / count, rtol=1e-12)

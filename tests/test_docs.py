@@ -96,7 +96,8 @@ def test_links_and_paths_exist(page):
             assert (folder / target).exists(), f"{page}, line {number}: no {target}"
         for name in re.findall(r"`([\w./-]+(?:\.(?:py|sh|md|toml|cff|yml|yaml)|/))`", line):
             there = any((place / name).exists() for place in (ROOT, ROOT / "polylc", folder))
-            alone = "/" not in name.rstrip("/") and any((ROOT / "polylc").rglob(name.rstrip("/")))  # the text around it says where
+            # the text around it says where
+            alone = "/" not in name.rstrip("/") and any((ROOT / "polylc").rglob(name.rstrip("/")))
             assert there or alone, f"{page}, line {number}: no {name}"
 
 

@@ -1,4 +1,6 @@
-"""The dictionary engine: its contract, its regions against the reference engine and exact oracles, its claims, its limits."""
+"""The dictionary engine: its contract, its regions against the reference engine and exact oracles, its claims, its
+limits.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def unit_box(network: Network) -> Neighbourhood:
     return box([-1] * network.inputs, [1] * network.inputs)
 
 
-# ---- the same regions as the reference engine, and as exact oracles -----------------------------------------------------
+# ---- the same regions as the reference engine, and as exact oracles --------------------------------------------------
 @pytest.mark.parametrize("n", range(1, 7))
 @pytest.mark.parametrize("make", [random_net, quarter_net])
 def test_regions_equal_those_of_the_reference_engine(make, n):
@@ -120,7 +122,7 @@ def test_in_general_position_doubles_confirm_everything(widths):
     assert settled_by_the_filter(judged(network, unit_box(network)))
 
 
-# ---- numerical hygiene ---------------------------------------------------------------------------------------------------
+# ---- numerical hygiene -----------------------------------------------------------------------------------------------
 @njit(_nrt=False)
 def _renew_the_top(search: Search) -> None:
     _follow(search, search.at[TOP])
@@ -170,7 +172,7 @@ def test_an_interrupt_leaves_a_prefix_that_the_judge_confirms(monkeypatch, calls
     assert patterns(network, verdict.exploration) == patterns(network, found) < patterns(network, whole)
 
 
-# ---- known networks, proofs ----------------------------------------------------------------------------------------------
+# ---- known networks, proofs ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "radius", "clip", "regions"),
     [("moons2d", None, None, 1966), ("rand3d", "0.2", None, 7335), ("rand5d", "0.1", None, 700), ("digits64", "0.05", (0, 1), 1161)],

@@ -60,7 +60,7 @@ def skip_net(n: int, seed: int, slope: float = 0.0) -> Network:
     return Network(n, layers, affine((3, 4), (1, 5), size=2))
 
 
-# ---- regions -----------------------------------------------------------------------------------------------------------
+# ---- regions ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("n", range(1, 6))
 @pytest.mark.parametrize("make", [random_net, quarter_net])
 def test_regions_equal_those_of_the_lp_engine(make, n):
@@ -114,7 +114,9 @@ def test_all_claims_are_settled_by_the_filter(n):
 
 @pytest.mark.parametrize(("widths", "seed"), [([2, 8, 6, 1], 0), ([3, 6, 6, 2], 1), ([4, 5, 5, 1], 2), ([1, 6, 6, 1], 3), ([5, 5, 4, 1], 4)])
 def test_claims_are_complete(widths, seed):
-    """Every neuron is split on a region's path, or claimed once on it with the bit's sign, with multipliers on the path."""
+    """Every neuron is split on a region's path, or claimed once on it with the bit's sign, with multipliers on the
+    path.
+    """
     network = random_net(widths, seed)
     domain = unit_box(network)
     chunks = []
@@ -185,7 +187,7 @@ def test_ties_are_proved_by_the_multipliers_of_a_vertex(n, shifts, count):
     assert (verdict.tally.claims_simplex, verdict.tally.claims_refuted) == (0, 0)
 
 
-# ---- chunks, limits, interrupts --------------------------------------------------------------------------------------------
+# ---- chunks, limits, interrupts --------------------------------------------------------------------------------------
 def test_chunks_join_to_the_whole(monkeypatch):
     network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
     whole, sent = [], []

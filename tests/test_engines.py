@@ -51,7 +51,7 @@ def unit_box(network: Network) -> Neighbourhood:
     return box([-1] * network.inputs, [1] * network.inputs)
 
 
-# ---- regions ----------------------------------------------------------------------------------------------------------------
+# ---- regions ---------------------------------------------------------------------------------------------------------
 @every_engine
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("make", [random_net, quarter_net])
@@ -142,7 +142,7 @@ def test_other_units_skip_connections_fixed_coordinates_and_clipped_balls(engine
             assert verdict.tally.claims_refuted == verdict.tally.regions_found == 0
 
 
-# ---- claims -----------------------------------------------------------------------------------------------------------------
+# ---- claims ----------------------------------------------------------------------------------------------------------
 def exact_bound(network: Network, domain: Neighbourhood, found: Exploration, leaf_bits: np.ndarray, claims: Claims, c: int) -> F:
     """Lower bound that a claim's multipliers prove, in rationals: min over the box of s z - sum y g."""
     layers, n = exact_layers(network), network.inputs
@@ -165,7 +165,9 @@ def exact_bound(network: Network, domain: Neighbourhood, found: Exploration, lea
 @every_engine
 @pytest.mark.parametrize(("widths", "seed"), [([2, 8, 6, 1], 0), ([3, 6, 6, 2], 1), ([4, 5, 5, 1], 2), ([1, 6, 6, 1], 3)])
 def test_claims_are_complete_and_their_multipliers_prove_them(engine, widths, seed):
-    """Every neuron is split on a region's path, or claimed on it with the bit's sign; in rationals the bounds are at most rounding below 0."""
+    """Every neuron is split on a region's path, or claimed on it with the bit's sign; in rationals the bounds are at
+    most rounding below 0.
+    """
     network = random_net(widths, seed)
     domain = unit_box(network)
     chunks: list[Any] = []
@@ -201,7 +203,7 @@ def test_in_general_position_doubles_confirm_everything(engine, widths):
     assert tally.regions_integers + tally.regions_simplex + tally.regions_refuted + tally.regions_found == 0
 
 
-# ---- limits -----------------------------------------------------------------------------------------------------------------
+# ---- limits ----------------------------------------------------------------------------------------------------------
 @every_engine
 def test_limits_stop_with_what_was_found(engine):
     network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)

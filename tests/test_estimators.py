@@ -1,4 +1,6 @@
-"""Estimators against independent second ways: autograd, loops over neurons and paths, the exact engine on lines, scipy."""
+"""Estimators against independent second ways: autograd, loops over neurons and paths, the exact engine on lines,
+scipy.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,7 @@ def autograd_jacobian(function, point: torch.Tensor) -> torch.Tensor:
     return torch.autograd.functional.jacobian(function, point)
 
 
-# ---- tensors ----------------------------------------------------------------------------------------------------------
+# ---- tensors ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", NETS)
 def test_row_norms_and_jacobians_are_those_of_autograd(name):
     network = NETS[name]
@@ -147,9 +149,11 @@ def test_cuda_agrees_with_the_cpu(name):
     np.testing.assert_allclose(to_numpy(one.kink), to_numpy(other.kink), rtol=1e-9)
 
 
-# ---- co-area formula ----------------------------------------------------------------------------------------------------
+# ---- co-area formula -------------------------------------------------------------------------------------------------
 def path_to_output(network: Network, slopes: list[np.ndarray], layer: int, neuron: int) -> bool:
-    """Whether a path of non-zero weights and slopes leads from a neuron's output to the network's, by depth-first search."""
+    """Whether a path of non-zero weights and slopes leads from a neuron's output to the network's, by depth-first
+    search.
+    """
     for row in network.output.terms:
         if row[0] == layer + 1 and (row[1][:, neuron] != 0).any():
             return True
@@ -256,7 +260,7 @@ def test_one_neuron_on_an_interval_in_closed_form():
         assert abs(estimate.value - expected) < 4 * estimate.standard_error
 
 
-# ---- tubes, diamonds, lines ---------------------------------------------------------------------------------------------
+# ---- tubes, diamonds, lines ------------------------------------------------------------------------------------------
 def test_tubes_are_strict_and_scale_free():
     network = random_net([2, 6, 5, 1], 5)
     a = 7.0
@@ -272,7 +276,8 @@ def test_tubes_are_strict_and_scale_free():
     first = np.abs(z[0]) < 0.05 * np.linalg.norm(network.layers[0].affine.terms[0][1], axis=1)
     assert (terms * 0.1 >= first.sum(axis=1) - 1e-9).all()
     assert terms.sum() > 0
-    dead = study_of(chain([[[1.0, 0.0]], [[0.0]], [[1.0]]], [[0.0], [0.0], [0.0]]))  # the second neuron vanishes everywhere
+    # the second neuron vanishes everywhere
+    dead = study_of(chain([[[1.0, 0.0]], [[0.0]], [[1.0]]], [[0.0], [0.0], [0.0]]))
     at = dead.uniform(3000, dead.stream("test"))
     np.testing.assert_array_equal(to_numpy(tube_terms(dead, at, 0.05)) * 0.1, (at[:, 0].abs() < 0.05).numpy() * 1.0)
 
@@ -393,7 +398,7 @@ def test_slices_in_the_coordinate_planes_are_boxes():
     np.testing.assert_allclose(slice_boundary(network, domain, np.array([0.0, 0.0, 0.25]), turned), (length, area), rtol=1e-9)
 
 
-# ---- counts ---------------------------------------------------------------------------------------------------------------
+# ---- counts ----------------------------------------------------------------------------------------------------------
 def test_patterns_that_are_all_seen_often_leave_nothing_to_guess():
     study = study_of(tent_net(3), samples=2000)
     distinct, guessed, sketched = run_methods(study, ["patterns"], METHODS)[0]
@@ -450,7 +455,7 @@ def test_the_upper_bound_on_regions_is_one():
     assert region_bound(one_layer)[0].value == 1 + 5 + 10
 
 
-# ---- gradients --------------------------------------------------------------------------------------------------------------
+# ---- gradients -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", NETS)
 def test_jacobian_norms_by_autograd(name):
     network = NETS[name]
@@ -531,7 +536,7 @@ def test_the_convex_bound_lies_between_the_constant_and_the_product_of_norms(net
         assert bound.value == pytest.approx(exact.value, rel=1e-9)
 
 
-# ---- how they are run ---------------------------------------------------------------------------------------------------------
+# ---- how they are run ------------------------------------------------------------------------------------------------
 def test_estimates_depend_on_the_seed_alone():
     network = NETS["chain"]
     every = run_methods(study_of(network, samples=256), METHODS, METHODS)[0]

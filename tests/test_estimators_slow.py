@@ -26,7 +26,9 @@ pytestmark = pytest.mark.slow
 
 BOXES = {"moons2d": ([-2, -2], [3, 3]), "deep2d": ([-1, -1], [1, 1])}
 LC_0 = {"moons2d": 14.0983, "deep2d": 95.8357}
-NOISY = {  # mean local complexity over exact draws of the noise, and its standard error, as first computed by an independent program
+# mean local complexity over exact draws of the noise, and its standard error, as first computed by an independent
+# program
+NOISY = {
     ("moons2d", 0.01): (14.1039, 0.0013),
     ("moons2d", 0.1): (14.0321, 0.0137),
     ("moons2d", 0.5): (13.3045, 0.0445),
@@ -53,9 +55,11 @@ def agree(estimate: Estimate, value: float, error: float = 0.0, within: float = 
     return abs(estimate.value - value) < within * math.hypot(estimate.standard_error, error)
 
 
-# ---- coverage -----------------------------------------------------------------------------------------------------------
+# ---- coverage --------------------------------------------------------------------------------------------------------
 def smoothed(network: Network, lower: np.ndarray, upper: np.ndarray, sigma: float) -> float:
-    """LC_sigma of one hidden layer: the mean of sum ||w_i|| phi_sigma(w_i x + b_i) over a box, by Gauss-Legendre quadrature."""
+    """LC_sigma of one hidden layer: the mean of sum ||w_i|| phi_sigma(w_i x + b_i) over a box, by Gauss-Legendre
+    quadrature.
+    """
     nodes, weights = np.polynomial.legendre.leggauss(120)
     axes = [0.5 * (a + b) + 0.5 * (b - a) * nodes for a, b in zip(lower, upper, strict=True)]
     points = np.array(list(itertools.product(*axes)))
@@ -114,7 +118,7 @@ def test_intervals_of_slices_cover():
     all_cover(found, {"slices"})
 
 
-# ---- tables -------------------------------------------------------------------------------------------------------------
+# ---- tables ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "sigma"), NOISY)
 def test_noise_on_whole_windows(data, name, sigma):
     study = study_of(data, name, samples=200_000 if name == "moons2d" else 100_000, sigma=sigma, copies=200)

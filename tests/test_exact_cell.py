@@ -1,4 +1,6 @@
-"""Cells from exact vertices: against skeletons, the exact clipper, a recursion in rationals, and bodies of known volume."""
+"""Cells from exact vertices: against skeletons, the exact clipper, a recursion in rationals, and bodies of known
+volume.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def test_volumes_areas_and_points_equal_the_skeleton(n, seed, cuts):
     np.testing.assert_allclose(cell.area, geometry.area, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(cell.box_area, geometry.box_area[0], rtol=1e-9, atol=1e-12)
     metric = np.column_stack([rows[:, :-1] / half, rows[:, -1]])
-    for point in (cell.point, geometry.point):  # means of vertices, which differ where several coincide: inside the facet all the same
+    # means of vertices, which differ where several coincide: inside the facet all the same
+    for point in (cell.point, geometry.point):
         for e in np.flatnonzero(cell.area > 0):
             values = metric[:, :-1] @ point[e] + metric[:, -1]
             assert abs(values[e]) < 1e-8 * np.abs(metric[e]).sum()

@@ -38,7 +38,7 @@ def fraction_rank(matrix: list[list[int]]) -> int:
     return found
 
 
-# ---- enclosures ---------------------------------------------------------------------------------------------------------
+# ---- enclosures ------------------------------------------------------------------------------------------------------
 positive = st.fractions(min_value=0) | st.builds(lambda p, e: p * F(2) ** e, st.fractions(min_value=0), st.integers(-1200, 1100))
 
 
@@ -75,7 +75,7 @@ def test_enclosures_beyond_the_doubles():
         enclose_sqrt(F(-1))
 
 
-# ---- matrices of integers ---------------------------------------------------------------------------------------------------
+# ---- matrices of integers --------------------------------------------------------------------------------------------
 @given(st.integers(1, 5).flatmap(lambda r: st.integers(1, 5).flatmap(lambda c: matrices(r, c))))
 def test_rank_is_that_of_elimination(matrix):
     assert rank(matrix) == fraction_rank(matrix)
@@ -110,7 +110,7 @@ def test_gram_matrices_are_semidefinite(matrix):
     assert not is_positive_semidefinite(product)
 
 
-# ---- residues -----------------------------------------------------------------------------------------------------------------
+# ---- residues --------------------------------------------------------------------------------------------------------
 @given(st.integers(-(2**50), 2**50), st.integers(0, 20))
 def test_reduction_is_canonical(value, at):
     prime = [p for p, _ in zip(primes(random_net([2, 3, 1], 0), (F(0),), (F(1),)), range(21), strict=False)][at]

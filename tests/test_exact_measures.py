@@ -39,7 +39,7 @@ def by_key(found: list[Lipschitz]) -> dict[tuple[str, str], Lipschitz]:
     return {(c.target, c.norm): c for c in found}
 
 
-# ---- equal maps -----------------------------------------------------------------------------------------------------------
+# ---- equal maps ------------------------------------------------------------------------------------------------------
 def almost_linear(epsilon: float, copies: int = 1) -> Network:
     """Slope 1 where x_0 > 0, slope 1 + epsilon elsewhere; `copies` further kinks that cancel."""
     rows = [[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]]
@@ -70,7 +70,9 @@ def test_maps_that_differ_by_less_than_rounding(exponent, few, monkeypatch):
 
 @pytest.mark.parametrize("size", [2.0**20, 2.0**45, 2.0**90])
 def test_a_map_that_rounding_hides_is_still_the_same_map(size):
-    """Slopes 3 + 2^-40, 3 and 3 with another constant; on the left of 0 large terms cancel, so the maps are known badly there."""
+    """Slopes 3 + 2^-40, 3 and 3 with another constant; on the left of 0 large terms cancel, so the maps are known badly
+    there.
+    """
     rows, bias = [[1.0], [-1.0], [-1.0], [-1.0], [-1.0]], [0.0, 0.0, 0.0, 0.0, -0.125]
     out = [3.0, -3.0 - 2.0**-40, size / 3, -size / 3, 2.0**-40]
     complex_ = explore(chain([rows, [out]], [bias, [0.0]]), box([F(-1, 3)], [F(1, 3)]))
@@ -90,7 +92,7 @@ def test_residues_and_integers_tell_the_same_maps_apart(network):
     assert expected.max() + 1 == len({tuple(c.output) for c in clip_regions(network, UNEVEN)})
 
 
-# ---- Lipschitz constants ------------------------------------------------------------------------------------------------------
+# ---- Lipschitz constants ---------------------------------------------------------------------------------------------
 def exact_constants(cells: list[Cell], outputs: int, label: int | None) -> dict[tuple[str, str], F]:
     """The constants' powers by definition, but for the spectral norm."""
     result: dict[tuple[str, str], F] = {}
@@ -232,7 +234,7 @@ def test_constants_far_from_one(scale):
         assert row.upper >= plain[key].lower * factor
 
 
-# ---- the spectral test ----------------------------------------------------------------------------------------------------------
+# ---- the spectral test -----------------------------------------------------------------------------------------------
 def test_a_bound_one_part_in_a_billion_too_low_is_refused():
     complex_ = explore(random_net([4, 8, 8, 3], 5), ball([0.0] * 4, F(1, 2)))
     exact = ExactGradients(complex_)
@@ -306,7 +308,7 @@ def test_float_gradients_are_as_near_as_they_say(seed, n):
                 assert bound < 1e-10 * max(1.0, *map(abs, computed))
 
 
-# ---- invariance -----------------------------------------------------------------------------------------------------------------
+# ---- invariance ------------------------------------------------------------------------------------------------------
 def parts(network: Network) -> tuple[list[np.ndarray], list[np.ndarray]]:
     affines = [*(layer.affine for layer in network.layers), network.output]
     return [a.terms[0][1] for a in affines], [a.bias for a in affines]
@@ -360,7 +362,7 @@ def test_neighbourhoods_at_the_end_of_the_doubles(exponent):
     assert [(row.lower, row.upper) for row in tiny] == [(row.lower, row.upper) for row in small]
 
 
-# ---- rank -----------------------------------------------------------------------------------------------------------------------
+# ---- rank ------------------------------------------------------------------------------------------------------------
 @given(small_nets(), st.integers(0, 3))
 def test_ranks_equal_elimination_in_rationals(network, seed):
     network = quarter_net([network.inputs, *network.widths, network.outputs], seed) if seed else network

@@ -1,4 +1,6 @@
-"""The house of docs/architecture.md: its floors, no circle among files, and nothing heavy imported before it is needed."""
+"""The house of docs/architecture.md: its floors, no circle among files, and nothing heavy imported before it is
+needed.
+"""
 
 from __future__ import annotations
 

@@ -166,7 +166,8 @@ def test_counterexamples_to_what_the_literature_claims(radius, expected, data):
     for result in run:
         for bound in result.bounds:
             equal = bound.holds is None and result.regions == 2 and bound.left.value == pytest.approx(bound.right.value, rel=1e-9)
-            assert CLAIM in bound.name or equal or bound.holds is True, bound  # of one facet both sides can be equal: not decided
+            # of one facet both sides can be equal: not decided
+            assert CLAIM in bound.name or equal or bound.holds is True, bound
 
 
 def test_lines_for_many_neighbourhoods(data):

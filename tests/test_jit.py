@@ -44,7 +44,8 @@ def test_kernels_use_that_folder_and_leave_the_setting_alone():
     assert preorder(np.array([-1, 0, 0]), np.array([-1, 1, 0])).tolist() == [0, 2, 1]
 
 
-# ---- numba's names beyond its documented interface: what a new version of numba may change, and pyproject.toml therefore bounds
+# ---- numba's names beyond its documented interface: what a new version of numba may change, and pyproject.toml
+# therefore bounds
 PRIVATE = {
     "jit/bits.py": {"numba.cpython.unsafe.numbers.trailing_zeros"},
     "jit/decorators.py": {
@@ -75,7 +76,9 @@ def dotted(node: ast.expr) -> str:
 
 
 def names_of_numba(tree: ast.Module) -> Iterator[str]:
-    """All that a file uses of numba and llvmlite: names that it imports, attributes of their objects, options of compiled functions."""
+    """All that a file uses of numba and llvmlite: names that it imports, attributes of their objects, options of
+    compiled functions.
+    """
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("numba", "llvmlite"):

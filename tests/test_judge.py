@@ -67,7 +67,7 @@ def check_points(network: Network, domain: Neighbourhood, verdict: Verdict) -> N
             assert value > 0 if bit else value < 0 or not any(forms.neuron(neuron, pattern))
 
 
-# ---- against exact oracles --------------------------------------------------------------------------------------------
+# ---- against exact oracles -------------------------------------------------------------------------------------------
 @given(small_nets())
 @example(SOLVER_GIVES_UP)
 def test_regions_equal_brute_force_over_all_patterns(network):
@@ -100,7 +100,7 @@ def test_regions_equal_the_exact_clipper(make, seed):
     assert patterns(network, judged(network, unit_box(network))) == {c.bits for c in clip_regions(network, unit_box(network))}
 
 
-# ---- what floating point gets wrong ------------------------------------------------------------------------------------
+# ---- what floating point gets wrong ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("gap", [1e-13, 2.0**-40, 2.0**-50, 2.0**-60])
 def test_two_lines_close_together_are_three_regions(gap):
     """The float engine alone sees two regions; a layer behind them sees the strip as well."""
@@ -169,7 +169,9 @@ def test_an_engine_that_breaks_its_contract_is_refused():
 
 
 def by_hand(network: Network, nodes: list[tuple[int, int, int]], regions: list[tuple[int, int, float]], claims: list[tuple]) -> Verdict:
-    """Verdict on a tree of (parent, neuron, side), regions (leaf, bits, point) and claims (node, neuron, sign, constraint, multiplier)."""
+    """Verdict on a tree of (parent, neuron, side), regions (leaf, bits, point) and claims (node, neuron, sign,
+    constraint, multiplier).
+    """
     parent, neuron, side = (np.array(c, dtype=np.int32) for c in zip(*nodes, strict=True))
     leaf, bits, unit = (np.array(c) for c in zip(*regions, strict=True))
     packed = bits.astype(np.uint64)[:, None]
@@ -198,7 +200,7 @@ def test_a_neuron_split_before_its_sources_are_known_is_refused():
         by_hand(network, nodes, regions, [(2, 0, 1, 2, 1.0)])
 
 
-# ---- laws ----------------------------------------------------------------------------------------------------------------
+# ---- laws ------------------------------------------------------------------------------------------------------------
 @given(small_nets(max_inputs=2), st.randoms(use_true_random=False))
 def test_order_and_scale_of_neurons_do_not_matter(network, random):
     weights = [a.terms[0][1] for a in [*(layer.affine for layer in network.layers), network.output]]
@@ -267,7 +269,7 @@ def test_folded_tent_maps_have_a_power_of_two_of_regions(folds):
     assert len(judged(tent_net(folds), box([0], ["1/2"])).points) == 2 ** (folds - 1)
 
 
-# ---- the parts ------------------------------------------------------------------------------------------------------------
+# ---- the parts -------------------------------------------------------------------------------------------------------
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(1e-3, 10))
 def test_what_the_filter_accepts_is_true(seed, k, size):
     """Claims with random multipliers, near and far from the border, against integers and the reference."""
@@ -287,7 +289,8 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     rounded = np.zeros(80)
     kernels.round_multipliers(claims, shift, whole, rounded)
     claims = claims._replace(multiplier=rounded, node=np.full(40, 80), constraint=np.arange(1, 81))
-    tree = kernels.Tree(np.arange(-1, 80), np.append(-1, at), np.append(-1, side))  # the half-space of entry e is that of node e + 1
+    # the half-space of entry e is that of node e + 1
+    tree = kernels.Tree(np.arange(-1, 80), np.append(-1, at), np.append(-1, side))
     place = (np.ascontiguousarray(forms.hidden[0].T), forms.noise[0], 0, tree)
     held = np.array([kernels.claim_holds(*place, claims, c, np.zeros(81, dtype=np.int64), 0, np.empty(k + 1)) for c in range(40)])
     assert not kernels.claim_holds(*place, claims, int(held.argmax()), np.full(81, -1), 0, np.empty(k + 1))
@@ -369,7 +372,7 @@ def test_exact_decisions_on_one_cell():
     assert holds((0, 0, -7), [(1, 0, -2)], empty)
 
 
-# ---- limits and interrupts -------------------------------------------------------------------------------------------------
+# ---- limits and interrupts -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", range(3))
 def test_partial_verdicts_hold_only_real_regions(monkeypatch, seed):
     """Also where the engine loses regions, and whenever an interrupt falls."""

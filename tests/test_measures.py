@@ -45,7 +45,9 @@ def function_values(network: Network, domain: Neighbourhood) -> dict[str, float]
 # ---- known answers ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_the_l1_norm(n):
-    """f = ||x||_1 on [-1, 1]^n: gradient (+-1, ..., +-1), n hyperplanes of area 2^(n-1), each crossed by two neurons."""
+    """f = ||x||_1 on [-1, 1]^n: gradient (+-1, ..., +-1), n hyperplanes of area 2^(n-1), each crossed by two
+    neurons.
+    """
     complex_ = explore(l1_net(n), box([-1] * n, [1] * n))
     graph = build_graph(complex_)
     assert total_variation(complex_)["frobenius"] == pytest.approx(math.sqrt(n), rel=1e-12)

@@ -1,4 +1,6 @@
-"""Local complexity with bias noise: the B-spline kernel against other arithmetic, LC^dec against exact volumes, closed forms and samples."""
+"""Local complexity with bias noise: the B-spline kernel against other arithmetic, LC^dec against exact volumes, closed
+forms and samples.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +131,9 @@ def test_the_limit_of_little_noise_weighs_ties_by_half_a_boundary():
 
 
 def strip_mass(complex_, width: Fraction) -> list[tuple[Fraction, Fraction]]:
-    """Terms (v, q) whose sum of v sqrt(q) is LC^dec for uniform noise on [-width, width]: one more rational cut for every neuron."""
+    """Terms (v, q) whose sum of v sqrt(q) is LC^dec for uniform noise on [-width, width]: one more rational cut for
+    every neuron.
+    """
     k = complex_.domain.dimension
     inverse = inverse_sides(complex_.domain)
     terms = []

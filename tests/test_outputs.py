@@ -1,4 +1,6 @@
-"""Files that commands write: whole or absent, never over an input or over one another, and what was found is never lost with them."""
+"""Files that commands write: whole or absent, never over an input or over one another, and what was found is never lost
+with them.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,9 @@ def test_forced_ranks_are_exact(script):
 
 
 def test_effective_rank(script):
-    """Of an orthogonal map it is the dimension, of a map of rank one it is 1, of singular values 3 and 1 it is 16 / 10."""
+    """Of an orthogonal map it is the dimension, of a map of rank one it is 1, of singular values 3 and 1 it is 16 /
+    10.
+    """
     effective_ranks, points = script("rank").effective_ranks, np.ones((2, 3))
     for singular, wanted in (([2.0, 2.0, 2.0], 3.0), ([5.0, 0.0, 0.0], 1.0), ([3.0, 1.0, 0.0], 1.6)):
         net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -80,7 +82,9 @@ def test_effective_rank(script):
 
 
 def test_the_scale_of_total_variation(script):
-    """A of a network whose layers after the first have norms 2 and 3, and after the second 3: the larger product counts."""
+    """A of a network whose layers after the first have norms 2 and 3, and after the second 3: the larger product
+    counts.
+    """
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     with torch.no_grad():
         for layer, norm in ((net[0], 7.0), (net[2], 2.0), (net[4], 3.0)):

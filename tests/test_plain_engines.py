@@ -1,6 +1,8 @@
-"""Compiled engines and the same code as plain Python: the same patterns, the same counts, no index out of range, no warning.
+"""Compiled engines and the same code as plain Python: the same patterns, the same counts, no index out of range, no
+warning.
 
-Compiled kernels check no index and wrap silently around; plain Python raises an error, and here every warning of numpy is one, too.
+Compiled kernels check no index and wrap silently around; plain Python raises an error, and here every warning of numpy
+is one, too.
 """
 
 from __future__ import annotations
@@ -61,7 +63,9 @@ CASES = {
 
 
 def result(case: str) -> dict:
-    """What an engine finds, with claims at nodes, and also with claims by region and all that it tells besides if it is `vertex`."""
+    """What an engine finds, with claims at nodes, and also with claims by region and all that it tells besides if it is
+    `vertex`.
+    """
     name, make = CASES[case]
     (network, domain), kind, sink = make(), engine_class(name), Sink()
     found = kind(network, domain, sink).explore()

@@ -1,8 +1,10 @@
-"""Under NUMBA_DISABLE_JIT=1 all kernels are plain Python, in which an index out of range is an error, and come to the same result.
+"""Under NUMBA_DISABLE_JIT=1 all kernels are plain Python, in which an index out of range is an error, and come to the
+same result.
 
-Compiled kernels contract products and sums into fused operations, which plain Python cannot, so some last bits differ: of forms, of the bounds on
-their rounding, and of what engines and floating geometry propose. Nothing that is exact may differ: counts, ranks, closed forms, distances and
-adversarial points, whether an inequality holds. Enclosures of the same number must have a point in common, and the means of their middles be near.
+Compiled kernels contract products and sums into fused operations, which plain Python cannot, so some last bits differ:
+of forms, of the bounds on their rounding, and of what engines and floating geometry propose. Nothing that is exact may
+differ: counts, ranks, closed forms, distances and adversarial points, whether an inequality holds. Enclosures of the
+same number must have a point in common, and the means of their middles be near.
 """
 
 from __future__ import annotations

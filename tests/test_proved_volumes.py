@@ -1,4 +1,6 @@
-"""Volumes in proof files: the checker recomputes them from vertices, agrees with the report, and refuses what is damaged."""
+"""Volumes in proof files: the checker recomputes them from vertices, agrees with the report, and refuses what is
+damaged.
+"""
 
 from __future__ import annotations
 

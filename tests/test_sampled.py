@@ -30,7 +30,8 @@ def test_sections_that_attain_the_bound():
         pair = np.eye(n)[:1] + np.eye(n)[1:2]
         diagonal = complex_of(chain([pair, [[1.0]]], [[0.0], [0.0]]))
         assert sliced(diagonal) == pytest.approx([math.sqrt(2) / 2] * 2, rel=1e-14)  # 2 sqrt 2 times 2^(n-2), over 2^n
-    half = complex_of(chain([[[1.0, 1.0]], [[1.0]]], [[0.0], [0.0]]), ([-1, -0.01], [1, 0.01]))  # thin: 1 / max D_j |a_j| is less
+    # thin: 1 / max D_j |a_j| is less
+    half = complex_of(chain([[[1.0, 1.0]], [[1.0]]], [[0.0], [0.0]]), ([-1, -0.01], [1, 0.01]))
     exact = 0.02 * math.sqrt(2) / 0.04
     assert sliced(half) == pytest.approx([exact] * 2, rel=1e-13)
 
@@ -42,7 +43,9 @@ def test_sections_bound_the_local_complexity(network):
 
 
 def test_one_layer_in_a_ball_is_the_density_of_a_coordinate():
-    """A coordinate of a uniform point of the ball has a beta law; its density at d is the area of the section over the volume."""
+    """A coordinate of a uniform point of the ball has a beta law; its density at d is the area of the section over the
+    volume.
+    """
     for n in (1, 2, 3, 7, 40):
         for d in (0.0, 0.3, 0.9):
             density = stats.beta.pdf((1 + d) / 2, (n + 1) / 2, (n + 1) / 2) / 2 if n > 1 else 0.5

@@ -1,4 +1,6 @@
-"""What engines tell besides: volumes, areas and maps of the vertex engine against cells cut anew, known bodies and exact forms."""
+"""What engines tell besides: volumes, areas and maps of the vertex engine against cells cut anew, known bodies and
+exact forms.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def seen_on(network: Network, domain: Neighbourhood, wishes: Wishes = ALL) -> Co
 
 
 def narrowest_angle(complex_: Complex) -> float:
-    """Sine of the smallest angle between two hyperplanes of one region's path that are not parallel, in true lengths."""
+    """Sine of the smallest angle between two hyperplanes of one region's path that are not parallel, in true
+    lengths.
+    """
     rows, _ = complex_.half_spaces(slice(0, len(complex_)))
     normals = rows[:, :-1] / complex_.domain.half
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
@@ -60,7 +64,8 @@ def same_sizes(complex_: Complex) -> None:
     np.testing.assert_allclose(ours.volume[good], cut.volume[good], atol=1e-11 * scale)
     entries = np.repeat(good, told.length)
     largest = max(1.0, cut.area.max(initial=0.0))
-    slip = 1e-9 + 2.0**-48 / narrowest_angle(complex_)  # where hyperplanes are nearly parallel, rounding moves what they share
+    # where hyperplanes are nearly parallel, rounding moves what they share
+    slip = 1e-9 + 2.0**-48 / narrowest_angle(complex_)
     np.testing.assert_allclose(ours.area[entries], cut.area[entries], atol=slip * largest)
     np.testing.assert_allclose(ours.box_area[good], cut.box_area[good], atol=1e-9 * max(1.0, cut.box_area.max(initial=0.0)))
 
@@ -149,7 +154,7 @@ def test_nothing_is_told_unasked():
     assert explore(network, box([-1, -1], [1, 1])).seen == UNSEEN
 
 
-# ---- parts ---------------------------------------------------------------------------------------------------------------
+# ---- parts -----------------------------------------------------------------------------------------------------------
 def test_parts_joined_are_the_whole():
     seen = seen_on(random_net([3, 7, 5, 2], 0), oblong(3)).seen
     count = len(seen.sizes.volume)
@@ -194,7 +199,7 @@ def test_units_tell_what_one_engine_tells(network, monkeypatch):
             np.testing.assert_array_equal(column, other)
 
 
-# ---- through certify -------------------------------------------------------------------------------------------------------
+# ---- through certify -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_measures_without_certification_lie_in_the_proved_enclosures(n):
     network, domain = random_net([n, 8, 6, 3], n), oblong(n)

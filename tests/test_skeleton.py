@@ -38,7 +38,9 @@ def test_volumes_and_areas_equal_qhull(n, seed, cuts):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
 def test_simplex_cut_from_the_cube(n):
-    """x_1 + ... + x_n <= 1 - n/2 in [-1/2, 1/2]^n is a unit corner simplex: volume 1/n!, slanted facet sqrt(n)/(n-1)!."""
+    """x_1 + ... + x_n <= 1 - n/2 in [-1/2, 1/2]^n is a unit corner simplex: volume 1/n!, slanted facet
+    sqrt(n)/(n-1)!.
+    """
     row = np.append(-np.ones(n), 1.0 - n / 2)
     geometry = one_cell(np.full(n, 0.5), row[None])
     assert geometry.volume[0] == pytest.approx(1 / math.factorial(n), rel=1e-12)

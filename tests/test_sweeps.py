@@ -1,4 +1,6 @@
-"""Compiled sweeps over regions against plain references: forms along patterns, facets shown by points, the widest point."""
+"""Compiled sweeps over regions against plain references: forms along patterns, facets shown by points, the widest
+point.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 30])
 def test_keys_of_proportional_forms_differ_by_no_more_than_the_lemma_says(k):
-    """The worst there is: a denominator just not too small, and errors of the size allowed, in the directions that move the key most."""
+    """The worst there is: a denominator just not too small, and errors of the size allowed, in the directions that move
+    the key most.
+    """
     rng, network = np.random.default_rng(k), chain([np.ones((2, k)), np.ones((1, 2))], [np.zeros(2), np.zeros(1)])
     net, worst = flatten(network), 0.0
     for _ in range(200):
@@ -241,7 +245,9 @@ def test_points_that_prove_facets_do(seed, k, error):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_facet_is_found_where_there_is_one_and_refuted_where_there_is_none(seed):
-    """Against a linear program, for cells and points of which many miss the facet at first; all ways to find one are taken."""
+    """Against a linear program, for cells and points of which many miss the facet at first; all ways to find one are
+    taken.
+    """
     rng = np.random.default_rng(seed)
     k, count = int(rng.integers(2, 7)), int(rng.integers(2, 16))
     found = 0

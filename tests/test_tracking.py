@@ -75,7 +75,8 @@ def test_values_are_those_of_certify(certified):
             for constant in result.lipschitz:
                 assert constant.target != "jacobian" or row[f"lipschitz_jacobian_{constant.norm}"] == constant.quantity.value
             assert (row["robust"], row["distance"]) == (int(result.robustness.robust), result.robustness.distance)
-    assert len({row["local_complexity_activation"] for row in tracker.rows}) > 6  # the weights moved, and the tracker saw it
+    # the weights moved, and the tracker saw it
+    assert len({row["local_complexity_activation"] for row in tracker.rows}) > 6
 
 
 def test_floating_point_finds_the_same_numbers():
@@ -145,7 +146,9 @@ def test_estimates_take_the_place_of_what_is_out_of_reach():
 
 
 def test_a_partial_result_says_only_what_holds_for_certain():
-    """An adversarial point refutes robustness; its distance, and other counts than that of regions, are those of an unfinished search."""
+    """An adversarial point refutes robustness; its distance, and other counts than that of regions, are those of an
+    unfinished search.
+    """
     net = small()
     steps_of(net, 50)
     (result,) = polylc.certify(net, POINTS[:1], radius=0.8)
@@ -196,7 +199,8 @@ def test_means_over_neighbourhoods():
     rows = [
         {"step": 0, "neighbourhood": 0, "status": "certified", "a": 1, "a_se": None, "b": None, "estimated": "", "note": ""},
         {"step": 0, "neighbourhood": 1, "status": "partial", "a": 4.0, "a_se": 3.0, "b": 7.0, "estimated": "a", "note": ""},
-        {"step": 5, "neighbourhood": 0, "status": "certified", "a": 1, "estimated": "", "note": ""},  # interrupted there
+        # interrupted there
+        {"step": 5, "neighbourhood": 0, "status": "certified", "a": 1, "estimated": "", "note": ""},
     ]
     (mean,) = History(2, rows).means()
     assert History(2, rows[:2]).last_mean() == mean

@@ -1,4 +1,6 @@
-"""Work units: what is found in the cells that an engine leaves, put together, is what it finds alone, to the last bit."""
+"""Work units: what is found in the cells that an engine leaves, put together, is what it finds alone, to the last
+bit.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ ENGINES = ["vertex", "dictionary", "lp"]
 
 
 class Here(Executor):
-    """Does the work at once, with arguments and results sent as to another process; shares at the nth time it is asked."""
+    """Does the work at once, with arguments and results sent as to another process; shares at the nth time it is
+    asked.
+    """
 
     def __init__(self, asked: int = 0, fail: dict[int, BaseException] | None = None) -> None:
         self.asked, self.fail, self.calls = asked, fail or {}, 0
@@ -110,7 +114,7 @@ def engine(request, monkeypatch):
     return request.param
 
 
-# ---- the same as alone -------------------------------------------------------------------------------------------------
+# ---- the same as alone -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("asked", [0, 1])
 @pytest.mark.parametrize(
     "network",
@@ -179,7 +183,7 @@ def test_a_cell_that_is_not_there_is_not_found(engine):
         alone(engine, network, prefix=[*path, (0, 0)])
 
 
-# ---- through certify ---------------------------------------------------------------------------------------------------
+# ---- through certify -------------------------------------------------------------------------------------------------
 def reported(run) -> dict:
     report = run.report().model_dump(exclude={"summary"})
     for entry in report["neighbourhoods"]:
@@ -231,7 +235,7 @@ def test_little_work_never_waits_for_processes(monkeypatch):
     assert [r.status for r in run] == ["certified"] * 5
 
 
-# ---- limits, interrupts, accidents -------------------------------------------------------------------------------------
+# ---- limits, interrupts, accidents -----------------------------------------------------------------------------------
 NETWORK = random_net([3, 9, 8, 2], 2)
 
 

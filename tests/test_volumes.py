@@ -1,4 +1,6 @@
-"""Proved volumes and areas, and what they weigh: against rationals found in other ways, known bodies, and identities that must hold."""
+"""Proved volumes and areas, and what they weigh: against rationals found in other ways, known bodies, and identities
+that must hold.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def cut_cells(n: int, seed: int, cuts: int, many: int = 5) -> tuple[np.ndarray, 
 
 
 def lawrence(forms: list[Form]) -> F:
-    """Volume of a simple polytope from its vertices alone: sum of (c v)^n / (n! |det A_v| prod gamma). Lawrence (1991), theorem 1."""
+    """Volume of a simple polytope from its vertices alone: sum of (c v)^n / (n! |det A_v| prod gamma). Lawrence (1991),
+    theorem 1.
+    """
     n = len(forms[0]) - 1
     c = [F(7 * j * j + 3 * j + 1, 11) for j in range(n)]
     result = F(0)
@@ -62,7 +66,8 @@ def lawrence(forms: list[Form]) -> F:
         if min(values) < 0:
             continue
         assert sum(v == 0 for v in values) == n, "not simple"
-        gamma = [-sum((c[i] * rows[i][j] for i in range(n)), F(0)) for j in range(n)]  # c as a combination of the outward normals
+        # c as a combination of the outward normals
+        gamma = [-sum((c[i] * rows[i][j] for i in range(n)), F(0)) for j in range(n)]
         result += sum((a * b for a, b in zip(c, x, strict=True)), F(0)) ** n / (math.factorial(n) * abs(det) * math.prod(gamma))
     return result
 
@@ -193,7 +198,8 @@ def holds(value: Quantity, exact: F, width: float = 1e-9) -> bool:
 def test_the_l1_norm(n):
     result = certify(l1_net(n), box=([-1] * n, [1] * n))[0]
     assert holds(result.total_variation["frobenius"], root(F(n)), 1e-12)
-    assert holds(result.local_complexity["activation"], F(n))  # x_i = 0 has area 1/2 of the volume, and two bits change there
+    # x_i = 0 has area 1/2 of the volume, and two bits change there
+    assert holds(result.local_complexity["activation"], F(n))
     assert holds(result.local_complexity["activation_set"], F(n, 2))
     assert holds(result.kink_variation, F(n))
     assert [r.mean.as_pair() for r in result.local_rank] == [[n, n]]

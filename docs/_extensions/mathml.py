@@ -1,6 +1,7 @@
 """Formulas as MathML, made when the documentation is built: they show without a script, a font or a network.
 
-latex2mathml translates; what browsers that know MathML Core would draw badly is mended here. A command that it does not know is a warning.
+latex2mathml translates; what browsers that know MathML Core would draw badly is mended here. A command that it does not
+know is a warning.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def _mend(element: ET.Element, display: bool) -> None:
         word = "".join(e.text or "" for e in element)
         _become(element, "mi")
         element.text = word
-    elif element.tag in ("mi", "mo") and text.isalpha() and len(text) > 1:  # log, max, tr: no operators with space of their own
+    elif element.tag in ("mi", "mo") and text.isalpha() and len(text) > 1:
+        # log, max, tr: no operators with space of their own
         element.tag = "mi"
     elif element.tag == "mi" and len(text) == 1 and "Α" <= text <= "Ω":
         element.set("mathvariant", "normal")
@@ -68,7 +70,8 @@ def _mend(element: ET.Element, display: bool) -> None:
             element.set("stretchy", "false")
     elif element.tag == "mover" and element[1].text == "¯":  # a bar of full size
         element.set("accent", "true")
-    elif element.tag in ("msub", "munder") and element[0].text in LIMITS:  # the limits of a displayed formula stand below
+    elif element.tag in ("msub", "munder") and element[0].text in LIMITS:
+        # the limits of a displayed formula stand below
         element[0].tag = "mo"
         element[0].attrib.update(lspace="0", rspace="0")
         element.tag = "munder" if display else "msub"

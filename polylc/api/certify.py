@@ -63,8 +63,8 @@ def certify(
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int
-        Processes to spread the work over: many neighbourhoods whole, few large ones in units (docs/architecture.md). The results
-        do not depend on it. Processes are started once the work has lasted two seconds.
+        Processes to spread the work over: many neighbourhoods whole, few large ones in units (docs/architecture.md).
+        The results do not depend on it. Processes are started once the work has lasted two seconds.
     executor : concurrent.futures.Executor, optional
         Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
         workers have to see the folder of that file.
@@ -73,9 +73,11 @@ def certify(
     keep : bool
         Keep regions and graph in the results (needed for `region_at`, `graph`, `to_frame`, `plot`).
     certified : bool
-        Have everything confirmed in exact arithmetic (status "certified"); otherwise floating point decides ("enumerated").
+        Have everything confirmed in exact arithmetic (status "certified"); otherwise floating point decides
+        ("enumerated").
     exact_volumes : bool
-        Compute volumes and areas as rationals however many regions there are; small complexes of dimension <= 4 have them anyhow.
+        Compute volumes and areas as rationals however many regions there are; small complexes of dimension <= 4 have
+        them anyhow.
     sigma : number, str or several, optional
         Standard deviations of bias noise: `noisy_complexity` of a result is LC^dec for each, see docs/theory.md.
     proof : path, optional

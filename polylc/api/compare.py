@@ -37,7 +37,8 @@ def compare(
     methods : str or iterable of str
         As in `estimate`.
     draws : int
-        Exact draws of the bias noise, whose mean is the truth for estimates with noise; 0 holds those against the network without noise.
+        Exact draws of the bias noise, whose mean is the truth for estimates with noise; 0 holds those against the
+        network without noise.
     **sampling
         Fields of `polylc.estimators.study.Sampling`.
 

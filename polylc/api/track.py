@@ -1,4 +1,6 @@
-"""`track`: a callback for a training loop; every so many steps the network is measured on fixed neighbourhoods, exactly where it can be."""
+"""`track`: a callback for a training loop; every so many steps the network is measured on fixed neighbourhoods, exactly
+where it can be.
+"""
 
 from __future__ import annotations
 
@@ -46,24 +48,25 @@ def track(
 ) -> Tracker:
     """Watch a network while it is trained.
 
-    The tracker is called once in every step of a loop, ``tracker(step, loss=loss.item())``. Every `every` steps it copies the weights,
-    enumerates the neighbourhoods and adds a row for each of them to the table. It leaves the model, its mode, its gradients and
-    all random states as they are.
+    The tracker is called once in every step of a loop, ``tracker(step, loss=loss.item())``. Every `every` steps it
+    copies the weights, enumerates the neighbourhoods and adds a row for each of them to the table. It leaves the model,
+    its mode, its gradients and all random states as they are.
 
     Parameters
     ----------
     model : torch.nn.Module
         Any that `polylc.load` reads; taken in evaluation mode.
     points, radius, box, clip, labels
-        The neighbourhoods, as in `certify`. With labels, "robust" says that the label is right on the whole neighbourhood; without, that
-        the class at the centre, whichever it is in that step, is constant.
+        The neighbourhoods, as in `certify`. With labels, "robust" says that the label is right on the whole
+        neighbourhood; without, that the class at the centre, whichever it is in that step, is constant.
     every : int
         Steps divisible by this are measured.
     measures : str or iterable of str
         As in `certify`; by default counts, local_complexity, total_variation and local_rank.
     sigma : float, optional
-        Also the local complexity averaged over N(0, sigma^2) noise on the hidden biases: sampled by the co-area formula, or, with
-        `draws` of at least 2, the mean of exact local complexities over so many draws of the noise. An estimate in both cases.
+        Also the local complexity averaged over N(0, sigma^2) noise on the hidden biases: sampled by the co-area
+        formula, or, with `draws` of at least 2, the mean of exact local complexities over so many draws of the noise.
+        An estimate in both cases.
     table : path, optional
         A .csv or .json file, written anew after every measurement, whole or not at all.
     figure : path, optional

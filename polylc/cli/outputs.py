@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
-    """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout` makes sense."""
+    """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout`
+    makes sense.
+    """
     if path is None or (path == "-" and "" in suffixes and stdout):
         return
     if path == "-" and "" in suffixes:

@@ -31,8 +31,8 @@ class Complex:
 
     Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
     of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
-    `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the packed neurons that may
-    vanish somewhere on the closed region; `seen` what an engine told of regions besides.
+    `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the
+    packed neurons that may vanish somewhere on the closed region; `seen` what an engine told of regions besides.
     """
 
     network: Network
@@ -56,7 +56,8 @@ class Complex:
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
-        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.seen)  # what was derived is derived again
+        # what was derived is derived again
+        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.seen)
 
     @property
     def complete(self) -> bool:
@@ -108,7 +109,9 @@ class Complex:
         return unpack(self.bits[rows], self.network.neurons)
 
     def forms(self, rows: slice | np.ndarray) -> Forms:
-        """All forms on the given regions: for a slice brought up to date from one region to the next, else composed anew."""
+        """All forms on the given regions: for a slice brought up to date from one region to the next, else composed
+        anew.
+        """
         if not isinstance(rows, slice):
             return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
         bits, width = self.bits[rows], self.domain.dimension + 1
@@ -136,7 +139,9 @@ class Complex:
         return Columns(self.bits, self.unit, self.starts, self.neuron, self.side, near)
 
     def half_spaces(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Half-spaces of the paths of `rows`, positive inside, in unit coordinates, and bounds on their rounding; (E, k + 1) and (E,)."""
+        """Half-spaces of the paths of `rows`, positive inside, in unit coordinates, and bounds on their rounding; (E, k
+        + 1) and (E,).
+        """
         entries = int(self.starts[rows.stop] - self.starts[rows.start])
         result, noise = np.empty((entries, self.domain.dimension + 1)), np.empty(entries)
         half_spaces_of(self.flat, self._kept_replays[1], self.columns, rows.start, rows.stop, result, noise)

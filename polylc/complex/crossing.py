@@ -1,8 +1,9 @@
-"""What lies beyond the hyperplanes of a region's path: the only pattern that can, exactly (docs/exactness.md, "The region graph").
+"""What lies beyond the hyperplanes of a region's path: the only pattern that can, exactly (docs/exactness.md, "The
+region graph").
 
 Neurons whose forms in the region are zero or proportional to the hyperplane's vanish on it; all others keep their bit
-across. Going through the layers with the forms composed along the new bits, the form of a vanishing neuron is a multiple
-s g of the hyperplane's form g, which is positive on this side: its new bit is 1 if s < 0.
+across. Going through the layers with the forms composed along the new bits, the form of a vanishing neuron is a
+multiple s g of the hyperplane's form g, which is positive on this side: its new bit is 1 if s < 0.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray) -> 
 
 
 def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:
-    """Pattern beyond an entry's hyperplane, the neurons that vanish on it if they are several, and whether no earlier entry is on it."""
+    """Pattern beyond an entry's hyperplane, the neurons that vanish on it if they are several, and whether no earlier
+    entry is on it.
+    """
     bits = complex_.patterns(slice(region, region + 1))[0]
     neuron = int(complex_.neuron[entry])
     forms = complex_.exact_forms

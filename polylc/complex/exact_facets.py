@@ -39,9 +39,12 @@ class NoFacet:
 
 @dataclass
 class FacetProofs:
-    """What proves each candidate's answer: by candidate, an exact or floating point near the hyperplane, or multipliers."""
+    """What proves each candidate's answer: by candidate, an exact or floating point near the hyperplane, or
+    multipliers.
+    """
 
-    points: dict[int, tuple[int, Sequence[Fraction] | np.ndarray]] = field(default_factory=dict)  # coordinate solved for, point
+    # coordinate solved for, point
+    points: dict[int, tuple[int, Sequence[Fraction] | np.ndarray]] = field(default_factory=dict)
     refuted: dict[int, NoFacet] = field(default_factory=dict)
 
 
@@ -113,7 +116,9 @@ class _Batch:
         self.hyperplane, self.hyperplane_error = self.rows[own], self.error[own]
 
     def by_points(self, proofs: FacetProofs, keep: bool, geometry: bool) -> np.ndarray:
-        """Which candidates a point at hand proves, those of cheap skeletons among them if asked for; boolean, one per candidate."""
+        """Which candidates a point at hand proves, those of cheap skeletons among them if asked for; boolean, one per
+        candidate.
+        """
         complex_ = self.complex
         a, c = self.hyperplane[:, :-1], self.hyperplane[:, -1]
         beyond = self.found.beyond[self.some]
@@ -139,7 +144,9 @@ class _Batch:
         return shown
 
     def proved(self, left: np.ndarray, point: np.ndarray, solved: np.ndarray) -> np.ndarray:
-        """Whether points prove facets: coordinate `solved` moved onto the hyperplane leaves all other half-spaces positive."""
+        """Whether points prove facets: coordinate `solved` moved onto the hyperplane leaves all other half-spaces
+        positive.
+        """
         many = len(left)
         chosen = np.full(len(self.some), -1, dtype=np.int64)
         chosen[left] = np.arange(many)
@@ -198,7 +205,9 @@ def _by_program(complex_: Complex, batch: _Batch, i: int, found: Candidates, can
 
 
 def _widest(hyperplane: np.ndarray, rows: np.ndarray) -> Optimum | None:
-    """The point (u, s) of the hyperplane farthest from all rows and from the box's faces, s < 0 if it is outside; None on failure."""
+    """The point (u, s) of the hyperplane farthest from all rows and from the box's faces, s < 0 if it is outside; None
+    on failure.
+    """
     k = len(hyperplane) - 1
     steep = np.abs(np.vstack([rows[:, :-1], hyperplane[None, :-1]])).max(axis=1)
     if not ((steep > 2.0**-400) & (steep < 2.0**400)).all():  # squares would leave the range of doubles

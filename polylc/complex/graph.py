@@ -1,8 +1,9 @@
 """The region graph: which regions share a facet, exactly.
 
-A facet of a region lies on a hyperplane of its path, and beyond it only one pattern is possible (`crossing`). If the list
-holds that pattern, the two regions touch in the hyperplane, and share a facet if the region has one there (`facets`).
-Given the list of regions, every decision is exact: doubles propose, and decide only what they decide beyond doubt.
+A facet of a region lies on a hyperplane of its path, and beyond it only one pattern is possible (`crossing`). If the
+list holds that pattern, the two regions touch in the hyperplane, and share a facet if the region has one there
+(`facets`). Given the list of regions, every decision is exact: doubles propose, and decide only what they decide beyond
+doubt.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class RegionGraph:
     flips : ndarray of int, shape (E,)
         Number of bits that differ.
     tested : dict
-        How candidates were settled: edges shown by a point in doubles, in integers or by an exact program, and pairs without
-        a common facet. "not settled" are pairs left out because no programs were asked for.
+        How candidates were settled: edges shown by a point in doubles, in integers or by an exact program, and pairs
+        without a common facet. "not settled" are pairs left out because no programs were asked for.
     proofs : FacetProofs, candidates : Candidates
         What proves each answer, by candidate, if it was asked for.
     """
@@ -102,9 +103,11 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
 
 
 def _asked(complex_: Complex, seen: Swept, odd: Candidates, keep: bool) -> tuple[Candidates, np.ndarray]:
-    """The pairs that are left to exact arithmetic, and the entry of the other region that names the same hyperplane, or -1.
+    """The pairs that are left to exact arithmetic, and the entry of the other region that names the same hyperplane, or
+    -1.
 
-    A facet is named by both of its regions. So the first decides; what only the second names is asked if proofs are kept.
+    A facet is named by both of its regions. So the first decides; what only the second names is asked if proofs are
+    kept.
     """
     count = np.int64(len(complex_))
     key = odd.region * count + odd.beyond

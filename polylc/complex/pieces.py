@@ -1,4 +1,6 @@
-"""Regions that share an affine map: affine functions and pieces. Equality is exact: floats tell maps apart, integers decide the rest."""
+"""Regions that share an affine map: affine functions and pieces. Equality is exact: floats tell maps apart, integers
+decide the rest.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +57,11 @@ def edge_batches(complex_: Complex, count: int) -> Iterator[slice]:
 def _apart_in_floats(complex_: Complex) -> np.ndarray:
     """A label per region; regions with different labels certainly have different maps.
 
-    The key of a map is a sum of its N coefficients with weights in [1/2, 1]. The computed key differs from the exact map's
-    by at most the rounding in the coefficients, `noise`, plus gamma_(N+1) times the sum of their absolute values, plus N
-    underflows, plus the rounding of key - slack and key + slack. `slack` is more than their sum; the last factor covers the
-    rounding of its own computation. So keys of equal maps lie in intervals [key - slack, key + slack] that meet.
+    The key of a map is a sum of its N coefficients with weights in [1/2, 1]. The computed key differs from the exact
+    map's by at most the rounding in the coefficients, `noise`, plus gamma_(N+1) times the sum of their absolute values,
+    plus N underflows, plus the rounding of key - slack and key + slack. `slack` is more than their sum; the last factor
+    covers the rounding of its own computation. So keys of equal maps lie in intervals [key - slack, key + slack] that
+    meet.
     """
     count = len(complex_)
     low, high = np.empty(count), np.empty(count)
@@ -85,7 +88,8 @@ def _equal(complex_: Complex, regions: np.ndarray, groups: np.ndarray) -> np.nda
         exact = complex_.exact_forms
         patterns = complex_.patterns(regions)
         return np.array([seen.setdefault((g, tuple(exact.output(p))), len(seen)) for g, p in zip(groups.tolist(), patterns, strict=True)])
-    # coefficients are integers / scale; differences below the product of the primes vanish if they do modulo each of them
+    # coefficients are integers / scale; differences below the product of the primes vanish if they do modulo each of
+    # them
     domain = complex_.domain
     size = largest_coefficient(complex_.network, (np.abs(complex_.start).sum(axis=1) + domain.rounding) * (1 + 2.0**-20))
     open_ = 2 * Fraction(size) * complex_.exact_forms.scale

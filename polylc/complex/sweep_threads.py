@@ -25,7 +25,9 @@ Columns = tuple[list[list[np.ndarray]], int]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of regions that a hyperplane may join: region, its path entry, the region beyond, and its path entry or -1."""
+    """Pairs of regions that a hyperplane may join: region, its path entry, the region beyond, and its path entry or
+    -1.
+    """
 
     region: np.ndarray
     entry: np.ndarray

@@ -6,14 +6,16 @@ regions. Neurons that do not change sign on a cell are not split there; each suc
 where it was decided, and holds below it. A region is cut out by the half-spaces of its path alone; claims say that all
 other neurons keep their sign there.
 
-A sink may have an attribute `by_region` that is true. An engine that can (vertex) then makes claims at the leaves alone: of each region, one
-after the other, first the sides of a bounding box, then the signs of neurons that the box leaves open. The claim on "neuron" -1 - i, i = 2 j or
-2 j + 1, is no sign: its multipliers prove how small, or how large, coordinate j can be. With an attribute `keeps_regions` that is true the sink holds
-the patterns and points itself; an engine may then forget them, and its exploration has none.
+A sink may have an attribute `by_region` that is true. An engine that can (vertex) then makes claims at the leaves
+alone: of each region, one after the other, first the sides of a bounding box, then the signs of neurons that the box
+leaves open. The claim on "neuron" -1 - i, i = 2 j or 2 j + 1, is no sign: its multipliers prove how small, or how
+large, coordinate j can be. With an attribute `keeps_regions` that is true the sink holds the patterns and points
+itself; an engine may then forget them, and its exploration has none.
 
 Work can be shared. An engine that is asked to leaves the cells of depth `UNIT_DEPTH` to others; one that is given their
-paths as prefixes explores them. What an engine finds in such a cell must depend, to the last bit, on nothing but the path
-to it: engines forget what they remember of other cells (warm starts, forms of the cell before) at each cell down to that depth.
+paths as prefixes explores them. What an engine finds in such a cell must depend, to the last bit, on nothing but the
+path to it: engines forget what they remember of other cells (warm starts, forms of the cell before) at each cell down
+to that depth.
 """
 
 from __future__ import annotations
@@ -158,8 +160,8 @@ class Exploration:
     stats : dict
         Counters of the engine (linear programs, iterations, ...), for logs and benchmarks.
     left : tuple of Left
-        Cells left to others, in the order of the search; claims at nodes whose first find would have been in one of them are
-        left to others as well.
+        Cells left to others, in the order of the search; claims at nodes whose first find would have been in one of
+        them are left to others as well.
     seen : Seen
         What the engine told of the regions beyond that, as it was wished.
     """

@@ -1,4 +1,6 @@
-"""What an engine may tell of regions beyond the contract, if it is asked to: their facets, affine maps, volumes and areas, as doubles have them."""
+"""What an engine may tell of regions beyond the contract, if it is asked to: their facets, affine maps, volumes and
+areas, as doubles have them.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +75,8 @@ class Sizes:
     length : ndarray of int, shape (R,)
         How many path entries each region has.
     area : ndarray, shape (E,)
-        For each of them, the area of the region's facet on its hyperplane, in true lengths, over the product of the neighbourhood's half sides; 0
-        if there is none.
+        For each of them, the area of the region's facet on its hyperplane, in true lengths, over the product of the
+        neighbourhood's half sides; 0 if there is none.
     """
 
     volume: np.ndarray

@@ -3,8 +3,8 @@
 A cell keeps points known to lie in its closure. A side of a hyperplane that a point shows needs no linear program; an
 optimum that shows a side becomes a new point; an optimum that does not is a claim, and its row duals are the
 multipliers. All neurons of a layer are decided at a cell before it is split, so that a claim serves the whole subtree.
-Where many neurons wait, the cell's bounding box is found first (two programs a coordinate, fewer if the extreme points of
-the parent survive): interval bounds on it decide most of them, with combinations of its multipliers.
+Where many neurons wait, the cell's bounding box is found first (two programs a coordinate, fewer if the extreme points
+of the parent survive): interval bounds on it decide most of them, with combinations of its multipliers.
 
 Geometry is in coordinates v in [-1, 1]^k of the neighbourhood, rows have unit length: tolerances are relative to the
 neighbourhood's size. They only steer the search; what they decide wrongly is for the exact judge to find.
@@ -43,7 +43,9 @@ class _Row:
 
 @dataclass
 class _Bounds:
-    """Bounding box of a cell: for direction d (-e_1, e_1, -e_2, ...) an extreme point, its value and the multipliers."""
+    """Bounding box of a cell: for direction d (-e_1, e_1, -e_2, ...) an extreme point, its value and the
+    multipliers.
+    """
 
     fresh: np.ndarray  # whether a direction's entry is that of this cell
     value: np.ndarray  # max of the direction over the cell, shape (2k,)
@@ -272,7 +274,9 @@ class LpEngine:
         return int(cell.open[best]), values[best]
 
     def _spread(self, cell: _Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Open neurons: forms, lengths, the value from which a side counts as shown, largest and smallest value at the points."""
+        """Open neurons: forms, lengths, the value from which a side counts as shown, largest and smallest value at the
+        points.
+        """
         forms = cell.forms[cell.open]
         length = np.sqrt(np.einsum("ij,ij->i", forms[:, :-1], forms[:, :-1]))
         values = forms[:, :-1] @ cell.points.T + forms[:, -1:]
@@ -304,7 +308,8 @@ class LpEngine:
         cell.bits[begin + cell.open[decided]] = positive[decided]
         if self._sink is not None and decided.any():
             rows = np.flatnonzero(decided)
-            share = np.empty((len(rows), 2 * up.shape[1]))  # of each direction's multipliers: z >= 0 needs v from below where a > 0
+            # of each direction's multipliers: z >= 0 needs v from below where a > 0
+            share = np.empty((len(rows), 2 * up.shape[1]))
             share[:, 0::2] = np.where(positive[rows, None], up[rows], down[rows])
             share[:, 1::2] = np.where(positive[rows, None], down[rows], up[rows])
             nodes, multipliers = cell.bounds.matrix()
@@ -315,7 +320,9 @@ class LpEngine:
         cell.open = cell.open[~decided]
 
     def _certificate(self, optimum: Optimum, length: float) -> tuple[np.ndarray, np.ndarray]:
-        """Path nodes and multipliers, for the unscaled forms, of an optimum whose objective was scaled by 1 / length."""
+        """Path nodes and multipliers, for the unscaled forms, of an optimum whose objective was scaled by 1 /
+        length.
+        """
         used = np.flatnonzero(optimum.multipliers)
         nodes = np.array([self._in_model[r].node for r in used], dtype=np.int64)
         return nodes, np.array([optimum.multipliers[r] * length / self._in_model[r].length for r in used])

@@ -4,8 +4,8 @@ With N(0, sigma^2) noise on the hidden biases,
 
     LC_sigma = sum over neurons of E[ ||grad z|| phi_sigma(z_mean) 1{good at the threshold} ],
 
-where all gradients and values are those of the network with noise in the earlier layers, z_mean leaves out the neuron's own
-noise but keeps its bias, and "good at the threshold" is judged with the neuron's output held at zero.
+where all gradients and values are those of the network with noise in the earlier layers, z_mean leaves out the neuron's
+own noise but keeps its bias, and "good at the threshold" is judged with the neuron's output held at zero.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def density_factor(sigma: float) -> float:
 def published(study: Study) -> list[Estimate]:
     """E1: the published recipe as it stands, and multiplied by C_sigma.
 
-    For each copy of the noise and each point, the sum over hidden neurons of exp(-(W h)^2 / 2 sigma^2) ||grad z||, with one noisy copy
-    of the biases in the earlier layers, and W h without any bias.
+    For each copy of the noise and each point, the sum over hidden neurons of exp(-(W h)^2 / 2 sigma^2) ||grad z||, with
+    one noisy copy of the biases in the earlier layers, and W h without any bias.
     """
     settings, net = study.settings, study.net
     sigma, stream = settings.sigma, study.stream("published")

@@ -88,7 +88,8 @@ def cardinality(registers: np.ndarray) -> float:
 
     Notes
     -----
-    P. Flajolet, E. Fusy, O. Gandouet, F. Meunier, AofA 2007, with linear counting for few entries; 64-bit hashes need no correction above.
+    P. Flajolet, E. Fusy, O. Gandouet, F. Meunier, AofA 2007, with linear counting for few entries; 64-bit hashes need
+    no correction above.
     """
     many = len(registers)
     raw = 0.7213 / (1.0 + 1.079 / many) * many**2 / float(np.sum(2.0 ** -registers.astype(np.float64)))

@@ -27,8 +27,8 @@ class Estimate:
     standard_error : float or None
         Of the value around its own expectation; None where none is known.
     lower, upper : float or None
-        Nominal 95 % interval around the estimator's own expectation (not corrected for bias). One end is None for one-sided
-        statements, both where there is no interval.
+        Nominal 95 % interval around the estimator's own expectation (not corrected for bias). One end is None for
+        one-sided statements, both where there is no interval.
     samples : int
         Independent samples behind the value: points, lines, groups or draws.
     bias : str

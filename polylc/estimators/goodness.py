@@ -32,10 +32,12 @@ def good_neurons(net: TensorNetwork, slopes: Sequence[Tensor]) -> list[Tensor]:
 def good_at_threshold(
     net: TensorNetwork, points: Tensor, noisy: Sequence[Tensor], noise: Sequence[Tensor], layer: int, terms: Tensor, memory: int = 2**28
 ) -> Tensor:
-    """`terms` (B, width) of a layer's neurons, set to zero where the neuron is not good with its own output held at zero.
+    """`terms` (B, width) of a layer's neurons, set to zero where the neuron is not good with its own output held at
+    zero.
 
-    For each term the later layers are evaluated anew, without the neuron and with their own noise, and the neurons that it reaches through
-    active ones are followed to the output. Terms that rounding loses in the sum of their row are left as they are.
+    For each term the later layers are evaluated anew, without the neuron and with their own noise, and the neurons that
+    it reaches through active ones are followed to the output. Terms that rounding loses in the sum of their row are
+    left as they are.
 
     Parameters
     ----------

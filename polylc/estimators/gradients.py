@@ -29,7 +29,9 @@ def jacobian_norm(study: Study) -> list[Estimate]:
 
 
 def jacobian_norms(study: Study, points: Tensor) -> list[Tensor]:
-    """Frobenius and operator norm of the Jacobian at points (B, n), and the Frobenius norm of that of the softmax; each (B,)."""
+    """Frobenius and operator norm of the Jacobian at points (B, n), and the Frobenius norm of that of the softmax; each
+    (B,).
+    """
     net, torch = study.net, study.net.torch
     jacobian = net.output_jacobian(net.slopes_at(points)).expand(len(points), -1, -1)
     shares = torch.softmax(net.outputs(points), dim=1)

@@ -61,8 +61,8 @@ def sign_changes(study: Study, centres: Tensor, vectors: Tensor) -> Tensor:
 def mean_width(n: int, directions: int) -> float:
     """m_{n,P} = E max over j <= P of |u_j|, for u uniform on the unit sphere of R^n.
 
-    A Gaussian vector is its direction times its independent length, so m_{n,P} is the mean largest of P half-normal numbers over the mean length
-    of a Gaussian vector.
+    A Gaussian vector is its direction times its independent length, so m_{n,P} is the mean largest of P half-normal
+    numbers over the mean length of a Gaussian vector.
 
     Examples
     --------

@@ -54,7 +54,9 @@ def lines(study: Study) -> list[Estimate]:
 
 
 def boundary_lines(study: Study) -> list[Estimate]:
-    """E7 with the invariant measure of lines: uniform boundary points, directions by the cosine law; crossings times H(dU) / 2|U|."""
+    """E7 with the invariant measure of lines: uniform boundary points, directions by the cosine law; crossings times
+    H(dU) / 2|U|.
+    """
     stream, moments = study.stream("boundary_lines"), Moments()
     faces = 0.5 / study.domain.half  # areas of the pairs of opposite faces, over 2|U|
     factor = float(faces.sum())  # H(dU) / 2|U|
@@ -131,7 +133,8 @@ def uniform_lines(study: Study, count: int, stream: torch.Generator) -> tuple[Te
 
 
 def cosine_lines(study: Study, count: int, shares: np.ndarray, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Uniform points of the boundary, and inward unit vectors u with density proportional to the cosine with the inward normal.
+    """Uniform points of the boundary, and inward unit vectors u with density proportional to the cosine with the inward
+    normal.
 
     A uniform point of the unit ball of the tangent space, lifted to the hemisphere above it, has the cosine law.
     """
@@ -164,9 +167,11 @@ def chords(study: Study, start: Tensor, direction: Tensor) -> tuple[Tensor, Tens
 
 
 def breakpoints(study: Study, entry: Tensor, direction: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-    """Parameters, from 0 to the length, at which the network can change its pattern along each line, both ends included.
+    """Parameters, from 0 to the length, at which the network can change its pattern along each line, both ends
+    included.
 
-    Layer by layer: between breakpoints of the earlier layers a pre-activation is affine, so a change of sign gives one crossing.
+    Layer by layer: between breakpoints of the earlier layers a pre-activation is affine, so a change of sign gives one
+    crossing.
 
     Returns
     -------
@@ -194,7 +199,8 @@ def breakpoints(study: Study, entry: Tensor, direction: Tensor, length: Tensor) 
 def crossings(study: Study, entry: Tensor, direction: Tensor, length: Tensor) -> Crossings:
     """What lines cross, read off the patterns in the middle of the intervals between breakpoints.
 
-    So a neuron counts where its bit differs on the two sides, as a facet does; a breakpoint that only touches counts nothing.
+    So a neuron counts where its bit differs on the two sides, as a facet does; a breakpoint that only touches counts
+    nothing.
     """
     torch, net = study.net.torch, study.net
     line, at = breakpoints(study, entry, direction, length)

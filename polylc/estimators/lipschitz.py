@@ -12,7 +12,9 @@ BATCHES = 64  # whose maxima CLEVER extrapolates
 
 
 def lipschitz(study: Study) -> list[Estimate]:
-    """The largest dual norm of sampled gradients, for every target and norm, and E11: CLEVER for those that are scalar."""
+    """The largest dual norm of sampled gradients, for every target and norm, and E11: CLEVER for those that are
+    scalar.
+    """
     stream, net = study.stream("lipschitz"), study.net
     names, rows = lipschitz_targets(study)
     each = max(16, study.settings.samples // BATCHES)
@@ -37,7 +39,9 @@ def lipschitz(study: Study) -> list[Estimate]:
 
 
 def lipschitz_targets(study: Study) -> tuple[list[str], np.ndarray]:
-    """Names of the scalar targets and, for each, its row of coefficients of the outputs: margins of the label, otherwise the outputs."""
+    """Names of the scalar targets and, for each, its row of coefficients of the outputs: margins of the label,
+    otherwise the outputs.
+    """
     outputs, label = study.network.outputs, study.label
     if label is None or outputs == 1:
         return [f"f{i}" for i in range(outputs)], np.eye(outputs)
@@ -67,9 +71,10 @@ def weibull_location(maxima: np.ndarray) -> tuple[float, float]:
 
     Notes
     -----
-    T.-W. Weng et al., "Evaluating the robustness of neural networks: an extreme value theory approach", ICLR 2018. Profile maximum likelihood
-    over locations within thirty standard deviations above the largest maximum, with shapes of at least 1 (below 1 the likelihood has no maximum).
-    Maxima that agree, as where every batch meets the steepest region, are their own location.
+    T.-W. Weng et al., "Evaluating the robustness of neural networks: an extreme value theory approach", ICLR 2018.
+    Profile maximum likelihood over locations within thirty standard deviations above the largest maximum, with shapes
+    of at least 1 (below 1 the likelihood has no maximum). Maxima that agree, as where every batch meets the steepest
+    region, are their own location.
     """
     largest, spread = float(maxima.max()), float(maxima.std())
     if spread <= 1e-12 * max(largest, 1e-300):
@@ -90,7 +95,9 @@ def weibull_location(maxima: np.ndarray) -> tuple[float, float]:
 
 
 def _weibull_shape(logs: np.ndarray) -> np.ndarray:
-    """Most likely shapes (at least 1, at most 1000) of Weibull laws given the logarithms of samples, (laws, samples): by bisection."""
+    """Most likely shapes (at least 1, at most 1000) of Weibull laws given the logarithms of samples, (laws, samples):
+    by bisection.
+    """
 
     def slope(shape: np.ndarray) -> np.ndarray:
         weights = shape[:, None] * logs

@@ -1,4 +1,5 @@
-"""Upper bounds to hold exact values against: interval bounds, the number of regions from unstable neurons, and a LipSDP-type convex bound.
+"""Upper bounds to hold exact values against: interval bounds, the number of regions from unstable neurons, and a
+LipSDP-type convex bound.
 
 In floating point: good to compare with, no proofs.
 """
@@ -48,8 +49,8 @@ def _apply(affine: Affine, ranges: list[tuple[np.ndarray, np.ndarray]]) -> tuple
 def region_bound(study: Study) -> list[Estimate]:
     """An upper bound on the number of regions (the easy side of E12).
 
-    A layer cuts every region of the layers before it by one hyperplane for each neuron that interval bounds leave open; u hyperplanes make at
-    most C(u, 0) + ... + C(u, n) cells. The bounds of the layers multiply.
+    A layer cuts every region of the layers before it by one hyperplane for each neuron that interval bounds leave open;
+    u hyperplanes make at most C(u, 0) + ... + C(u, n) cells. The bounds of the layers multiply.
     """
     bound, unstable = 1, 0
     for low, high in interval_bounds(study.network, study.domain):
@@ -72,9 +73,10 @@ def lipsdp(study: Study) -> list[Estimate]:
 
     Notes
     -----
-    M. Fazlyab et al., "Efficient and accurate estimation of Lipschitz constants for deep neural networks", NeurIPS 2019 (LipSDP-Neuron). Units that
-    interval bounds decide on the neighbourhood are linear and need no multiplier, so the bound is local. The multipliers of
-    the solver are only proposals: the reported constant is the least one for them, by a Schur complement and an eigenvalue.
+    M. Fazlyab et al., "Efficient and accurate estimation of Lipschitz constants for deep neural networks", NeurIPS 2019
+    (LipSDP-Neuron). Units that interval bounds decide on the neighbourhood are linear and need no multiplier, so the
+    bound is local. The multipliers of the solver are only proposals: the reported constant is the least one for them,
+    by a Schur complement and an eigenvalue.
     """
     quadratic, size = _Quadratic(study), len(study.net.frame)
     outer = quadratic.output.T @ quadratic.output
@@ -98,10 +100,11 @@ def lipsdp(study: Study) -> list[Estimate]:
 
 
 class _Quadratic:
-    """Differences of two points, of their pre-activations and outputs, as linear maps of (difference of the input, of the open units' outputs).
+    """Differences of two points, of their pre-activations and outputs, as linear maps of (difference of the input, of
+    the open units' outputs).
 
-    For an open unit with slopes in [a, b] the differences v of its output and z of its input satisfy (v - a z)(b z - v) >= 0;
-    `first` and `second` are the rows v - a z and b z - v.
+    For an open unit with slopes in [a, b] the differences v of its output and z of its input satisfy (v - a z)(b z - v)
+    >= 0; `first` and `second` are the rows v - a z and b z - v.
     """
 
     def __init__(self, study: Study) -> None:

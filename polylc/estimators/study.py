@@ -1,4 +1,6 @@
-"""What all estimators share: the network on its neighbourhood, settings, chunks that fit into memory, random points with fixed seeds."""
+"""What all estimators share: the network on its neighbourhood, settings, chunks that fit into memory, random points
+with fixed seeds.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class Sampling:
     tube : float or None
         Half width of the tubes; None for a hundredth of the narrowest half width of the neighbourhood.
     diamond : float or None
-        Radius of the diamonds of Humayun et al.; None for the same times sqrt(n), as the width of a diamond shrinks with the dimension n.
+        Radius of the diamonds of Humayun et al.; None for the same times sqrt(n), as the width of a diamond shrinks
+        with the dimension n.
     directions : int
         Directions of a diamond, at most (half its vertices); never more than the dimension.
     draws, planes : int
@@ -114,7 +117,9 @@ class Study:
         return float(self.domain.half.min())
 
     def stream(self, method: str) -> torch.Generator:
-        """A random stream for each method and neighbourhood, so that estimates do not depend on which others are asked for."""
+        """A random stream for each method and neighbourhood, so that estimates do not depend on which others are asked
+        for.
+        """
         import torch
 
         generator = torch.Generator(device=self.net.device)

@@ -1,6 +1,7 @@
 """A network on a neighbourhood as torch tensors: batches of points through it, and Jacobians by masked matrix products.
 
-Coordinates that the neighbourhood fixes are folded into the biases, so everything here has the free coordinates as inputs.
+Coordinates that the neighbourhood fixes are folded into the biases, so everything here has the free coordinates as
+inputs.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ DTYPES = ("float64", "float32")
 class TensorAffine:
     """An affine map of earlier outputs.
 
-    `terms` has weights of shape (size, width); source 0 are the free coordinates. `bias` contains the fixed coordinates,
-    `own_bias` is that of the network. `seed` is the derivative by the input in the reduced coordinates of
+    `terms` has weights of shape (size, width); source 0 are the free coordinates. `bias` contains the fixed
+    coordinates, `own_bias` is that of the network. `seed` is the derivative by the input in the reduced coordinates of
     `TensorNetwork.frame`, transposed, shape (r, size); None where the map does not read the input.
     """
 
@@ -49,8 +50,8 @@ class TensorNetwork:
     slopes : list of (Tensor, Tensor)
         Slopes of the units of each layer below and above zero.
     frame : Tensor, shape (r, n)
-        Orthonormal rows that span all input weights, r <= n. Jacobians are computed in these coordinates: J = J~ frame, with the
-        same row norms, singular values and rank.
+        Orthonormal rows that span all input weights, r <= n. Jacobians are computed in these coordinates: J = J~ frame,
+        with the same row norms, singular values and rank.
     """
 
     def __init__(self, network: Network, domain: Neighbourhood, device: str = "cpu", dtype: str = "float64") -> None:
@@ -97,7 +98,9 @@ class TensorNetwork:
 
     # ---- values --------------------------------------------------------------------------------------------------
     def apply(self, affine: TensorAffine, values: Sequence[Tensor] | Mapping[int, Tensor], count: int | None = None) -> Tensor:
-        """An affine map of earlier outputs, each of shape (B, width), by source; `count` is B where source 0 is not among them."""
+        """An affine map of earlier outputs, each of shape (B, width), by source; `count` is B where source 0 is not
+        among them.
+        """
         z = affine.bias.expand(len(values[0]) if count is None else count, -1)
         for source, weight in affine.terms:
             z = self.torch.addmm(z, values[source], weight.T)

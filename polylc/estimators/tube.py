@@ -22,7 +22,9 @@ def tube(study: Study) -> list[Estimate]:
 
 
 def tube_terms(study: Study, points: Tensor, half_width: float) -> Tensor:
-    """Number of neurons with |z| < t ||grad z||, over 2 t, at points (B, n); shape (B,). A neuron that vanishes on a cell has no tube there."""
+    """Number of neurons with |z| < t ||grad z||, over 2 t, at points (B, n); shape (B,). A neuron that vanishes on a
+    cell has no tube there.
+    """
     net = study.net
     _, z = net.preactivations(points)
     slopes = [net.slope(i, v) for i, v in enumerate(z)]

@@ -1,7 +1,8 @@
 """From a proposed basis to the exact optimum of a linear program: two square systems, then every condition checked.
 
 A floating solver says which bounds and rows are tight. Exactly one point and one vector of multipliers belong to such a
-basis; if the point is feasible and the multipliers have the right signs, both are optimal, whatever the solver believed.
+basis; if the point is feasible and the multipliers have the right signs, both are optimal, whatever the solver
+believed.
 """
 
 from __future__ import annotations

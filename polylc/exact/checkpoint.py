@@ -18,7 +18,9 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def until(deadline: float | None) -> Iterator[None]:
-    """Have checkpoints within the block stop the work from `deadline` on, on the clock of time.monotonic; None for no limit."""
+    """Have checkpoints within the block stop the work from `deadline` on, on the clock of time.monotonic; None for no
+    limit.
+    """
     token = _deadline.set(deadline)
     try:
         yield

@@ -1,4 +1,6 @@
-"""Linear programs over a box with many rows of which few matter: rows join the exact program only when they are violated."""
+"""Linear programs over a box with many rows of which few matter: rows join the exact program only when they are
+violated.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ def minimise_lazily(
 ) -> ExactMinimum | Infeasible:
     """As `simplex.minimise`, exactly; `hint` names rows that are believed to be tight, such as a float basis's.
 
-    Dropping rows only lowers the minimum and widens the feasible set, so an optimum that meets the dropped rows is that of
-    the whole program, and its multipliers, or those of an infeasible part, prove the same for the whole.
+    Dropping rows only lowers the minimum and widens the feasible set, so an optimum that meets the dropped rows is that
+    of the whole program, and its multipliers, or those of an infeasible part, prove the same for the whole.
     """
     used = sorted(set(hint))
     pivots = 0

@@ -57,7 +57,9 @@ def determinant(matrix: Matrix) -> int:
 
 
 def gram(rows: Matrix) -> list[list[int]]:
-    """The matrix of inner products of the rows; of the columns where there are fewer (it has the same non-zero spectrum)."""
+    """The matrix of inner products of the rows; of the columns where there are fewer (it has the same non-zero
+    spectrum).
+    """
     vectors = rows if len(rows) <= len(rows[0]) else list(zip(*rows, strict=True))
     product = [[sum(a * b for a, b in zip(u, v, strict=True)) for v in vectors[: i + 1]] for i, u in enumerate(vectors)]
     return [[product[max(i, j)][min(i, j)] for j in range(len(vectors))] for i in range(len(vectors))]
@@ -71,8 +73,8 @@ def is_positive_semidefinite(matrix: Matrix) -> bool:
 
     Examples
     --------
-    >>> is_positive_semidefinite([[1, 2], [2, 4]]), is_positive_semidefinite([[1, 2], [2, 3]]), is_positive_semidefinite([[0, 1], [1, 9]])
-    (True, False, False)
+    >>> [is_positive_semidefinite(m) for m in ([[1, 2], [2, 4]], [[1, 2], [2, 3]], [[0, 1], [1, 9]])]
+    [True, False, False]
     """
     rest = [list(row) for row in matrix]
     previous = 1

@@ -17,7 +17,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ExactMinimum:
-    """An optimum, proved by its multipliers: cost.x - sum_k y_k row_k(x) >= value on the box, with equality at `point`."""
+    """An optimum, proved by its multipliers: cost.x - sum_k y_k row_k(x) >= value on the box, with equality at
+    `point`.
+    """
 
     value: Fraction
     point: tuple[Fraction, ...]
@@ -91,7 +93,9 @@ def minimise(cost: Form, rows: Sequence[Form], lower: Sequence[Fraction], upper:
 
 
 class _Dictionary:
-    """basic = table @ (nonbasic, 1) / den; names 0..k-1 are coordinates, k.. are rows; the last table row is the cost."""
+    """basic = table @ (nonbasic, 1) / den; names 0..k-1 are coordinates, k.. are rows; the last table row is the
+    cost.
+    """
 
     def __init__(self, table: np.ndarray, low: list[int], high: list[int]) -> None:
         self.table, self.den = table, 1

@@ -18,7 +18,8 @@ class CellBounds:
     volume : ndarray, shape (R, 2)
         Value, bound on its error.
     shadow : ndarray, shape (E, 2)
-        (n - 1)-volume of each half-space's facet, projected along the coordinate in which its row is largest; 0, 0 where it has none.
+        (n - 1)-volume of each half-space's facet, projected along the coordinate in which its row is largest; 0, 0
+        where it has none.
     box : ndarray, shape (R, 2 n, 2)
         The same for the faces u_j = -1 (even) and u_j = 1 (odd) of the cube.
     moment : ndarray, shape (R, 2 n, 2, n)

@@ -27,7 +27,8 @@ class Skeleton(NamedTuple):
     """A simple polytope, one row for each vertex."""
 
     X: Array  # (vertices, n)
-    F: Array  # (vertices, n) facets: half-spaces by number; -1 - 2 j and -2 - 2 j are the lower and upper face of the box in x_j
+    # (vertices, n) facets: half-spaces by number; -1 - 2 j and -2 - 2 j are the lower and upper face of the box in x_j
+    F: Array
     NB: Array  # (vertices, n) neighbours, the k-th along the edge that leaves the k-th facet
 
 

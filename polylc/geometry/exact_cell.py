@@ -5,8 +5,8 @@ description method (Motzkin et al. 1953; Fukuda and Prodon 1996) in integers, so
 known to pass through it, however many do, and half-spaces that coincide with others or touch the cell are no matter. A
 face is the set of its vertices, written as the bits of an integer.
 
-Measures come from a pulled triangulation of each facet: exact determinants, all terms positive, rounded only when summed.
-Volumes are sums of pyramids over the facets.
+Measures come from a pulled triangulation of each facet: exact determinants, all terms positive, rounded only when
+summed. Volumes are sums of pyramids over the facets.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class ExactCell:
     ----------
     volume : float
     area, point : ndarray, shape (E,) and (E, k)
-        Per half-space: area of its facet (0 if it is none, or if an earlier one carries it) and a point inside that facet
-        (NaN if it is none).
+        Per half-space: area of its facet (0 if it is none, or if an earlier one carries it) and a point inside that
+        facet (NaN if it is none).
     box_area : ndarray, shape (2 k,)
         Areas on the faces x_j = -half_j (even) and x_j = half_j (odd) of the box.
     vertices : ndarray, shape (V, k)
@@ -113,7 +113,8 @@ def members(face: int) -> list[int]:
 
 
 def vertices_of(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], list[int]] | None:
-    """Vertices (x, w) of a cell, standing for x / w, and for each the forms that vanish there, as bits; the first 2 k forms are the cube's.
+    """Vertices (x, w) of a cell, standing for x / w, and for each the forms that vanish there, as bits; the first 2 k
+    forms are the cube's.
 
     Two vertices are the ends of an edge if no third one lies on all hyperplanes that they share.
     """

@@ -1,4 +1,6 @@
-"""Exact linear programs, solved by HiGHS first: its basis is verified in integers, and the exact simplex is the last resort."""
+"""Exact linear programs, solved by HiGHS first: its basis is verified in integers, and the exact simplex is the last
+resort.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LARGEST = 1e18  # HiGHS takes larger numbers for infinite
 
 
 def minimise_exactly(cost: Form, rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction]) -> ExactMinimum | Infeasible:
-    """As `exact.simplex.minimise`: the exact optimum with multipliers that prove it, whatever the floating solver says."""
+    """As `exact.simplex.minimise`: the exact optimum with multipliers that prove it, whatever the floating solver
+    says.
+    """
     hint: list[int] = []
     try:
         proposal = _propose(cost, rows, lower, upper)

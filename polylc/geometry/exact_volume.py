@@ -1,8 +1,8 @@
 """Volumes of cells and of their facets as rational numbers.
 
-In unit coordinates a cell is the cube [-1, 1]^k cut by integer half-spaces; its vertices are rational, and so are its volume
-and its facets' shadows: their (k - 1)-volumes projected along one coordinate. A shadow of the facet on a.u + c = 0, along j,
-times |a| / |a_j| is its area.
+In unit coordinates a cell is the cube [-1, 1]^k cut by integer half-spaces; its vertices are rational, and so are its
+volume and its facets' shadows: their (k - 1)-volumes projected along one coordinate. A shadow of the facet on a.u + c =
+0, along j, times |a| / |a_j| is its area.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def drop(row: Row) -> int:
 
 
 def rational_cell(rows: Sequence[Row], k: int) -> RationalCell | None:
-    """The cell of the cube [-1, 1]^k on which all rows are positive; None if it has no inner point, or too many vertices.
+    """The cell of the cube [-1, 1]^k on which all rows are positive; None if it has no inner point, or too many
+    vertices.
 
     Examples
     --------

@@ -47,7 +47,8 @@ def _model() -> Any:
 class Optimum:
     """An optimal solution: objective value, point, and the multipliers of the rows (non-negative).
 
-    `duals` are those of one-shot programs with their signs: positive on a lower bound of a row, negative on an upper one.
+    `duals` are those of one-shot programs with their signs: positive on a lower bound of a row, negative on an upper
+    one.
     """
 
     value: float
@@ -119,7 +120,9 @@ class BoxProgram:
             del self._rows[count:]
 
     def maximise(self, cost: np.ndarray) -> Optimum | None:
-        """An optimum: by HiGHS warm, cold, or with the dual simplex, else in exact arithmetic; None if there is no point."""
+        """An optimum: by HiGHS warm, cold, or with the dual simplex, else in exact arithmetic; None if there is no
+        point.
+        """
         self.solves += 1
         answer = self._solve(cost)
         for strategy in (PRIMAL, DUAL):  # a bad warm start, or a solver that gives up: from scratch

@@ -29,7 +29,8 @@ class Sizes(NamedTuple):
     """What is found; each value with a bound on its error."""
 
     volume: Array  # (R, 2)
-    shadow: Array  # (E, 2) (n - 1)-volume of each row's facet, projected along the coordinate in which the row is largest
+    # (E, 2) (n - 1)-volume of each row's facet, projected along the coordinate in which the row is largest
+    shadow: Array
     box: Array  # (R, 2 n, 2) the same for the cube's faces, u_j = -1 at 2 j and u_j = 1 at 2 j + 1
     moment: Array  # (R, 2 n, 2, n) integrals of the coordinates over the cube's faces
     ok: Array  # (R,) where all this is proved

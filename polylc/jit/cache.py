@@ -1,7 +1,7 @@
 """Where compiled code is kept, for as long as it is right.
 
-numba keeps compiled code until the file of the function changes; it does not see changes in other files whose kernels or
-constants went into it. So the code of each module is kept in a folder named after the contents of all files of this
+numba keeps compiled code until the file of the function changes; it does not see changes in other files whose kernels
+or constants went into it. So the code of each module is kept in a folder named after the contents of all files of this
 package that the module imports, directly or not.
 """
 
@@ -21,7 +21,9 @@ FIRST_DEFINITION = re.compile(rb"^(?:def|class|@|async def) ?", re.MULTILINE)
 
 @functools.cache
 def folder() -> Path:
-    """Where compiled code is kept: NUMBA_CACHE_DIR if it is set, else beside the package if that is writable, else the user's cache."""
+    """Where compiled code is kept: NUMBA_CACHE_DIR if it is set, else beside the package if that is writable, else the
+    user's cache.
+    """
     given = os.environ.get("NUMBA_CACHE_DIR")
     if given:
         return Path(given)

@@ -1,14 +1,15 @@
 """The three kinds of compiled functions.
 
 `kernel`
-    Works on flat arrays that its caller has made: it allocates nothing, counts no references and lets other threads run.
-    A product and a sum may be contracted into one fused operation, which rounds once instead of twice.
+    Works on flat arrays that its caller has made: it allocates nothing, counts no references and lets other threads
+    run. A product and a sum may be contracted into one fused operation, which rounds once instead of twice.
 `inlined`
     A part of a kernel, laid into every place that calls it.
 `rounded`
     May allocate, and rounds every single operation as it is written, for bounds that count roundings one by one.
 
-Each of them can be called from Python and from other kernels, and is compiled apart for either when it first is: see `_joined`.
+Each of them can be called from Python and from other kernels, and is compiled apart for either when it first is: see
+`_joined`.
 
 All three are plain Python functions under NUMBA_DISABLE_JIT=1.
 """
@@ -71,8 +72,9 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 def _joined(door: Any, inner: Any) -> Any:
     """One function, compiled as `door` for Python and as `inner` for other kernels.
 
-    What Python calls needs a bridge that takes its arguments apart; for named tuples of many arrays the bridge takes longer to compile than the
-    function itself, so what only kernels call goes without. It is compiled once for all constants that kernels call it with, not anew for each.
+    What Python calls needs a bridge that takes its arguments apart; for named tuples of many arrays the bridge takes
+    longer to compile than the function itself, so what only kernels call goes without. It is compiled once for all
+    constants that kernels call it with, not anew for each.
     """
     template = inner.get_call_template
 

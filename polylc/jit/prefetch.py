@@ -1,4 +1,6 @@
-"""A hint to the processor, for kernels that look into tables beyond its caches: fetch an entry that will be read soon."""
+"""A hint to the processor, for kernels that look into tables beyond its caches: fetch an entry that will be read
+soon.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from numba.extending import intrinsic
 
 
 def _prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Have entry `index` along the first axis of an array fetched; no bounds are checked, and nothing happens but that."""
+    """Have entry `index` along the first axis of an array fetched; no bounds are checked, and nothing happens but
+    that.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         whole = context.make_array(signature.args[0])(context, builder, arguments[0])

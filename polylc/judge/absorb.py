@@ -1,8 +1,8 @@
 """What judges of several work units have confirmed, put together in one judge.
 
-A unit is a cell of the tree, and its judge knows the path to that cell as its nodes 0, 1, ..., so each of these nodes is one that the
-absorbing judge has as well. All units below a node of the path make its claims anew; they are true whoever makes them, but only one unit's are
-kept for a certificate.
+A unit is a cell of the tree, and its judge knows the path to that cell as its nodes 0, 1, ..., so each of these nodes
+is one that the absorbing judge has as well. All units below a node of the path make its claims anew; they are true
+whoever makes them, but only one unit's are kept for a certificate.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def absorb(judge: Judge | RegionJudge, unit: Confirmed, path: Sequence[int], own
                 renamed = [KeptClaim(c.neuron, c.factor, [(int(place[v]), m) for v, m in c.multipliers]) for c in claims]
                 tree.exact.setdefault(int(place[node]), []).extend(renamed)
     batch = unit.regions
-    judge.regions.append(Batch(batch.bits, batch.unit, batch.good, place[batch.leaf], batch.near))  # last: an interrupt may come before
+    # last: an interrupt may come before
+    judge.regions.append(Batch(batch.bits, batch.unit, batch.good, place[batch.leaf], batch.near))
     judge.done += len(batch.leaf)
 
 

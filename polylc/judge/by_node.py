@@ -1,4 +1,5 @@
-"""The judge of nodes: takes an engine's chunks, confirms every region and every claim, and has what it cannot confirm repaired.
+"""The judge of nodes: takes an engine's chunks, confirms every region and every claim, and has what it cannot confirm
+repaired.
 
 A claim that is false means that a region was missed: `repair` then splits that cell exactly.
 """

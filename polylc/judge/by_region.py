@@ -1,10 +1,12 @@
 """The judge of whole regions: each is confirmed by itself, with the bounding box that its engine proves.
 
-Where no certificate is asked for, claims need not be made at the nodes of the tree. A region's cell lies in a box, which a few multipliers prove,
-and on a box the signs of all neurons are looked up at once; only those that the box leaves open take multipliers of their own. The cells of all
-leaves cover the neighbourhood whatever the forms say, so this is as much a proof as claims at nodes (docs/exactness.md, lemma 7a).
+Where no certificate is asked for, claims need not be made at the nodes of the tree. A region's cell lies in a box,
+which a few multipliers prove, and on a box the signs of all neurons are looked up at once; only those that the box
+leaves open take multipliers of their own. The cells of all leaves cover the neighbourhood whatever the forms say, so
+this is as much a proof as claims at nodes (docs/exactness.md, lemma 7a).
 
-What this judge cannot confirm at little cost it gives up (`UnsettledError`); the neighbourhood is then explored anew for `judge.Judge`.
+What this judge cannot confirm at little cost it gives up (`UnsettledError`); the neighbourhood is then explored anew
+for `judge.Judge`.
 """
 
 from __future__ import annotations
@@ -141,7 +143,8 @@ class RegionJudge:
             self.tally.claims_simplex += 1
 
     def verdict(self, found: Exploration, go_on: Callable[[], bool] | None = None) -> Verdict:
-        """What is confirmed of an exploration whose chunks were all taken; nothing is left to do, so nobody is asked whether to go on.
+        """What is confirmed of an exploration whose chunks were all taken; nothing is left to do, so nobody is asked
+        whether to go on.
 
         Raises
         ------

@@ -32,7 +32,8 @@ class Book(Protocol):
 
 
 class Columns:
-    """The tree of an exploration while it grows: parent, neuron and side of its nodes, and masks of what is confirmed there.
+    """The tree of an exploration while it grows: parent, neuron and side of its nodes, and masks of what is confirmed
+    there.
 
     Attributes
     ----------

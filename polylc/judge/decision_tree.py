@@ -13,7 +13,8 @@ from polylc.network.patterns import unpack
 
 
 class Table:
-    """The tree, what is confirmed at its nodes, and its regions; takes the place of the judge's columns while it operates.
+    """The tree, what is confirmed at its nodes, and its regions; takes the place of the judge's columns while it
+    operates.
 
     Attributes
     ----------

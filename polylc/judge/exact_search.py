@@ -73,7 +73,9 @@ def _process(judge: NodeSink, table: Table, cell: _Cell) -> list[_Cell]:
 
 
 def _decide(judge: NodeSink, table: Table, cell: _Cell, neuron: int, form: Row) -> bool:
-    """Whether a neuron keeps its sign on the cell; if so the claim is recorded, otherwise points of both signs are kept."""
+    """Whether a neuron keeps its sign on the cell; if so the claim is recorded, otherwise points of both signs are
+    kept.
+    """
     if not any(form) or least(form) >= 0 or least([-v for v in form]) >= 0:
         _confirm(table, cell, neuron, any(form) and form[-1] > 0, None)
         return True

@@ -1,7 +1,7 @@
 """What takes an engine's chunks: every region and every claim is confirmed as it comes, or put among the doubts.
 
-Claims are read with the forms of a region below their node: the float filter settles nearly all, scaled integers what is
-left, an exact simplex the ties. Nothing depends on a tolerance, on the engine, or on the order of neurons.
+Claims are read with the forms of a region below their node: the float filter settles nearly all, scaled integers what
+is left, an exact simplex the ties. Nothing depends on a tolerance, on the engine, or on the order of neurons.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class NodeSink:
         regions = kernels.Regions(chunk.leaf, chunk.bits, chunk.unit)
         bounds = np.searchsorted(owner, np.arange(count + 1))
         columns = kernels.ClaimColumns(*vars(claims).values())
-        rounded = None if self.kept is None else _rounded(columns)  # a certificate has integers, so these are what must prove
+        # a certificate has integers, so these are what must prove
+        rounded = None if self.kept is None else _rounded(columns)
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
         room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
         nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)

@@ -21,7 +21,9 @@ class KeptClaim:
 
 
 class ClaimRows(NamedTuple):
-    """Claims as columns: claim c is sign * 2^shift z - sum whole * g, or sign * z - sum whole 2^-shift * g, with entries starts[c]:starts[c + 1]."""
+    """Claims as columns: claim c is sign * 2^shift z - sum whole * g, or sign * z - sum whole 2^-shift * g, with
+    entries starts[c]:starts[c + 1].
+    """
 
     node: np.ndarray
     neuron: np.ndarray
@@ -55,7 +57,9 @@ class KeptClaims:
     whole: list[np.ndarray] = field(default_factory=list)
 
     def extend(self, some: np.ndarray, rows: ClaimRows) -> list[tuple[int, KeptClaim]]:
-        """Keep the claims of the mask `some` that have multipliers (the others intervals over the neighbourhood decide); those that do not fit."""
+        """Keep the claims of the mask `some` that have multipliers (the others intervals over the neighbourhood
+        decide); those that do not fit.
+        """
         owner = np.repeat(np.arange(len(rows.node)), np.diff(rows.starts))
         length = np.bincount(owner[rows.whole > 0], minlength=len(rows.node))
         fits = (rows.shift <= MOST_UP) & (rows.shift >= -MOST_DOWN)

@@ -1,10 +1,10 @@
 """Surgery on the decision tree: regions that the engine missed are added, cells that turn out to be empty are removed.
 
-A claim "s z >= 0" that is false on the cell of node v means that the part with s z < 0 was never explored. So v gets two
-children: one takes over all that was below v, with s z > 0 as one more half-space; the other is explored exactly. Claims
-below stay true in a smaller cell. Regions whose point does not satisfy the new half-space get another point, or, if their
-cell has no interior now, are removed; a node that has lost a child so keeps the other, and the claim that its neuron has
-that side's sign is then true and proved.
+A claim "s z >= 0" that is false on the cell of node v means that the part with s z < 0 was never explored. So v gets
+two children: one takes over all that was below v, with s z > 0 as one more half-space; the other is explored exactly.
+Claims below stay true in a smaller cell. Regions whose point does not satisfy the new half-space get another point, or,
+if their cell has no interior now, are removed; a node that has lost a child so keeps the other, and the claim that its
+neuron has that side's sign is then true and proved.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class _Surgeon:
 
     # ---- what is known ---------------------------------------------------------------------------------------------
     def complete_claims(self, whole: bool = True) -> None:
-        """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it came to its end."""
+        """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it
+        came to its end.
+        """
         tree, judge = self.tree, self.judge
         begins = judge.network.offsets[judge.network.layer_of].tolist()
         everything = (1 << judge.network.neurons) - 1
@@ -122,7 +124,8 @@ class _Surgeon:
             raise JudgeError("the engine's regions are not the leaves of its tree")
         moved: dict[int, int] = {}
         doubts: dict[tuple[int, int], Doubt] = {}
-        for doubt in judge.doubts:  # of a neuron with both signs, one split takes care: that side stays which the pattern has
+        # of a neuron with both signs, one split takes care: that side stays which the pattern has
+        for doubt in judge.doubts:
             if (doubt.node, doubt.neuron) not in doubts or tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0):
                 doubts[doubt.node, doubt.neuron] = doubt
         for doubt in sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
@@ -229,7 +232,8 @@ class _Surgeon:
             raise JudgeError("no region is left")
         keep = [r for r, leaf in enumerate(tree.leaf) if leaf not in dead]
         leaves, patterns, points = [tree.leaf[r] for r in keep], [tree.pattern[r] for r in keep], [tree.point[r] for r in keep]
-        tree.leaf, tree.pattern, tree.point = leaves, patterns, points  # at once: an interrupt may come between statements
+        # at once: an interrupt may come between statements
+        tree.leaf, tree.pattern, tree.point = leaves, patterns, points
         for node in order:
             if not alive[node] or not self.children[node]:
                 continue
@@ -258,7 +262,7 @@ class _Surgeon:
             stack += sorted(self.children[node], key=lambda c: self.tree.side[c], reverse=True)
         return order
 
-    # ---- the result ----------------------------------------------------------------------------------------------------
+    # ---- the result --------------------------------------------------------------------------------------------------
     def verdict(self, found: Exploration, outcome: Outcome) -> Verdict:
         """The confirmed columns, nodes in preorder."""
         self.tree.trim()

@@ -38,7 +38,8 @@ class Tally:
 class Batch:
     """Regions of one chunk: packed patterns, points, whether the points are confirmed, leaves.
 
-    `near` holds the packed neurons that may vanish somewhere on the closed region; it has no words where that is not known.
+    `near` holds the packed neurons that may vanish somewhere on the closed region; it has no words where that is not
+    known.
     """
 
     bits: np.ndarray

@@ -1,4 +1,5 @@
-"""A measure as one row: what it needs, how it is computed in each arithmetic, and what it looks like wherever it is shown.
+"""A measure as one row: what it needs, how it is computed in each arithmetic, and what it looks like wherever it is
+shown.
 
 To add a measure, write a file like `kink_variation.py` with one `Measure`, and name it in `registry.py`.
 """
@@ -132,7 +133,8 @@ class Measure(Generic[T]):
     summary : tuple of SummaryField
         Keys of the report's summary.
     numbers : callable
-        The value as numbers by dotted names: what `compare` holds estimates against, `track` and `to_frame` put in columns.
+        The value as numbers by dotted names: what `compare` holds estimates against, `track` and `to_frame` put in
+        columns.
     frame : tuple of str
         The numbers that have a column in `Run.to_frame`, whether they are there or not.
     tracked : callable

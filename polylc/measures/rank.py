@@ -56,10 +56,10 @@ def region_ranks(complex_: Complex) -> np.ndarray:
 
     Notes
     -----
-    From below: the rank modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the dimension,
-    and the sum over its sources of the smaller of the source's rank and the number of its units whose slope is not zero. Where
-    the two differ the matrix of integers decides. A layer's Jacobian depends on the bits of earlier layers alone, and in
-    unit coordinates it only has its columns scaled.
+    From below: the rank modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the
+    dimension, and the sum over its sources of the smaller of the source's rank and the number of its units whose slope
+    is not zero. Where the two differ the matrix of integers decides. A layer's Jacobian depends on the bits of earlier
+    layers alone, and in unit coordinates it only has its columns scaled.
     """
     network, domain = complex_.network, complex_.domain
     result = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
@@ -90,7 +90,9 @@ def _distinct(complex_: Complex, neurons: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _upper_bounds(complex_: Complex, index: int, regions: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """An upper bound of the rank of layer `index`'s Jacobian in some regions, from the `known` ranks of earlier layers."""
+    """An upper bound of the rank of layer `index`'s Jacobian in some regions, from the `known` ranks of earlier
+    layers.
+    """
     network, k = complex_.network, complex_.domain.dimension
     affine = network.layers[index].affine
     total = np.zeros(len(regions), dtype=np.int64)

@@ -29,16 +29,18 @@ class Robustness:
     ----------
     label : int
     robust : bool or None
-        Whether no point of the closed neighbourhood is adversarial; None if the search was stopped before that was known.
+        Whether no point of the closed neighbourhood is adversarial; None if the search was stopped before that was
+        known.
     distance : float or None
-        linf distance from the centre to the nearest adversarial point; None if there is none, no centre, or only a bound is known.
+        linf distance from the centre to the nearest adversarial point; None if there is none, no centre, or only a
+        bound is known.
     adversarial : ndarray or None
         That point (any adversarial point, for a box without a centre or a search that was stopped), all coordinates.
     exact_distance, exact_point : Fraction, tuple of Fraction, or None
         The same without rounding, where it was decided exactly.
     distance_quantity : Quantity or None
-        What is known of the distance: a robust ball has at least its radius, and of a search that was stopped an adversarial point
-        that it met is a bound from above.
+        What is known of the distance: a robust ball has at least its radius, and of a search that was stopped an
+        adversarial point that it met is a bound from above.
     """
 
     label: int

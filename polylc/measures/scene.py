@@ -1,4 +1,6 @@
-"""All that measures of one neighbourhood are computed from, each part once: the complex, its graph, volumes, gradients, noise."""
+"""All that measures of one neighbourhood are computed from, each part once: the complex, its graph, volumes, gradients,
+noise.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from polylc.measures.by_volume.sampled import Sampled
 
 VOLUME_TOLERANCE = 1e-9
-EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}  # by dimension: rational volumes of so many regions take some two seconds
+# by dimension: rational volumes of so many regions take some two seconds
+EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}
 
 
 class Noise(NamedTuple):
-    """LC^dec by the name of its standard deviation, and for each what inequalities need besides (G restricted to |z| <= sigma)."""
+    """LC^dec by the name of its standard deviation, and for each what inequalities need besides (G restricted to |z| <=
+    sigma).
+    """
 
     complexity: dict[str, Quantity]
     strips: list[np.ndarray]

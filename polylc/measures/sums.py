@@ -14,7 +14,9 @@ Array = np.ndarray
 
 
 def between(low: Array, high: Array) -> Array:
-    """Intervals [low, high], each end one double outward: for ends that were rounded once; never below zero where low is not."""
+    """Intervals [low, high], each end one double outward: for ends that were rounded once; never below zero where low
+    is not.
+    """
     down = np.nextafter(low, -np.inf)
     return np.stack([np.where(low >= 0, np.maximum(down, 0.0), down), np.where(high == 0, 0.0, np.nextafter(high, np.inf))], axis=-1)
 

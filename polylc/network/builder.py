@@ -20,7 +20,9 @@ _MOST_ENTRIES = 2**28  # of one unrolled matrix: 2 GB
 
 @dataclass(frozen=True)
 class Value:
-    """An affine expression: per source layer a matrix (None stands for the identity), and a bias; with its array shape."""
+    """An affine expression: per source layer a matrix (None stands for the identity), and a bias; with its array
+    shape.
+    """
 
     shape: tuple[int, ...]
     terms: tuple[tuple[int, np.ndarray | None], ...]
@@ -127,7 +129,9 @@ class Builder:
         groups: int,
         name: str,
     ) -> Value:
-        """2-D convolution, unrolled into a matrix (exactly: every entry is a weight). `pads` is top, left, bottom, right."""
+        """2-D convolution, unrolled into a matrix (exactly: every entry is a weight). `pads` is top, left, bottom,
+        right.
+        """
         weight = np.asarray(weight, dtype=np.float64)
         channels, height, width = self._image(value, name)
         out_channels, per_group, kh, kw = weight.shape

@@ -31,15 +31,17 @@ def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
 
 
 UNIT = 2.0**-53  # unit of rounding of doubles
-TINY = 2.0**-1000  # more than an underflowing product loses (2^-1074), and normal: arithmetic on subnormal numbers is slow
+# more than an underflowing product loses (2^-1074), and normal: arithmetic on subnormal numbers is slow
+TINY = 2.0**-1000
 SMALL = 2.0**-400  # products of numbers that are not smaller do not underflow
 
 
 def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) -> np.ndarray:
     """Rigorous bound on the rounding in `apply_affine`; shape (..., size).
 
-    For each row of the result: an upper bound of the sum over its k + 1 coefficients of |computed - exact|, and so of the
-    difference of the two forms anywhere in |u_j| <= 1, for sources whose rows err by at most `errors`, shape (..., width).
+    For each row of the result: an upper bound of the sum over its k + 1 coefficients of |computed - exact|, and so of
+    the difference of the two forms anywhere in |u_j| <= 1, for sources whose rows err by at most `errors`, shape (...,
+    width).
 
     Notes
     -----
@@ -60,7 +62,8 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
         normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
     total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
     underflow = 16.0 * (terms + 2) * (width + 2) * TINY
-    return np.where(total == 0, 0.0, total + underflow) if normal else total + underflow  # zero only where all products are zero; NaN stays
+    # zero only where all products are zero; NaN stays
+    return np.where(total == 0, 0.0, total + underflow) if normal else total + underflow
 
 
 def absolute_sums(forms: np.ndarray) -> np.ndarray:
@@ -96,7 +99,8 @@ class Forms:
     hidden : ndarray, shape (R, neurons, k + 1)
         Pre-activations.
     noise : ndarray, shape (R, neurons)
-        Rigorous bound on the rounding in each row: the sum of |computed - exact| over its coefficients (see `rounding`).
+        Rigorous bound on the rounding in each row: the sum of |computed - exact| over its coefficients (see
+        `rounding`).
     output : ndarray, shape (R, outputs, k + 1)
     output_noise : ndarray, shape (R, outputs)
     """

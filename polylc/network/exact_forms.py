@@ -1,8 +1,8 @@
 """Affine forms of the neurons on activation cells, without rounding.
 
 A form is a row of integers (a_1, ..., a_k, c) standing for t -> (a.t + c) / scale, where t in [-1, 1]^k are the unit
-coordinates of a box with rational corners: x_j = (lower_j + upper_j) / 2 + t_i (upper_j - lower_j) / 2 for its i-th free
-coordinate j. Weights are dyadic, so all forms of a network share one scale D * 2^E.
+coordinates of a box with rational corners: x_j = (lower_j + upper_j) / 2 + t_i (upper_j - lower_j) / 2 for its i-th
+free coordinate j. Weights are dyadic, so all forms of a network share one scale D * 2^E.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class ExactForms:
         return tuple(v << up for v in row)
 
     def neurons(self, some: Sequence[int], bits: np.ndarray) -> list[Row]:
-        """Forms of some hidden neurons along the bits of the layers before their own; their layers are not composed as a whole."""
+        """Forms of some hidden neurons along the bits of the layers before their own; their layers are not composed as
+        a whole.
+        """
         which = np.asarray(some, dtype=np.int64)
         layers = self.network.layer_of[which]
         rows: list[Row] = [()] * len(which)

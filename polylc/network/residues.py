@@ -24,8 +24,8 @@ EXACT = 2**50  # see `reduce`
 def reduce(values: np.ndarray, prime: int) -> np.ndarray:
     """Representatives in [-prime/2, prime/2] of integers of size at most 2^50.
 
-    x / prime is at least 1 / (2 prime) away from every half-integer, as prime is odd, and x * fl(1 / prime) errs by at most
-    2^-52 |x| / prime <= 1 / (4 prime); so the nearest integer is the right one.
+    x / prime is at least 1 / (2 prime) away from every half-integer, as prime is odd, and x * fl(1 / prime) errs by at
+    most 2^-52 |x| / prime <= 1 / (4 prime); so the nearest integer is the right one.
     """
     result: np.ndarray = values - prime * np.rint(values * (1.0 / prime))
     return result
@@ -95,7 +95,9 @@ class Residues:
 
 
 def primes(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Iterator[int]:
-    """Primes modulo which the network's forms on a box are defined, small enough for sums of products to stay below 2^50."""
+    """Primes modulo which the network's forms on a box are defined, small enough for sums of products to stay below
+    2^50.
+    """
     affines = [*(layer.affine for layer in network.layers), network.output]
     most = 1 + max(sum(weight.shape[1] for _, weight in affine.terms) for affine in affines)
     denominators = math.lcm(*(v.denominator for v in (*lower, *upper)))
@@ -153,6 +155,7 @@ def ranks(matrices: np.ndarray, prime: int, most: np.ndarray) -> np.ndarray:
         row = rest[every, at]
         found += pivot != 0
         factor = np.where(pivot != 0, pivot, 1.0)
-        rest = reduce(factor[:, None, None] * rest[:, :, 1:] - column[:, :, None] * row[:, None, 1:], prime)  # the pivot's own row becomes zero
+        # the pivot's own row becomes zero
+        rest = reduce(factor[:, None, None] * rest[:, :, 1:] - column[:, :, None] * row[:, None, 1:], prime)
     result: np.ndarray = np.minimum(found, most)
     return result

@@ -38,7 +38,9 @@ def exact_float64(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def tensor_float64(tensor: torch.Tensor, where: str) -> np.ndarray:
-    """The values of a real, dense or sparse, floating tensor as float64; float16, bfloat16 and float32 widen exactly."""
+    """The values of a real, dense or sparse, floating tensor as float64; float16, bfloat16 and float32 widen
+    exactly.
+    """
     import torch
 
     check_kind(tensor, where)
@@ -49,7 +51,9 @@ def tensor_float64(tensor: torch.Tensor, where: str) -> np.ndarray:
 
 
 def check_kind(tensor: torch.Tensor, where: str) -> None:
-    """Refuse tensors whose values are missing or no real numbers: quantised, complex, on the meta device, uninitialised."""
+    """Refuse tensors whose values are missing or no real numbers: quantised, complex, on the meta device,
+    uninitialised.
+    """
     import torch
 
     if isinstance(tensor, torch.nn.UninitializedParameter | torch.nn.UninitializedBuffer):

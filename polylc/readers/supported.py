@@ -1,4 +1,5 @@
-"""The one table of what is supported: readers look operators up here, refusals are worded from it, docs/models.md is made of it.
+"""The one table of what is supported: readers look operators up here, refusals are worded from it, docs/models.md is
+made of it.
 
 The rows stand in `polylc.readers.operators`, by subject. Reading the table imports neither torch nor onnx.
 """

@@ -1,1 +1,3 @@
-"""What users get: results, the JSON schema, tables, figures, graph files. Reads complexes and measures, never engines."""
+"""What users get: results, the JSON schema, tables, figures, graph files. Reads complexes and measures, never
+engines.
+"""

@@ -19,7 +19,8 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None) -> Any:
     ----------
     complex_ : Complex
     points : array_like, shape (N, n), optional
-        Data points to draw, by their free coordinates; those whose free coordinates leave the neighbourhood are left out.
+        Data points to draw, by their free coordinates; those whose free coordinates leave the neighbourhood are left
+        out.
     labels : array_like of int, shape (N,), optional
         Colours of the points.
 

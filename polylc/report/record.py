@@ -41,8 +41,8 @@ class Record:
     index : int
         Position of the neighbourhood in the run (its data row).
     status : Status
-        certified (complete, and proved in exact arithmetic), enumerated (complete, in floating point) or partial (a limit was
-        reached: counts are lower bounds).
+        certified (complete, and proved in exact arithmetic), enumerated (complete, in floating point) or partial (a
+        limit was reached: counts are lower bounds).
     regions : int
         Number of activation regions.
     volume : Quantity
@@ -50,7 +50,8 @@ class Record:
     label : int or None
         The class whose robustness was asked.
     answers : Answers
-        The measures; their parts are also attributes (``result.pieces``), None where there is no value, with the reason in `notes`.
+        The measures; their parts are also attributes (``result.pieces``), None where there is no value, with the reason
+        in `notes`.
     remarks : dict
         What was substituted, what the status means; `notes` has these and why something is null.
     outcome : Outcome

@@ -102,7 +102,9 @@ class Symbolic:
         ]
 
     def value(self, point: Sequence[Any]) -> list[Fraction]:
-        """Outputs at a point of the neighbourhood, given by its free coordinates: the first region whose conditions hold there."""
+        """Outputs at a point of the neighbourhood, given by its free coordinates: the first region whose conditions
+        hold there.
+        """
         import sympy
 
         at = {x: _rational(as_fraction(v)) for x, v in zip(self.variables, point, strict=True)}

@@ -84,7 +84,9 @@ def _averaged(estimate: Estimate) -> Truth:
 
 
 def _truth_for(estimate: Estimate, known: dict[str, Truth], averaged: dict[str, Truth]) -> Truth | None:
-    """The truth of an estimate's target; with noise the mean over exact draws, or, without draws, the limit of no noise."""
+    """The truth of an estimate's target; with noise the mean over exact draws, or, without draws, the limit of no
+    noise.
+    """
     truth = known.get(estimate.target)
     if "sigma" not in estimate.parameters or truth is None:
         return truth

@@ -1,4 +1,6 @@
-"""Kernels compiled ahead of their use, side by side in processes of their own: those of an engine, and everything else."""
+"""Kernels compiled ahead of their use, side by side in processes of their own: those of an engine, and everything
+else.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,11 @@ SMALL = 7  # kernels beyond that dimension are those of this one
 
 
 def compile_ahead(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> None:
-    """Compile the kernels of pairs (engine, dimension) where they are not in the cache, if there are several processors; return when all are there.
+    """Compile the kernels of pairs (engine, dimension) where they are not in the cache, if there are several
+    processors; return when all are there.
 
-    With a single processor nothing is done, for processes of their own would only take longer; kernels are compiled on first use then. Nor is
-    anything lost if such a process fails.
+    With a single processor nothing is done, for processes of their own would only take longer; kernels are compiled on
+    first use then. Nor is anything lost if such a process fails.
     """
     if processors() < 2 or not sys.executable:
         return
@@ -44,7 +47,8 @@ def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certi
     """Pieces of work, as arguments of `do_piece`; the longest first."""
     flag = str(int(certify))
     rest = sorted({min(dimension, SMALL) for _, dimension in needed})
-    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed if name != "lp"})  # vertex: for each dimension
+    # vertex: for each dimension
+    engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed if name != "lp"})
     return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
 
 
@@ -90,7 +94,9 @@ def _compiled_before(task: Task, settings: Settings) -> bool:
 
 
 def do_piece(kind: str, engine: str, dimension: str, flag: str, *measures: str) -> None:
-    """Have kernels compiled by a small network's neighbourhood: an engine's with what is compiled for it alone, or all others."""
+    """Have kernels compiled by a small network's neighbourhood: an engine's with what is compiled for it alone, or all
+    others.
+    """
     rng = np.random.default_rng(0)
     sizes = (int(dimension), 4, 3, 2)
     weights = [rng.normal(size=(m, n)) / 2 for n, m in itertools.pairwise(sizes)]

@@ -38,7 +38,9 @@ def run_estimates(
     sampling: Sampling,
     on_result: Callable[[Estimated], None] | None = None,
 ) -> Estimates:
-    """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal. Ctrl-C ends the run with what was done."""
+    """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal. Ctrl-C ends the run with
+    what was done.
+    """
     begin = time.monotonic()
     entries = each_task(tasks, lambda task: estimate_one(network, task, names, sampling), on_result)
     return Estimates(network, sampling, entries, time.monotonic() - begin, len(tasks))

@@ -1,7 +1,7 @@
 """Local complexity with bias noise from draws of it: each drawn network is enumerated, and measured exactly.
 
-Exact draws measure the facets of the drawn network. Rao-Blackwell draws average every neuron's own noise in closed form, as
-LC^dec does, and so only sample the noise of the layers before it: the same expectation, a smaller variance.
+Exact draws measure the facets of the drawn network. Rao-Blackwell draws average every neuron's own noise in closed
+form, as LC^dec does, and so only sample the noise of the layers before it: the same expectation, a smaller variance.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ def exact_draws(study: Study) -> list[Estimate]:
 
 
 def rao_blackwell(study: Study) -> list[Estimate]:
-    """LC_sigma, activation version: the mean over drawn networks of LC^dec with every neuron's own noise taken out again.
+    """LC_sigma, activation version: the mean over drawn networks of LC^dec with every neuron's own noise taken out
+    again.
 
-    On a region of the drawn network a neuron's form without its own noise is z - sigma xi, and E[LC^dec of that] is the co-area
-    formula T1, as that noise is independent of the noise before it.
+    On a region of the drawn network a neuron's form without its own noise is z - sigma xi, and E[LC^dec of that] is the
+    co-area formula T1, as that noise is independent of the noise before it.
 
     Raises
     ------

@@ -134,7 +134,9 @@ def _exact_network(network: Network) -> ExactNetwork:
 
 
 def label_of(network: Network, task: Task) -> tuple[int | None, str | None]:
-    """The label given, or the class at the centre, decided exactly; a tie goes to the lowest index, with a remark that says so."""
+    """The label given, or the class at the centre, decided exactly; a tie goes to the lowest index, with a remark that
+    says so.
+    """
     if task.label is not None:
         return task.label, None
     if network.outputs == 1 or task.domain.center is None:

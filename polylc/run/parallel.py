@@ -40,9 +40,9 @@ def run_parallel(
 ) -> Run:
     """Answer tasks in `jobs` processes; results come in the order of the tasks and equal the serial ones.
 
-    The work begins in this process, so that little of it never waits for others. Later on, neighbourhoods are spread over the
-    processes as long as there are enough of them, and the last ones are shared in units. Ctrl-C stops the workers; what they have
-    found until then is kept.
+    The work begins in this process, so that little of it never waits for others. Later on, neighbourhoods are spread
+    over the processes as long as there are enough of them, and the last ones are shared in units. Ctrl-C stops the
+    workers; what they have found until then is kept.
     """
     begin = time.monotonic()
     results: list[Result | Refusal] = []

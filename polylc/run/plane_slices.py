@@ -41,7 +41,8 @@ def slices(study: Study) -> list[Estimate]:
 
 
 def plane_constant(n: int) -> float:
-    """c_{n,2} = Gamma(3/2) Gamma(n/2) / Gamma((n+1)/2): mean length by area of the traces in random planes of a surface of unit density.
+    """c_{n,2} = Gamma(3/2) Gamma(n/2) / Gamma((n+1)/2): mean length by area of the traces in random planes of a surface
+    of unit density.
 
     Examples
     --------
@@ -75,7 +76,8 @@ def slice_boundary(network: Network, domain: Neighbourhood, offset: np.ndarray, 
     for cell in result.complex.polygons():
         starts.append(cell)
         ends.append(np.roll(cell, -1, axis=0))
-    length = 0.5 * _length_inside(np.concatenate(starts), np.concatenate(ends), normals, limits)  # every facet is seen from two regions
+    # every facet is seen from two regions
+    length = 0.5 * _length_inside(np.concatenate(starts), np.concatenate(ends), normals, limits)
     x, y = corners.T
     return length, 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
 

@@ -1,4 +1,6 @@
-"""One look at one neighbourhood: everything exact that is within reach, estimates in place of the rest, as one row of a table."""
+"""One look at one neighbourhood: everything exact that is within reach, estimates in place of the rest, as one row of a
+table.
+"""
 
 from __future__ import annotations
 
@@ -80,9 +82,11 @@ class Watch:
 
 
 def exact_values(result: Result) -> Row:
-    """The values of a result by column, as plain numbers: an enclosure by its middle, None where a value is out of reach.
+    """The values of a result by column, as plain numbers: an enclosure by its middle, None where a value is out of
+    reach.
 
-    Of a partial result only what holds whatever was missed: so many regions at least, and that the label is not constant.
+    Of a partial result only what holds whatever was missed: so many regions at least, and that the label is not
+    constant.
     """
     cells: Row = {"regions": result.regions}
     for row in ROWS:
@@ -101,7 +105,9 @@ def _cell(found: Number) -> Any:
 
 
 def _is_missing(measure: str, result: Result) -> bool:
-    """Whether a result does not have a measure that was asked for, or has only estimates of it: the tracker has its own."""
+    """Whether a result does not have a measure that was asked for, or has only estimates of it: the tracker has its
+    own.
+    """
     if not result.complete:
         return True
     value = result.answers.value(measure)

@@ -101,7 +101,8 @@ class ProcessCrew:
             context = multiprocessing.get_context("spawn")
             self._event = context.Event()
             self._pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_start, initargs=(self._event,))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process begun here inherits it: Ctrl-C is for the parent
+        # a process begun here inherits it: Ctrl-C is for the parent
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return self._pool.submit(_call, function, *arguments)
         except BrokenExecutor as error:

@@ -31,7 +31,8 @@ def enumerate_regions(
     sink: ChunkSink | None = None,
     wishes: Wishes = NOTHING,
 ) -> tuple[Complex, Exploration]:
-    """All activation regions of `network` on `domain`, or those found before a limit, and what the engine is wished to tell besides.
+    """All activation regions of `network` on `domain`, or those found before a limit, and what the engine is wished to
+    tell besides.
 
     Returns
     -------

@@ -1,4 +1,6 @@
-"""What is to be done: one neighbourhood, how it is explored, what is asked of it, and when to stop. All of it is decided here, once."""
+"""What is to be done: one neighbourhood, how it is explored, what is asked of it, and when to stop. All of it is
+decided here, once.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ class Settings:
         return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit, stop)
 
     def last_moment(self, begin: float, complete: bool) -> float | None:
-        """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more to say what it found."""
+        """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more
+        to say what it found.
+        """
         if self.time_limit is None:
             return None
         return begin + self.time_limit * (1.0 if complete else 1.0 + GRACE_SHARE) + (0.0 if complete else GRACE)
@@ -131,7 +135,8 @@ def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_sigmas(sigma: object) -> tuple[tuple[str, float], ...]:
-    """Standard deviations of bias noise, by name: a number or text such as "0.01,0.1", or several of them; None for none.
+    """Standard deviations of bias noise, by name: a number or text such as "0.01,0.1", or several of them; None for
+    none.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """One neighbourhood explored by many: its tree is cut into work units.
 
-A work unit is a cell of the tree, named by the path to it, of the depth `UNIT_DEPTH`. One engine explores the top of the tree, and whatever
-it has begun before it is asked to share; the cells that it leaves are explored, and judged, wherever the executor puts them. What is found in
-a cell depends on the path to it alone, so all of it together is what one engine finds.
+A work unit is a cell of the tree, named by the path to it, of the depth `UNIT_DEPTH`. One engine explores the top of
+the tree, and whatever it has begun before it is asked to share; the cells that it leaves are explored, and judged,
+wherever the executor puts them. What is found in a cell depends on the path to it alone, so all of it together is what
+one engine finds.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a unit; `judged` stands for the columns of the exploration, if a judge has them, and if it settled them."""
+    """What was found in a unit; `judged` stands for the columns of the exploration, if a judge has them, and if it
+    settled them.
+    """
 
     exploration: Exploration
     judged: Confirmed | None
@@ -207,7 +210,8 @@ def _path(found: Exploration, node: int) -> list[int]:
 def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None, crew: Crew, regions: int) -> tuple[Outcome, dict[int, Found]]:
     """Have all units explored; the outcome, and what was found by the number of the unit."""
     packed = pickle.dumps(job)
-    late = None if limits.deadline is None else time.time() + limits.deadline - time.monotonic()  # clocks differ between machines
+    # clocks differ between machines
+    late = None if limits.deadline is None else time.time() + limits.deadline - time.monotonic()
     waiting = {crew.submit(_explore, packed, unit.prefix, late): u for u, unit in enumerate(units)}
     share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
     parts: dict[int, Found] = {}

@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/paper/decay.py          three minutes; figure: docs/images/paper-decay.png
 
-2-32-32-2 networks from three seeds learn 200 points with noise 0.1 by cross entropy plus lambda/2 times the squared norm of all weights,
-for lambda between 1e-6 and 3e-2. LC is enumerated on linf balls of radius 0.1 around 40 test points, and fitted by a line in log(1/lambda).
+2-32-32-2 networks from three seeds learn 200 points with noise 0.1 by cross entropy plus lambda/2 times the squared
+norm of all weights, for lambda between 1e-6 and 3e-2. LC is enumerated on linf balls of radius 0.1 around 40 test
+points, and fitted by a line in log(1/lambda).
 """
 
 from __future__ import annotations

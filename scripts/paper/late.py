@@ -2,8 +2,9 @@
 
     .venv/bin/python scripts/paper/late.py          three minutes and a half; figure: docs/images/paper-late.png
 
-2-32-32-2 networks from three seeds are trained long after they fit 200 points (noise 0.15): 40 000 steps of Adam, without weight decay
-and with 1e-3. LC is enumerated on linf balls of radius 0.1 around 40 training points, 40 test points, and 40 points uniform in a box.
+2-32-32-2 networks from three seeds are trained long after they fit 200 points (noise 0.15): 40 000 steps of Adam,
+without weight decay and with 1e-3. LC is enumerated on linf balls of radius 0.1 around 40 training points, 40 test
+points, and 40 points uniform in a box.
 """
 
 from __future__ import annotations

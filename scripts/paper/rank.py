@@ -2,13 +2,16 @@
 
     .venv/bin/python scripts/paper/rank.py          a minute and a half; figure: docs/images/paper-rank.png
 
-4-24-24-2 networks learn 300 points of four coordinates, of which two hold the moons (noise 0.1) and two are noise (0.5), all rotated.
-LC is enumerated on linf balls of radius 0.1 around 20 test points.
+4-24-24-2 networks learn 300 points of four coordinates, of which two hold the moons (noise 0.1) and two are noise
+(0.5), all rotated. LC is enumerated on linf balls of radius 0.1 around 20 test points.
 
-forced   the first layer is a product of an r x 4 and a 24 x r matrix, r = 1..4. Weights of both are rounded to multiples of 2^-12, so
+forced   the first layer is a product of an r x 4 and a 24 x r matrix, r = 1..4. Weights of both are rounded to
+multiples of 2^-12, so
          that their product is exact and the exact rank of every layer's Jacobian is at most r.
-learned  initial weights times 1/2, 1 and 2, and weight decay 0 or 1e-3. Exact ranks are full as soon as weights are generic, so the
-         features are measured by the effective rank of J_l at the test points, (sum of singular values)^2 / (sum of their squares).
+learned  initial weights times 1/2, 1 and 2, and weight decay 0 or 1e-3. Exact ranks are full as soon as weights are
+generic, so the
+         features are measured by the effective rank of J_l at the test points, (sum of singular values)^2 / (sum of
+         their squares).
 """
 
 from __future__ import annotations
@@ -52,7 +55,9 @@ def rounded(net: nn.Sequential) -> nn.Sequential:
 
 
 def effective_ranks(net: nn.Sequential, points: np.ndarray) -> list[float]:
-    """Mean over the points of (sum of singular values)^2 / (sum of squares) of dz_l/dx, for each hidden layer; zero Jacobians count as 0."""
+    """Mean over the points of (sum of singular values)^2 / (sum of squares) of dz_l/dx, for each hidden layer; zero
+    Jacobians count as 0.
+    """
     x = torch.tensor(points, dtype=torch.float32)
     means = []
     for place, layer in enumerate(net):

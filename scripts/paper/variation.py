@@ -2,10 +2,12 @@
 
     .venv/bin/python scripts/paper/variation.py          three minutes; figure: docs/images/paper-variation.png
 
-2-32-32-2 networks from five seeds learn 300 points with noise 0.25. On linf balls of radius 0.1 around 60 test points everything is
-enumerated through training: LC, TV, kink variation, and robust accuracy, the share of the balls that hold one class, the right one.
+2-32-32-2 networks from five seeds learn 300 points with noise 0.25. On linf balls of radius 0.1 around 60 test points
+everything is enumerated through training: LC, TV, kink variation, and robust accuracy, the share of the balls that hold
+one class, the right one.
 
-A = L TV c / max_l prod_{k > l} |W_k|, with c = exp(-1/2) / (sqrt(2 pi) sigma), is TV as the literature scales it to set it under LC.
+A = L TV c / max_l prod_{k > l} |W_k|, with c = exp(-1/2) / (sqrt(2 pi) sigma), is TV as the literature scales it to set
+it under LC.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def test_torch_has_the_names(row: Operator) -> None:
 
 @pytest.mark.parametrize("row", OPERATORS, ids=named)
 def test_onnx_has_the_names(row: Operator) -> None:
-    """Operator types exist, and arguments are the inputs in their order, then attributes, as the standard calls them."""
+    """Operator types exist, and arguments are the inputs in their order, then attributes, as the standard calls
+    them.
+    """
     for spelling in row.spellings("onnx"):
         versions = [schema for schema in onnx.defs.get_all_schemas_with_history() if (schema.domain, schema.name) == ("", spelling.name)]
         assert versions

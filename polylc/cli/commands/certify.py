@@ -75,7 +75,9 @@ def certify(
     input_shape: InputShape = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure them."""
+    """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure
+    them.
+    """
     with errors_in_one_line():
         if proof is not None and no_certify:
             raise UsageError("--proof and --no-certify exclude each other: without certification there is nothing to prove")

@@ -73,7 +73,9 @@ def compare(
     input_shape: InputShape = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Hold estimates against the exact truth: bias, errors in standard errors, coverage, correlation over neighbourhoods, cost."""
+    """Hold estimates against the exact truth: bias, errors in standard errors, coverage, correlation over
+    neighbourhoods, cost.
+    """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
         outputs.writable(out, (".png", ".pdf", ".svg"))

@@ -66,7 +66,8 @@ def estimate(
     input_shape: InputShape = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Estimate by sampling what certify computes exactly: local complexity, regions, total variation, ranks, Lipschitz constants.
+    """Estimate by sampling what certify computes exactly: local complexity, regions, total variation, ranks, Lipschitz
+    constants.
 
     Every estimate says how it errs; docs/estimators.md explains them.
     """

@@ -32,8 +32,8 @@ def plot(
 ) -> None:
     """Draw the regions of MODEL on a neighbourhood with one or two free coordinates.
 
-    One coordinate gives the curve of the outputs; two give the regions, coloured by gradient norm, the decision boundary,
-    and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
+    One coordinate gives the curve of the outputs; two give the regions, coloured by gradient norm, the decision
+    boundary, and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))

@@ -1,4 +1,5 @@
-"""A dictionary against the half-spaces that it stands for: rows expressed in its basis, its drift, and all of it computed anew.
+"""A dictionary against the half-spaces that it stands for: rows expressed in its basis, its drift, and all of it
+computed anew.
 
 Data in: a dictionary and affine forms of u, those of the path or of neurons. Data out: rows of the dictionary.
 
@@ -87,7 +88,9 @@ def drift(dic: Dictionary, fixed: int, path: Array, length: int, point: Array, s
 
 @kernel
 def rebuild(dic: Dictionary, fixed: int, path: Array, room: BasisRoom) -> bool:
-    """Compute the rows below `fixed` anew from the half-spaces of the path; False if the basis is singular in doubles."""
+    """Compute the rows below `fixed` anew from the half-spaces of the path; False if the basis is singular in
+    doubles.
+    """
     name, k = dic.name, len(dic.out)
     m = _match(dic, fixed, room)
     if m < 0:
@@ -110,7 +113,9 @@ def rebuild(dic: Dictionary, fixed: int, path: Array, room: BasisRoom) -> bool:
 
 @inlined
 def _match(dic: Dictionary, fixed: int, room: BasisRoom) -> int:
-    """List the columns of slacks and the rows of box variables; how many there are of each, -1 if the numbers differ."""
+    """List the columns of slacks and the rows of box variables; how many there are of each, -1 if the numbers
+    differ.
+    """
     name, out, k = dic.name, dic.out, len(dic.out)
     m = 0
     for c in range(k):
@@ -129,7 +134,9 @@ def _match(dic: Dictionary, fixed: int, room: BasisRoom) -> int:
 
 @inlined
 def _invert(system: Array, m: int) -> bool:
-    """Gauss and Jordan on a matrix beside the identity, rows exchanged for the largest pivot; False if it is singular in doubles."""
+    """Gauss and Jordan on a matrix beside the identity, rows exchanged for the largest pivot; False if it is singular
+    in doubles.
+    """
     for f in range(m):
         best = f
         for e in range(f + 1, m):
@@ -154,7 +161,9 @@ def _invert(system: Array, m: int) -> bool:
 
 @inlined
 def _write_basic(dic: Dictionary, path: Array, room: BasisRoom, m: int, f: int) -> None:
-    """The row of a basic box variable: u_f = sum_e inverse[f, e] (slack_e - constant_e - rest_e . u), rest over the non-basic box variables."""
+    """The row of a basic box variable: u_f = sum_e inverse[f, e] (slack_e - constant_e - rest_e . u), rest over the
+    non-basic box variables.
+    """
     T, value, out, up, k = dic.T, dic.value, dic.out, dic.up, len(dic.out)
     q = room.basic[f]
     value[q] = 0.0

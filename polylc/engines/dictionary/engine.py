@@ -1,8 +1,9 @@
-"""The dictionary engine: the layer-wise decision tree of `lp`, with a small simplex dictionary of its own for every cell.
+"""The dictionary engine: the layer-wise decision tree of `lp`, with a small simplex dictionary of its own for every
+cell.
 
 Numba kernels over flat arrays do the work (`search.py`); this class runs them in slices, so that limits, progress and
-interrupts are seen to between two slices, and hands over their columns. What floating point decides wrongly, and the claims
-that a kernel could not prove, are for the exact judge.
+interrupts are seen to between two slices, and hands over their columns. What floating point decides wrongly, and the
+claims that a kernel could not prove, are for the exact judge.
 """
 
 from __future__ import annotations

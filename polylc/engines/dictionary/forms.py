@@ -2,10 +2,12 @@
 
 Data in: a network and the bits of the layers before. Data out: the forms of a layer, with bounds on their rounding.
 
-The forms of pre-activations are kept transposed, `z[coefficient, neuron]`, so that loops run over neurons; those of the sources
-(inputs and outputs of hidden layers) as rows, `h[unit, coefficient]`. Rounding is bounded as in `network/compose.py`.
+The forms of pre-activations are kept transposed, `z[coefficient, neuron]`, so that loops run over neurons; those of the
+sources (inputs and outputs of hidden layers) as rows, `h[unit, coefficient]`. Rounding is bounded as in
+`network/compose.py`.
 
-Invariant: the columns of a layer in `Work` belong to the cell at which it was entered last, which is an ancestor of the cell at hand.
+Invariant: the columns of a layer in `Work` belong to the cell at which it was entered last, which is an ancestor of the
+cell at hand.
 """
 
 from __future__ import annotations
@@ -162,7 +164,9 @@ def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
 
 @inlined
 def _add_term(net: Flat, work: Work, t: int, begin: int, end: int, unit: float) -> bool:
-    """Add one source's part to the forms of a layer and to their rounding; whether none of it is so small that products vanish."""
+    """Add one source's part to the forms of a layer and to their rounding; whether none of it is so small that products
+    vanish.
+    """
     m = end - begin
     noise, active = work.noise[begin:end], work.active
     first, start = net.source[t], net.start[t]
@@ -195,7 +199,9 @@ def _add_term(net: Flat, work: Work, t: int, begin: int, end: int, unit: float) 
 
 @inlined
 def _measure(work: Work, begin: int, end: int, sliver: float) -> None:
-    """Bounds of a layer's forms over the neighbourhood, their lengths, and from which distance on a side counts as shown."""
+    """Bounds of a layer's forms over the neighbourhood, their lengths, and from which distance on a side counts as
+    shown.
+    """
     k, m = len(work.z) - 1, end - begin
     noise, high, low, length = work.noise[begin:end], work.high[begin:end], work.low[begin:end], work.length[begin:end]
     for i in range(m):

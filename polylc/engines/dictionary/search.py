@@ -2,10 +2,11 @@
 
 Data in: a `Search` with the root at level 0. Data out: nodes, regions and claims in its columns.
 
-`advance` works in slices: it returns after a number of cells, or when a buffer is full, and goes on from there when called again.
+`advance` works in slices: it returns after a number of cells, or when a buffer is full, and goes on from there when
+called again.
 
-Invariant: a cell's dictionary is at a vertex of the cell, `Levels.inner` is a point inside, and of every open neuron of its layer there
-is a row; both sides of a neuron that is split have been reached by a dictionary.
+Invariant: a cell's dictionary is at a vertex of the cell, `Levels.inner` is a point inside, and of every open neuron of
+its layer there is a row; both sides of a neuron that is split have been reached by a dictionary.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 
-SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for: a dictionary may drift by a tenth of it
-DEEP = 1e-4  # a split goes on to a vertex this far beyond the hyperplane, if there is one: points close to it would be poor witnesses
+# sides thinner than this, relative to the neighbourhood, are not looked for: a dictionary may drift by a tenth of it
+SLIVER = 1e-9
+# a split goes on to a vertex this far beyond the hyperplane, if there is one: points close to it would be poor
+# witnesses
+DEEP = 1e-4
 DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
 AGE = 64  # pivots between two checks of that
 VERTEX, INNER = 1, 2  # bits of the first two witnesses in a layer: the vertex and the interior point
@@ -84,7 +88,8 @@ def _renew(s: Search, d: int) -> None:
 def _check(s: Search, d: int) -> None:
     """Renew the dictionary of a level if it has drifted."""
     s.lev.age[d] = 0
-    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.room.point, s.room.toward) <= DRIFT:  # or NaN
+    # or NaN
+    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.room.point, s.room.toward) <= DRIFT:
         _renew(s, d)
 
 
@@ -106,7 +111,8 @@ def _decide(s: Search, d: int) -> None:
     lev, fixed = s.lev, s.lev.fixed[d]
     begin = s.net.offset[lev.layer[d]]
     dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
-    for q in range(lev.rows[d] - 1, fixed - 1, -1):  # backwards: a row that goes is replaced by the last, which has been looked at
+    # backwards: a row that goes is replaced by the last, which has been looked at
+    for q in range(lev.rows[d] - 1, fixed - 1, -1):
         i = dic.name[q]
         limit = signs.limit[i]
         for sign in (1, -1):
@@ -184,7 +190,9 @@ def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
 
 @kernel
 def _step_inside(room: Room, dic: Dictionary, fixed: int, at_inner: float, at_vertex: float, result: Array) -> None:
-    """An interior point of the side where values are positive, from one of the whole cell, room.form: see `lp._step_inside`."""
+    """An interior point of the side where values are positive, from one of the whole cell, room.form: see
+    `lp._step_inside`.
+    """
     k = len(result)
     if at_inner > 0.0:
         for j in range(k):
@@ -234,7 +242,9 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
 
 @kernel
 def _split(s: Search, d: int) -> bool:
-    """Split the cell by an open row: level d + 1 takes the side of the present vertex, level d the other. False if a side is not reached."""
+    """Split the cell by an open row: level d + 1 takes the side of the present vertex, level d the other. False if a
+    side is not reached.
+    """
     lev, work, e = s.lev, s.work, d + 1
     dic = _dictionary(lev, s.arena, d)
     q = _choose(lev, dic.name, d)
@@ -260,7 +270,9 @@ def _split(s: Search, d: int) -> bool:
 
 @inlined
 def _put_sides(s: Search, d: int, q: int, sign: int) -> None:
-    """Both sides of a split by row q become cells: half-spaces, interior points, nodes; level d + 1 is the side `sign`, and comes first."""
+    """Both sides of a split by row q become cells: half-spaces, interior points, nodes; level d + 1 is the side `sign`,
+    and comes first.
+    """
     lev, work, found = s.lev, s.work, s.found
     i = s.net.offset[lev.layer[d]] + _dictionary(lev, s.arena, d).name[q]
     k = lev.out.shape[1]
@@ -323,7 +335,9 @@ def _enter(s: Search, d: int) -> None:
 
 @inlined
 def _note_first(lev: Levels, d: int, i: int, at_vertex: float, form: Array, limit: float) -> None:
-    """What the first two witnesses show of an open neuron, i in the layer, of that value at the vertex and with that form."""
+    """What the first two witnesses show of an open neuron, i in the layer, of that value at the vertex and with that
+    form.
+    """
     k = lev.out.shape[1]
     inside = form[k]
     for j in range(k):
@@ -392,7 +406,8 @@ def _keep(s: Search, d: int, side: int) -> None:
 
 @kernel
 def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_depth: int) -> int:
-    """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not suffice for another cell.
+    """Go on with the search until it ends, `most_regions` are found, `most_cells` are processed, or the room does not
+    suffice for another cell.
 
     Parameters
     ----------
@@ -404,7 +419,8 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
     Returns
     -------
     int
-        FINISHED, PAUSED, CROWDED if the arena is too small, LEFT if the cell of level at[TOP] + 1 is left, LOST if there is no cell with that path.
+        FINISHED, PAUSED, CROWDED if the arena is too small, LEFT if the cell of level at[TOP] + 1 is left, LOST if
+        there is no cell with that path.
     """
     at, lev = s.at, s.lev
     layers, width = len(s.net.offset) - 1, lev.above.shape[1]
@@ -451,5 +467,6 @@ def _full(s: Search) -> bool:
         return True
     if not s.at[RECORD]:
         return False
-    entries = claims * min(len(s.room.point), claims)  # a claim has as many entries as its path has half-spaces, at most k
+    # a claim has as many entries as its path has half-spaces, at most k
+    entries = claims * min(len(s.room.point), claims)
     return bool(s.at[CLAIMS] + claims > len(s.claims.node) or s.at[ENTRIES] + entries > len(s.claims.constraint))

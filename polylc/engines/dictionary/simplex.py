@@ -1,20 +1,20 @@
 """The dictionary of a cell: a dense bounded simplex tableau at a vertex, with the undecided neurons as free rows.
 
-Data in: a dictionary and a row to be driven up or down. Data out: the dictionary of another vertex, the signs that vertices on the way
-have shown, and why the drive ended.
+Data in: a dictionary and a row to be driven up or down. Data out: the dictionary of another vertex, the signs that
+vertices on the way have shown, and why the drive ended.
 
-In unit coordinates u in [-1, 1]^k a vertex is given by k non-basic variables: box variables u_j at a bound, and slacks of
-path half-spaces at 0. Row q of the tableau is a basic variable as an affine function of them,
+In unit coordinates u in [-1, 1]^k a vertex is given by k non-basic variables: box variables u_j at a bound, and slacks
+of path half-spaces at 0. Row q of the tableau is a basic variable as an affine function of them,
 
     x_q = value[q] + sum_c T[c, q] (x_c - its value here).
 
 Rows 0 .. fixed - 1 are basic box variables (-1 <= u_j <= 1) and slacks (>= 0), as many as the path has half-spaces: box
-bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. A pivot updates all of them,
-so their signs are known at every vertex. T is kept by columns: loops run over rows. Variables have identifiers: j < k is
-u_j, k + p the slack of the half-space at place p of the path.
+bounds need no rows. Rows from `fixed` on are neurons of the layer, free, scaled to unit length. A pivot updates all of
+them, so their signs are known at every vertex. T is kept by columns: loops run over rows. Variables have identifiers: j
+< k is u_j, k + p the slack of the half-space at place p of the path.
 
-Invariant: each of the k + fixed variables is the name of one row below `fixed` or of one column, and rows below `fixed` keep their
-bounds, up to rounding.
+Invariant: each of the k + fixed variables is the name of one row below `fixed` or of one column, and rows below `fixed`
+keep their bounds, up to rounding.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 
-PRICE = 1e-11  # reduced costs and entries below this do not count: rows have unit length, rounding leaves some 1e-14 of them
+# reduced costs and entries below this do not count: rows have unit length, rounding leaves some 1e-14 of them
+PRICE = 1e-11
 TIE = 1e-13  # steps closer than this are the same: rounding of a slack over an entry of ordinary size
 MARGIN = 1e-9  # a bound that proves the sign by less does not end a drive early: the judge's rounding has to fit in
-STALLED = 20  # steps of length zero after which the least identifier enters and leaves (Bland's rule, which cannot cycle)
+# steps of length zero after which the least identifier enters and leaves (Bland's rule, which cannot cycle)
+STALLED = 20
 NEVER = 1e300  # a ratio: the row does not block
 FULL = 1 << 61  # no bit is free for another witness, and all sums of bits stay below 2^63
 STEPS, STEPS_EACH = 1000, 20  # a drive is given up after that many steps, and so many more for each variable
@@ -59,7 +61,9 @@ class Goal(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """By neuron of the layer: how far from zero a side counts as shown, and the sets of witnesses that show either side, as bits."""
+    """By neuron of the layer: how far from zero a side counts as shown, and the sets of witnesses that show either
+    side, as bits.
+    """
 
     limit: Array
     above: Array
@@ -68,7 +72,9 @@ class Signs(NamedTuple):
 
 @kernel
 def note_witness(dic: Dictionary, signs: Signs, fixed: int, rows: int, alive: int, always: bool) -> int:
-    """Record the signs of the free rows at this vertex, if it shows one that no witness shows; the new set of witnesses."""
+    """Record the signs of the free rows at this vertex, if it shows one that no witness shows; the new set of
+    witnesses.
+    """
     value, name, limit, above, below = dic.value, dic.name, signs.limit, signs.above, signs.below
     useful = always
     if not useful:
@@ -108,7 +114,8 @@ def members(mask: int) -> int:
 
 @kernel
 def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float) -> None:
-    """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched otherwise.
+    """Exchange basic row q0 and non-basic column c, whose variable now has the value `entering`; values are not touched
+    otherwise.
 
     Row q0 solved for the entering variable, x_c = (x_q0 - sum of the others) / T[c, q0], is put into all other rows.
     """
@@ -148,8 +155,9 @@ def drive(dic: Dictionary, signs: Signs, goal: Goal, fixed: int, rows: int, witn
     Returns
     -------
     int
-        CROSSED if the row exceeds `least` at the end; OPTIMAL if its largest value does not; BOUNDED if the bounds of the box alone show
-        from here that it cannot get near zero; STUCK if rounding prevents a decision. In the middle two cases the row holds the multipliers.
+        CROSSED if the row exceeds `least` at the end; OPTIMAL if its largest value does not; BOUNDED if the bounds of
+        the box alone show from here that it cannot get near zero; STUCK if rounding prevents a decision. In the middle
+        two cases the row holds the multipliers.
     """
     stats[DRIVES] += 1
     stalled = 0
@@ -217,7 +225,8 @@ def _entering(dic: Dictionary, goal: Goal, least_first: bool) -> tuple[int, floa
 def _blocking(dic: Dictionary, fixed: int, column: int, way: float, ratio: Array, least_first: bool) -> tuple[float, int]:
     """How far the entering variable can go, and the row that stops it, -1 if that is the variable's own other bound.
 
-    Of rows that stop it at once, the one with the largest entry is taken, for the sake of rounding, or else the least identifier.
+    Of rows that stop it at once, the one with the largest entry is taken, for the sake of rounding, or else the least
+    identifier.
     """
     value, name, k = dic.value, dic.name, len(dic.out)
     entry = dic.T[column]

@@ -1,6 +1,7 @@
 """The state of the dictionary engine's search, all of it in arrays, so that its kernel can stop anywhere and go on.
 
-Data: the cells that wait (`Levels`, with a dictionary each in `Arena`), the path to the one at hand, and columns of what was found.
+Data: the cells that wait (`Levels`, with a dictionary each in `Arena`), the path to the one at hand, and columns of
+what was found.
 
 Invariant: between two calls of the kernel, levels `at[BASE]` .. `at[TOP]` hold the cells that wait, the deepest last.
 """
@@ -117,7 +118,9 @@ class Search(NamedTuple):
 
 
 def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
-    """The start of a search whose kernel can write `regions` regions and about as many claims as asked, none if `claims` is 0."""
+    """The start of a search whose kernel can write `regions` regions and about as many claims as asked, none if
+    `claims` is 0.
+    """
     k, neurons = len(work.z) - 1, len(net.bias)
     width = int(np.diff(net.offset).max(initial=1))
     place, columns, basic = (np.zeros(k, dtype=np.int64) for _ in range(3))
@@ -222,7 +225,8 @@ def claim_by_row(s: Search, d: int, neuron: int, sign: int, row: Array) -> None:
     e = at[ENTRIES]
     for c in range(k):
         y = sign * row[c]
-        if names[c] >= k and y > 0.0:  # bounds of the box need no multiplier, and slacks with the other sign have no part
+        # bounds of the box need no multiplier, and slacks with the other sign have no part
+        if names[c] >= k and y > 0.0:
             p = names[c] - k
             claims.constraint[e] = s.path.node[p]
             claims.multiplier[e] = y * length / s.path.length[p]

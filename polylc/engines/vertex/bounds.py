@@ -1,9 +1,10 @@
 """Claims by region: what the vertex engine claims of a whole region, where the judge looks at regions one by one.
 
-Data in: a cell all of whose neurons are decided. Data out: claims on the sides of its bounding box, the "neurons" -1 - side of the
-engines' contract, then on those neurons off its path whose sign the box does not show.
+Data in: a cell all of whose neurons are decided. Data out: claims on the sides of its bounding box, the "neurons" -1 -
+side of the engines' contract, then on those neurons off its path whose sign the box does not show.
 
-Invariant: `BoxRoom.box` holds what the multipliers prove of the cell, which is never less than the cell, up to rounding.
+Invariant: `BoxRoom.box` holds what the multipliers prove of the cell, which is never less than the cell, up to
+rounding.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def claim_box(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, room
 def _write_side(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, room: BoxRoom, cell: Cell, side: int) -> int:
     """Write multipliers that bound a coordinate on a cell; the entry behind them.
 
-    Side 2 j is the least value of coordinate j, side 2 j + 1 the largest; `box` receives what the multipliers prove of it. As in
-    `claims.claim`, the edge that leaves facet f of the outermost vertex gives the multiplier of f.
+    Side 2 j is the least value of coordinate j, side 2 j + 1 the largest; `box` receives what the multipliers prove of
+    it. As in `claims.claim`, the edge that leaves facet f of the outermost vertex gives the multiplier of f.
     """
     n = len(dim)
     x, form, total = cells.x, forms.form, room.total

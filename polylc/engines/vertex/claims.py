@@ -2,8 +2,8 @@
 
 Data in: a cell and a neuron with one sign on it. Data out: rows of `ClaimColumns`.
 
-Invariant: entries of `constraint` and `multiplier` belong to claims in order; those of claim c end at `end[c]`. Multipliers are
-positive floats that prove the claim up to rounding; whether they do is for the judge to say.
+Invariant: entries of `constraint` and `multiplier` belong to claims in order; those of claim c end at `end[c]`.
+Multipliers are positive floats that prove the claim up to rounding; whether they do is for the judge to say.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from polylc.engines.vertex.skeleton import Cell, Cells, owner, value_at
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
-NEGATIVE = 1e-9  # multipliers above minus this, in units of the claim's form, count as non-negative: far above rounding, far below real ones
-DEPENDENT = 1e-12  # a pivot below this share of its normal's length is rounding: the normals of the vertex are dependent
+# multipliers above minus this, in units of the claim's form, count as non-negative: far above rounding, far below real
+# ones
+NEGATIVE = 1e-9
+# a pivot below this share of its normal's length is rounding: the normals of the vertex are dependent
+DEPENDENT = 1e-12
 
-CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES = range(4)  # places in `ClaimColumns.at`: written so far, and when a region was last found
+# places in `ClaimColumns.at`: written so far, and when a region was last found
+CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES = range(4)
 
 
 class ClaimColumns(NamedTuple):
@@ -58,14 +62,16 @@ def put_claim(claims: ClaimColumns, node: int, neuron: int, sign: int) -> None:
 def claim(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Cell, column: int, sign: int) -> None:
     """Claim sign * z >= 0 on a cell.
 
-    The edge that leaves facet f of the least vertex stays on its other facets, so along it only the multiplier of f has an
-    effect. Facets of the box need none. Where another end of an edge is as low, vertices may coincide, and `solve` decides.
+    The edge that leaves facet f of the least vertex stays on its other facets, so along it only the multiplier of f has
+    an effect. Facets of the box need none. Where another end of an edge is as low, vertices may coincide, and `solve`
+    decides.
     """
     least, where = _least(dim, forms, cells, cell, column, sign)
     end, tied = _write_by_edges(dim, forms, cells, claims, cell, column, sign, where, least)
     if tied:
         best, where = _best_of_tied(dim, forms, cells, claims, cell, column, sign, least + forms.threshold[column])
-        if best >= -NEGATIVE:  # otherwise the edges' multipliers stand: they are right more often than those of any vertex here
+        # otherwise the edges' multipliers stand: they are right more often than those of any vertex here
+        if best >= -NEGATIVE:
             solve(dim, forms, cells.facet, claims.system, where, column, sign)
             end = _write_solved(dim, forms, cells, claims, where)
     claims.at[ENTRIES] = end
@@ -88,7 +94,9 @@ def _least(dim: tuple, forms: Forms, cells: Cells, cell: Cell, column: int, sign
 def _write_by_edges(
     dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Cell, column: int, sign: int, where: int, least: float
 ) -> tuple[int, bool]:
-    """Write the multipliers that the edges of vertex `where` give; the entry behind them, and whether an end of an edge is as low."""
+    """Write the multipliers that the edges of vertex `where` give; the entry behind them, and whether an end of an edge
+    is as low.
+    """
     n = len(dim)
     form, x, threshold = forms.form, cells.x, forms.threshold[column]
     tied = False
@@ -111,7 +119,9 @@ def _write_by_edges(
 
 @inlined
 def _best_of_tied(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Cell, column: int, sign: int, most: float) -> tuple[float, int]:
-    """Of the vertices where sign * z is at most `most`, the first without negative multipliers, or else the best; its least multiplier, and it."""
+    """Of the vertices where sign * z is at most `most`, the first without negative multipliers, or else the best; its
+    least multiplier, and it.
+    """
     best, where = -np.inf, -1
     for v in range(cell.begin, cell.begin + cell.vertices):
         if best < -NEGATIVE and sign * value_at(dim, forms.form, column, cells.x, v) <= most:
@@ -138,12 +148,14 @@ def _write_solved(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, 
 
 @kernel
 def solve(dim: tuple, forms: Forms, facets: Array, system: Array, vertex: int, column: int, sign: int) -> float:
-    """Multipliers of all facets of a vertex, the box's included, whose normals add up to that of sign * z; into system[:, n].
+    """Multipliers of all facets of a vertex, the box's included, whose normals add up to that of sign * z; into
+    system[:, n].
 
     Returns
     -------
     float
-        The least multiplier times the length of its normal, as a multiple of the claim's; -inf if the normals are dependent.
+        The least multiplier times the length of its normal, as a multiple of the claim's; -inf if the normals are
+        dependent.
     """
     n = len(dim)
     size = _fill_system(dim, forms, facets, system, vertex, column, sign)

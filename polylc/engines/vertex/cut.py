@@ -2,9 +2,9 @@
 
 Data in: a skeleton and the values of a form at its vertices. Data out: the skeletons of both parts, written behind it.
 
-Invariant: whatever signs rounding gives, both parts are skeletons again. Every edge that changes sign gets a new vertex, and new
-vertices are joined in pairs, along the polygons that are cut: a closed walk changes sign an even number of times. A vertex on the
-hyperplane counts as above it, so degenerate cells stay simple, with vertices that coincide.
+Invariant: whatever signs rounding gives, both parts are skeletons again. Every edge that changes sign gets a new
+vertex, and new vertices are joined in pairs, along the polygons that are cut: a closed walk changes sign an even number
+of times. A vertex on the hyperplane counts as above it, so degenerate cells stay simple, with vertices that coincide.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class CutRoom(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Where the parts of a cell lie: first slots, and how many old vertices each has; new ones, as many as cut edges, come behind these."""
+    """Where the parts of a cell lie: first slots, and how many old vertices each has; new ones, as many as cut edges,
+    come behind these.
+    """
 
     upper: int
     lower: int
@@ -107,7 +109,8 @@ def _join_cuts(dim: tuple, cells: Cells, room: CutRoom, begin: int, cuts: int) -
                 there = owner(far, n)
                 if room.place[there] < 0:
                     break
-                # the next edge leaves the facet that holds the edge before, but not this one; it is there in every simple polytope
+                # the next edge leaves the facet that holds the edge before, but not this one; it is there in every
+                # simple polytope
                 turn = slot_of(dim, facets, begin + there, facets[base + here * n + other])
                 here, out, other = there, max(turn, 0), far - there * n
             partner = room.number[here * n + out]

@@ -1,11 +1,11 @@
 """The vertex engine: cells as skeletons of simple polytopes, cut by hyperplanes, for neighbourhoods of low dimension.
 
-Where the lp engine solves a linear program, this one looks at the vertices of the cell: a neuron is decided if it has one sign
-at all of them, and the edges at its least vertex give the multipliers of the claim. The search runs compiled, on flat arrays
-(search.py); what is here feeds it and takes its columns.
+Where the lp engine solves a linear program, this one looks at the vertices of the cell: a neuron is decided if it has
+one sign at all of them, and the edges at its least vertex give the multipliers of the claim. The search runs compiled,
+on flat arrays (search.py); what is here feeds it and takes its columns.
 
-As in every engine, tolerances only steer the search. Vertices that coincide, hyperplanes through vertices and neurons that
-vanish are cut as rounding has it; whatever goes wrong so is for the exact judge to find.
+As in every engine, tolerances only steer the search. Vertices that coincide, hyperplanes through vertices and neurons
+that vanish are cut as rounding has it; whatever goes wrong so is for the exact judge to find.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from polylc.network.replay import begin, flatten
 MOST_DIMENSION = 5
 CHUNK_REGIONS, CHUNK_CLAIMS = 8192, 1 << 17
 CELL_ROOM, CUT_ROOM = 4096, 256  # vertices to begin with, on the stack and of one cell
-SHORTEST, LONGEST = 1, 1 << 20  # budgets of cells: the search looks at limits at least after each cell, at most as long as a few seconds
+# budgets of cells: the search looks at limits at least after each cell, at most as long as a few seconds
+SHORTEST, LONGEST = 1, 1 << 20
 SLICE = 0.03  # seconds that the compiled search runs between two looks at limits and signals
 
 
@@ -43,8 +44,8 @@ class VertexEngine:
     network : Network
     domain : Neighbourhood
     sink : callable, optional
-        Receives chunks of nodes, regions and claims; without it claims are not recorded. They are made of regions instead of nodes for a sink with
-        an attribute `by_region` that is true.
+        Receives chunks of nodes, regions and claims; without it claims are not recorded. They are made of regions
+        instead of nodes for a sink with an attribute `by_region` that is true.
     prefix : sequence of (neuron, side)
         Path of the cell to explore, by default the whole neighbourhood.
     wishes : Wishes

@@ -1,7 +1,7 @@
 """The facets of a region, as the vertex engine sees them.
 
-Data in: a cell all of whose neurons are decided. Data out: the neurons on whose hyperplanes it has facets, as packed bits, and whether
-the engine is sure of them.
+Data in: a cell all of whose neurons are decided. Data out: the neurons on whose hyperplanes it has facets, as packed
+bits, and whether the engine is sure of them.
 
 Invariant: `FacetRoom.local` is -1 everywhere between two calls.
 """
@@ -38,7 +38,8 @@ def facet_room(n: int, vertices: int, neurons: int) -> FacetRoom:
 
 @kernel
 def note_facets(dim: tuple, forms: Forms, cells: Cells, room: FacetRoom, cell: Cell, facets: Array) -> bool:
-    """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets' vertices show all of them.
+    """Enter the neurons on whose hyperplanes a cell has facets as packed bits; whether the middles of the facets'
+    vertices show all of them.
 
     Parameters
     ----------
@@ -95,7 +96,9 @@ def _write_row(dim: tuple, forms: Forms, room: FacetRoom, f: int, column: int) -
 
 @inlined
 def _shown(dim: tuple, room: FacetRoom, many: int, f: int) -> bool:
-    """Whether the middle of facet f is certainly inside the box and all other half-spaces, so that the facet is there."""
+    """Whether the middle of facet f is certainly inside the box and all other half-spaces, so that the facet is
+    there.
+    """
     n = len(dim)
     middle, rows = room.middle, room.rows
     share = 1.0 / room.hits[f]

@@ -2,8 +2,8 @@
 
 Data in: a network and its replay at the root. Data out: forms, signs and thresholds of all neurons on the cell at hand.
 
-Invariant: the columns of a layer hold its forms on the cell where the search last entered it, which is the right cell for every
-neuron of the current path. Columns are those of `network.replay`: inputs, then neurons, then outputs.
+Invariant: the columns of a layer hold its forms on the cell where the search last entered it, which is the right cell
+for every neuron of the current path. Columns are those of `network.replay`: inputs, then neurons, then outputs.
 """
 
 from __future__ import annotations

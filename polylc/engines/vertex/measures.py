@@ -2,10 +2,10 @@
 
 Data in: a cell all of whose neurons are decided, and a point inside. Data out: `Sizes`, and whether the cell closes.
 
-Each polygon (2-face) is walked once, and its area summed up as a bivector. The cone over a polygon with a vertex of a facet as its tip,
-in dimension 5 with a vertex of a face between them as well, is a piece of that facet; so facets are sums of pieces of one sign, which
-is a pulled triangulation whose simplices are never listed. Areas are projected along the coordinate in which the facet's
-form is largest (its shadow); the volume is a sum of pyramids over the facets.
+Each polygon (2-face) is walked once, and its area summed up as a bivector. The cone over a polygon with a vertex of a
+facet as its tip, in dimension 5 with a vertex of a face between them as well, is a piece of that facet; so facets are
+sums of pieces of one sign, which is a pulled triangulation whose simplices are never listed. Areas are projected along
+the coordinate in which the facet's form is largest (its shadow); the volume is a sum of pyramids over the facets.
 
 Invariant: `Gauge.shadow` is 0, `Gauge.tip` and `Gauge.between` are -1 everywhere between two calls.
 """
@@ -22,7 +22,9 @@ from polylc.engines.vertex.skeleton import Cell, Cells, owner, slot_of
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
-CLOSED = 1e-11  # relative error in the sum of a cell's normals weighted by area, which is zero: rounding of hundreds of pieces stays below
+# relative error in the sum of a cell's normals weighted by area, which is zero: rounding of hundreds of pieces stays
+# below
+CLOSED = 1e-11
 
 
 class Gauge(NamedTuple):
@@ -45,7 +47,9 @@ class Gauge(NamedTuple):
 class Sizes(NamedTuple):
     """Where the sizes of one cell go."""
 
-    area: Array  # (depth,) of the facet of each neuron of the path over the volume of a box with the neighbourhood's half sides; 0 without facet
+    # (depth,) of the facet of each neuron of the path over the volume of a box with the neighbourhood's half sides; 0
+    # without facet
+    area: Array
     box_area: Array  # (2 n,) of faces of the cube, in unit coordinates
     volume: Array  # (1,) in unit coordinates
 
@@ -102,7 +106,9 @@ def measure_cell(dim: tuple, forms: Forms, cells: Cells, gauge: Gauge, cell: Cel
 
 @inlined
 def _list_facets(dim: tuple, forms: Forms, cells: Cells, gauge: Gauge, cell: Cell) -> int:
-    """Number the facets of a cell, each with its first vertex as tip and the coordinate to project along; how many there are."""
+    """Number the facets of a cell, each with its first vertex as tip and the coordinate to project along; how many
+    there are.
+    """
     n = len(dim)
     form, base = forms.form, cell.begin * n
     many = 0
@@ -127,7 +133,9 @@ def _list_facets(dim: tuple, forms: Forms, cells: Cells, gauge: Gauge, cell: Cel
 
 @inlined
 def _add_edges(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> None:
-    """The shadows of a polygon's edges, which are its facets: the edge that leaves one facet of a vertex lies on the other."""
+    """The shadows of a polygon's edges, which are its facets: the edge that leaves one facet of a vertex lies on the
+    other.
+    """
     n = len(dim)
     x, base = cells.x, cell.begin * n
     for v in range(cell.vertices):
@@ -141,7 +149,9 @@ def _add_edges(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> None:
 
 @inlined
 def _add_polygons(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> bool:
-    """Walk every polygon once and add the cones over it to the shadows of its facets; False if there is no way around one."""
+    """Walk every polygon once and add the cones over it to the shadows of its facets; False if there is no way around
+    one.
+    """
     n = len(dim)
     seen = gauge.seen
     good = True
@@ -159,7 +169,9 @@ def _add_polygons(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell) -> bool:
 
 @inlined
 def _add_cones(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, j: int, k: int) -> None:
-    """Add the polygon just walked, that of edges j and k of vertex v, to the facets that it lies on: all of v but those that j and k leave."""
+    """Add the polygon just walked, that of edges j and k of vertex v, to the facets that it lies on: all of v but those
+    that j and k leave.
+    """
     n = len(dim)
     facet, shadow, last, base = cells.facet, gauge.shadow, gauge.last, cell.begin * n
     around = gauge.polygons[0]
@@ -181,7 +193,9 @@ def _add_cones(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, j: in
 
 @inlined
 def _walk(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, j: int, k: int) -> bool:
-    """Around the polygon that edges j and k of vertex v span: marks it, sums up its bivector; False if there is no way around."""
+    """Around the polygon that edges j and k of vertex v span: marks it, sums up its bivector; False if there is no way
+    around.
+    """
     n = len(dim)
     B, side, x, base = gauge.bivector, gauge.sides, cells.x, cell.begin * n
     for a in range(n):
@@ -218,7 +232,9 @@ def _left(q: int, drop: int) -> int:
 
 @inlined
 def _piece(dim: tuple, cells: Cells, gauge: Gauge, cell: Cell, v: int, tip: int, second: int, drop: int) -> float:
-    """The shadow of a cone over the polygon at vertex v whose bivector is at hand, times the factorial of its dimension."""
+    """The shadow of a cone over the polygon at vertex v whose bivector is at hand, times the factorial of its
+    dimension.
+    """
     n = len(dim)
     B, x = gauge.bivector, cells.x
     i, j = _left(0, drop), _left(1, drop)

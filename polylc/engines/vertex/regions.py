@@ -1,9 +1,10 @@
 """Regions of the vertex engine as columns, and what it tells of them besides.
 
-Data in: a cell all of whose neurons are decided. Data out: a row of `RegionColumns`, and one of `Told` as far as it was wished.
+Data in: a cell all of whose neurons are decided. Data out: a row of `RegionColumns`, and one of `Told` as far as it was
+wished.
 
-Invariant: row r of every column that was wished belongs to region r of the chunk; areas lie behind each other in `Told.area`, as many
-for each region as its path is long.
+Invariant: row r of every column that was wished belongs to region r of the chunk; areas lie behind each other in
+`Told.area`, as many for each region as its path is long.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from polylc.network.patterns import words
 Array = np.ndarray
 
 FACETS, MAPS, SIZES = 1, 2, 4  # bits: what is told of regions besides
-REGIONS, TOTAL_REGIONS, AREAS = range(3)  # places in `RegionColumns.at`: regions and areas of this chunk, regions of those before
+# places in `RegionColumns.at`: regions and areas of this chunk, regions of those before
+REGIONS, TOTAL_REGIONS, AREAS = range(3)
 EDGE = 1.0 - 2.0**-53  # the largest double inside the neighbourhood
 
 

@@ -1,13 +1,14 @@
 """The search of the vertex engine: a depth-first walk over cells, all of whose state lies in arrays.
 
-Data in: a network's replay and a stack with the root on it. Data out: nodes, regions and claims of a chunk, and what is told of regions.
+Data in: a network's replay and a stack with the root on it. Data out: nodes, regions and claims of a chunk, and what is
+told of regions.
 
-`advance` processes cells until the tree is done, an output column is full, an array is too short or its budget is spent; called
-again it goes on. A cell whose neurons of the layer are all decided enters the next layer. Otherwise it is cut by the neuron
-that shares its vertices out most evenly, and both parts come onto the stack.
+`advance` processes cells until the tree is done, an output column is full, an array is too short or its budget is
+spent; called again it goes on. A cell whose neurons of the layer are all decided enters the next layer. Otherwise it is
+cut by the neuron that shares its vertices out most evenly, and both parts come onto the stack.
 
-Invariant: between two calls the stack holds whole cells, and the columns hold what was found before the first of them; so an
-interrupt between two calls loses nothing.
+Invariant: between two calls the stack holds whole cells, and the columns hold what was found before the first of them;
+so an interrupt between two calls loses nothing.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ class Task(NamedTuple):
 
 
 def make_room(half: Array, vertices: int, neurons: int, width: int, sizes: bool) -> Room:
-    """Room for cells of so many vertices in a neighbourhood with these half sides, and for layers of at most that width."""
+    """Room for cells of so many vertices in a neighbourhood with these half sides, and for layers of at most that
+    width.
+    """
     n = len(half)
     measured = gauge(half, neurons, vertices if sizes else 0)
     return Room(cut_room(n, vertices), layer_room(width), box_room(n, neurons), facet_room(n, vertices, neurons), measured)
@@ -165,7 +168,9 @@ def advance(dim: tuple, net: FlatNet, replay: Replay, forms: Forms, cells: Cells
 
 @inlined
 def _full(dim: tuple, tree: Tree, regions: RegionColumns, area: Array, claims: ClaimColumns, task: Task, neurons: int) -> bool:
-    """Whether the columns might not hold what one more cell gives: two nodes, a region, claims on all neurons and on the sides of a box."""
+    """Whether the columns might not hold what one more cell gives: two nodes, a region, claims on all neurons and on
+    the sides of a box.
+    """
     if regions.at[REGIONS] >= task.most_regions or tree.at[NODES] + 2 > len(tree.parent):
         return True
     if task.claims != NO_CLAIMS and claims.at[CLAIMS] + neurons + 2 * len(dim) > len(claims.node):

@@ -1,9 +1,10 @@
 """Which neurons of a layer keep one sign on a cell of the vertex engine.
 
-Data in: a cell, and the forms of a layer on it. Data out: signs of the neurons that are decided (noted in `Forms`, claimed where claims
-are made at nodes), and a list of the others.
+Data in: a cell, and the forms of a layer on it. Data out: signs of the neurons that are decided (noted in `Forms`,
+claimed where claims are made at nodes), and a list of the others.
 
-Invariant: a neuron is open on a cell as long as the cell's vertices show both its signs, each beyond the neuron's threshold.
+Invariant: a neuron is open on a cell as long as the cell's vertices show both its signs, each beyond the neuron's
+threshold.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 
-SLIVER = 1e-12  # sides thinner than this, relative to the neighbourhood, are not looked for: rounding of vertices is not much below
+# sides thinner than this, relative to the neighbourhood, are not looked for: rounding of vertices is not much below
+SLIVER = 1e-12
 
 
 class LayerRoom(NamedTuple):
@@ -51,7 +53,9 @@ def enter(
     place: int,
     by_node: bool,
 ) -> int:
-    """Decide the neurons of a layer, columns first .. end, by intervals and at the vertices; the number left open, in `opens` from `place` on."""
+    """Decide the neurons of a layer, columns first .. end, by intervals and at the vertices; the number left open, in
+    `opens` from `place` on.
+    """
     n = len(dim)
     form = forms.form
     extremes(dim, form, first, end - first, cells.x, cell, room)
@@ -59,7 +63,8 @@ def enter(
     many = 0
     for i in range(end - first):
         c = first + i
-        # intervals over the neighbourhood come first: the checker of proofs sees these signs by itself, so claims need no multipliers
+        # intervals over the neighbourhood come first: the checker of proofs sees these signs by itself, so claims need
+        # no multipliers
         most, least, doubt = form[n, c] + room.spread[i], form[n, c] - room.spread[i], forms.noise[c]
         above = least >= -doubt and most > doubt
         if above or most <= doubt:
@@ -84,7 +89,8 @@ def enter(
 def look(
     dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Cell, opens: Array, place: int, many: int, by_node: bool
 ) -> tuple[int, int]:
-    """Decide open neurons, `many` from `place` on, at the vertices; those left are written behind the list, which the cell's other part may need.
+    """Decide open neurons, `many` from `place` on, at the vertices; those left are written behind the list, which the
+    cell's other part may need.
 
     Returns
     -------
@@ -132,7 +138,8 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
 def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, cell: Cell, room: LayerRoom) -> None:
     """Least and largest value of forms first .. first + many at the vertices of a cell.
 
-    Spelt out for each dimension: the loops over neurons are what the compiler vectorises, and it does so only if nothing else is in them.
+    Spelt out for each dimension: the loops over neurons are what the compiler vectorises, and it does so only if
+    nothing else is in them.
     """
     n = len(dim)
     low, high = room.low, room.high

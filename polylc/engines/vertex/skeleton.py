@@ -2,13 +2,14 @@
 
 Data: three columns that hold skeletons one behind the other, `Cells`, and where one of them lies, `Cell`.
 
-Invariant: a cell is the skeleton of a simple polytope in [-1, 1]^n: every vertex lies on n facets and has n neighbours, one
-along the edge that leaves each of its facets. Facets 0 .. 2 n - 1 are those of the box (facet 2 j is x_j = -1, facet 2 j + 1 is x_j = 1),
-facet 2 n + i lies on the hyperplane of neuron i. Slot k of vertex v is entry v n + k of the columns: the facet, and the half-edge
-that leaves it, given as the slot (u n + j, counted from the cell's first vertex) of the same edge at its other end.
+Invariant: a cell is the skeleton of a simple polytope in [-1, 1]^n: every vertex lies on n facets and has n neighbours,
+one along the edge that leaves each of its facets. Facets 0 .. 2 n - 1 are those of the box (facet 2 j is x_j = -1,
+facet 2 j + 1 is x_j = 1), facet 2 n + i lies on the hyperplane of neuron i. Slot k of vertex v is entry v n + k of the
+columns: the facet, and the half-edge that leaves it, given as the slot (u n + j, counted from the cell's first vertex)
+of the same edge at its other end.
 
-The dimension is the length of the tuple `dim`: a constant for the compiler, which builds one version of each kernel for it and
-unrolls the loops over coordinates.
+The dimension is the length of the tuple `dim`: a constant for the compiler, which builds one version of each kernel for
+it and unrolls the loops over coordinates.
 """
 
 from __future__ import annotations

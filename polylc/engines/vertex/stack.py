@@ -2,8 +2,8 @@
 
 Data in: the two parts of a cell that was cut. Data out: frames on the stack, rows of the tree's columns.
 
-Invariant: frames 0 .. height - 1 wait. A frame's skeleton, and its list of open neurons, lie behind those of the frames below that share
-its ancestors, so both parts of a cell find what they need until they are taken off.
+Invariant: frames 0 .. height - 1 wait. A frame's skeleton, and its list of open neurons, lie behind those of the frames
+below that share its ancestors, so both parts of a cell find what they need until they are taken off.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ OPEN, OPENS = 5, 6  # where its list of open neurons begins in `Stack.open`, and
 COLUMN, SIDE = 7, 8  # the neuron that was cut last, -1 at the root, and the side of it
 FRAME = 9  # entries of a frame
 
-PROCESSED, LARGEST, VALUES = range(3)  # places in `Stack.stats`: cells taken off, vertices of the largest, values of neurons at vertices
+# places in `Stack.stats`: cells taken off, vertices of the largest, values of neurons at vertices
+PROCESSED, LARGEST, VALUES = range(3)
 NODES, TOTAL_NODES = range(2)  # places in `Tree.at`: nodes of this chunk, and of those before
 
 
@@ -50,7 +51,9 @@ class Tree(NamedTuple):
 
 
 def start_stack(widths: list[int], vertices: int) -> Stack:
-    """The root, a cell of so many vertices, and room for the deepest path: every neuron split, and both parts waiting of the last."""
+    """The root, a cell of so many vertices, and room for the deepest path: every neuron split, and both parts waiting
+    of the last.
+    """
     most = sum(widths) + 2
     lists = sum(w * (w + 3) // 2 for w in widths) + 1  # of a layer: all its neurons, then one less at each split
     frame, opens, path = (np.zeros(shape, dtype=np.int64) for shape in ((most, FRAME), lists, most))
@@ -81,9 +84,11 @@ def keep_open(stack: Stack, start: int, many: int, best: int) -> int:
 
 @inlined
 def push(stack: Stack, tree: Tree, cell: Cell, neuron: int, column: int, share: float, layer: int, opens: tuple, sizes: tuple) -> None:
-    """Put both parts of a cell, `sizes` vertices above and below, onto the stack and into the tree, the lower part first and on top.
+    """Put both parts of a cell, `sizes` vertices above and below, onto the stack and into the tree, the lower part
+    first and on top.
 
-    Skeletons lie behind that of the cell, the upper first; `opens` is their list of open neurons, its begin and its length.
+    Skeletons lie behind that of the cell, the upper first; `opens` is their list of open neurons, its begin and its
+    length.
     """
     above, below = sizes
     height, new, place = stack.height[0], tree.at[TOTAL_NODES] + tree.at[NODES], cell.begin + cell.vertices

@@ -1,7 +1,7 @@
 """What is weighed by volume or area, enclosed: local complexity, total and kink variation, mean local rank.
 
-Each is a sum over regions or facets of a volume or an area times a number. The terms are enclosed in doubles; where their
-widths add up to more than is asked for, the widest are computed anew from rationals.
+Each is a sum over regions or facets of a volume or an area times a number. The terms are enclosed in doubles; where
+their widths add up to more than is asked for, the widest are computed anew from rationals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from polylc.measures.sums import exact_total, product, total
 
 Array = np.ndarray
 WIDTH = 1e-9  # of an enclosure, relative
-ROUNDS, MOST_ANEW = 8, 4000  # rounds of rationals, and terms computed anew in all: what is left wide then stays an enclosure
+# rounds of rationals, and terms computed anew in all: what is left wide then stays an enclosure
+ROUNDS, MOST_ANEW = 8, 4000
 
 
 def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quantity:
@@ -130,7 +131,9 @@ def _refine_facet(volumes: Volumes, graph: RegionGraph, edge: int, areas: Array)
 
 
 def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -> Quantity:
-    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); for one output a rational number."""
+    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); for one output a
+    rational number.
+    """
     areas = volumes.facets(graph)
     bends = ~joined(volumes.complex, graph)
     if volumes.rational and volumes.complex.network.outputs == 1:
@@ -147,7 +150,9 @@ def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -
 
 
 def edge_jumps(volumes: Volumes, gradients: Gradients, graph: RegionGraph, bends: Array) -> Array:
-    """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not bend; (E, 2)."""
+    """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not bend;
+    (E, 2).
+    """
     jumps = np.zeros((len(graph), 2))
     for rows in edge_batches(volumes.complex, len(graph)):
         left, slip = gradients.of(graph.first[rows])
@@ -159,7 +164,9 @@ def edge_jumps(volumes: Volumes, gradients: Gradients, graph: RegionGraph, bends
 
 
 def exact_kink(volumes: Volumes, gradients: Gradients, graph: RegionGraph, edge: int) -> Fraction:
-    """Area over |U| times the jump of the gradient across a facet, one output: the jump is parallel to the facet's normal."""
+    """Area over |U| times the jump of the gradient across a facet, one output: the jump is parallel to the facet's
+    normal.
+    """
     share, squared = volumes.exact_density(int(graph.entry()[edge]))
     rows, denominator = gradients.exact_jump(int(graph.first[edge]), int(graph.second[edge]))
     return share * root_of(squared * Fraction(sum(v * v for v in rows[0]), denominator**2))

@@ -1,7 +1,8 @@
-"""Local complexity with bias noise, every neuron's own noise averaged (LC^dec), and what else is integrated over regions.
+"""Local complexity with bias noise, every neuron's own noise averaged (LC^dec), and what else is integrated over
+regions.
 
-LC^dec(U) = (1 / |U|) sum over regions R and neurons i of ||grad z_i|| times the integral over R of the density of the noise at z_i:
-the mean area per volume of the locus of each neuron under its own noise, all earlier biases as they are.
+LC^dec(U) = (1 / |U|) sum over regions R and neurons i of ||grad z_i|| times the integral over R of the density of the
+noise at z_i: the mean area per volume of the locus of each neuron under its own noise, all earlier biases as they are.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Integrator:
         self._rule = quadrature(self._n)
 
     def batch(self, rows: slice, forms: Forms, functions: Sequence[Function], many: tuple[Array, Array], weights: Array) -> tuple[Array, Array]:
-        """Integrals over the regions `rows`, summed over affine functions, and bounds on their errors; two arrays (r, len(functions)).
+        """Integrals over the regions `rows`, summed over affine functions, and bounds on their errors; two arrays (r,
+        len(functions)).
 
         Parameters
         ----------
@@ -91,7 +93,9 @@ class Integrator:
 
 
 def simplices_of(complex_: Complex, region: int) -> tuple[Array, Array, Array]:
-    """A triangulation of a region, exact and then rounded: vertices (V, n), simplices (S, n + 1), volumes and errors (S, 2)."""
+    """A triangulation of a region, exact and then rounded: vertices (V, n), simplices (S, n + 1), volumes and errors
+    (S, 2).
+    """
     n = complex_.domain.dimension
     forms = cube_and(complex_.exact_half_spaces(region), n)
     found = vertices_of(n, forms)
@@ -117,7 +121,9 @@ def _balls(intervals: Array) -> tuple[Array, Array]:
 
 
 def row_norms(complex_: Complex, rows: Array, noise: Array) -> Array:
-    """Enclosures of the l2 norms of gradients, for forms (..., n + 1) in unit coordinates with their rounding (...); shape (..., 2)."""
+    """Enclosures of the l2 norms of gradients, for forms (..., n + 1) in unit coordinates with their rounding (...);
+    shape (..., 2).
+    """
     exact = inverse_sides(complex_.domain)
     if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
         return np.broadcast_to(np.array([0.0, np.inf]), (*noise.shape, 2))
@@ -134,7 +140,9 @@ def peak(sigma: float) -> Array:
 
 
 def noisy_sums(complex_: Complex, functions: Sequence[Function], shift: Array | None = None) -> Array:
-    """(1 / |U|) sum over regions and neurons of ||grad z_i|| times the integrals of functions of z_i - shift_i; shape (len(functions), 2)."""
+    """(1 / |U|) sum over regions and neurons of ||grad z_i|| times the integrals of functions of z_i - shift_i; shape
+    (len(functions), 2).
+    """
     sums: list[list[Array]] = [[] for _ in functions]
     for rows, forms in _forms(complex_):
         hidden, noise = forms.hidden, forms.noise

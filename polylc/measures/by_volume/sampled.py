@@ -1,4 +1,5 @@
-"""What is weighed by volume or area, where volumes are out of reach: estimates, with intervals that use what the enumeration proves.
+"""What is weighed by volume or area, where volumes are out of reach: estimates, with intervals that use what the
+enumeration proves.
 
 Local and kink variation from random lines (Crofton, docs/theory.md), total variation and LC^dec from random points. All
 from one seed, so the same numbers every time.
@@ -51,13 +52,14 @@ def study_of(complex_: Complex, samples: int) -> Study:
 
 
 def by_lines(complex_: Complex) -> Sampled:
-    """Local complexity and kink variation of a complete complex from lines of the invariant measure: LC_0 = E[N] H(dU) / 2|U|.
+    """Local complexity and kink variation of a complete complex from lines of the invariant measure: LC_0 = E[N] H(dU)
+    / 2|U|.
 
     Notes
     -----
-    A line meets each convex region once, so it crosses at most R - 1 facets; and at most prod (1 + u_l) - 1 if u_l neurons of layer l
-    change sign. Intervals are Student's, cut to [0, C8]; where fewer than 20 lines cross anything, Clopper and Pearson's bound on
-    the share of such lines times the most crossings takes their place.
+    A line meets each convex region once, so it crosses at most R - 1 facets; and at most prod (1 + u_l) - 1 if u_l
+    neurons of layer l change sign. Intervals are Student's, cut to [0, C8]; where fewer than 20 lines cross anything,
+    Clopper and Pearson's bound on the share of such lines times the most crossings takes their place.
     """
     zero = Quantity(0.0, 0.0, Kind.EXACT)
     if len(complex_) == 1:
@@ -110,8 +112,8 @@ def total_variation(complex_: Complex) -> tuple[dict[str, Quantity], str]:
 
     Notes
     -----
-    The norms lie in a known interval of width w, so Maurer and Pontil's empirical Bernstein bound (2009) holds for any sample
-    size: sqrt(2 V log(4 / d) / N) + 7 w log(4 / d) / (3 (N - 1)).
+    The norms lie in a known interval of width w, so Maurer and Pontil's empirical Bernstein bound (2009) holds for any
+    sample size: sqrt(2 V log(4 / d) / N) + 7 w log(4 / d) / (3 (N - 1)).
     """
     gradient, error = Gradients(complex_).of(np.arange(len(complex_)))
     extremes = {}

@@ -1,4 +1,6 @@
-"""Local complexity without volumes: an upper bound by sections of a cube, and the closed form for one layer in an l2 ball."""
+"""Local complexity without volumes: an upper bound by sections of a cube, and the closed form for one layer in an l2
+ball.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,16 @@ Array = np.ndarray
 
 
 def sliced(complex_: Complex) -> Array:
-    """C8, an upper bound of LC_0, enclosed; shape (2,); each facet counted once, for a complete complex of any dimension.
+    """C8, an upper bound of LC_0, enclosed; shape (2,); each facet counted once, for a complete complex of any
+    dimension.
 
     Notes
     -----
-    On the regions with one pattern in the layers before it, a neuron is one affine form; if it takes both signs there, its facets lie on
-    that hyperplane. A hyperplane with unit normal a meets a box with sides D_j in an area of at most
-    |U| min(sqrt 2 / ||D a||, 1 / max_j D_j |a_j|) (K. Ball 1986, scaled). Of the neurons that flip across a facet those of the
-    earliest layer see one such pattern on both sides, so every facet is counted. If all layers but one are stable
-    there is one term for each unstable neuron.
+    On the regions with one pattern in the layers before it, a neuron is one affine form; if it takes both signs there,
+    its facets lie on that hyperplane. A hyperplane with unit normal a meets a box with sides D_j in an area of at most
+    |U| min(sqrt 2 / ||D a||, 1 / max_j D_j |a_j|) (K. Ball 1986, scaled). Of the neurons that flip across a facet those
+    of the earliest layer see one such pattern on both sides, so every facet is counted. If all layers but one are
+    stable there is one term for each unstable neuron.
     """
     network, bits = complex_.network, complex_.patterns()
     terms: list[Array] = []

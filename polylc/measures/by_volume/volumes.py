@@ -1,7 +1,9 @@
-"""Proved volumes of regions and areas of facets, relative to the volume of the neighbourhood, and what must hold of them.
+"""Proved volumes of regions and areas of facets, relative to the volume of the neighbourhood, and what must hold of
+them.
 
-Doubles with proved bounds first (`geometry/cell_bounds.py`); rationals where those prove nothing, where they are asked for,
-or where a measure needs them (`refine`). The identities that volumes and areas satisfy are checked whenever they are computed.
+Doubles with proved bounds first (`geometry/cell_bounds.py`); rationals where those prove nothing, where they are asked
+for, or where a measure needs them (`refine`). The identities that volumes and areas satisfy are checked whenever they
+are computed.
 """
 
 from __future__ import annotations
@@ -271,13 +273,17 @@ def _check_closed_exactly(region: int, rows: list[Row], cell: RationalCell) -> N
 
 
 class _Balance:
-    """C0 for the gradients: the integral of the Jacobian is that of f times the outward normal over the boundary of U."""
+    """C0 for the gradients: the integral of the Jacobian is that of f times the outward normal over the boundary of
+    U.
+    """
 
     def __init__(self, outputs: int, k: int) -> None:
         self.gap, self.bound = np.zeros((outputs, k)), np.zeros((outputs, k))
 
     def add(self, found: CellBounds, maps: Array, noise: Array) -> None:
-        """A batch of regions with their affine maps (r, outputs, k + 1) in unit coordinates, and the rounding in those."""
+        """A batch of regions with their affine maps (r, outputs, k + 1) in unit coordinates, and the rounding in
+        those.
+        """
         count, k = len(maps), maps.shape[2] - 1
         volume, error = found.volume[:, 0], found.volume[:, 1]
         a, c = maps[:, :, :-1], maps[:, :, -1]

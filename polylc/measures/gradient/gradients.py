@@ -21,10 +21,10 @@ def bounded_gradients(complex_: Complex, regions: np.ndarray) -> Iterator[tuple[
 
     Notes
     -----
-    The error bounds sum_j |G_j - g_j| over a row, where g_j = a_j / h_j exactly, A and W are the computed a and 1 / h, and
-    G = fl(A W). Each term is at most |a_j - A_j| / h_j + |A_j| |1 / h_j - W_j| + |A_j W_j - G_j|. The first terms sum to at most
-    the row's noise times the largest 1 / h; the other two are at most 2.1 u |G_j| plus an underflow each. 4 u and the last
-    factor cover the rounding of the bound.
+    The error bounds sum_j |G_j - g_j| over a row, where g_j = a_j / h_j exactly, A and W are the computed a and 1 / h,
+    and G = fl(A W). Each term is at most |a_j - A_j| / h_j + |A_j| |1 / h_j - W_j| + |A_j W_j - G_j|. The first terms
+    sum to at most the row's noise times the largest 1 / h; the other two are at most 2.1 u |G_j| plus an underflow
+    each. 4 u and the last factor cover the rounding of the bound.
     """
     inverse = _inverse_half(complex_.domain)
     k = complex_.domain.dimension
@@ -81,7 +81,8 @@ class ExactGradients:
         found = self._kept.get(region)
         if found is None:
             forms = self._complex.exact_forms.output(self._complex.patterns(np.array([region]))[0])
-            found = [[a * f for a, f in zip(row, self._factors, strict=False)] for row in forms]  # the constant is left out
+            # the constant is left out
+            found = [[a * f for a, f in zip(row, self._factors, strict=False)] for row in forms]
             self.evaluated += 1
             if (len(self._kept) + 1) * len(found) * len(found[0]) > KEPT:
                 self._kept.clear()

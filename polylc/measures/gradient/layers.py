@@ -1,7 +1,8 @@
-"""What each layer contributes on each region, enclosed: norms of neurons' gradients, singular values, gains to the output.
+"""What each layer contributes on each region, enclosed: norms of neurons' gradients, singular values, gains to the
+output.
 
-On a region J_l is the Jacobian of the pre-activations z_l, D_l the slopes of its units and M_l the Jacobian of the output with
-respect to h_l = D_l z_l, so that J_f = M_l D_l J_l for every l of a chain.
+On a region J_l is the Jacobian of the pre-activations z_l, D_l the slopes of its units and M_l the Jacobian of the
+output with respect to h_l = D_l z_l, so that J_f = M_l D_l J_l for every l of a chain.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class LayerTerms:
     rows, active_rows : ndarray
         S_l, the sum of the l2 norms of the neurons' gradients, and of those whose slope is not zero.
     least, nuclear, frobenius, operator : ndarray
-        Norms of J_l: the smallest singular value that is not zero (0 for rank 0), the sum of all, the root of the sum of squares, the largest.
+        Norms of J_l: the smallest singular value that is not zero (0 for rank 0), the sum of all, the root of the sum
+        of squares, the largest.
     gain : ndarray or None
         Gamma_l, the spectral norm of M_l D_l; None where layers are not a chain.
     """
@@ -90,12 +92,14 @@ def _around(value: Array, slip: Array) -> Array:
 
 
 def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
-    """Singular values (r, p), largest first, and a bound (r,) on the error of each, for matrices known up to row errors (r, m).
+    """Singular values (r, p), largest first, and a bound (r,) on the error of each, for matrices known up to row errors
+    (r, m).
 
     Notes
     -----
-    With computed U, s, V the matrix is U diag(s) V^T + E. The singular values of that product differ from s by at most the factors
-    that |U^T U - 1| and |V^T V - 1| allow, and those of a sum by at most |E| (Weyl): lemma 13 of docs/exactness.md.
+    With computed U, s, V the matrix is U diag(s) V^T + E. The singular values of that product differ from s by at most
+    the factors that |U^T U - 1| and |V^T V - 1| allow, and those of a sum by at most |E| (Weyl): lemma 13 of
+    docs/exactness.md.
     """
     size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
     exponent = np.frexp(np.where((size > 0) & np.isfinite(size), size, 1.0))[1]
@@ -120,7 +124,9 @@ def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
 
 
 def gains(network: Network, bits: Array) -> Array | None:
-    """Gamma_l = ||M_l D_l|| on the regions with these patterns, enclosed; (r, L, 2), or None if layers are not a chain."""
+    """Gamma_l = ||M_l D_l|| on the regions with these patterns, enclosed; (r, L, 2), or None if layers are not a
+    chain.
+    """
     if not network.is_chain or not network.layers:
         return None
     weight = network.output.terms[0][1]
@@ -154,8 +160,8 @@ def weight_bound(network: Network) -> list[Array]:
 
     Notes
     -----
-    sum_l sqrt(n_l) ||W_l||_F prod_{k<l} ||W_k|| <= sum_l sqrt(n_l) prod_{k<=l} ||W_k||_F <= sum_l sqrt(n_l) (||theta||_F^2 / l)^(l/2), for
-    slopes of at most 1 in size; larger ones multiply the layers' norms.
+    sum_l sqrt(n_l) ||W_l||_F prod_{k<l} ||W_k|| <= sum_l sqrt(n_l) prod_{k<=l} ||W_k||_F <= sum_l sqrt(n_l)
+    (||theta||_F^2 / l)^(l/2), for slopes of at most 1 in size; larger ones multiply the layers' norms.
     """
     flat, spectra = weight_norms(network)
     slope = [max(1.0, float(np.abs([layer.negative, layer.positive]).max())) for layer in network.layers]

@@ -80,7 +80,8 @@ def _targets(outputs: int, label: int | None) -> list[_Target]:
 
 
 def lipschitz(complex_: Complex, label: int | None) -> list[Lipschitz]:
-    """Constants for linf, l2 and l1 of every output (of every margin fy-fj, with a label y) and of the Jacobian, in floats.
+    """Constants for linf, l2 and l1 of every output (of every margin fy-fj, with a label y) and of the Jacobian, in
+    floats.
 
     For norm p they are the largest dual norm of the gradient: l1 for linf, l2 for l2, linf for l1 (docs/words.md).
     """

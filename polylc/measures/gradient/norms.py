@@ -14,7 +14,9 @@ Array = np.ndarray
 
 
 class Gradients:
-    """Jacobians of regions in doubles with bounds on the errors of their rows; rounded anew from integers where that is not enough."""
+    """Jacobians of regions in doubles with bounds on the errors of their rows; rounded anew from integers where that is
+    not enough.
+    """
 
     def __init__(self, complex_: Complex) -> None:
         self.complex = complex_

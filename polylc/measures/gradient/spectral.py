@@ -66,7 +66,9 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
 
 
 def from_below(exact: ExactGradients, region: int, width: Fraction = WIDTH) -> Spectral:
-    """A lower bound from an approximate singular vector, exact, and an upper bound still to be proved, `width` above it."""
+    """A lower bound from an approximate singular vector, exact, and an upper bound still to be proved, `width` above
+    it.
+    """
     rows = exact.jacobian(region)
     largest = max(abs(a) for row in rows for a in row)
     if largest == 0:
@@ -125,7 +127,9 @@ def certainly_below(gradient: np.ndarray, error: np.ndarray, root: float) -> np.
 
 
 def _cholesky_runs(matrices: np.ndarray) -> np.ndarray:
-    """Whether Cholesky's algorithm in floats runs to completion, of the lower triangles; overwrites; boolean, shape (R,)."""
+    """Whether Cholesky's algorithm in floats runs to completion, of the lower triangles; overwrites; boolean, shape
+    (R,).
+    """
     result = np.ones(len(matrices), dtype=bool)
     with np.errstate(over="ignore", invalid="ignore"):
         for j in range(matrices.shape[1]):

@@ -28,8 +28,9 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
 
     Notes
     -----
-    The neighbourhood is a ball, perhaps clipped, whose centre lies in it, and no coordinate is fixed: then the segment from the
-    centre to any point lies in it, and along it a margin falls by at most its Lipschitz constant times the length.
+    The neighbourhood is a ball, perhaps clipped, whose centre lies in it, and no coordinate is fixed: then the segment
+    from the centre to any point lies in it, and along it a margin falls by at most its Lipschitz constant times the
+    length.
     """
     domain = complex_.domain
     assert domain.center is not None
@@ -59,7 +60,9 @@ def _exact(value: Fraction) -> Quantity:
 
 
 def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, list[list[Fraction]]]:
-    """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients there."""
+    """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients
+    there.
+    """
     bits = np.array([v > 0 for v in values])
     forms, inverse = complex_.exact_forms, inverse_sides(complex_.domain)
     reach = None

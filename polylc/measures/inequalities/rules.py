@@ -33,7 +33,9 @@ class Given(enum.Enum):
 
 
 class Case:
-    """One neighbourhood whose regions are proved, as the inequalities see it; `answers` are those of the measures before."""
+    """One neighbourhood whose regions are proved, as the inequalities see it; `answers` are those of the measures
+    before.
+    """
 
     def __init__(self, scene: Scene, answers: Answers) -> None:
         self.scene, self.answers = scene, answers

@@ -1,19 +1,21 @@
-"""Boxes in unit coordinates with rational corners, and what an affine form does on them: rigorously in floats, exactly in integers.
+"""Boxes in unit coordinates with rational corners, and what an affine form does on them: rigorously in floats, exactly
+in integers.
 
 Lemma. Let B be a box inside [-1, 1]^k and p, w floats with B inside {t: |t_i - p_i| <= w_i}. Let (a, c) be a form and
 (a', c') its floating copy, with the sum over the k + 1 coefficients of |computed - exact| at most nu. Then for t in B
 
     |(a.t + c) - (a'.t + c')| <= nu    since |t_i| <= 1, and    c' + a'.p - |a'|.w <= a'.t + c' <= c' + a'.p + |a'|.w.
 
-With u = 2^-53, each of the two ends is computed from 2 k products and 2 k + 1 sums, in whatever order and with or without
-fused operations, with an error of at most gamma_(2k+2) sigma + k 2^-1074, where sigma = |c'| + |a'|.(|p| + w), and
-gamma_m = m u / (1 - m u) (Higham 2002, section 3.1; a product that underflows loses at most 2^-1075). So
+With u = 2^-53, each of the two ends is computed from 2 k products and 2 k + 1 sums, in whatever order and with or
+without fused operations, with an error of at most gamma_(2k+2) sigma + k 2^-1074, where sigma = |c'| + |a'|.(|p| + w),
+and gamma_m = m u / (1 - m u) (Higham 2002, section 3.1; a product that underflows loses at most 2^-1075). So
 
     error = nu + 2 (2k + 10) u sigma + 8 (k + 4) 2^-1074,    once more times 1 + 8 u,
 
-computed in floats, is at least the true distance between the computed end and the end of the exact form: the factor 2 and
-the surplus of 8 roundings outweigh the rounding of sigma (gamma_(k+2)) and of this formula. A computed end beyond +-error
-therefore has the sign of the exact end, and if it is nan or infinite no comparison holds and nothing is claimed.
+computed in floats, is at least the true distance between the computed end and the end of the exact form: the factor 2
+and the surplus of 8 roundings outweigh the rounding of sigma (gamma_(k+2)) and of this formula. A computed end beyond
++-error therefore has the sign of the exact end, and if it is nan or infinite no comparison holds and nothing is
+claimed.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
-"""Robustness as a theorem: floating point proposes the nearest adversarial point and the multipliers, exact arithmetic decides.
+"""Robustness as a theorem: floating point proposes the nearest adversarial point and the multipliers, exact arithmetic
+decides.
 
-Given are the regions of a closed neighbourhood: closed cells of paths that cover it. An adversarial point for label y is one
-with f_j >= f_y for some j != y; on one region, f_y - f_j is the form M_j.
+Given are the regions of a closed neighbourhood: closed cells of paths that cover it. An adversarial point for label y
+is one with f_j >= f_y for some j != y; on one region, f_y - f_j is the form M_j.
 
 1. The floating search (`robustness`) names a region and a rival; there the distance program is solved exactly. So some
    adversarial point is known, exactly, or none is believed to exist.
-2. For every region and rival it is proved that no adversarial point is nearer than that: within the box B of the points of
-   the neighbourhood that are not farther (all points, if no adversarial one is known), M_j is positive, or the region does
-   not meet B, both by interval arithmetic (`margin_filter`); or multipliers of the path and of M_j exclude it, found
-   by a floating program, rounded, and confirmed (`margin_programs`); or the exact program says so.
-3. If instead the exact program finds a nearer point, that becomes the one to beat, and what was proved remains proved: B
-   only shrinks.
+2. For every region and rival it is proved that no adversarial point is nearer than that: within the box B of the points
+   of the neighbourhood that are not farther (all points, if no adversarial one is known), M_j is positive, or the
+   region does not meet B, both by interval arithmetic (`margin_filter`); or multipliers of the path and of M_j exclude
+   it, found by a floating program, rounded, and confirmed (`margin_programs`); or the exact program says so.
+3. If instead the exact program finds a nearer point, that becomes the one to beat, and what was proved remains proved:
+   B only shrinks.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Settled:
     simplex : int
         An exact linear program.
     needless : int
-        Nothing was left to prove: the distance is 0 or that of the fixed coordinates alone, or there is no centre and a point is known.
+        Nothing was left to prove: the distance is 0 or that of the fixed coordinates alone, or there is no centre and a
+        point is known.
     """
 
     intervals: int = 0
@@ -65,11 +67,13 @@ class CertifiedRobustness:
     robust : bool
         Whether the closed neighbourhood has no adversarial point.
     distance : Fraction or None
-        Exact linf distance from the centre to the nearest adversarial point, over all coordinates; None if there is none or no centre.
+        Exact linf distance from the centre to the nearest adversarial point, over all coordinates; None if there is
+        none or no centre.
     adversarial : tuple of Fraction or None
         That point (any adversarial point, for a box without a centre), all coordinates.
     entries : dict or None
-        If asked for: per region the entries, "A" or "D" (see `margin_programs`), for the rivals that interval arithmetic does not settle.
+        If asked for: per region the entries, "A" or "D" (see `margin_programs`), for the rivals that interval
+        arithmetic does not settle.
     settled : Settled
     """
 
@@ -82,7 +86,8 @@ class CertifiedRobustness:
 
 
 def certified_robustness(complex_: Complex, label: int, keep: bool = False) -> CertifiedRobustness:
-    """Whether every point of the closed neighbourhood has f_label > f_j for all j != label; if not, the nearest that has not.
+    """Whether every point of the closed neighbourhood has f_label > f_j for all j != label; if not, the nearest that
+    has not.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""Which regions and rivals interval arithmetic settles: the margin is positive on the whole box, or the region misses the box.
+"""Which regions and rivals interval arithmetic settles: the margin is positive on the whole box, or the region misses
+the box.
 
 Both questions are asked in floats with a rigorous error bound (`margin_box`), for all regions at once; where the bound
 leaves the answer open, it is given in integers. So what survives is exactly what interval arithmetic does not settle.
@@ -51,7 +52,9 @@ def all_pairs(complex_: Complex, rivals: int) -> Pairs:
 
 
 def survivors(complex_: Complex, label: int, rivals: list[int], pairs: Pairs, box: MarginBox) -> Survivors:
-    """The pairs of `pairs` whose margin is not positive on all of `box`, in regions that no half-space keeps off `box`."""
+    """The pairs of `pairs` whose margin is not positive on all of `box`, in regions that no half-space keeps off
+    `box`.
+    """
     regions, kept, floats, integers = [], [], 0, 0
     each = (complex_.network.neurons + complex_.network.outputs + 1) * (complex_.domain.dimension + 1)
     for rows in batches(len(pairs.region), each):
@@ -81,7 +84,8 @@ def margins(maps: Maps, label: int, rivals: list[int]) -> tuple[np.ndarray, np.n
     """Forms f_label - f_j, and bounds on their errors; shapes (r, rivals, k + 1) and (r, rivals)."""
     forms = maps.map[:, [label]] - maps.map[:, rivals]
     noise = (maps.noise[:, [label]] + maps.noise[:, rivals]) * (1 + 8 * UNIT)
-    rounded = 2 * (forms.shape[-1] + 1) * UNIT * np.abs(forms).sum(axis=-1)  # a difference errs by u times itself at most
+    # a difference errs by u times itself at most
+    rounded = 2 * (forms.shape[-1] + 1) * UNIT * np.abs(forms).sum(axis=-1)
     return forms, np.where(noise + rounded == 0, 0.0, (noise + rounded) * (1 + 8 * UNIT))
 
 
@@ -129,7 +133,9 @@ def _outside(complex_: Complex, region: np.ndarray, box: MarginBox) -> tuple[np.
 
 
 def _settled(complex_: Complex, region: int, label: int, rivals: list[int], box: MarginBox, which: np.ndarray, path: bool) -> np.ndarray:
-    """In integers, for one region: the rivals among `which` with a positive margin, or all if the region misses the box."""
+    """In integers, for one region: the rivals among `which` with a positive margin, or all if the region misses the
+    box.
+    """
     if path and any(box.exact_ends(row)[1] < 0 for row in exact_path(complex_, region)):
         return np.ones(len(rivals), dtype=bool)
     result = np.zeros(len(rivals), dtype=bool)

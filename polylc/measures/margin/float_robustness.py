@@ -44,7 +44,8 @@ class Candidate:
 
 
 def robustness(complex_: Complex, label: int) -> Candidate:
-    """Whether every point of the closed neighbourhood has f_label > f_j for all j != label, if not the nearest that has not.
+    """Whether every point of the closed neighbourhood has f_label > f_j for all j != label, if not the nearest that has
+    not.
 
     Without a centre (a box) the point returned is the one of smallest margin in the first region that has one.
     """
@@ -76,7 +77,9 @@ def robustness(complex_: Complex, label: int) -> Candidate:
 
 
 def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Regions and rivals that may hold an adversarial point, with a lower bound on its distance (0 without a centre)."""
+    """Regions and rivals that may hold an adversarial point, with a lower bound on its distance (0 without a
+    centre).
+    """
     half = complex_.domain.half
     regions, classes, bounds = [], [], []
     for rows in complex_.batches():

@@ -1,11 +1,11 @@
 """One region and one rival: multipliers that exclude adversarial points, or the nearest one.
 
-Entries are lists of Python integers, ready for JSON; the indices k_i number the half-spaces of the region's path from the
-root, and forms are taken at their true values.
+Entries are lists of Python integers, ready for JSON; the indices k_i number the half-spaces of the region's path from
+the root, and forms are taken at their true values.
 
-["A", j, lam, k1, m1, ...]: lam (f_y - f_j) - sum m_i g_ki > 0 on the whole box: no adversarial point of the region lies in it.
-["D", j, den, y0, [[q, w], ...], k1, m1, ...]: sum w (x_q - c_q) - den distance + y0 (f_y - f_j) - sum m_i g_ki >= 0 on the
-whole neighbourhood, with sum |w| <= den: none is nearer to the centre c than `distance`.
+["A", j, lam, k1, m1, ...]: lam (f_y - f_j) - sum m_i g_ki > 0 on the whole box: no adversarial point of the region lies
+in it. ["D", j, den, y0, [[q, w], ...], k1, m1, ...]: sum w (x_q - c_q) - den distance + y0 (f_y - f_j) - sum m_i g_ki
+>= 0 on the whole neighbourhood, with sum |w| <= den: none is nearer to the centre c than `distance`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ PRECISIONS = (12, 24, 40)  # bits of the rounded multipliers, the shortest that 
 
 
 def elastic(path: np.ndarray, margin: np.ndarray, box: MarginBox) -> np.ndarray | None:
-    """Floating multipliers, those of the path and the margin's, that make margin - path as positive as possible on the box.
+    """Floating multipliers, those of the path and the margin's, that make margin - path as positive as possible on the
+    box.
 
-    The duals of: the least r such that some point of the box has g >= -r for every row of the path and margin <= r, rows
-    scaled to length 1. The least r is positive if no point of the region in the box is adversarial.
+    The duals of: the least r such that some point of the box has g >= -r for every row of the path and margin <= r,
+    rows scaled to length 1. The least r is positive if no point of the region in the box is adversarial.
     """
     forms = np.vstack([path, -margin])
     length = np.abs(forms[:, :-1]).max(axis=1, initial=0.0)
@@ -89,7 +90,9 @@ def exclusion(rival: int, weights: Sequence[int]) -> Entry:
 
 
 def least_margin(path: Sequence[Row], margin: Row, box: MarginBox) -> tuple[Fraction, tuple[Fraction, ...]] | list[int]:
-    """The least margin on the region within the box, and where, if it is <= 0; otherwise the multipliers of an "A" entry."""
+    """The least margin on the region within the box, and where, if it is <= 0; otherwise the multipliers of an "A"
+    entry.
+    """
     found = minimise_exactly(margin, path, box.lower, box.upper)
     if isinstance(found, ExactMinimum) and found.value <= 0:
         return found.value, found.point

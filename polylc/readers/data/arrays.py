@@ -15,7 +15,9 @@ LABELS = ("labels", "y")
 
 
 def read_arrays(content: bytes, suffix: str, source: str) -> dict[str, np.ndarray | str]:
-    """The arrays of a binary data file by name; an unnamed one is called ``the array``. One that cannot be read is a reason."""
+    """The arrays of a binary data file by name; an unnamed one is called ``the array``. One that cannot be read is a
+    reason.
+    """
     if suffix == ".npz":
         from polylc.readers.npz import open_npz
 

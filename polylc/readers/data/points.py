@@ -1,7 +1,7 @@
 """Data files: points as exact rationals, row by row, and labels.
 
-Decimals in text are read as the decimals they are; binary floats as the exact rationals they are. A bad row is kept with the
-reason why it is refused, so that the others can be used. Nothing is converted before it is asked for.
+Decimals in text are read as the decimals they are; binary floats as the exact rationals they are. A bad row is kept
+with the reason why it is refused, so that the others can be used. Nothing is converted before it is asked for.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def load_points(
     ----------
     path : str or Path
     array : str, optional
-        Name of the array in an `.npz` or `.pt` file; by default `centers`, `X`, `x` or the only one with rows and columns.
+        Name of the array in an `.npz` or `.pt` file; by default `centers`, `X`, `x` or the only one with rows and
+        columns.
     label_column : int, optional
         Column to split off as an integer label; negative counts from the end.
     scale : Fraction, optional

@@ -10,7 +10,8 @@ _NUMBER_LIKE = re.compile(r"[+-]?(\d|\.\d|nan$|inf(inity)?$)", re.IGNORECASE)
 
 
 def text_table(content: bytes, source: str) -> tuple[tuple[str, ...], ...]:
-    """The cells of every line; a first line without any number is a header and left out, as are empty lines and comments.
+    """The cells of every line; a first line without any number is a header and left out, as are empty lines and
+    comments.
 
     Raises
     ------
@@ -38,4 +39,5 @@ def text_table(content: bytes, source: str) -> tuple[tuple[str, ...], ...]:
 
 def _cells(line: str, separator: str | None) -> tuple[str, ...]:
     cells = [cell.strip().strip("\"'").strip() for cell in line.split(separator)]
-    return tuple(cells[:-1] if len(cells) > 1 and not cells[-1] else cells)  # a separator at the end of the line opens no cell
+    # a separator at the end of the line opens no cell
+    return tuple(cells[:-1] if len(cells) > 1 and not cells[-1] else cells)

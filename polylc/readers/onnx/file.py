@@ -1,7 +1,7 @@
 """`.onnx` files to the one internal form.
 
-The graph is followed for a batch of one, which is part of the shape of every value. What depends on no input is computed on
-the way.
+The graph is followed for a batch of one, which is part of the shape of every value. What depends on no input is
+computed on the way.
 """
 
 from __future__ import annotations

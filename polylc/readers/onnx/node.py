@@ -1,4 +1,6 @@
-"""An operator of an ONNX graph, as lowering functions see it. Shapes are whole: the batch of one is their first axis."""
+"""An operator of an ONNX graph, as lowering functions see it. Shapes are whole: the batch of one is their first
+axis.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from polylc.network.builder import Builder, Value
 
 @dataclass(frozen=True)
 class Stripped:
-    """A value whose softmax was left out; only the end of the model may take it. `kind` and `name` are those of the softmax."""
+    """A value whose softmax was left out; only the end of the model may take it. `kind` and `name` are those of the
+    softmax.
+    """
 
     value: Value
     kind: str
@@ -34,7 +36,8 @@ class Window:
 
 
 class Call(ABC):
-    """One use of an operator: what is computed so far, the operator's settings, and its place in the model for messages.
+    """One use of an operator: what is computed so far, the operator's settings, and its place in the model for
+    messages.
 
     Attributes
     ----------
@@ -47,8 +50,8 @@ class Call(ABC):
     opset : int or None
         Version of the ONNX operator set; None for torch.
     batched : bool
-        Whether the model's tensors have a batch axis that the shapes of values leave out (torch). In ONNX, shapes are whole and
-        the batch is one.
+        Whether the model's tensors have a batch axis that the shapes of values leave out (torch). In ONNX, shapes are
+        whole and the batch is one.
     """
 
     opset: int | None = None
@@ -114,7 +117,9 @@ class Call(ABC):
         return first
 
     def setting(self, *names: str) -> object:
-        """A setting or argument under the first of several names that this spelling of the operator has; None if it has none."""
+        """A setting or argument under the first of several names that this spelling of the operator has; None if it has
+        none.
+        """
         return self.find(self._spelled(names))[1]
 
     def number(self, *names: str) -> float:

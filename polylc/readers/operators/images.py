@@ -6,7 +6,8 @@ from polylc.network.builder import Value
 from polylc.readers.operators.call import Call, Window, show
 from polylc.readers.operators.row import Kind, Operator, not_yet
 
-_AXES_OF_BATCH_NORM = {"BatchNorm1d": (1, 2), "BatchNorm2d": (3,)}  # of a torch layer's value; ONNX has one operator for all
+# of a torch layer's value; ONNX has one operator for all
+_AXES_OF_BATCH_NORM = {"BatchNorm1d": (1, 2), "BatchNorm2d": (3,)}
 
 
 def conv(call: Call) -> Value:

@@ -85,7 +85,8 @@ class Operator:
     onnx : tuple of str
         Spellings of ONNX. Arguments without a default are inputs, the others attributes.
     torch : tuple of str
-        Spellings of torch: layers (``torch.nn.X``, their settings are their attributes), functions, methods (``torch.Tensor.x``).
+        Spellings of torch: layers (``torch.nn.X``, their settings are their attributes), functions, methods
+        (``torch.Tensor.x``).
     lower : callable, optional
         What the operator does; None if it is refused.
     family : str

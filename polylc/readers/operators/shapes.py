@@ -1,4 +1,6 @@
-"""Operators that pass entries on: changes of shape, and those that pick, repeat or join entries; sizes and other constants."""
+"""Operators that pass entries on: changes of shape, and those that pick, repeat or join entries; sizes and other
+constants.
+"""
 
 from __future__ import annotations
 

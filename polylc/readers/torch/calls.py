@@ -21,7 +21,9 @@ PROBE_ROWS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a traced forward: its kind (``relu``), its name in messages (``step relu_1 (relu)``), what is called with what."""
+    """One call of a traced forward: its kind (``relu``), its name in messages (``step relu_1 (relu)``), what is called
+    with what.
+    """
 
     kind: str
     name: str
@@ -181,7 +183,8 @@ class StepCall(TorchCall):
     def arguments(self) -> Sequence[object]:
         if self.settings:
             return tuple(self.settings.values())
-        named = sorted(self.step.kwargs.values(), key=lambda argument: not isinstance(argument, Value))  # in any order: the value first
+        # in any order: the value first
+        named = sorted(self.step.kwargs.values(), key=lambda argument: not isinstance(argument, Value))
         return (*self.step.args, *named)
 
     def find(self, name: str) -> tuple[bool, object]:

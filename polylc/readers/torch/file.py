@@ -22,7 +22,8 @@ from polylc.network.form import Network
 from polylc.readers.files import first_line
 from polylc.readers.torch.names import known_layers
 
-# Containers and layers that no model of one tensor can have, unpickled only so that the refusal can name them and their place.
+# Containers and layers that no model of one tensor can have, unpickled only so that the refusal can name them and their
+# place.
 _OTHERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.Embedding, nn.EmbeddingBag, nn.modules.linear.NonDynamicallyQuantizableLinear)
 _MODEL_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "parameters")
 

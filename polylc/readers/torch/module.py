@@ -1,7 +1,7 @@
 """A torch.nn.Module, in memory or out of a file, to the one internal form.
 
-The module is traced symbolically (torch.fx), which walks an nn.Sequential layer by layer and follows the Python code of any
-other module. Every step is lowered into the builder, and at the end the network is compared with the module itself.
+The module is traced symbolically (torch.fx), which walks an nn.Sequential layer by layer and follows the Python code of
+any other module. Every step is lowered into the builder, and at the end the network is compared with the module itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def from_module(module: nn.Module, *, source: str = "", sha256: str = "", input_
     source = source or type(module).__name__
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of its own deprecations, which are no concern of the user here
+            # torch warns of its own deprecations, which are no concern of the user here
+            warnings.simplefilter("ignore")
             return _convert(module, source, sha256, input_shape)
     except PolylcError:
         raise

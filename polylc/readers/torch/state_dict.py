@@ -1,7 +1,7 @@
 """State dicts: bare weights without a graph, read only where their shapes leave one answer.
 
-A state dict does not record activations, strides, padding or pooling. What is read is a chain of Linear layers, or of Conv2d
-and then Linear layers on an input of known shape, with ReLU between them; both assumptions go into the log.
+A state dict does not record activations, strides, padding or pooling. What is read is a chain of Linear layers, or of
+Conv2d and then Linear layers on an input of known shape, with ReLU between them; both assumptions go into the log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Truth beside estimates: the records, their statistics, and the JSON report of `polylc compare`, schema `polylc.compare/1`."""
+"""Truth beside estimates: the records, their statistics, and the JSON report of `polylc compare`, schema
+`polylc.compare/1`.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ class Pairing:
 
     @property
     def covered(self) -> bool | None:
-        """Whether the interval contains the truth; None where either is missing, or the truth has an error of its own."""
+        """Whether the interval contains the truth; None where either is missing, or the truth has an error of its
+        own.
+        """
         e = self.estimate
         if self.known is None or self.truth is None or self.truth.standard_error or (e.lower is None and e.upper is None):
             return None
@@ -136,11 +140,13 @@ class ComparedNeighbourhood(FormModel):
 
 
 class SummaryRow(FormModel):
-    """A method over all numbers of a kind, those with a known truth if there are any; `target` puts all margins, or all outputs, together.
+    """A method over all numbers of a kind, those with a known truth if there are any; `target` puts all margins, or all
+    outputs, together.
 
-    `bias` is the mean of estimate minus truth, `relative_bias` that over the mean truth; `rms_standard_errors` the root mean square of
-    errors in standard errors (1 for an unbiased estimator with honest errors); `coverage` the share of intervals that contain the truth;
-    `correlation` Pearson's with the truth; `seconds` the mean cost of the computation, which methods of one family share.
+    `bias` is the mean of estimate minus truth, `relative_bias` that over the mean truth; `rms_standard_errors` the root
+    mean square of errors in standard errors (1 for an unbiased estimator with honest errors); `coverage` the share of
+    intervals that contain the truth; `correlation` Pearson's with the truth; `seconds` the mean cost of the
+    computation, which methods of one family share.
     """
 
     method: str

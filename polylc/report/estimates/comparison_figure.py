@@ -24,7 +24,8 @@ LEFT_OUT = ("region_bound",)  # orders of magnitude too large: it would press ev
 
 
 def comparison_figure(entries: Sequence[Compared | Refusal]) -> Any:
-    """A matplotlib figure: for each method the ratio of estimate to truth in every neighbourhood, and scatter plots of LC.
+    """A matplotlib figure: for each method the ratio of estimate to truth in every neighbourhood, and scatter plots of
+    LC.
 
     Raises
     ------
@@ -50,7 +51,9 @@ def comparison_figure(entries: Sequence[Compared | Refusal]) -> Any:
 
 
 def _groups(entries: Sequence[Compared | Refusal]) -> dict[tuple[str, str], list[tuple[Pairing, float]]]:
-    """Pairings with a truth that is not zero, by method and what is estimated; Lipschitz targets and layers are thrown together."""
+    """Pairings with a truth that is not zero, by method and what is estimated; Lipschitz targets and layers are thrown
+    together.
+    """
     found: dict[tuple[str, str], list[tuple[Pairing, float]]] = {}
     for entry in entries:
         if isinstance(entry, Compared):

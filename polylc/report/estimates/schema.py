@@ -18,7 +18,9 @@ from polylc.report.schema import NetworkInfo, Place, network_info, place_of
 
 
 class EstimateRow(FormModel):
-    """One estimated number; `interval` is a nominal 95 % interval around the estimator's own expectation, an end that is not known is null."""
+    """One estimated number; `interval` is a nominal 95 % interval around the estimator's own expectation, an end that
+    is not known is null.
+    """
 
     method: str
     target: str
@@ -107,7 +109,9 @@ def _neighbourhood(entry: Estimated | Refusal) -> EstimatedNeighbourhood:
 
 
 def family(target: str) -> str:
-    """A target, with "margins" for every margin and "outputs" for every output: lipschitz.f3-f5.l2 is lipschitz.margins.l2."""
+    """A target, with "margins" for every margin and "outputs" for every output: lipschitz.f3-f5.l2 is
+    lipschitz.margins.l2.
+    """
     words = target.split(".")
     if words[0] == "lipschitz" and words[1] != "jacobian":
         words[1] = "margins" if "-" in words[1] else "outputs"

@@ -1,4 +1,6 @@
-"""The picture of a training run: every measure against the step, its mean over the neighbourhoods and how far they spread."""
+"""The picture of a training run: every measure against the step, its mean over the neighbourhoods and how far they
+spread.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ PREFIX = r"(local_complexity|total_variation|lipschitz_jacobian|local_rank)_"  #
 def history_figure(history: History) -> Any:
     """A matplotlib figure with a panel for every kind of measure, and one for every logged number.
 
-    Lines are means over the neighbourhoods, bands go from the lower to the upper quartile, and rings mark means in which estimates take part.
+    Lines are means over the neighbourhoods, bands go from the lower to the upper quartile, and rings mark means in
+    which estimates take part.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

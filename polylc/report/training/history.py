@@ -1,4 +1,6 @@
-"""What is measured again and again while a network is trained: one flat row for each step and neighbourhood, as CSV, JSON or a data frame."""
+"""What is measured again and again while a network is trained: one flat row for each step and neighbourhood, as CSV,
+JSON or a data frame.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class History:
             self._set([row for row in self.rows if _step(row) < step])
 
     def columns(self) -> list[str]:
-        """Names of the columns: step and neighbourhood first, seconds and note last, the others as they first appear."""
+        """Names of the columns: step and neighbourhood first, seconds and note last, the others as they first
+        appear.
+        """
         middle = [name for name in self._seen if name not in FIRST + LAST]
         return [*FIRST, *middle, *LAST] if self.rows else [*FIRST, "status", *LAST]
 
@@ -174,7 +178,8 @@ def _mean(step: int, rows: list[Row]) -> Row:
         known = [v for row in rows if isinstance(v := row.get(name), int | float)]
         if not known:
             result[name] = None
-        elif name.endswith(ERROR):  # of a mean whose other terms are exact; estimates of different neighbourhoods are independent
+        elif name.endswith(ERROR):
+            # of a mean whose other terms are exact; estimates of different neighbourhoods are independent
             result[name] = math.sqrt(sum(v * v for v in known)) / sum(row.get(name.removesuffix(ERROR)) is not None for row in rows)
         else:
             result[name] = math.fsum(known) / len(known) if all(map(math.isfinite, known)) else sum(known) / len(known)
