@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Event
 
@@ -13,6 +14,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.facet_search import FACET, OPEN
 from polylc.complex.facet_sweep import Found, room, sweep
 from polylc.complex.hyperplanes import directions
+from polylc.exact.checkpoint import checkpoint
 
 SWEPT = 2048  # regions between two looks at signals
 SLICE = 8 * SWEPT  # regions that are swept with one replay of the forms, in one thread
@@ -74,7 +76,9 @@ def sweep_all(complex_: Complex, programs: bool, keep: bool, threads: int = 1) -
             return _slice(complex_, begin, min(begin + size, len(complex_)), programs, keep, stop)
 
         try:
-            for parts, none in map(one, begins) if threads <= 1 else pool.map(one, begins):
+            contexts = [copy_context() for _ in begins]  # the time limit holds in threads too
+            each = map(one, begins) if threads <= 1 else pool.map(lambda c, b: c.run(one, b), contexts, begins)
+            for parts, none in each:
                 refuted += none
                 for column, part in zip(columns, parts, strict=True):
                     column += part
@@ -101,6 +105,7 @@ def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool,
     for begin in range(first, max(last, first + 1), SWEPT):
         if stop.is_set():
             break
+        checkpoint()
         end = min(begin + SWEPT, last)
         if facets is not None:
             odd, pairs = links.link(complex_.columns, facets.neurons, facets.sure, table, begin, end, links_room, found)

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.errors import UsageError
+from polylc.exact.checkpoint import checkpoint
 
 MOST_CHARACTERS = 2000
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/[+-]?\d+)?")
@@ -91,6 +92,7 @@ def dyadic(array: np.ndarray) -> tuple[np.ndarray, int]:
     >>> dyadic(np.array([0.75, -2.0]))
     (array([3, -8], dtype=object), 2)
     """
+    checkpoint()
     mantissa, exponent = np.frexp(np.asarray(array, dtype=np.float64).ravel())
     whole = np.ldexp(mantissa, 53).astype(np.int64)  # times 2^(exponent - 53)
     zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # at the end of it, in binary

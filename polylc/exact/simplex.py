@@ -14,6 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.exact.checkpoint import checkpoint
+
 
 @dataclass(frozen=True)
 class ExactMinimum:
@@ -120,6 +122,7 @@ class _Dictionary:
     def run(self) -> tuple[int, int] | None:
         """Pivot until all bounds hold (None) or some basic variable cannot reach its bound (its row, and the side)."""
         while True:
+            checkpoint()
             values = self.values()
             leaving = None
             for r, name in sorted(enumerate(self.basic), key=lambda item: item[1]):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.linear import determinant
 
 MOST_VERTICES = 512  # of a cell, at any time: the work grows with their square
@@ -118,6 +119,7 @@ def vertices_of(k: int, forms: Sequence[Row]) -> tuple[list[tuple[int, ...]], li
 
     Two vertices are the ends of an edge if no third one lies on all hyperplanes that they share.
     """
+    checkpoint()
     places: list[tuple[int, ...]] = [(*corner, 1) for corner in itertools.product((-1, 1), repeat=k)]
     tight = [sum(1 << (2 * j + (x > 0)) for j, x in enumerate(v[:-1])) for v in places]
     for f, row in enumerate(forms[2 * k :], start=2 * k):

@@ -14,6 +14,7 @@ import numpy as np
 
 from polylc.errors import SolverError
 from polylc.exact import simplex
+from polylc.exact.checkpoint import checkpoint
 
 FEASIBILITY = 1e-10  # the smallest tolerance HiGHS takes
 DUAL, PRIMAL = 1, 4  # simplex strategies
@@ -169,6 +170,7 @@ def minimise(
     SolverError
         If HiGHS ends neither optimal nor infeasible.
     """
+    checkpoint()
     highspy = _highs()
     rows, columns = matrix.shape
     program = highspy.HighsLp()

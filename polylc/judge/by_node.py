@@ -15,7 +15,7 @@ from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Points
 from polylc.judge.node_sink import NodeSink
 from polylc.judge.repair import repair
-from polylc.judge.verdict import Verdict, in_order
+from polylc.judge.verdict import Batch, Verdict, in_order
 from polylc.network.patterns import words
 
 
@@ -36,16 +36,26 @@ class Judge(NodeSink):
         JudgeError
             If the engine's columns contradict each other.
         """
-        whole = found.outcome is Outcome.COMPLETE and not self.doubts and not self._busy and all(b.good.all() for b in self.regions)
-        if not whole or not self.regions or not self._sound():
+        clear = not self.doubts and not self._busy and all(b.good.all() for b in self.regions)
+        batches = self._confirmed(found.outcome is Outcome.COMPLETE) if clear and self.regions else None
+        if batches is None:
             return repair(self, found, go_on)
-        exploration, place, _ = in_order(self.tree, self.regions, found)
+        exploration, place, _ = in_order(self.tree, batches, found)
         return Verdict(exploration, Points(exploration.unit, {}), self.gather(place), self.tally)
 
-    def _sound(self) -> bool:
-        """Whether the tree is complete and every region's pattern is the confirmed one."""
+    def _confirmed(self, whole: bool) -> list[Batch] | None:
+        """The regions that the tree proves as it stands: all of a complete one, or those that a stopped search had come
+        to; None where there is something to decide.
+        """
         tree = self.tree
         leaf, bits = np.concatenate([b.leaf for b in self.regions]), np.concatenate([b.bits for b in self.regions])
         begins = self.network.offsets[self.network.layer_of]
         assert bits.shape[1] == words(self.network.neurons)
-        return bool(kernels.audit(tree.parent, tree.neuron, tree.side, tree.known, tree.ones, leaf, bits, begins))
+        held = np.zeros(len(leaf), dtype=bool)
+        columns = (tree.parent, tree.neuron, tree.side, tree.known, tree.ones)
+        sound, complete = kernels.audit(*columns, leaf, bits, begins, held)
+        if not sound or (whole and not complete):
+            return None
+        ends = np.cumsum([len(b.leaf) for b in self.regions])[:-1]
+        parts = zip(self.regions, np.split(held, ends), strict=True)
+        return [Batch(b.bits[h], b.unit[h], b.good[h], b.leaf[h], b.near[h]) for b, h in parts]

@@ -312,13 +312,15 @@ def audit(
     leaf: np.ndarray,
     bits: np.ndarray,
     begins: np.ndarray,
-) -> bool:
-    """Whether a tree is sound and complete by what is confirmed at its nodes.
+    held: np.ndarray,
+) -> tuple[bool, bool]:
+    """Whether a tree is sound by what is confirmed at its nodes, and whether it is complete.
 
-    Every node but the leaves has two children, on the two sides of one neuron that is not known on the node's cell; on
-    every leaf all neurons are known, and the pattern is the one they give. Where a neuron is split or known, all
-    earlier layers are known: else its form would not be one on the whole cell. `begins` has the first neuron of each
-    neuron's layer.
+    Sound: the children of a node are on different sides of one neuron that is not known on the node's cell, and where a
+    neuron is split or known, all earlier layers are known: else its form would not be one on the whole cell. A region
+    is held if all neurons are known on its leaf, and its pattern is the one they give. Complete: every node but the
+    leaves has both children, the leaves are those of the regions, and all regions are held. `begins` has the first
+    neuron of each neuron's layer; `held`, boolean, shape (R,), receives what is held of a sound tree.
     """
     count, words = known.shape
     neurons = len(begins)
@@ -327,12 +329,12 @@ def audit(
     one = np.uint64(1)
     for region in range(len(leaf)):
         if is_leaf[leaf[region]]:
-            return False
+            return False, False
         is_leaf[leaf[region]] = True
     for node in range(count):
         above = parent[node]
         if (above < 0) != (node == 0) or above >= node:
-            return False
+            return False, False
         for w in range(words):
             before = np.uint64(0) if above < 0 else all_known[above, w]
             all_known[node, w] = before | known[node, w]
@@ -340,30 +342,32 @@ def audit(
         if above >= 0:
             n = neuron[node]
             if n < 0 or n >= neurons or (split[above] >= 0 and split[above] != n) or (side[node] != 0 and side[node] != 1):
-                return False
+                return False, False
             if sides[above] & (1 << side[node]):
-                return False
+                return False, False
             split[above] = n
             sides[above] |= 1 << side[node]
             word, bit = n >> 6, one << np.uint64(n & 63)
             if all_known[above, word] & bit or not _filled(all_known[above], begins[n]):
-                return False
+                return False, False
             all_known[node, word] |= bit
             if side[node] == 1:
                 all_ones[node, word] |= bit
         last = _highest(known[node])
         if last >= neurons or (last >= 0 and not _filled(all_known[node], begins[last])):
-            return False
+            return False, False
+    complete = True
     for node in range(count):
-        if is_leaf[node] != (sides[node] == 0) or (not is_leaf[node] and sides[node] != BOTH_SIDES):
-            return False
+        complete = complete and is_leaf[node] == (sides[node] == 0) and (is_leaf[node] or sides[node] == BOTH_SIDES)
     for region in range(len(leaf)):
+        good = True
         for w in range(words):
             rest = neurons - 64 * w
             full = ~np.uint64(0) if rest >= 64 else (one << np.uint64(max(rest, 0))) - one
-            if all_known[leaf[region], w] != full or (all_ones[leaf[region], w] & full) != bits[region, w]:
-                return False
-    return True
+            good = good and all_known[leaf[region], w] == full and (all_ones[leaf[region], w] & full) == bits[region, w]
+        held[region] = good
+        complete = complete and good
+    return True, complete
 
 
 @rounded

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Affine, Layer, Network
 
 
@@ -146,4 +147,5 @@ def batches(count: int, doubles_each: int, budget: int = 2_000_000) -> Iterator[
     """Slices of range(count) whose items together hold about `budget` doubles."""
     step = max(1, budget // max(1, doubles_each))
     for begin in range(0, count, step):
+        checkpoint()
         yield slice(begin, min(count, begin + step))

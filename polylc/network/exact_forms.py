@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.numbers import dyadic
 from polylc.network.form import Affine, Network
 
@@ -111,6 +112,7 @@ class ExactForms:
         key = (index, np.asarray(bits[: self.network.offsets[index] if index < len(self._slopes) else self.network.neurons], dtype=bool).tobytes())
         found = self._kept.get(key)
         if found is None:
+            checkpoint()
             affine, shift = self._affines[index], self._own[index]
             wanted = slice(None) if some is None else some
             bias = affine.bias[wanted]

@@ -23,6 +23,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.domains.box import Neighbourhood
 from polylc.errors import CertificateError
+from polylc.exact.checkpoint import checkpoint
 from polylc.judge.verdict import Verdict
 from polylc.network.form import Affine, Network
 from polylc.proof.claim_text import claims_by_node
@@ -101,6 +102,7 @@ def write_block(path: Path, index: int, evidence: Evidence) -> str:
     digest = hashlib.sha256()
     with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as file:
         for text in block_lines(index, evidence):
+            checkpoint()
             digest.update(text)
             file.write(text)
     return digest.hexdigest()

@@ -40,12 +40,13 @@ def answer(
     begin = time.monotonic()
     limits = settings.limits(begin, stop)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
-    label, tie = label_of(network, task)
     try:
         with until(limits.deadline):
+            label, tie = label_of(network, task)
             found, verdict = explore_judged(network, task, settings, limits, progress, crew)
     except LimitReached:  # while setting up: not one region is known
-        found, verdict = nothing_found(network, task.domain, Outcome.TIME_LIMIT), None
+        label, tie, verdict = task.label, None, None
+        found = nothing_found(network, task.domain, Outcome.TIME_LIMIT)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     scene = Scene(
         complex_,

@@ -11,6 +11,7 @@ from polylc.domains.box import Neighbourhood
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
+from polylc.exact.checkpoint import until
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.judge.verdict import Verdict
@@ -59,7 +60,9 @@ def explore(
     wishes: Wishes = NOTHING,
 ) -> Exploration:
     """The decision tree of `network` on `domain`, or what was explored before a limit; as `enumerate_regions`."""
-    return engine_class(choose_engine(engine, domain))(network, domain, sink, (), wishes).explore(limits, progress)
+    found = engine_class(choose_engine(engine, domain))(network, domain, sink, (), wishes)
+    with until(None):  # an exploration has limits of its own, and keeps what it has found
+        return found.explore(limits, progress)
 
 
 def explore_judged(
@@ -85,7 +88,8 @@ def explore_judged(
             continue
         if judge is None:
             return found, None
-        verdict = judge.verdict(found, functools.partial(_go_on, limits))
+        with until(None):
+            verdict = judge.verdict(found, functools.partial(_go_on, limits))
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
 

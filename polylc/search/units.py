@@ -24,6 +24,7 @@ from polylc.engines.choose import engine_class
 from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Seen, Wishes, join
 from polylc.errors import ReplayError
+from polylc.exact.checkpoint import until
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
@@ -156,7 +157,9 @@ def explore_together(
             progress(regions, share)
 
     share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
-    top = engine_class(engine)(network, domain, judge, (), wishes).explore(replace(limits, share=share), note)
+    first = engine_class(engine)(network, domain, judge, (), wishes)
+    with until(None):  # an exploration has limits of its own, and keeps what it has found
+        top = first.explore(replace(limits, share=share), note)
     if not top.left:
         return top
     if judge is not None:
@@ -166,7 +169,8 @@ def explore_together(
     outcome = top.outcome
     parts: dict[int, Found] = {}
     if top.complete:
-        outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
+        with until(None):
+            outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
     if not all(part.settled for part in parts.values()):
         raise UnsettledError
     stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
