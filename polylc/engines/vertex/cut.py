@@ -26,7 +26,7 @@ class CutRoom(NamedTuple):
     place: Array  # (vertices,) new number of a vertex above, -1 - new number below
     number: Array  # (vertices n,) number of the cut edge of a slot
     cut: Array  # (vertices n,) slot of the upper end of each cut edge
-    link: Array  # (vertices n n,) slots of new vertices: how they are joined
+    link: Array  # (vertices n n,) slots of new vertices: how they are joined; the slot of the cutting facet is not used
 
 
 class Parts(NamedTuple):
@@ -94,14 +94,16 @@ def _join_cuts(dim: tuple, cells: Cells, room: CutRoom, begin: int, cuts: int) -
     """Walk around every polygon that is cut, from one cut to the next, whose new vertices are then neighbours."""
     n = len(dim)
     facets, edge, link, base = cells.facet, cells.edge, room.link, begin * n
-    for q in range(cuts * n):
-        link[q] = -1
+    for e in range(cuts):
+        for j in range(n):
+            link[e * n + j] = -1
+        link[e * n + room.cut[e] - owner(room.cut[e], n) * n] = 0  # of edge k itself: nothing to walk
     for e in range(cuts):
         slot = room.cut[e]
         v = owner(slot, n)
         k = slot - v * n
         for j in range(n):  # along the polygon that edges k and j of v span, to where it is cut again
-            if j == k or link[e * n + j] >= 0:  # or the walk came from the other end before
+            if link[e * n + j] >= 0:  # the walk came from the other end before
                 continue
             here, out, other = v, j, k
             while True:
@@ -140,9 +142,8 @@ def _write_new(dim: tuple, cells: Cells, room: CutRoom, base: int, parts: Parts,
             f = facets[base + v * n + j]
             facets[p + j] = f
             facets[m + j] = f
-            if j != k:
-                edge[p + j] = link[e * n + j] + parts.above * n
-                edge[m + j] = link[e * n + j] + parts.below * n
+            edge[p + j] = link[e * n + j] + parts.above * n
+            edge[m + j] = link[e * n + j] + parts.below * n
         # it leaves the cutting facet where the old edge left facet k, towards the old end on its side
         facets[p + k] = facet
         facets[m + k] = facet

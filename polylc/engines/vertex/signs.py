@@ -58,8 +58,8 @@ def enter(
     """
     n = len(dim)
     form = forms.form
-    extremes(dim, form, first, end - first, cells.x, cell, room)
-    sizes(dim, form, first, end - first, room)
+    extremes(dim, form, first, end - first, cells.x, cell, room.low, room.high)
+    sizes(dim, form, first, end - first, room.spread, room.length)
     many = 0
     for i in range(end - first):
         c = first + i
@@ -135,14 +135,13 @@ def _side(low: float, high: float, threshold: float, doubt: float) -> bool:
 
 
 @kernel
-def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, cell: Cell, room: LayerRoom) -> None:
+def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, cell: Cell, low: Array, high: Array) -> None:
     """Least and largest value of forms first .. first + many at the vertices of a cell.
 
     Spelt out for each dimension: the loops over neurons are what the compiler vectorises, and it does so only if
     nothing else is in them.
     """
     n = len(dim)
-    low, high = room.low, room.high
     c = form[n, first : first + many]
     low[:many] = np.inf
     high[:many] = -np.inf
@@ -184,10 +183,9 @@ def extremes(dim: tuple, form: Array, first: int, many: int, x: Array, cell: Cel
 
 
 @kernel
-def sizes(dim: tuple, form: Array, first: int, many: int, room: LayerRoom) -> None:
+def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length: Array) -> None:
     """For forms first .. first + many, the sum of the sizes of their coefficients, and their Euclidean length."""
     n = len(dim)
-    spread, length = room.spread, room.length
     spread[:many] = 0.0
     length[:many] = 0.0
     for k in range(n):
