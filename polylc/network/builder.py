@@ -210,6 +210,20 @@ class Builder:
                 matrices[source] = matrices[source] + full if source in matrices else full
         return Value(left.shape, tuple(sorted(matrices.items())), left.bias + sign * right.bias)
 
+    def stack(self, values: Sequence[Value], name: str) -> Value:
+        """Values of one shape along a new first axis, so that units made of them are one layer; exact."""
+        shape = values[0].shape
+        if any(value.shape != shape for value in values):
+            raise ModelError(f"{self.source}: {name} stacks values of shapes {', '.join(str(value.shape) for value in values)}")
+        entries = values[0].size
+        matrices: dict[int, np.ndarray] = {}
+        for index, value in enumerate(values):
+            for source, matrix in value.terms:
+                part = np.eye(entries) if matrix is None else matrix
+                whole = matrices.setdefault(source, np.zeros((len(values) * entries, part.shape[1])))
+                whole[index * entries : (index + 1) * entries] = part
+        return Value((len(values), *shape), tuple(sorted(matrices.items())), np.concatenate([value.bias for value in values]))
+
     # ---- piecewise linear units --------------------------------------------------------------------------------
     def units(self, value: Value, negative: float | np.ndarray, positive: float | np.ndarray, name: str) -> Value:
         """A new hidden layer of units with slopes `negative` below and `positive` above zero."""

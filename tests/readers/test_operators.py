@@ -20,6 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
+import polylc
+from polylc.errors import ModelError
 from polylc.network.form import Network
 from polylc.readers.load import load
 from polylc.readers.operators.row import Kind
@@ -43,7 +45,7 @@ class Torch:
 
 @dataclass(frozen=True)
 class Onnx:
-    """An operator of ONNX with its constants after the input x (before it where a constant is called `left`)."""
+    """An operator of ONNX with its constants after the input x (before it where a constant is called `left`); "" is one left out."""
 
     row: str
     kind: str
@@ -57,6 +59,12 @@ def normalised(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
     """A batch norm with statistics other than the initial ones."""
     nn.init.normal_(layer.running_mean)
     nn.init.uniform_(layer.running_var, 0.2, 2.0)
+    return layer
+
+
+def spread(layer: nn.Linear) -> nn.Linear:
+    """A layer with weights large enough that a ReLU6 after it meets all of its pieces."""
+    nn.init.normal_(layer.weight, std=8.0)
     return layer
 
 
@@ -84,6 +92,8 @@ TORCH = [
     Torch("ReLU", lambda x: torch.relu(x) + functional.relu(x - 1) + (x + 1).relu()),
     Torch("LeakyReLU", nn.LeakyReLU(0.3)),
     Torch("LeakyReLU", lambda x: functional.leaky_relu(x) + functional.leaky_relu(x - 1, 0.2) + functional.leaky_relu(-x, negative_slope=-1.0)),
+    Torch("ReLU6", nn.Sequential(spread(nn.Linear(4, 4)), nn.ReLU6())),
+    Torch("ReLU6", lambda x: functional.relu6(-3 * x) + functional.relu6(input=5 - x, inplace=True), (2, 2)),
     Torch("Flatten", nn.Flatten(), (2, 2)),
     Torch("Flatten", lambda x: torch.flatten(x, start_dim=1), (2, 2)),
     Torch("Flatten", lambda x: torch.flatten(start_dim=1, input=x), (2, 2)),
@@ -122,6 +132,16 @@ ONNX = [
     Onnx("ReLU", "Relu"),
     Onnx("LeakyReLU", "LeakyRelu"),
     Onnx("LeakyReLU", "LeakyRelu", {}, {"alpha": -1.5}),
+    Onnx("Clip", "Clip", {"low": np.float32(0), "high": np.float32(6)}),
+    Onnx("Clip", "Clip", {"low": np.float32(0.3), "high": np.float32(1.7)}, shape=(1, 2, 3), opset=11),
+    Onnx("Clip", "Clip", {"low": np.float32(2), "high": np.float32(2)}),
+    Onnx("Clip", "Clip", {"low": np.float32(1)}),
+    Onnx("Clip", "Clip", {"": np.float32(0), "high": np.float32(1)}),
+    Onnx("Clip", "Clip", {"low": np.float32(1), "high": np.float32(np.inf)}),
+    Onnx("Clip", "Clip"),
+    Onnx("Clip", "Clip", {}, {"min": 0.5, "max": 2.5}, opset=7),
+    Onnx("Clip", "Clip", {}, {"min": 1.0, "max": float(np.finfo(np.float32).max)}, opset=10),
+    Onnx("Clip", "Clip", {}, {"max": 1.5}, opset=10),
     Onnx("Flatten", "Flatten", {}, {"axis": -1}, (1, 1, 4)),
     Onnx("Reshape", "Reshape", {"s": np.array([0, -1])}, shape=(1, 2, 2)),
     Onnx("Squeeze", "Squeeze", {}, {"axes": [1]}, (1, 1, 4), opset=11),
@@ -174,7 +194,7 @@ def test_onnx(case: Onnx, tmp_path: Path) -> None:
         "graph",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, case.shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in case.constants.items()],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in case.constants.items() if name],
     )
     path = tmp_path / "net.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", case.opset)], ir_version=8), path)
@@ -182,6 +202,82 @@ def test_onnx(case: Onnx, tmp_path: Path) -> None:
     points = np.stack([floats(*case.shape) * 3 for _ in range(20)])
     wanted = np.stack([session.run(None, {"x": point})[0].ravel() for point in points])
     assert_agree(load(path), points.astype(np.float64), wanted, 2e-5, case.row)
+
+
+# ---- units with two breakpoints ------------------------------------------------------------------------------------
+def affine1(*rows: tuple[float, float]) -> nn.Linear:
+    """A layer of one input: a factor and a shift for each output."""
+    layer = nn.Linear(1, len(rows)).double()
+    numbers = torch.tensor(rows, dtype=torch.float64)
+    layer.weight.data, layer.bias.data = numbers[:, :1], numbers[:, 1]
+    return layer
+
+
+def clipped(tmp_path: Path, opset: int = 17, **bounds: float) -> Network:
+    """y = Clip(3 x + 0.1) of one number."""
+    constants = {"w": np.full((1, 1), 3, np.float32), "b": np.array([0.1], np.float32)}
+    names = [name if name in bounds else "" for name in ("min", "max")] if opset >= 11 else []
+    constants |= {name: np.array(bounds[name], np.float32) for name in names if name}
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["h"]),
+        helper.make_node("Clip", ["h", *names], ["y"], name="clip", **({} if names else bounds)),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 1)) for name in "xy"]
+    graph = helper.make_graph(nodes, "graph", values[:1], values[1:], [numpy_helper.from_array(a, name) for name, a in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), tmp_path / "net.onnx")
+    return load(tmp_path / "net.onnx")
+
+
+def regions(network: Network, low: float, high: float) -> int | None:
+    return polylc.certify(network, box=([low], [high]), measures="counts", engine="lp")[0].regions
+
+
+def test_both_breakpoints_are_neurons_of_one_layer(tmp_path: Path) -> None:
+    network = load(nn.Sequential(affine1((1, 0)), nn.ReLU6()))
+    assert [layer.width for layer in network.layers] == [2]
+    np.testing.assert_array_equal(network(np.array([[-1.0], [2.5], [7.0]])), [[0.0], [2.5], [6.0]])
+    assert not any("float64" in line for line in network.log)  # nothing is shifted but zeros
+    network = clipped(tmp_path, min=-1, max=2)
+    assert [layer.width for layer in network.layers] == [2]
+    assert network.layers[0].affine.terms[0][1].tolist() == [[3.0], [3.0]]
+    assert network.layers[0].affine.bias.tolist() == [np.float64(np.float32(0.1)) + 1, np.float64(np.float32(0.1)) - 2]
+    assert network.log == ("node clip (Clip): folded as a constant factor or shift in float64; the network analysed is the folded one",)
+
+
+def test_a_clip_has_a_piece_for_each_bound_and_one(tmp_path: Path) -> None:
+    assert regions(load(nn.Sequential(affine1((1, 0)), nn.ReLU6())), -1, 8) == 3
+    assert regions(load(nn.Sequential(affine1((1, 0)), nn.ReLU6())), 1, 8) == 2
+    assert regions(load(nn.Sequential(affine1((1, 0), (2, 1)), nn.ReLU6())), -1, 8) == 5  # at 0, 6 and -0.5, 2.5
+    assert regions(clipped(tmp_path, min=-1, max=2), -1, 1) == 3
+    for bound in ("min", "max"):
+        network = clipped(tmp_path, **{bound: 1})
+        assert [layer.width for layer in network.layers] == [1]
+        assert regions(network, -1, 1) == 2
+
+
+def test_bounds_that_make_no_neuron(tmp_path: Path) -> None:
+    end = float(np.finfo(np.float32).max)
+    for opset in (10, 13):
+        network = clipped(tmp_path, opset, min=-end, max=end)
+        assert not network.layers
+        assert "node clip (Clip): its max of 3.402823e+38, the end of float32 or beyond, is taken as no bound" in network.log
+        assert "node clip (Clip): has no bounds, so it makes no neuron" in network.log
+    network = clipped(tmp_path, min=2, max=2)
+    assert not network.layers
+    assert network(np.array([[-9.0], [9.0]])).tolist() == [[2.0], [2.0]]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"min": 2, "max": 1}, r"node clip \(Clip\) has the bounds 2\.0 and 1\.0, the lower one above the upper one"),
+        ({"min": float("nan")}, r"node clip \(Clip\) has nan as its min; bounds have to be finite"),
+        ({"max": -float("inf")}, r"node clip \(Clip\) has -inf as its max; bounds have to be finite"),
+    ],
+)
+def test_bounds_that_are_refused(bounds: dict[str, float], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=message):
+        clipped(tmp_path, **bounds)
 
 
 def test_every_operator_has_a_line() -> None:
