@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from polylc import certify
+from polylc.cli.options import MEASURES_HELP
 from polylc.exact.quantity import Quantity
 from polylc.measures.answers import Answer, Answers, missing
 from polylc.measures.registry import ATTRIBUTES, MEASURES, ROWS
@@ -110,3 +112,9 @@ def test_an_interrupt_while_measuring_keeps_what_is_there(monkeypatch):
     assert result.total_variation is None
     assert "interrupted" in result.notes["total_variation"]
     assert asked == ["counts", "lipschitz", "robustness", "local_complexity", "total_variation"]
+
+
+def test_the_help_names_all_measures():
+    assert f"all, or some of {', '.join(MEASURES)}." == MEASURES_HELP
+    described = inspect.getdoc(certify).split("measures : str")[1].split("engine : str")[0]
+    assert all(f'"{name}"' in described for name in MEASURES)

@@ -37,3 +37,6 @@ JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; 
 TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration of each neighbourhood.", show_default=False)]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]
+
+# named here, and held to the registry by a test: the help must not wait for its import
+MEASURES_HELP = "all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."

@@ -13,6 +13,7 @@ import typer
 from polylc.cli import outputs, terminal
 from polylc.cli.app import BAD_INPUT, app, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
+    MEASURES_HELP,
     Array,
     Box,
     Center,
@@ -45,7 +46,7 @@ def certify(
     labels: Labels = None,
     measures: Annotated[
         str,
-        typer.Option(help="all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."),
+        typer.Option(help=MEASURES_HELP),
     ] = "all",
     sigma: Annotated[
         list[str] | None,
