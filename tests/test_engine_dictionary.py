@@ -20,7 +20,8 @@ from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Chunk, Exploration, Limits, Outcome, check_contract
 from polylc.engines.dictionary import engine as dictionary
 from polylc.engines.dictionary.engine import DictionaryEngine
-from polylc.engines.dictionary.search import _follow, _renew
+from polylc.engines.dictionary.levels import renew
+from polylc.engines.dictionary.search import _follow
 from polylc.engines.dictionary.simplex import REBUILDS
 from polylc.engines.dictionary.state import TOP, Search
 from polylc.engines.lp import LpEngine
@@ -126,7 +127,7 @@ def test_in_general_position_doubles_confirm_everything(widths):
 @njit(_nrt=False)
 def _renew_the_top(search: Search) -> None:
     _follow(search, search.at[TOP])
-    _renew(search, search.at[TOP])
+    renew(search, search.at[TOP])
 
 
 @pytest.mark.parametrize("widths", [[2, 12, 12, 1], [5, 8, 8, 1], [20, 8, 8, 1]])

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.engines.dictionary.basis import drift, express, places, rebuild
-from polylc.engines.dictionary.forms import Work, enter_layer, finish_layer
+from polylc.engines.dictionary.basis import places
+from polylc.engines.dictionary.forms import enter_layer, finish_layer
+from polylc.engines.dictionary.levels import check, copy, dictionary_of, drop, fill, fix, renew, signs_of
 from polylc.engines.dictionary.points import corner_mean, vertex
-from polylc.engines.dictionary.simplex import CROSSED, PIVOTS, REBUILDS, STUCK, Dictionary, Goal, Signs, drive, members, note_witness
+from polylc.engines.dictionary.simplex import CROSSED, PIVOTS, STUCK, Dictionary, Goal, drive, members, note_witness
 from polylc.engines.dictionary.state import (
     BASE,
     CLAIMS,
@@ -28,7 +29,6 @@ from polylc.engines.dictionary.state import (
     RECORD,
     REGIONS,
     TOP,
-    Arena,
     Levels,
     Room,
     Search,
@@ -44,65 +44,10 @@ SLIVER = 1e-9
 # a split goes on to a vertex this far beyond the hyperplane, if there is one: points close to it would be poor
 # witnesses
 DEEP = 1e-4
-DRIFT = 1e-10  # of slacks, from which a dictionary is computed anew
-AGE = 64  # pivots between two checks of that
+AGE = 64  # pivots between two checks of a dictionary's drift
 VERTEX, INNER = 1, 2  # bits of the first two witnesses in a layer: the vertex and the interior point
 EDGE = 1.0 - 2.0**-53  # the largest double inside the neighbourhood
 FINISHED, PAUSED, CROWDED, LEFT, LOST = range(5)  # why `advance` came back
-
-
-@kernel
-def _dictionary(lev: Levels, arena: Arena, d: int) -> Dictionary:
-    """The dictionary of a level."""
-    return Dictionary(arena.T[d], arena.value[d], arena.name[d], lev.out[d], lev.up[d])
-
-
-@kernel
-def _signs(lev: Levels, work: Work, d: int, begin: int) -> Signs:
-    return Signs(work.limit[begin : begin + lev.above.shape[1]], lev.above[d], lev.below[d])
-
-
-@kernel
-def _fill(work: Work, dic: Dictionary, q: int, i: int, form: Array, place: Array) -> None:
-    """Row q of neuron i, scaled to unit length."""
-    scale = 1.0 / work.length[i]
-    for j in range(len(form)):
-        form[j] = work.z[j, i] * scale
-    express(dic, q, form, place)
-
-
-@kernel
-def _renew(s: Search, d: int) -> None:
-    """Compute the dictionary of a level anew, if its basis allows."""
-    fixed, rows = s.lev.fixed[d], s.lev.rows[d]
-    dic = _dictionary(s.lev, s.arena, d)
-    s.stats[REBUILDS] += 1
-    s.lev.age[d] = 0
-    if rebuild(dic, fixed, s.path.row, s.room.basis) and rows > fixed:
-        begin = s.net.offset[s.lev.layer[d]]
-        for q in range(fixed, rows):
-            _fill(s.work, dic, q, begin + dic.name[q], s.room.form, s.room.basis.place)
-
-
-@kernel
-def _check(s: Search, d: int) -> None:
-    """Renew the dictionary of a level if it has drifted."""
-    s.lev.age[d] = 0
-    # or NaN
-    if not drift(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], s.path.row, s.lev.depth[d], s.room.point, s.room.toward) <= DRIFT:
-        _renew(s, d)
-
-
-@kernel
-def _drop(dic: Dictionary, lev: Levels, d: int, q: int) -> None:
-    """Remove a free row; the last takes its place."""
-    last = lev.rows[d] - 1
-    if q != last:
-        dic.value[q] = dic.value[last]
-        dic.name[q] = dic.name[last]
-        for c in range(len(dic.out)):
-            dic.T[c, q] = dic.T[c, last]
-    lev.rows[d] = last
 
 
 @kernel
@@ -110,7 +55,7 @@ def _decide(s: Search, d: int) -> None:
     """Find a witness of either sign for every open neuron, or decide it."""
     lev, fixed = s.lev, s.lev.fixed[d]
     begin = s.net.offset[lev.layer[d]]
-    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
+    dic, signs = dictionary_of(lev, s.arena, d), signs_of(lev, s.work, d, begin)
     # backwards: a row that goes is replaced by the last, which has been looked at
     for q in range(lev.rows[d] - 1, fixed - 1, -1):
         i = dic.name[q]
@@ -126,7 +71,7 @@ def _decide(s: Search, d: int) -> None:
                 code = drive(dic, signs, goal, fixed, lev.rows[d], lev.alive[d : d + 1], s.room.toward, s.stats)
                 lev.age[d] += s.stats[PIVOTS] - before
                 if code == STUCK:
-                    _renew(s, d)
+                    renew(s, d)
                     code = drive(dic, signs, goal, fixed, lev.rows[d], lev.alive[d : d + 1], s.room.toward, s.stats)
             if code == CROSSED:
                 lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
@@ -137,55 +82,8 @@ def _decide(s: Search, d: int) -> None:
                     claim(s.claims, s.at, lev.node[d], begin + i, -sign)
                 else:
                     claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
-            _drop(dic, lev, d, q)
+            drop(dic, lev, d, q)
             break
-
-
-@kernel
-def _copy(lev: Levels, arena: Arena, d: int) -> None:
-    """Level d + 1 becomes a copy of level d."""
-    e, rows, k = d + 1, lev.rows[d], lev.out.shape[1]
-    for q in range(rows):
-        arena.value[e, q] = arena.value[d, q]
-        arena.name[e, q] = arena.name[d, q]
-    for c in range(k):
-        old, new = arena.T[d, c], arena.T[e, c]
-        for q in range(rows):
-            new[q] = old[q]
-    for c in range(k):
-        lev.out[e, c] = lev.out[d, c]
-        lev.up[e, c] = lev.up[d, c]
-    for q in range(lev.fixed[d], rows):
-        i = arena.name[d, q]
-        lev.above[e, i] = lev.above[d, i]
-        lev.below[e, i] = lev.below[d, i]
-    lev.fixed[e] = lev.fixed[d]
-    lev.rows[e] = rows
-    lev.layer[e] = lev.layer[d]
-    lev.alive[e] = lev.alive[d]
-    lev.age[e] = lev.age[d]
-    lev.depth[e] = lev.depth[d]
-    lev.weight[e] = lev.weight[d]
-
-
-@kernel
-def _fix(lev: Levels, dic: Dictionary, d: int, q: int, sign: int) -> None:
-    """The free row q becomes the slack of a half-space, the last of the path."""
-    to, k, i = lev.fixed[d], len(dic.out), dic.name[q]
-    lev.alive[d] &= lev.above[d, i] if sign > 0 else lev.below[d, i]
-    if q != to:
-        dic.value[to], dic.value[q] = dic.value[q], dic.value[to]
-        dic.name[q] = dic.name[to]
-        for c in range(k):
-            dic.T[c, to], dic.T[c, q] = dic.T[c, q], dic.T[c, to]
-    dic.name[to] = k + lev.depth[d]
-    if sign < 0:
-        dic.value[to] = -dic.value[to]
-        for c in range(k):
-            dic.T[c, to] = -dic.T[c, to]
-    lev.fixed[d] = to + 1
-    lev.depth[d] += 1
-    lev.weight[d] *= 0.5
 
 
 @kernel
@@ -226,7 +124,7 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
     """Drive a row of a level well beyond zero, if possible; whether it gets there at all."""
     lev, rows = s.lev, s.lev.rows[d]
     begin = s.net.offset[lev.layer[d]]
-    dic, signs = _dictionary(lev, s.arena, d), _signs(lev, s.work, d, begin)
+    dic, signs = dictionary_of(lev, s.arena, d), signs_of(lev, s.work, d, begin)
     limit = signs.limit[dic.name[q]]
     code = STUCK
     for _ in range(2):  # the second time with a dictionary computed anew
@@ -236,7 +134,7 @@ def _drive_deep(s: Search, d: int, q: int, sign: int) -> bool:
         lev.age[d] += s.stats[PIVOTS] - before
         if code != STUCK:
             break
-        _renew(s, d)
+        renew(s, d)
     return code == CROSSED
 
 
@@ -246,12 +144,12 @@ def _split(s: Search, d: int) -> bool:
     side is not reached.
     """
     lev, work, e = s.lev, s.work, d + 1
-    dic = _dictionary(lev, s.arena, d)
+    dic = dictionary_of(lev, s.arena, d)
     q = _choose(lev, dic.name, d)
     i = s.net.offset[lev.layer[d]] + dic.name[q]
     here = dic.value[q]
     sign = 1 if here >= 0.0 else -1
-    _copy(lev, s.arena, d)
+    copy(lev, s.arena, d)
     lost = 0
     if sign * here <= work.limit[i] and not _drive_deep(s, e, q, sign):
         lost = sign
@@ -261,7 +159,7 @@ def _split(s: Search, d: int) -> bool:
         s.bits[i] = lost < 0
         if s.at[RECORD]:
             claim(s.claims, s.at, lev.node[d], i, -lost)
-        _drop(dic, lev, d, q)
+        drop(dic, lev, d, q)
         return False
     _put_sides(s, d, q, sign)
     s.at[TOP] = e
@@ -274,7 +172,7 @@ def _put_sides(s: Search, d: int, q: int, sign: int) -> None:
     and comes first.
     """
     lev, work, found = s.lev, s.work, s.found
-    i = s.net.offset[lev.layer[d]] + _dictionary(lev, s.arena, d).name[q]
+    i = s.net.offset[lev.layer[d]] + dictionary_of(lev, s.arena, d).name[q]
     k = lev.out.shape[1]
     at_inner = work.z[k, i]
     for j in range(k):
@@ -284,9 +182,9 @@ def _put_sides(s: Search, d: int, q: int, sign: int) -> None:
     parent, depth = lev.node[d], lev.depth[d]
     for level in (d + 1, d):
         side = -sign if level == d else sign
-        own = _dictionary(lev, s.arena, level)
+        own = dictionary_of(lev, s.arena, level)
         at_vertex = side * own.value[q]
-        _fix(lev, own, level, q, side)
+        fix(lev, own, level, q, side)
         _step_inside(s.room, own, depth + 1, side * at_inner, at_vertex, lev.inner[level])
         n = s.at[NEW_NODES]
         found.parent[n] = parent
@@ -312,9 +210,9 @@ def _enter(s: Search, d: int) -> None:
         return
     begin, end = s.net.offset[layer], s.net.offset[layer + 1]
     enter_layer(s.net, work, layer, SLIVER)
-    _check(s, d)
+    check(s, d)
     fixed = lev.fixed[d]
-    dic = _dictionary(lev, s.arena, d)
+    dic = dictionary_of(lev, s.arena, d)
     places(dic, fixed, s.room.basis.place)
     rows = fixed
     lev.alive[d] = VERTEX | INNER
@@ -326,7 +224,7 @@ def _enter(s: Search, d: int) -> None:
             if s.at[RECORD]:
                 claim(s.claims, s.at, lev.node[d], i, 1 if positive else -1)
             continue
-        _fill(work, dic, rows, i, s.room.form, s.room.basis.place)
+        fill(work, dic, rows, i, s.room.form, s.room.basis.place)
         dic.name[rows] = i - begin
         _note_first(lev, d, i - begin, dic.value[rows], s.room.form, work.limit[i])
         rows += 1
@@ -367,14 +265,14 @@ def _follow(s: Search, d: int) -> None:
     s.path.node[p] = lev.node[d]
     s.path.length[p] = length
     if lev.age[d] > AGE:
-        _check(s, d)
+        check(s, d)
 
 
 @kernel
 def _emit(s: Search, d: int) -> None:
     """Write the region of a cell whose neurons all are decided."""
     r, found, point = s.at[REGIONS], s.found, s.room.point
-    corner_mean(_dictionary(s.lev, s.arena, d), s.lev.fixed[d], point, s.room.toward, s.room.away)
+    corner_mean(dictionary_of(s.lev, s.arena, d), s.lev.fixed[d], point, s.room.toward, s.room.away)
     for j in range(len(point)):  # the mean of two points inside is inside, unless the vertex is degenerate
         found.unit[r, j] = min(max(0.5 * (s.lev.inner[d, j] + point[j]), -EDGE), EDGE)
     for w in range(found.bits.shape[1]):
