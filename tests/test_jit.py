@@ -111,7 +111,7 @@ def test_numba_is_bounded():
 
 
 # ---- kernels that can be read
-KINDS = ("kernel", "inlined", "rounded")
+KINDS = ("kernel", "inlined", "unfused", "rounded")
 MOST_LINES, MOST_PARAMETERS = 100, 8
 
 

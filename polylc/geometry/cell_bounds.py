@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.geometry.cuts import cut_stack
-from polylc.geometry.proved_sizes import Sizes, bounded_cells
+from polylc.geometry.proved_sizes import Sizes, bounded_cells, room
 
 Array = np.ndarray
 
@@ -47,7 +47,8 @@ class CellBounds:
         sized, error = scaled(rows, noise)
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
         sizes = Sizes(self.volume, self.shadow, self.box, self.moment, self.ok)
-        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), sized, error, stack, sizes)
+        work = room(n, len(stack.value), starts)
+        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), sized, error, stack, sizes, work)
 
 
 def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import rounded
+from polylc.jit.decorators import unfused
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -31,13 +31,12 @@ class Edges(NamedTuple):
     minor: Array  # (n, n)
 
 
-@rounded
 def edges_for(n: int) -> Edges:
     """Room for simplices in dimension n."""
     return Edges(np.empty((n, n)), np.empty(n), np.empty(n), np.empty((n, n)))
 
 
-@rounded
+@unfused
 def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Edges) -> float:
     """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these
     errors.
@@ -61,7 +60,7 @@ def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Ed
     return float(far)
 
 
-@rounded
+@unfused
 def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     """Determinant of rows r to r + 3 and four columns, by Laplace's expansion along pairs of rows."""
     q, s, t = r + 1, r + 2, r + 3
@@ -74,7 +73,7 @@ def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     return float(total)
 
 
-@rounded
+@unfused
 def expanded(M: Array, size: int) -> float:
     """Determinant of the leading block, size <= 5, by expansion: a sum of the products of its definition, each rounded
     a few times."""
@@ -95,7 +94,7 @@ def expanded(M: Array, size: int) -> float:
     return float(total - M[0, 3] * _four(M, 1, 0, 1, 2, 4) + M[0, 4] * _four(M, 1, 0, 1, 2, 3))
 
 
-@rounded
+@unfused
 def _set_minor(edges: Edges, size: int, r: int, c: int) -> None:
     """All but row r and column c."""
     for i in range(size - 1):
@@ -103,7 +102,7 @@ def _set_minor(edges: Edges, size: int, r: int, c: int) -> None:
             edges.minor[i, j] = edges.M[i if i < r else i + 1, j if j < c else j + 1]
 
 
-@rounded
+@unfused
 def determinant(edges: Edges, size: int) -> float:
     """Determinant of the leading block, size <= MOST_ROWS, by expansion."""
     if size < MOST_ROWS:
@@ -116,7 +115,7 @@ def determinant(edges: Edges, size: int) -> float:
     return total
 
 
-@rounded
+@unfused
 def mistake(edges: Edges, size: int) -> float:
     """Bound on the error of `determinant`, for entries of row r that err by at most slip[r] (lemma 10).
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
 from polylc.geometry.determinants import LOST, SLACK, Edges, edges_for, expanded, mistake, set_edges
-from polylc.geometry.proved_vertices import meeting_in, proved_vertices
+from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
-from polylc.jit.decorators import rounded
+from polylc.jit.decorators import unfused
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -36,6 +36,21 @@ class Sizes(NamedTuple):
     ok: Array  # (R,) where all this is proved
 
 
+class Room(NamedTuple):
+    """Room to work in."""
+
+    D: Array  # (most vertices,) errors
+    centre: Array  # (n,)
+    meeting: Meeting
+    walk: Walk
+    edges: Edges
+
+
+def room(n: int, vertices: int, starts: Array) -> Room:
+    """Room for cells of half-spaces starts[r]:starts[r + 1] in dimension n, of so many vertices at most."""
+    return Room(np.empty(vertices), np.empty(n), meeting_in(n), walk_for(n, vertices, starts), edges_for(n))
+
+
 class _Proved(NamedTuple):
     """A cell with proved vertices, and room for its triangulations."""
 
@@ -46,7 +61,7 @@ class _Proved(NamedTuple):
     edges: Edges
 
 
-@rounded
+@unfused
 def _factorial(n: int) -> float:
     result = 1.0
     for d in range(2, n + 1):
@@ -54,7 +69,7 @@ def _factorial(n: int) -> float:
     return result
 
 
-@rounded
+@unfused
 def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
     """(n - 1)-volume of a facet projected along coordinate `drop`, and a bound on its error."""
     cell, edges = proved.cell, proved.edges
@@ -70,7 +85,7 @@ def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
     return total / factorial, (error + (simplices + 8) * 2.0 * UNIT * total) / factorial * SLACK
 
 
-@rounded
+@unfused
 def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
     """The same of a face of the cube, and in `moment` (2, n) the integral of the coordinates over it and a bound on its
     error."""
@@ -101,7 +116,7 @@ def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
     return total / factorial, (error + added * total) / factorial * SLACK
 
 
-@rounded
+@unfused
 def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, float]:
     """g(p) / |a_j| for a half-space g, a point p and j = `drop`, and a bound on its error; the bound is -1 if rounding
     leaves no a_j."""
@@ -118,7 +133,7 @@ def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, 
     return height, (noise + 4.0 * (n + 2) * UNIT * size + steep * noise) / (lead - noise) + 4.0 * UNIT * steep
 
 
-@rounded
+@unfused
 def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: int, sizes: Sizes) -> bool:
     """Shadows, moments and volume of one cell; False where it is not proved after all."""
     n = len(proved.centre)
@@ -151,27 +166,25 @@ def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: 
     return True
 
 
-@rounded
-def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes) -> None:
+@unfused
+def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes, room: Room) -> None:
     """Volumes of cells, shadows of their facets, and where all this is proved.
 
     The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], each a.u + c >= 0 as (a, c) with the largest |a_j|
     between 1/4 and 1, whose coefficients err by at most `noise` in sum.
     """
-    n = rows.shape[1] - 1
-    D, centre, edges, meeting = np.empty(len(stack.value)), np.empty(n), edges_for(n), meeting_in(n)
-    walk = walk_for(n, len(D), starts)
+    n, D, centre = rows.shape[1] - 1, room.D, room.centre
     for r in range(len(starts) - 1):
         begin, end = starts[r], starts[r + 1]
         sizes.ok[r] = False
         if not cut_along(stack, rows, starts[max(r - 1, 0)], begin, end):
             continue
         cell = top_of(stack)
-        if not proved_vertices(cell, D, rows, noise, begin, end, meeting):
+        if not proved_vertices(cell, D, rows, noise, begin, end, room.meeting):
             continue
         for j in range(n):
             centre[j] = 0.0
             for v in range(len(cell.X)):
                 centre[j] += cell.X[v, j]
             centre[j] = min(1.0, max(-1.0, centre[j] / len(cell.X)))
-        sizes.ok[r] = _sizes(_Proved(cell, D, centre, walk, edges), rows, noise, begin, end, r, sizes)
+        sizes.ok[r] = _sizes(_Proved(cell, D, centre, room.walk, room.edges), rows, noise, begin, end, r, sizes)

@@ -18,7 +18,7 @@ import numpy as np
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, cut_stack, has, top_of
 from polylc.geometry.exact_cell import ExactCell
 from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
-from polylc.jit.decorators import rounded
+from polylc.jit.decorators import unfused
 
 Array = np.ndarray
 
@@ -46,7 +46,7 @@ class _Room(NamedTuple):
     walk: Walk
 
 
-@rounded
+@unfused
 def _determinant(M: Array, size: int) -> float:
     """Of the leading block, in absolute value; by elimination, in its place."""
     result = 1.0
@@ -68,7 +68,7 @@ def _determinant(M: Array, size: int) -> float:
     return abs(result)
 
 
-@rounded
+@unfused
 def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
     """(n - 1)-volume of a facet projected along coordinate `drop`: pulled triangulation over its faces."""
     X, M, apex = cell.X, room.M, room.walk.apex
@@ -88,7 +88,7 @@ def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
     return total
 
 
-@rounded
+@unfused
 def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) -> tuple[float, float]:
     """Area of the facet on a half-space, and n times the volume of the pyramid from the centre over it.
 
@@ -118,11 +118,10 @@ def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) ->
     return area, area * height / norm
 
 
-@rounded
-def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Sizes) -> None:
+@unfused
+def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Sizes, room: _Room) -> None:
     """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
     n = len(half)
-    room = _Room(np.empty(n), np.empty((n, n)), walk_for(n, len(stack.value), starts))
     for r in range(len(starts) - 1):
         good = cut_along(stack, rows, starts[max(r - 1, 0)], starts[r], starts[r + 1])
         sizes.ok[r] = good
@@ -208,7 +207,8 @@ class CellGeometry(CellSizes):
         unit = np.ascontiguousarray(sized / np.where(lengths > 0, lengths, 1.0)[:, None])
         sizes = _Sizes(self.volume, self.area, self.point, self.box_area, self.ok, self.vertices, self.counts)
         stack = cut_stack(n, half, int(np.diff(starts).max(initial=0)))
-        _cells(np.ascontiguousarray(half, dtype=np.float64), np.ascontiguousarray(starts, dtype=np.int64), unit, stack, sizes)
+        work = _Room(np.empty(n), np.empty((n, n)), walk_for(n, len(stack.value), starts))
+        _cells(np.ascontiguousarray(half, dtype=np.float64), np.ascontiguousarray(starts, dtype=np.int64), unit, stack, sizes, work)
         self.ok &= self._closed(np.repeat(np.arange(count), np.diff(starts)), unit)
         self.volume[~self.ok] = np.nan
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import has
-from polylc.jit.decorators import kernel, rounded
+from polylc.jit.decorators import kernel
 
 Array = np.ndarray
 ENTERED = -1  # in place of the number of facets to come: they have not been listed yet
@@ -34,15 +34,12 @@ class Walk(NamedTuple):
     level: Array  # (1,) of the walk; -1 at its end
 
 
-@rounded
 def walk_for(n: int, vertices: int, starts: Array) -> Walk:
     """Room for the cells of half-spaces starts[r]:starts[r + 1] in dimension n, of so many vertices at most."""
-    facets = 2 * n
-    for r in range(len(starts) - 1):
-        facets = max(facets, 2 * n + starts[r + 1] - starts[r])
-    member, todo = np.empty((n + 2, vertices), np.int64), np.empty((n + 2, facets), np.int64)
-    size, apex, many = np.zeros(n + 2, np.int64), np.zeros(n + 2, np.int64), np.zeros(n + 2, np.int64)
-    return Walk(member, size, apex, todo, many, np.zeros(1, np.int64))
+    facets = 2 * n + int(np.diff(starts).max(initial=0))
+    member, todo = np.empty((n + 2, vertices), dtype=np.int64), np.empty((n + 2, facets), dtype=np.int64)
+    size, apex, many = (np.zeros(n + 2, dtype=np.int64) for _ in range(3))
+    return Walk(member, size, apex, todo, many, np.zeros(1, dtype=np.int64))
 
 
 @kernel

@@ -1,17 +1,18 @@
-"""The three kinds of compiled functions.
+"""The four kinds of compiled functions.
 
 `kernel`
     Works on flat arrays that its caller has made: it allocates nothing, counts no references and lets other threads
     run. A product and a sum may be contracted into one fused operation, which rounds once instead of twice.
 `inlined`
     A part of a kernel, laid into every place that calls it.
+`unfused`
+    A kernel that rounds every single operation as it is written, for bounds that count roundings one by one.
 `rounded`
-    May allocate, and rounds every single operation as it is written, for bounds that count roundings one by one.
+    May allocate, and so counts references; it rounds every single operation as it is written, too.
 
-Each of them can be called from Python and from other kernels, and is compiled apart for either when it first is: see
-`_joined`.
+Kernels count no references, so one that returns an array is called by kernels alone.
 
-All three are plain Python functions under NUMBA_DISABLE_JIT=1.
+All four are plain Python functions under NUMBA_DISABLE_JIT=1.
 """
 
 from __future__ import annotations
@@ -28,17 +29,25 @@ from polylc.jit.cache import folder, stamp
 
 # numba's names beyond its documented interface; tests/test_jit.py says which, pyproject.toml bounds the version
 _NO_REFERENCE_COUNTS = {"_nrt": False}
-_LEAN: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", **_NO_REFERENCE_COUNTS}
+_LEAN: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_REFERENCE_COUNTS}
+_FUSED: dict[str, Any] = {**_LEAN, "fastmath": {"contract"}}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that works on flat arrays and allocates nothing."""
-    return _compile(function, {**_LEAN, "forceinline": False})
+    return _compile(function, {**_FUSED, "forceinline": False})
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel into every place that calls it."""
-    return _compile(function, {**_LEAN, "forceinline": True})
+    return _compile(function, {**_FUSED, "forceinline": True})
+
+
+def unfused(function: Callable[..., Any]) -> Any:
+    """Compile a function that works on flat arrays and allocates nothing, with every operation rounded as it is
+    written.
+    """
+    return _compile(function, {**_LEAN, "forceinline": False})
 
 
 def rounded(function: Callable[..., Any]) -> Any:

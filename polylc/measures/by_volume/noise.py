@@ -20,7 +20,7 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import scaled
 from polylc.geometry.cuts import cut_stack
 from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
-from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Weighted, integrals, over_simplices
+from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Sums, Weighted, integrals, over_simplices, room
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
 from polylc.measures.gradient.enclosed_norms import SLACK, scaled_row_norms
 from polylc.measures.gradient.gradients import inverse_sides
@@ -67,7 +67,8 @@ class Integrator:
         kinds, parameters = np.array([f[0] for f in functions]), np.array([f[1] for f in functions])
         weighted = Weighted(np.ascontiguousarray(many[0]), np.ascontiguousarray(many[1]), middle, slip, kinds, parameters)
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
-        integrals(starts, sized, error, weighted, self._rule, stack, value, wrong, ok)
+        work = room(n, len(stack.value), starts)
+        integrals(starts, sized, error, weighted, self._rule, stack, Sums(value, wrong, ok), work)
         for at in np.flatnonzero(~ok).tolist():
             here = weighted.form[at], weighted.noise[at], middle[at], slip[at]
             value[at], wrong[at] = self._exactly(rows.start + at, *here, functions)

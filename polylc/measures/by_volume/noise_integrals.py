@@ -17,10 +17,20 @@ import numpy as np
 
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
 from polylc.geometry.determinants import LOST, SLACK, Edges, determinant, edges_for, mistake, set_edges
-from polylc.geometry.proved_vertices import meeting_in, proved_vertices
+from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_cell, next_simplex, walk_for
-from polylc.jit.decorators import rounded
-from polylc.measures.by_volume.spline_means import CUT, TAIL, Knots, Quadrature, gaussian_mean, share_between, sort_knots, steepness
+from polylc.jit.decorators import unfused
+from polylc.measures.by_volume.spline_means import (
+    CUT,
+    TAIL,
+    Knots,
+    Quadrature,
+    gaussian_mean,
+    knots_for,
+    share_between,
+    sort_knots,
+    steepness,
+)
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -49,7 +59,35 @@ class Weighted(NamedTuple):
     parameter: Array  # (Q,)
 
 
-@rounded
+class Room(NamedTuple):
+    """Room to work in."""
+
+    at: Array  # (most vertices,) values of a form
+    D: Array  # (most vertices,) errors
+    meeting: Meeting
+    walk: Walk
+    edges: Edges
+    simplices: Simplices
+    knots: Knots
+
+
+def room(n: int, vertices: int, starts: Array) -> Room:
+    """Room for cells of half-spaces starts[r]:starts[r + 1] in dimension n, of so many vertices at most."""
+    vertex, size = np.empty((MOST_SIMPLICES, n + 1), dtype=np.int64), np.empty((MOST_SIMPLICES, 2))
+    simplices = Simplices(vertex, size, np.zeros(1, dtype=np.int64))
+    at, D = np.empty((2, vertices))
+    return Room(at, D, meeting_in(n), walk_for(n, vertices, starts), edges_for(n), simplices, knots_for(n))
+
+
+class Sums(NamedTuple):
+    """What is found of each cell."""
+
+    value: Array  # (R, Q)
+    error: Array  # (R, Q)
+    ok: Array  # (R,) false where nothing is proved
+
+
+@unfused
 def _volume(simplices: Simplices) -> tuple[float, float]:
     volume, doubt = 0.0, 0.0
     count = simplices.many[0]
@@ -59,7 +97,7 @@ def _volume(simplices: Simplices) -> tuple[float, float]:
     return volume, doubt + (count + 2) * UNIT * volume
 
 
-@rounded
+@unfused
 def over_simplices(
     simplices: Simplices,
     values: Array,
@@ -117,7 +155,7 @@ def over_simplices(
     return factor * value, (factor * error + slip * (sums + error) + 4.0 * UNIT * factor * sums) * SLACK
 
 
-@rounded
+@unfused
 def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: Simplices) -> bool:
     """The pulled triangulation of a proved cell; False if it has too many simplices."""
     n = cell.X.shape[1]
@@ -140,7 +178,7 @@ def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: 
     return True
 
 
-@rounded
+@unfused
 def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> float:
     """Values of a form at the vertices; how far those at the true vertices may be from them."""
     n = cell.X.shape[1]
@@ -156,38 +194,35 @@ def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> f
     return float((tau + noise + 4.0 * (n + 2) * UNIT * (steep + abs(form[n]))) * SLACK + LOST)
 
 
-@rounded
-def integrals(
-    starts: Array, rows: Array, noise: Array, functions: Weighted, rule: Quadrature, stack: CutStack, value: Array, error: Array, ok: Array
-) -> None:
-    """Sums over forms of weighted integrals over each cell, and bounds on their errors; shapes (R, Q).
+@unfused
+def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rule: Quadrature, stack: CutStack, sums: Sums, room: Room) -> None:
+    """Sums over forms of weighted integrals over each cell, and bounds on their errors; all zero before.
 
-    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`. `ok` is false where nothing
-    is proved.
+    The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`.
     """
-    n, many = rows.shape[1] - 1, functions.form.shape[1]
-    at, D = np.empty(len(stack.value)), np.empty(len(stack.value))
-    edges, meeting, walk = edges_for(n), meeting_in(n), walk_for(n, len(stack.value), starts)
-    simplices = Simplices(np.empty((MOST_SIMPLICES, n + 1), np.int64), np.empty((MOST_SIMPLICES, 2)), np.zeros(1, np.int64))
-    knots = Knots(np.empty(n + 1), np.empty(n + 1), np.empty(n + 2))  # as `knots_for`, which is not compiled
+    value, error, D = sums.value, sums.error, room.D
+    many, kinds = functions.form.shape[1], len(functions.kind)
     for r in range(len(starts) - 1):
         begin, end = starts[r], starts[r + 1]
-        ok[r] = False
+        sums.ok[r] = False
         if not cut_along(stack, rows, starts[max(r - 1, 0)], begin, end):
             continue
         cell = top_of(stack)
-        if not (proved_vertices(cell, D, rows, noise, begin, end, meeting) and _triangulate(cell, D, walk, edges, simplices)):
+        if not proved_vertices(cell, D, rows, noise, begin, end, room.meeting):
             continue
-        ok[r] = True
-        values = at[: len(cell.X)]
+        if not _triangulate(cell, D, room.walk, room.edges, room.simplices):
+            continue
+        sums.ok[r] = True
+        values = room.at[: len(cell.X)]
         for f in range(many):
             weight = functions.weight[r, f], functions.slip[r, f]
             if weight[VALUE] == 0.0 and weight[ERROR] == 0.0:
                 continue
             tau = _values(cell, D, functions.form[r, f], functions.noise[r, f], values)
-            for q in range(len(functions.kind)):
-                part, wrong = over_simplices(simplices, values, tau, weight, functions.kind[q], functions.parameter[q], rule, knots)
+            for q in range(kinds):
+                kind, parameter = functions.kind[q], functions.parameter[q]
+                part, wrong = over_simplices(room.simplices, values, tau, weight, kind, parameter, rule, room.knots)
                 value[r, q] += part
                 error[r, q] += wrong
-        for q in range(len(functions.kind)):
+        for q in range(kinds):
             error[r, q] = (error[r, q] + (many + 4) * UNIT * abs(value[r, q])) * SLACK
