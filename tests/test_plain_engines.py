@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from nets import quarter_net, random_net
 
-from polylc.domains.box import Neighbourhood, ball, box
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Chunk, Limits, join_claims
 from polylc.engines.extras import Wishes
 from polylc.network.form import Network
