@@ -54,7 +54,11 @@ PRIVATE = {
         "option forceinline",
         "option no_cfunc_wrapper",
         "compiled.stats.cache_path",
-        "dispatcher.get_call_template",
+        "option no_cpython_wrapper",
+        "inner.get_call_template",
+        "inner.get_overload",
+        "door.get_call_template",
+        "door.get_overload",
     },
     "jit/prefetch.py": {
         "llvmlite.ir",
@@ -66,7 +70,7 @@ PRIVATE = {
 }
 PUBLIC = {"numba.njit", "numba.config.DISABLE_JIT", "numba.config.CACHE_DIR"}
 OPTIONS = {"cache", "error_model", "fastmath", "nogil"}
-OBJECTS = ("compiled", "context", "dispatcher", "numba", "signature")  # names of numba's objects in jit/
+OBJECTS = ("compiled", "context", "door", "inner", "numba", "signature")  # names of numba's objects in jit/
 
 
 def dotted(node: ast.expr) -> str:
