@@ -21,6 +21,7 @@ from polylc.engines.contract import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.judge import region_filter as kernels
 from polylc.judge.columns import Columns, Points
+from polylc.judge.door import admit
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.node_filter import NOT_ON_PATH, ClaimColumns, Regions, Tree
 from polylc.judge.node_sink import Doubt
@@ -77,9 +78,9 @@ class RegionJudge:
         if self._busy:  # an interrupt fell into the chunk before
             return
         self._busy = True
-        tree, count = self.tree, len(chunk.leaf)
-        if chunk.first_node != tree.count or chunk.first_region != self.done:
-            raise JudgeError("a chunk of the engine's output was lost")
+        tree, k = self.tree, self.domain.dimension
+        chunk = admit(chunk, self.network.neurons, k, tree.count, self.done, 2 * k)
+        count = len(chunk.leaf)
         tree.extend(chunk.parent, chunk.neuron, chunk.side)
         self._make_room()
         points, near = np.empty((count, self.domain.dimension)), np.zeros(chunk.bits.shape, dtype=np.uint64)

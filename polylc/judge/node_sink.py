@@ -17,6 +17,7 @@ from polylc.engines.contract import Chunk
 from polylc.errors import JudgeError
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Book, Columns
+from polylc.judge.door import admit
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.proofs import ClaimRows, Kept, KeptClaim, KeptClaims
 from polylc.judge.verdict import Batch, Tally
@@ -84,9 +85,9 @@ class NodeSink:
         if self._busy:  # an interrupt fell into the chunk before
             return
         self._busy = True
-        tree, count = self.tree, len(chunk.leaf)
-        if chunk.first_node != tree.count or chunk.first_region != self.done:
-            raise JudgeError("a chunk of the engine's output was lost")
+        tree = self.tree
+        chunk = admit(chunk, self.network.neurons, self.domain.dimension, tree.count, self.done)
+        count = len(chunk.leaf)
         tree.extend(chunk.parent, chunk.neuron, chunk.side)
         claims, owner = chunk.claims, kernels.representatives(tree.parent, chunk.leaf)[chunk.claims.node]
         if (owner < 0).any():

@@ -120,7 +120,7 @@ class _Surgeon:
         for node in range(len(tree.parent)):
             if len(self.children[node]) not in (0, 2):
                 raise JudgeError("a node of the engine's tree has lost a side")
-        if len(tree.leaf) != sum(not c for c in self.children):
+        if sorted(tree.leaf) != [node for node, c in enumerate(self.children) if not c]:
             raise JudgeError("the engine's regions are not the leaves of its tree")
         moved: dict[int, int] = {}
         doubts: dict[tuple[int, int], Doubt] = {}
