@@ -68,8 +68,11 @@ def certify(
     executor : concurrent.futures.Executor, optional
         Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
         workers have to see the folder of that file.
-    time_limit, max_regions : optional
-        Limits on the enumeration of each neighbourhood; a result that meets one has status "partial".
+    time_limit : float, optional
+        Seconds for all work on each neighbourhood. An enumeration that meets it is "partial"; measures, or the proof, that
+        it cuts off are missing, with that reason.
+    max_regions : int, optional
+        Regions for each neighbourhood; a result that meets it has status "partial".
     keep : bool
         Keep regions and graph in the results (needed for `region_at`, `graph`, `to_frame`, `plot`).
     certified : bool

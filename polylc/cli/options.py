@@ -34,7 +34,7 @@ Directions = Annotated[int, typer.Option(min=1, help="Directions of a diamond, h
 Planes = Annotated[int, typer.Option(min=2, help="Planes of slices.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Run whatever code a .pt file names. Only for files you made yourself.")]
 JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)]
-TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration of each neighbourhood.", show_default=False)]
+TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False)]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]
 
