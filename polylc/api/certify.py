@@ -69,8 +69,8 @@ def certify(
         Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
         workers have to see the folder of that file.
     time_limit : float, optional
-        Seconds for all work on each neighbourhood. An enumeration that meets it is "partial"; measures, or the proof, that
-        it cuts off are missing, with that reason.
+        Seconds for all work on each neighbourhood. An enumeration that meets it is "partial"; measures, or the proof,
+        that it cuts off are missing, with that reason.
     max_regions : int, optional
         Regions for each neighbourhood; a result that meets it has status "partial".
     keep : bool
