@@ -21,9 +21,9 @@ affine maps collide in SHA-256.
 Exit codes: 0 verified; 1 refused, with the first claim that fails; 2 unreadable, or the checker failed; 130
 interrupted.
 
-To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts, each a
-class that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused. A new part is
-one class and one row of the table of parts (and the field of `Verified` that it fills).
+To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts,
+each of them a class that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused.
+A new part is one class and one row of the table of parts (and the field of `Verified` that it fills).
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class Judge(NodeSink):
         begins = self.network.offsets[self.network.layer_of]
         assert bits.shape[1] == words(self.network.neurons)
         held = np.zeros(len(leaf), dtype=bool)
-        columns = (tree.parent, tree.neuron, tree.side, tree.known, tree.ones)
-        sound, complete = kernels.audit(*columns, leaf, bits, begins, held)
+        nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
+        sound, complete = kernels.audit(nodes, tree.known, tree.ones, leaf, bits, begins, held)
         if not sound or (whole and not complete):
             return None
         ends = np.cumsum([len(b.leaf) for b in self.regions])[:-1]

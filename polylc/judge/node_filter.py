@@ -304,9 +304,7 @@ def _highest(mask: np.ndarray) -> int:
 
 @rounded
 def audit(
-    parent: np.ndarray,
-    neuron: np.ndarray,
-    side: np.ndarray,
+    tree: Tree,
     known: np.ndarray,
     ones: np.ndarray,
     leaf: np.ndarray,
@@ -322,6 +320,7 @@ def audit(
     leaves has both children, the leaves are those of the regions, and all regions are held. `begins` has the first
     neuron of each neuron's layer; `held`, boolean, shape (R,), receives what is held of a sound tree.
     """
+    parent, neuron, side = tree
     count, words = known.shape
     neurons = len(begins)
     all_known, all_ones = np.empty((count, words), dtype=np.uint64), np.empty((count, words), dtype=np.uint64)
