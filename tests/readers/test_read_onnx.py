@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -289,7 +290,7 @@ def test_softmax_elsewhere_is_refused(folder: Path) -> None:
         ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2, 2)}, "it needs one image"),
         ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2)}, "has a weight of 3 axes; polylc reads 2-D convolutions"),
         ([node("Dropout", ["x", "r", "t"], "y")], {"r": np.float32(0.5), "t": np.array(True)}, "is in training mode"),
-        ([node("Relu", ["unknown"], "y")], {}, "reads 'unknown', which nothing before it computes"),
+        ([node("Relu", ["unknown"], "y")], {}, "reads 'unknown', which nothing computes; the graph is damaged"),
         ([node("Relu", ["x"], "z")], {}, "the output 'y' does not depend on the input"),
         ([helper.make_node("Relu", ["x"], ["y"], name="own", domain="com.example")], {}, "belongs to the operator set com.example"),
     ],
@@ -341,6 +342,80 @@ def test_weights_in_a_file_beside(tmp_path: Path) -> None:
     (tmp_path / "net.onnx.data").unlink()
     with pytest.raises(ModelError, match=r"net\.onnx\.data: there is no such file"):
         readers.load(path)
+
+
+def beside(path: Path, **entries: str) -> None:
+    """A model at a path with one weight of 16 bytes in another file."""
+    proto = model([node("MatMul", ["x", "w"], "y")], {"w": np.eye(2, dtype=np.float32)}, (1, 2))
+    weight = proto.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        weight.external_data.add(key=key, value=value)
+    path.write_bytes(proto.SerializeToString())
+
+
+def test_weights_beside_are_looked_at_before_they_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "net.onnx"
+    (tmp_path / "secret").write_bytes(bytes(16))
+    (folder / "zeros").write_bytes(bytes(20))
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "device").symlink_to("/dev/zero")
+    (folder / "circle").symlink_to(folder / "circle")
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe")
+    for entries, wording in [
+        ({"location": "/dev/zero"}, "lies in '/dev/zero', which is no relative path; weights are read only from files in the model's folder"),
+        ({"location": "../secret"}, r"lies in '\.\./secret', outside of the model's folder"),
+        ({"location": "link"}, "lies in 'link', outside of the model's folder"),
+        ({"location": "device"}, "lies in 'device', outside of the model's folder"),
+        ({"location": "pipe"}, "lies in 'pipe', which is no regular file"),
+        ({"location": "sub"}, "lies in 'sub', which is no regular file"),
+        ({"location": "circle"}, "circle"),
+        ({"location": "n" * 5000}, "which is no path of this system"),
+        ({}, "lies in '', which is no relative path"),
+        ({"location": "zeros", "offset": "-1"}, "gives offset '-1', which is no number of bytes"),
+        ({"location": "zeros", "offset": "8"}, "takes 16 bytes, but zeros has 12 for it; copy both files"),
+        ({"location": "zeros", "length": "20"}, "takes 16 bytes, but zeros has 20 for it"),
+    ]:
+        beside(path, **entries)
+        with pytest.raises(ModelError, match=r"net\.onnx: the weight 'w' .*" + wording if wording != "circle" else "circle") as refusal:
+            readers.load(path)
+        assert "\n" not in str(refusal.value)
+    beside(path, location="zeros", offset="4", length="16")
+    assert not readers.load(path)(np.ones(2)).any()
+
+
+# ---- the order of nodes, and names given twice -------------------------------------------------------------------
+def test_nodes_in_any_order(folder: Path) -> None:
+    nodes = [
+        node("MatMul", ["h", "v"], "y"),
+        node("Relu", ["g"], "h"),
+        node("Gemm", ["x", "w", "b"], "g"),
+        helper.make_node("Constant", [], ["b"], value=numpy_helper.from_array(floats(5))),
+    ]
+    weights = {"w": floats(4, 5), "v": floats(5, 2)}
+    network = load(folder, model(nodes, weights, (1, 4)))
+    assert_same(network, model(nodes, weights, (1, 4)).SerializeToString(), (1, 4))
+    assert_same(network, model(nodes[::-1], weights, (1, 4)).SerializeToString(), (1, 4))
+
+
+def test_circles_and_names_given_twice(folder: Path) -> None:
+    for nodes, wording in [
+        ([node("Add", ["x", "b"], "a"), node("Relu", ["a"], "b"), node("Relu", ["b"], "y")], r"circle \(node the_a \(Add\), node the_b \(Relu\)\)"),
+        ([node("Add", ["x", "y"], "y")], r"nodes read each other in a circle \(node the_y \(Add\)\)"),
+        ([node("Relu", ["x"], "y"), node("Neg", ["x"], "y")], r"node the_y \(Neg\) computes 'y', and so does node the_y \(Relu\)"),
+        ([node("Relu", ["x"], "w"), node("Relu", ["w"], "y")], r"node the_w \(Relu\) computes 'w', and an input or initializer has that name"),
+        ([node("Relu", ["y"], "x")], r"node the_x \(Relu\) computes 'x', and an input or initializer has that name"),
+    ]:
+        with pytest.raises(ModelError, match=r"net\.onnx: .*" + wording):
+            load(folder, model(nodes, {"w": floats(4)}, (1, 4)))
+    twice = model([node("Add", ["x", "w"], "y")], {"w": floats(4)}, (1, 4))
+    twice.graph.initializer.append(numpy_helper.from_array(floats(4), "w"))
+    with pytest.raises(ModelError, match="there are two initializers named 'w'; the graph is damaged"):
+        load(folder, twice)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

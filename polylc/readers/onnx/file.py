@@ -7,17 +7,16 @@ computed on the way.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from polylc.errors import ModelError, PolylcError
 from polylc.network.builder import Builder, Value
 from polylc.network.form import Network
-from polylc.readers.files import first_line, read_file, sha256_of
+from polylc.readers.files import first_line, quiet, shown
+from polylc.readers.onnx.external import load_external
 from polylc.readers.onnx.graph import lower_node
 from polylc.readers.onnx.node import Node
+from polylc.readers.onnx.order import in_order
 from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
 
@@ -53,7 +52,7 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
     if not model.graph.node or not model.opset_import:
         raise ModelError(f"{source}: not an ONNX model, or one without operators; export it again")
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
+        with quiet():  # an overflow is found and named by the network itself
             return _convert(model, source, sha256, input_shape)
     except PolylcError:
         raise
@@ -76,11 +75,8 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
     builder.log += notes
     known[inputs[0].name] = builder.input
     used = {name for node in model.graph.node for name in node.input} | {model.graph.output[0].name}
-    for proto in model.graph.node:
+    for proto in in_order(model.graph.node, known, source):
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
-        missing = [name for name in proto.input if name and name not in known]
-        if missing:
-            raise node.error(f"reads {missing[0]!r}, which nothing before it computes; the graph is damaged or out of order")
         if any(name and name in used for name in proto.output[1:]):
             raise node.error("has several outputs that are used, which is not supported")
         known[proto.output[0]] = lower_node(node)
@@ -92,19 +88,17 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
 
 def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[str]]:
     """The initializers by name, and lines for the log."""
-    import onnx.external_data_helper
     import onnx.numpy_helper
 
     if model.graph.sparse_initializer:
         raise ModelError(f"{source}: it has sparse weights, which are not supported; export it with dense weights")
-    notes = []
-    outside = sorted({entry.value for t in model.graph.initializer for entry in t.external_data if entry.key == "location"})
-    if outside:
-        folder = Path(source).parent
-        for name in outside:
-            notes.append(f"weights read from {name} (sha256 {sha256_of(read_file(folder / name, ModelError))})")
-        onnx.external_data_helper.load_external_data_for_model(model, str(folder))
-    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}, notes
+    notes = load_external(model, source)
+    weights: dict[str, Any] = {}
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            raise ModelError(f"{source}: there are two initializers named {shown(tensor.name)!r}; the graph is damaged, export it again")
+        weights[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    return weights, notes
 
 
 def _full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from polylc.errors import UnsupportedLayerError
 from polylc.network.builder import Builder, Value
 from polylc.readers.arrays import exact_float64
 from polylc.readers.onnx.evaluate import evaluate
+from polylc.readers.onnx.order import called
 from polylc.readers.operators.call import Call, Stripped, Window, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
@@ -39,7 +40,7 @@ class Node(Call):
         import onnx
 
         kind = str(proto.op_type)
-        super().__init__(builder, kind, f"node {proto.name or proto.output[0]} ({kind})")
+        super().__init__(builder, kind, called(proto))
         if proto.domain not in ("", "ai.onnx"):
             raise UnsupportedLayerError(f"{builder.source}: {self.name} belongs to the operator set {proto.domain}; polylc reads only standard ONNX")
         self.proto = proto
