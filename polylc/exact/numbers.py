@@ -40,7 +40,7 @@ def parse_number(text: str, what: str = "number") -> Fraction:
     """
     stripped = text.strip()
     if len(stripped) > MOST_CHARACTERS:
-        raise UsageError(f"{what}: {_short(stripped)} has {len(stripped)} characters; at most {MOST_CHARACTERS} are read, round it")
+        raise UsageError(f"{what}: a number of {len(stripped)} characters; at most {MOST_CHARACTERS} are read, round it")
     if not _NUMBER.fullmatch(stripped):
         if LONG_EXPONENT.fullmatch(stripped):
             raise UsageError(f"{what}: {_short(stripped)} has an exponent of more than 4 digits, far from every double; round it")

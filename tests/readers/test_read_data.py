@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.cli import inputs
 from polylc.errors import DataError, UsageError
 from polylc.readers.data.points import DataTable, load_labels, load_points, parse_rows
 from polylc.readers.load import load
@@ -296,6 +297,18 @@ def test_frames_are_rows_of_their_columns() -> None:
     assert [task.domain.center for task in tasks] == [(F(1), F(float(np.float32(0.1)))), (F(2), F(float(np.float32(0.2))))]
     with pytest.raises(UsageError, match="points: columns of the DataFrame that are not numbers: kind, name; leave them out, labels go to labels="):
         make_tasks(network, frame.assign(kind=["x", "y"], name=["u", "v"]), "0.1", None, None, None)
+
+
+def test_labels_beside_points_are_told_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = load(nn.Linear(2, 2))
+    path = str(tmp_path / "a.npz")
+    np.savez(path, Z=np.ones((2, 2)), y=np.array([1, 0]))
+    tasks = inputs.make_tasks(network, inputs.Where(path, radius="0.1", array="Z"))
+    assert [task.label for task in tasks] == [None, None]
+    assert capsys.readouterr().err == f"polylc: {path}: the labels beside the points are not used; give --labels {path} to use them\n"
+    tasks = inputs.make_tasks(network, inputs.Where(path, radius="0.1", array="Z", labels=path))
+    assert [task.label for task in tasks] == [1, 0]
+    assert capsys.readouterr().err == ""
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------

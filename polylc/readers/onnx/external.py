@@ -94,7 +94,8 @@ def _bytes_of(tensor: onnx.TensorProto, where: str) -> int:
     if any(d < 0 for d in tensor.dims) or kind in ("", "UNDEFINED", "STRING"):
         raise ModelError(f"{where} has a type or shape that cannot lie in another file; export the model again")
     bits = next((bits for part, bits in _BITS.items() if part in kind), 0) or 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return -(-math.prod(tensor.dims) * int(bits) // 8)
+    entries: int = math.prod(tensor.dims)
+    return -(-entries * int(bits) // 8)
 
 
 # numpy has no type of its own for these
