@@ -39,6 +39,29 @@ def test_vectors():
         parse_vector(" , ")
 
 
+@pytest.mark.parametrize(
+    ("text", "wording"),
+    [
+        ("0,,0", r"center: entry 1 of '0,,0' is empty; write a number there, or take a comma out"),
+        (",1", "center: entry 0 of ',1' is empty"),
+        ("1 2,", "center: entry 2 of '1 2,' is empty"),
+        ("1;2", "center, entry 0: '1;2' is not a finite number"),
+        ("0, 1e999999999", "center, entry 1: '1e999999999' has an exponent of more than 4 digits, far from every double; round it"),
+        ("9" * 3000, "center, entry 0: a number of 3000 characters; at most 2000 are read, round it"),
+        ("x" * 300, "center, entry 0: 'x{60}...' is not a finite number"),
+    ],
+)
+def test_vectors_that_are_refused_in_one_line(text, wording):
+    with pytest.raises(UsageError, match=wording) as refusal:
+        parse_vector(text, "center")
+    assert len(str(refusal.value)) < 250
+
+
+def test_a_decimal_comma_is_told():
+    with pytest.raises(UsageError, match=r"radius: '0,1' is not a finite number; .* \(decimals have a point: 0\.1\)"):
+        parse_number("0,1", "radius")
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_are_the_rationals_they_are(value):
     assert as_fraction(value) == F(value)

@@ -48,7 +48,8 @@ def certify(
     network : Network, path, or torch.nn.Module
         Paths and modules are read as by `polylc.load`.
     points : array_like, shape (n,) or (N, n)
-        Centres of linf balls. Floats are taken as the rationals they are, strings as exact decimals.
+        Centres of linf balls. Floats are taken as the rationals they are, strings as exact decimals. A pandas DataFrame
+        has one point a row.
     radius : number or sequence of n numbers
         Radius of the balls; in a sequence, 0 fixes that coordinate.
     box : pair of sequences

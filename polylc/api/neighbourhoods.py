@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -25,6 +26,7 @@ def make_tasks(
     engine: str = "auto",
 ) -> list[Task | Refusal]:
     """Tasks for the arguments of `certify`; a point that makes no neighbourhood becomes a refusal."""
+    points = _rows_of_frame(points)
     bounds = None if clip is None else shapes.clip_bounds(_entries(clip[0], "clip"), _entries(clip[1], "clip"))
     if box is not None:
         if points is not None or radius is not None:
@@ -47,6 +49,18 @@ def make_tasks(
                 raise
             tasks.append(Refusal(index, str(error)))
     return tasks
+
+
+def _rows_of_frame(points: Any) -> Any:
+    """The rows of a pandas DataFrame, its columns in their order; anything else as it is."""
+    pandas = sys.modules.get("pandas")  # a frame means that pandas is imported already
+    if pandas is None or not isinstance(points, pandas.DataFrame):
+        return points
+    other = [str(name) for name, kind in points.dtypes.items() if not pandas.api.types.is_numeric_dtype(kind)]
+    if other:
+        columns = ", ".join(other[:8]) + (", ..." if len(other) > 8 else "")
+        raise UsageError(f"points: columns of the DataFrame that are not numbers: {columns}; leave them out, labels go to labels=")
+    return [list(row) for row in points.itertuples(index=False, name=None)]
 
 
 def _is_vector(row: Any) -> bool:

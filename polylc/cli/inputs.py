@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+import typer
 
 from polylc.domains import box as shapes
 from polylc.domains.ball import ball
@@ -78,6 +79,8 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
     table = read_table(where, network.inputs)
     chosen = parse_rows(where.rows, len(table)) if where.rows is not None else list(range(len(table)))
     labels: Sequence[int] | None = None if where.labels is None else load_labels(where.labels)
+    if labels is None and where.label_column is None and table.labels is not None:
+        typer.echo(f"polylc: {where.data}: the labels beside the points are not used; give --labels {where.data} to use them", err=True)
     if labels is not None and len(labels) not in (len(chosen), len(table)):
         raise DataError(f"{where.labels}: {len(labels)} labels for {len(table)} rows, {len(chosen)} of them chosen")
     tasks: list[Task | Refusal] = []

@@ -13,7 +13,9 @@ from polylc.errors import UsageError
 from polylc.exact.checkpoint import checkpoint
 
 MOST_CHARACTERS = 2000
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/[+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?(/[+-]?[0-9]+)?")
+LONG_EXPONENT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+")
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def parse_number(text: str, what: str = "number") -> Fraction:
@@ -37,10 +39,13 @@ def parse_number(text: str, what: str = "number") -> Fraction:
     (Fraction(1, 10), Fraction(-1, 4), Fraction(1, 255))
     """
     stripped = text.strip()
-    if not _NUMBER.fullmatch(stripped):
-        raise UsageError(f"{what}: {text.strip()!r} is not a finite number; write a decimal such as 0.1 or a fraction such as 1/255")
     if len(stripped) > MOST_CHARACTERS:
-        raise UsageError(f"{what}: a number of {len(stripped)} characters; at most {MOST_CHARACTERS} are read")
+        raise UsageError(f"{what}: a number of {len(stripped)} characters; at most {MOST_CHARACTERS} are read, round it")
+    if not _NUMBER.fullmatch(stripped):
+        if LONG_EXPONENT.fullmatch(stripped):
+            raise UsageError(f"{what}: {_short(stripped)} has an exponent of more than 4 digits, far from every double; round it")
+        hint = f" (decimals have a point: {stripped.replace(',', '.')})" if DECIMAL_COMMA.fullmatch(stripped) else ""
+        raise UsageError(f"{what}: {_short(stripped)} is not a finite number; write a decimal such as 0.1 or a fraction such as 1/255{hint}")
     head, _, tail = stripped.partition("/")
     denominator = int(tail) if tail else 1
     if denominator == 0:
@@ -49,11 +54,27 @@ def parse_number(text: str, what: str = "number") -> Fraction:
 
 
 def parse_vector(text: str, what: str = "vector") -> tuple[Fraction, ...]:
-    """Read numbers separated by commas (or blanks) exactly."""
-    parts = [p for p in re.split(r"[,\s]+", text.strip()) if p]
-    if not parts:
-        raise UsageError(f"{what}: no numbers in {text!r}")
+    """Read numbers separated by commas (or blanks) exactly.
+
+    Raises
+    ------
+    UsageError
+        If an entry is no number or left out.
+    """
+    parts = re.split(r"\s*,\s*|\s+", text.strip())
+    if not any(parts):
+        raise UsageError(f"{what}: no numbers in {_short(text)}; write them with commas between, such as 0.1,0.2")
+    if not all(parts):
+        raise UsageError(f"{what}: entry {parts.index('')} of {_short(text)} is empty; write a number there, or take a comma out")
     return tuple(parse_number(p, f"{what}, entry {i}") for i, p in enumerate(parts))
+
+
+def _short(text: str) -> str:
+    """What was written, as a message of one line can hold it."""
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+
+
+_MOST_SHOWN = 60
 
 
 def as_fraction(value: object, what: str = "number") -> Fraction:

@@ -22,7 +22,7 @@ def exact_float64(array: np.ndarray, where: str) -> np.ndarray:
     """
     if array.dtype.kind not in "fiu":
         raise ModelError(f"{where} holds {array.dtype} values, not real numbers; save weights as floating point")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         result = array.astype(np.float64)
     if np.isnan(result).any():
         raise ModelError(f"{where} contains NaN; polylc needs finite weights")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from polylc.errors import PolylcError
 
@@ -39,3 +44,17 @@ def first_line(failure: BaseException, limit: int = 160) -> str:
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     text = lines[0] if lines else type(failure).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def shown(name: str, limit: int = 40) -> str:
+    """A name out of a file, as a message of one line can hold it."""
+    text = name if name.isprintable() else repr(name)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What other libraries warn of while a file is read is checked by the reader itself, and said in its own words."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield

@@ -12,7 +12,7 @@ from polylc.errors import ModelError
 from polylc.network.builder import Builder
 from polylc.network.form import Network
 from polylc.readers.arrays import exact_float64
-from polylc.readers.files import first_line
+from polylc.readers.files import first_line, quiet, shown
 
 _DATA = frozenset(["lo", "hi", "centers", "X", "x", "y", "labels"])
 
@@ -26,12 +26,12 @@ def from_npz(content: bytes, *, source: str, sha256: str, input_shape: tuple[int
         If arrays are missing, misshapen, not numeric or not finite.
     """
     arrays = open_npz(content, source)
-    numbered = [re.fullmatch(r"([Wb])(0|[1-9]\d*)", name) for name in arrays]
-    parts = {(m[1], int(m[2])) for m in numbered if m}
-    count = 1 + max((index for _, index in parts), default=-1)
-    missing = [index for index in range(count) if ("W", index) not in parts]
+    numbered = [re.fullmatch(r"([Wb])(0|[1-9][0-9]*)", name) for name in arrays]
+    parts = {(m[1], m[2]) for m in numbered if m}
+    count = len({index for _, index in parts})  # as many as these, so a gap leaves out one below; indices stay text
+    missing = [index for index in range(count) if ("W", str(index)) not in parts]
     if not count or missing:
-        have = ", ".join(sorted(arrays)[:8]) or "no arrays"
+        have = ", ".join(map(shown, sorted(arrays)[:8])) or "no arrays"
         raise ModelError(f"{source}: there is no array W{missing[0] if missing else 0} (found {have}); a model is saved as W0, b0, W1, b1, ...")
     ignored = sorted(name for name, m in zip(arrays, numbered, strict=True) if not m and name not in _DATA)
     weights = [_array(arrays, f"W{index}", source) for index in range(count)]
@@ -46,14 +46,14 @@ def from_npz(content: bytes, *, source: str, sha256: str, input_shape: tuple[int
     builder = Builder(source, (inputs,))
     value = builder.input
     for index, weight in enumerate(weights):
-        bias = _array(arrays, f"b{index}", source) if ("b", index) in parts else np.zeros(len(weight))
+        bias = _array(arrays, f"b{index}", source) if ("b", str(index)) in parts else np.zeros(len(weight))
         if bias.shape != (len(weight),):
             raise ModelError(f"{source}: b{index} has shape {bias.shape}, but W{index} has {len(weight)} rows")
         value = builder.linear(value, weight, bias, f"W{index}")
         if index < count - 1:
             value = builder.relu(value, f"ReLU {index}")
     if ignored:
-        builder.note(f"arrays that are no part of a model ignored: {', '.join(ignored)}")
+        builder.note(f"arrays that are no part of a model ignored: {', '.join(map(shown, ignored))}")
     return builder.finish(value, sha256)
 
 
@@ -74,7 +74,8 @@ def open_npz(content: bytes, source: str, error: type[Exception] = ModelError) -
     arrays: dict[str, np.ndarray | str] = {}
     for name in names:
         try:
-            array = opened[name]
+            with quiet():
+                array = opened[name]
             arrays[name] = array if isinstance(array, np.ndarray) else "is no array"
         except ValueError as failure:
             pickled = "pickle" in str(failure).lower()

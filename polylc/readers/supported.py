@@ -6,8 +6,6 @@ The rows stand in `polylc.readers.operators`, by subject. Reading the table impo
 
 from __future__ import annotations
 
-import textwrap
-
 from polylc.errors import UnsupportedLayerError
 from polylc.readers.operators import affine, ends, images, maxima, shapes, smooth, units
 from polylc.readers.operators.row import Format, Kind, Operator, Spelling
@@ -65,14 +63,6 @@ def unsupported(source: str, name: str, kind: str, written: Format) -> Unsupport
     return UnsupportedLayerError(f"{source}: {name} {what}")
 
 
-def not_folded(source: str, name: str, kind: str) -> UnsupportedLayerError:
-    """The error for an ONNX operator on constants that polylc does not compute."""
-    if _row_called(kind, "onnx") is None:
-        return unsupported(source, name, kind, "onnx")
-    what = "acts on constants alone, which is not supported for this operator; fold constants when exporting the model"
-    return UnsupportedLayerError(f"{source}: {name} {what}")
-
-
 def softmax_inside(source: str, name: str) -> UnsupportedLayerError:
     """The error for a softmax that is not the end of the model."""
     return UnsupportedLayerError(f"{source}: {name} is not the last layer; only a final softmax over the outputs can be stripped")
@@ -114,8 +104,7 @@ def operators_markdown() -> str:
     """The tables of docs/models.md: what is read, and what is refused."""
     lines = ["| operator | kind | ONNX | torch | what is read |", "|---|---|---|---|---|"]
     lines += [f"| {row.name} | {row.kind} | {_names(row, 'onnx')} | {_names(row, 'torch')} | {row.reads} |" for row in OPERATORS if is_read(row)]
-    folded = ", ".join(f"`{s.name}`" for row in OPERATORS if row.folded for s in row.spellings("onnx"))
-    lines += ["", textwrap.fill(f"On constants alone, ONNX models may use: {folded}.", 116, break_long_words=False, break_on_hyphens=False)]
+    lines += ["", _ON_CONSTANTS]
     for kind, title in _REFUSED_TITLES.items():
         rows = [row for row in OPERATORS if row.kind is kind]
         lines += ["", f"### {title}", ""]
@@ -134,6 +123,10 @@ def renewed(page: str) -> str:
     after = rest.partition(MARKERS[1])[2]
     return f"{before}{MARKERS[0]}\n\n{operators_markdown()}\n\n{MARKERS[1]}{after}"
 
+
+_ON_CONSTANTS = """\
+On constants alone, ONNX models may use any standard operator but random ones and those with graphs inside (`If`,
+`Loop`, `Scan`). Single precision is widened to doubles first; results that may have rounded are logged."""
 
 _REFUSED_TITLES = {
     Kind.NOT_YET: "Piecewise linear, but not supported yet",

@@ -96,6 +96,8 @@ TORCH = [
     Torch("LeakyReLU", lambda x: functional.leaky_relu(x) + functional.leaky_relu(x - 1, 0.2) + functional.leaky_relu(-x, negative_slope=-1.0)),
     Torch("ReLU6", nn.Sequential(spread(nn.Linear(4, 4)), nn.ReLU6())),
     Torch("ReLU6", lambda x: functional.relu6(-3 * x) + functional.relu6(input=5 - x, inplace=True), (2, 2)),
+    Torch("Maximum of several", lambda x: torch.maximum(x, SHIFT) - torch.maximum(SHIFT, other=-x) + torch.maximum(x, -x)),
+    Torch("Minimum of several", lambda x: torch.minimum(x, SHIFT) - torch.minimum(SHIFT, other=-x) + torch.minimum(x, -x)),
     Torch("Flatten", nn.Flatten(), (2, 2)),
     Torch("Flatten", lambda x: torch.flatten(x, start_dim=1), (2, 2)),
     Torch("Flatten", lambda x: torch.flatten(start_dim=1, input=x), (2, 2)),
@@ -122,6 +124,10 @@ ONNX = [
     Onnx("Matrix product", "MatMul", {"b": floats(4, 3)}),
     Onnx("Matrix product", "MatMul", {"left": floats(3, 4)}, shape=(4, 1)),
     Onnx("Add", "Add", {"b": floats(1, 1, 4)}),
+    Onnx("Sum of several", "Sum", {"b": floats(4)}),
+    Onnx("Sum of several", "Sum", {"b": floats(4), "c": floats(1, 4), "d": floats()}),
+    Onnx("Sum of several", "Sum", {"left": floats(4)}),
+    Onnx("Sum of several", "Sum"),
     Onnx("Subtract", "Sub", {"b": floats(4)}),
     Onnx("Subtract", "Sub", {"left": floats(4)}),
     Onnx("Multiply", "Mul", {"b": np.float32(3.5)}),
@@ -144,6 +150,14 @@ ONNX = [
     Onnx("Clip", "Clip", {}, {"min": 0.5, "max": 2.5}, opset=7),
     Onnx("Clip", "Clip", {}, {"min": 1.0, "max": float(np.finfo(np.float32).max)}, opset=10),
     Onnx("Clip", "Clip", {}, {"max": 1.5}, opset=10),
+    *(
+        Onnx(row, kind, constants)
+        for row, kind in (("Maximum of several", "Max"), ("Minimum of several", "Min"))
+        for constants in ({"b": np.float32(0)}, {"left": floats(4)}, {"b": floats(4), "c": np.float32(0)}, {})
+    ),
+    Onnx("Cast", "Cast", {}, {"to": TensorProto.FLOAT}),
+    Onnx("Padding by nothing", "Pad", {"p": np.zeros(4, np.int64)}),
+    Onnx("Padding by nothing", "Pad", {}, {"mode": "constant", "pads": [0, 0, 0, 0]}, opset=9),
     Onnx("Flatten", "Flatten", {}, {"axis": -1}, (1, 1, 4)),
     Onnx("Reshape", "Reshape", {"s": np.array([0, -1])}, shape=(1, 2, 2)),
     Onnx("Squeeze", "Squeeze", {}, {"axes": [1]}, (1, 1, 4), opset=11),

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from polylc.api.neighbourhoods import make_tasks
+from polylc.cli import inputs
 from polylc.errors import DataError, UsageError
 from polylc.readers.data.points import DataTable, load_labels, load_points, parse_rows
+from polylc.readers.load import load
 
 F = Fraction
 DATA = Path(__file__).parents[1] / "data"
@@ -84,7 +89,7 @@ def test_columns_are_counted_as_in_the_file(tmp_path: Path) -> None:
     assert rows(table) == [
         "column 2 holds 'bad', which is not a number",
         "column 0 holds '1.5', which is no integer label",
-        "column 0 holds 'four', which is no integer label",
+        "column 0 holds 'four', which is no integer label; number the classes 0, 1, 2, ... in the order of the network's outputs",
         (F(5), F(6)),
         "it has 0 entries, expected 2",
     ]
@@ -94,6 +99,35 @@ def test_columns_are_counted_as_in_the_file(tmp_path: Path) -> None:
 def test_width_asked_for(tmp_path: Path) -> None:
     table = text(tmp_path, "1,2,3\n1,2\n", width=2)
     assert rows(table) == ["it has 3 entries, expected 2", (F(1), F(2))]
+
+
+@pytest.mark.parametrize(
+    ("content", "width", "reason"),
+    [
+        ("0,5;1,5\n", 2, "column 0 holds '0,5', which is not a number (decimals have a point, not a comma)"),
+        ("0,5,1,5\n", 2, "it has 4 entries, expected 2 (if its commas are decimal ones, write points)"),
+        (",a,b\n0,0.5,1.5\n1,0.5,2\n", 2, "it has 3 entries, expected 2 (column 0 numbers the rows: leave it out)"),
+        ("1,0.5,1\n2,0.5,2\n3,1,1\n", 2, "it has 3 entries, expected 2 (column 0 numbers the rows: leave it out)"),
+        ("0.5,1.5,7\n0.5,2,7\n", 2, "it has 3 entries, expected 2 (if column 2 is a label, give --label-column 2)"),
+        ("3,0.5,1.5\n1,0.5,2.5\n", 2, "it has 3 entries, expected 2 (if column 0 is a label, give --label-column 0)"),
+        ("7,1,2\n4,0,2\n", 2, "it has 3 entries, expected 2 (if one of them is a label, give --label-column I)"),
+        ("0.5,1.5,2.5\n", 2, "it has 3 entries, expected 2"),
+        ("1e999999999,1\n", 2, "column 0 holds '1e999999999', which has too many digits to be read; round it"),
+        ("1," + "9" * 3000, 2, f"column 1 holds '{'9' * 37}...', which has too many digits to be read; round it"),
+    ],
+)
+def test_rows_are_refused_with_a_hint(tmp_path: Path, content: str, width: int, reason: str) -> None:
+    assert text(tmp_path, content, width=width).row(0) == reason
+
+
+def test_labels_that_are_words(tmp_path: Path) -> None:
+    hint = "; number the classes 0, 1, 2, ... in the order of the network's outputs"
+    assert text(tmp_path, "cat,1,2\n", label_column=0).row(0) == f"column 0 holds 'cat', which is no integer label{hint}"
+    (tmp_path / "a.csv").write_text("3\ncat\n")
+    np.save(tmp_path / "a.npy", np.array(["3", "cat"]))
+    for name in ("a.csv", "a.npy"):
+        with pytest.raises(DataError, match=rf"{name}: label 1 is 'cat'; labels must be integers{hint}"):
+            load_labels(tmp_path / name)
 
 
 def test_first_row_without_numbers_is_a_header_but_a_bad_row_is_not(tmp_path: Path) -> None:
@@ -136,7 +170,7 @@ def test_vectors_images_and_refused_rows(tmp_path: Path) -> None:
     np.save(path, images)
     table = load_points(path, width=12)
     assert (table.row(0), table.row(1)) == (tuple(range(12)), "column 11 is NaN")
-    assert load_points(path, width=11).row(0) == "it has 12 entries, expected 11"
+    assert load_points(path, width=11).row(0) == "it has 12 entries, expected 11 (if one of them is a label, give --label-column I)"
     np.save(path, np.array([[np.inf, 1.0]]))
     assert load_points(path, label_column=1).row(0) == "column 0 is infinite"
     assert load_points(path, scale=F(10)).row(0) == "column 0 is infinite"
@@ -254,6 +288,27 @@ def test_truncated_arrays(tmp_path: Path) -> None:
         (tmp_path / "cut.npy").write_bytes(content[:length])
         with pytest.raises(DataError, match=r"cut\.npy: not an \.npy file, or truncated"):
             load_points(tmp_path / "cut.npy")
+
+
+def test_frames_are_rows_of_their_columns() -> None:
+    network = load(nn.Linear(2, 2))
+    frame = pandas.DataFrame({"b": [1, 2], "a": np.array([0.1, 0.2], np.float32)}, index=[7, 3])
+    tasks = make_tasks(network, frame, "0.1", None, None, None)
+    assert [task.domain.center for task in tasks] == [(F(1), F(float(np.float32(0.1)))), (F(2), F(float(np.float32(0.2))))]
+    with pytest.raises(UsageError, match="points: columns of the DataFrame that are not numbers: kind, name; leave them out, labels go to labels="):
+        make_tasks(network, frame.assign(kind=["x", "y"], name=["u", "v"]), "0.1", None, None, None)
+
+
+def test_labels_beside_points_are_told_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = load(nn.Linear(2, 2))
+    path = str(tmp_path / "a.npz")
+    np.savez(path, Z=np.ones((2, 2)), y=np.array([1, 0]))
+    tasks = inputs.make_tasks(network, inputs.Where(path, radius="0.1", array="Z"))
+    assert [task.label for task in tasks] == [None, None]
+    assert capsys.readouterr().err == f"polylc: {path}: the labels beside the points are not used; give --labels {path} to use them\n"
+    tasks = inputs.make_tasks(network, inputs.Where(path, radius="0.1", array="Z", labels=path))
+    assert [task.label for task in tasks] == [1, 0]
+    assert capsys.readouterr().err == ""
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------

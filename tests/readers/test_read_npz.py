@@ -63,6 +63,20 @@ def test_arrays_that_are_refused(tmp_path: Path, change: dict[str, Any], wording
         readers.load(saved(tmp_path, SOUND | change))
 
 
+@pytest.mark.parametrize("index", ["1000000000", "999999999999", "9" * 5000])
+def test_numbers_of_arrays_far_beyond_the_others(tmp_path: Path, index: str) -> None:
+    with pytest.raises(ModelError, match=r"net\.npz: there is no array W2 \(found W0, W1, W[0-9.]{10,40}, b0\)") as refusal:
+        readers.load(saved(tmp_path, SOUND | {f"W{index}": np.ones((1, 1))}))
+    assert len(str(refusal.value)) < 300 + len(str(tmp_path))
+
+
+def test_numbers_that_make_numpy_warn_are_read_in_silence(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    signalling = np.array([[0x7F800001, 0]], dtype=np.uint32).view(np.float32)
+    with pytest.raises(ModelError, match="W0 contains NaN"):
+        readers.load(saved(tmp_path, {"W0": signalling}))
+    assert not recwarn.list
+
+
 def test_no_model_and_other_input_shapes(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no array W0 \(found centers\); a model is saved as W0, b0, W1, b1"):
         readers.load(saved(tmp_path, {"centers": np.zeros((2, 2))}))

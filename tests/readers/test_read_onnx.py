@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,6 +145,109 @@ def test_constants_are_computed(folder: Path) -> None:
     check(folder, nodes, {"w": floats(3, 4), "axes": np.array([0])}, (1, 1, 2, 2))
 
 
+WEIGHT = floats(3, 4)
+WHOLE = RANDOM.integers(-128, 127, (3, 4)).astype(np.int8)
+SCALES = np.array([0.1, 0.3, 0.5], np.float32)
+
+
+def arrays(constants: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(constant) for name, constant in constants.items()}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "logged"),
+    [
+        ([node("Relu", ["w"], "c")], np.maximum(WEIGHT, 0), False),
+        ([node("Abs", ["w"], "n"), node("Pow", ["n", "half"], "c")], np.abs(WEIGHT.astype(np.float64)) ** 0.5, True),
+        ([node("ReduceSum", ["w", "zero"], "c", keepdims=0)], WEIGHT.astype(np.float64).sum(axis=0), True),
+        ([node("Exp", ["w"], "c")], np.exp(WEIGHT.astype(np.float64)), True),
+        ([node("Mul", ["w", "w"], "c")], WEIGHT.astype(np.float64) ** 2, True),
+        ([helper.make_node("Split", ["w"], ["u", "v"], axis=1), node("Concat", ["v", "u"], "c", axis=1)], np.roll(WEIGHT, 2, axis=1), False),
+        ([node("Cast", ["w"], "n", to=TensorProto.FLOAT16), node("Neg", ["n"], "c")], -WEIGHT.astype(np.float16), False),
+        ([node("Cast", ["w"], "n", to=TensorProto.DOUBLE), node("Add", ["n", "half"], "c")], WEIGHT.astype(np.float64) + 0.5, True),
+        ([node("DequantizeLinear", ["q", "scale", "shift"], "c")], (WHOLE - 3.0) * np.float64(np.float32(0.1)), False),
+        ([node("DequantizeLinear", ["q", "scales"], "c", axis=0)], WHOLE * SCALES.astype(np.float64)[:, None], False),
+        ([node("DequantizeLinear", ["long", "scale"], "c")], WHOLE * 2.0**20 * np.float64(np.float32(0.1)), True),
+    ],
+    ids=lambda nodes: nodes[-1].op_type if isinstance(nodes, list) else None,
+)
+def test_constants_are_computed_in_doubles(folder: Path, nodes: list[onnx.NodeProto], wanted: np.ndarray, logged: bool) -> None:
+    constants = {"w": WEIGHT, "half": np.float32(0.5), "zero": np.array([0]), "q": WHOLE, "scale": np.float32(0.1), "shift": np.int8(3)}
+    constants |= {"scales": SCALES, "long": WHOLE.astype(np.int32) * 2**20}
+    matrix = np.atleast_2d(wanted.astype(np.float64))
+    network = load(
+        folder, model([*nodes, node("Gemm", ["x", "c" if wanted.ndim == 2 else "row"], "y", transB=1), *rows_of(wanted)], arrays(constants), (1, 4))
+    )
+    assert (network.output.terms[0][1] == matrix).all()
+    assert any(line.endswith("a constant computed in float64; the network analysed has the result") for line in network.log) == logged
+
+
+def rows_of(wanted: np.ndarray) -> list[onnx.NodeProto]:
+    return [] if wanted.ndim == 2 else [node("Unsqueeze", ["c", "zero"], "row")]
+
+
+@pytest.mark.parametrize(
+    ("making", "constants"),
+    [
+        (node("ConstantOfShape", ["s"], "c"), {"s": np.array([10**6, 10**6])}),
+        (node("Expand", ["w", "s"], "c"), {"s": np.array([10**9, 4])}),
+        (node("Range", ["from", "to", "by"], "c"), {"from": np.array(0.0), "to": np.array(1e12), "by": np.array(1.0)}),
+        (node("Tile", ["w", "s"], "c"), {"s": np.array([10**5, 10**5])}),
+        (node("Pad", ["w", "s"], "c"), {"s": np.array([0, 0, 10**9, 0])}),
+        (node("MatMul", ["s", "t"], "c"), {"s": np.ones((10**4, 1)), "t": np.ones((1, 10**4))}),
+    ],
+    ids=lambda making: making.op_type if isinstance(making, onnx.NodeProto) else None,
+)
+def test_constants_too_large_for_memory(folder: Path, making: onnx.NodeProto, constants: dict[str, np.ndarray]) -> None:
+    nodes = [making, node("ReduceSum", ["c"], "d", keepdims=0), node("Add", ["x", "d"], "y")]
+    with pytest.raises(ModelError, match=rf"node the_c \({making.op_type}\) makes a constant too large for memory"):
+        load(folder, model(nodes, constants | {"w": WEIGHT[:1]}, (1, 4)))
+
+
+def test_constants_that_are_refused(folder: Path) -> None:
+    branch = helper.make_graph([node("Neg", ["w"], "b")], "branch", [], [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)])
+    for making, wording in [
+        (node("Bernoulli", ["w"], "c"), r"the_c \(Bernoulli\) is random, so the model is no function of its input"),
+        (node("Dropout", ["w", "half", "yes"], "c"), r"the_c \(Dropout\) is random"),
+        (node("Nonsense", ["w"], "c"), r"the_c \(Nonsense\) is not known to polylc"),
+        (node("If", ["yes"], "c", then_branch=branch, else_branch=branch), r"the_c \(If\) has a graph of its own inside, which is not supported"),
+        (node("MatMul", ["w", "w"], "c"), r"the_c \(MatMul\) cannot be computed from its constants \(\w+: .*\); fold constants"),
+        (node("SplitToSequence", ["w"], "c"), r"the_c \(SplitToSequence\) makes something else than arrays"),
+    ]:
+        constants = {"w": WEIGHT, "half": np.float32(0.5), "yes": np.array(True)}
+        with pytest.raises(ModelError, match=r"net\.onnx: node " + wording) as refusal:
+            load(folder, model([making, node("Add", ["x", "c"], "y")], arrays(constants), (1, 4)))
+        assert "\n" not in str(refusal.value)
+
+
+# ---- formats ---------------------------------------------------------------------------------------------------
+def test_a_cast_that_narrows_is_logged(folder: Path) -> None:
+    casts = [node("Cast", ["x"], "a", to=TensorProto.DOUBLE), node("Cast", ["a"], "y", to=TensorProto.FLOAT)]
+    assert load(folder, model([casts[0], node("Relu", ["a"], "y")], {}, (1, 4))).log == ()
+    line = "node the_y (Cast): taken as the identity; the model rounds there, the network analysed does not"
+    assert load(folder, model(casts, {}, (1, 4))).log == (line,)
+    with pytest.raises(ModelError, match=r"node the_y \(Cast\) casts to whole numbers or truth values, which is discontinuous"):
+        load(folder, model([node("Cast", ["x"], "y", to=TensorProto.INT64)], {}, (1, 4)))
+
+
+def test_padding_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"node the_y \(Pad\) pads by 0, 0, 0, 2, which is not supported yet"):
+        load(folder, model([node("Pad", ["x", "p"], "y")], {"p": np.array([0, 0, 0, 2])}, (1, 4)))
+
+
+def test_what_can_never_be_read_is_named_first(folder: Path) -> None:
+    nodes = [
+        node("Shape", ["x"], "s"),
+        node("Cast", ["s"], "f", to=TensorProto.FLOAT),
+        node("Sqrt", ["f"], "root"),
+        node("Slice", ["x", "zero", "two"], "a"),
+        node("Sin", ["a"], "b"),
+        node("ArgMax", ["b"], "y"),
+    ]
+    with pytest.raises(UnsupportedLayerError, match=r"node the_b \(Sin\) is not piecewise linear"):
+        load(folder, model(nodes, {"zero": np.array([0]), "two": np.array([2])}, (1, 4)))
+
+
 # ---- shapes ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("moves", "weights", "shape", "opset"),
@@ -266,9 +370,12 @@ def test_softmax_elsewhere_is_refused(folder: Path) -> None:
     [
         ([node("Sigmoid", ["x"], "y")], {}, r"node the_y \(Sigmoid\) is not piecewise linear"),
         ([node("ArgMax", ["x"], "y")], {}, r"node the_y \(ArgMax\) is discontinuous; leave it out"),
-        ([node("Erf", ["w"], "r"), node("Add", ["x", "r"], "y")], {"w": floats(4)}, r"the_r \(Erf\) acts on constants alone, which is not supported"),
         ([node("NonZero", ["x"], "y")], {}, r"node the_y \(NonZero\) is not known to polylc"),
-        ([node("RandomNormal", [], "r", shape=[1, 4]), node("Add", ["x", "r"], "y")], {}, r"node the_r \(RandomNormal\) is not known"),
+        (
+            [node("RandomNormal", [], "r", shape=[1, 4]), node("Add", ["x", "r"], "y")],
+            {},
+            r"node the_r \(RandomNormal\) is random, so the model is no function",
+        ),
         ([node("Mul", ["x", "x"], "y")], {}, r"the_y \(Mul\) combines two values that depend on the input, which is not piecewise linear"),
         ([node("MatMul", ["x", "x"], "y")], {}, r"the_y \(MatMul\) multiplies two values that depend on the input"),
         ([node("Div", ["w", "x"], "y")], {"w": floats(4)}, "divides by a value that depends on the input"),
@@ -289,7 +396,7 @@ def test_softmax_elsewhere_is_refused(folder: Path) -> None:
         ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2, 2)}, "it needs one image"),
         ([node("Conv", ["x", "w"], "y")], {"w": floats(1, 1, 2)}, "has a weight of 3 axes; polylc reads 2-D convolutions"),
         ([node("Dropout", ["x", "r", "t"], "y")], {"r": np.float32(0.5), "t": np.array(True)}, "is in training mode"),
-        ([node("Relu", ["unknown"], "y")], {}, "reads 'unknown', which nothing before it computes"),
+        ([node("Relu", ["unknown"], "y")], {}, "reads 'unknown', which nothing computes; the graph is damaged"),
         ([node("Relu", ["x"], "z")], {}, "the output 'y' does not depend on the input"),
         ([helper.make_node("Relu", ["x"], ["y"], name="own", domain="com.example")], {}, "belongs to the operator set com.example"),
     ],
@@ -341,6 +448,80 @@ def test_weights_in_a_file_beside(tmp_path: Path) -> None:
     (tmp_path / "net.onnx.data").unlink()
     with pytest.raises(ModelError, match=r"net\.onnx\.data: there is no such file"):
         readers.load(path)
+
+
+def beside(path: Path, **entries: str) -> None:
+    """A model at a path with one weight of 16 bytes in another file."""
+    proto = model([node("MatMul", ["x", "w"], "y")], {"w": np.eye(2, dtype=np.float32)}, (1, 2))
+    weight = proto.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        weight.external_data.add(key=key, value=value)
+    path.write_bytes(proto.SerializeToString())
+
+
+def test_weights_beside_are_looked_at_before_they_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "net.onnx"
+    (tmp_path / "secret").write_bytes(bytes(16))
+    (folder / "zeros").write_bytes(bytes(20))
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "device").symlink_to("/dev/zero")
+    (folder / "circle").symlink_to(folder / "circle")
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe")
+    for entries, wording in [
+        ({"location": "/dev/zero"}, "lies in '/dev/zero', which is no relative path; weights are read only from files in the model's folder"),
+        ({"location": "../secret"}, r"lies in '\.\./secret', outside of the model's folder"),
+        ({"location": "link"}, "lies in 'link', outside of the model's folder"),
+        ({"location": "device"}, "lies in 'device', outside of the model's folder"),
+        ({"location": "pipe"}, "lies in 'pipe', which is no regular file"),
+        ({"location": "sub"}, "lies in 'sub', which is no regular file"),
+        ({"location": "circle"}, "circle"),
+        ({"location": "n" * 5000}, "which is no path of this system"),
+        ({}, "lies in '', which is no relative path"),
+        ({"location": "zeros", "offset": "-1"}, "gives offset '-1', which is no number of bytes"),
+        ({"location": "zeros", "offset": "8"}, "takes 16 bytes, but zeros has 12 for it; copy both files"),
+        ({"location": "zeros", "length": "20"}, "takes 16 bytes, but zeros has 20 for it"),
+    ]:
+        beside(path, **entries)
+        with pytest.raises(ModelError, match=r"net\.onnx: the weight 'w' .*" + wording if wording != "circle" else "circle") as refusal:
+            readers.load(path)
+        assert "\n" not in str(refusal.value)
+    beside(path, location="zeros", offset="4", length="16")
+    assert not readers.load(path)(np.ones(2)).any()
+
+
+# ---- the order of nodes, and names given twice -------------------------------------------------------------------
+def test_nodes_in_any_order(folder: Path) -> None:
+    nodes = [
+        node("MatMul", ["h", "v"], "y"),
+        node("Relu", ["g"], "h"),
+        node("Gemm", ["x", "w", "b"], "g"),
+        helper.make_node("Constant", [], ["b"], value=numpy_helper.from_array(floats(5))),
+    ]
+    weights = {"w": floats(4, 5), "v": floats(5, 2)}
+    network = load(folder, model(nodes, weights, (1, 4)))
+    assert_same(network, model(nodes, weights, (1, 4)).SerializeToString(), (1, 4))
+    assert_same(network, model(nodes[::-1], weights, (1, 4)).SerializeToString(), (1, 4))
+
+
+def test_circles_and_names_given_twice(folder: Path) -> None:
+    for nodes, wording in [
+        ([node("Add", ["x", "b"], "a"), node("Relu", ["a"], "b"), node("Relu", ["b"], "y")], r"circle \(node the_a \(Add\), node the_b \(Relu\)\)"),
+        ([node("Add", ["x", "y"], "y")], r"nodes read each other in a circle \(node the_y \(Add\)\)"),
+        ([node("Relu", ["x"], "y"), node("Neg", ["x"], "y")], r"node the_y \(Neg\) computes 'y', and so does node the_y \(Relu\)"),
+        ([node("Relu", ["x"], "w"), node("Relu", ["w"], "y")], r"node the_w \(Relu\) computes 'w', and an input or initializer has that name"),
+        ([node("Relu", ["y"], "x")], r"node the_x \(Relu\) computes 'x', and an input or initializer has that name"),
+    ]:
+        with pytest.raises(ModelError, match=r"net\.onnx: .*" + wording):
+            load(folder, model(nodes, {"w": floats(4)}, (1, 4)))
+    twice = model([node("Add", ["x", "w"], "y")], {"w": floats(4)}, (1, 4))
+    twice.graph.initializer.append(numpy_helper.from_array(floats(4), "w"))
+    with pytest.raises(ModelError, match="there are two initializers named 'w'; the graph is damaged"):
+        load(folder, twice)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from polylc.errors import DataError
-from polylc.readers.files import first_line
+from polylc.readers.files import first_line, quiet
 
 _POINTS = ("centers", "X", "x")
 LABELS = ("labels", "y")
@@ -24,7 +24,8 @@ def read_arrays(content: bytes, suffix: str, source: str) -> dict[str, np.ndarra
         return open_npz(content, source, DataError)
     if suffix == ".npy":
         try:
-            return {"the array": np.load(io.BytesIO(content), allow_pickle=False)}
+            with quiet():
+                return {"the array": np.load(io.BytesIO(content), allow_pickle=False)}
         except Exception as failure:  # ValueError for objects, nearly anything for mutilated headers
             if "allow_pickle" in str(failure) and content[:6] == b"\x93NUMPY":
                 raise DataError(f"{source}: it holds pickled Python objects, which are not read; save plain numbers with numpy.save") from None

@@ -10,13 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from polylc.errors import DataError, UsageError
-from polylc.exact.numbers import parse_number
+from polylc.exact.numbers import DECIMAL_COMMA, LONG_EXPONENT, MOST_CHARACTERS, parse_number
 from polylc.readers.data.arrays import LABELS, chosen, labels_beside, listed, numeric, read_arrays, rows_of
 from polylc.readers.data.text import text_table
 from polylc.readers.files import read_file
@@ -63,7 +64,7 @@ class DataTable:
         columns = [c for c in range(len(cells)) if c != label]
         wanted = self._wanted()
         if len(columns) != wanted:
-            return f"it has {len(columns)} entries, expected {wanted}"
+            return f"it has {len(columns)} entries, expected {wanted}{self._hint(len(cells))}"
         row = []
         for column in columns:
             entry = _exact(cells[column])
@@ -89,13 +90,36 @@ class DataTable:
             return f"it has {len(cells)} entries, so no label in column {self.label_column}"
         label = _exact(cells[column])
         if isinstance(label, str) or label.denominator != 1:
-            return f"column {column} holds {_shown(cells[column])}, which is no integer label"
+            return f"column {column} holds {_shown(cells[column])}, which is no integer label{_classes(cells[column])}"
         return int(label)
 
     def _label_index(self, cells: Sequence[Any] | np.ndarray) -> int | None:
         if self.label_column is None or not -len(cells) <= self.label_column < len(cells):
             return None
         return self.label_column % len(cells)
+
+    def _hint(self, entries: int) -> str:
+        """What rows with so many cells may be meant as, in brackets; empty if there is nothing to say."""
+        wanted = self._wanted() + (self.label_column is not None)
+        if isinstance(self.cells, tuple) and entries == 2 * wanted:
+            return "" if wanted == entries else " (if its commas are decimal ones, write points)"
+        return self._one_too_many if entries == wanted + 1 else ""
+
+    @cached_property
+    def _one_too_many(self) -> str:
+        entries = self._wanted() + (self.label_column is not None) + 1
+        looked_at = self.cells[:_LOOKED_AT]
+        alike = [row for row in looked_at if len(row) == entries]
+        if 2 * len(alike) <= len(looked_at):  # a ragged row says nothing of columns
+            return ""
+        whole = [column for column in range(entries) if _whole([row[column] for row in alike])]
+        count = list(range(len(alike) + 1))
+        if len(alike) > 1 and _whole([row[0] for row in alike]) in (count[:-1], count[1:]):
+            return " (column 0 numbers the rows: leave it out)"
+        if self.label_column is not None or not {0, entries - 1} & set(whole):
+            return ""
+        which = whole[0] if len(whole) == 1 else "I"
+        return f" (if {'one of them' if which == 'I' else f'column {which}'} is a label, give --label-column {which})"
 
     def _wanted(self) -> int:
         return self.width if self.width is not None else len(self.cells[0]) - (self.label_column is not None)
@@ -168,14 +192,15 @@ def load_labels(path: str | Path) -> list[int]:
         found = [a for name, a in flat.items() if name in LABELS] or list(flat.values())
         if len(found) != 1:
             raise DataError(f"{source}: no array of labels among {listed(arrays)}; save one named labels")
-        entries = list(numeric(found[0], source).ravel())
+        words = found[0].dtype.kind in "US"
+        entries = [str(entry) for entry in found[0].ravel()] if words else list(numeric(found[0], source).ravel())
     else:
         raise DataError(f"{source}: unknown kind of label file {suffix or '(no suffix)'}; polylc reads {', '.join((*_BINARY, *_TEXT))}")
     labels = []
     for index, entry in enumerate(entries):
         label = _exact(entry)
         if isinstance(label, str) or label.denominator != 1:
-            raise DataError(f"{source}: label {index} is {_shown(entry)}; labels must be integers")
+            raise DataError(f"{source}: label {index} is {_shown(entry)}; labels must be integers{_classes(entry)}")
         labels.append(int(label))
     return labels
 
@@ -222,13 +247,32 @@ def _exact(cell: Any) -> Fraction | str:
         try:
             return parse_number(cell)
         except UsageError:
-            return f"holds {_shown(cell)}, which is not a number"
+            if len(cell) > MOST_CHARACTERS or LONG_EXPONENT.fullmatch(cell):
+                return f"holds {_shown(cell)}, which has too many digits to be read; round it"
+            comma = " (decimals have a point, not a comma)" if DECIMAL_COMMA.fullmatch(cell) else ""
+            return f"holds {_shown(cell)}, which is not a number{comma}"
     if isinstance(cell, np.integer | np.bool_):
         return Fraction(int(cell))
     number = float(cell)
     if not math.isfinite(number):
         return "is NaN" if math.isnan(number) else "is infinite"
     return Fraction(number)
+
+
+def _whole(cells: Sequence[Any]) -> list[int]:
+    """The whole numbers in some cells; none if any holds something else."""
+    exact = [_exact(cell) for cell in cells]
+    numbers = [int(e) for e in exact if not isinstance(e, str) and e.denominator == 1]
+    return numbers if len(numbers) == len(cells) else []
+
+
+def _classes(cell: Any) -> str:
+    """What to do about a label that is a word."""
+    word = isinstance(cell, str) and cell != "" and isinstance(_exact(cell), str)
+    return "; number the classes 0, 1, 2, ... in the order of the network's outputs" if word else ""
+
+
+_LOOKED_AT = 20  # rows, for a hint
 
 
 def _shown(cell: Any) -> str:

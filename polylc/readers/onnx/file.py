@@ -7,7 +7,6 @@ computed on the way.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +14,12 @@ import numpy as np
 from polylc.errors import ModelError, PolylcError
 from polylc.network.builder import Builder, Value
 from polylc.network.form import Network
-from polylc.readers.files import first_line, read_file, sha256_of
-from polylc.readers.onnx.graph import lower_node
+from polylc.readers.files import first_line, quiet, shown
+from polylc.readers.onnx.evaluate import MOST_ENTRIES
+from polylc.readers.onnx.external import load_external
+from polylc.readers.onnx.graph import lower_node, refuse_hopeless
 from polylc.readers.onnx.node import Node
+from polylc.readers.onnx.order import in_order
 from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
 
@@ -53,7 +55,7 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
     if not model.graph.node or not model.opset_import:
         raise ModelError(f"{source}: not an ONNX model, or one without operators; export it again")
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
+        with quiet():  # an overflow is found and named by the network itself
             return _convert(model, source, sha256, input_shape)
     except PolylcError:
         raise
@@ -76,35 +78,51 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
     builder.log += notes
     known[inputs[0].name] = builder.input
     used = {name for node in model.graph.node for name in node.input} | {model.graph.output[0].name}
-    for proto in model.graph.node:
+    nodes = in_order(model.graph.node, known, source)
+    refuse_hopeless(nodes, inputs[0].name, source)
+    computed, formats = 0, {inputs[0].name: inputs[0].type.tensor_type.elem_type}
+    for proto in nodes:
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
-        missing = [name for name in proto.input if name and name not in known]
-        if missing:
-            raise node.error(f"reads {missing[0]!r}, which nothing before it computes; the graph is damaged or out of order")
-        if any(name and name in used for name in proto.output[1:]):
+        if node.depends_on_input and any(name and name in used for name in proto.output[1:]):
             raise node.error("has several outputs that are used, which is not supported")
-        known[proto.output[0]] = lower_node(node)
+        results = lower_node(node)
+        if node.depends_on_input:
+            formats[proto.output[0]] = _format_of(node, formats)
+        known.update((name, result) for name, result in zip(proto.output, results, strict=False) if name)
+        computed += sum(a.size for a in results if isinstance(a, np.ndarray))
+        if computed > 4 * MOST_ENTRIES:
+            raise MemoryError
     result = known.get(model.graph.output[0].name)
     if not isinstance(result, Value | Stripped):
         raise ModelError(f"{source}: the output {model.graph.output[0].name!r} does not depend on the input; the graph is damaged")
     return finish(builder, result, sha256)
 
 
+def _format_of(node: Node, formats: dict[str, int]) -> int:
+    """The floating format that the model computes a value in; a cast to a narrower one is logged, since it rounds."""
+    before = next(formats[name] for name in node.proto.input if name in formats)
+    after = node.attributes.get("to", before) if node.kind == "Cast" else before
+    if _DIGITS.get(after, 0) < _DIGITS.get(before, 0):
+        node.builder.note(f"{node.name}: taken as the identity; the model rounds there, the network analysed does not")
+    return int(after)
+
+
+_DIGITS = {11: 53, 1: 24, 10: 11, 16: 8}  # of double, float32, float16, bfloat16, as ONNX numbers them
+
+
 def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[str]]:
     """The initializers by name, and lines for the log."""
-    import onnx.external_data_helper
     import onnx.numpy_helper
 
     if model.graph.sparse_initializer:
         raise ModelError(f"{source}: it has sparse weights, which are not supported; export it with dense weights")
-    notes = []
-    outside = sorted({entry.value for t in model.graph.initializer for entry in t.external_data if entry.key == "location"})
-    if outside:
-        folder = Path(source).parent
-        for name in outside:
-            notes.append(f"weights read from {name} (sha256 {sha256_of(read_file(folder / name, ModelError))})")
-        onnx.external_data_helper.load_external_data_for_model(model, str(folder))
-    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}, notes
+    notes = load_external(model, source)
+    weights: dict[str, Any] = {}
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            raise ModelError(f"{source}: there are two initializers named {shown(tensor.name)!r}; the graph is damaged, export it again")
+        weights[tensor.name] = onnx.numpy_helper.to_array(tensor)
+    return weights, notes
 
 
 def _full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:

@@ -2,36 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.readers.onnx.evaluate import is_folded
+from polylc.readers.files import first_line
+from polylc.readers.onnx.evaluate import RANDOM, compute, rounds
 from polylc.readers.onnx.node import Node
+from polylc.readers.onnx.order import called
 from polylc.readers.operators.call import Stripped
-from polylc.readers.supported import ONNX, not_folded, softmax_inside, unsupported
+from polylc.readers.operators.row import Kind
+from polylc.readers.supported import ONNX, softmax_inside, unsupported
+
+if TYPE_CHECKING:
+    import onnx
 
 Result = Value | Stripped | np.ndarray
 
 
-def lower_node(node: Node) -> Result:
-    """The first output of an operator: a value if any argument is one, else a constant.
+def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entry: str, source: str) -> None:
+    """Refuse the first operator that can never be read, before any that is merely missing is met.
+
+    Parameters
+    ----------
+    nodes : sequence of NodeProto
+        Each after all that it reads.
+    entry : str
+        Name of the graph's input.
+    source : str
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If a smooth or discontinuous operator acts on what depends on the input.
+    """
+    depend = {entry}
+    for node in nodes:
+        kind = str(node.op_type)
+        if depend.isdisjoint(node.input) or kind in ("Shape", "Size"):
+            continue
+        if node.domain in ("", "ai.onnx") and kind in ONNX and ONNX[kind][0].kind in (Kind.SMOOTH, Kind.DISCONTINUOUS):
+            raise unsupported(source, called(node), kind, "onnx")
+        depend.update(filter(None, node.output))
+
+
+def lower_node(node: Node) -> Sequence[Result]:
+    """The outputs of an operator: one value if any argument is one, else constants.
 
     Raises
     ------
     UnsupportedLayerError
         If the operator is not piecewise linear or not supported.
     """
-    source = node.builder.source
+    if any(a.HasField("g") or a.graphs for a in node.proto.attribute):
+        raise node.error("has a graph of its own inside, which is not supported; export the model without branches and loops")
     if not node.depends_on_input:
-        if is_folded(node.kind):
-            return node.compute()
-        raise not_folded(source, node.name, node.kind)
+        return _constants(node)
+    source = node.builder.source
     row = ONNX[node.kind][0] if node.kind in ONNX else None
     if row is None or row.lower is None:
         raise unsupported(source, node.name, node.kind, "onnx")
     stripped = next((a for a in node.inputs if isinstance(a, Stripped)), None)
     if stripped and not row.after_softmax:
         raise softmax_inside(source, stripped.name)
-    result = row.lower(node)
+    result: object
+    if node.kind in _OF_ANY_NUMBER and len(node.inputs) != 2:  # two at a time
+        result = node.arguments[0]
+        for index in range(1, len(node.inputs)):
+            assert isinstance(result, Result)
+            result = lower_node(node.of_two(result, index))[0]
+    else:
+        result = row.lower(node)
     assert isinstance(result, Result)
-    return Stripped(result, stripped.kind, stripped.name) if stripped and isinstance(result, Value) else result
+    return [Stripped(result, stripped.kind, stripped.name) if stripped and isinstance(result, Value) else result]
+
+
+def _constants(node: Node) -> Sequence[np.ndarray]:
+    """What an operator computes from constants."""
+    import onnx
+
+    if not onnx.defs.has(node.kind, node.opset):
+        raise unsupported(node.builder.source, node.name, node.kind, "onnx")
+    training = node.kind == "Dropout" and len(node.inputs) > 2 and np.any(np.asarray(node.inputs[2]))
+    if node.kind in RANDOM or training:
+        raise node.error("is random, so the model is no function of its input; leave it out, or export the model in evaluation mode")
+    arrays = [a if isinstance(a, np.ndarray) else None for a in node.inputs]
+    try:
+        results = compute(node.proto, node.attributes, arrays, node.opset)
+    except MemoryError:
+        raise node.error("makes a constant too large for memory; polylc is made for small networks") from None
+    except Exception as failure:  # the reference implementation of onnx checks little
+        reason = f"{type(failure).__name__}: {first_line(failure, 80)}"
+        raise node.error(f"cannot be computed from its constants ({reason}); fold constants when exporting the model") from failure
+    if not all(a is None or isinstance(a, np.ndarray | np.generic) for a in results):
+        raise node.error("makes something else than arrays of its constants; fold constants when exporting the model")
+    if rounds(node.kind, arrays, results):
+        node.builder.note(f"{node.name}: a constant computed in float64; the network analysed has the result")
+    return [np.asarray(a) for a in results]
+
+
+_OF_ANY_NUMBER = frozenset(["Max", "Min", "Sum"])

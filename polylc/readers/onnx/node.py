@@ -14,6 +14,7 @@ from polylc.errors import UnsupportedLayerError
 from polylc.network.builder import Builder, Value
 from polylc.readers.arrays import exact_float64
 from polylc.readers.onnx.evaluate import evaluate
+from polylc.readers.onnx.order import called
 from polylc.readers.operators.call import Call, Stripped, Window, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
@@ -39,7 +40,7 @@ class Node(Call):
         import onnx
 
         kind = str(proto.op_type)
-        super().__init__(builder, kind, f"node {proto.name or proto.output[0]} ({kind})")
+        super().__init__(builder, kind, called(proto))
         if proto.domain not in ("", "ai.onnx"):
             raise UnsupportedLayerError(f"{builder.source}: {self.name} belongs to the operator set {proto.domain}; polylc reads only standard ONNX")
         self.proto = proto
@@ -73,15 +74,22 @@ class Node(Call):
     def float64(self, constant: object, name: str) -> np.ndarray:
         if not isinstance(constant, np.ndarray):
             raise self.error(f"needs an array as its {self.label(name)}")
-        index = self.spelling.arguments.index(name)
+        return self._exact(constant, self.spelling.arguments.index(name))
+
+    def _exact(self, constant: np.ndarray, index: int) -> np.ndarray:
         return exact_float64(constant, f"{self.builder.source}: {self.name}, its argument {self.proto.input[index]!r}")
+
+    def of_two(self, left: Argument, index: int) -> Node:
+        """The operator on a result so far and one of its inputs."""
+        import onnx
+
+        proto = onnx.NodeProto()
+        proto.CopyFrom(self.proto)
+        proto.input[:] = [self.proto.input[0], self.proto.input[index]]
+        return Node(self.builder, proto, self.opset, (left, self.arguments[index]))
 
     def label(self, name: str) -> str:
         return f"argument {self.spelling.arguments.index(name)}"
-
-    def compute(self) -> np.ndarray:
-        """The operator on constants."""
-        return evaluate(self.proto, self.attributes, [a if isinstance(a, np.ndarray) else None for a in self.inputs], self.opset)
 
     def run(self) -> object:
         value = self.value
@@ -92,7 +100,11 @@ class Node(Call):
             raise self.error(f"does not fit a value of shape {show(value.shape)}; give the input shape the model was exported for") from None
 
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
-        pair = [a if isinstance(a, Value) else self.weight(self.spelling.arguments[i]) for i, a in enumerate(self.arguments[:2])]
+        pair = []
+        for index, argument in enumerate(self.arguments[:2]):
+            if not isinstance(argument, Value | np.ndarray):
+                raise self.error(f"has no argument {index}; the model is damaged")
+            pair.append(argument if isinstance(argument, Value) else self._exact(argument, index))
         values = [a for a in pair if isinstance(a, Value)]
         other = pair[1] if pair[0] is values[0] else pair[0]
         try:

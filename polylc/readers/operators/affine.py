@@ -157,7 +157,6 @@ ROWS = (
             "torch.Tensor.mm(input, other)",
         ),
         lower=matmul,
-        folded=True,
     ),
     Operator(
         "Add",
@@ -166,7 +165,6 @@ ROWS = (
         onnx=("Add(A, B)",),
         torch=_binary("add", "add_"),
         lower=add,
-        folded=True,
     ),
     Operator(
         "Subtract",
@@ -175,7 +173,6 @@ ROWS = (
         onnx=("Sub(A, B)",),
         torch=_binary("sub", "sub_"),
         lower=subtract,
-        folded=True,
     ),
     Operator(
         "Multiply",
@@ -184,7 +181,6 @@ ROWS = (
         onnx=("Mul(A, B)",),
         torch=_binary("mul", "mul_"),
         lower=multiply,
-        folded=True,
     ),
     Operator(
         "Divide",
@@ -193,7 +189,6 @@ ROWS = (
         onnx=("Div(A, B)",),
         torch=_binary("div", "div_"),
         lower=divide,
-        folded=True,
     ),
     Operator(
         "Negate",
@@ -202,9 +197,14 @@ ROWS = (
         onnx=("Neg(X)",),
         torch=("operator.neg(input)", "torch.neg(input)", "torch.Tensor.neg(input)"),
         lower=negate,
-        folded=True,
     ),
-    not_yet("Sum of several", ("Sum",)),
+    Operator(
+        "Sum of several",
+        Kind.AFFINE,
+        "as Add, one after another",
+        onnx=("Sum(data_0)",),
+        lower=add,
+    ),
     not_yet("Mean of several", ("Mean",)),
     not_yet("Sum over axes", ("ReduceSum",), ("torch.sum", "torch.Tensor.sum")),
     not_yet("Mean over axes", ("ReduceMean",), ("torch.mean", "torch.Tensor.mean")),

@@ -95,8 +95,6 @@ class Operator:
         For operators that are refused, what to do; empty for what is said of all of their kind.
     after_softmax : bool
         Whether it may stand between a final softmax and the end of the model, since entries are passed on as they are.
-    folded : bool
-        Whether ONNX models may compute constants with it.
     """
 
     name: str
@@ -108,7 +106,6 @@ class Operator:
     family: str = ""
     instead: str = ""
     after_softmax: bool = False
-    folded: bool = False
 
     @cached_property
     def _parsed(self) -> dict[Format, tuple[Spelling, ...]]:
@@ -125,6 +122,6 @@ def is_layer(name: str) -> bool:
     return parts[:2] == ["torch", "nn"] and len(parts) == 3
 
 
-def not_yet(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = (), *, folded: bool = False) -> Operator:
+def not_yet(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = ()) -> Operator:
     """The row of an operator that is piecewise linear and only missing."""
-    return Operator(name, Kind.NOT_YET, onnx=onnx, torch=torch, folded=folded)
+    return Operator(name, Kind.NOT_YET, onnx=onnx, torch=torch)

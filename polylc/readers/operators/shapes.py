@@ -43,6 +43,25 @@ def dropout(call: Call) -> Value:
     return call.value
 
 
+def cast(call: Call) -> Value:
+    """The value itself: networks are computed in real numbers, whatever their format."""
+    if call.setting("to") not in _FLOATING:
+        raise call.error("casts to whole numbers or truth values, which is discontinuous; leave it out")
+    return call.value
+
+
+_FLOATING = frozenset([1, 10, 11, 16])  # float32, float16, double, bfloat16, as ONNX numbers them
+
+
+def pad(call: Call) -> Value:
+    """The value itself, if no entries are added or taken."""
+    told = call.setting("pads")  # in older operator sets an attribute
+    widths = np.array(told) if isinstance(told, list) else call.weight("pads")
+    if widths.any():
+        raise call.error(f"pads by {', '.join(f'{w:g}' for w in widths.ravel())}, which is not supported yet; give the padding to the convolution")
+    return call.value
+
+
 ROWS = (
     Operator(
         "Flatten",
@@ -52,7 +71,6 @@ ROWS = (
         torch=("torch.nn.Flatten", "torch.flatten", "torch.Tensor.flatten"),
         lower=moved,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Reshape",
@@ -69,7 +87,6 @@ ROWS = (
         ),
         lower=moved,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Squeeze",
@@ -79,7 +96,6 @@ ROWS = (
         torch=("torch.squeeze", "torch.Tensor.squeeze"),
         lower=moved,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Unsqueeze",
@@ -89,7 +105,6 @@ ROWS = (
         torch=("torch.unsqueeze", "torch.Tensor.unsqueeze"),
         lower=moved,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Transpose",
@@ -99,7 +114,6 @@ ROWS = (
         torch=("torch.permute", "torch.transpose", "torch.Tensor.permute", "torch.Tensor.transpose"),
         lower=moved,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Identity",
@@ -115,7 +129,6 @@ ROWS = (
         ),
         lower=unchanged,
         after_softmax=True,
-        folded=True,
     ),
     Operator(
         "Dropout",
@@ -150,22 +163,36 @@ ROWS = (
         torch=("torch.Tensor.size", "torch.Tensor.dim"),
         lower=sizes,
         after_softmax=True,
-        folded=True,
     ),
-    Operator("Constant", Kind.CONSTANT, "as it is", onnx=("Constant",), folded=True),
-    Operator("Constant of a shape", Kind.CONSTANT, "of a known shape", onnx=("ConstantOfShape",), folded=True),
-    Operator("Range", Kind.CONSTANT, "between constants", onnx=("Range",), folded=True),
-    not_yet("Cast", ("Cast",), folded=True),
-    not_yet("Concatenate", ("Concat",), ("torch.cat", "torch.concat", "torch.concatenate", "torch.stack"), folded=True),
+    Operator("Constant", Kind.CONSTANT, "as it is", onnx=("Constant",)),
+    Operator("Constant of a shape", Kind.CONSTANT, "of a known shape", onnx=("ConstantOfShape",)),
+    Operator("Range", Kind.CONSTANT, "between constants", onnx=("Range",)),
+    Operator(
+        "Cast",
+        Kind.SHAPE,
+        "between floating formats, where it does nothing: networks are computed in real numbers",
+        onnx=("Cast(input, to=None)",),
+        lower=cast,
+        after_softmax=True,
+    ),
+    Operator(
+        "Padding by nothing",
+        Kind.SHAPE,
+        "of widths that are all zero, as exporters write it before poolings",
+        onnx=("Pad(data, pads)",),
+        lower=pad,
+        after_softmax=True,
+    ),
+    not_yet("Concatenate", ("Concat",), ("torch.cat", "torch.concat", "torch.concatenate", "torch.stack")),
     not_yet("Split", ("Split",), ("torch.split", "torch.chunk", "torch.Tensor.split", "torch.Tensor.chunk")),
-    not_yet("Slice", ("Slice",), ("operator.getitem",), folded=True),
-    not_yet("Gather", ("Gather",), ("torch.gather", "torch.Tensor.gather"), folded=True),
-    not_yet("Expand", ("Expand",), ("torch.Tensor.expand",), folded=True),
+    not_yet("Slice", ("Slice",), ("operator.getitem",)),
+    not_yet("Gather", ("Gather",), ("torch.gather", "torch.Tensor.gather")),
+    not_yet("Expand", ("Expand",), ("torch.Tensor.expand",)),
     not_yet("Tile", ("Tile",), ("torch.tile", "torch.Tensor.tile")),
     not_yet("Choice by a condition", ("Where",), ("torch.where", "torch.Tensor.where")),
     not_yet(
         "Padding",
-        ("Pad",),
+        (),
         (
             "torch.nn.functional.pad",
             *(f"torch.nn.ZeroPad{axes}d" for axes in (1, 2)),

@@ -8,12 +8,12 @@ _USE_BATCH_NORM = "train the model with batch normalisation instead, which is af
 _NO_WAY = "analyse the part of the model before it"
 
 
-def _smooth(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = (), instead: str = "", *, folded: bool = False) -> Operator:
-    return Operator(name, Kind.SMOOTH, onnx=onnx, torch=torch, instead=instead, folded=folded)
+def _smooth(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = (), instead: str = "") -> Operator:
+    return Operator(name, Kind.SMOOTH, onnx=onnx, torch=torch, instead=instead)
 
 
-def _jumps(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = (), instead: str = "", *, folded: bool = False) -> Operator:
-    return Operator(name, Kind.DISCONTINUOUS, onnx=onnx, torch=torch, instead=instead, folded=folded)
+def _jumps(name: str, onnx: tuple[str, ...] = (), torch: tuple[str, ...] = (), instead: str = "") -> Operator:
+    return Operator(name, Kind.DISCONTINUOUS, onnx=onnx, torch=torch, instead=instead)
 
 
 def _layers(*names: str) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ ROWS = (
     _smooth("Pooling by a norm", ("LpPool", "GlobalLpPool"), _layers("LPPool1d", "LPPool2d"), "use average pooling instead"),
     # ---- functions of entries, and reductions
     _smooth("Exponential and logarithm", ("Exp", "Log"), _functions("exp", "log")),
-    _smooth("Square root", ("Sqrt",), _functions("sqrt", "rsqrt"), folded=True),
+    _smooth("Square root", ("Sqrt",), _functions("sqrt", "rsqrt")),
     _smooth("Power", ("Pow",), _functions("pow")),
     _smooth("Reciprocal", ("Reciprocal",), _functions("reciprocal")),
     _smooth("Circular functions", ("Sin", "Cos", "Tan", "Asin", "Acos", "Atan"), _functions("sin", "cos", "tan", "asin", "acos", "atan")),
@@ -67,11 +67,11 @@ ROWS = (
         ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
         _functions("norm", "logsumexp", "var", "std"),
     ),
-    _smooth("Product over axes", ("ReduceProd",), _functions("prod", "cumprod"), folded=True),
+    _smooth("Product over axes", ("ReduceProd",), _functions("prod", "cumprod")),
     # ---- jumps
     _jumps("Sign", ("Sign",), _functions("sign", "sgn", "heaviside")),
-    _jumps("Floor", ("Floor",), _functions("floor"), folded=True),
-    _jumps("Rounding", ("Ceil", "Round"), _functions("ceil", "round", "trunc", "frac")),
+    _jumps("Floor", ("Floor",), _functions("floor")),
+    _jumps("Rounding", ("Ceil", "Round", "QuantizeLinear", "DynamicQuantizeLinear"), _functions("ceil", "round", "trunc", "frac")),
     _jumps("Hardshrink", (), _layers("Hardshrink")),
     _jumps(
         "Comparison",
