@@ -70,7 +70,7 @@ def claim(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, cell: Ce
     end, tied = _write_by_edges(dim, forms, cells, claims, cell, column, sign, where, least)
     if tied:
         best, where = _best_of_tied(dim, forms, cells, claims, cell, column, sign, least + forms.threshold[column])
-        # otherwise the edges' multipliers stand: they are right more often than those of any vertex here
+        # otherwise the edges' multipliers stand; whether they prove the claim is for the judge to say
         if best >= -NEGATIVE:
             solve(dim, forms, cells.facet, claims.system, where, column, sign)
             end = _write_solved(dim, forms, cells, claims, where)
