@@ -47,7 +47,7 @@ def certify(
     ----------
     network : Network, path, or torch.nn.Module
         Paths and modules are read as by `polylc.load`.
-    points : array_like, shape (n,) or (N, n)
+    points : array_like, shape (n,) or (N, n), or images of the model's own shape: (C, H, W) or (N, C, H, W)
         Centres of linf balls. Floats are taken as the rationals they are, strings as exact decimals. A pandas DataFrame
         has one point a row.
     radius : number or sequence of n numbers

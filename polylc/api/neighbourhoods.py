@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -35,7 +36,7 @@ def make_tasks(
     elif points is None or radius is None:
         raise UsageError("give points and a radius, or a box")
     else:
-        rows = [points] if len(points) and not _is_vector(points[0]) else list(points)
+        rows = _rows(points, network)
     if labels is not None and len(labels) != len(rows):
         raise UsageError(f"labels: {len(labels)} labels for {len(rows)} neighbourhoods")
     tasks: list[Task | Refusal] = []
@@ -61,6 +62,47 @@ def _rows_of_frame(points: Any) -> Any:
         columns = ", ".join(other[:8]) + (", ..." if len(other) > 8 else "")
         raise UsageError(f"points: columns of the DataFrame that are not numbers: {columns}; leave them out, labels go to labels=")
     return [list(row) for row in points.itertuples(index=False, name=None)]
+
+
+def _rows(points: Any, network: Network) -> list[Any]:
+    """Points as flat rows; images come in the model's own shape, one, or many along a first axis.
+
+    Raises
+    ------
+    UsageError
+        If images have another shape than the model's inputs.
+    """
+    shape = _shape(points)
+    if len(shape) < 3:
+        return [points] if len(points) and not _is_vector(points[0]) else list(points)
+    own = network.input_shape or (network.inputs,)
+    if shape == own or (len(own) == 1 and math.prod(shape) == network.inputs):
+        return [_flat(points)]
+    if shape[1:] == own or (len(own) == 1 and math.prod(shape[1:]) == network.inputs):
+        return [_flat(point) for point in points]
+    one = f"{own[0]} coordinates" if len(own) == 1 else f"shape {_times(own)}"
+    raise UsageError(f"points: shape {_times(shape)} does not fit inputs of {one}; give one input, or several along a first axis")
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """The shape of an array, or of nested sequences as their first entries tell it."""
+    found = getattr(values, "shape", None)
+    if found is not None:
+        return tuple(int(size) for size in found)
+    if not (_is_vector(values) and isinstance(values, Sequence)):
+        return ()
+    return (len(values), *(_shape(values[0]) if len(values) else ()))
+
+
+def _flat(values: Any) -> list[Any]:
+    """All entries in the order in which a model flattens them."""
+    if hasattr(values, "reshape"):
+        return list(values.reshape(-1))
+    return [entry for value in values for entry in _flat(value)] if _is_vector(values) else [values]
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _is_vector(row: Any) -> bool:

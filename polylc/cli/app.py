@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,7 +82,8 @@ def errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
-def load_model(model: str, input_shape: str | None, trust_pickle: bool) -> Network:
+def load_model(model: str, input_shape: str | None, arch: str | None, activation: str | None, trust_pickle: bool) -> Network:
+    """The network of the options, with a line on stderr for everything that the user states about it."""
     from polylc.readers.load import load
 
     shape = None
@@ -91,7 +92,16 @@ def load_model(model: str, input_shape: str | None, trust_pickle: bool) -> Netwo
         if not all(p.strip().isdecimal() for p in parts):
             raise UsageError(f"--input-shape: {input_shape!r} is not a list of sizes such as 1,28,28")
         shape = [int(p) for p in parts]
-    return load(model, input_shape=shape, trust_pickle=trust_pickle)
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is no result
+        network = load(model, input_shape=shape, arch=arch, activation=activation, trust_pickle=trust_pickle)
+    for line in network.stated:
+        typer.echo(line, err=True)
+    return network
+
+
+def arch_file(arch: str | None) -> str | None:
+    """The file that --arch names: no output may take its place."""
+    return None if arch is None else arch.rpartition(":")[0] or None
 
 
 def exit_code(run: Run) -> int:

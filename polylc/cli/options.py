@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="Model file: .pt/.pth (pickled module or state dict), .onnx, .npz (W0, b0, ...).", show_default=False)]
+Model = Annotated[
+    str, typer.Argument(help="Model file: .pt/.pth/.ckpt (pickled module, or state dict with --arch), .onnx, .npz (W0, b0, ...).", show_default=False)
+]
 Data = Annotated[str | None, typer.Option(help="Data file with one point a row: .npy .npz .csv .pt.", show_default=False)]
 Rows = Annotated[str | None, typer.Option(help="Rows of the data file: 7, 0:20 or 1,4,9.", show_default=False)]
 Center = Annotated[str | None, typer.Option(help='Centre of the ball: "x1,x2,..." (decimals are exact).', show_default=False)]
@@ -32,7 +34,15 @@ Tube = Annotated[
 Diamond = Annotated[float | None, typer.Option(help="Radius of the diamonds of humayun (default: the same, times sqrt(n)).", show_default=False)]
 Directions = Annotated[int, typer.Option(min=1, help="Directions of a diamond, half its vertices.")]
 Planes = Annotated[int, typer.Option(min=2, help="Planes of slices.")]
-TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Run whatever code a .pt file names. Only for files you made yourself.")]
+Arch = Annotated[
+    str | None,
+    typer.Option(help="FILE.py:NAME: your own class, function or module, which weights are loaded into. FILE.py is run.", show_default=False),
+]
+Activation = Annotated[
+    str | None,
+    typer.Option(help="relu or leaky_relu:A: what joins the layers of a state dict that is a chain of Linear layers.", show_default=False),
+]
+TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="No longer read; see --arch.")]
 JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)]
 TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False)]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]

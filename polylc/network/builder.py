@@ -245,7 +245,15 @@ class Builder:
 
     def finish(self, value: Value, sha256: str = "") -> Network:
         """The network with output `value`."""
-        return Network(self.inputs, tuple(self.layers), self._affine(value), source=self.source, sha256=sha256, log=tuple(self.log))
+        return Network(
+            self.inputs,
+            tuple(self.layers),
+            self._affine(value),
+            source=self.source,
+            sha256=sha256,
+            log=tuple(self.log),
+            input_shape=self.input.shape,
+        )
 
 
 def _window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, where: str) -> range:

@@ -77,6 +77,10 @@ class Network:
         Hash of the model file, or of the weights if there was no file.
     log : tuple of str
         Every rewrite made on the way from the model to this form, in words.
+    stated : tuple of str
+        Those lines of the log that the user stated, where the file does not say it: they are printed with the result.
+    input_shape : tuple of int
+        Shape of one input of the model, as far as it is known; empty if it is not.
     """
 
     inputs: int
@@ -85,6 +89,8 @@ class Network:
     source: str = "memory"
     sha256: str = ""
     log: tuple[str, ...] = field(default=())
+    stated: tuple[str, ...] = field(default=())
+    input_shape: tuple[int, ...] = field(default=())
 
     def __post_init__(self) -> None:
         widths = [self.inputs, *(layer.width for layer in self.layers)]

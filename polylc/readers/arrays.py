@@ -11,6 +11,8 @@ from polylc.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+_MOST_ENTRIES = 2**28  # of one tensor that is expanded or sparse in its file: 2 GB
+
 
 def exact_float64(array: np.ndarray, where: str) -> np.ndarray:
     """The same numbers as float64.
@@ -52,7 +54,7 @@ def tensor_float64(tensor: torch.Tensor, where: str) -> np.ndarray:
 
 def check_kind(tensor: torch.Tensor, where: str) -> None:
     """Refuse tensors whose values are missing or no real numbers: quantised, complex, on the meta device,
-    uninitialised.
+    uninitialised; and small ones that stand for more entries than memory holds.
     """
     import torch
 
@@ -64,3 +66,6 @@ def check_kind(tensor: torch.Tensor, where: str) -> None:
         raise ModelError(f"{where} is complex ({tensor.dtype}); polylc needs real weights")
     if tensor.is_meta:
         raise ModelError(f"{where} has no values (meta device); load the weights before saving the model")
+    entries, strided = tensor.numel(), tensor.layout == torch.strided
+    if entries > _MOST_ENTRIES and not (strided and tensor.untyped_storage().nbytes() >= entries * tensor.element_size()):
+        raise ModelError(f"{where} stands for {entries} entries, more than are in the file; polylc keeps every weight, give it a smaller model")

@@ -16,17 +16,24 @@ from polylc.readers.files import read_file, sha256_of
 Shape = tuple[int, ...] | None
 
 
-def load(model: Any, *, input_shape: Sequence[int] | None = None, trust_pickle: bool = False) -> Network:
+def load(
+    model: Any, *, input_shape: Sequence[int] | None = None, arch: Any = None, activation: str | None = None, trust_pickle: bool = False
+) -> Network:
     """Read a network from a file, or from a module in memory.
 
     Parameters
     ----------
     model : str, Path or torch.nn.Module
-        A `.pt`/`.pth`, `.onnx` or `.npz` file, or a module.
+        A `.pt`/`.pth`/`.ckpt`, `.onnx` or `.npz` file, or a module.
     input_shape : sequence of int, optional
         Shape of one input without a batch dimension, such as (1, 28, 28); needed where the model itself leaves it open.
+    arch : str, class, function or torch.nn.Module, optional
+        The architecture of a state dict, or the class of a pickled module: "net.py:Net", whose file is run, or the
+        object itself. A class or a function is called without arguments.
+    activation : str, optional
+        "relu" or "leaky_relu:0.01": what stands between the layers of a state dict that is a chain of Linear layers.
     trust_pickle : bool
-        Allow a `.pt` file to run whatever code its pickle names.
+        No longer read; pass `arch`.
 
     Returns
     -------
@@ -41,12 +48,21 @@ def load(model: Any, *, input_shape: Sequence[int] | None = None, trust_pickle: 
         If `input_shape` makes no sense.
     """
     shape = _checked(input_shape)
+    if trust_pickle:
+        raise UsageError(
+            "--trust-pickle is gone: no code is run that only a file names; for a class of your own pass --arch FILE.py:NAME, "
+            "in Python polylc.load(..., arch=...)"
+        )
+    if arch is not None and activation is not None:
+        raise UsageError("--arch and --activation exclude each other: the code of a module has its activations; give one of them")
     if isinstance(model, str | Path):
-        return _load_file(model, shape, trust_pickle)
+        return _load_file(model, shape, arch, activation)
     torch = sys.modules.get("torch")  # a module in memory means that torch is imported already
     if torch is not None and isinstance(model, torch.nn.Module):
         from polylc.readers.torch.module import from_module
 
+        if arch is not None or activation is not None:
+            raise UsageError(f"{_option(arch)} belongs to files; a module in memory has its code and its activations, leave it out")
         return from_module(model, input_shape=shape)
     raise ModelError(f"cannot load a model from a {type(model).__name__}; give the path of a model file or a torch.nn.Module")
 
@@ -56,36 +72,43 @@ def as_network(model: Any) -> Network:
     return model if isinstance(model, Network) else load(model)
 
 
-def _load_file(model: str | Path, shape: Shape, trust_pickle: bool) -> Network:
+def _load_file(model: str | Path, shape: Shape, arch: Any, activation: str | None) -> Network:
     source = str(model)
     suffix = Path(model).suffix.lower()
     if suffix not in _READERS:
         raise ModelError(f"{source}: unknown kind of model file {suffix or '(no suffix)'}; polylc reads {', '.join(_READERS)}")
+    if _READERS[suffix] is not _read_torch and (arch is not None or activation is not None):
+        raise UsageError(f"{source}: a file of the kind {suffix} says itself what joins its layers; leave {_option(arch)} out")
     content = read_file(model, ModelError)
-    return _READERS[suffix](content, source, sha256_of(content), shape, trust_pickle)
+    return _READERS[suffix](content, source, sha256_of(content), shape, arch, activation)
 
 
-def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, trust_pickle: bool) -> Network:
+def _option(arch: Any) -> str:
+    return "--activation" if arch is None else "--arch"
+
+
+def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
     from polylc.readers.torch.file import from_torch_file
 
-    return from_torch_file(content, source=source, sha256=sha256, input_shape=shape, trust_pickle=trust_pickle)
+    return from_torch_file(content, source=source, sha256=sha256, input_shape=shape, arch=arch, activation=activation)
 
 
-def _read_npz(content: bytes, source: str, sha256: str, shape: Shape, _: bool) -> Network:
+def _read_npz(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) -> Network:
     from polylc.readers.npz import from_npz
 
     return from_npz(content, source=source, sha256=sha256, input_shape=shape)
 
 
-def _read_onnx(content: bytes, source: str, sha256: str, shape: Shape, _: bool) -> Network:
+def _read_onnx(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) -> Network:
     from polylc.readers.onnx.file import from_onnx
 
     return from_onnx(content, source=source, sha256=sha256, input_shape=shape)
 
 
-_READERS: dict[str, Callable[[bytes, str, str, Shape, bool], Network]] = {
+_READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]] = {
     ".pt": _read_torch,
     ".pth": _read_torch,
+    ".ckpt": _read_torch,
     ".onnx": _read_onnx,
     ".npz": _read_npz,
 }

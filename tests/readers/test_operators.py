@@ -78,6 +78,7 @@ TORCH = [
     Torch("Linear", lambda x: functional.linear(x, weight=WEIGHT, bias=SHIFT[:3])),
     Torch("Matrix product", lambda x: x @ WEIGHT.T),
     Torch("Matrix product", lambda x: torch.matmul(x, other=WEIGHT.T)),
+    Torch("Matrix product", lambda x: torch.matmul(WEIGHT, x.unsqueeze(-1)).squeeze(-1)),
     Torch("Matrix product", lambda x: torch.mm(x, WEIGHT.T) + x.mm(WEIGHT.T) - x.matmul(WEIGHT.T)),
     Torch("Add", lambda x: 1 + (x + SHIFT).add(x) + torch.add(x, SHIFT).add_(2)),
     Torch("Subtract", lambda x: 1 - (x - SHIFT).sub(torch.relu(x)) - torch.sub(x, SHIFT)),

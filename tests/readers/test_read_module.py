@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from polylc.errors import ModelError, UnsupportedLayerError, UsageError
 from polylc.network.form import Network
@@ -434,3 +436,57 @@ def test_input_shapes_that_are_no_whole_numbers(shape: object) -> None:
 def test_oversized_layers_are_refused() -> None:
     with pytest.raises(ModelError, match=r"layer 0 \(Conv2d\) unrolls into a \d+ x 65536 matrix, which is too large"):
         load(nn.Conv2d(1, 4, 3), input_shape=(1, 256, 256))
+
+
+# ---- formats, hooks, quantisation ------------------------------------------------------------------------------
+class Cast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.layer(x.float())).double().float()
+
+
+def test_a_change_of_format_is_the_identity() -> None:
+    module = Cast()
+    network = load(module, input_shape=(2,))
+    assert "step float_1 (float), step double (double), step float_2 (float) left out" in network.log[0]
+    points = torch.randn(20, 2)
+    with torch.no_grad():
+        assert np.abs(network(points.double().numpy()) - module(points).numpy()).max() < 1e-5
+
+
+class Column(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.layer.weight @ x.unsqueeze(-1)).squeeze(-1)
+
+
+def test_a_matrix_times_columns() -> None:
+    module = Column()
+    assert_same(load(module, input_shape=(2,)), module, (2,))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch deprecates them
+def test_quantised_layers_are_called_so() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    with pytest.raises(UnsupportedLayerError, match=r"layer 0 is a quantised Linear; give the model from before its quantisation"):
+        load(torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, torch.qint8))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch deprecates them
+@pytest.mark.parametrize(
+    ("hang", "removal"),
+    [
+        (nn.utils.spectral_norm, r"SpectralNorm\); call torch\.nn\.utils\.remove_spectral_norm"),
+        (nn.utils.weight_norm, r"WeightNorm\); call torch\.nn\.utils\.remove_weight_norm"),
+        (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), r"L1Unstructured\); call torch\.nn\.utils\.prune\.remove"),
+    ],
+)
+def test_hooks_that_compute_weights_are_known(hang: Callable[[nn.Module], nn.Module], removal: str) -> None:
+    with pytest.raises(ModelError, match=rf"layer 0 \(Linear\) computes its weights in a hook \({removal} on it first"):
+        load(nn.Sequential(hang(nn.Linear(2, 4)), nn.ReLU(), nn.Linear(4, 2)))

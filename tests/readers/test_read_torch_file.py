@@ -57,25 +57,38 @@ def test_a_real_file_in_three_formats_is_one_network() -> None:
     [
         lambda m: m,
         lambda m: nn.Sequential(m[:1], nn.Sequential(m[1:])),
+        lambda m: {"model": m, "args": ["a"]},
+        lambda m: [m],
+    ],
+)
+def test_modules_of_many_shapes(tmp_path: Path, wrap: Callable[[nn.Sequential], Any]) -> None:
+    for ending in (".pt", ".pth", ".ckpt"):
+        assert_small(saved(tmp_path, wrap(small()), f"model{ending}"))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
         lambda m: m.state_dict(),
+        lambda m: [m.state_dict()],
         lambda m: {"state_dict": m.state_dict(), "epoch": 3, "optimizer": {"lr": 0.1, "state": {0: torch.zeros(2)}}},
         lambda m: {"model_state_dict": m.state_dict(), "model": "small"},
-        lambda m: {"model": m, "args": ["a"]},
         lambda m: {"net": {"weights": m.state_dict()}},
         lambda m: OrderedDict((f"module.{key}", value) for key, value in m.state_dict().items()),
         lambda m: nn.DataParallel(m).state_dict(),
     ],
 )
-def test_contents_of_many_shapes(tmp_path: Path, wrap: Callable[[nn.Sequential], Any]) -> None:
-    assert_small(saved(tmp_path, wrap(small()), "model.pth"))
+def test_state_dicts_of_many_shapes(tmp_path: Path, wrap: Callable[[nn.Sequential], Any]) -> None:
+    path = saved(tmp_path, wrap(small()), "model.pth")
+    assert_small(path, activation="relu")
+    assert_small(path, arch=small)
 
 
 def test_the_old_file_format(tmp_path: Path) -> None:
-    assert_small(saved(tmp_path, small().state_dict(), _use_new_zipfile_serialization=False))
+    assert_small(saved(tmp_path, small().state_dict(), _use_new_zipfile_serialization=False), activation="relu")
     path = saved(tmp_path, small(), "old.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(ModelError, match=r"old\.pt: it holds a whole module in torch's old file format.*--trust-pickle"):
+    with pytest.raises(ModelError, match=r"old\.pt: it holds a whole module in torch's old file format.*save it again with torch 1\.6 or newer"):
         readers.load(path)
-    assert_small(path, trust_pickle=True)
 
 
 def test_file_saved_on_a_gpu(tmp_path: Path) -> None:
@@ -125,15 +138,11 @@ def test_hostile_pickle_runs_nothing(tmp_path: Path, kind: str, name: str, how: 
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "zip")
-    with pytest.raises(
-        UnsafeModelError, match=rf"evil\.pt: its pickle names ({name}).* is not on the list of plain torch\.nn layers.*--trust-pickle"
-    ):
+    with pytest.raises(UnsafeModelError, match=rf"evil\.pt: its pickle names ({name}).* is not on the list of plain torch\.nn layers.*--arch"):
         readers.load(path)
+    with pytest.raises(UnsafeModelError, match=rf"its pickle names ({name}).*neither a layer of torch\.nn nor a class of your code"):
+        readers.load(path, arch=OwnModule)
     assert not target.exists()
-    if how == "zip":  # the file is as bad as it looks
-        with pytest.raises(ModelError):
-            readers.load(path, trust_pickle=True)
-        assert target.exists()
 
 
 class OwnModule(nn.Module):
@@ -145,11 +154,11 @@ class OwnModule(nn.Module):
         return self.body(x)
 
 
-def test_own_classes_need_trust(tmp_path: Path) -> None:
+def test_own_classes_need_their_code(tmp_path: Path) -> None:
     path = saved(tmp_path, OwnModule())
     with pytest.raises(UnsafeModelError, match=rf"its pickle names {__name__}\.OwnModule, which is not on the list"):
         readers.load(path)
-    assert_small(path, trust_pickle=True)
+    assert_small(path, arch=OwnModule)
 
 
 def test_the_allow_list_holds_plain_layers_only() -> None:
@@ -211,9 +220,9 @@ def test_files_that_are_no_models(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "wording"),
     [
-        (torch.zeros(3), "it holds a Tensor, not a model; save a module or its state dict"),
+        (torch.zeros(3), "it holds a Tensor, not a model; save the module with torch"),
         ([1, 2], "it holds a list, not a model"),
-        ({"epoch": 3, "loss": 0.1}, r"no model among its entries \(epoch, loss\); save a module, its state dict"),
+        ({"epoch": 3, "loss": 0.1}, r"no model among its entries \(epoch, loss\); save the module with torch"),
         ({}, r"no model among its entries \(nothing\)"),
         ({"model": small().state_dict(), "net": small()}, r"the checkpoint holds several models \(model, net\)"),
         (nn.ModuleList([nn.Linear(2, 2)]), r"layer 0 \(ModuleList\) is not known to polylc"),
@@ -237,9 +246,9 @@ def test_modules_that_lack_parts(tmp_path: Path) -> None:
 def test_other_archives_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
     torch.jit.save(torch.jit.trace(small(), torch.zeros(1, 3)), path)
-    for trust in (False, True):
+    for arch in (None, OwnModule):
         with pytest.raises(ModelError, match=r"script\.pt: this is a TorchScript archive, which polylc does not read"):
-            readers.load(path, trust_pickle=trust)
+            readers.load(path, arch=arch)
     archive = tmp_path / "archive.pt"
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr("readme.txt", "hello")
@@ -247,18 +256,10 @@ def test_other_archives_are_told_apart(tmp_path: Path) -> None:
         readers.load(archive)
 
 
-def test_trusted_pickles_that_do_not_load(tmp_path: Path) -> None:
-    path = tmp_path / "broken.pt"
-    path.write_bytes(b"hello")
-    with pytest.raises(ModelError, match=r"broken\.pt: the file cannot be unpickled \(UnpicklingError"):
-        readers.load(path, trust_pickle=True)
-
-
 def test_other_pickle_protocols(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(small(), buffer, pickle_protocol=4)
     path = tmp_path / "protocol.pt"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(ModelError, match=r"protocol\.pt: .*pickle protocol 4.*save it with torch.save's default"):
+    with pytest.raises(ModelError, match=r"protocol\.pt: .*pickle protocol 4.*save it again with torch.save's default"):
         readers.load(path)
-    assert_small(path, trust_pickle=True)

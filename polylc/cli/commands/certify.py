@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from polylc.cli import outputs, terminal
-from polylc.cli.app import BAD_INPUT, app, errors_in_one_line, exit_code, load_model
+from polylc.cli.app import BAD_INPUT, app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
     MEASURES_HELP,
+    Activation,
+    Arch,
     Array,
     Box,
     Center,
@@ -74,6 +76,8 @@ def certify(
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure
@@ -91,7 +95,7 @@ def certify(
             raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
         outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
         files = {"--proof": proof, "--json": json_file, "--graph": graph, "--symbolic": symbolic}
-        outputs.distinct(files, {"the model": model, "--data": data, "--labels": labels})
+        outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
         from polylc.run.proof_file import proof_blocks
@@ -100,7 +104,7 @@ def certify(
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
-        network = load_model(model, input_shape, trust_pickle)
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where, engine)
         keep = graph is not None or symbolic is not None
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)

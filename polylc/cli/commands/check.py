@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from polylc.cli.app import app, errors_in_one_line, load_model
-from polylc.cli.options import InputShape, TrustPickle
+from polylc.cli.options import Activation, Arch, InputShape, TrustPickle
 
 
 @app.command()
@@ -15,6 +15,8 @@ def check(
     proof: Annotated[str, typer.Argument(help="Proof file written by polylc certify --proof.", show_default=False)],
     model: Annotated[str | None, typer.Option(help="Model whose weights must be those of the proof.", show_default=False)] = None,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Check PROOF, exactly and independently of what wrote it.
@@ -26,5 +28,5 @@ def check(
     weights = None
     if model is not None:
         with errors_in_one_line():
-            weights = load_model(model, input_shape, trust_pickle).weights_sha256
+            weights = load_model(model, input_shape, arch, activation, trust_pickle).weights_sha256
     raise typer.Exit(checker.main([proof], weights))

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from polylc.cli import outputs, terminal
-from polylc.cli.app import BAD_INPUT, INTERRUPTED, LIMIT, app, errors_in_one_line, load_model
+from polylc.cli.app import BAD_INPUT, INTERRUPTED, LIMIT, app, arch_file, errors_in_one_line, load_model
 from polylc.cli.options import (
+    Activation,
+    Arch,
     Array,
     Box,
     Center,
@@ -71,6 +73,8 @@ def compare(
     scale: Scale = None,
     array: Array = None,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Hold estimates against the exact truth: bias, errors in standard errors, coverage, correlation over
@@ -79,7 +83,7 @@ def compare(
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
         outputs.writable(out, (".png", ".pdf", ".svg"))
-        outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--data": data, "--labels": labels})
+        outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
         from polylc.run.estimates import parse_methods
@@ -90,7 +94,7 @@ def compare(
         options: dict[str, Any] = {"samples": samples, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
         options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
         sampling = sampling_with_draws(draws, options)
-        network = load_model(model, input_shape, trust_pickle)
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         terminal.compile_first(tasks, settings)

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from polylc.cli import outputs, terminal
-from polylc.cli.app import BAD_INPUT, INTERRUPTED, app, errors_in_one_line, load_model
+from polylc.cli.app import BAD_INPUT, INTERRUPTED, app, arch_file, errors_in_one_line, load_model
 from polylc.cli.options import (
+    Activation,
+    Arch,
     Array,
     Box,
     Center,
@@ -64,6 +66,8 @@ def estimate(
     scale: Scale = None,
     array: Array = None,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Estimate by sampling what certify computes exactly: local complexity, regions, total variation, ranks, Lipschitz
@@ -73,7 +77,7 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--data": data, "--labels": labels})
+        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import Sampling
         from polylc.run.estimates import parse_methods, run_estimates
@@ -81,7 +85,7 @@ def estimate(
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         names = parse_methods(methods)
         sampling = Sampling(samples, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
-        network = load_model(model, input_shape, trust_pickle)
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
         with terminal.counting(len(tasks)) as advance:
             run = run_estimates(network, tasks, names, sampling, lambda _: advance())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from polylc.cli import terminal
 from polylc.cli.app import app, errors_in_one_line, load_model
-from polylc.cli.options import InputShape, Model, TrustPickle
+from polylc.cli.options import Activation, Arch, InputShape, Model, TrustPickle
 
 
 @app.command()
 def info(
     model: Model,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Show how MODEL is read: layers, neurons, hashes, and every rewrite."""
@@ -20,7 +22,7 @@ def info(
 
         from polylc.report.table import network_line
 
-        network = load_model(model, input_shape, trust_pickle)
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
         console = terminal.console()
         console.print(Text(network_line(network)))
         console.print(Text(f"sha256 of the file     {network.sha256}"))

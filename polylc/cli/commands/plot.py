@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from polylc.cli import outputs, terminal
-from polylc.cli.app import app, errors_in_one_line, exit_code, load_model
-from polylc.cli.options import Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
+from polylc.cli.app import app, arch_file, errors_in_one_line, exit_code, load_model
+from polylc.cli.options import Activation, Arch, Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
 from polylc.errors import DataError, UsageError
 
 
@@ -28,6 +28,8 @@ def plot(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration.", show_default=False)] = None,
     max_regions: Annotated[int | None, typer.Option(min=1, help="Most regions to draw.", show_default=False)] = None,
     input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Draw the regions of MODEL on a neighbourhood with one or two free coordinates.
@@ -37,13 +39,13 @@ def plot(
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))
-        outputs.distinct({"--out": out}, {"the model": model, "--data": data})
+        outputs.distinct({"--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
         from polylc.readers.data.points import parse_rows
         from polylc.report.figures import figure
         from polylc.search.task import Settings, Task
 
-        network = load_model(model, input_shape, trust_pickle)
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
         points, classes, left_out = None, None, ""
         if box is not None and data is not None:
             table = read_table(Where(data, scale=scale, label_column=label_column, array=array), network.inputs)

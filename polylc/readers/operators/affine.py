@@ -55,7 +55,7 @@ def _row_times_matrix(call: Call, row: Value) -> Value:
 
 def _matrix_times_column(call: Call, column: object) -> Value:
     weight = call.weight("A", "input")
-    if call.batched or not isinstance(column, Value):  # the matrix would act on the batch
+    if not isinstance(column, Value) or (call.batched and len(column.shape) < 2):  # the matrix would act on the batch
         raise call.error("multiplies a constant by a batch of inputs, which is not supported; write it as inputs times a matrix")
     rows = column.shape[-1] if len(column.shape) == 1 else column.shape[-2]
     if weight.ndim != 2 or column.size != rows:
@@ -147,7 +147,7 @@ ROWS = (
     Operator(
         "Matrix product",
         Kind.AFFINE,
-        "one row times a constant matrix; in ONNX also a constant matrix times one column",
+        "one row times a constant matrix, a constant matrix times one column",
         onnx=("MatMul(A, B)",),
         torch=(
             "operator.matmul(input, other)",

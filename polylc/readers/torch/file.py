@@ -1,7 +1,8 @@
-"""`.pt` and `.pth` files: pickled modules of allow-listed layers, state dicts, and checkpoints that hold one of them.
+"""`.pt`, `.pth` and `.ckpt` files: pickled modules, state dicts, and checkpoints that hold one of them.
 
 A pickle can name any function and have it called. Files are read with torch's restricted unpickler and an allow-list of
-plain torch.nn layers; a file that names anything else is refused by that name before any of it runs.
+plain torch.nn layers, and of the classes in the user's own code if the user gives it; a file that names anything else
+is refused by that name before any of it runs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from torch import nn
 from polylc.errors import ModelError, UnsafeModelError
 from polylc.network.form import Network
 from polylc.readers.files import first_line
+from polylc.readers.torch.arch import Code, opened
 from polylc.readers.torch.names import known_layers
 
 # Containers and layers that no model of one tensor can have, unpickled only so that the refusal can name them and their
@@ -41,24 +44,41 @@ def allowed_classes() -> list[type]:
     return [nn.Sequential, *known_layers(), *_OTHERS]
 
 
-def from_torch_file(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None, trust_pickle: bool) -> Network:
-    """The network in the bytes of a `.pt` file.
+def from_torch_file(
+    content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None, arch: object = None, activation: object = None
+) -> Network:
+    """The network in the bytes of a file of torch.
 
     Raises
     ------
     UnsafeModelError
-        If the pickle names code outside the allow-list and `trust_pickle` is false.
+        If the pickle names code outside the allow-list.
     ModelError
-        If the file is damaged or holds no network.
+        If the file is damaged, holds no network, or holds a state dict of which the user says nothing.
+    UsageError
+        If `arch` or `activation` make no sense.
     """
     from polylc.readers.torch.module import from_module
-    from polylc.readers.torch.state_dict import from_state_dict
+    from polylc.readers.torch.state_dict import from_chain, parse_activation, refusal
 
+    stated = None if activation is None else parse_activation(activation)
     _refuse_other_formats(content, source)
-    model = _find_model(_unpickle(content, source, trust_pickle), source)
-    if isinstance(model, nn.Module):
-        return from_module(model, source=source, sha256=sha256, input_shape=input_shape)
-    return from_state_dict(model, source=source, sha256=sha256, input_shape=input_shape)
+    with opened(arch) as code:
+        model = _find_model(_unpickle(content, source, code), source)
+        if isinstance(model, nn.Module):
+            if stated is not None:
+                raise ModelError(f"{source}: it holds a whole module, whose activations are in it; leave --activation out")
+            if code is not None:
+                code.require_kind(model, source)
+            network = from_module(model, source=source, sha256=sha256, input_shape=input_shape)
+        elif code is not None:
+            network = from_module(code.with_weights(model, source), source=source, sha256=sha256, input_shape=input_shape)
+        elif stated is not None:
+            network = from_chain(model, stated, source=source, sha256=sha256, input_shape=input_shape)
+        else:
+            raise refusal(model, source)
+    said = [line.note for line in (code, stated) if line is not None]
+    return replace(network, log=(*said, *network.log), stated=tuple(said))
 
 
 def _refuse_other_formats(content: bytes, source: str) -> None:
@@ -75,38 +95,37 @@ def _refuse_other_formats(content: bytes, source: str) -> None:
         raise ModelError(f"{source}: this zip archive was not written by torch.save; save the model with torch.save(model, path)")
 
 
-def _unpickle(content: bytes, source: str, trust_pickle: bool) -> Any:
+def _unpickle(content: bytes, source: str, code: Code | None) -> Any:
+    own = [] if code is None else code.classes_for(_globals(content))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            if trust_pickle:
-                return torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
-            with torch.serialization.safe_globals(allowed_classes()):  # type: ignore[arg-type]
+            with torch.serialization.safe_globals([*allowed_classes(), *own]):
                 return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except Exception as failure:  # damaged pickles raise nearly anything
-            raise _refusal(failure, content, source, trust_pickle) from None
+            raise _refusal(failure, content, source, code) from None
 
 
-def _refusal(failure: Exception, content: bytes, source: str, trusted: bool) -> ModelError:
+def _refusal(failure: Exception, content: bytes, source: str, code: Code | None) -> ModelError:
     """What an unpickler's failure means for the user."""
-    if trusted:
-        reason = f"{type(failure).__name__}: {first_line(failure)}"
-        return ModelError(f"{source}: the file cannot be unpickled ({reason}); is the code it names importable?")
-    trust = "or pass --trust-pickle if you trust the file"
     foreign = _foreign_name(str(failure), content)
+    if foreign and code is not None:
+        return UnsafeModelError(
+            f"{source}: its pickle names {foreign}, which is neither a layer of torch.nn nor a class of your code ({code.label}), "
+            "so nothing of it was run; save the state dict alone with torch.save(model.state_dict(), path) and give that with the same --arch"
+        )
     if foreign:
         return UnsafeModelError(
             f"{source}: its pickle names {foreign}, which is not on the list of plain torch.nn layers, so nothing was run; "
-            f"save a state dict or an nn.Sequential, {trust}"
+            "if that is your own class, pass its code with --arch FILE.py:NAME (in Python polylc.load(..., arch=...)), "
+            "export the module with torch.onnx.export, or give it to polylc.load in Python"
         )
     protocol = next((argument for name, argument in _opcodes(content) if name == "PROTO"), 2)
     if protocol > 2:
-        return ModelError(
-            f"{source}: it uses pickle protocol {protocol}, too new for a safe load; save it with torch.save's default protocol, {trust}"
-        )
+        return ModelError(f"{source}: it uses pickle protocol {protocol}, too new for a safe load; save it again with torch.save's default protocol")
     if "Only persistent_load of storage is allowed" in str(failure):
         return ModelError(
-            f"{source}: it holds a whole module in torch's old file format, too open for a safe load; save it with a newer torch, {trust}"
+            f"{source}: it holds a whole module in torch's old file format, too open for a safe load; save it again with torch 1.6 or newer"
         )
     reason = re.sub(r"^Weights only load failed.*", "not a pickle that torch.save writes", first_line(failure))
     if not re.search("[A-Za-z]{3}", reason):  # a KeyError quotes no more than a byte
@@ -173,18 +192,22 @@ def _find_model(content: Any, source: str) -> Any:
     if found:
         raise ModelError(f"{source}: the checkpoint holds several models ({', '.join(found)}); save the one to analyse by itself")
     if not isinstance(content, dict):
-        raise ModelError(f"{source}: it holds a {type(content).__name__}, not a model; save a module or its state dict with torch.save")
+        raise ModelError(f"{source}: it holds a {type(content).__name__}, not a model; save the module with torch.save(model, path)")
     entries = ", ".join(str(key) for key in list(content)[:5]) or "nothing"
-    raise ModelError(f"{source}: no model among its entries ({entries}); save a module, its state dict, or a checkpoint with 'state_dict'")
+    raise ModelError(f"{source}: no model among its entries ({entries}); save the module with torch.save(model, path)")
 
 
 def _models_in(content: Any, name: str = "", depth: int = 0) -> dict[str, Any]:
-    """Every module or state dict under the usual keys of a checkpoint, by its path of keys."""
+    """Every module or state dict in lists and under the usual keys of a checkpoint, by its path."""
     if isinstance(content, nn.Module) or (isinstance(content, dict) and content and all(isinstance(v, torch.Tensor) for v in content.values())):
         return {name: content}
-    if not isinstance(content, dict) or depth > 3:
+    if depth > 3:
         return {}
     found: dict[str, Any] = {}
-    for key in _MODEL_KEYS:
-        found |= _models_in(content.get(key), f"{name}.{key}" if name else key, depth + 1)
+    if isinstance(content, list | tuple):
+        for index, entry in enumerate(content):
+            found |= _models_in(entry, f"{name}[{index}]", depth + 1)
+    elif isinstance(content, dict):
+        for key in _MODEL_KEYS:
+            found |= _models_in(content.get(key), f"{name}.{key}" if name else key, depth + 1)
     return found

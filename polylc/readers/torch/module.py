@@ -21,7 +21,7 @@ from polylc.readers.files import first_line
 from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
 from polylc.readers.torch.graph import Walk
-from polylc.readers.torch.names import require_supported
+from polylc.readers.torch.names import require_own_weights, require_supported
 from polylc.readers.torch.shape import input_shape_of
 
 
@@ -69,15 +69,18 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
     if isinstance(module, torch.jit.ScriptModule):
         raise ModelError(f"{source}: this is a TorchScript module, which polylc cannot look into; give the nn.Module it was made from")
+    require_own_weights(source, module)
     noisy = sorted({type(m).__name__ for m in module.modules() if m.training and isinstance(m, _MODE_DEPENDENT)})
     model = _double_copy(module, source)
     graph = _trace(model, source)
+    casts = _without_casts(graph) if not (model._forward_hooks or model._forward_pre_hooks) else []
+    model = fx.GraphModule(model, graph) if casts else model
     layers = []
     for node in graph.nodes:
         if node.op == "call_module":
             layers.append(model.get_submodule(str(node.target)))
             require_supported(source, layers[-1], f"layer {node.target}")
-    log = []
+    log = [f"{', '.join(casts)} left out: a change of format is the identity on real numbers"] if casts else []
     if noisy:
         log.append(f"the model was in training mode; {', '.join(noisy)} taken in evaluation mode")
     if input_shape is None:
@@ -121,6 +124,15 @@ def _trace(model: nn.Module, source: str) -> fx.Graph:
     if len(inputs) != 1:
         raise ModelError(f"{source}: the module takes {len(inputs)} inputs; polylc reads modules of one input")
     return graph
+
+
+def _without_casts(graph: fx.Graph) -> list[str]:
+    """Take x.float() and x.double() out of a graph, which change the format of numbers and round; their names."""
+    casts = [n for n in graph.nodes if n.op == "call_method" and n.target in ("float", "double") and len(n.all_input_nodes) == 1]
+    for node in casts:
+        node.replace_all_uses_with(node.all_input_nodes[0])
+        graph.erase_node(node)
+    return [f"step {node.name} ({node.target})" for node in casts]
 
 
 def _compare(network: Network, model: nn.Module, shape: tuple[int, ...], softmax: str, source: str) -> None:

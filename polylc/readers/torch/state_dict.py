@@ -1,7 +1,7 @@
-"""State dicts: bare weights without a graph, read only where their shapes leave one answer.
+"""State dicts: bare weights without a graph.
 
-A state dict does not record activations, strides, padding or pooling. What is read is a chain of Linear layers, or of
-Conv2d and then Linear layers on an input of known shape, with ReLU between them; both assumptions go into the log.
+A state dict records neither activations nor strides, padding, pooling, order or reuse. It is read only with what the
+user states: the code of its module (`arch`), or, for a plain chain of Linear layers, the activation between them.
 """
 
 from __future__ import annotations
@@ -9,77 +9,126 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from polylc.errors import ModelError
+from polylc.errors import ModelError, UsageError
+from polylc.exact.numbers import parse_number
 from polylc.network.builder import Builder
 from polylc.network.form import Network
 from polylc.readers.arrays import tensor_float64
 
-_WHOLE = "save the whole module with torch.save(model, path) instead"
+_ARCH = "pass the code of its module instead: --arch FILE.py:NAME"
 _WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
+_LARGEST = float(np.finfo(np.float64).max)
 
 
-def from_state_dict(tensors: Mapping[str, torch.Tensor], *, source: str, sha256: str = "", input_shape: tuple[int, ...] | None = None) -> Network:
-    """The network of a state dict that is an unambiguous chain.
+@dataclass(frozen=True)
+class Activation:
+    """What the user says stands between the layers: the slope below zero, and how to say it."""
+
+    slope: float
+    text: str
+
+    @property
+    def note(self) -> str:
+        """The line for the log."""
+        return f"the user states: {self.text} between the linear layers, in the order of the file"
+
+
+def parse_activation(text: object) -> Activation:
+    """Read ``relu`` or ``leaky_relu:A``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    name, colon, number = str(text).strip().partition(":")
+    if name == "relu" and not colon:
+        return Activation(0.0, "ReLU")
+    if name != "leaky_relu" or not number.strip():
+        raise UsageError(f"--activation: {text!r} is not known; give relu, or leaky_relu:A with the slope A below zero, such as leaky_relu:0.01")
+    slope = parse_number(number, "--activation, slope")
+    if abs(slope) > _LARGEST:
+        raise UsageError("--activation, slope: the number is too large for a double")
+    rounded = "" if slope == float(slope) else " (rounded to a double)"
+    return Activation(float(slope), f"LeakyReLU with slope {number.strip()} below zero{rounded}")
+
+
+def refusal(tensors: Mapping[str, torch.Tensor], source: str) -> ModelError:
+    """The error for a state dict of which the user says nothing, with the ways out."""
+    chain = ""
+    try:
+        _require_chain(tensors, source)
+        chain = "; if it is a plain chain of linear layers with ReLU between them, say so with --activation relu"
+    except ModelError:
+        pass
+    return ModelError(
+        f"{source}: a state dict holds weights, not what joins its layers (activations, strides, padding, order), and polylc certifies no guess; "
+        "pass the code of its module with --arch FILE.py:NAME (in Python polylc.load(..., arch=...)), export the module with torch.onnx.export, "
+        f"or give the module itself to polylc.load in Python{chain}"
+    )
+
+
+def from_chain(
+    tensors: Mapping[str, torch.Tensor], activation: Activation, *, source: str, sha256: str = "", input_shape: tuple[int, ...] | None = None
+) -> Network:
+    """The network of a state dict that is a chain of Linear layers, with the activation that the user states.
 
     Raises
     ------
     ModelError
-        If the tensors are more than weights and biases, or their shapes do not fit one after another.
+        If the tensors are more than weights and biases of Linear layers, or do not fit one after another.
     """
-    layers = _grouped(tensors, source)
-    _refuse_neighbours(list(layers), source)
-    names = list(layers)
-    first = layers[names[0]]["weight"]
-    if input_shape is None:
-        if first.ndim == 4:
-            raise ModelError(
-                f"{source}: a state dict does not say how large the images are; pass the shape of one input (--input-shape C,H,W), or {_WHOLE}"
-            )
-        input_shape = (first.shape[1],)
-    if layers[names[-1]]["weight"].ndim == 4:
-        raise ModelError(f"{source}: the state dict ends with a convolution, so nothing confirms its strides and padding; {_WHOLE}")
-    builder = Builder(source, input_shape)
-    value = builder.input
-    for index, (name, layer) in enumerate(layers.items()):
-        weight, bias = layer["weight"], layer.get("bias")
-        if weight.ndim == 4:
-            if len(value.shape) != 3 or value.shape[0] != weight.shape[1]:
-                raise _broken_chain(source, name, f"takes {weight.shape[1]} channels", value.shape)
-            value = builder.conv2d(value, weight, bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, f"{name} (Conv2d)")
-            builder.note(f"{name}: stride 1 and no padding assumed, which the shapes after it confirm")
-        else:
-            if value.size != weight.shape[1]:
-                raise _broken_chain(source, name, f"takes {weight.shape[1]} inputs", value.shape)
-            value = builder.linear(builder.reshape(value, (value.size,), name), weight, bias, f"{name} (Linear)")
-        if index < len(layers) - 1:
-            value = builder.relu(value, f"{name} (ReLU)")
-    builder.note("a state dict names no activations: ReLU assumed between all layers and none after the last")
+    layers = _require_chain(tensors, source)
+    try:
+        return _chained(layers, activation, source, sha256, input_shape)
+    except (MemoryError, RuntimeError) as failure:  # torch says so when memory is short
+        raise ModelError(f"{source}: its weights do not fit into memory ({type(failure).__name__}); polylc is made for small networks") from None
+
+
+def _chained(
+    layers: Mapping[str, Mapping[str, torch.Tensor]], activation: Activation, source: str, sha256: str, input_shape: tuple[int, ...] | None
+) -> Network:
+    arrays = {n: {leaf: tensor_float64(t, f"{source}: {n}.{leaf}".replace(": .", ": ")) for leaf, t in layer.items()} for n, layer in layers.items()}
+    builder = Builder(source, input_shape or (next(iter(arrays.values()))["weight"].shape[1],))
+    value = builder.reshape(builder.input, (builder.input.size,), "the input")
+    for index, (name, layer) in enumerate(arrays.items()):
+        value = builder.linear(value, layer["weight"], layer.get("bias"), f"{name or 'the layer'} (Linear)")
+        if index < len(arrays) - 1:
+            value = builder.units(value, activation.slope, 1.0, f"{name or 'the layer'} ({activation.text})")
     return builder.finish(value, sha256)
 
 
-def _grouped(tensors: Mapping[str, torch.Tensor], source: str) -> dict[str, dict[str, np.ndarray]]:
-    """Weights and biases by layer, in the order of the keys."""
-    layers: dict[str, dict[str, np.ndarray]] = {}
+def _require_chain(tensors: Mapping[str, torch.Tensor], source: str) -> dict[str, dict[str, torch.Tensor]]:
+    """Weights and biases by layer, in the order of the keys; only shapes are looked at."""
+    layers: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         name, leaf = _split(str(key))
-        if leaf in ("running_mean", "running_var", "num_batches_tracked"):
-            raise ModelError(f"{source}: {name} is a batch norm layer, whose place a state dict does not tell; {_WHOLE}")
         if leaf not in ("weight", "bias"):
-            raise ModelError(f"{source}: the state dict holds {key}, which is no weight or bias of a Linear or Conv2d layer; {_WHOLE}")
-        array = tensor_float64(tensor, f"{source}: {key}")
-        if leaf == "weight" and array.ndim not in (2, 4):
-            what = "probably a normalisation layer" if array.ndim == 1 else "no Linear or Conv2d layer"
-            raise ModelError(f"{source}: {key} has shape {array.shape}, {what}; {_WHOLE}")
-        layers.setdefault(name, {})[leaf] = array
+            raise ModelError(f"{source}: --activation is for chains of linear layers, and {key} is no weight or bias of one; {_ARCH}")
+        if leaf == "weight" and tensor.dim() != 2:
+            shape = tuple(tensor.shape)
+            raise ModelError(f"{source}: --activation is for chains of linear layers, and {key} of shape {shape} is no weight of one; {_ARCH}")
+        layers.setdefault(name, {})[leaf] = tensor
     for name, layer in layers.items():
         if "weight" not in layer:
-            raise ModelError(f"{source}: {name} has a bias but no weight; {_WHOLE}")
-        if "bias" in layer and layer["bias"].shape != layer["weight"].shape[:1]:
-            raise ModelError(f"{source}: {name} has a weight of shape {layer['weight'].shape} and a bias of shape {layer['bias'].shape}; {_WHOLE}")
+            raise ModelError(f"{source}: {name or 'the layer'} has a bias but no weight; {_ARCH}")
+        weight = tuple(layer["weight"].shape)
+        if "bias" in layer and tuple(layer["bias"].shape) != weight[:1]:
+            raise ModelError(
+                f"{source}: {name or 'the layer'} has a weight of shape {weight} and a bias of shape {tuple(layer['bias'].shape)}; {_ARCH}"
+            )
+    for before, after in itertools.pairwise(layers):
+        gives, takes = layers[before]["weight"].shape[0], layers[after]["weight"].shape[1]
+        if gives != takes:
+            raise ModelError(f"{source}: the layers do not chain: {after} takes {takes} inputs but gets {gives} values from {before}; {_ARCH}")
+        # at the top level, 0.weight and 1.weight are neighbours in an nn.Sequential
+        if re.fullmatch(r"\d+", before) and re.fullmatch(r"\d+", after) and int(after) == int(before) + 1:
+            raise ModelError(f"{source}: layers {before} and {after} follow each other without an activation between them; {_ARCH}")
     return layers
 
 
@@ -87,16 +136,4 @@ def _split(key: str) -> tuple[str, str]:
     for prefix in _WRAPPERS:
         key = key.removeprefix(prefix)
     name, _, leaf = key.rpartition(".")
-    return name or "the layer", leaf
-
-
-def _refuse_neighbours(names: list[str], source: str) -> None:
-    """At the top level, 0.weight and 1.weight are neighbours in an nn.Sequential: there is no ReLU between them."""
-    for before, after in itertools.pairwise(names):
-        if re.fullmatch(r"\d+", before) and re.fullmatch(r"\d+", after) and int(after) == int(before) + 1:
-            raise ModelError(f"{source}: layers {before} and {after} follow each other without an activation between them; {_WHOLE}")
-
-
-def _broken_chain(source: str, name: str, takes: str, shape: tuple[int, ...]) -> ModelError:
-    gets = f"{shape[0]} values" if len(shape) == 1 else "a value of shape " + "x".join(map(str, shape))
-    return ModelError(f"{source}: the layers do not chain: {name} {takes} but gets {gets}; {_WHOLE}")
+    return name, leaf
