@@ -16,6 +16,7 @@ def check(
     model: Annotated[str | None, typer.Option(help="Model whose weights must be those of the proof.", show_default=False)] = None,
     input_shape: InputShape = None,
     trust_pickle: TrustPickle = False,
+    full: Annotated[bool, typer.Option("--full", help="Print all coordinates and all digits of what was verified.")] = False,
 ) -> None:
     """Check PROOF, exactly and independently of what wrote it.
 
@@ -27,4 +28,4 @@ def check(
     if model is not None:
         with errors_in_one_line():
             weights = load_model(model, input_shape, trust_pickle).weights_sha256
-    raise typer.Exit(checker.main([proof], weights))
+    raise typer.Exit(checker.main([proof, "--full"] if full else [proof], weights))
