@@ -8,11 +8,14 @@ weight taken as the rational number that its IEEE double is, and for every neigh
 * maps: the printed numbers of distinct affine maps and, with the graph, of pieces are right;
 * lipschitz: every constant lies between the two numbers given;
 * robustness: either no point of U has f_j >= f_label for a j other than the label; or the given point of U has, and, if
-  there is a centre, no such point of U is nearer to it than the given distance, in the maximum norm;
+  there is a centre, no such point of U is nearer to it than the given distance, in the maximum norm over all
+  coordinates;
 * volumes: total variation (Frobenius, and of margins), local complexity and kink variation lie between the two numbers
   given.
 
-Numbers are given by the file; printed they are cut off, with "...", where they are long.
+Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
+with many coordinates the first ones are printed, with the SHA-256 of the whole. With `--full` behind PROOF nothing is
+cut off.
 
 Integer arithmetic decides everything. The format and the proof of the theorem are in docs/certificate-format.md, whose
 sections the blocks below name. Trusted: the Python interpreter with its standard library, this file, and that no two
@@ -21,9 +24,9 @@ affine maps collide in SHA-256.
 Exit codes: 0 verified; 1 refused, with the first claim that fails; 2 unreadable, or the checker failed; 130
 interrupted.
 
-To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts,
-each of them a class that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused.
-A new part is one class and one row of the table of parts (and the field of `Verified` that it fills).
+To be read from top to bottom: what is verified, the format, arithmetic, the network, the tree, then the parts, each of
+them a class that opens its claim, takes what every region adds, and finishes: the claim is proved, or refused. A new
+part is one class and one row of the table of parts (and the field of `Verified` that it fills).
 """
 
 from __future__ import annotations
@@ -38,8 +41,10 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, compress
@@ -49,8 +54,11 @@ from typing import Any, NamedTuple, NoReturn
 FORMAT = "polylc-proof/1"
 COUNTS = ("regions", "adjacencies", "affine_functions", "pieces")
 MOST_DIMENSION = 4  # of volumes
-BITS = 640  # of roots behind the binary point
+BITS = 640  # of roots: behind the binary point, and significant ones
 LONGEST_LINE = 1 << 30  # bytes
+MOST_DIGITS = 100_000  # of an integer
+MOST_SHOWN = 400  # characters of a point or a box, without --full
+FIRST_DIGITS = Context(prec=15, rounding=ROUND_DOWN, Emin=MIN_EMIN, Emax=MAX_EMAX)  # printed of long numbers
 
 Row = Sequence[int]  # an affine form (a_1, ..., a_k, c) of the unit coordinates t, times a positive scale
 Rationals = tuple[Fraction, ...]
@@ -109,6 +117,17 @@ def _no_number(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
 
 
+@contextmanager
+def _digits() -> Iterator[None]:
+    """Within, Python reads and writes integers of up to MOST_DIGITS digits, and refuses longer ones before it does."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(MOST_DIGITS)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
 class _Lines:
     """The lines of the file, one JSON value each, read forward only. Format: "The file"."""
 
@@ -133,8 +152,10 @@ class _Lines:
         _need(len(line) < LONGEST_LINE, "the line is too long")
         try:
             return _DECODER.decode(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unreadable(f"not a JSON value: {error}") from None
+        except ValueError:
+            raise Unreadable(f"an integer of more than {MOST_DIGITS} digits") from None
 
     def end(self) -> None:
         _need(self.next() == ["end of file"], 'the line ["end of file"] expected')
@@ -180,8 +201,8 @@ def _rationals(value: Any, length: int) -> Rationals:
         _need(type(text) is str and re.fullmatch(r"-?[0-9]+(/0*[1-9][0-9]*)?", text), 'a string "p" or "p/q" expected')
     try:
         return tuple(map(Fraction, value))
-    except ValueError as error:
-        raise Unreadable(f"a rational number: {error}") from None
+    except ValueError:
+        raise Unreadable(f"a rational number of more than {MOST_DIGITS} digits") from None
 
 
 def _floats(value: Any, length: int) -> list[float]:
@@ -263,11 +284,26 @@ def _determinant(matrix: list[list[int]]) -> int:
     return sign * rows[-1][-1] if rows else 1
 
 
-def _root(numerator: int, denominator: int) -> tuple[int, int]:
-    """Integers around the root of a rational >= 0, times 2^BITS."""
-    scaled = numerator << 2 * BITS
+def _root(numerator: int, denominator: int) -> tuple[int, int, int]:
+    """Integers around the root of a rational >= 0, times 2^bits, and bits: BITS or, for a small root, as many as make
+    the integers at least 2^BITS.
+    """
+    bits = BITS
+    if numerator:  # in steps of 64, so that many roots are on one scale
+        bits += max(0, denominator.bit_length() - numerator.bit_length() + 2 + 127) // 128 * 64
+    scaled = numerator << 2 * bits
     low = math.isqrt(scaled // denominator)
-    return low, low + (low * low * denominator != scaled)
+    return low, low + (low * low * denominator != scaled), bits
+
+
+def _sum(roots: Iterable[tuple[int, int, int]]) -> tuple[int, int, int]:
+    """The sum of what `_root` gives, on the finest of the scales."""
+    found: dict[int, tuple[int, int]] = {BITS: (0, 0)}
+    for low, high, bits in roots:
+        least, most = found.get(bits, (0, 0))
+        found[bits] = least + low, most + high
+    finest = max(found)
+    return sum(low << finest - bits for bits, (low, _) in found.items()), sum(high << finest - bits for bits, (_, high) in found.items()), finest
 
 
 def _common(*values: Fraction) -> tuple[int, list[int]]:
@@ -589,8 +625,8 @@ class _Part:
         raise NotImplementedError
 
     @staticmethod
-    def report(proved: Any) -> list[str]:
-        """What is printed of it."""
+    def report(proved: Any, full: bool) -> list[str]:
+        """What is printed of it; if `full`, with all digits and coordinates."""
         return []
 
 
@@ -821,10 +857,10 @@ class _Lipschitz(_Part):
         return tuple(row for row, *_ in self.rows)
 
     @staticmethod
-    def report(proved: tuple[Constant, ...]) -> list[str]:
+    def report(proved: tuple[Constant, ...], full: bool) -> list[str]:
         return [
             f"Lipschitz{'^2' if c.norm == 'l2' else ''} {c.target} {c.norm}: "
-            + (_show(c.lower) if c.lower == c.upper else f"from {_show(c.lower)} to {_show(c.upper)}")
+            + (_show(c.lower, full) if c.lower == c.upper else f"from {_show(c.lower, full)} to {_show(c.upper, full)}")
             for c in proved
         ]
 
@@ -926,11 +962,15 @@ class _Robustness(_Part):
         return self.answer
 
     @staticmethod
-    def report(proved: Robustness) -> list[str]:
-        point = proved.point
-        where = "" if point is None else " at " + " ".join(map(_show, point[:8])) + (" ..." if len(point) > 8 else "")
-        text = [f"label {proved.label}: " + ("robust" if proved.robust else f"adversarial point{where}")]
-        return text if proved.distance is None else [*text, f"distance: {_show(proved.distance)}"]
+    def report(proved: Robustness, full: bool) -> list[str]:
+        y = proved.label
+        if proved.point is None:
+            return [f"label {y}: robust: f_{y} > f_j on all of U, for every other output j"]
+        text = [f"label {y}: not robust: f_j >= f_{y} for another output j at the adversarial point {_show_point(proved.point, full)}"]
+        if proved.distance is None:
+            return text
+        norm = "in the maximum norm over all coordinates"
+        return [*text, f"distance: {_show(proved.distance, full)}, from the centre to the nearest adversarial point of U, {norm}"]
 
 
 # ---- part volumes: what volumes and facet areas weigh ----------------------------------------------------------------
@@ -1015,7 +1055,7 @@ class _Volumes(_Part):
             said = kind.replace("_", " ")
             _need(type(given) is dict, "an object with bounds by name expected")
             for name, pair in given.items():
-                margin = re.fullmatch(r"f(0|[1-9][0-9]*)-f(0|[1-9][0-9]*)", name)
+                margin = re.fullmatch(r"f(0|[1-9][0-9]{0,8})-f(0|[1-9][0-9]{0,8})", name)
                 if margin and kind == "total_variation":
                     _need(all(int(j) < block.network.outputs for j in margin.groups()), f"{name} is no margin of the network")
                 else:
@@ -1066,13 +1106,13 @@ class _Volumes(_Part):
                 bounds = [self.scaled(side.numerator, side.denominator, self.jump(side), name) for side in self.sides]
             else:
                 weights = [self.weight(name, side) for side in self.sides]
-                bounds = [(weight * low, weight * high) for weight, (low, high) in zip(weights, areas, strict=True)]
-            scale = (1 if kind == "total_variation" else 2) << BITS  # facets are seen from both sides
-            inside = claim.lower * scale <= sum(low for low, _ in bounds) and sum(high for _, high in bounds) <= claim.upper * scale
-            _hold(inside, f"{claim.name} is not between its bounds")
+                bounds = [(weight * low, weight * high, bits) for weight, (low, high, bits) in zip(weights, areas, strict=True)]
+            low, high, bits = _sum(bounds)
+            scale = (1 if kind == "total_variation" else 2) << bits  # facets are seen from both sides
+            _hold(claim.lower * scale <= low and high <= claim.upper * scale, f"{claim.name} is not between its bounds")
         return tuple(claim for *_, claim in self.claims)
 
-    def scaled(self, numerator: int, denominator: int, jacobian: list[list[int]], name: str) -> tuple[int, int]:
+    def scaled(self, numerator: int, denominator: int, jacobian: list[list[int]], name: str) -> tuple[int, int, int]:
         """The root of a fraction times the Frobenius norm of a Jacobian, or times the norm of the difference of two of
         its rows.
         """
@@ -1093,8 +1133,8 @@ class _Volumes(_Part):
         return 1 if name == "activation_set" else int(self.jacobians[side.bits] != self.jacobians[side.beyond])
 
     @staticmethod
-    def report(proved: tuple[Weighed, ...]) -> list[str]:
-        return [f"{w.name}: from {_show(w.lower)} to {_show(w.upper)}" for w in proved]
+    def report(proved: tuple[Weighed, ...], full: bool) -> list[str]:
+        return [f"{w.name}: from {_show(w.lower, full)} to {_show(w.upper, full)}" for w in proved]
 
 
 # ---- the table of parts ----------------------------------------------------------------------------------------------
@@ -1224,64 +1264,98 @@ def check_file(path: Any) -> list[Verified]:
         If the file is not a proof in this format.
     """
     lines = _Lines(path)
-    sys.set_int_max_str_digits(0)
     try:
-        name, producer, count = _fields(lines.next(), "format", "producer", "neighbourhoods")
-        _need(name == FORMAT, f"the format {FORMAT} expected, not {name!a}")
-        _need(type(producer) is str, "producer: a string expected")
-        _integer(count, 1, math.inf, "neighbourhoods")
-        network = _Network(_fields(lines.next(), "network")[0])
-        found: list[Verified] = []
-        for _ in range(count):
-            found.append(_Block(network, lines.next()).check(lines))
-            _need(found[-1].index not in {v.index for v in found[:-1]}, "a neighbourhood's number occurs twice")
-        lines.end()
+        with _digits():
+            return _check(lines)
     except (Refused, Unreadable) as error:
         raise type(error)(f"line {lines.number}: {error}") from None
     finally:
         lines.file.close()
+
+
+def _check(lines: _Lines) -> list[Verified]:
+    name, producer, count = _fields(lines.next(), "format", "producer", "neighbourhoods")
+    _need(name == FORMAT, f"the format {FORMAT} expected, not {name!a}")
+    _need(type(producer) is str, "producer: a string expected")
+    _integer(count, 1, math.inf, "neighbourhoods")
+    network = _Network(_fields(lines.next(), "network")[0])
+    found: list[Verified] = []
+    for _ in range(count):
+        found.append(_Block(network, lines.next()).check(lines))
+        _need(found[-1].index not in {v.index for v in found[:-1]}, "a neighbourhood's number occurs twice")
+    lines.end()
     return found
 
 
 # ---- what is printed -------------------------------------------------------------------------------------------------
-def _show(value: Fraction) -> str:
-    """The number itself if it is short; otherwise its first digits (what was verified is exact all the same)."""
+SEMANTICS = "the network over the rationals: every weight is the number that its double is, and nothing is rounded"
+
+
+def _show(value: Fraction, full: bool) -> str:
+    """The number itself if it is short, or `full`; otherwise its first digits (what was verified is exact all the
+    same).
+    """
     text = str(value)
-    if len(text) <= 24:
+    if full or len(text) <= 24:
         return text
-    try:
-        return f"{float(value):.15g}..."
-    except OverflowError:
-        return f"a number of {len(text)} digits"
+    return f"{FIRST_DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator)):g}..."
 
 
-def _report(found: list[Verified]) -> str:
+def _coordinates(whole: list[str], short: list[str], joint: str, full: bool) -> str:
+    """All coordinates if they take little room, or `full`; otherwise the first ones, their number, and the SHA-256 of
+    all, so that different ones never give the same text.
+    """
+    text = joint.join(whole)
+    if full or len(text) <= MOST_SHOWN:
+        return text
+    first = joint.join([*short[:4], "..."] if len(short) > 4 else short)
+    return f"{first} ({len(whole)} coordinates; sha256 {hashlib.sha256(text.encode()).hexdigest()} of what --full prints here)"
+
+
+def _show_point(point: Rationals, full: bool) -> str:
+    return _coordinates([str(x) for x in point], [_show(x, False) for x in point], " ", full)
+
+
+def _show_box(lower: Rationals, upper: Rationals, full: bool) -> str:
+    sides = list(zip(lower, upper, strict=True))
+    whole, short = [f"[{a}, {b}]" for a, b in sides], [f"[{_show(a, False)}, {_show(b, False)}]" for a, b in sides]
+    return _coordinates(whole, short, " x ", full)
+
+
+def _report(found: list[Verified], full: bool = False) -> str:
     first = found[0]
-    text = [f"network {first.source!a}", f"weights sha256 {first.weights_sha256}", f"model sha256 (not checked) {first.model_sha256!a}"]
+    text = [
+        f"network {first.source!a}",
+        f"weights sha256 {first.weights_sha256}",
+        f"model sha256 (not checked) {first.model_sha256!a}",
+        f"semantics: {SEMANTICS}",
+    ]
     for v in found:
-        box = " x ".join(f"[{_show(a)}, {_show(b)}]" for a, b in zip(v.lower[:4], v.upper[:4], strict=True)) + (" x ..." if len(v.lower) > 4 else "")
-        text.append(f"neighbourhood {v.index}: {box}")
+        text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full)}")
+        text.append(f"  centre: {'none' if v.center is None else _show_point(v.center, full)}")
         text += [f"  {name}: {getattr(v, name)}" for name in COUNTS if getattr(v, name) is not None]
-        text += [f"  {line}" for kind in KINDS if kind.key and kind.name in v.parts for line in kind.part.report(getattr(v, kind.name))]
+        text += [f"  {line}" for kind in KINDS if kind.key and kind.name in v.parts for line in kind.part.report(getattr(v, kind.name), full)]
         left = [kind.words for kind in KINDS if kind.name not in v.parts]
         text.append(f"  not in the file: {', '.join([*left, 'local rank'])}")
     return "\n".join([*text, "verified"])
 
 
 def main(argv: Sequence[str] | None = None, weights_sha256: str | None = None) -> int:
-    """Check the one file named in `argv`, print what was verified, and return the exit code.
+    """Check the file that `argv` names, print what was verified (all digits with --full behind it), and return the exit
+    code.
 
     With `weights_sha256`, the proof must be about the network with this hash.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if len(arguments) != 1:
-            print("usage: python -I checker.py PROOF", file=sys.stderr)
+        if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--full"]):
+            print("usage: python -I checker.py PROOF [--full]", file=sys.stderr)
             return 2
         found = check_file(arguments[0])
         if weights_sha256 not in (None, found[0].weights_sha256):
             raise Refused("the proof is about other weights")
-        print(_report(found), flush=True)
+        with _digits():
+            print(_report(found, len(arguments) == 2), flush=True)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1

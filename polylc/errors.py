@@ -9,6 +9,7 @@
       NeighbourhoodError    a neighbourhood is empty, flat or malformed
       SolverError           a numerical solver gave up
       CertificateError      a proof file could not be written
+      DigitsError           a number is too long to be written
       ProofRefused          a claim of a proof file is false or not proved
       ProofUnreadable       a file is not a proof file
       LimitReached          the time limit came before something was computed
@@ -76,6 +77,10 @@ class ConsistencyError(PolylcError):
 
 class CertificateError(PolylcError):
     """A proof file could not be written as it should be."""
+
+
+class DigitsError(PolylcError):
+    """A number has more digits than are written."""
 
 
 class ProofRefused(PolylcError):  # noqa: N818

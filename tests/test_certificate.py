@@ -5,6 +5,7 @@ refused.
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from fractions import Fraction as F
 from pathlib import Path
@@ -130,6 +131,44 @@ def test_proofs_in_special_position(path, name):
     label = [0] if network.outputs > 1 else None
     result, _ = proved(network, path, labels=label)
     assert result.regions == len(brute_force_patterns(network, unit_box(network)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("weights", [-300, -250, -150, -100, -30, 0, 30, 100, 150])
+@pytest.mark.parametrize("n", [1, 2])
+def test_proofs_at_every_scale(tmp_path, n, weights):
+    """Weights of 1e-300 to 1e150, neighbourhoods of 1e-100 to 1e100: what is written is verified."""
+    for radius, depth, outputs in itertools.product((-100, -30, 0, 30, 100), (1, 2), (1, 2)):
+        rng, widths = np.random.default_rng([n, depth, outputs]), [n, *[2] * depth, outputs]
+        matrices = [rng.integers(-3, 4, size=(b, a)) * 10.0**weights for a, b in itertools.pairwise(widths)]
+        network = chain(matrices, [np.zeros(b) for b in widths[1:]])
+        centre = ["0"] * n if outputs == 1 else [f"{1 + i}e{radius}" for i in range(n)]
+        path = tmp_path / "one.proof"
+        run = certify(network, centre, radius=f"1e{radius}", proof=path)
+        (found,) = checker.check_file(path)
+        assert found.regions == run[0].regions
+        assert found.volumes is not None or "volumes" not in run[0].notes["proof"]
+        path.unlink()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_numbers_of_thousands_of_digits_are_written_and_reported(tmp_path):
+    matrices = [np.array([[1.0, 2.0], [-1.0, 0.5]]) * 1e-300 for _ in range(8)]
+    run = certify(chain(matrices, [np.zeros(2)] * 8), ["0", "0"], radius=1, proof=tmp_path / "p")
+    (found,) = checker.check_file(tmp_path / "p")
+    assert found.lipschitz is not None
+    assert min(c.lower for c in found.lipschitz if c.lower) < F(1, 10**4400)
+    assert "sqrt(" in run.report().model_dump_json()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_proof_with_longer_numbers_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("polylc.exact.numbers.MOST_DIGITS", 1000)
+    matrices = [np.array([[1.0, 2.0], [-1.0, 0.5]]) * 1e-300 for _ in range(8)]
+    network = chain(matrices, [np.zeros(2)] * 8)
+    with pytest.raises(CertificateError, match="no proof written, row 0: not written: a number of more than 1000 digits would stand there"):
+        certify(network, ["0", "0"], radius=1, proof=tmp_path / "p")
+    assert not (tmp_path / "p").exists()
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from(["1/10", "0.7", "2"]))

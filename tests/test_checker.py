@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import gzip
+import hashlib
 import json
 import random
 import re
@@ -12,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from dataclasses import dataclass, replace
 from fractions import Fraction as F
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -28,7 +31,7 @@ from prover import ALL, Prover, network_line, prove
 from polylc import checker
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
-from polylc.network.form import Affine, Network
+from polylc.network.form import Affine, Network, chain
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "certificate-format.md"
 
@@ -157,8 +160,154 @@ def test_what_fails_inside_is_not_verified(tmp_path, monkeypatch, error, code, p
 
 
 def test_usage(capsys):
-    assert checker.main([]) == 2
-    assert "usage" in capsys.readouterr().err
+    for arguments in ([], ["x", "y"], ["--full", "x"], ["x", "--full", "y"]):
+        assert checker.main(arguments) == 2
+        assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [["-I", "-S", checker.__file__], ["-S", "-m", "polylc.checker"]])
+def test_nothing_but_the_standard_library_is_needed(tmp_path, how):
+    """Without site packages (-S)."""
+    path = write(prove(tent_net(2), [Prover(tent_net(2), box([0], [1]))]), tmp_path)
+    done = subprocess.run([sys.executable, *how, str(path)], cwd=Path(checker.__file__).parent.parent, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("verified\n")
+
+
+# ---- what is printed -------------------------------------------------------------------------------------------------
+def printed(lines: list[Any], folder: Path, capsys, *options: str) -> str:
+    assert checker.main([str(write(lines, folder)), *options]) == 0, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def test_the_report_says_what_was_proved(tmp_path, capsys):
+    network = quarter_net([3, 3, 2, 3], 10)
+    text = printed(prove(network, [Prover(network, ball([F(1, 8)] * 3, 1), label=2)]), tmp_path, capsys)
+    assert "semantics: the network over the rationals" in text
+    assert "neighbourhood 0: U = [-7/8, 9/8] x [-7/8, 9/8] x [-7/8, 9/8]\n  centre: 1/8 1/8 1/8\n" in text
+    assert re.search(r"label 2: not robust: f_j >= f_2 for another output j at the adversarial point \S+ \S+ \S+\n", text)
+    assert re.search(r"distance: \S+, from the centre to the nearest adversarial point of U, in the maximum norm over all coordinates\n", text)
+    robust = quarter_net([3, 3, 2, 3], 12)
+    text = printed(prove(robust, [Prover(robust, ball([F(1, 8)] * 3, 1), label=0)]), tmp_path, capsys)
+    assert "label 0: robust: f_0 > f_j on all of U, for every other output j\n" in text
+    text = printed(prove(network, [Prover(network, box([0] * 3, [1] * 3), label=2)]), tmp_path, capsys)
+    assert "  centre: none\n" in text
+
+
+def wide(inputs: int) -> Network:
+    """It reads the first of its inputs only."""
+    matrix = np.zeros((1, inputs))
+    matrix[0, 0] = 1.0
+    return chain([matrix, np.ones((1, 1))], [np.zeros(1), np.zeros(1)])
+
+
+LONG = F(10**400 + 1, 10**400)
+
+
+@pytest.mark.parametrize("inputs", [1, 4, 5, 50])
+@pytest.mark.parametrize("changed", [F(9, 8), LONG])
+def test_different_neighbourhoods_never_print_the_same(tmp_path, capsys, inputs, changed):
+    """They differ in one number, the last one."""
+    network, most = wide(inputs), F(1) if changed != LONG else LONG - F(1, 10**400) * F(1, 2)
+    corners, centre = ([F(-1)] * inputs, [F(1)] * (inputs - 1)), [F(0)] * (inputs - 1)
+    first = prove(network, [Prover(network, box(corners[0], [*corners[1], most]), ())])
+    texts = {printed(first, tmp_path, capsys)}
+    texts.add(printed(prove(network, [Prover(network, box(corners[0], [*corners[1], changed]), ())]), tmp_path, capsys))
+    for last in (most, changed):
+        first[2]["center"] = [str(v) for v in [*centre, last]]
+        texts.add(printed(first, tmp_path, capsys))
+        whole = printed(first, tmp_path, capsys, "--full")
+        assert f"  centre: {' '.join(first[2]['center'])}\n" in whole
+        assert "..." not in whole
+    assert len(texts) == 4
+    assert all(len(line) < 700 for text in texts for line in text.splitlines())
+
+
+def test_the_hash_printed_is_that_of_the_whole(tmp_path, capsys):
+    network = wide(150)
+    lines = prove(network, [Prover(network, ball([F(1, 3)] * 150, [1] + [0] * 149), ())])
+    text, whole = printed(lines, tmp_path, capsys), printed(lines, tmp_path, capsys, "--full")
+    for what in ("neighbourhood 0: U = ", "  centre: "):
+        (short,), (long,) = ([line.removeprefix(what) for line in t.splitlines() if line.startswith(what)] for t in (text, whole))
+        assert f"(150 coordinates; sha256 {hashlib.sha256(long.encode()).hexdigest()} of what --full prints here)" in short
+
+
+@given(st.fractions(), st.integers(-3000, 3000))
+def test_long_numbers_are_cut_off_toward_zero(value, power):
+    value *= F(10) ** power
+    text = checker._show(value, False)
+    if text.endswith("..."):
+        cut = F(text[:-3])
+        assert 0 <= (value - cut) / value < F(1, 10**14)
+    else:
+        assert F(text) == value
+
+
+# ---- roots, and long numbers -----------------------------------------------------------------------------------------
+@given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(-4000, 4000))
+def test_roots_are_enclosed_as_narrowly_at_every_scale(p, q, power):
+    square = F(p, q) * F(4) ** power
+    low, high, bits = checker._root(square.numerator, square.denominator)
+    assert F(low, 1 << bits) ** 2 <= square <= F(high, 1 << bits) ** 2
+    assert high - low <= 1
+    assert low >= 1 << checker.BITS or not p or bits == checker.BITS
+    assert p == 0 or F(high - low, low) <= F(1, 2**checker.BITS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3).map(lambda i: checker.BITS + 64 * i)), max_size=6))
+def test_sums_of_roots_are_on_the_finest_scale(found):
+    low, high, bits = checker._sum((value, value + 1, own) for value, own in found)
+    assert F(low, 1 << bits) == sum((F(value, 1 << own) for value, own in found), F(0))
+    assert F(high, 1 << bits) == sum((F(value + 1, 1 << own) for value, own in found), F(0))
+
+
+HUGE = "7" * 3_000_000
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize(
+    "place", ["count", "source", "lower", "denominator", "center", "counts", "lipschitz", "vector", "label", "point", "neuron", "claim", "t", "facet"]
+)
+def test_an_integer_of_millions_of_digits_is_refused_at_once(tmp_path, place, sign):
+    network, domain, label = SAMPLES["ball"]
+    lines = copy.deepcopy(prove(network, [Prover(network, domain, label=label, seed=0)]))
+    split, leaf = (next(line for line in lines[3:-1] if line[0] == kind) for kind in "SR")
+    holder, key = {
+        "count": (lines[0], "neighbourhoods"),
+        "source": (lines[1]["network"]["layers"][0]["terms"][0], 0),
+        "lower": (lines[2]["lower"], 0),
+        "denominator": (lines[2]["upper"], 0),
+        "center": (lines[2]["center"], 0),
+        "counts": (lines[2]["counts"], "regions"),
+        "lipschitz": (lines[2]["lipschitz"][0], 2),
+        "vector": (lines[2]["lipschitz"][-1][5], 0),
+        "label": (lines[2]["robustness"], "label"),
+        "point": (lines[2]["robustness"]["point"], 0),
+        "neuron": (split, 1),
+        "claim": (split, 3),
+        "t": (leaf[2], 1),
+        "facet": (leaf, 4),
+    }[place]
+    value = f"{sign}1/{HUGE}" if place == "denominator" else f"{sign}{HUGE}"
+    text = place in ("lower", "denominator", "center", "lipschitz", "point")
+    holder[key] = value if text else "HERE"
+    path = write([json.dumps(line).replace('"HERE"', value) for line in lines], tmp_path)
+    before, begin = sys.get_int_max_str_digits(), time.process_time()
+    with pytest.raises(checker.Unreadable, match="of more than 100000 digits"):
+        checker.check_file(path)
+    assert time.process_time() - begin < 5  # hours, otherwise
+    assert sys.get_int_max_str_digits() == before
+
+
+def test_integers_of_thousands_of_digits_are_read(tmp_path, capsys):
+    """Whatever Python's own limit is."""
+    network = tent_net(1)
+    far = F(10**9000 + 1, 10**9000)
+    with checker._digits():
+        lines, shown = prove(network, [Prover(network, box([0], [far]), ())]), f"U = [0, {far}]"
+        path = write(lines, tmp_path)
+    assert checker.main([str(path), "--full"]) == 0
+    assert shown in capsys.readouterr().out
 
 
 def test_the_example_in_the_document(tmp_path, capsys):
@@ -249,7 +398,7 @@ def test_the_document_mirrors_the_file():
     assert classes == re.findall(r"^class (\w+)", source, re.MULTILINE)
     headings = set(re.findall(r"^#+ (.*)$", document, re.MULTILINE))
     named = {heading for row in rows[1:] for cell in row[2:] for heading in cell.split(", ") if heading}
-    cited = re.findall(r'(?:Proof|Format|regions): "(.*?)"', " ".join(source.split()))  # they may run over lines
+    cited = re.findall(r'(?:Proof|Format|regions):\s+"(.*?)"', source)
     assert len(cited) == 9
     assert set(cited) <= named <= headings
     blocks = re.findall(r"^# ---- (.*?)[:-]", source, re.MULTILINE)

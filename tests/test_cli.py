@@ -301,6 +301,36 @@ def test_bad_options_give_one_line(net, tmp_path, arguments, message):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("rows", ["0,0", "0,1,0", "0:2,0:2"])
+def test_a_row_chosen_twice_is_done_once_and_said_so(net, tmp_path, rows):
+    table, proof = tmp_path / "x.csv", tmp_path / "x.proof"
+    table.write_text("0.5,0.25\n1,1\n")
+    arguments = (net, "--data", table, "--rows", rows, "--radius", "0.5", "--json", tmp_path / "r.json", "--proof", proof)
+    done = run("certify", *arguments)
+    assert done.exit_code == 0
+    many = "row 0 is chosen more than once; it is done once" if rows != "0:2,0:2" else "rows 0, 1 are chosen more than once; each is done once"
+    assert done.stderr.splitlines()[0] == many
+    expected = [0] if rows == "0,0" else [0, 1]
+    assert [entry["index"] for entry in json.loads((tmp_path / "r.json").read_text())["neighbourhoods"]] == expected
+    assert [v.index for v in polylc.check(proof)] == expected
+
+
+def test_labels_of_rows_chosen_twice(net, tmp_path):
+    """A label for each row as it was typed; two labels of one row are refused."""
+    table, labels = tmp_path / "x.csv", tmp_path / "labels.txt"
+    table.write_text("0.5,0.25\n1,1\n")
+    ball = ("certify", net, "--data", table, "--radius", "0.5", "--measures", "robustness", "--labels", labels)
+    labels.write_text("1\n0\n1\n")
+    found = run(*ball, "--rows", "0,1,0", "--json", "-")
+    assert [entry["robustness"]["label"] for entry in json.loads(found.stdout)["neighbourhoods"]] == [1, 0]
+    labels.write_text("1\n0\n0\n")
+    refused = run(*ball, "--rows", "0,1,0")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "polylc: row 0 is chosen twice, with the labels 1 and 0; choose it once in each run\n",
+    )
+
+
 class Foreign:
     """Pickles as a call that leaves a trace."""
 

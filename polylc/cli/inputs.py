@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,20 +79,27 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
 
     table = read_table(where, network.inputs)
     chosen = parse_rows(where.rows, len(table)) if where.rows is not None else list(range(len(table)))
+    repeated = [index for index, times in Counter(chosen).items() if times > 1]
     labels: Sequence[int] | None = None if where.labels is None else load_labels(where.labels)
     if labels is None and where.label_column is None and table.labels is not None:
         typer.echo(f"polylc: {where.data}: the labels beside the points are not used; give --labels {where.data} to use them", err=True)
     if labels is not None and len(labels) not in (len(chosen), len(table)):
         raise DataError(f"{where.labels}: {len(labels)} labels for {len(table)} rows, {len(chosen)} of them chosen")
     tasks: list[Task | Refusal] = []
+    asked: dict[int, int | None] = {}  # labels of the rows, each once
     for place, index in enumerate(chosen):
+        label = table.label(index) if where.label_column is not None else None
+        if labels is not None:
+            label = labels[index if len(labels) == len(table) else place]
+        if index in asked:
+            if asked[index] != label:
+                raise UsageError(f"row {index} is chosen twice, with the labels {asked[index]} and {label}; choose it once in each run")
+            continue
+        asked[index] = label
         row = table.row(index)
         if isinstance(row, str):
             tasks.append(Refusal(index, row))
             continue
-        label = table.label(index) if where.label_column is not None else None
-        if labels is not None:
-            label = labels[index if len(labels) == len(table) else place]
         try:
             tasks.append(make_task(network, index, _ball(row, radius, clip), label, engine))
         except PolylcError as error:
@@ -100,6 +108,10 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
     if refused and len(refused) == len(tasks):
         others = "" if len(refused) == 1 else f" (and {len(refused) - 1} more rows; none can be used)"
         raise DataError(f"{where.data}: row {refused[0].index}: {refused[0].reason}{others}")
+    if repeated:
+        named = ", ".join(map(str, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
+        said = f"row {named} is chosen more than once; it is" if len(repeated) == 1 else f"rows {named} are chosen more than once; each is"
+        typer.echo(f"{said} done once", err=True)
     return tasks
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
 
-from polylc.errors import UsageError
+from polylc.errors import DigitsError, UsageError
 from polylc.exact.checkpoint import checkpoint
 
 MOST_CHARACTERS = 2000
+MOST_DIGITS = 100_000  # of an integer that is written: the checker reads no longer ones
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?(/[+-]?[0-9]+)?")
 LONG_EXPONENT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -97,6 +100,27 @@ def as_fraction(value: object, what: str = "number") -> Fraction:
 def as_fractions(values: Iterable[object], what: str = "vector") -> tuple[Fraction, ...]:
     """The exact values of a sequence of numbers."""
     return tuple(as_fraction(v, f"{what}, entry {i}") for i, v in enumerate(values))
+
+
+@contextmanager
+def long_numbers() -> Iterator[None]:
+    """Within, Python writes integers of up to MOST_DIGITS digits (4300 otherwise).
+
+    Raises
+    ------
+    DigitsError
+        If there is a longer one to write.
+    """
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(MOST_DIGITS)
+    try:
+        yield
+    except ValueError as error:
+        if "integer string conversion" not in str(error):
+            raise
+        raise DigitsError(f"a number of more than {MOST_DIGITS} digits would stand there") from None
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def to_floats(values: Iterable[Fraction]) -> np.ndarray:

@@ -52,8 +52,15 @@ def total(intervals: Array) -> tuple[float, float]:
 
 
 def _sum(values: Array, toward: float) -> float:
-    result = math.fsum(values.tolist())  # correctly rounded
-    whole = math.fsum([*values.tolist(), -result])
+    listed = values.tolist()
+    try:
+        result = math.fsum(listed)  # correctly rounded
+        whole = math.fsum([*listed, -result])
+    except OverflowError:  # beyond the range of doubles, at least on the way
+        if not np.isfinite(values).all():
+            return toward
+        low, high = enclose(sum(map(Fraction, listed), Fraction(0)))
+        return low if toward < 0 else high
     exact = whole == 0
     return result if exact else math.nextafter(result, toward)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, overload
 
+from polylc.exact.numbers import long_numbers
 from polylc.network.form import Network
 from polylc.report.export import data_frame, summary_rows
 from polylc.report.record import Refusal
@@ -71,4 +72,5 @@ class Run(Sequence[Result | Refusal]):
 
     def report(self) -> Report:
         """The report as a pydantic model; ``report().model_dump_json()`` is the JSON file."""
-        return build_report(self.network, self._results, self.seconds)
+        with long_numbers():
+            return build_report(self.network, self._results, self.seconds)

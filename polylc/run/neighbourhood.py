@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from polylc.complex.complex import Complex
 from polylc.engines.contract import Exploration, Outcome, nothing_found
-from polylc.errors import LimitReached
+from polylc.errors import DigitsError, LimitReached
 from polylc.exact.checkpoint import until
 from polylc.exact.enclose import enclose
+from polylc.exact.numbers import long_numbers
 from polylc.exact.quantity import Kind, Quantity
 from polylc.judge.verdict import Verdict
 from polylc.measures.registry import measure, volume_notes
@@ -74,13 +75,15 @@ def answer(
     block = None
     if settings.blocks is not None and verdict is not None and complete:
         path = settings.blocks / f"block-{task.index}.gz"
-        evidence = evidence_of(verdict, scene, answers)
         try:
-            with until(settings.last_moment(begin, complete=False)):
+            with until(settings.last_moment(begin, complete=False)), long_numbers():
+                evidence = evidence_of(verdict, scene, answers)
                 block = path, write_block(path, task.index, evidence)
             remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
         except OSError as error:  # a full disk costs the proof, not the answers
             remarks["proof"] = f"not written: {error.strerror}"
+        except DigitsError as error:
+            remarks["proof"] = f"not written: {error}"
         except LimitReached as error:
             late = (*late, "proof")
             remarks["proof"] = f"not written: {error}"

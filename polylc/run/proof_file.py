@@ -12,6 +12,7 @@ from polylc.errors import CertificateError
 from polylc.proof.certificate import assemble
 from polylc.report.files import written_beside
 from polylc.report.run import Run
+from polylc.report.status import Status
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def write_proof(path: Path, run: Run) -> int:
     """
     blocks = [r.block for r in run.results if r.block is not None]
     if not blocks:
-        raise CertificateError(f"{path}: no proof written, no neighbourhood was certified")
+        lost = next((f"row {r.index}: {r.notes['proof']}" for r in run.results if r.status is Status.CERTIFIED), None)
+        raise CertificateError(f"{path}: no proof written, {lost or 'no neighbourhood was certified'}")
     try:
         with written_beside(path) as beside:
             return assemble(beside, run.network, blocks, f"polylc {__version__}")

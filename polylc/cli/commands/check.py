@@ -18,6 +18,7 @@ def check(
     arch: Arch = None,
     activation: Activation = None,
     trust_pickle: TrustPickle = False,
+    full: Annotated[bool, typer.Option("--full", help="Print all coordinates and all digits of what was verified.")] = False,
 ) -> None:
     """Check PROOF, exactly and independently of what wrote it.
 
@@ -29,4 +30,4 @@ def check(
     if model is not None:
         with errors_in_one_line():
             weights = load_model(model, input_shape, arch, activation, trust_pickle).weights_sha256
-    raise typer.Exit(checker.main([proof], weights))
+    raise typer.Exit(checker.main([proof, "--full"] if full else [proof], weights))
