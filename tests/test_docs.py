@@ -14,13 +14,10 @@ from typer.testing import CliRunner
 from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-UNWRAPPED = ("certificate-format.md",)
 PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "examples/README.md"]
 
 
-PROSE = sorted(
-    str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"] if p.name not in UNWRAPPED
-)
+PROSE = sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"])
 WIDTH = 120
 
 
