@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.geometry.pivot import exchange
 from polylc.jit.decorators import kernel
 
 EDGE = 1.0 - 2.0**-30  # the variables' bounds, a little inside the box
@@ -194,18 +195,7 @@ def _climb(room: Program, goal: int, d: int) -> bool:
 @kernel
 def _pivot(room: Program, goal: int, d: int, leave: int, enter: int) -> None:
     """Exchange the variables of a row and a column, in all rows up to `goal`."""
-    table = room.table
-    pivot = table[leave, enter]
-    for j in range(d + 2):
-        if j != enter:
-            table[leave, j] /= -pivot
-    table[leave, enter] = 1.0 / pivot
-    for r in range(goal + 1):
-        a = table[r, enter]
-        if r != leave and a != 0.0:
-            table[r, enter] = 0.0
-            for j in range(d + 2):
-                table[r, j] += a * table[leave, j]
+    exchange(room.table, goal + 1, d + 2, leave, enter, -1.0)
     room.column[enter], room.row[leave] = room.row[leave], room.column[enter]
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.geometry.pivot import exchange
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
@@ -120,19 +121,7 @@ def pivot(dic: Dictionary, rows: int, q0: int, c: int, entering: float) -> None:
     Row q0 solved for the entering variable, x_c = (x_q0 - sum of the others) / T[c, q0], is put into all other rows.
     """
     T, value, name, out, up = dic
-    column = T[c]
-    inverse = 1.0 / column[q0]
-    for j in range(len(out)):
-        if j != c:
-            other = T[j]
-            f = -other[q0] * inverse
-            if f != 0.0:  # columns of the box variables are mostly zero there
-                for q in range(rows):
-                    other[q] += f * column[q]
-                other[q0] = f
-    for q in range(rows):
-        column[q] *= inverse
-    column[q0] = inverse
+    exchange(T, len(out), rows, c, q0, 1.0)
     leaving = name[q0]
     name[q0], out[c] = out[c], leaving
     up[c] = leaving < len(out) and value[q0] > 0.0
