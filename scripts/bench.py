@@ -1,6 +1,7 @@
 """Speed and memory on reference networks (tests/data): every engine alone, judged, and with the region graph on top.
 
     python scripts/bench.py [NAME ...] [--engine ENGINE] [--json FILE] [--lp-seconds S]
+    python scripts/bench.py [NAME ...] --engine ENGINE --beside TREE [--rounds R]
 
 names: moons2d deep2d wide2d rand3d rand4d rand5d rand8d digits64 digits64-clipped digits64w (default: all)
 
@@ -11,6 +12,10 @@ with the multipliers that the judge of nodes needs, "judged" what certification 
 "enumerated" and "certified" are all of `certify --measures counts`, without and with the judge. lp stops after a while;
 its rate is that of the regions found by then, and "x lp" compares with it. MB is the most memory beyond the imports and
 kernels.
+
+With `--beside`, another checkout is measured by turns with this one, R times each (after one uncounted round, which
+compiles); every stage is given as the median of the R ratios, here to there, with their quartiles: a shared machine
+drifts more within minutes than a change of code is worth, ratios of neighbours in time do not.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -142,12 +148,39 @@ def line(found: dict[str, Any], lp: float | None) -> str:
     return f"{found['case']:17}{found['engine']:11}{count:>9}{found.get('edges', ''):>9}{''.join(rates)}{ratio}{found.get('megabytes', 0):8.0f}"
 
 
+def alone(name: str, engine: str, lp_seconds: float, tree: Path = Path(__file__).parent.parent) -> dict[str, Any]:
+    """One line of the table, from a process of its own in this checkout or another."""
+    command = [sys.executable, str(tree / "scripts" / "bench.py"), "--one", name, "--engine", engine, "--lp-seconds", str(lp_seconds)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)})
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def beside(names: list[str], engine: str, lp_seconds: float, there: Path, rounds: int) -> list[dict[str, Any]]:
+    """Ratios of this checkout to another, stage by stage: the quartiles of as many rounds."""
+    results = []
+    for name in names:
+        ratios: dict[str, list[float]] = {}
+        for turn in range(rounds + 1):
+            trees = (there.resolve(), Path(__file__).resolve().parent.parent)
+            pair = {tree: alone(name, engine, lp_seconds, tree) for tree in (trees if turn % 2 else trees[::-1])}
+            old, new = (pair[tree] for tree in trees)
+            stages = {s: new["seconds"][s] / seconds for s, seconds in old["seconds"].items() if s in new["seconds"]}
+            for stage, ratio in (stages | {"MB": new.get("megabytes", 1) / old.get("megabytes", 1)}).items() if turn else ():
+                ratios.setdefault(stage, []).append(ratio)
+        found = {stage: statistics.quantiles(values, n=4) for stage, values in ratios.items()}
+        print(f"{name:17}{engine:11}" + "  ".join(f"{s} {q[1]:.2f} ({q[0]:.2f}-{q[2]:.2f})" for s, q in found.items()), flush=True)
+        results.append({"case": name, "engine": engine, "quartiles": found})
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--engine", choices=ENGINES)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--lp-seconds", type=float, default=10.0)
+    parser.add_argument("--beside", type=Path, metavar="TREE")
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [n for n in options.names if n not in CASES]
@@ -156,6 +189,13 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(options.names[0], options.engine, options.lp_seconds)))
         return
+    if options.beside:
+        if not (options.beside / "scripts" / "bench.py").is_file() or options.engine is None or options.rounds < 2:
+            parser.error("--beside needs a checkout of polylc, --engine and at least two rounds")
+        ratios = beside(options.names or list(CASES), options.engine, options.lp_seconds, options.beside, options.rounds)
+        if options.json:
+            Path(options.json).write_text(json.dumps({"benchmark": "polylc beside", "cases": ratios}, indent=1))
+        return
     titles = "".join(f"{t:>12}" for t in STAGES)
     print(f"thousands of regions per second\n{'case':17}{'engine':11}{'regions':>9}{'edges':>9}{titles}{'x lp':>8}{'MB':>8}")
     results, lp = [], {}
@@ -163,8 +203,7 @@ def main() -> None:
         for engine in ENGINES if options.engine is None else (options.engine,):
             if engine == "vertex" and neighbourhood(name).dimension > 5:
                 continue
-            command = [sys.executable, __file__, "--one", name, "--engine", engine, "--lp-seconds", str(options.lp_seconds)]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            found = alone(name, engine, options.lp_seconds)
             if engine == "lp":
                 lp[name] = found["regions"] / found["seconds"]["bare"]
             results.append(found)
