@@ -19,7 +19,7 @@ from polylc.engines.vertex.engine import VertexEngine
 from polylc.errors import UsageError
 from polylc.judge.by_node import Judge
 from polylc.judge.verdict import Verdict
-from polylc.network.compose import compose, embedding
+from polylc.network.compose import compose
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import unpack
 from polylc.readers.load import load
@@ -124,7 +124,7 @@ def test_claims_are_complete(widths, seed):
     claims = join_claims([c.claims for c in chunks])
     assert (claims.multiplier > 0).all()
     bits = unpack(found.bits, network.neurons)
-    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding).hidden
+    forms = compose(network, bits, np.column_stack([domain.basis * domain.half, domain.middle]), domain.rounding).hidden
     spread = np.abs(forms[:, :, :-1]).sum(axis=2)
     undecided = np.abs(forms[:, :, -1]) < spread  # by intervals
     for r, leaf in enumerate(found.leaf):

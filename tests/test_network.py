@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nets import random_net, residual_net
 
 from polylc.errors import ModelError
-from polylc.network.compose import compose, embedding
+from polylc.network.compose import compose
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
 from polylc.network.patterns import PatternIndex, find_flipped, pack, unpack, words
@@ -23,7 +23,7 @@ def test_maps_along_the_pattern_of_a_point_give_its_value(make, seed):
     network = make(seed)
     x = np.random.default_rng(seed + 7).normal(size=(40, 3))
     middle, half = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.25, 3.0])
-    forms = compose(network, pattern_at(network, x), embedding(np.diag(half), middle), np.zeros(len(half)))
+    forms = compose(network, pattern_at(network, x), np.column_stack([np.diag(half), middle]), np.zeros(len(half)))
     u = (x - middle) / half
     hidden, outputs = preactivations(network, x)
     np.testing.assert_allclose(np.einsum("rjk,rk->rj", forms.output[:, :, :-1], u) + forms.output[:, :, -1], outputs, atol=1e-12)
@@ -52,7 +52,7 @@ def test_noise_bounds_the_rounding_of_forms():
     point = (F(1, 3), F(-1, 7), F(2, 3), F(1, 9))
     exact = ExactNetwork(network).preactivations(point)
     x = np.array([float(v) for v in point])
-    forms = compose(network, pattern_at(network, x[None]), embedding(np.eye(4), np.zeros(4)), np.zeros(4))
+    forms = compose(network, pattern_at(network, x[None]), np.column_stack([np.eye(4), np.zeros(4)]), np.zeros(4))
     values = (forms.hidden[0] @ np.append(x, 1.0)).tolist()
     flat = [v for layer in exact[:-1] for v in layer]
     errors = [abs(float(F(v) - e)) for v, e in zip(values, flat, strict=True)]

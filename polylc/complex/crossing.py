@@ -104,8 +104,8 @@ def cross(forms: ExactForms, bits: np.ndarray, group: np.ndarray, hyperplane: Ro
         here = group[offsets[layer] : offsets[layer + 1]]
         if not here.any():
             continue
-        rows = forms.layer(layer, beyond)
-        for i in np.flatnonzero(here).tolist():
-            slope = proportional(rows[i], hyperplane)
-            beyond[offsets[layer] + i] = slope is not None and slope < 0
+        some = (offsets[layer] + np.flatnonzero(here)).tolist()
+        for i, row in zip(some, forms.neurons(some, beyond), strict=True):
+            slope = proportional(row, hyperplane)
+            beyond[i] = slope is not None and slope < 0
     return beyond

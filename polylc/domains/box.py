@@ -15,7 +15,6 @@ from polylc.domains.domain import Number
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import as_fractions, to_floats
 from polylc.exact.unit_box import least
-from polylc.network.compose import embedding
 
 LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
@@ -97,7 +96,10 @@ class Neighbourhood:
     @cached_property
     def embedding(self) -> np.ndarray:
         """[E, e] with x = E u + e for u in [-1, 1]^k; shape (n, k + 1)."""
-        return embedding(self.basis * self.half, self.middle)
+        result = np.zeros((self.inputs, self.dimension + 1))
+        result[self.free, np.arange(self.dimension)] = self.half
+        result[:, -1] = self.middle
+        return result
 
     def points(self, unit: np.ndarray) -> np.ndarray:
         """Inputs x from unit coordinates u; shapes (..., k) and (..., n)."""

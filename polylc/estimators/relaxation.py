@@ -42,7 +42,7 @@ def _apply(affine: Affine, ranges: list[tuple[np.ndarray, np.ndarray]]) -> tuple
     middle, radius = affine.bias.copy(), np.zeros(affine.size)
     for source, weight in affine.terms:
         middle = middle + weight @ ranges[source][0]
-        radius = radius + np.abs(weight) @ ranges[source][1]
+        radius = radius + abs(weight) @ ranges[source][1]
     return middle, radius
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
 from polylc.network.form import Affine, Network
+from polylc.network.weights import dense
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ class TensorNetwork:
         self.lower = self.tensor(domain.middle[domain.free] - domain.half)
         self.upper = self.tensor(domain.middle[domain.free] + domain.half)
         affines = [*(layer.affine for layer in network.layers), network.output]
-        reading = [weight[:, domain.free] for affine in affines for source, weight in affine.terms if source == 0]
+        reading = [dense(weight)[:, domain.free] for affine in affines for source, weight in affine.terms if source == 0]
         stacked = np.concatenate(reading) if reading else np.zeros((0, self.inputs))
         frame = np.linalg.qr(stacked.T)[0].T if len(stacked) < self.inputs else np.eye(self.inputs)
         self.frame = self.tensor(frame)
@@ -89,6 +90,7 @@ class TensorNetwork:
         fixed = np.setdiff1d(np.arange(self.domain.inputs), free)
         bias, terms, seed = affine.bias.copy(), [], None
         for source, weight in affine.terms:
+            weight = dense(weight)
             if source == 0:
                 bias = bias + weight[:, fixed] @ self.domain.middle[fixed]
                 weight = weight[:, free]

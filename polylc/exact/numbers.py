@@ -138,11 +138,25 @@ def dyadic(array: np.ndarray) -> tuple[np.ndarray, int]:
     (array([3, -8], dtype=object), 2)
     """
     checkpoint()
-    mantissa, exponent = np.frexp(np.asarray(array, dtype=np.float64).ravel())
-    whole = np.ldexp(mantissa, 53).astype(np.int64)  # times 2^(exponent - 53)
-    zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # at the end of it, in binary
-    shift = max(0, int((53 - zeros - exponent)[whole != 0].max(initial=0)))
+    whole, exponent, zeros = _mantissas(array)
+    shift = _shift(whole, exponent, zeros)
     up = exponent - 53 + shift
     integers = np.empty(np.shape(array), dtype=object)
     integers.ravel()[:] = [w << e if e >= 0 else w >> -e for w, e in zip(whole.tolist(), up.tolist(), strict=True)]
     return integers, shift
+
+
+def dyadic_shift(array: np.ndarray) -> int:
+    """The shift of `dyadic`, without the integers."""
+    return _shift(*_mantissas(array))
+
+
+def _mantissas(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Doubles as whole * 2^(exponent - 53), and how many zeros there are at the end of `whole`, in binary."""
+    mantissa, exponent = np.frexp(np.asarray(array, dtype=np.float64).ravel())
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    return whole, exponent, np.frexp((whole & -whole).astype(np.float64))[1] - 1
+
+
+def _shift(whole: np.ndarray, exponent: np.ndarray, zeros: np.ndarray) -> int:
+    return max(0, int((53 - zeros - exponent)[whole != 0].max(initial=0)))

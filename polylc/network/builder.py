@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from polylc.errors import ModelError
 from polylc.network.form import Affine, Layer, Network
+from polylc.network.weights import Weight, identity, settled
 
-_MOST_ENTRIES = 2**28  # of one unrolled matrix: 2 GB
+_MOST_ENTRIES = 2**27  # of one unrolled matrix that are not zero: 1.5 GB
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Value:
     """
 
     shape: tuple[int, ...]
-    terms: tuple[tuple[int, np.ndarray | None], ...]
+    terms: tuple[tuple[int, Weight | None], ...]
     bias: np.ndarray
 
     @property
@@ -66,13 +68,13 @@ class Builder:
             raise ModelError(f"{self.source}: {name} gets a value of shape {value.shape}; flatten it first")
         return self._map(value, weight, bias, (weight.shape[0],), name)
 
-    def _map(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, shape: tuple[int, ...], name: str) -> Value:
+    def _map(self, value: Value, weight: Weight, bias: np.ndarray | None, shape: tuple[int, ...], name: str) -> Value:
         if weight.shape[1] != value.size:
             raise ModelError(f"{self.source}: {name} expects {weight.shape[1]} inputs but gets {value.size}")
         offset = np.zeros(weight.shape[0]) if bias is None else np.asarray(bias, dtype=np.float64)
         if offset.shape != (weight.shape[0],):
             raise ModelError(f"{self.source}: {name} has a bias of shape {offset.shape}, expected {(weight.shape[0],)}")
-        terms = tuple((source, weight if matrix is None else weight @ matrix) for source, matrix in value.terms)
+        terms = tuple((source, weight if matrix is None else settled(weight @ matrix)) for source, matrix in value.terms)
         if any(matrix is not None for _, matrix in value.terms):
             self.note(f"{name}: folded with the affine map before it in float64; the network analysed is the folded one")
         if value.bias.any():
@@ -95,7 +97,7 @@ class Builder:
         terms, bias = value.terms, value.bias
         if scale is not None:
             factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), value.shape).ravel()
-            terms = tuple((s, np.diag(factor) if m is None else factor[:, None] * m) for s, m in terms)
+            terms = tuple((s, _scaled(factor, identity(value.size) if m is None else m)) for s, m in terms)
             bias = factor * bias
         if shift is not None:
             bias = bias + np.broadcast_to(np.asarray(shift, dtype=np.float64), value.shape).ravel()
@@ -139,21 +141,23 @@ class Builder:
             raise ModelError(f"{self.source}: {name} expects {per_group * groups} channels but gets {channels}")
         rows = _window(height, kh, stride[0], pads[0], pads[2], dilation[0], f"{self.source}: {name}")
         columns = _window(width, kw, stride[1], pads[1], pads[3], dilation[1], f"{self.source}: {name}")
-        self._require_room(out_channels * len(rows) * len(columns), value.size, name)
-        matrix = np.zeros((out_channels, len(rows), len(columns), channels, height, width))
-        for out in range(out_channels):
-            first = (out // (out_channels // groups)) * per_group
-            for i, r in enumerate(rows):
-                for j, c in enumerate(columns):
-                    for di in range(kh):
-                        for dj in range(kw):
-                            y, x = r + di * dilation[0], c + dj * dilation[1]
-                            if 0 <= y < height and 0 <= x < width:
-                                matrix[out, i, j, first : first + per_group, y, x] = weight[out, :, di, dj]
+        self._require_room(weight.size * len(rows) * len(columns), name)
+        # one sheet for each entry of the window: which input feeds which output, the same for all channels
+        sheets = [(di, dj, *_overlap(rows, columns, (di * dilation[0], dj * dilation[1]), (height, width))) for di in range(kh) for dj in range(kw)]
+        first = np.arange(out_channels) // (out_channels // groups) * per_group
+        out, source, value_at = [], [], []
+        for di, dj, places, pixels in sheets:
+            to = np.arange(out_channels)[:, None, None] * (len(rows) * len(columns)) + places
+            of = (first[:, None, None] + np.arange(per_group)[:, None]) * (height * width) + pixels
+            shape_here = np.broadcast_shapes(to.shape, of.shape)
+            out.append(np.broadcast_to(to, shape_here).ravel())
+            source.append(np.broadcast_to(of, shape_here).ravel())
+            value_at.append(np.broadcast_to(weight[:, :, di, dj, None], shape_here).ravel())
+        matrix = _gathered(out, source, value_at, (out_channels * len(rows) * len(columns), value.size))
         shape = (out_channels, len(rows), len(columns))
         full = None if bias is None else np.repeat(np.asarray(bias, dtype=np.float64), len(rows) * len(columns))
         self.note(f"{name}: convolution unrolled into a {math.prod(shape)} x {value.size} matrix")
-        return self._map(value, matrix.reshape(math.prod(shape), value.size), full, shape, name)
+        return self._map(value, matrix, full, shape, name)
 
     def avg_pool2d(
         self,
@@ -168,20 +172,20 @@ class Builder:
         channels, height, width = self._image(value, name)
         rows = _window(height, kernel[0], stride[0], pads[0], pads[2], 1, f"{self.source}: {name}")
         columns = _window(width, kernel[1], stride[1], pads[1], pads[3], 1, f"{self.source}: {name}")
-        self._require_room(channels * len(rows) * len(columns), value.size, name)
-        plane = np.zeros((len(rows), len(columns), height, width))
-        for i, r in enumerate(rows):
-            for j, c in enumerate(columns):
-                ys, xs = slice(max(r, 0), min(r + kernel[0], height)), slice(max(c, 0), min(c + kernel[1], width))
-                inside = (ys.stop - ys.start) * (xs.stop - xs.start)
-                plane[i, j, ys, xs] = 1.0 / (kernel[0] * kernel[1] if count_include_pad else inside)
-        matrix = np.kron(np.eye(channels), plane.reshape(len(rows) * len(columns), height * width))
+        self._require_room(channels * len(rows) * len(columns) * math.prod(kernel), name)
+        sheets = [_overlap(rows, columns, (di, dj), (height, width)) for di in range(kernel[0]) for dj in range(kernel[1])]
+        places, pixels = (np.concatenate([sheet[part] for sheet in sheets]) for part in (0, 1))
+        inside = np.bincount(places, minlength=len(rows) * len(columns))
+        share = np.full(len(places), 1.0 / math.prod(kernel)) if count_include_pad else 1.0 / inside[places]
+        channel = np.arange(channels)[:, None]
+        out, source = channel * (len(rows) * len(columns)) + places, channel * (height * width) + pixels
+        matrix = _gathered([out.ravel()], [source.ravel()], [np.tile(share, channels)], (channels * len(rows) * len(columns), value.size))
         self.note(f"{name}: average pooling unrolled into a matrix, its factors rounded to float64")
         return self._map(value, matrix, None, (channels, len(rows), len(columns)), name)
 
-    def _require_room(self, rows: int, columns: int, name: str) -> None:
-        if rows * columns > _MOST_ENTRIES:
-            raise ModelError(f"{self.source}: {name} unrolls into a {rows} x {columns} matrix, which is too large; polylc is made for small networks")
+    def _require_room(self, count: int, name: str) -> None:
+        if count > _MOST_ENTRIES:
+            raise ModelError(f"{self.source}: {name} unrolls into a matrix of {count} weights, which is too large; polylc is made for small networks")
 
     def _image(self, value: Value, name: str) -> tuple[int, int, int]:
         if len(value.shape) != 3:
@@ -203,12 +207,12 @@ class Builder:
         """left + sign * right, entry by entry (a residual sum)."""
         if left.size != right.size:
             raise ModelError(f"{self.source}: {name} adds values of sizes {left.size} and {right.size}")
-        matrices: dict[int, np.ndarray] = {}
+        matrices: dict[int, Weight] = {}
         for value, factor in ((left, 1.0), (right, sign)):
             for source, matrix in value.terms:
-                full = factor * (np.eye(value.size) if matrix is None else matrix)
-                matrices[source] = matrices[source] + full if source in matrices else full
-        return Value(left.shape, tuple(sorted(matrices.items())), left.bias + sign * right.bias)
+                full = factor * (identity(value.size) if matrix is None else matrix)
+                matrices[source] = _sum(matrices[source], full) if source in matrices else full
+        return Value(left.shape, tuple(sorted(matrices.items(), key=_source)), left.bias + sign * right.bias)
 
     def stack(self, values: Sequence[Value], name: str) -> Value:
         """Values of one shape along a new first axis, so that units made of them are one layer; exact."""
@@ -216,13 +220,15 @@ class Builder:
         if any(value.shape != shape for value in values):
             raise ModelError(f"{self.source}: {name} stacks values of shapes {', '.join(str(value.shape) for value in values)}")
         entries = values[0].size
-        matrices: dict[int, np.ndarray] = {}
+        parts: dict[int, list[Weight | None]] = {}
         for index, value in enumerate(values):
             for source, matrix in value.terms:
-                part = np.eye(entries) if matrix is None else matrix
-                whole = matrices.setdefault(source, np.zeros((len(values) * entries, part.shape[1])))
-                whole[index * entries : (index + 1) * entries] = part
-        return Value((len(values), *shape), tuple(sorted(matrices.items())), np.concatenate([value.bias for value in values]))
+                parts.setdefault(source, [None] * len(values))[index] = identity(entries) if matrix is None else matrix
+        return Value(
+            (len(values), *shape),
+            tuple((source, _stacked(blocks, entries)) for source, blocks in sorted(parts.items(), key=_source)),
+            np.concatenate([value.bias for value in values]),
+        )
 
     # ---- piecewise linear units --------------------------------------------------------------------------------
     def units(self, value: Value, negative: float | np.ndarray, positive: float | np.ndarray, name: str) -> Value:
@@ -241,7 +247,7 @@ class Builder:
         return self.units(value, 0.0, 1.0, name)
 
     def _affine(self, value: Value) -> Affine:
-        return Affine(tuple((s, np.eye(value.size) if m is None else np.ascontiguousarray(m)) for s, m in value.terms), value.bias)
+        return Affine(tuple((s, identity(value.size) if m is None else settled(m)) for s, m in value.terms), value.bias)
 
     def finish(self, value: Value, sha256: str = "") -> Network:
         """The network with output `value`."""
@@ -254,6 +260,42 @@ class Builder:
             log=tuple(self.log),
             input_shape=self.input.shape,
         )
+
+
+def _source(term: tuple[int, object]) -> int:
+    return term[0]
+
+
+def _scaled(factor: np.ndarray, matrix: Weight) -> Weight:
+    """Rows times factors."""
+    return factor[:, None] * matrix if isinstance(matrix, np.ndarray) else settled(sparse.diags_array(factor, format="csr") @ matrix)
+
+
+def _sum(left: Weight, right: Weight) -> Weight:
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return left + right
+    return settled(sparse.csr_array(left) + sparse.csr_array(right))
+
+
+def _stacked(blocks: list[Weight | None], rows: int) -> Weight:
+    """Matrices of that many rows one below the other, zeros where there is none."""
+    columns = next(block.shape[1] for block in blocks if block is not None)
+    return settled(sparse.vstack([sparse.csr_array((rows, columns)) if block is None else sparse.csr_array(block) for block in blocks], "csr"))
+
+
+def _overlap(rows: range, columns: range, shift: tuple[int, int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """For one entry of a window: the places of the window at which the entry lies inside the image, and the pixels it
+    lies on, both numbered row by row.
+    """
+    y, x = np.array(rows) + shift[0], np.array(columns) + shift[1]
+    inside = np.logical_and.outer((y >= 0) & (y < size[0]), (x >= 0) & (x < size[1])).ravel()
+    return np.flatnonzero(inside), np.add.outer(y * size[1], x).ravel()[inside]
+
+
+def _gathered(out: list[np.ndarray], source: list[np.ndarray], value: list[np.ndarray], shape: tuple[int, int]) -> Weight:
+    """The matrix with these entries, no two at one place."""
+    matrix = sparse.csr_array((np.concatenate(value), (np.concatenate(out), np.concatenate(source))), shape=shape, dtype=np.float64)
+    return settled(matrix)
 
 
 def _window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, where: str) -> range:

@@ -12,18 +12,14 @@ import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Affine, Layer, Network
-
-
-def embedding(basis: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """The form of the input itself, x = basis @ u + origin; shape (n, k + 1)."""
-    return np.concatenate([basis, origin[:, None]], axis=1)
+from polylc.network.weights import entries, times
 
 
 def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
     """Forms of `affine` from the forms of its sources; each source has shape (..., width, k + 1)."""
     z: np.ndarray | None = None
     for source, weight in affine.terms:
-        term = weight @ forms[source]
+        term = times(weight, forms[source])
         z = term if z is None else z + term
     if z is None:
         z = np.zeros((*forms[-1].shape[:-2], affine.size, forms[-1].shape[-1]))
@@ -59,8 +55,8 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
         size = absolute_sums(forms[source])
         lost = np.where((size > 0) & (size < SMALL), TINY, 0.0)  # the product may underflow, and weights may be large
         spread = np.asarray(errors[source] + unit * size + lost)[..., None]
-        total = total + (np.abs(weight) @ spread)[..., 0]  # one small product a region: no threads for small work
-        normal = normal and _far_from_underflow(weight) and _far_from_underflow(size) and _far_from_underflow(errors[source])
+        total = total + times(abs(weight), spread)[..., 0]  # one small product a region: no threads for small work
+        normal = normal and _far_from_underflow(entries(weight)) and _far_from_underflow(size) and _far_from_underflow(errors[source])
     total = total * (1.0 + 8.0 * (terms + width + 8) * UNIT)
     underflow = 16.0 * (terms + 2) * (width + 2) * TINY
     # zero only where all products are zero; NaN stays
@@ -69,8 +65,13 @@ def rounding(affine: Affine, forms: list[np.ndarray], errors: list[np.ndarray]) 
 
 def absolute_sums(forms: np.ndarray) -> np.ndarray:
     """Sum of the absolute coefficients of each row; shape (...)."""
+    if forms.ndim == 2 and forms.size > _MANY:
+        return np.concatenate([absolute_sums(forms[begin : begin + _ROWS]) for begin in range(0, len(forms), _ROWS)])
     result: np.ndarray = np.abs(forms) @ np.ones(forms.shape[-1])  # quicker than a sum over a short axis
     return result
+
+
+_MANY, _ROWS = 2**21, 256  # entries from which sums are taken some rows at a time, to save memory
 
 
 def _far_from_underflow(array: np.ndarray) -> bool:

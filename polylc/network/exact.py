@@ -12,8 +12,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.exact.numbers import dyadic
-from polylc.network.form import Affine, Network
+from polylc.exact.matrix import integers, objects
+from polylc.network.exact_weights import exact_weights
+from polylc.network.form import Network
 
 
 class ExactNetwork:
@@ -21,44 +22,26 @@ class ExactNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._affines = [_ExactAffine(layer.affine) for layer in network.layers] + [_ExactAffine(network.output)]
-        self._slopes = [(dyadic(layer.negative), dyadic(layer.positive)) for layer in network.layers]
+        self._weights = exact_weights(network)
 
     def preactivations(self, point: Sequence[Fraction]) -> list[list[Fraction]]:
         """Pre-activations of the hidden layers, then the outputs, at a rational point."""
+        weights = self._weights
         base = math.lcm(1, *(x.denominator for x in point))
-        values = [(np.array([int(x * base) for x in point], dtype=object), 0)]
+        start = np.empty(len(point), dtype=object)
+        start[:] = [int(x * base) for x in point]
+        values = [start]
         result = []
-        for index, affine in enumerate(self._affines):
-            z, shift = affine.apply(values, base)
-            result.append([Fraction(int(v), base << shift) for v in z])
-            if index < len(self._slopes):
-                values.append(_units(z, shift, *self._slopes[index]))
+        for index, affine in enumerate(weights.affines):
+            own = weights.own[index]
+            z = affine.bias * (base << (own - affine.bias_shift))
+            for source, matrix in affine.terms:
+                z = z + objects(matrix.after(integers(values[source][:, None])))[:, 0] * (1 << weights.up(index, source, matrix.shift))
+            result.append([Fraction(int(v), base << own) for v in z])
+            if index < len(weights.slopes):
+                values.append(z * weights.slopes[index].of(z > 0))
         return result
 
     def outputs(self, point: Sequence[Fraction]) -> list[Fraction]:
         """Outputs at a rational point."""
         return self.preactivations(point)[-1]
-
-
-class _ExactAffine:
-    def __init__(self, affine: Affine) -> None:
-        self.terms = [(source, *dyadic(weight)) for source, weight in affine.terms]
-        self.bias, self.bias_shift = dyadic(affine.bias)
-
-    def apply(self, values: list[tuple[np.ndarray, int]], base: int) -> tuple[np.ndarray, int]:
-        parts = [(self.bias * base, self.bias_shift)]
-        for source, weight, shift in self.terms:
-            h, h_shift = values[source]
-            parts.append((weight.dot(h), shift + h_shift))
-        top = max(s for _, s in parts)
-        total = parts[0][0] * (1 << (top - parts[0][1]))
-        for part, shift in parts[1:]:
-            total = total + part * (1 << (top - shift))
-        return total, top
-
-
-def _units(z: np.ndarray, shift: int, negative: tuple[np.ndarray, int], positive: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
-    top = max(negative[1], positive[1])
-    below, above = negative[0] * (1 << (top - negative[1])), positive[0] * (1 << (top - positive[1]))
-    return np.array([v * (a if v > 0 else b) for v, a, b in zip(z, above, below, strict=True)], dtype=object), shift + top

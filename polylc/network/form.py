@@ -22,6 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from polylc.errors import ModelError
+from polylc.network.weights import Weight, at_points, entries, row_blocks
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class Affine:
 
     Attributes
     ----------
-    terms : tuple of (int, ndarray)
-        Source layer (0 is the input) and weight matrix of shape (size, width of the source).
+    terms : tuple of (int, ndarray or csr_array)
+        Source layer (0 is the input) and weight matrix of shape (size, width of the source); large matrices that are
+        mostly zeros are sparse (`network/weights.py`).
     bias : ndarray
         Shape (size,).
     """
 
-    terms: tuple[tuple[int, np.ndarray], ...]
+    terms: tuple[tuple[int, Weight], ...]
     bias: np.ndarray
 
     @property
@@ -104,7 +106,7 @@ class Network:
                     raise ModelError(f"{self.source}: {name} has a weight of shape {weight.shape}, expected {(affine.size, widths[source])}")
                 if weight.dtype != np.float64:
                     raise ModelError(f"{self.source}: {name} has weights that are not float64")
-                _require_finite(weight, f"{self.source}: weights of {name}")
+                _require_finite(entries(weight), f"{self.source}: weights of {name}")
             if affine.bias.dtype != np.float64:
                 raise ModelError(f"{self.source}: {name} has weights that are not float64")
             _require_finite(affine.bias, f"{self.source}: bias of {name}")
@@ -166,10 +168,15 @@ class Network:
             digest.update(repr(array.shape).encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
 
+        def put_weight(weight: Weight) -> None:
+            digest.update(repr(weight.shape).encode())
+            for rows in row_blocks(weight):
+                digest.update(np.ascontiguousarray(rows, dtype="<f8").tobytes())
+
         for _, affine in self._named_affines():
             for source, weight in affine.terms:
                 digest.update(f"term {source}".encode())
-                put(weight)
+                put_weight(weight)
             put(affine.bias)
         for layer in self.layers:
             put(layer.negative)
@@ -212,7 +219,7 @@ def chain(weights: list[np.ndarray], biases: list[np.ndarray], *, negative_slope
 
 # ---- values at points, in floating point ---------------------------------------------------------------------------
 def _apply(affine: Affine, values: list[np.ndarray]) -> np.ndarray:
-    z: np.ndarray = affine.bias + sum((values[s] @ w.T for s, w in affine.terms), np.zeros(()))
+    z: np.ndarray = affine.bias + sum((at_points(values[s], w) for s, w in affine.terms), np.zeros(()))
     return z
 
 

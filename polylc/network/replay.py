@@ -17,13 +17,16 @@ over the neurons of a layer run along memory.
 from __future__ import annotations
 
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from polylc.jit.decorators import kernel
+from polylc.jit.room import zeros
 from polylc.network.compose import UNIT, apply_affine, rounding
 from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
+from polylc.network.weights import entries
 
 Array = np.ndarray
 MOST_FLIPS = 64  # lemma 2a: changes of slopes until a layer is composed anew; keeps the bound small, proves nothing
@@ -39,8 +42,11 @@ class FlatNet(NamedTuple):
     term: Array  # (L + 2,) layer l has the terms term[l]:term[l + 1]
     source: Array  # (terms,) 0 is the input, l + 1 the hidden layer l
     place: Array  # (terms + 1,) where the sources of a term begin in a list of all terms' sources
-    begin: Array  # (terms,) where the weights of a term begin
-    weight: Array  # transposed matrices, one behind the other
+    begin: Array  # (terms,) where the weights of a dense term begin, -1 for a sparse one
+    weight: Array  # transposed dense matrices, one behind the other
+    column: Array  # (sources of all terms + 1,) where the non-zeros that multiply a source begin; none for dense terms
+    row: Array  # their rows in the layer
+    value: Array
     bias: Array  # (columns,) 0 for the input
     negative: Array  # (columns,) slopes; 1 for inputs and outputs
     positive: Array
@@ -64,6 +70,7 @@ class Replay(NamedTuple):
     stale: Array  # (L + 1,) whether slopes of the input (never) or of a layer have changed
     live: Array  # room: sources that have a part in a layer
     factor: Array
+    size: Array
 
 
 class _Sources(NamedTuple):
@@ -75,29 +82,51 @@ class _Sources(NamedTuple):
     start: int  # column of source 0
 
 
+_flat: WeakKeyDictionary[Network, FlatNet] = WeakKeyDictionary()
+
+
 def flatten(network: Network) -> FlatNet:
-    """The network as the kernels read it."""
+    """The network as the kernels read it; the same arrays while the network lives."""
+    found = _flat.get(network)
+    if found is None:
+        found = _flat[network] = _flattened(network)
+    return found
+
+
+def _flattened(network: Network) -> FlatNet:
     affines: list[Affine] = [*(layer.affine for layer in network.layers), network.output]
     widths = [network.inputs, *(a.size for a in affines)]
     first = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
-    terms = [[(s, np.ascontiguousarray(w.T)) for s, w in a.terms] for a in affines]
-    flat = [t for each in terms for t in each]
+    flat = [term for a in affines for term in a.terms]
+    full = [np.ascontiguousarray(w.T) if isinstance(w, np.ndarray) else np.zeros((0, 0)) for _, w in flat]
+    spare = [None if isinstance(w, np.ndarray) else w.tocsc() for _, w in flat]
+    counts = [np.zeros(w.shape[1], dtype=np.int64) if c is None else np.diff(c.indptr) for (_, w), c in zip(flat, spare, strict=True)]
+    some = [c for c in spare if c is not None]
+    begins = np.cumsum([0, *(w.size for w in full)]).astype(np.int64)
     none, zero = np.zeros(0), np.zeros(network.inputs)
     ones, last = np.ones(network.inputs), np.ones(network.outputs)
     return FlatNet(
         first,
-        np.cumsum([0, *(len(each) for each in terms)]).astype(np.int64),
+        np.cumsum([0, *(len(a.terms) for a in affines)]).astype(np.int64),
         np.array([s for s, _ in flat], dtype=np.int64),
-        np.cumsum([0, *(len(w) for _, w in flat)]).astype(np.int64),
-        np.cumsum([0, *(w.size for _, w in flat)]).astype(np.int64),
-        np.concatenate([none, *(w.ravel() for _, w in flat)]),
+        np.cumsum([0, *(w.shape[1] for _, w in flat)]).astype(np.int64),
+        np.array([at if c is None else -1 for at, c in zip(begins[:-1], spare, strict=True)], dtype=np.int64),
+        np.concatenate([none, *(w.ravel() for w in full)]),
+        np.cumsum(np.concatenate([[0], *counts])).astype(np.int64),
+        np.concatenate([np.zeros(0, dtype=np.int64), *(c.indices for c in some)]),
+        np.concatenate([none, *(c.data for c in some)]),
         np.concatenate([zero, *(a.bias for a in affines)]),
         np.concatenate([ones, network.slopes[0], last]),
         np.concatenate([ones, network.slopes[1], last]),
         np.repeat(np.arange(-1, len(affines)), widths),
-        np.array([1 + sum(w.shape[0] for _, w in each) for each in terms], dtype=np.int64),
-        np.array([all(not ((np.abs(w) > 0) & (np.abs(w) < SMALL)).any() for _, w in each) for each in terms], dtype=np.bool_),
+        np.array([1 + sum(w.shape[1] for _, w in a.terms) for a in affines], dtype=np.int64),
+        np.array([all(_far_or_zero(entries(w)) for _, w in a.terms) for a in affines], dtype=np.bool_),
     )
+
+
+def _far_or_zero(values: Array) -> bool:
+    size = np.abs(values)
+    return not ((size > 0) & (size < SMALL)).any()
 
 
 def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> Replay:
@@ -112,7 +141,7 @@ def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> R
         Bound on the rounding in its rows.
     """
     columns, layers, terms = int(net.first[-1]), len(net.length), len(net.source)
-    form, noise = np.zeros((start.shape[1], columns)), np.zeros(columns)
+    form, noise = zeros((start.shape[1], columns)), np.zeros(columns)
     form[:, : network.inputs], noise[: network.inputs] = start.T, start_error
     version, seen, flips = (np.zeros(size, dtype=np.int64) for size in (layers + 1, terms, layers))
     widest = int(np.diff(net.first).max()) + 3
@@ -128,6 +157,7 @@ def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> R
         flips,
         np.zeros(layers, dtype=np.bool_),
         np.zeros(widest, dtype=np.int64),
+        np.zeros(widest),
         np.zeros(widest),
     )
     for index, affine in enumerate([*(layer.affine for layer in network.layers), network.output]):
@@ -221,7 +251,10 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
             used[j] = slope[j]
         replay.seen[t] = replay.version[source]
         sources = _Sources(replay.live, replay.factor, many, net.first[source])
-        normal = _add(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
+        if net.begin[t] >= 0:
+            normal = _add(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
+        else:
+            normal = _add_sparse(net, replay, t, sources, first, unit) and normal
     replay.version[layer + 1] += 1
     scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT  # lemma 2: for the rounding of the bound itself
     for i in range(len(doubt)):
@@ -280,6 +313,33 @@ def _add(form: Array, noise: Array, weight: Array, sources: _Sources, first: int
         p0, p1, p2, p3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
         for i in range(m):
             doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
+    return normal
+
+
+@kernel
+def _add_sparse(net: FlatNet, replay: Replay, t: int, sources: _Sources, first: int, unit: float) -> bool:
+    """As `_add` for a sparse term: one coefficient of all sources at a time, and of it what is not zero."""
+    live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
+    form, noise, size, row, value = replay.form, replay.noise, replay.size, net.row, net.value
+    column = net.column[net.place[t] :]
+    for q in range(many):
+        size[q] = 0.0
+    for k in range(form.shape[0]):
+        old, new = form[k, start:], form[k, first:]
+        for q in range(many):
+            a = factor[q] * old[live[q]]
+            if a != 0.0:
+                size[q] += abs(a)
+                for e in range(column[live[q]], column[live[q] + 1]):
+                    new[row[e]] += value[e] * a
+    normal = True
+    for q in range(many):
+        j = live[q]
+        doubt = _scaled_noise(form.shape[0] - 1, noise[start + j], size[q], factor[q])
+        normal = normal and _far(size[q]) and _far(doubt)
+        doubt += _rounded(unit, size[q])
+        for e in range(column[j], column[j + 1]):
+            noise[first + row[e]] += abs(value[e]) * doubt
     return normal
 
 

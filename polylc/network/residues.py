@@ -17,6 +17,7 @@ import numpy as np
 from polylc.exact.numbers import dyadic
 from polylc.network.compose import apply_affine, unit_slopes
 from polylc.network.form import Affine, Layer, Network
+from polylc.network.weights import entries, with_entries
 
 EXACT = 2**50  # see `reduce`
 
@@ -83,7 +84,8 @@ class Residues:
         return reduce(apply_affine(affine, sources), self.prime)
 
     def _affine(self, affine: Affine) -> Affine:
-        return Affine(tuple((source, self._array(weight)) for source, weight in affine.terms), self._array(affine.bias))
+        terms = tuple((source, with_entries(weight, self._array(entries(weight)))) for source, weight in affine.terms)
+        return Affine(terms, self._array(affine.bias))
 
     def _array(self, array: np.ndarray) -> np.ndarray:
         integers, shift = dyadic(array)
@@ -127,7 +129,7 @@ def largest_coefficient(network: Network, start: np.ndarray) -> float:
 def _row_sizes(affine: Affine, sizes: list[np.ndarray]) -> np.ndarray:
     total = np.abs(affine.bias) + 2.0**-1000
     for source, weight in affine.terms:
-        total = total + np.abs(weight) @ sizes[source]
+        total = total + abs(weight) @ sizes[source]
     result: np.ndarray = total * (1 + 2.0**-20)
     return result
 

@@ -26,6 +26,7 @@ from polylc.errors import CertificateError
 from polylc.exact.checkpoint import checkpoint
 from polylc.judge.verdict import Verdict
 from polylc.network.form import Affine, Network
+from polylc.network.weights import dense
 from polylc.proof.claim_text import claims_by_node
 
 FORMAT = "polylc-proof/1"
@@ -157,7 +158,7 @@ def network_line(network: Network) -> dict[str, Any]:
     """The embedded network: every weight as the double that it is."""
 
     def affine(value: Affine) -> dict[str, Any]:
-        return {"terms": [[source, weight.tolist()] for source, weight in value.terms], "bias": value.bias.tolist()}
+        return {"terms": [[source, dense(weight).tolist()] for source, weight in value.terms], "bias": value.bias.tolist()}
 
     return {
         "source": network.source,

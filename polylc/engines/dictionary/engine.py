@@ -26,6 +26,7 @@ from polylc.network.form import Network
 
 CHUNK_REGIONS, CHUNK_CLAIMS = 1024, 20000
 SLICE = 0.05  # seconds that the kernel works, about, before it is asked to pause
+FORMS_EACH = 2**22  # forms that the cells of a first slice may compose
 
 
 class _Part(NamedTuple):
@@ -83,7 +84,8 @@ class DictionaryEngine:
         return Exploration(parent, neuron, side, bits, unit, leaf, outcome, stats, tuple(self._left_cells))
 
     def _run(self, limits: Limits, progress: Progress | None) -> Outcome:
-        cells, found, waiting, share = 16, 0, 0, False
+        forms = self._search.work.z.size  # a cell may compose all of them
+        cells, found, waiting, share = max(1, min(16, FORMS_EACH // max(1, forms))), 0, 0, False
         while True:
             if limits.regions is not None and found >= limits.regions:
                 return Outcome.REGION_LIMIT

@@ -2,9 +2,9 @@
 
 Data in: a network and the bits of the layers before. Data out: the forms of a layer, with bounds on their rounding.
 
-The forms of pre-activations are kept transposed, `z[coefficient, neuron]`, so that loops run over neurons; those of the
-sources (inputs and outputs of hidden layers) as rows, `h[unit, coefficient]`. Rounding is bounded as in
-`network/compose.py`.
+Forms are kept transposed, `z[coefficient, neuron]`, so that loops run over neurons; those of the inputs stand apart, in
+`x`. What a layer reads of an earlier one is its slopes times its forms. Layers that read the input alone have the same
+forms on all cells and are there from the start. Rounding is bounded as in `network/compose.py`.
 
 Invariant: the columns of a layer in `Work` belong to the cell at which it was entered last, which is an ancestor of the
 cell at hand.
@@ -18,7 +18,8 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.jit.decorators import inlined, kernel
-from polylc.network.compose import TINY, UNIT
+from polylc.jit.room import zeros
+from polylc.network.compose import TINY, UNIT, absolute_sums, apply_affine, rounding
 from polylc.network.form import Network
 
 Array = np.ndarray
@@ -31,13 +32,18 @@ class Flat(NamedTuple):
 
     offset: Array  # of each hidden layer's neurons, (L + 1,)
     terms: Array  # of hidden layer l: terms[l]:terms[l + 1] of the next three, (L + 1,)
-    source: Array  # first unit of the source in h
+    source: Array  # first unit of the source; units are inputs, then neurons
     width: Array  # units of the source
-    start: Array  # where the transposed weights begin
+    start: Array  # where the transposed weights of a dense term begin, -1 for a sparse one
     weight: Array
+    column: Array  # of a sparse term: where the non-zeros that multiply a unit begin, from place[t] on
+    place: Array
+    row: Array  # their rows in the layer
+    value: Array
     bias: Array
     negative: Array
     positive: Array
+    fixed: Array  # whether a layer reads the input alone
     normal: bool  # no weight is so small that products vanish
 
 
@@ -46,30 +52,43 @@ class Work(NamedTuple):
 
     z: Array  # (k + 1, neurons)
     noise: Array  # (neurons,)
-    h: Array  # (inputs + neurons, k + 1)
-    error: Array  # (inputs + neurons,)
-    size: Array  # (inputs + neurons,): sums of absolute coefficients
+    x: Array  # (k + 1, inputs), or no rows if no other layer reads the input
+    slope: Array  # (inputs + neurons,): 1 for inputs
+    error: Array  # (inputs + neurons,): of slope times form
+    size: Array  # (inputs + neurons,): sums of absolute coefficients of the same
     high: Array  # (neurons,): over the whole neighbourhood
     low: Array
     length: Array  # (neurons,): of the gradient
     limit: Array  # (neurons,): distances from which a side counts as shown
     active: Array  # scratch: units whose forms are not zero
+    plain: Array  # scratch
 
 
 def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
     """Flat arrays of the network, and room for its forms with those of the inputs filled in."""
     terms, source, width, start, blocks = [0], [], [], [], [np.zeros(0)]
+    column, place, row, value = [np.zeros(0, dtype=np.int64)], [], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    spare = places = 0
     units = [0, *(network.inputs + network.offsets[:-1]).tolist()]
     at = 0
     for layer in network.layers:
         for s, weight in layer.affine.terms:
             source.append(units[s])
             width.append(weight.shape[1])
-            start.append(at)
-            blocks.append(np.ascontiguousarray(weight.T).ravel())
-            at += weight.size
+            place.append(places)
+            if isinstance(weight, np.ndarray):
+                start.append(at)
+                blocks.append(np.ascontiguousarray(weight.T).ravel())
+                at += weight.size
+                continue
+            start.append(-1)
+            columns = weight.tocsc()
+            column.append(spare + columns.indptr)
+            row.append(columns.indices)
+            value.append(columns.data)
+            spare, places = spare + len(columns.data), places + len(columns.indptr)
         terms.append(len(source))
-    weights = np.concatenate(blocks)
+    weights, values = np.concatenate(blocks), np.concatenate(value)
     flat = Flat(
         network.offsets,
         np.array(terms, dtype=np.int64),
@@ -77,16 +96,23 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.array(width, dtype=np.int64),
         np.array(start, dtype=np.int64),
         weights,
+        np.concatenate(column).astype(np.int64),
+        np.array(place, dtype=np.int64),
+        np.concatenate(row).astype(np.int64),
+        values,
         np.concatenate([np.zeros(0), *(layer.affine.bias for layer in network.layers)]),
         network.slopes[0],
         network.slopes[1],
-        bool(((weights == 0) | (np.abs(weights) >= SMALL)).all()),
+        np.array([all(s == 0 for s, _ in layer.affine.terms) for layer in network.layers], dtype=np.bool_),
+        all(bool(((w == 0) | (np.abs(w) >= SMALL)).all()) for w in (weights, values)),
     )
     k, neurons, inputs = domain.dimension, network.neurons, network.inputs
+    read = any(any(s == 0 for s, _ in layer.affine.terms) for layer, fixed in zip(network.layers, flat.fixed, strict=True) if not fixed)
     work = Work(
-        np.zeros((k + 1, neurons)),
+        zeros((k + 1, neurons)),
         np.zeros(neurons),
-        np.zeros((inputs + neurons, k + 1)),
+        np.ascontiguousarray(domain.embedding.T) if read else np.zeros((0, inputs)),
+        np.ones(inputs + neurons),
         np.zeros(inputs + neurons),
         np.zeros(inputs + neurons),
         np.zeros(neurons),
@@ -94,10 +120,14 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.zeros(neurons),
         np.zeros(neurons),
         np.zeros(inputs + neurons, dtype=np.int64),
+        np.zeros(max([0, *network.widths])),
     )
-    work.h[:inputs] = domain.embedding
     work.error[:inputs] = domain.rounding
-    work.size[:inputs] = np.abs(work.h[:inputs]).sum(axis=1)
+    work.size[:inputs] = absolute_sums(domain.embedding)
+    for layer, begin, end, fixed in zip(network.layers, network.offsets[:-1], network.offsets[1:], flat.fixed, strict=True):
+        if fixed:
+            work.z[:, begin:end] = apply_affine(layer.affine, [domain.embedding]).T
+            work.noise[begin:end] = rounding(layer.affine, [domain.embedding], [domain.rounding])
     return flat, work
 
 
@@ -106,36 +136,42 @@ def finish_layer(net: Flat, work: Work, layer: int, bits: Array) -> None:
     """Forms of the outputs of a layer whose bits are known."""
     k = len(work.z) - 1
     begin, end = net.offset[layer], net.offset[layer + 1]
-    base = len(work.h) - len(bits)
-    for i in range(begin, end):
-        slope = net.positive[i] if bits[i] else net.negative[i]
-        u = base + i
-        if slope == 0.0:
-            if work.size[u] != 0.0:
-                for j in range(k + 1):
-                    work.h[u, j] = 0.0
-            work.size[u] = 0.0
-            work.error[u] = 0.0
-            continue
-        size = 0.0
-        plain = 0.0
-        for j in range(k + 1):
-            v = work.z[j, i]
-            plain += abs(v)
-            v *= slope
-            work.h[u, j] = v
-            size += abs(v)
-        work.size[u] = size
-        if abs(slope) == 1.0:
-            work.error[u] = work.noise[i]
+    base = len(work.slope) - len(bits)
+    size, plain = work.size[base + begin : base + end], work.plain[: end - begin]
+    for i in range(end - begin):
+        work.slope[base + begin + i] = net.positive[begin + i] if bits[begin + i] else net.negative[begin + i]
+        size[i] = 0.0
+        plain[i] = 0.0
+    slope = work.slope[base + begin : base + end]
+    for j in range(k + 1):
+        z = work.z[j, begin:end]
+        for i in range(end - begin):
+            plain[i] += abs(z[i])
+            size[i] += abs(slope[i] * z[i])
+    for i in range(end - begin):
+        steep, noise = abs(slope[i]), work.noise[begin + i]
+        if steep == 0.0:
+            size[i] = 0.0  # whatever the form
+            work.error[base + begin + i] = 0.0
+        elif steep == 1.0:
+            work.error[base + begin + i] = noise
         else:
-            error = abs(slope) * (work.noise[i] * (1.0 + 4.0 * UNIT) + 2.0 * UNIT * plain)
-            work.error[u] = error * (1.0 + 4.0 * (k + 9) * UNIT) + 4.0 * (k + 3) * TINY
+            error = steep * (noise * (1.0 + 4.0 * UNIT) + 2.0 * UNIT * plain[i])
+            work.error[base + begin + i] = error * (1.0 + 4.0 * (k + 9) * UNIT) + 4.0 * (k + 3) * TINY
 
 
 @kernel
 def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
     """Forms of a layer's pre-activations, their rounding, their bounds over the neighbourhood, their lengths."""
+    begin, end = net.offset[layer], net.offset[layer + 1]
+    if not net.fixed[layer]:
+        _compose(net, work, layer)
+    _measure(work, begin, end, sliver)
+
+
+@inlined
+def _compose(net: Flat, work: Work, layer: int) -> None:
+    """Forms of a layer and bounds on their rounding."""
     k = len(work.z) - 1
     begin, end = net.offset[layer], net.offset[layer + 1]
     noise = work.noise[begin:end]
@@ -159,7 +195,6 @@ def enter_layer(net: Flat, work: Work, layer: int, sliver: float) -> None:
         noise[i] *= grow
         if not normal or noise[i] > 0.0:
             noise[i] += lost
-    _measure(work, begin, end, sliver)
 
 
 @inlined
@@ -179,22 +214,48 @@ def _add_term(net: Flat, work: Work, t: int, begin: int, end: int, unit: float) 
             some += 1
         if 0.0 < size < SMALL or 0.0 < error < SMALL:
             normal = False
+    if start < 0:
+        _add_sparse(net, work, t, begin, some, unit)
+        return normal
     for e in range(some):
         u = active[e]
         w = net.weight[start + (u - first) * m : start + (u - first + 1) * m]
         factor = work.error[u] + unit * work.size[u]
         for i in range(m):
             noise[i] += factor * abs(w[i])
+    inputs = work.x.shape[1]
     for j in range(len(work.z)):  # one coefficient of all neurons at a time, which stays in the nearest cache
         z = work.z[j, begin:end]
+        read = work.x[j] if first < inputs else work.z[j, first - inputs :]
         for e in range(some):
             u = active[e]
-            a = work.h[u, j]
+            a = work.slope[u] * read[u - first]
             if a != 0.0:
                 w = net.weight[start + (u - first) * m : start + (u - first + 1) * m]
                 for i in range(m):
                     z[i] += a * w[i]
     return normal
+
+
+@inlined
+def _add_sparse(net: Flat, work: Work, t: int, begin: int, some: int, unit: float) -> None:
+    """As `_add_term` for a sparse term, for the first `some` of the active units."""
+    noise, active, first, inputs = work.noise[begin:], work.active, net.source[t], work.x.shape[1]
+    column = net.column[net.place[t] :]
+    for e in range(some):
+        u = active[e]
+        factor = work.error[u] + unit * work.size[u]
+        for p in range(column[u - first], column[u - first + 1]):
+            noise[net.row[p]] += factor * abs(net.value[p])
+    for j in range(len(work.z)):
+        z = work.z[j, begin:]
+        read = work.x[j] if first < inputs else work.z[j, first - inputs :]
+        for e in range(some):
+            u = active[e]
+            a = work.slope[u] * read[u - first]
+            if a != 0.0:
+                for p in range(column[u - first], column[u - first + 1]):
+                    z[net.row[p]] += a * net.value[p]
 
 
 @inlined

@@ -198,20 +198,31 @@ def _put_sides(s: Search, d: int, q: int, sign: int) -> None:
 
 
 @kernel
-def _enter(s: Search, d: int) -> None:
-    """Move a cell to its next layer: intervals over the neighbourhood decide, the other neurons become open rows."""
+def _enter(s: Search, d: int) -> bool:
+    """Move a cell to its next layer: intervals over the neighbourhood decide, the other neurons become open rows.
+
+    Returns
+    -------
+    bool
+        False if there is no room for so many rows: then the cell is left as it was.
+    """
     lev, work = s.lev, s.work
     layer = lev.layer[d]
     if layer >= 0:
         finish_layer(s.net, work, layer, s.bits)
     layer += 1
-    lev.layer[d] = layer
     if layer == len(s.net.offset) - 1:
-        return
+        lev.layer[d] = layer
+        return True
     begin, end = s.net.offset[layer], s.net.offset[layer + 1]
     enter_layer(s.net, work, layer, SLIVER)
+    fixed, open_ = lev.fixed[d], 0
+    for i in range(begin, end):
+        open_ += not (work.low[i] >= -work.noise[i] or work.high[i] <= work.noise[i])
+    if fixed + open_ + 1 > s.arena.value.shape[1]:
+        return False
+    lev.layer[d] = layer
     check(s, d)
-    fixed = lev.fixed[d]
     dic = dictionary_of(lev, s.arena, d)
     places(dic, fixed, s.room.basis.place)
     rows = fixed
@@ -229,6 +240,7 @@ def _enter(s: Search, d: int) -> None:
         _note_first(lev, d, i - begin, dic.value[rows], s.room.form, work.limit[i])
         rows += 1
     lev.rows[d] = rows
+    return True
 
 
 @inlined
@@ -321,7 +333,7 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
         there is no cell with that path.
     """
     at, lev = s.at, s.lev
-    layers, width = len(s.net.offset) - 1, lev.above.shape[1]
+    layers = len(s.net.offset) - 1
     for _ in range(most_cells):
         if at[TOP] < at[BASE]:
             return FINISHED
@@ -331,7 +343,7 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
         if lev.depth[d] == unit_depth:
             at[TOP] = d - 1
             return LEFT
-        if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + width + 1 > s.arena.value.shape[1]:
+        if d + 2 > s.arena.value.shape[0] or lev.fixed[d] + 2 > s.arena.value.shape[1]:
             return CROWDED
         if lev.split[d] >= 0:
             _follow(s, d)
@@ -339,7 +351,8 @@ def advance(s: Search, most_regions: int, most_cells: int, prefix: Array, unit_d
             if lev.rows[d] > lev.fixed[d]:
                 _decide(s, d)
             if lev.rows[d] == lev.fixed[d]:
-                _enter(s, d)
+                if not _enter(s, d):
+                    return CROWDED  # with more room, the cell is taken up again where it is
             elif _split(s, d):
                 break
         depth = lev.depth[d]

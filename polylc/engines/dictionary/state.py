@@ -29,6 +29,7 @@ RECORD = 9  # whether claims are recorded
 PLACES = 10
 TAKEN = (NEW_NODES, REGIONS, CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES)  # back to 0 when the caller has the columns
 SPARE_LEVELS, SPARE_ROWS = 16, 24  # room to begin with: levels of the arena, rows beyond the widest layer
+MOST_ENTRIES = 2**22  # of the arena to begin with: most layers have far fewer open rows than neurons
 ENTRIES_EACH = 8  # entries of a claim for which there is room, on the average
 
 
@@ -129,7 +130,7 @@ def new_search(net: Flat, work: Work, regions: int, claims: int) -> Search:
         net,
         work,
         _levels(neurons + 2, k, width),
-        _arena(SPARE_LEVELS, k, width + SPARE_ROWS),
+        _arena(SPARE_LEVELS, k, min(width, MOST_ENTRIES // (SPARE_LEVELS * max(1, k))) + SPARE_ROWS),
         Path(np.zeros((neurons, k + 1)), np.zeros(neurons, dtype=np.int32), np.zeros(neurons)),
         _found(k, neurons, regions),
         _claims(k, neurons, claims),

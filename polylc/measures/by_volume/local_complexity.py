@@ -10,6 +10,7 @@ from polylc.complex.pieces import joined
 from polylc.measures.by_volume.variation import facet_areas
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.form import Network
+from polylc.network.weights import before, nonzero
 
 
 def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
@@ -21,14 +22,14 @@ def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
     readers = [(index, layer.affine) for index, layer in enumerate(network.layers)]
     for source, weight in network.output.terms:
         if source > 0:
-            good[:, _columns(network, source - 1)] |= (weight != 0).any(axis=0)
+            good[:, _columns(network, source - 1)] |= abs(weight).sum(axis=0) > 0
     for index, affine in reversed(readers):
         here = _columns(network, index)
         layer = network.layers[index]
         passing = good[:, here] & (unit_slopes(layer, patterns[:, here]) != 0)
         for source, weight in affine.terms:
             if source > 0:
-                good[:, _columns(network, source - 1)] |= (passing.astype(np.float32) @ (weight != 0).astype(np.float32)) > 0
+                good[:, _columns(network, source - 1)] |= before(passing.astype(np.float32), nonzero(weight)) > 0
     return good
 
 

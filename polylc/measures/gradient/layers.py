@@ -19,6 +19,7 @@ from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
 from polylc.network.compose import TINY, UNIT, Forms, unit_slopes
 from polylc.network.form import Network
+from polylc.network.weights import dense
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
@@ -129,7 +130,7 @@ def gains(network: Network, bits: Array) -> Array | None:
     """
     if not network.is_chain or not network.layers:
         return None
-    weight = network.output.terms[0][1]
+    weight = dense(network.output.terms[0][1])
     m = np.broadcast_to(weight, (len(bits), *weight.shape))
     error = np.zeros(m.shape)
     result = []
@@ -138,7 +139,7 @@ def gains(network: Network, bits: Array) -> Array | None:
         slopes = unit_slopes(layer, bits[:, here])[:, None, :]
         m, error = m * slopes, (error * np.abs(slopes) + 2 * UNIT * np.abs(m * slopes)) * SLACK
         result.append(spectral(m, error.sum(axis=2) * SLACK))
-        weight = layer.affine.terms[0][1]
+        weight = dense(layer.affine.terms[0][1])
         unit = 2.0 * (len(weight) + 4) * UNIT
         size = np.abs(weight)
         reached = ((m != 0) | (error != 0)).astype(np.float64) @ (weight != 0) > 0  # what is zero stays zero
@@ -149,7 +150,7 @@ def gains(network: Network, bits: Array) -> Array | None:
 
 def weight_norms(network: Network) -> tuple[Array, Array]:
     """Frobenius and spectral norms of the weights of each hidden layer of a chain, enclosed; (L, 2) each."""
-    matrices = [layer.affine.terms[0][1] for layer in network.layers]
+    matrices = [dense(layer.affine.terms[0][1]) for layer in network.layers]
     zero = [np.zeros((1, len(w))) for w in matrices]
     spectra = np.stack([spectral(w[None], z)[0] for w, z in zip(matrices, zero, strict=True)])
     return np.stack([frobenius(w[None], z)[0] for w, z in zip(matrices, zero, strict=True)]), spectra

@@ -1,0 +1,182 @@
+"""Sparse weights: the same networks as dense ones, from the reader to the exact forms; and exact forms composed forward
+and backward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nets import SPECIAL, quarter_net, random_net, residual_net
+from scipy import sparse
+
+from polylc.api.certify import certify
+from polylc.domains.box import box
+from polylc.engines.dictionary import state
+from polylc.engines.dictionary.engine import DictionaryEngine
+from polylc.exact.matrix import Dense, Sparse, integers, objects
+from polylc.network import exact_forms, weights
+from polylc.network.builder import Builder
+from polylc.network.exact import ExactNetwork
+from polylc.network.exact_forms import ExactForms
+from polylc.network.form import Affine, Network, forward, pattern_at
+from polylc.network.residues import Residues, primes
+
+NETWORKS = [*(random_net([3, 6, 5, 2], s) for s in range(2)), random_net([2, 5, 4, 3], 5, negative_slope=0.1), quarter_net([3, 5, 4, 2], 1)]
+NETWORKS += [residual_net(2), *SPECIAL.values()]
+
+
+def thinned(network: Network, sparsely: bool, seed: int = 0) -> Network:
+    """The network with about a third of its weights set to zero, as sparse or as dense matrices."""
+    rng = np.random.default_rng(seed)
+
+    def of(affine: Affine) -> Affine:
+        full = [(source, np.where(rng.random(weight.shape) < 0.35, 0.0, weight)) for source, weight in affine.terms]
+        return Affine(tuple((source, sparse.csr_array(weight) if sparsely else weight) for source, weight in full), affine.bias)
+
+    layers = tuple(replace(layer, affine=of(layer.affine)) for layer in network.layers)
+    return Network(network.inputs, layers, of(network.output))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 7), st.integers(1, 7))
+def test_products_are_those_of_the_dense_matrix(seed, rows, columns):
+    rng = np.random.default_rng(seed)
+    full = rng.integers(-3, 4, size=(rows, columns)) * rng.integers(0, 2, size=(rows, columns)) / 4
+    thin = sparse.csr_array(full)
+    forms, points, before = (rng.integers(-9, 9, size=shape) / 8 for shape in ((2, 3, columns, 4), (3, columns), (2, rows)))
+    for weight in (full, thin):
+        np.testing.assert_array_equal(weights.times(weight, forms), full @ forms)
+        np.testing.assert_array_equal(weights.at_points(points, weight), points @ full.T)
+        np.testing.assert_array_equal(weights.before(before, weight), before @ full)
+        np.testing.assert_array_equal(np.concatenate(list(weights.row_blocks(weight))), full)
+        np.testing.assert_array_equal(weights.dense(weights.nonzero(weight)), full != 0)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 6))
+def test_integer_products_are_those_of_fractions(seed, rows, columns):
+    rng = np.random.default_rng(seed)
+    full = np.ldexp(rng.normal(size=(rows, columns)), rng.integers(-30, 30, size=(rows, columns))) * rng.integers(0, 2, size=(rows, columns))
+    left, right = (rng.integers(-99, 99, size=shape).astype(object) * 3**40 for shape in ((2, rows), (columns, 3)))
+    for matrix in (Dense(full), Sparse(sparse.csr_array(full))):
+        exact = [[F(float(v)) * 2**matrix.shift for v in row] for row in full]
+        assert all(v.denominator == 1 for row in exact for v in row)
+        assert (objects(matrix.before(integers(left))) == left.dot(np.array(exact, dtype=object).reshape(rows, columns))).all()
+        assert (objects(matrix.after(integers(right))) == np.array(exact, dtype=object).reshape(rows, columns).dot(right)).all()
+        some = rng.permutation(rows)[: 1 + rows // 2]
+        assert objects(matrix.rows(some)).tolist() == [exact[i] for i in some]
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+def test_a_sparse_network_is_the_dense_one(number):
+    full, thin = thinned(NETWORKS[number], False), thinned(NETWORKS[number], True)
+    assert full.sha256 == thin.sha256
+    x = np.random.default_rng(1).normal(size=(3, 4, full.inputs))
+    np.testing.assert_allclose(forward(thin, x), forward(full, x), atol=1e-13)
+    point = tuple(F(int(v), 7) for v in range(full.inputs))
+    assert ExactNetwork(thin).preactivations(point) == ExactNetwork(full).preactivations(point)
+    lower, upper = (F(-1),) * full.inputs, (F(2, 3),) * full.inputs
+    patterns = pattern_at(full, x[0])
+    for prime, _ in zip(primes(full, lower, upper), range(2), strict=False):
+        one, other = (Residues(network, lower, upper, prime).output(patterns) for network in (full, thin))
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("engine", ["vertex", "dictionary", "lp"])
+@pytest.mark.parametrize("number", range(0, len(NETWORKS), 2))
+def test_all_measures_are_those_of_the_dense_network(number, engine):
+    found = []
+    for sparsely in (False, True):
+        network = thinned(NETWORKS[number], sparsely, seed=3)
+        run = certify(network, box=([F(-1)] * network.inputs, [F(2, 3)] * network.inputs), engine=engine, measures="all")
+        found.append(run)
+    one, other = (run[0] for run in found)
+    assert (one.status, one.regions, one.adjacencies) == (other.status, other.regions, other.adjacencies)
+    for name, value in one.answers.items():
+        assert type(value) is type(other.answers[name])
+    assert one.answers["lipschitz"].value == other.answers["lipschitz"].value
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+@pytest.mark.parametrize("sparsely", [False, True])
+def test_forms_are_the_same_backward_and_forward(number, sparsely, monkeypatch):
+    network = thinned(NETWORKS[number], sparsely)
+    lower = [F(-1, 3)] * network.inputs
+    upper = [F(1, 2 + i) if i != 1 else F(-1, 3) for i in range(network.inputs)]  # the second coordinate is fixed
+    middle, half = [(a + b) / 2 for a, b in zip(lower, upper, strict=True)], [(b - a) / 2 for a, b in zip(lower, upper, strict=True) if a < b]
+    for pattern in np.random.default_rng(0).integers(0, 2, size=(4, network.neurons)).astype(bool):
+        found = []
+        for costs in ((1, 0), (0, 1)):
+            monkeypatch.setattr(exact_forms.ExactForms, "_costs", lambda self, index, bits, costs=costs: costs)
+            forms = ExactForms(network, lower, upper)
+            found.append([forms.hidden(pattern), forms.output(pattern), forms.neurons(range(network.neurons), pattern)])
+        assert found[0] == found[1]
+        assert found[0][0] == found[0][2]
+        assert [[F(v, forms.scale) for v in row] for row in [*found[0][0], *found[0][1]]] == by_fractions(network, pattern, middle, half)
+
+
+def by_fractions(network, pattern, middle, half):
+    """The forms of all neurons and outputs, by rational matrices."""
+    free = iter(range(len(half)))
+    start = []
+    for j, m in enumerate(middle):
+        row = [F(0)] * len(half) + [m]
+        if j != 1:
+            at = next(free)
+            row[at] = half[at]
+        start.append(row)
+    values, result, begin = [start], [], 0
+    for layer in [*network.layers, None]:
+        affine = network.output if layer is None else layer.affine
+        z = [[F(0)] * len(half) + [F(float(b))] for b in affine.bias]
+        for source, weight in affine.terms:
+            for row, line in zip(z, weights.dense(weight).tolist(), strict=True):
+                for w, form in zip(line, values[source], strict=True):
+                    row[:] = [a + F(w) * b for a, b in zip(row, form, strict=True)]
+        result += z
+        if layer is not None:
+            bits = pattern[begin : begin + layer.width]
+            begin += layer.width
+            slopes = [F(float(p if bit else n)) for bit, n, p in zip(bits, layer.negative, layer.positive, strict=True)]
+            values.append([[s * v for v in row] for s, row in zip(slopes, z, strict=True)])
+    return result
+
+
+@pytest.mark.parametrize("large", [1, 2**18])
+@pytest.mark.parametrize(("groups", "stride", "dilation", "pads"), [(1, 1, 1, 0), (2, 2, 1, 1), (1, 2, 2, 2), (4, 1, 2, 1)])
+def test_convolutions_are_those_of_torch(groups, stride, dilation, pads, large, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(weights, "LARGE", large)
+    monkeypatch.setattr(weights, "FILLED", 1.0)
+    rng = np.random.default_rng(0)
+    kernel, bias, image = rng.normal(size=(8, 4 // groups, 3, 2)), rng.normal(size=8), rng.normal(size=(5, 4, 9, 7))
+    builder = Builder("conv", [4, 9, 7])
+    value = builder.conv2d(builder.input, kernel, bias, (stride, 1), (pads, pads, pads, pads), (dilation, 1), groups, "conv")
+    value = builder.avg_pool2d(builder.add(builder.relu(value, "relu"), value, "skip"), (2, 2), (2, 1), (1, 1, 0, 1), "pool", False)
+    network = builder.finish(builder.reshape(value, [-1], "flat"))
+    x = torch.nn.functional.conv2d(
+        torch.nn.functional.pad(torch.tensor(image), (pads, pads, pads, pads)), torch.tensor(kernel), torch.tensor(bias), (stride, 1), 0, (dilation, 1), groups
+    )
+    x = torch.relu(x) + x
+    ones = torch.nn.functional.pad(torch.ones_like(x), (1, 1, 1, 0))
+    x = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x, (1, 1, 1, 0)), 2, (2, 1)) / torch.nn.functional.avg_pool2d(ones, 2, (2, 1))
+    np.testing.assert_allclose(network(image.reshape(5, -1)), x.flatten(1).numpy(), atol=1e-12)
+    assert isinstance(network.layers[0].affine.terms[0][1], np.ndarray) == (large > 1)
+
+
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_a_crowded_arena_makes_room_in_the_midst_of_a_cell(number, monkeypatch):
+    network = NETWORKS[number]
+    domain = box([F(-1)] * network.inputs, [F(1)] * network.inputs)
+    roomy = DictionaryEngine(network, domain, sink=lambda chunk: None).explore()
+    monkeypatch.setattr(state, "MOST_ENTRIES", 0)
+    monkeypatch.setattr(state, "SPARE_ROWS", 1)
+    monkeypatch.setattr(state, "SPARE_LEVELS", 1)
+    chunks = []
+    tight = DictionaryEngine(network, domain, sink=chunks.append).explore()
+    for name in ("parent", "neuron", "side", "bits", "unit", "leaf"):
+        np.testing.assert_array_equal(getattr(roomy, name), getattr(tight, name))
+    assert sum(len(chunk.claims.node) for chunk in chunks) > 0
