@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nets import random_net, residual_net
 
+from polylc.api.certify import certify
 from polylc.errors import ModelError
-from polylc.network.compose import compose
+from polylc.network.compose import compose, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
 from polylc.network.patterns import PatternIndex, find_flipped, pack, unpack, words
@@ -64,7 +65,7 @@ def test_noise_bounds_the_rounding_of_forms():
 def test_a_bound_that_overflows_is_never_zero():
     """The sum of a form's coefficients is out of range here, the form is not; then it is read with weight zero."""
     huge = chain([[[1.7e308, 1.7e308], [0.0, 0.0], [0.0, 0.0]], [[0.0, 1.0, -1.0]], [[1.0]]], [[0.0, 0.1, 0.7], [0.2], [0.0]])
-    forms = compose(huge, np.ones((1, 4), dtype=bool), embedding(np.eye(2), np.zeros(2)), np.zeros(2))
+    forms = compose(huge, np.ones((1, 4), dtype=bool), np.column_stack([np.eye(2), np.zeros(2)]), np.zeros(2))
     assert np.isfinite(forms.hidden).all()
     assert not forms.noise[0, 3] <= 0
 
@@ -122,3 +123,24 @@ def test_hash_depends_on_every_part_of_the_form():
     assert base.weights_sha256 == random_net([2, 3, 1], 0).weights_sha256
     assert random_net([2, 3, 1], 0).is_chain
     assert not residual_net(0).is_chain
+
+
+@given(st.integers(0, 10**6), st.integers(-30, 30))
+def test_enclosed_outputs_hold_the_exact_ones(seed, exponent):
+    network = (random_net([3, 6, 5, 2], seed), random_net([3, 5, 4, 2], seed, negative_slope=0.1), residual_net(seed))[seed % 3]
+    rng = np.random.default_rng(seed)
+    point = [F(int(v), 3 * 2**30) * F(2) ** exponent for v in rng.integers(-(2**30), 2**30, size=3)]
+    floats = np.array([float(v) for v in point])
+    error = np.array([float(abs(v - F(x))) * (1 + 1e-9) for v, x in zip(point, floats.tolist(), strict=True)])
+    values, noise = enclosed_outputs(network, floats, error)
+    for value, doubt, exact in zip(values.tolist(), noise.tolist(), ExactNetwork(network).outputs(point), strict=True):
+        assert abs(F(value) - exact) <= F(doubt)
+        assert doubt <= 1e-11 * (1 + 2.0**exponent)
+
+
+@pytest.mark.parametrize("scale", [0, 1])
+def test_the_label_is_decided_exactly_where_rounding_leaves_it_open(scale):
+    weight = np.array([[1.0, 1.0], [1.0, 1.0 + scale * 2.0**-52]])
+    network = chain([np.eye(2), weight], [np.zeros(2), np.zeros(2)])
+    run = certify(network, [[1, F(1, 3)]], radius="0.1", measures="counts")
+    assert (run[0].label, "tie" in run[0].remarks.get("label", "")) == ((1, False) if scale else (0, True))

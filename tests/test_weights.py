@@ -157,9 +157,8 @@ def test_convolutions_are_those_of_torch(groups, stride, dilation, pads, large, 
     value = builder.conv2d(builder.input, kernel, bias, (stride, 1), (pads, pads, pads, pads), (dilation, 1), groups, "conv")
     value = builder.avg_pool2d(builder.add(builder.relu(value, "relu"), value, "skip"), (2, 2), (2, 1), (1, 1, 0, 1), "pool", False)
     network = builder.finish(builder.reshape(value, [-1], "flat"))
-    x = torch.nn.functional.conv2d(
-        torch.nn.functional.pad(torch.tensor(image), (pads, pads, pads, pads)), torch.tensor(kernel), torch.tensor(bias), (stride, 1), 0, (dilation, 1), groups
-    )
+    padded = torch.nn.functional.pad(torch.tensor(image), (pads, pads, pads, pads))
+    x = torch.nn.functional.conv2d(padded, torch.tensor(kernel), torch.tensor(bias), (stride, 1), 0, (dilation, 1), groups)
     x = torch.relu(x) + x
     ones = torch.nn.functional.pad(torch.ones_like(x), (1, 1, 1, 0))
     x = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x, (1, 1, 1, 0)), 2, (2, 1)) / torch.nn.functional.avg_pool2d(ones, 2, (2, 1))

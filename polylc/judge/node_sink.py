@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from polylc.judge.verdict import Batch, Tally
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
-from polylc.network.replay import begin, flatten
+from polylc.network.replay import Replay, begin, flatten
 
 
 @dataclass
@@ -74,11 +75,14 @@ class NodeSink:
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
         self._net = flatten(network)
-        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
         self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
         self._busy = False
+
+    @cached_property
+    def _replay(self) -> Replay:
+        return begin(self.network, self._net, self.domain.embedding, self.domain.rounding)
 
     def __call__(self, chunk: Chunk) -> None:
         """Confirm a chunk."""

@@ -144,6 +144,48 @@ def compose(network: Network, patterns: np.ndarray, start: np.ndarray, start_err
     return Forms(hidden, noise, apply_affine(network.output, sources), rounding(network.output, sources, errors))
 
 
+def input_forms(affine: Affine, start: np.ndarray, start_error: np.ndarray, form: np.ndarray) -> np.ndarray:
+    """Forms of an affine map that reads the input alone, written transposed into `form`, and bounds on their rounding.
+
+    Parameters
+    ----------
+    start : ndarray, shape (n, k + 1)
+        The embedding of the domain.
+    start_error : ndarray, shape (n,)
+    form : ndarray, shape (k + 1, size)
+        Filled some rows at a time, so that large ones take no memory twice.
+    """
+    step = max(1, _MANY // start.shape[1])
+    for begin in range(0, affine.size, step):
+        some = slice(begin, begin + step)
+        form[:, some] = apply_affine(Affine(tuple((s, w[some]) for s, w in affine.terms), affine.bias[some]), [start]).T
+    return rounding(affine, [start], [np.asarray(start_error, dtype=np.float64)])
+
+
+def enclosed_outputs(network: Network, point: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs near a point and how far they may be from those at the point meant, rigorously; two arrays (outputs,).
+
+    Parameters
+    ----------
+    point : ndarray, shape (n,)
+    error : ndarray, shape (n,)
+        How far its coordinates may be from those meant.
+
+    Notes
+    -----
+    docs/exactness.md, lemma 2, for forms that are constants. A unit maps numbers that differ by e to numbers that
+    differ by at most e times its larger slope.
+    """
+    values, errors = [point[:, None]], [error]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in network.layers:
+            z, noise = apply_affine(layer.affine, values), rounding(layer.affine, values, errors)
+            steepest = np.maximum(np.abs(layer.negative), np.abs(layer.positive))
+            values.append(z * unit_slopes(layer, z[:, 0] > 0)[:, None])
+            errors.append(scaled_error(z, noise, steepest))
+        return apply_affine(network.output, values)[:, 0], rounding(network.output, values, errors)
+
+
 def batches(count: int, doubles_each: int, budget: int = 2_000_000) -> Iterator[slice]:
     """Slices of range(count) whose items together hold about `budget` doubles."""
     step = max(1, budget // max(1, doubles_each))

@@ -23,7 +23,7 @@ import numpy as np
 
 from polylc.jit.decorators import kernel
 from polylc.jit.room import zeros
-from polylc.network.compose import UNIT, apply_affine, rounding
+from polylc.network.compose import UNIT, input_forms
 from polylc.network.form import Affine, Network
 from polylc.network.patterns import words
 from polylc.network.weights import entries
@@ -163,7 +163,7 @@ def begin(network: Network, net: FlatNet, start: Array, start_error: Array) -> R
     for index, affine in enumerate([*(layer.affine for layer in network.layers), network.output]):
         if all(source == 0 for source, _ in affine.terms):
             here = slice(int(net.first[index + 1]), int(net.first[index + 2]))
-            form[:, here], noise[here] = apply_affine(affine, [start]).T, rounding(affine, [start], [np.asarray(start_error, dtype=np.float64)])
+            noise[here] = input_forms(affine, start, start_error, form[:, here])
             replay.version[index + 1] = 1
             for t in range(net.term[index], net.term[index + 1]):
                 replay.used[net.place[t] : net.place[t + 1]] = 1.0

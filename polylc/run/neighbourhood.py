@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached
 from polylc.exact.checkpoint import until
 from polylc.exact.enclose import enclose
-from polylc.exact.numbers import long_numbers
+from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.judge.verdict import Verdict
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
+from polylc.network.compose import UNIT, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.proof.certificate import write_block
@@ -132,11 +137,6 @@ def _stats(found: Exploration, verdict: Verdict | None, scene: Scene) -> dict[st
     return stats
 
 
-@functools.lru_cache(maxsize=2)
-def _exact_network(network: Network) -> ExactNetwork:
-    return ExactNetwork(network)
-
-
 def label_of(network: Network, task: Task) -> tuple[int | None, str | None]:
     """The label given, or the class at the centre, decided exactly; a tie goes to the lowest index, with a remark that
     says so.
@@ -145,7 +145,14 @@ def label_of(network: Network, task: Task) -> tuple[int | None, str | None]:
         return task.label, None
     if network.outputs == 1 or task.domain.center is None:
         return None, None
-    outputs = _exact_network(network).outputs(task.domain.center)
+    center = to_floats(task.domain.center)
+    error = np.array([math.nextafter(float(abs(a - Fraction(b))), math.inf) for a, b in zip(task.domain.center, center.tolist(), strict=True)])
+    values, noise = enclosed_outputs(network, center, error)
+    first = int(values.argmax())
+    ahead, doubt = values[first] - np.delete(values, first), noise[first] + np.delete(noise, first)
+    if (ahead > doubt * (1 + 8 * UNIT)).all():  # beyond what rounding may have done, here too
+        return first, None
+    outputs = ExactNetwork(network).outputs(task.domain.center)
     best = max(outputs)
     tied = [i for i, v in enumerate(outputs) if v == best]
     said = f"classes {', '.join(map(str, tied))} tie at the centre, exactly; {tied[0]} is taken" if len(tied) > 1 else None

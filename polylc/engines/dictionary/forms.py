@@ -19,7 +19,7 @@ import numpy as np
 from polylc.domains.box import Neighbourhood
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
-from polylc.network.compose import TINY, UNIT, absolute_sums, apply_affine, rounding
+from polylc.network.compose import TINY, UNIT, absolute_sums, input_forms
 from polylc.network.form import Network
 
 Array = np.ndarray
@@ -126,8 +126,7 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
     work.size[:inputs] = absolute_sums(domain.embedding)
     for layer, begin, end, fixed in zip(network.layers, network.offsets[:-1], network.offsets[1:], flat.fixed, strict=True):
         if fixed:
-            work.z[:, begin:end] = apply_affine(layer.affine, [domain.embedding]).T
-            work.noise[begin:end] = rounding(layer.affine, [domain.embedding], [domain.rounding])
+            work.noise[begin:end] = input_forms(layer.affine, domain.embedding, domain.rounding, work.z[:, begin:end])
     return flat, work
 
 
