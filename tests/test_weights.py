@@ -18,7 +18,7 @@ from polylc.api.certify import certify
 from polylc.domains.box import box
 from polylc.engines.dictionary import state
 from polylc.engines.dictionary.engine import DictionaryEngine
-from polylc.exact.matrix import Dense, Sparse, integers, objects
+from polylc.exact.matrix import Dense, Sparse
 from polylc.network import exact_forms, weights
 from polylc.network.builder import Builder
 from polylc.network.exact import ExactNetwork
@@ -61,13 +61,17 @@ def test_integer_products_are_those_of_fractions(seed, rows, columns):
     rng = np.random.default_rng(seed)
     full = np.ldexp(rng.normal(size=(rows, columns)), rng.integers(-30, 30, size=(rows, columns))) * rng.integers(0, 2, size=(rows, columns))
     left, right = (rng.integers(-99, 99, size=shape).astype(object) * 3**40 for shape in ((2, rows), (columns, 3)))
-    for matrix in (Dense(full), Sparse(sparse.csr_array(full))):
+    large = Dense(full)
+    large._large = True  # by FLINT
+    for matrix in (Dense(full), large, Sparse(sparse.csr_array(full))):
         exact = [[F(float(v)) * 2**matrix.shift for v in row] for row in full]
         assert all(v.denominator == 1 for row in exact for v in row)
-        assert (objects(matrix.before(integers(left))) == left.dot(np.array(exact, dtype=object).reshape(rows, columns))).all()
-        assert (objects(matrix.after(integers(right))) == np.array(exact, dtype=object).reshape(rows, columns).dot(right)).all()
+        product = np.array(exact, dtype=object).reshape(rows, columns).dot(right)
+        assert (matrix.before(left) == left.dot(np.array(exact, dtype=object).reshape(rows, columns))).all()
+        assert (matrix.after(right) == product).all()
         some = rng.permutation(rows)[: 1 + rows // 2]
-        assert objects(matrix.rows(some)).tolist() == [exact[i] for i in some]
+        assert (matrix.after(right, some) == product[some]).all()
+        assert matrix.rows(some).tolist() == [exact[i] for i in some]
 
 
 @pytest.mark.parametrize("number", range(len(NETWORKS)))
@@ -109,8 +113,8 @@ def test_forms_are_the_same_backward_and_forward(number, sparsely, monkeypatch):
     middle, half = [(a + b) / 2 for a, b in zip(lower, upper, strict=True)], [(b - a) / 2 for a, b in zip(lower, upper, strict=True) if a < b]
     for pattern in np.random.default_rng(0).integers(0, 2, size=(4, network.neurons)).astype(bool):
         found = []
-        for costs in ((1, 0), (0, 1)):
-            monkeypatch.setattr(exact_forms.ExactForms, "_costs", lambda self, index, bits, costs=costs: costs)
+        for backward in (True, False):
+            monkeypatch.setattr(exact_forms.ExactForms, "_better_backward", lambda *_, backward=backward: backward)
             forms = ExactForms(network, lower, upper)
             found.append([forms.hidden(pattern), forms.output(pattern), forms.neurons(range(network.neurons), pattern)])
         assert found[0] == found[1]
@@ -179,3 +183,25 @@ def test_a_crowded_arena_makes_room_in_the_midst_of_a_cell(number, monkeypatch):
     for name in ("parent", "neuron", "side", "bits", "unit", "leaf"):
         np.testing.assert_array_equal(getattr(roomy, name), getattr(tight, name))
     assert sum(len(chunk.claims.node) for chunk in chunks) > 0
+
+
+def test_a_convolution_takes_room_for_its_weights_and_integers_only_where_they_are_asked_for():
+    rng = np.random.default_rng(0)
+    builder = Builder("conv", [3, 32, 32])
+    value = builder.relu(builder.conv2d(builder.input, rng.normal(size=(16, 3, 3, 3)), None, (1, 1), (1, 1, 1, 1), (1, 1), 1, "one"), "relu")
+    value = builder.relu(builder.conv2d(value, rng.normal(size=(8, 16, 3, 3)), None, (2, 2), (1, 1, 1, 1), (1, 1), 1, "two"), "relu")
+    network = builder.finish(builder.linear(builder.reshape(value, [-1], "flat"), rng.normal(size=(2, 2048)), None, "out"))
+    assert network.neurons == 18432
+    weight = [layer.affine.terms[0][1] for layer in network.layers]
+    assert [w.size for w in weight] == [16 * 3 * 94 * 94, 8 * 16 * 47 * 47]  # a window of 3 in a line of 32: 94 places inside, or 47
+    box_ = [F(-1)] * 3072, [F(1)] * 3072
+    forms = ExactForms(network, *box_)
+    exact = [matrix for affine in forms._weights.affines for _, matrix in affine.terms]
+    row = forms.neuron(17, np.zeros(network.neurons, dtype=bool))
+    assert sum(v != 0 for v in row) == sum(w != 0 for w in weight[0][[17]].toarray()[0])
+    assert not any(set(vars(matrix)) & {"_values", "_objects", "_flint"} for matrix in exact)
+    bits = rng.random(network.neurons) < 0.5
+    deep = forms.neuron(16384 + 300, bits)
+    x = rng.integers(-8, 8, size=3072) / 8
+    value = sum((a * F(v) for a, v in zip(deep[:-1], x.tolist(), strict=True)), F(deep[-1])) / forms.scale
+    assert float(value) == pytest.approx((weight[1][[300]] @ ((weight[0] @ x) * bits[:16384])).item(), rel=1e-12)

@@ -1,7 +1,9 @@
-"""Matrices of dyadic numbers, as integers on one scale: dense ones by FLINT, sparse ones by their non-zeros.
+"""Matrices of dyadic numbers, as integers on one scale: dense ones by FLINT where they are large, sparse ones by their
+non-zeros.
 
 A float array becomes integers when they are first needed: its scale is known before, from the bits of the doubles. In:
-arrays of doubles (numpy, or scipy's compressed rows) and integer matrices of FLINT. Out: their products, exactly.
+arrays of doubles (numpy, or scipy's compressed rows) and arrays of Python's integers (dtype object). Out: products,
+exactly, of the same kind.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _FEW_PRODUCTS = 2**18  # of a sparse matrix, in memory at once
+# Python's integers take some 50 ns a product, FLINT's 3, but 500 for a number on its way in or out
+_PRODUCTS_EACH = 16
 
 
 class Dense:
@@ -27,25 +31,42 @@ class Dense:
     def __init__(self, array: np.ndarray) -> None:
         self.shape = array.shape
         self.shift = dyadic_shift(array)
+        self.cost = array.size
         self._array = array
+        self._large = array.size > _PRODUCTS_EACH * sum(array.shape)
 
     @cached_property
-    def whole(self) -> fmpz_mat:
-        """All of it."""
-        return integers(dyadic(self._array)[0])
+    def _objects(self) -> np.ndarray:
+        return dyadic(self._array)[0]
 
-    def rows(self, some: np.ndarray) -> fmpz_mat:
+    @cached_property
+    def _flint(self) -> fmpz_mat:
+        return _for_flint(dyadic(self._array)[0])
+
+    def rows(self, some: np.ndarray) -> np.ndarray:
         """Some of its rows; only these are turned into integers."""
+        if "_objects" in vars(self):
+            known: np.ndarray = self._objects[some]
+            return known
         found, shift = dyadic(self._array[some])
-        return integers(found) * (1 << (self.shift - shift))
+        return found * (1 << (self.shift - shift)) if self.shift > shift else found
 
-    def after(self, columns: fmpz_mat) -> fmpz_mat:
-        """The matrix times columns."""
-        return self.whole * columns
+    def after(self, columns: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
+        """The matrix, or some of its rows, times columns."""
+        if some is None and self._large:
+            return _from_flint(self._flint * _for_flint(columns))
+        live = np.flatnonzero((columns != 0).any(axis=1))
+        rows = self._objects if some is None else self.rows(some)
+        result: np.ndarray = rows[:, live].dot(columns[live]) if len(live) else _nothing(len(rows), columns.shape[1])
+        return result
 
-    def before(self, rows: fmpz_mat) -> fmpz_mat:
+    def before(self, rows: np.ndarray) -> np.ndarray:
         """Rows times the matrix."""
-        return rows * self.whole
+        if self._large:
+            return _from_flint(_for_flint(rows) * self._flint)
+        live = np.flatnonzero((rows != 0).any(axis=0))
+        result: np.ndarray = rows[:, live].dot(self._objects[live]) if len(live) else _nothing(len(rows), self.shape[1])
+        return result
 
 
 class Sparse:
@@ -54,57 +75,50 @@ class Sparse:
     def __init__(self, array: csr_array) -> None:
         self.shape = array.shape
         self.shift = dyadic_shift(array.data)
+        self.cost = len(array.data)
         self._array = array
 
     @cached_property
     def _values(self) -> np.ndarray:
-        found, shift = dyadic(self._array.data)
-        return found * (1 << (self.shift - shift)) if self.shift > shift else found
+        return dyadic(self._array.data)[0]
 
-    @property
-    def nonzeros(self) -> int:
-        """Number of entries."""
-        return len(self._array.data)
-
-    def rows(self, some: np.ndarray) -> fmpz_mat:
+    def rows(self, some: np.ndarray) -> np.ndarray:
         """Some of its rows; only these are turned into integers."""
         found, shift = dyadic(self._array[some].toarray())
-        return integers(found) * (1 << (self.shift - shift))
+        return found * (1 << (self.shift - shift)) if self.shift > shift else found
 
-    def after(self, columns: fmpz_mat) -> fmpz_mat:
-        """The matrix times columns."""
-        values = objects(columns)
-        result = np.zeros((self.shape[0], values.shape[1]), dtype=object)
-        place, index = self._array.indptr, self._array.indices
-        step = max(1, _FEW_PRODUCTS * self.shape[0] // max(1, self.nonzeros * values.shape[1]))
-        for begin in range(0, self.shape[0], step):
+    def after(self, columns: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
+        """The matrix, or some of its rows, times columns."""
+        place, index, values = self._array.indptr, self._array.indices, self._values
+        if some is not None:
+            entry, place = _ranges(place, some)
+            index, values = index[entry], values[entry]
+        result = _nothing(len(place) - 1, columns.shape[1])
+        step = max(1, _FEW_PRODUCTS * len(result) // max(1, len(values) * columns.shape[1]))
+        for begin in range(0, len(result), step):
             checkpoint()
-            end = min(begin + step, self.shape[0])
+            end = min(begin + step, len(result))
             here = slice(place[begin], place[end])
-            products = self._values[here, None] * values[index[here]]
             filled = np.flatnonzero(np.diff(place[begin : end + 1]))
             if len(filled):
+                products = values[here, None] * columns[index[here]]
                 result[begin + filled] = np.add.reduceat(products, place[begin + filled] - place[begin], axis=0)
-        return integers(result)
+        return result
 
-    def before(self, rows: fmpz_mat) -> fmpz_mat:
+    def before(self, rows: np.ndarray) -> np.ndarray:
         """Rows times the matrix; costs what the rows of the matrix at their non-zeros hold."""
-        factors = objects(rows)
-        result = np.zeros((len(factors), self.shape[1]), dtype=object)
-        place, index = self._array.indptr, self._array.indices
-        for row, target in zip(factors, result, strict=True):
+        result = _nothing(len(rows), self.shape[1])
+        for row, target in zip(rows, result, strict=True):
             checkpoint()
             live = np.flatnonzero(row != 0)
-            if not len(live):
+            entry, place = _ranges(self._array.indptr, live)
+            if not len(entry):
                 continue
-            count = np.diff(place)[live]
-            entry = np.repeat(place[live] - np.cumsum(count) + count, count) + np.arange(count.sum())
-            order = np.argsort(index[entry], kind="stable")
-            column = index[entry][order]
+            order = np.argsort(self._array.indices[entry], kind="stable")
+            column = self._array.indices[entry][order]
             first = np.flatnonzero(np.diff(column, prepend=-1))
-            if len(first):
-                target[column[first]] = np.add.reduceat((np.repeat(row[live], count) * self._values[entry])[order], first)
-        return integers(result)
+            target[column[first]] = np.add.reduceat((np.repeat(row[live], np.diff(place)) * self._values[entry])[order], first)
+        return result
 
 
 def exact_matrix(array: Any) -> Dense | Sparse:
@@ -112,20 +126,25 @@ def exact_matrix(array: Any) -> Dense | Sparse:
     return Dense(array) if isinstance(array, np.ndarray) else Sparse(array)
 
 
-def integers(array: np.ndarray) -> fmpz_mat:
-    """A two-dimensional array of Python's integers for FLINT."""
+def _ranges(place: np.ndarray, some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The entries of some rows, one row after the other, and where each row begins among them."""
+    count = np.diff(place)[some]
+    begin = np.concatenate([[0], np.cumsum(count)])
+    return np.repeat(place[some] - begin[:-1], count) + np.arange(begin[-1]), begin
+
+
+def _nothing(rows: int, columns: int) -> np.ndarray:
+    return np.zeros((rows, columns), dtype=object)
+
+
+def _for_flint(array: np.ndarray) -> fmpz_mat:
     from flint import fmpz_mat
 
+    checkpoint()
     return fmpz_mat(*array.shape, array.ravel().tolist())
 
 
-def objects(matrix: fmpz_mat) -> np.ndarray:
-    """FLINT's integers as an array of Python's."""
-    result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
+def _from_flint(matrix: fmpz_mat) -> np.ndarray:
+    result = _nothing(matrix.nrows(), matrix.ncols())
     result.ravel()[:] = [int(v) for v in matrix.entries()]
     return result
-
-
-def python_rows(matrix: fmpz_mat, up: int = 0) -> list[tuple[int, ...]]:
-    """The rows of a matrix times 2^up, in Python's integers."""
-    return [tuple([int(v) << up for v in row]) for row in matrix.tolist()]

@@ -12,7 +12,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.exact.matrix import integers, objects
 from polylc.network.exact_weights import exact_weights
 from polylc.network.form import Network
 
@@ -36,7 +35,7 @@ class ExactNetwork:
             own = weights.own[index]
             z = affine.bias * (base << (own - affine.bias_shift))
             for source, matrix in affine.terms:
-                z = z + objects(matrix.after(integers(values[source][:, None])))[:, 0] * (1 << weights.up(index, source, matrix.shift))
+                z = z + matrix.after(values[source][:, None])[:, 0] * (1 << weights.up(index, source, matrix.shift))
             result.append([Fraction(int(v), base << own) for v in z])
             if index < len(weights.slopes):
                 values.append(z * weights.slopes[index].of(z > 0))

@@ -15,19 +15,16 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
-from polylc.exact.matrix import integers, objects, python_rows
 from polylc.network.exact_weights import exact_weights
 from polylc.network.form import Network
 
-if TYPE_CHECKING:
-    from flint import fmpz_mat
-
 Row = tuple[int, ...]
+MANY, CLEARLY = 8, 2  # dimensions, and times fewer products, from which rows go backward: what goes forward is kept
 CACHED = 64  # composed layers kept; neighbours in a decision tree share all but the last
 
 
@@ -58,11 +55,11 @@ class ExactForms:
         self._weights = exact_weights(network)
         self._top = max(self._weights.own)
         self.scale = self._base << self._top
-        self._kept: OrderedDict[tuple[int, bytes], fmpz_mat] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, bytes], np.ndarray] = OrderedDict()
 
     def input(self) -> list[Row]:
         """Forms of the input coordinates."""
-        return python_rows(self._start(), self._top)
+        return [tuple([v << self._top for v in row]) for row in self._start.tolist()]
 
     def layer(self, index: int, bits: np.ndarray) -> list[Row]:
         """Forms of hidden layer `index` (from 0; L stands for the output map) along the bits of all earlier layers.
@@ -72,7 +69,7 @@ class ExactForms:
         index : int
         bits : ndarray of bool, shape (at least the neurons of the earlier layers,)
         """
-        return self._rows(index, bits, np.arange(self._weights.affines[index].size))
+        return self._rows(index, bits)
 
     def hidden(self, bits: np.ndarray) -> list[Row]:
         """Forms of all hidden neurons along a pattern."""
@@ -98,99 +95,108 @@ class ExactForms:
         return rows
 
     # ---- forward or backward -------------------------------------------------------------------------------------
-    def _rows(self, index: int, bits: np.ndarray, some: np.ndarray) -> list[Row]:
-        """Some forms of a layer, on the common scale."""
-        up = self._top - self._weights.own[index]
+    def _rows(self, index: int, bits: np.ndarray, some: np.ndarray | None = None) -> list[Row]:
+        """All forms of a layer or some, on the common scale."""
         kept = self._kept.get(self._key(index, bits))
-        if kept is None:
-            ahead, back = self._costs(index, bits)
-            if len(some) * back < (self.dimension + 1) * ahead:
-                return python_rows(self._backward(index, bits, some), up)
-            kept = self._forward(index, bits)
-        return [tuple([int(kept[i, q]) << up for q in range(self.dimension + 1)]) for i in some.tolist()]
+        if kept is not None:
+            found = kept if some is None else kept[some]
+        elif self._better_backward(index, bits, some):
+            found = self._backward(index, bits, some)
+        elif some is None:
+            found = self._forward(index, bits)
+        else:
+            found = self._composed(index, bits, some)
+        up = self._top - self._weights.own[index]
+        return [tuple([v << up for v in row]) for row in found.tolist()]
 
     def _key(self, index: int, bits: np.ndarray) -> tuple[int, bytes]:
         """What the forms of a layer depend on."""
         return index, np.asarray(bits[: self.network.offsets[min(index, len(self.network.layers))]], dtype=bool).tobytes()
 
-    def _costs(self, index: int, bits: np.ndarray) -> tuple[int, int]:
-        """Products for each column of a layer's forms, by what is not kept, and for each row from it to the input."""
+    def _better_backward(self, index: int, bits: np.ndarray, some: np.ndarray | None) -> bool:
+        """Whether rows cost clearly fewer products from their weights to the input than forward by what is not kept."""
+        if self.dimension < MANY:
+            return False
         affines = self._weights.affines
-        missing, ahead = {index}, 0
-        behind, back = {index}, affines[index].cost // max(1, affines[index].size)
+        count = affines[index].size if some is None else len(some)
+        each = affines[index].cost // max(1, affines[index].size)
+        missing, ahead = {index}, count * each
+        behind, back = {index}, each
         for layer in range(index, -1, -1):
             before = {source - 1 for source, _ in affines[layer].terms if source}
             if layer in missing:
-                ahead += affines[layer].cost
+                ahead += affines[layer].cost if layer < index else 0
                 missing |= {source for source in before if self._key(source, bits) not in self._kept}
             if layer in behind:
                 back += affines[layer].cost if layer < index else 0
                 behind |= before
-        return ahead, back
+        return CLEARLY * count * back < (self.dimension + 1) * ahead
 
-    def _forward(self, index: int, bits: np.ndarray) -> fmpz_mat:
-        """All forms of a layer on its own scale."""
+    def _forward(self, index: int, bits: np.ndarray) -> np.ndarray:
+        """All forms of a layer on its own scale, kept."""
         key = self._key(index, bits)
         found = self._kept.get(key)
-        if found is not None:
+        if found is None:
+            found = self._kept[key] = self._composed(index, bits)
+            if len(self._kept) > CACHED:
+                self._kept.popitem(last=False)
+        else:
             self._kept.move_to_end(key)
-            return found
+        return found
+
+    def _composed(self, index: int, bits: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
+        """All forms of a layer on its own scale, or some, from those of its sources."""
         checkpoint()
         weights = self._weights
         affine, own = weights.affines[index], weights.own[index]
-        constant = np.zeros((affine.size, self.dimension + 1), dtype=object)
-        constant[:, -1] = affine.bias * (self._base << (own - affine.bias_shift))
-        found = integers(constant)
+        bias = affine.bias if some is None else affine.bias[some]
+        found = np.zeros((len(bias), self.dimension + 1), dtype=object)
+        found[:, -1] = bias * (self._base << (own - affine.bias_shift))
         for source, matrix in affine.terms:
-            forms = self._start() if source == 0 else self._units(source - 1, bits)
-            found += matrix.after(forms) * (1 << weights.up(index, source, matrix.shift))
-        self._kept[key] = found
-        if len(self._kept) > CACHED:
-            self._kept.popitem(last=False)
+            forms = self._forward(source - 1, bits) * self._slopes(source - 1, bits)[:, None] if source else self._start
+            found += matrix.after(forms, some) * (1 << weights.up(index, source, matrix.shift))
         return found
 
-    def _units(self, layer: int, bits: np.ndarray) -> fmpz_mat:
-        """Forms of the outputs of a hidden layer."""
-        return integers(objects(self._forward(layer, bits)) * self._slopes(layer, bits)[:, None])
-
-    def _backward(self, index: int, bits: np.ndarray, some: np.ndarray) -> fmpz_mat:
-        """Some forms of a layer on its own scale, from their weights back to the input."""
+    def _backward(self, index: int, bits: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
+        """All forms of a layer on its own scale, or some, from their weights back to the input."""
         weights = self._weights
         affine, own = weights.affines[index], weights.own[index]
+        some = np.arange(affine.size) if some is None else some
         constant = affine.bias[some] * (self._base << (own - affine.bias_shift))
-        pending: dict[int, fmpz_mat] = {}  # coefficients of what a source gives, by source
+        pending: dict[int, np.ndarray] = {}  # coefficients of what a source gives, by source
+
+        def give(source: int, rows: np.ndarray, up: int) -> None:
+            rows = rows * (1 << up)
+            pending[source] = pending[source] + rows if source in pending else rows
+
         for source, matrix in affine.terms:
-            _add(pending, source, matrix.rows(some) * (1 << weights.up(index, source, matrix.shift)))
+            give(source, matrix.rows(some), weights.up(index, source, matrix.shift))
         for layer in range(index - 1, -1, -1):
             if layer + 1 not in pending:
                 continue
             checkpoint()
-            rows = objects(pending.pop(layer + 1)) * self._slopes(layer, bits)
+            rows = pending.pop(layer + 1) * self._slopes(layer, bits)
             affine = weights.affines[layer]
             constant = constant + rows.dot(affine.bias) * (self._base << (weights.own[layer] - affine.bias_shift))
             for source, matrix in affine.terms:
-                _add(pending, source, matrix.before(integers(rows)) * (1 << weights.up(layer, source, matrix.shift)))
+                give(source, matrix.before(rows), weights.up(layer, source, matrix.shift))
         result = np.zeros((len(some), self.dimension + 1), dtype=object)
         if 0 in pending:
-            rows = objects(pending[0])
-            result[:, :-1] = rows[:, self._free] * _objects(self._half)
-            constant = constant + rows.dot(_objects(self._middle))
+            result[:, :-1] = pending[0][:, self._free] * _objects(self._half)
+            constant = constant + pending[0].dot(_objects(self._middle))
         result[:, -1] = constant
-        return integers(result)
+        return result
 
     def _slopes(self, layer: int, bits: np.ndarray) -> np.ndarray:
         return self._weights.slopes[layer].of(bits[self.network.offsets[layer] : self.network.offsets[layer + 1]])
 
-    def _start(self) -> fmpz_mat:
+    @cached_property
+    def _start(self) -> np.ndarray:
         """Forms of the input coordinates times the base."""
         start = np.zeros((self.network.inputs, self.dimension + 1), dtype=object)
         start[:, -1] = self._middle
         start[self._free, np.arange(self.dimension)] = self._half
-        return integers(start)
-
-
-def _add(pending: dict[int, fmpz_mat], source: int, rows: fmpz_mat) -> None:
-    pending[source] = pending[source] + rows if source in pending else rows
+        return start
 
 
 def _objects(values: Sequence[int]) -> np.ndarray:

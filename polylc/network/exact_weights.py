@@ -29,7 +29,7 @@ class ExactAffine:
         self.terms: list[tuple[int, Dense | Sparse]] = [(source, exact_matrix(weight)) for source, weight in affine.terms]
         self.bias_shift = dyadic_shift(affine.bias)
         self.size = affine.size
-        self.cost = sum(m.nonzeros if isinstance(m, Sparse) else m.shape[0] * m.shape[1] for _, m in self.terms)
+        self.cost = sum(matrix.cost for _, matrix in self.terms)
         self._bias = affine.bias
 
     @cached_property
