@@ -62,7 +62,7 @@ def nasty_case(seed: int) -> Nasty:
     size = 10.0 ** int(rng.choice([0, 0, 0, -3, 3, -30, 30]))
     centre = rng.choice([rng.normal(size=n + fixed), np.round(4 * rng.normal(size=n + fixed)) / 4, np.zeros(n + fixed)])
     radius = np.full(n, size * 2.0 ** float(rng.uniform(-3, 2)))
-    shape = rng.integers(6)
+    shape = rng.integers(8)
     if shape == 0:  # a sliver
         radius[0] *= 10.0 ** -int(rng.integers(3, 13))
     radius = np.concatenate([radius, np.zeros(fixed)])[rng.permutation(n + fixed)]
@@ -73,9 +73,16 @@ def nasty_case(seed: int) -> Nasty:
         where = {"points": [centre.tolist()], "radius": radius.tolist()}
     if shape in (2, 3):  # clipped, at times so that the centre lies outside
         part = rng.uniform(-0.9, 0.9, size=(2, n + fixed))
-        free = radius > 0
-        low, high = centre + radius * part.min(axis=0), centre + radius * part.max(axis=0)
-        where["clip"] = (np.where(free, low, centre - 1).tolist(), np.where(free, high, centre + 1).tolist())
-    label = int(rng.integers(network.outputs)) if rng.random() < 0.5 else None
+        where["clip"] = _around(centre, radius, part.min(axis=0), part.max(axis=0))
+    elif shape in (4, 5):  # clipped to a slab beside the centre, of which the class is asked: what is steep may lie between
+        low = np.where(np.arange(n + fixed) == rng.integers(n + fixed), rng.uniform(0.05, 0.8), -1.0)
+        where["clip"] = _around(centre, radius, low, np.where(low > 0, low + rng.uniform(0.01, 0.2), 1.0))
+    label = int(rng.integers(network.outputs)) if rng.random() < 0.5 and shape not in (4, 5) else None
     sigma = tuple(str(s) for s in rng.choice(["0.1", "1", "1e-9", "1e9", f"{size:g}"], size=2, replace=False))
     return Nasty(network, where, label, tuple(dict.fromkeys(sigma)))
+
+
+def _around(centre: np.ndarray, radius: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[list[float], list[float]]:
+    """A clip box by shares of the radius; coordinates that are fixed are not cut."""
+    free = radius > 0
+    return np.where(free, centre + radius * low, centre - 1).tolist(), np.where(free, centre + radius * high, centre + 1).tolist()

@@ -9,6 +9,7 @@ from nasty import nasty_case
 
 import polylc
 from polylc.errors import NeighbourhoodError
+from polylc.network.form import chain
 from polylc.report.record import Refusal
 
 CLAIM = "not a theorem"
@@ -43,6 +44,15 @@ def cry_wolf(seeds) -> Counter[str]:
             tally["holds"] += bound.holds is True
             tally[bound.name.split(",")[0].split(" f")[0]] += 1
     return tally
+
+
+def test_a_distance_from_a_centre_outside_is_no_business_of_constants_inside():
+    """The margin falls from 1/2 at the centre to -1/2 before the neighbourhood begins, where it is constant."""
+    network = chain([[[1.0], [1.0]], [[8.0, -8.0], [0.0, 0.0]]], [[-1.0, -1.125], [0.0, 0.5]])
+    result = polylc.certify(network, [0], radius=2, clip=("1.25", 5), measures=MEASURES)[0]
+    assert (result.lipschitz[0].value, result.robustness.exact_distance) == (0.0, 1.25)
+    assert not {"T6a", "T6c"} & {b.name for b in result.bounds}
+    assert all(b.holds is not False for b in result.bounds)
 
 
 def test_no_theorem_fails_however_nasty_the_case():
