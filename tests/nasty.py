@@ -47,7 +47,7 @@ def nasty_net(rng: np.random.Generator, n: int, *, widest: int = 5, deepest: int
         biases.append(c)
     size = before = 1.0
     for index in range(len(weights)):  # ReLU is homogeneous: biases grow with what comes in
-        size *= 10.0 ** int(rng.integers(-scales, scales + 1))
+        size = 10.0 ** int(np.clip(np.log10(size) + rng.integers(-scales, scales + 1), -200, 200))
         weights[index] = weights[index] * (size / before)
         biases[index] = biases[index] * size
         before = size
@@ -58,7 +58,7 @@ def nasty_case(seed: int) -> Nasty:
     """Dimensions 1 to 3, a few fixed coordinates besides; boxes and balls, clipped, thin, tiny, huge, off centre."""
     rng = np.random.default_rng(seed)
     n, fixed = int(rng.integers(1, 4)), int(rng.integers(3)) * int(rng.random() < 0.3)
-    network = nasty_net(rng, n + fixed, scales=int(rng.choice([0, 0, 3, 40])))
+    network = nasty_net(rng, n + fixed, scales=int(rng.choice([0, 0, 3, 40, 120])))
     size = 10.0 ** int(rng.choice([0, 0, 0, -3, 3, -30, 30]))
     centre = rng.choice([rng.normal(size=n + fixed), np.round(4 * rng.normal(size=n + fixed)) / 4, np.zeros(n + fixed)])
     radius = np.full(n, size * 2.0 ** float(rng.uniform(-3, 2)))

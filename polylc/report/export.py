@@ -23,7 +23,8 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
     """Columns with one row per region.
 
     `pattern` (a string of bits, first neuron first), `x0`, `x1`, ... (a point inside), `gradient` (spectral norm of the
-    Jacobian), `volume` (dimension <= 6), and with a graph, if no region may be missing, `neighbours` and `piece`.
+    Jacobian), `volume` (dimension <= 6, and doubles hold it), and with a graph, if no region may be missing,
+    `neighbours` and `piece`.
     """
     count = len(complex_)
     columns: dict[str, np.ndarray] = {"region": np.arange(count)}
@@ -35,7 +36,7 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
     for rows, jacobian in complex_.jacobians():
         gradient[rows] = spectral_norms(jacobian)
     columns["gradient"] = gradient
-    if complex_.has_geometry:
+    if complex_.has_geometry and complex_.volume_in_doubles:
         columns["volume"] = complex_.geometry.volume
     if graph is not None and complex_.complete:  # a region that was not reached may be a neighbour, and join pieces
         columns["neighbours"] = np.bincount(np.concatenate([graph.first, graph.second]), minlength=count)
@@ -46,7 +47,7 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
 def edge_table(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     """Columns with one row per edge: `first`, `second`, `neuron`, `flips`, and for dimension <= 6 `area`; `jump`."""
     columns = {"first": graph.first, "second": graph.second, "neuron": graph.neurons(complex_), "flips": graph.flips}
-    if complex_.has_geometry:
+    if complex_.has_geometry and complex_.volume_in_doubles:
         columns["area"] = facet_areas(complex_, graph)
     columns["jump"] = jumps(complex_, graph)
     return columns
@@ -122,7 +123,7 @@ def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
         networkx.write_graphml(to_networkx(complex_, graph), path)
     elif path.suffix == ".npz":
         regions = {"patterns": complex_.bits, "points": complex_.points}
-        if complex_.has_geometry:
+        if complex_.has_geometry and complex_.volume_in_doubles:
             regions["volumes"] = complex_.geometry.volume
         arrays = {**regions, "maps": affine_maps(complex_), **edge_table(complex_, graph)}
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
