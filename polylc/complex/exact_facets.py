@@ -115,6 +115,7 @@ class _Batch:
         own = self.starts[:-1] + self.entry - complex_.starts[self.region]
         self.hyperplane, self.hyperplane_error = self.rows[own], self.error[own]
 
+    @np.errstate(over="ignore", invalid="ignore")  # a point that leaves the range of doubles proves nothing
     def by_points(self, proofs: FacetProofs, keep: bool, geometry: bool) -> np.ndarray:
         """Which candidates a point at hand proves, those of cheap skeletons among them if asked for; boolean, one per
         candidate.

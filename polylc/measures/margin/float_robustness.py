@@ -103,9 +103,9 @@ def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray 
 
 def _distance(forms: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
     """linf distance, in true lengths, from the centre to where a form is <= 0; infinite for a positive constant."""
-    value = forms[..., :-1] @ center + forms[..., -1]
-    size = np.abs(forms[..., :-1] / half).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not known may be at the centre
+        value = forms[..., :-1] @ center + forms[..., -1]
+        size = np.abs(forms[..., :-1] / half).sum(axis=-1)
         return np.where(value > 0, value / size, 0.0)
 
 
