@@ -72,7 +72,7 @@ def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
 
 
 def kink_variation(complex_: Complex, graph: RegionGraph) -> float:
-    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); infinite beyond doubles."""
+    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); it may overflow."""
     share = facet_areas(complex_, graph) / float(complex_.domain.volume)
     with np.errstate(over="ignore"):
         return float(share @ jumps(complex_, graph))
