@@ -83,6 +83,9 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
     labels: Sequence[int] | None = None if where.labels is None else load_labels(where.labels)
     if labels is None and where.label_column is None and table.labels is not None:
         typer.echo(f"polylc: {where.data}: the labels beside the points are not used; give --labels {where.data} to use them", err=True)
+    elif labels is None and where.label_column is None and table.words is not None:
+        classes = "number the classes 0, 1, 2, ... in the order of the network's outputs"
+        typer.echo(f"polylc: {where.data}: {table.words} beside the points holds no integers and is not used; to use it, {classes}", err=True)
     if labels is not None and len(labels) not in (len(chosen), len(table)):
         raise DataError(f"{where.labels}: {len(labels)} labels for {len(table)} rows, {len(chosen)} of them chosen")
     tasks: list[Task | Refusal] = []

@@ -184,6 +184,12 @@ class Complex:
         """Whether volumes and areas are within reach."""
         return self.domain.dimension <= MOST_DIMENSION
 
+    @property
+    def volume_in_doubles(self) -> bool:
+        """Whether the volume of the neighbourhood is well within the range of doubles."""
+        volume = self.domain.volume
+        return -1000 < volume.numerator.bit_length() - volume.denominator.bit_length() < 1000
+
     def _metric_rows(self, rows: slice) -> np.ndarray:
         """Path half-spaces as functions of the offset from the middle (true lengths); shape (E, k + 1)."""
         result, _ = self.half_spaces(rows)

@@ -115,6 +115,7 @@ class _Batch:
         own = self.starts[:-1] + self.entry - complex_.starts[self.region]
         self.hyperplane, self.hyperplane_error = self.rows[own], self.error[own]
 
+    @np.errstate(over="ignore", invalid="ignore")  # a point that leaves the range of doubles proves nothing
     def by_points(self, proofs: FacetProofs, keep: bool, geometry: bool) -> np.ndarray:
         """Which candidates a point at hand proves, those of cheap skeletons among them if asked for; boolean, one per
         candidate.
@@ -155,10 +156,12 @@ class _Batch:
         width = point.shape[1] + 1
         slack = 2 * (width + 4) * UNIT
         own = self.hyperplane[left]
+        inside = (np.abs(point) < 1).all(axis=1)
+        point = np.where(inside[:, None], point, 0.0)  # what was divided by next to nothing may be anywhere
         size = np.abs(own[:, :-1] * point).sum(axis=1) + np.abs(own[:, -1])
         value = np.abs(np.einsum("ij,ij->i", own[:, :-1], point) + own[:, -1]) + self.hyperplane_error[left] + slack * size
         lead = np.abs(own[np.arange(many), solved]) - self.hyperplane_error[left]
-        ok = (lead > 0) & np.isfinite(point).all(axis=1) & (np.abs(point) < 1).all(axis=1)
+        ok = (lead > 0) & inside
         move = np.where(ok, value / np.where(lead > 0, lead, 1.0), 0.0) * (1 + 2 * slack) + 64 * width * TINY
         ok &= np.abs(point[np.arange(many), solved]) + move < 1 - 4 * UNIT
         rows, error = self.rows[at], self.error[at]

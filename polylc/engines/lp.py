@@ -278,7 +278,9 @@ class LpEngine:
         points.
         """
         forms = cell.forms[cell.open]
-        length = np.sqrt(np.einsum("ij,ij->i", forms[:, :-1], forms[:, :-1]))
+        largest = np.abs(forms[:, :-1]).max(axis=1, initial=0.0)
+        shares = forms[:, :-1] / np.where(largest > 0, largest, 1.0)[:, None]  # their squares neither overflow nor vanish
+        length = largest * np.sqrt(np.einsum("ij,ij->i", shares, shares))
         values = forms[:, :-1] @ cell.points.T + forms[:, -1:]
         return forms, length, np.maximum(SLIVER * length, cell.noise[cell.open]), values.max(axis=1), values.min(axis=1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
@@ -19,7 +21,8 @@ def _exact(scene: Scene) -> Answer[Quantity]:
 def _floating(scene: Scene) -> Answer[Quantity]:
     if scene.sizes.value is None:
         return missing(str(scene.sizes.reason))
-    return Answer(floating(kink_variation(scene.complex, scene.graph)))
+    found = kink_variation(scene.complex, scene.graph)
+    return Answer(floating(found)) if math.isfinite(found) else missing("null: it is beyond the range of doubles")
 
 
 def _sampled(scene: Scene) -> Answer[Quantity]:

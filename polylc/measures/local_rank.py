@@ -29,6 +29,10 @@ def _exact(scene: Scene) -> Answer[Ranks]:
     return Answer(extremes(scene.ranks, None if volumes is None else mean_ranks(volumes, scene.ranks)))
 
 
+def _floating(scene: Scene) -> Answer[Ranks]:
+    return _extremes(scene) if scene.sizes.value is None else Answer(local_rank(scene.complex))
+
+
 def _extremes(scene: Scene) -> Answer[Ranks]:
     """Without volumes a mean is known where the rank is the same everywhere."""
     found = extremes(scene.ranks, None)
@@ -59,7 +63,7 @@ LOCAL_RANK: Measure[Ranks] = Measure(
     cost=Cost.FEW_TIMES,
     needs=frozenset({Need.VOLUMES}),
     exact=_exact,
-    floating=lambda scene: Answer(local_rank(scene.complex)),
+    floating=_floating,
     sampled=_extremes,
     attributes={"local_rank": lambda v: v},
     fields=(Field("local_rank", list[LocalRankForm], _form),),

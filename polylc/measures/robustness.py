@@ -166,12 +166,15 @@ def _numbers(value: Robustness) -> dict[str, Number]:
 
 
 def _smallest(shown: Sequence[Shown[Robustness]]) -> float | None:
-    known = [s.value.distance_quantity.lower for s in shown if s.value.robust is False and s.value.distance_quantity is not None]
+    """Of the distances that are known: what a search that was stopped says is a bound."""
+    known = [s.value.distance_quantity.lower for s in shown if s.value.distance is not None and s.value.distance_quantity is not None]
     return min(known, default=None)
 
 
 def _totals(shown: Sequence[Shown[Robustness]]) -> list[str]:
-    return [f"robust {sum(s.value.robust is True for s in shown)} of {len(shown)}"] if shown else []
+    open_ = sum(s.value.robust is None for s in shown)
+    rest = f" ({open_} not known)" if open_ else ""
+    return [f"robust {sum(s.value.robust is True for s in shown)} of {len(shown)}{rest}"] if shown else []
 
 
 ROBUSTNESS: Measure[Robustness] = Measure(

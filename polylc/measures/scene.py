@@ -119,8 +119,7 @@ class Scene:
     @cached_property
     def beyond_doubles(self) -> str | None:
         """Why doubles cannot hold what is weighed, if so."""
-        volume = self.complex.domain.volume
-        if not -1000 < volume.numerator.bit_length() - volume.denominator.bit_length() < 1000:
+        if not self.complex.volume_in_doubles:
             return "the volume of the neighbourhood is beyond the range of doubles"
         if not all(np.isfinite(jacobian).all() for _, jacobian in self.complex.jacobians()):
             return "gradients are beyond the range of doubles"

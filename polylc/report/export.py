@@ -14,6 +14,7 @@ from polylc.complex.pieces import pieces
 from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.variation import facet_areas, jumps, spectral_norms
+from polylc.measures.measure import Number
 from polylc.measures.registry import ROWS
 from polylc.report.record import Record, Refusal
 
@@ -22,7 +23,8 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
     """Columns with one row per region.
 
     `pattern` (a string of bits, first neuron first), `x0`, `x1`, ... (a point inside), `gradient` (spectral norm of the
-    Jacobian), `volume` (dimension <= 6), and with a graph `neighbours` and `piece`.
+    Jacobian), `volume` (dimension <= 6, and doubles hold it), and with a graph, if no region may be missing,
+    `neighbours` and `piece`.
     """
     count = len(complex_)
     columns: dict[str, np.ndarray] = {"region": np.arange(count)}
@@ -34,9 +36,9 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
     for rows, jacobian in complex_.jacobians():
         gradient[rows] = spectral_norms(jacobian)
     columns["gradient"] = gradient
-    if complex_.has_geometry:
+    if complex_.has_geometry and complex_.volume_in_doubles:
         columns["volume"] = complex_.geometry.volume
-    if graph is not None:
+    if graph is not None and complex_.complete:  # a region that was not reached may be a neighbour, and join pieces
         columns["neighbours"] = np.bincount(np.concatenate([graph.first, graph.second]), minlength=count)
         columns["piece"] = pieces(complex_, graph)
     return columns
@@ -45,14 +47,14 @@ def region_table(complex_: Complex, graph: RegionGraph | None) -> dict[str, np.n
 def edge_table(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     """Columns with one row per edge: `first`, `second`, `neuron`, `flips`, and for dimension <= 6 `area`; `jump`."""
     columns = {"first": graph.first, "second": graph.second, "neuron": graph.neurons(complex_), "flips": graph.flips}
-    if complex_.has_geometry:
+    if complex_.has_geometry and complex_.volume_in_doubles:
         columns["area"] = facet_areas(complex_, graph)
     columns["jump"] = jumps(complex_, graph)
     return columns
 
 
 def summary_rows(entries: Sequence[Record | Refusal]) -> dict[str, list[Any]]:
-    """Columns with one row per neighbourhood; intervals by their lower ends, None where nothing is known."""
+    """Columns with one row per neighbourhood; of intervals the lower ends, None where only the upper one is known."""
     rows = [_summary_row(entry) for entry in entries]
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
@@ -65,8 +67,17 @@ def _summary_row(entry: Record | Refusal) -> dict[str, Any]:
         numbers = {} if value is None else row.numbers(value)
         for name in row.frame:
             found = numbers.get(name)
-            cells[name.replace(".", "_")] = found.lower if isinstance(found, Quantity) else found
+            cells[name.replace(".", "_")] = _cell(found, record is not None and record.complete)
     return cells | {"seconds": 0.0 if record is None else round(record.seconds, 6)}
+
+
+def _cell(found: Number, complete: bool) -> Number | float:
+    """A number of a measure; of an interval the lower end, None if work that was stopped left it known from above
+    only.
+    """
+    if not isinstance(found, Quantity):
+        return found
+    return None if not complete and found.lower == 0.0 != found.upper else found.lower
 
 
 def data_frame(columns: Any) -> Any:
@@ -112,7 +123,7 @@ def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
         networkx.write_graphml(to_networkx(complex_, graph), path)
     elif path.suffix == ".npz":
         regions = {"patterns": complex_.bits, "points": complex_.points}
-        if complex_.has_geometry:
+        if complex_.has_geometry and complex_.volume_in_doubles:
             regions["volumes"] = complex_.geometry.volume
         arrays = {**regions, "maps": affine_maps(complex_), **edge_table(complex_, graph)}
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]

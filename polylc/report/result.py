@@ -75,6 +75,8 @@ class Result(Record):
     def to_frame(self) -> Any:
         """A pandas DataFrame with one row per region: pattern, point, gradient norm, volume, neighbours, piece.
 
+        Of a partial result without the last two, which regions that were not reached may change.
+
         Raises
         ------
         UsageError

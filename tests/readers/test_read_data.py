@@ -311,6 +311,20 @@ def test_labels_beside_points_are_told_about(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("kind", ["U", "S", "O"])
+def test_words_for_labels_beside_points_are_told_about(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    network = load(nn.Linear(2, 2))
+    path = str(tmp_path / "a.npz")
+    np.savez(path, X=np.ones((2, 2)), labels=np.array(["cat", "dog"], dtype=kind))
+    tasks = inputs.make_tasks(network, inputs.Where(path, radius="0.1"))
+    assert [task.label for task in tasks] == [None, None]
+    hint = "number the classes 0, 1, 2, ... in the order of the network's outputs"
+    assert capsys.readouterr().err == f"polylc: {path}: labels beside the points holds no integers and is not used; to use it, {hint}\n"
+    np.savez(path, X=np.ones((2, 2)), labels=np.array(["cat", "dog", "cow"]))  # of other rows
+    inputs.make_tasks(network, inputs.Where(path, radius="0.1"))
+    assert capsys.readouterr().err == ""
+
+
 # ---- labels ----------------------------------------------------------------------------------------------------
 def test_labels_of_any_format(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("label\n3\n1\n4\n")

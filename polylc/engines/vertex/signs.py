@@ -23,6 +23,7 @@ Array = np.ndarray
 
 # sides thinner than this, relative to the neighbourhood, are not looked for: rounding of vertices is not much below
 SLIVER = 1e-12
+_VANISHING = 2.0**-490  # below such lengths squares lose digits
 
 
 class LayerRoom(NamedTuple):
@@ -195,3 +196,12 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
             length[i] += a[i] * a[i]
     for i in range(many):
         length[i] = math.sqrt(length[i])
+        if not _VANISHING < length[i] < math.inf:  # over the largest, so that squares neither overflow nor vanish
+            largest = 0.0
+            for k in range(n):
+                largest = max(largest, abs(form[k, first + i]))
+            total = 0.0
+            for k in range(n):
+                share = form[k, first + i] / largest if largest > 0.0 else 0.0
+                total += share * share
+            length[i] = largest * math.sqrt(total) if largest < math.inf else math.inf

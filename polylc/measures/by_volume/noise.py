@@ -116,8 +116,10 @@ def simplices_of(complex_: Complex, region: int) -> tuple[Array, Array, Array]:
 
 def _balls(intervals: Array) -> tuple[Array, Array]:
     """Middles and half widths of intervals."""
-    middle = 0.5 * (intervals[..., 0] + intervals[..., 1])
-    slip = np.maximum(intervals[..., 1] - middle, middle - intervals[..., 0]) * SLACK
+    low, high = intervals[..., 0], intervals[..., 1]
+    known = np.isfinite(high)
+    middle = np.where(known, 0.5 * low + 0.5 * np.where(known, high, 0.0), low)
+    slip = np.maximum(high - middle, middle - low) * SLACK
     return np.ascontiguousarray(middle), np.ascontiguousarray(slip)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.measures.by_volume.noise import row_norms
+from polylc.measures.by_volume.variation import lengths
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import UNIT, batches
 from polylc.network.patterns import pack
@@ -55,7 +56,7 @@ def _sections(complex_: Complex, rows: Array, noise: Array) -> Array:
     """
     norm = row_norms(complex_, rows, noise)
     slip = (noise + 8 * rows.shape[1] * UNIT * np.abs(rows).max(axis=1)) * (1 + 2.0**-40)
-    size, largest = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)), np.abs(rows[:, :-1]).max(axis=1)
+    size, largest = lengths(rows[:, :-1]), np.abs(rows[:, :-1]).max(axis=1)
     half, root = np.full((len(rows), 2), 0.5), np.full((len(rows), 2), math.sqrt(0.5)) * np.array([1 - 2 * UNIT, 1 + 2 * UNIT])
     diagonal = product(product(norm, root), _inverse(size, slip + 8 * rows.shape[1] * UNIT * size))
     straight = product(product(norm, half), _inverse(largest, slip))

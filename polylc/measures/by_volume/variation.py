@@ -26,10 +26,23 @@ def total_variation(complex_: Complex) -> dict[str, float]:
 
 def frobenius_norms(matrices: np.ndarray) -> np.ndarray:
     """Frobenius norm of each matrix, squares kept within the range of doubles; shape (R,)."""
-    size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
-    scale = np.where(size > 0, size, 1.0)
-    result: np.ndarray = scale * np.sqrt(((matrices / scale[:, None, None]) ** 2).sum(axis=(1, 2)))
-    return result
+    return lengths(matrices.reshape(len(matrices), -1))
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean length of each vector, squares kept within the range of doubles, infinite where an entry is not
+    finite; shape (R,).
+
+    Notes
+    -----
+    As precise as the plain formula: scaling and its undoing round twice more.
+    """
+    size = np.abs(vectors).max(axis=1, initial=0.0)
+    finite = np.isfinite(size)
+    scale = np.where(finite & (size > 0), size, 1.0)[:, None]
+    with np.errstate(over="ignore"):  # no length that a double holds overflows
+        result: np.ndarray = scale[:, 0] * np.sqrt((np.where(finite[:, None], vectors / scale, 0.0) ** 2).sum(axis=1))
+    return np.where(finite, result, np.inf)
 
 
 def spectral_norms(jacobians: np.ndarray) -> np.ndarray:
@@ -59,5 +72,7 @@ def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
 
 
 def kink_variation(complex_: Complex, graph: RegionGraph) -> float:
-    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation)."""
-    return float(facet_areas(complex_, graph) @ jumps(complex_, graph)) / float(complex_.domain.volume)
+    """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); it may overflow."""
+    share = facet_areas(complex_, graph) / float(complex_.domain.volume)
+    with np.errstate(over="ignore"):
+        return float(share @ jumps(complex_, graph))

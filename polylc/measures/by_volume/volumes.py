@@ -103,7 +103,9 @@ class Volumes:
         low, high = outward(found.shadow[:, 0], found.shadow[:, 1]).T / float(self._cube)
         slant = outward(slopes, slope_error)
         carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
-        self.density[entries] = np.where(carries[:, None], between(low * slant[:, 0], high * slant[:, 1]), 0.0)
+        density = np.zeros((len(carries), 2))  # nothing where there is no facet, however little is known of the slant
+        density[carries] = between(low[carries] * slant[carries, 0], high[carries] * slant[carries, 1])
+        self.density[entries] = density
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
         _check_closed(starts, *scaled(half_spaces, noise), found)
         for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():

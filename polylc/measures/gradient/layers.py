@@ -176,10 +176,12 @@ def weight_bound(network: Network) -> list[Array]:
         mixed_terms.append(product(product(root, flat[index : index + 1]), chain)[0])
         straight = product(straight, flat[index : index + 1])
         flat_terms.append(product(root, straight)[0])
-        square = between(*(square + flat[index] ** 2 * np.array([1 - 4 * UNIT, 1 + 4 * UNIT])))
+        square = between(*(square + product(product(flat[index], flat[index]), np.array([1 - 4 * UNIT, 1 + 4 * UNIT]))))
         power = (index + 1) / 2
         scaled = 1.0 if index == 0 else float(np.prod(slope[:index]))
-        whole = (square / (index + 1)) ** power * scaled * np.array([1 - 64 * (index + 2) * UNIT, 1 + 64 * (index + 2) * UNIT])
+        with np.errstate(over="ignore"):  # what leaves the range of doubles has no upper end
+            whole = (square / (index + 1)) ** power * scaled * np.array([1 - 64 * (index + 2) * UNIT, 1 + 64 * (index + 2) * UNIT])
+        whole = np.clip(whole, 0.0 if square[1] == 0 else [0.0, 5e-324], [np.finfo(np.float64).max, np.inf])
         theta_terms.append(product(root, whole[None])[0])
         chain = product(product(chain, spectra[index : index + 1]), stretch)
         straight = product(straight, stretch)

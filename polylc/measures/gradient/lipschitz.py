@@ -14,7 +14,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.pieces import affine_functions
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.quantity import Kind, Quantity, floating
-from polylc.measures.by_volume.variation import spectral_norms
+from polylc.measures.by_volume.variation import lengths, spectral_norms
 from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gradients
 from polylc.measures.gradient.spectral import largest_spectral_norm
 from polylc.network.compose import UNIT
@@ -152,7 +152,7 @@ def _size(target: _Target, norm: str, jacobian: np.ndarray) -> np.ndarray:
         return result
     gradient = jacobian[:, target.first] if target.second is None else jacobian[:, target.first] - jacobian[:, target.second]
     if norm == "l2":
-        result = np.sqrt((gradient**2).sum(axis=1))
+        result = lengths(gradient)
     else:
         result = np.abs(gradient).sum(axis=1) if norm == "linf" else np.abs(gradient).max(axis=1)
     return result

@@ -14,6 +14,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.exact.numbers import to_floats
 from polylc.geometry.lp import infinity, minimise
+from polylc.measures.by_volume.variation import lengths
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ def _queue(complex_: Complex, label: int, rivals: list[int], center: np.ndarray 
 
 def _distance(forms: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
     """linf distance, in true lengths, from the centre to where a form is <= 0; infinite for a positive constant."""
-    value = forms[..., :-1] @ center + forms[..., -1]
-    size = np.abs(forms[..., :-1] / half).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not known may be at the centre
+        value = forms[..., :-1] @ center + forms[..., -1]
+        size = np.abs(forms[..., :-1] / half).sum(axis=-1)
         return np.where(value > 0, value / size, 0.0)
 
 
@@ -121,10 +122,10 @@ def _nearest(complex_: Complex, region: int, label: int, rival: int, center: np.
     rows = slice(region, region + 1)
     maps = complex_.maps(rows).map
     path, _ = complex_.half_spaces(rows)
-    length = np.sqrt((path[:, :-1] ** 2).sum(axis=1))
+    length = lengths(path[:, :-1])
     path = path / np.where(length > 0, length, 1.0)[:, None]
     margin = maps[0, label] - maps[0, rival]
-    size = np.sqrt((margin[:-1] ** 2).sum())
+    size = lengths(margin[None, :-1])[0]
     k, inf, half = complex_.domain.dimension, infinity(), complex_.domain.half
     if center is None:
         best = minimise(margin[:-1], path[:, :-1], -path[:, -1], np.full(len(path), inf), np.full(k, -1.0), np.ones(k))

@@ -51,7 +51,8 @@ def elastic(path: np.ndarray, margin: np.ndarray, box: MarginBox) -> np.ndarray 
         return None
     if found is None or found.value <= 0:
         return None
-    found_multipliers: np.ndarray = found.multipliers / length * length.max()
+    with np.errstate(over="ignore", invalid="ignore"):  # rows of very different sizes; then there are none
+        found_multipliers: np.ndarray = found.multipliers / length * length.max()
     return found_multipliers if np.isfinite(found_multipliers).all() else None
 
 

@@ -69,6 +69,17 @@ def rows_of(array: np.ndarray, source: str) -> np.ndarray:
     return array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), math.prod(array.shape[1:]))
 
 
+def words_beside(arrays: dict[str, np.ndarray | str], rows: int) -> str | None:
+    """The name of an array of the right length that holds words for labels, if there is one."""
+    for name in LABELS:
+        array = arrays.get(name)
+        if isinstance(array, np.ndarray) and array.shape in ((rows,), (rows, 1)) and array.dtype.kind in "USO":
+            return name
+        if isinstance(array, str):  # words that were saved as Python objects, and why they are not read
+            return name
+    return None
+
+
 def labels_beside(arrays: dict[str, np.ndarray | str], rows: int) -> tuple[int, ...] | None:
     """Integer labels in an array of the right length; targets of another kind are no labels."""
     for name in LABELS:

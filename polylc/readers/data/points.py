@@ -18,7 +18,7 @@ import numpy as np
 
 from polylc.errors import DataError, UsageError
 from polylc.exact.numbers import DECIMAL_COMMA, LONG_EXPONENT, MOST_CHARACTERS, parse_number
-from polylc.readers.data.arrays import LABELS, chosen, labels_beside, listed, numeric, read_arrays, rows_of
+from polylc.readers.data.arrays import LABELS, chosen, labels_beside, listed, numeric, read_arrays, rows_of, words_beside
 from polylc.readers.data.text import text_table
 from polylc.readers.files import read_file
 
@@ -41,6 +41,8 @@ class DataTable:
         Factor of every entry.
     labels : tuple of int, or None
         Labels kept beside the points in the file.
+    words : str or None
+        The array beside the points that would be their labels if it held integers.
     """
 
     source: str
@@ -49,6 +51,7 @@ class DataTable:
     label_column: int | None = None
     scale: Fraction | None = None
     labels: tuple[int, ...] | None = None
+    words: str | None = None
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -157,12 +160,13 @@ def load_points(
     suffix = Path(path).suffix.lower()
     content = read_file(path, DataError)
     labels: tuple[int, ...] | None = None
+    words: str | None = None
     if suffix in _TEXT:
         cells: np.ndarray | tuple[tuple[str, ...], ...] = text_table(content, source)
     elif suffix in _BINARY:
         arrays = read_arrays(content, suffix, source)
         cells = rows_of(chosen(arrays, array, source), source)
-        labels = labels_beside(arrays, len(cells))
+        labels, words = labels_beside(arrays, len(cells)), words_beside(arrays, len(cells))
     else:
         raise DataError(f"{source}: unknown kind of data file {suffix or '(no suffix)'}; polylc reads {', '.join((*_BINARY, *_TEXT))}")
     if not len(cells):
@@ -170,7 +174,7 @@ def load_points(
     columns = len(cells[0])
     if label_column is not None and not -columns <= label_column < columns:
         raise DataError(f"{source}: there is no label column {label_column} among its {columns} columns (0 to {columns - 1})")
-    return DataTable(source, cells, width, label_column, scale, labels if label_column is None else None)
+    return DataTable(source, cells, width, label_column, scale, labels if label_column is None else None, words)
 
 
 def load_labels(path: str | Path) -> list[int]:
