@@ -26,7 +26,7 @@ from polylc.judge.by_node import Judge
 from polylc.judge.exact_decision import Refuted, holds, inner_point, inside, sign_on_cell
 from polylc.judge.repair import _Surgeon
 from polylc.judge.verdict import Verdict
-from polylc.network.compose import compose, embedding
+from polylc.network.compose import compose
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network, chain, pattern_at
@@ -278,7 +278,7 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     domain = ball(rng.normal(size=k), F(size))
     exact = ExactForms(network, domain.lower, domain.upper)
     bits = pattern_at(network, domain.middle[None])
-    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    forms = compose(network, bits, domain.embedding, domain.rounding)
     rows = exact.hidden(bits[0])
     target, at = rng.integers(0, network.neurons, 40), rng.integers(0, network.neurons, 80)
     sign, side = rng.choice([-1, 1], 40), rng.integers(0, 2, 80)
@@ -317,7 +317,7 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
     exact = ExactForms(network, domain.lower, domain.upper)
     unit = np.clip(rng.normal(size=(30, k)), -1, 1) * rng.choice([1.0, 1e-3], (30, 1))
     bits = pattern_at(network, domain.lift(unit * domain.half))
-    forms = compose(network, bits, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    forms = compose(network, bits, domain.embedding, domain.rounding)
     parent = np.arange(-1, network.neurons)  # one path through all neurons
     good = np.zeros(30, dtype=bool)
     points = np.rint(unit * 2.0**20) / 2.0**20

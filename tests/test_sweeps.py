@@ -18,7 +18,7 @@ from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
 from polylc.domains.ball import ball
-from polylc.network.compose import compose, embedding
+from polylc.network.compose import compose
 from polylc.network.exact_forms import ExactForms, proportional
 from polylc.network.form import Network, chain
 from polylc.network.patterns import pack
@@ -51,7 +51,7 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     """Against exact integers, and against composition anew: the bounds must cover the difference and stay small."""
     rng, network = np.random.default_rng(seed), nets(seed)
     domain = ball(rng.normal(size=network.inputs), F(1, 3))
-    start = embedding(domain.basis * domain.half, domain.middle)
+    start = domain.embedding
     net = flatten(network)
     replay = begin(network, net, start, domain.rounding)
     bits = walk(rng, network.neurons, 40)
@@ -80,7 +80,7 @@ def test_bounds_hold_where_small_forms_meet_large_weights(slope, seed):
     weights = [np.zeros((6, 1)), np.ldexp(rng.normal(size=(4, 6)), 300), np.ldexp(rng.normal(size=(1, 4)), 200)]
     network = chain(weights, [np.ldexp(rng.normal(size=6), -1040), np.zeros(4), np.zeros(1)], negative_slope=slope)
     domain = ball([0], 1)
-    start = embedding(domain.basis * domain.half, domain.middle)
+    start = domain.embedding
     net, exact = flatten(network), ExactForms(network, domain.lower, domain.upper)
     replay = begin(network, net, start, domain.rounding)
     bits = walk(rng, network.neurons, 12)
@@ -99,7 +99,7 @@ def test_rounding_does_not_pile_up_without_end():
     network = random_net([3, 40, 30, 1], 5)
     domain = ball([0.1] * 3, 1)
     net = flatten(network)
-    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    replay = begin(network, net, domain.embedding, domain.rounding)
     bits = np.ones((8 * MOST_FLIPS, network.neurons), dtype=bool)
     bits[::2, 7] = False
     sizes = []
@@ -115,7 +115,7 @@ def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
     rng, network = np.random.default_rng(seed), nets(seed)
     domain = ball(rng.integers(-2, 3, network.inputs), 2)
     net = flatten(network)
-    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    replay = begin(network, net, domain.embedding, domain.rounding)
     seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
     bits = walk(rng, network.neurons, 12)
     said = 0
@@ -136,7 +136,7 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
     network = SPECIAL[name]
     domain = ball([0] * network.inputs, 1)
     net = flatten(network)
-    replay = begin(network, net, embedding(domain.basis * domain.half, domain.middle), domain.rounding)
+    replay = begin(network, net, domain.embedding, domain.rounding)
     seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
     for pattern in walk(np.random.default_rng(1), network.neurons, 30):
         move(net, replay, pack(pattern[None])[0], False)

@@ -194,14 +194,19 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         for i in range(many):
             spread[i] += abs(a[i])
             length[i] += a[i] * a[i]
+    usual = True
     for i in range(many):
         length[i] = math.sqrt(length[i])
-        if not _VANISHING < length[i] < math.inf:  # over the largest, so that squares neither overflow nor vanish
-            largest = 0.0
-            for k in range(n):
-                largest = max(largest, abs(form[k, first + i]))
-            total = 0.0
-            for k in range(n):
-                share = form[k, first + i] / largest if largest > 0.0 else 0.0
-                total += share * share
-            length[i] = largest * math.sqrt(total) if largest < math.inf else math.inf
+        usual = usual and _VANISHING < length[i] < math.inf
+    if usual:
+        return
+    for i in range(many):  # over the largest, so that squares neither overflow nor vanish
+        if _VANISHING < length[i] < math.inf:
+            continue
+        largest = total = 0.0
+        for k in range(n):
+            largest = max(largest, abs(form[k, first + i]))
+        for k in range(n):
+            share = form[k, first + i] / largest if largest > 0.0 else 0.0
+            total += share * share
+        length[i] = largest * math.sqrt(total) if largest < math.inf else math.inf
