@@ -50,13 +50,18 @@ def unit_rows(forms: Sequence[Form]) -> np.ndarray:
     """Floating copies of forms, scaled so that the largest gradient entry is 1 (constants: to 1 or 0 themselves)."""
     result = np.zeros((len(forms), len(forms[0])))
     for r, form in enumerate(forms):
-        some = [(j, Fraction(v)) for j, v in enumerate(form) if v]  # in high dimension most rows are nearly empty
-        gradient = some[:-1] if some and some[-1][0] == len(form) - 1 else some
-        size = max((abs(v) for _, v in gradient or some), default=Fraction(1))
-        for j, v in some:
-            result[r, j] = _clipped(v / size)
+        some = [j for j, v in enumerate(form) if v]  # in high dimension most rows are nearly empty
+        gradient = some[:-1] if some and some[-1] == len(form) - 1 else some
+        sizes = [abs(form[j]) for j in gradient or some]
+        size = max(sizes) if sizes else 1
+        result[r, some] = [_quotient(form[j], size) for j in some]
     return result
 
 
-def _clipped(value: Fraction) -> float:
-    return float(value) if abs(value) < LARGEST else math.copysign(LARGEST, 1 if value > 0 else -1)
+def _quotient(value: int | Fraction, size: int | Fraction) -> float:
+    """value / size as a double (of whole numbers without a fraction in between, which takes ten times as long)."""
+    try:
+        found = float(value / size)
+    except OverflowError:
+        found = math.inf if value > 0 else -math.inf
+    return min(max(found, -LARGEST), LARGEST)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from polylc.errors import SolverError
 from polylc.exact import simplex
@@ -161,7 +162,7 @@ class BoxProgram:
 
 
 def minimise(
-    cost: np.ndarray, matrix: np.ndarray, row_lower: np.ndarray, row_upper: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    cost: np.ndarray, matrix: np.ndarray | csr_array, row_lower: np.ndarray, row_upper: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> Optimum | None:
     """min cost.x subject to row_lower <= matrix x <= row_upper, lower <= x <= upper; None if infeasible.
 
@@ -178,10 +179,8 @@ def minimise(
     program.col_cost_, program.col_lower_, program.col_upper_ = cost, lower, upper
     program.row_lower_, program.row_upper_ = row_lower, row_upper
     program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    row, column = matrix.nonzero()
-    program.a_matrix_.start_ = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
-    program.a_matrix_.index_ = column.astype(np.int32)
-    program.a_matrix_.value_ = matrix[row, column]
+    sparse = matrix if isinstance(matrix, csr_array) else csr_array(matrix)
+    program.a_matrix_.start_, program.a_matrix_.index_, program.a_matrix_.value_ = sparse.indptr, sparse.indices, sparse.data
     model = _one_shot_model()
     status = None
     for strategy, tolerance in ATTEMPTS:

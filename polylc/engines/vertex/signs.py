@@ -194,11 +194,11 @@ def sizes(dim: tuple, form: Array, first: int, many: int, spread: Array, length:
         for i in range(many):
             spread[i] += abs(a[i])
             length[i] += a[i] * a[i]
-    usual = True
+    odd = 0
     for i in range(many):
         length[i] = math.sqrt(length[i])
-        usual = usual and _VANISHING < length[i] < math.inf
-    if usual:
+        odd += 0 if _VANISHING < length[i] < math.inf else 1
+    if odd == 0:
         return
     for i in range(many):  # over the largest, so that squares neither overflow nor vanish
         if _VANISHING < length[i] < math.inf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -48,8 +49,8 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
         least = min([radius, *(m / constant for m, constant in lipschitz if constant)])
         text = "min(radius, margin / Lipschitz constant) <= adversarial distance, linf"
         yield Inequality("T6a", text, _exact(least), right, least <= (radius if distance is None else distance))
-    reach, gradients = _centre(complex_, [v for layer in values[:-1] for v in layer])
-    steep = {j: sum(abs(a - b) for a, b in zip(gradients[label], gradients[j], strict=True)) for j in margins}
+    reach, gradients, scale = _centre(complex_, [v for layer in values[:-1] for v in layer])
+    steep = {j: Fraction(sum(abs(a - b) for a, b in zip(gradients[label], gradients[j], strict=True)), scale) for j in margins}
     least = min([radius, reach, *(m / steep[j] for j, m in margins.items() if steep[j])])
     text = "min(inradius of the centre's region, margin / ||grad||_1 there) <= adversarial distance, linf"
     yield Inequality("T6c", text, _exact(least), right, least <= (radius if distance is None else distance))
@@ -59,18 +60,20 @@ def _exact(value: Fraction) -> Quantity:
     return Quantity(*enclose(value), Kind.EXACT)
 
 
-def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, list[list[Fraction]]]:
-    """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients
-    there.
+def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, list[list[int]], int]:
+    """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients there
+    times a number.
     """
     bits = np.array([v > 0 for v in values])
     forms, inverse = complex_.exact_forms, inverse_sides(complex_.domain)
+    common = math.lcm(1, *(h.denominator for h in inverse))  # whole numbers throughout: fractions take ten times as long
+    sides, scale = [h.numerator * (common // h.denominator) for h in inverse], forms.scale * common
     reach = None
     for value, row in zip(values, forms.hidden(bits), strict=True):
-        steep = sum((abs(a) * h for a, h in zip(row, inverse, strict=False)), Fraction(0)) / forms.scale
+        steep = sum(abs(a) * h for a, h in zip(row, sides, strict=False))
         if steep:
-            here = abs(value) / steep
+            here = abs(value) * scale / steep
             reach = here if reach is None else min(reach, here)
-    gradients = [[a * h / forms.scale for a, h in zip(row, inverse, strict=False)] for row in forms.output(bits)]
+    gradients = [[a * h for a, h in zip(row, sides, strict=False)] for row in forms.output(bits)]
     assert complex_.domain.radius is not None
-    return (max(complex_.domain.radius) if reach is None else reach), gradients
+    return (max(complex_.domain.radius) if reach is None else reach), gradients, scale

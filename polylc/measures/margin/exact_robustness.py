@@ -24,9 +24,10 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.errors import SolverError, UsageError
 from polylc.measures.margin.box import MarginBox
-from polylc.measures.margin.filter import all_pairs, exact_margin, exact_path, margins, paths, survivors
+from polylc.measures.margin.filter import all_pairs, exact_margin, exact_path, margins, survivors
 from polylc.measures.margin.float_robustness import robustness
-from polylc.measures.margin.programs import Entry, elastic, exclusion, fixed_gap, holds, holds_exactly, least_margin, nearest, rounded
+from polylc.measures.margin.programs import Entry, combined_least, elastic, exclusion, fixed_gap, holds, holds_exactly, least_margin, nearest, rounded
+from polylc.measures.margin.reuse import KnownMultipliers
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import Row
 
@@ -125,6 +126,7 @@ class _Search:
         self.point: tuple[Fraction, ...] | None = None
         self.pairs = all_pairs(complex_, len(self.rivals))
         self.box = self._box()
+        self.known = KnownMultipliers(complex_)
         self._rows: tuple[int, list[Row]] = (-1, [])
 
     def start(self) -> None:
@@ -134,7 +136,7 @@ class _Search:
             self._take(center)
             return
         try:
-            guess = robustness(self.complex, self.label)
+            guess = robustness(self.complex, self.label, self.known)
         except SolverError:
             return
         if guess.region is not None and guess.rival is not None and self._begin(guess.region, guess.rival):
@@ -171,46 +173,47 @@ class _Search:
     def _programs(self) -> None:
         """Pairs one after the other, until all are settled or a nearer point is found."""
         for r, region in enumerate(self.pairs.region.tolist()):
-            only = np.array([region])
-            rows, noise, _ = paths(self.complex, only, self.complex.forms(only))
+            only = slice(region, region + 1)
+            rows, noise = self.complex.half_spaces(only)
             forms, margin_noise = margins(self.complex.maps(only), self.label, self.rivals)
-            known: list[np.ndarray] = []
             for j in np.flatnonzero(self.pairs.open[r]).tolist():
                 self.pairs.open[r, j] = False
-                if self._excluded(region, j, rows, noise, forms[0, j], float(margin_noise[0, j]), known):
+                if self._excluded(region, j, rows, noise, forms[0, j], float(margin_noise[0, j])):
                     continue
                 before = self.point
                 self._decide(region, self.rivals[j])
                 if self.point != before:
                     return
 
-    def _excluded(
-        self, region: int, j: int, rows: np.ndarray, noise: np.ndarray, margin: np.ndarray, margin_noise: float, known: list[np.ndarray]
-    ) -> bool:
+    def _excluded(self, region: int, j: int, rows: np.ndarray, noise: np.ndarray, margin: np.ndarray, margin_noise: float) -> bool:
         """Whether rounded multipliers prove that rival number j has no adversarial point of the region in the box."""
         rival = self.rivals[j]
-        for weights in known:  # multipliers without the margin serve all rivals
-            if holds(weights, rows, noise, margin, margin_noise, self.box):
-                self._keep(region, exclusion(rival, [int(w) for w in weights]))
-                self.settled.floats += 1
+
+        def proved(multipliers: np.ndarray, exactly: bool) -> bool:
+            for weights in rounded(multipliers):
+                answer = holds(weights, rows, noise, margin, margin_noise, self.box)
+                whole = [int(w) for w in weights]
+                if answer or (exactly and answer is None and holds_exactly(whole, self._path(region), self._margin(region, rival), self.box)):
+                    self.settled.floats += answer is not None
+                    self.settled.integers += answer is None
+                    self._keep(region, exclusion(rival, whole))
+                    return True
+            return False
+
+        for multipliers in self.known.tried(region, rival):
+            if combined_least(multipliers, rows, margin, self.box) > 0.0 and proved(multipliers, False):
                 return True
-        multipliers = elastic(rows, margin, self.box)
-        for weights in rounded(multipliers) if multipliers is not None else ():
-            answer = holds(weights, rows, noise, margin, margin_noise, self.box)
-            whole = [int(w) for w in weights]
-            if answer or (answer is None and holds_exactly(whole, self._path(region), self._margin(region, rival), self.box)):
-                self.settled.floats += answer is not None
-                self.settled.integers += answer is None
-                self._keep(region, exclusion(rival, whole))
-                known[:] = [weights]
-                return True
-        return False
+        own = elastic(rows, margin, self.box)
+        if own is None or not proved(own, True):
+            return False
+        self.known.note(region, rival, own)
+        return True
 
     def _decide(self, region: int, rival: int) -> None:
         """In exact arithmetic: no adversarial point in the box, or the nearest one (no farther than the one known)."""
         self.settled.simplex += 1
-        if self._least(region, rival) and self.domain.center is not None:
-            self._nearest(region, rival)
+        if self.domain.center is None or not self._nearest(region, rival):
+            self._least(region, rival)
 
     def _least(self, region: int, rival: int) -> bool:
         """Whether the region has an adversarial point in the box; it is taken if there is no centre."""

@@ -7,6 +7,8 @@ leaves the answer open, it is given in integers. So what survives is exactly wha
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.engines.extras import Maps
 from polylc.measures.margin.box import MarginBox
-from polylc.network.compose import UNIT, Forms, batches
+from polylc.network.compose import UNIT, batches
 from polylc.network.exact_forms import Row
 
 
@@ -89,24 +91,6 @@ def margins(maps: Maps, label: int, rivals: list[int]) -> tuple[np.ndarray, np.n
     return forms, np.where(noise + rounded == 0, 0.0, (noise + rounded) * (1 + 8 * UNIT))
 
 
-def paths(complex_: Complex, region: np.ndarray, forms: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Half-spaces of the paths, positive inside, of the regions that `forms` belongs to.
-
-    Returns
-    -------
-    rows : ndarray, shape (E, k + 1)
-    noise : ndarray, shape (E,)
-    owner : ndarray of int, shape (E,)
-        Position in `region`.
-    """
-    length = complex_.starts[region + 1] - complex_.starts[region]
-    owner = np.repeat(np.arange(len(region)), length)
-    entry = np.arange(len(owner)) + np.repeat(complex_.starts[region] - (np.cumsum(length) - length), length)
-    neuron = complex_.neuron[entry]
-    sign = np.where(complex_.side[entry] == 1, 1.0, -1.0)
-    return forms.hidden[owner, neuron] * sign[:, None], forms.noise[owner, neuron], owner
-
-
 def exact_path(complex_: Complex, region: int) -> list[Row]:
     """The same half-spaces of one region in integers."""
     bits = complex_.patterns(np.array([region]))[0]
@@ -121,9 +105,18 @@ def exact_margin(complex_: Complex, region: int, label: int, rival: int) -> Row:
     return tuple(a - b for a, b in zip(output[label], output[rival], strict=True))
 
 
+def runs(region: np.ndarray) -> Iterator[slice]:
+    """Rising numbers of regions as slices of neighbours in the list."""
+    cuts = np.flatnonzero(np.diff(region) != 1) + 1
+    for begin, end in itertools.pairwise([0, *cuts.tolist(), len(region)]):
+        yield slice(int(region[begin]), int(region[end - 1]) + 1)
+
+
 def _outside(complex_: Complex, region: np.ndarray, box: MarginBox) -> tuple[np.ndarray, np.ndarray]:
     """Regions of which some path half-space is negative on the box, and those of which some half-space may be."""
-    rows, noise, owner = paths(complex_, region, complex_.forms(region))
+    parts = [complex_.half_spaces(rows) for rows in runs(region)]
+    rows, noise = (np.concatenate([part[q] for part in parts]) for q in (0, 1))
+    owner = np.repeat(np.arange(len(region)), complex_.starts[region + 1] - complex_.starts[region])
     outside, unsure = np.zeros(len(region), dtype=bool), np.zeros(len(region), dtype=bool)
     if len(rows):
         _, high, error = box.ends(rows, noise)

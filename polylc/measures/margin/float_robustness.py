@@ -2,7 +2,8 @@
 
 A point of the closed neighbourhood is adversarial for label y if f_j >= f_y there for some j != y (ties count). On one
 region that is a polytope, so its nearest point to the centre is a linear program. Regions and classes are visited in
-the order of a lower bound on their distance, and the search ends when no bound beats the best point found.
+the order of a lower bound on their distance, and the search ends when no bound beats the best point found. Most pairs
+need no program of their own: multipliers of an earlier one show that they hold no nearer point.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from polylc.complex.complex import Complex
 from polylc.exact.numbers import to_floats
 from polylc.geometry.lp import infinity, minimise
 from polylc.measures.by_volume.variation import lengths
+from polylc.measures.margin.box import MarginBox
+from polylc.measures.margin.programs import combined_least, elastic
+from polylc.measures.margin.reuse import KnownMultipliers
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,18 @@ class Candidate:
     rival: int | None = None
 
 
-def robustness(complex_: Complex, label: int) -> Candidate:
+def robustness(complex_: Complex, label: int, known: KnownMultipliers | None = None) -> Candidate:
     """Whether every point of the closed neighbourhood has f_label > f_j for all j != label, if not the nearest that has
     not.
 
     Without a centre (a box) the point returned is the one of smallest margin in the first region that has one.
+
+    Parameters
+    ----------
+    known : KnownMultipliers, optional
+        Filled with what excluded points nearer than those found, for whoever proves it.
     """
+    known = KnownMultipliers(complex_) if known is None else known
     domain = complex_.domain
     rivals = [j for j in range(complex_.network.outputs) if j != label]
     center = None
@@ -65,8 +76,18 @@ def robustness(complex_: Complex, label: int) -> Candidate:
     for at in np.argsort(bound, kind="stable"):
         if bound[at] >= best:
             break
+        pair = int(region[at]), int(rival[at])
+        path, margin = _rows(complex_, pair[0], label, pair[1])
+        box = _within(complex_, center, best)
+        if _served(known, pair, path, margin, box):
+            continue
         programs += 1
-        answer = _nearest(complex_, int(region[at]), label, int(rival[at]), center)
+        multipliers = elastic(path, margin, box)
+        if multipliers is not None:
+            known.note(*pair, multipliers)
+            continue
+        programs += 1
+        answer = _nearest(complex_, path, margin, center)
         if answer is not None and answer[0] < best:
             (best, point), where = answer, at
             if center is None:
@@ -117,14 +138,36 @@ def _region_distance(complex_: Complex, rows: slice, path: np.ndarray, center: n
     return result
 
 
-def _nearest(complex_: Complex, region: int, label: int, rival: int, center: np.ndarray | None) -> tuple[float, np.ndarray] | None:
-    """The adversarial point of one closed region nearest to the centre: distance and unit coordinates."""
+def _rows(complex_: Complex, region: int, label: int, rival: int) -> tuple[np.ndarray, np.ndarray]:
+    """Half-spaces of a region's path, and the margin there."""
     rows = slice(region, region + 1)
     maps = complex_.maps(rows).map
-    path, _ = complex_.half_spaces(rows)
+    return complex_.half_spaces(rows)[0], maps[0, label] - maps[0, rival]
+
+
+def _within(complex_: Complex, center: np.ndarray | None, distance: float) -> MarginBox:
+    """The points of the neighbourhood that are no farther from the centre, about."""
+    k = complex_.domain.dimension
+    low, high = np.full(k, -1.0), np.ones(k)
+    if center is not None:
+        reach = distance / complex_.domain.half
+        low, high = np.clip(center - reach, -1.0, 1.0), np.clip(center + reach, -1.0, 1.0)
+    return MarginBox((), (), (low + high) / 2, (high - low) / 2)
+
+
+def _served(known: KnownMultipliers, pair: tuple[int, int], path: np.ndarray, margin: np.ndarray, box: MarginBox) -> bool:
+    """Whether multipliers of another region exclude a point of the box, as far as doubles tell."""
+    for multipliers in known.tried(*pair):
+        if combined_least(multipliers, path, margin, box) > 0.0:
+            known.served(*pair, multipliers)
+            return True
+    return False
+
+
+def _nearest(complex_: Complex, path: np.ndarray, margin: np.ndarray, center: np.ndarray | None) -> tuple[float, np.ndarray] | None:
+    """The adversarial point of one closed region nearest to the centre: distance and unit coordinates."""
     length = lengths(path[:, :-1])
     path = path / np.where(length > 0, length, 1.0)[:, None]
-    margin = maps[0, label] - maps[0, rival]
     size = lengths(margin[None, :-1])[0]
     k, inf, half = complex_.domain.dimension, infinity(), complex_.domain.half
     if center is None:
@@ -138,17 +181,10 @@ def _nearest(complex_: Complex, region: int, label: int, rival: int, center: np.
         margin = np.zeros(k + 1)
         size = 1.0
     scale = half.max()  # distances in units of the longest half side
-    weight = np.diag(half / scale)
-    ones = np.ones((k, 1))
-    matrix = np.vstack(
-        [
-            np.column_stack([path[:, :-1], np.zeros(len(path))]),
-            np.append(-margin[:-1] / size, 0.0),
-            np.column_stack([weight, ones]),
-            np.column_stack([-weight, ones]),
-        ]
-    )
-    shift = weight @ center
+    weight, ones = diags_array(half / scale), csr_array(np.ones((k, 1)))
+    region = csr_array(np.column_stack([np.vstack([path[:, :-1], -margin[:-1] / size]), np.zeros(len(path) + 1)]))
+    matrix = vstack([region, hstack([weight, ones]), hstack([-weight, ones])], format="csr")
+    shift = half / scale * center
     row_lower = np.concatenate([-path[:, -1], [margin[-1] / size], shift, -shift])
     cost = np.append(np.zeros(k), 1.0)
     lower, upper = np.append(np.full(k, -1.0), 0.0), np.append(np.ones(k), 1.0 + np.abs(center).max())

@@ -66,12 +66,18 @@ def rounded(multipliers: np.ndarray) -> Iterator[np.ndarray]:
                 yield whole
 
 
+def combined_least(multipliers: np.ndarray, path: np.ndarray, margin: np.ndarray, box: MarginBox) -> float:
+    """Least value on the box of lam margin - sum m_i path_i, in doubles."""
+    used = np.flatnonzero(multipliers[:-1])
+    combined = multipliers[-1] * margin - multipliers[used] @ path[used]
+    return float(combined[:-1] @ box.middle + combined[-1] - np.abs(combined[:-1]) @ box.width)
+
+
 def holds(weights: np.ndarray, path: np.ndarray, path_noise: np.ndarray, margin: np.ndarray, noise: float, box: MarginBox) -> bool | None:
     """Whether whole multipliers make an "A" entry, in floats; None if rounding leaves it open."""
-    signed = np.append(-weights[:-1], weights[-1])
-    used = np.flatnonzero(signed)
-    forms, noises = np.vstack([path, margin]), np.append(path_noise, noise)
-    low, error = box.combination(signed[used], forms[used], noises[used])
+    used = np.flatnonzero(weights[:-1])
+    forms, noises = np.vstack([path[used], margin]), np.append(path_noise[used], noise)
+    low, error = box.combination(np.append(-weights[used], weights[-1]), forms, noises)
     return True if low > error else False if low < -error else None
 
 
