@@ -19,7 +19,7 @@ from polylc.measures.measure import Need
 from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
-from polylc.search.task import Settings, Task
+from polylc.search.task import Phase, PhaseWatch, Settings, Task
 from polylc.search.units import explore_together
 
 
@@ -66,9 +66,16 @@ def explore(
 
 
 def explore_judged(
-    network: Network, task: Task, settings: Settings, limits: Limits, progress: Progress | None = None, crew: Crew | None = None
+    network: Network,
+    task: Task,
+    settings: Settings,
+    limits: Limits,
+    progress: Progress | None = None,
+    crew: Crew | None = None,
+    on_phase: PhaseWatch | None = None,
 ) -> tuple[Exploration, Verdict | None]:
     """A neighbourhood's regions, and what the judge says of them."""
+    enter = on_phase or (lambda _: None)
     domain, wishes = task.domain, NOTHING
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
@@ -78,7 +85,9 @@ def explore_judged(
     else:
         wishes = _wishes(settings.measures)
     for make in judges:
+        enter(Phase.SET_UP)
         judge = make()
+        enter(Phase.EXPLORING)
         try:
             if crew is None:
                 found = explore(network, domain, task.engine, limits, progress, judge, wishes)
@@ -88,6 +97,7 @@ def explore_judged(
             continue
         if judge is None:
             return found, None
+        enter(Phase.JUDGING)
         with until(None):
             verdict = judge.verdict(found, functools.partial(_go_on, limits))
         return verdict.exploration, verdict

@@ -32,6 +32,7 @@ from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.search.crew import Crew
 
+LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 
 
@@ -219,15 +220,18 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
     waiting = {crew.submit(_explore, packed, unit.prefix, late): u for u, unit in enumerate(units)}
     share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
     parts: dict[int, Found] = {}
-    outcome, again = Outcome.COMPLETE, []
+    again: list[int] = []
+    outcome = Outcome.COMPLETE
     while waiting:
         try:
-            patience = None if limits.deadline is None or outcome is not Outcome.COMPLETE else max(limits.deadline - time.monotonic(), 0.0)
-            done, _ = wait(waiting, patience if limits.stop is None else 0.1, FIRST_COMPLETED)
+            done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+            if not done and not crew.alive():
+                again += waiting.values()
+                break
             for future in done:
                 u = waiting.pop(future)
                 found = _result(future)
-                if found is None:
+                if found is None or _left(found, outcome, limits):
                     again.append(u)
                     continue
                 parts[u] = found
@@ -242,11 +246,19 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
             _give_up(waiting, crew)
+    if again:
+        crew.alive()  # which says so if a process has died
     for u in sorted(again):  # elsewhere floating point led to another cell, or a process has died
         if outcome is Outcome.COMPLETE:
             parts[u] = explore_unit(job, units[u].prefix, limits)
             outcome = parts[u].exploration.outcome
     return outcome, parts
+
+
+def _left(found: Found, outcome: Outcome, limits: Limits) -> bool:
+    """Whether a process was told to go by somebody else than this one, and stopped half way."""
+    asked = outcome is not Outcome.COMPLETE or (limits.stop is not None and limits.stop())
+    return found.exploration.outcome is Outcome.INTERRUPTED and not asked
 
 
 def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
