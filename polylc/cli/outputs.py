@@ -121,8 +121,9 @@ def write_proof(path: str, run: Run) -> None:
 def write_graphs(path: str, run: Run) -> None:
     """Write the region graph of each neighbourhood, numbered if there are several."""
     for result, name in _numbered(path, run):
-        if "graph" in result.late:
-            typer.echo(f"{name}: not written, there was no time left for the graph of row {result.index}", err=True)
+        if "graph" in result.late or (run.interrupted and set(result.late) - {"proof"}):
+            why = "the run was interrupted before row {} was done" if run.interrupted else "there was no time left for the graph of row {}"
+            typer.echo(f"{name}: not written, {why.format(result.index)}", err=True)
             continue
         with _told(name):
             result.write_graph(name)

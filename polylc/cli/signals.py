@@ -33,13 +33,13 @@ class Stop:
         return self.asked is not None
 
     @contextmanager
-    def breaking_off(self, patience: float = PATIENCE) -> Iterator[None]:
+    def breaking_off(self, patience: float | None = None) -> Iterator[None]:
         """Have work within the block broken off by KeyboardInterrupt, which it takes for the end, if it has not ended
-        by itself so many seconds after it was asked to.
+        by itself so many seconds after it was asked to; PATIENCE of them by default.
         """
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         try:
-            if self() and not _alarm(patience):
+            if self() and not _alarm(self._patience):
                 raise KeyboardInterrupt
             yield
         finally:

@@ -148,6 +148,8 @@ class ProcessCrew:
 
     def wanted(self, lasted: float, done: float) -> bool:
         """Whether an exploration should be shared; while processes are being started, it goes on alone."""
+        if self._pool is not None and not self.alive():
+            return False
         left = lasted * (1.0 - done) / done if done > 0.0 else math.inf
         if self._executor is None and self._pool is None and self.ready() and left > WORTH:
             self._warming = [self.submit(_warm) for _ in range(self.jobs)]
