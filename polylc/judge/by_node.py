@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from polylc.engines.contract import Exploration, Outcome
+from polylc.errors import LimitReached
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Points
 from polylc.judge.node_sink import NodeSink
@@ -42,7 +43,12 @@ class Judge(NodeSink):
         if batches is None:
             return repair(self, found, go_on)
         exploration, place, _ = in_order(self.tree, batches, found)
-        kept = self.gather(place) if exploration.complete else Kept()  # of a part there is no certificate
+        kept: Kept | None = Kept()
+        if exploration.complete:  # of a part there is no certificate
+            try:
+                kept = self.gather(place, go_on)
+            except LimitReached:
+                kept = None
         return Verdict(exploration, Points(exploration.unit, {}), kept, self.tally)
 
     def _confirmed(self, whole: bool) -> list[Batch] | None:

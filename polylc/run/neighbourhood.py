@@ -9,7 +9,7 @@ from collections.abc import Callable
 from polylc.complex.complex import Complex
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
-from polylc.exact.checkpoint import until
+from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import long_numbers
 from polylc.exact.quantity import Kind, Quantity
@@ -103,6 +103,9 @@ def answer(
         enter(Phase.PROOF)
         try:
             with until(settings.last_moment(begin, complete=False), stop), long_numbers():
+                checkpoint()
+                if verdict.kept is None:  # there was no time, a moment ago
+                    raise LimitReached("the time limit was reached")
                 evidence = evidence_of(verdict, scene, answers)
                 block = path, write_block(path, task.index, evidence)
             remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"

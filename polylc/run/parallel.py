@@ -128,8 +128,10 @@ class _Spread:
         except BrokenExecutor:  # a process has died
             self.crew.alive()
             return
-        except CancelledError:
+        except CancelledError:  # told to stop before it began
             found = None
+            if not self.interrupted:
+                return
         left = isinstance(found, Result) and stopped(found) and not self.interrupted and not (self.stop is not None and self.stop())
         if not left:  # by a process that was told to go by somebody else than this one
             self._keep(place, found)

@@ -241,11 +241,14 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
                     progress(regions, min(share, 1.0))
             if outcome is Outcome.COMPLETE:
                 outcome = _ended(limits, parts.values())
-                if outcome is not Outcome.COMPLETE:
-                    _give_up(waiting, crew)
+                if outcome is Outcome.INTERRUPTED:
+                    crew.stop()
+                if outcome is not Outcome.COMPLETE:  # a time limit is kept where the work is done
+                    _cancel(waiting)
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
-            _give_up(waiting, crew)
+            crew.stop()
+            _cancel(waiting)
     if again:
         crew.alive()  # which says so if a process has died
     for u in sorted(again):  # elsewhere floating point led to another cell, or a process has died
@@ -270,9 +273,8 @@ def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
     return next((p.exploration.outcome for p in parts if not p.exploration.complete), Outcome.COMPLETE)
 
 
-def _give_up(waiting: dict[Future[Any], int], crew: Crew) -> None:
-    """Cancel what has not begun, and have the others stop; they still report."""
-    crew.stop()
+def _cancel(waiting: dict[Future[Any], int]) -> None:
+    """Cancel what has not begun; the others still report."""
     for future in list(waiting):
         if future.cancel():
             del waiting[future]
