@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 
 from polylc.complex.complex import MAP_BYTES, Complex
@@ -20,7 +19,7 @@ from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
 from polylc.search.task import Phase, PhaseWatch, Settings, Task
-from polylc.search.units import explore_together
+from polylc.search.units import explore_together, go_on
 
 
 def enumerate_regions(
@@ -87,6 +86,8 @@ def explore_judged(
     for make in judges:
         enter(Phase.SET_UP)
         judge = make()
+        if isinstance(judge, Judge):
+            judge.go_on = functools.partial(go_on, limits)
         enter(Phase.EXPLORING)
         try:
             if crew is None:
@@ -99,7 +100,7 @@ def explore_judged(
             return found, None
         enter(Phase.JUDGING)
         with until(None):
-            verdict = judge.verdict(found, functools.partial(_go_on, limits))
+            verdict = judge.verdict(found, functools.partial(go_on, limits))
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
 
@@ -107,8 +108,3 @@ def explore_judged(
 def _wishes(measures: tuple[str, ...]) -> Wishes:
     """What an engine is to tell for these measures."""
     return Wishes(facets=needing(Need.GRAPH, measures), sizes=needing(Need.VOLUMES, measures), maps=MAP_BYTES)
-
-
-def _go_on(limits: Limits) -> bool:
-    late = limits.deadline is not None and time.monotonic() > limits.deadline
-    return not late and (limits.stop is None or not limits.stop())

@@ -111,6 +111,8 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     judge: Judge | RegionJudge | None = None
     if job.judged:
         judge = RegionJudge(job.network, job.domain, job.forms) if job.by_region else Judge(job.network, job.domain, job.keep, job.forms)
+    if isinstance(judge, Judge) and limits is not None:
+        judge.go_on = functools.partial(go_on, limits)
     engine = engine_class(job.engine)(job.network, job.domain, judge, prefix, job.wishes)
     try:
         found = engine.explore(limits, progress)
@@ -120,8 +122,16 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     if judge is None:
         return Found(found, None)
     take_nodes(judge, found)
+    if isinstance(judge, Judge) and judge.cut_off and found.complete:
+        found = replace(found, outcome=Outcome.TIME_LIMIT)
     none = {name: getattr(found, name)[:0] for name in ("parent", "neuron", "side", "bits", "unit", "leaf")}
     return Found(replace(found, **none), confirmed(judge))
+
+
+def go_on(limits: Limits) -> bool:
+    """Whether neither the time is over, nor the user wants the end."""
+    late = limits.deadline is not None and time.monotonic() > limits.deadline
+    return not late and (limits.stop is None or not limits.stop())
 
 
 def explore_together(
