@@ -22,6 +22,7 @@ from polylc.engines.lp import LpEngine
 from polylc.errors import JudgeError
 from polylc.exact.unit_box import least
 from polylc.judge import node_filter as kernels
+from polylc.judge import repair
 from polylc.judge.by_node import Judge
 from polylc.judge.exact_decision import Refuted, holds, inner_point, inside, sign_on_cell
 from polylc.judge.repair import _Surgeon
@@ -414,3 +415,33 @@ def test_a_time_limit_during_mending_is_a_partial_verdict():
     verdict = judge.verdict(LpEngine(network, domain, judge).explore(), lambda: False)
     assert verdict.exploration.outcome is Outcome.TIME_LIMIT
     assert patterns(network, verdict) < {c.bits for c in clip_regions(network, domain)}
+
+
+@pytest.mark.parametrize("many", [0, 5, 30])
+def test_a_limit_while_claims_are_decided_is_a_partial_verdict(monkeypatch, many):
+    """Claims that there is no time for are missing, with the regions below them, and nothing else is wrong."""
+    network, domain = random_net([2, 8, 6, 1], 0), box([-1, -1], [1, 1])
+    truth = {c.bits for c in clip_regions(network, domain)}
+    sift = kernels.sift
+
+    def open_claims(*arguments):
+        sift(*arguments)
+        arguments[8][:] = False  # none is held by the filter: all are to be decided exactly
+
+    monkeypatch.setattr(kernels, "sift", open_claims)
+    monkeypatch.setattr(repair, "LAST_WORDS", -1.0)  # what is left over is not completed either
+    judge = Judge(network, domain, keep=True)
+    asked = itertools.count()
+    judge.go_on = lambda: next(asked) < many
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore(), judge.go_on)
+    assert verdict.exploration.outcome is Outcome.TIME_LIMIT
+    assert patterns(network, verdict) < truth
+
+
+def test_claims_that_there_is_no_time_to_gather_are_none():
+    network, domain = random_net([2, 8, 6, 1], 0), box([-1, -1], [1, 1])
+    judge = Judge(network, domain, keep=True)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore(), lambda: False)
+    assert verdict.exploration.outcome is Outcome.COMPLETE
+    assert verdict.kept is None
+    assert len(verdict.exploration.leaf) == len(clip_regions(network, domain))
