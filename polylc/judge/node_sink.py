@@ -79,8 +79,6 @@ class NodeSink:
         self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
-        self.go_on: Callable[[], bool] | None = None  # asked between exact decisions on claims
-        self.cut_off = False  # whether it said no
         self._busy = False
 
     def __call__(self, chunk: Chunk) -> None:
@@ -148,9 +146,6 @@ class NodeSink:
             return
         shift, whole, _ = _rounded(claims) if rounded is None else rounded
         for c in np.flatnonzero(~held).tolist():
-            if self.go_on is not None and not self.go_on():
-                self.cut_off = True  # the regions below are not proved, and left out
-                return
             part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
             q = int(shift[c])
             pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]

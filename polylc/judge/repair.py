@@ -37,6 +37,8 @@ def repair(judge: NodeSink, found: Exploration, go_on: Callable[[], bool] | None
     JudgeError
         If the engine's columns contradict each other.
     """
+    if found.outcome is not Outcome.COMPLETE:
+        judge.kept = None  # of a part there is no certificate, and to lay its claims out takes long
     surgeon = _Surgeon(judge, go_on)
     outcome = found.outcome
     try:

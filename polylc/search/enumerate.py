@@ -86,8 +86,6 @@ def explore_judged(
     for make in judges:
         enter(Phase.SET_UP)
         judge = make()
-        if isinstance(judge, Judge):
-            judge.go_on = functools.partial(go_on, limits)
         enter(Phase.EXPLORING)
         try:
             if crew is None:

@@ -111,8 +111,6 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     judge: Judge | RegionJudge | None = None
     if job.judged:
         judge = RegionJudge(job.network, job.domain, job.forms) if job.by_region else Judge(job.network, job.domain, job.keep, job.forms)
-    if isinstance(judge, Judge) and limits is not None:
-        judge.go_on = functools.partial(go_on, limits)
     engine = engine_class(job.engine)(job.network, job.domain, judge, prefix, job.wishes)
     try:
         found = engine.explore(limits, progress)
@@ -122,8 +120,6 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     if judge is None:
         return Found(found, None)
     take_nodes(judge, found)
-    if isinstance(judge, Judge) and judge.cut_off and found.complete:
-        found = replace(found, outcome=Outcome.TIME_LIMIT)
     none = {name: getattr(found, name)[:0] for name in ("parent", "neuron", "side", "bits", "unit", "leaf")}
     return Found(replace(found, **none), confirmed(judge))
 
