@@ -13,6 +13,7 @@
       ProofRefused          a claim of a proof file is false or not proved
       ProofUnreadable       a file is not a proof file
       LimitReached          the time limit came before something was computed
+        Stopped                  ... or the user stopped the run
       ReplayError           a cell that was left to another process is not found there
       JudgeError            an engine broke its contract in a way that cannot be mended
       ConsistencyError      an identity fails that holds of all volumes, areas and gradients
@@ -57,6 +58,10 @@ class SolverError(PolylcError):
 
 class LimitReached(PolylcError):  # noqa: N818
     """The time limit came before something was computed."""
+
+
+class Stopped(LimitReached):
+    """The user stopped the run before something was computed."""
 
 
 class ReplayError(PolylcError):

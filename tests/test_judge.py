@@ -22,6 +22,7 @@ from polylc.engines.lp import LpEngine
 from polylc.errors import JudgeError
 from polylc.exact.unit_box import least
 from polylc.judge import node_filter as kernels
+from polylc.judge import repair
 from polylc.judge.by_node import Judge
 from polylc.judge.exact_decision import Refuted, holds, inner_point, inside, sign_on_cell
 from polylc.judge.repair import _Surgeon
@@ -414,3 +415,32 @@ def test_a_time_limit_during_mending_is_a_partial_verdict():
     verdict = judge.verdict(LpEngine(network, domain, judge).explore(), lambda: False)
     assert verdict.exploration.outcome is Outcome.TIME_LIMIT
     assert patterns(network, verdict) < {c.bits for c in clip_regions(network, domain)}
+
+
+def test_a_part_is_completed_as_far_as_there_is_time(monkeypatch):
+    """Regions whose claims are missing need exact decisions; without time for these they are left out."""
+    network, domain = random_net([2, 8, 6, 1], 0), box([-1, -1], [1, 1])
+    truth = {c.bits for c in clip_regions(network, domain)}
+    monkeypatch.setattr(lp, "CHUNK_REGIONS", 3)
+    found = []
+    for words in (1e6, -1.0):
+        monkeypatch.setattr(repair, "LAST_WORDS", words)
+        judge = Judge(network, domain, keep=True)
+        part = LpEngine(network, domain, judge).explore(Limits(regions=9))
+        judge.tree.known[:] = 0  # as if nothing had been claimed
+        judge.tree.ones[:] = 0
+        judge.regions[0].good[0] = False  # so that it is looked at
+        verdict = judge.verdict(part, lambda: False)
+        assert verdict.exploration.outcome is Outcome.REGION_LIMIT
+        assert patterns(network, verdict) <= truth
+        found.append(len(patterns(network, verdict)))
+    assert found[0] > found[1] == 0
+
+
+def test_claims_that_there_is_no_time_to_gather_are_none():
+    network, domain = random_net([2, 8, 6, 1], 0), box([-1, -1], [1, 1])
+    judge = Judge(network, domain, keep=True)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore(), lambda: False)
+    assert verdict.exploration.outcome is Outcome.COMPLETE
+    assert verdict.kept is None
+    assert len(verdict.exploration.leaf) == len(clip_regions(network, domain))

@@ -61,6 +61,9 @@ class Here(Executor):
     def stop(self) -> None:
         pass
 
+    def alive(self) -> bool:
+        return True
+
 
 class Never(Here):
     """Takes work and does not do it."""

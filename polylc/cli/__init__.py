@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from polylc.cli.main import app
-
+    try:
+        from polylc.cli.main import app
+    except KeyboardInterrupt:
+        print("polylc: interrupted before a result was there", file=sys.stderr)
+        sys.exit(130)
     app()

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from polylc.cli import signals
 from polylc.errors import PolylcError, UsageError
 
 if TYPE_CHECKING:
     from polylc.network.form import Network
     from polylc.report.run import Run
 
-REFUSED, BAD_INPUT, LIMIT, INTERRUPTED = 1, 2, 3, 130
+REFUSED, BAD_INPUT, LIMIT = 1, 2, 3
 
 
 class _Commands(TyperGroup):
@@ -31,7 +32,7 @@ class _Commands(TyperGroup):
             code = super().main(*args, **extra)
         except typer.Abort:
             typer.echo("polylc: interrupted before a result was there", err=True)
-            code = INTERRUPTED
+            code = signals.exit_code()
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
@@ -68,15 +69,16 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Turn polylc's own errors into one line on stderr and exit code 2, and Ctrl-C into 130."""
+    """Turn polylc's own errors into one line on stderr and exit code 2, Ctrl-C into 130, SIGTERM into 143."""
     try:
-        yield
+        with signals.interrupting():
+            yield
     except PolylcError as error:
         typer.echo(f"polylc: {' '.join(str(error).splitlines())}", err=True)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         typer.echo("polylc: interrupted before a result was there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(signals.exit_code()) from None
     except BrokenPipeError:  # the reader of stdout went away, as `polylc ... | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
@@ -106,7 +108,7 @@ def arch_file(arch: str | None) -> str | None:
 
 def exit_code(run: Run) -> int:
     if run.interrupted:
-        return INTERRUPTED
+        return signals.exit_code()
     if run.refused:
         return BAD_INPUT
     return 0 if all(r.complete and not r.late for r in run.results) else LIMIT

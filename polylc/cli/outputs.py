@@ -109,7 +109,7 @@ def write_proof(path: str, run: Run) -> None:
 
     proved = [r for r in run.results if r.block is not None]
     lost = [r for r in run.results if r.status is Status.CERTIFIED and r.block is None]
-    if lost:
+    if lost and not run.interrupted:
         raise UsageError(f"{path}: no proof written, row {lost[0].index}: {lost[0].notes['proof']}")
     if not proved:
         typer.echo(f"{path}: not written, no neighbourhood was certified", err=True)
@@ -121,6 +121,10 @@ def write_proof(path: str, run: Run) -> None:
 def write_graphs(path: str, run: Run) -> None:
     """Write the region graph of each neighbourhood, numbered if there are several."""
     for result, name in _numbered(path, run):
+        if "graph" in result.late or (run.interrupted and set(result.late) - {"proof"}):
+            why = "the run was interrupted before row {} was done" if run.interrupted else "there was no time left for the graph of row {}"
+            typer.echo(f"{name}: not written, {why.format(result.index)}", err=True)
+            continue
         with _told(name):
             result.write_graph(name)
 
@@ -136,7 +140,7 @@ def _numbered(path: str, run: Run) -> Iterator[tuple[Result, Path]]:
     """Complete results, and the names of their files."""
     target = Path(path)
     for result in run.results:
-        name = target if len(run) == 1 else target.with_stem(f"{target.stem}-{result.index}")
+        name = target if run.asked == 1 else target.with_stem(f"{target.stem}-{result.index}")
         if result.complete:
             yield result, name
         else:

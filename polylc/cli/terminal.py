@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from polylc.cli.signals import Stop
     from polylc.network.form import Network
     from polylc.report.estimates.entries import Comparison, Estimates
     from polylc.report.record import Refusal
@@ -27,36 +28,45 @@ def console(stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=140)
 
 
-def answer(network: Network, tasks: list[Any], settings: Any, jobs: int) -> Run:
-    """Run the tasks with a progress bar, if stderr is a terminal."""
+def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop) -> Run:
+    """Run the tasks with a progress bar, if stderr is a terminal, which says what is being done with which of them."""
     from polylc.run.serial import run_serial
     from polylc.search.task import Task
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    compile_first(tasks, settings)
-    with progress(screen) as bar:
-        whole = bar.add_task(f"{count} neighbourhoods", total=count, visible=count > 1)
-        current = bar.add_task("regions", total=1.0)
-        last = 0.0
+    with stop.breaking_off(0.0):  # nothing is lost yet
+        compile_first(tasks, settings)
+    with progress(screen) as bar, stop.breaking_off():
+        whole = bar.add_task(f"0 of {count} neighbourhoods", total=count, visible=count > 1)
+        current = bar.add_task("set-up", total=1.0)
+        last, done, row, found = 0.0, 0, "", ""
 
         def on_start(task: Any) -> None:
-            bar.reset(current, description=f"row {task.index}" if count > 1 else "exploring", total=1.0)
+            nonlocal row, found
+            row, found = f"row {task.index}: " if count > 1 else "", ""
+            bar.reset(current, description=f"{row}set-up", total=1.0)
+
+        def on_phase(phase: Any) -> None:
+            bar.update(current, description=f"{row}{phase}{found}")
+
+        def on_result(_: Any) -> None:
+            nonlocal done
+            done += 1
+            bar.update(whole, completed=done, description=f"{done} of {count} neighbourhoods")
 
         def on_regions(_: int, regions: int, share: float) -> None:
-            nonlocal last
+            nonlocal last, found
             now = time.monotonic()
-            if now - last > 0.1:
-                last = now
-                bar.update(current, completed=share, description=f"{regions} regions")
-            if share >= 1.0:
-                bar.update(current, completed=share, description=f"{regions} regions, measuring")
+            if now - last > 0.1 or share >= 1.0:
+                last, found = now, f", {regions} regions"
+                bar.update(current, completed=share, description=f"{row}exploring{found}")
 
         if jobs > 1:
             from polylc.run.parallel import run_parallel
 
-            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, lambda _: bar.advance(whole))
-        return run_serial(network, tasks, settings, on_start, on_regions, lambda _: bar.advance(whole))
+            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop)
+        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop)
 
 
 def compile_first(tasks: Sequence[Any], settings: Settings) -> None:

@@ -160,7 +160,8 @@ class Complex:
     def _maps_along(self, bits: np.ndarray) -> Maps:
         result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
         noise = np.empty((len(bits), self.network.outputs))
-        maps_of(self.flat, self._kept_replays[0], np.ascontiguousarray(bits), result, noise)
+        for rows in batches(len(bits), (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000):
+            maps_of(self.flat, self._kept_replays[0], np.ascontiguousarray(bits[rows]), result[rows], noise[rows])
         return Maps(result, noise)
 
     def maps(self, regions: np.ndarray | slice) -> Maps:

@@ -1,4 +1,4 @@
-"""A time limit that long computations keep by looking at it now and then.
+"""A time limit, and the user's wish to stop, that long computations heed by looking at them now and then.
 
 Whoever starts the work says until when; loops that may last call `checkpoint` once in a while. What they were about to
 compute is then missing, with that reason; nothing half done is used.
@@ -7,25 +7,37 @@ compute is then missing, with that reason; nothing half done is used.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
-from polylc.errors import LimitReached
+from polylc.errors import LimitReached, Stopped
 
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+class _Until(NamedTuple):
+    """When to stop; `stopped` if the deadline is the time that is left after the user's wish to stop."""
+
+    deadline: float | None
+    stop: Callable[[], bool] | None
+    stopped: bool
+
+
+_until: ContextVar[_Until | None] = ContextVar("until", default=None)
 
 
 @contextmanager
-def until(deadline: float | None) -> Iterator[None]:
-    """Have checkpoints within the block stop the work from `deadline` on, on the clock of time.monotonic; None for no
-    limit.
+def until(deadline: float | None, stop: Callable[[], bool] | None = None, stopped: bool = False) -> Iterator[None]:
+    """Have checkpoints within the block stop the work from `deadline` on, on the clock of time.monotonic, or once
+    `stop` says so; None for no limit.
+
+    `stopped` says that the user has stopped the work already, and the deadline is what is left to say what was found.
     """
-    token = _deadline.set(deadline)
+    token = _until.set(_Until(deadline, stop, stopped))
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _until.reset(token)
 
 
 def checkpoint() -> None:
@@ -34,8 +46,12 @@ def checkpoint() -> None:
     Raises
     ------
     LimitReached
-        If there is none.
+        If there is none; Stopped if the user stopped the work.
     """
-    deadline = _deadline.get()
-    if deadline is not None and time.monotonic() > deadline:
-        raise LimitReached("the time limit was reached")
+    found = _until.get()
+    if found is None:
+        return
+    if found.stop is not None and found.stop():
+        raise Stopped("the run was interrupted")
+    if found.deadline is not None and time.monotonic() > found.deadline:
+        raise Stopped("the run was interrupted") if found.stopped else LimitReached("the time limit was reached")

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from polylc.engines.contract import Exploration, Outcome
+from polylc.errors import LimitReached
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Points
 from polylc.judge.node_sink import NodeSink
+from polylc.judge.proofs import Kept
 from polylc.judge.repair import repair
 from polylc.judge.verdict import Batch, Verdict, in_order
 from polylc.network.patterns import words
@@ -41,7 +43,13 @@ class Judge(NodeSink):
         if batches is None:
             return repair(self, found, go_on)
         exploration, place, _ = in_order(self.tree, batches, found)
-        return Verdict(exploration, Points(exploration.unit, {}), self.gather(place), self.tally)
+        kept: Kept | None = Kept()
+        if exploration.complete:  # of a part there is no certificate
+            try:
+                kept = self.gather(place, go_on)
+            except LimitReached:
+                kept = None
+        return Verdict(exploration, Points(exploration.unit, {}), kept, self.tally)
 
     def _confirmed(self, whole: bool) -> list[Batch] | None:
         """The regions that the tree proves as it stands: all of a complete one, or those that a stopped search had come

@@ -6,6 +6,7 @@ is left, an exact simplex the ties. Nothing depends on a tolerance, on the engin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -194,8 +195,14 @@ class NodeSink:
         self.book.confirm(node, neuron, sign > 0, claim)
         return True
 
-    def gather(self, place: np.ndarray) -> Kept:
-        """The kept claims by node, nodes renamed by `place`."""
+    def gather(self, place: np.ndarray, go_on: Callable[[], bool] | None = None) -> Kept:
+        """The kept claims by node, nodes renamed by `place`; `go_on` is asked now and then.
+
+        Raises
+        ------
+        LimitReached
+            If `go_on` says no.
+        """
         if self.kept is None:
             return Kept()
 
@@ -203,4 +210,4 @@ class NodeSink:
             return KeptClaim(claim.neuron, claim.factor, [(int(place[v]), m) for v, m in claim.multipliers])
 
         exact = {int(place[node]): [renamed(c) for c in claims] for node, claims in self.tree.exact.items()}
-        return Kept(self.kept.rows(place), exact)
+        return Kept(self.kept.rows(place, go_on), exact)

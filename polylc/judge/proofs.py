@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+from polylc.errors import LimitReached
 
 MOST_UP, MOST_DOWN = 60, 30  # shifts with which integers of 30 bits stay below 2^61
 
@@ -80,18 +82,32 @@ class KeptClaims:
             column.append(values)
         return odd
 
-    def rows(self, place: np.ndarray) -> ClaimRows:
-        """All claims in the order of nodes, those of a node in that of neurons; nodes renamed by `place`."""
+    def rows(self, place: np.ndarray, go_on: Callable[[], bool] | None = None) -> ClaimRows:
+        """All claims in the order of nodes, those of a node in that of neurons; nodes renamed by `place`.
+
+        Raises
+        ------
+        LimitReached
+            If `go_on` says no, which is asked between parts of the work.
+        """
         none = np.zeros(0, dtype=np.int64)
-        columns = [np.concatenate([none, *c]).astype(np.int64) for c in (self.node, self.neuron, self.sign, self.shift, self.length)]
-        constraint, whole = (np.concatenate([none, *c]).astype(np.int64) for c in (self.constraint, self.whole))
+
+        def joined(parts: list[np.ndarray]) -> np.ndarray:
+            if go_on is not None and not go_on():
+                raise LimitReached("there was no time left")
+            return np.concatenate([none, *parts]).astype(np.int64)
+
+        columns = [joined(c) for c in (self.node, self.neuron, self.sign, self.shift, self.length)]
         node, length = place[columns[0]], columns[4]
         order = np.lexsort((columns[1], node))
         begins = (np.cumsum(length) - length)[order]
         starts = np.concatenate([[0], np.cumsum(length[order])])
         entries = np.repeat(begins - starts[:-1], length[order]) + np.arange(starts[-1])
         neuron, sign, shift = (c[order] for c in columns[1:4])
-        return ClaimRows(node[order], neuron, sign, shift, starts, place[constraint[entries]], whole[entries])
+        constraint = joined(self.constraint)
+        constraint = place[constraint[entries]]
+        whole = joined(self.whole)
+        return ClaimRows(node[order], neuron, sign, shift, starts, constraint, whole[entries])
 
 
 NO_ROWS = KeptClaims().rows(np.zeros(0, dtype=np.int64))

@@ -9,6 +9,7 @@ neuron has that side's sign is then true and proved.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -25,6 +26,8 @@ from polylc.judge.proofs import Kept, KeptClaim
 from polylc.judge.verdict import Verdict
 from polylc.network.patterns import pack
 
+LAST_WORDS = 0.5  # seconds to complete what was found when a limit was reached
+
 
 def repair(judge: NodeSink, found: Exploration, go_on: Callable[[], bool] | None = None) -> Verdict:
     """The verdict on an exploration whose chunks the judge has taken.
@@ -34,12 +37,14 @@ def repair(judge: NodeSink, found: Exploration, go_on: Callable[[], bool] | None
     JudgeError
         If the engine's columns contradict each other.
     """
+    if found.outcome is not Outcome.COMPLETE:
+        judge.kept = None  # of a part there is no certificate, and to lay its claims out takes long
     surgeon = _Surgeon(judge, go_on)
     outcome = found.outcome
     try:
-        surgeon.complete_claims(found.outcome is Outcome.COMPLETE)
+        done = surgeon.complete_claims(found.outcome is Outcome.COMPLETE)
         if outcome is Outcome.COMPLETE:
-            outcome = surgeon.operate()
+            outcome = surgeon.operate() if done else Outcome.TIME_LIMIT
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
     return surgeon.verdict(found, outcome)
@@ -70,10 +75,11 @@ class _Surgeon:
                 node = tree.parent[node]
 
     # ---- what is known ---------------------------------------------------------------------------------------------
-    def complete_claims(self, whole: bool = True) -> None:
+    def complete_claims(self, whole: bool = True) -> bool:
         """Decide what the engine left out, and take over the bits of neurons that vanish identically; `whole` if it
-        came to its end.
+        came to its end. Whether there was time for all regions.
         """
+        last = time.monotonic() + LAST_WORDS
         tree, judge = self.tree, self.judge
         begins = judge.network.offsets[judge.network.layer_of].tolist()
         everything = (1 << judge.network.neurons) - 1
@@ -94,6 +100,8 @@ class _Surgeon:
             ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
         for region, leaf in enumerate(tree.leaf):
             missing, ours = everything & ~known[leaf], ones[leaf]
+            if missing and self.go_on is not None and not self.go_on() and time.monotonic() > last:
+                return False
             pattern = tree.pattern[region]
             settled = known[leaf] & ~self._doubted_on_path(leaf, doubted)
             wrong = (ours ^ _mask(pattern)) & settled
@@ -105,6 +113,7 @@ class _Surgeon:
                 if judge.decide(leaf, neuron, 1 if pattern[neuron] else -1, pattern):
                     pattern[neuron] = bool(tree.ones[leaf] >> neuron & 1)
             self.complete = region + 1
+        return True
 
     def _doubted_on_path(self, node: int, doubted: dict[int, int]) -> int:
         mask = 0

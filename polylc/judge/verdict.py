@@ -104,8 +104,8 @@ class Verdict:
         Nodes in preorder, regions in the order of their leaves; `unit` holds nearest doubles.
     points : Points
         The exact point of each region: doubles (an array) or a tuple of Fractions.
-    kept : Kept
-        Claims by node, for the certificate.
+    kept : Kept or None
+        Claims by node, for the certificate; None if there was no time to gather them.
     tally : Tally
     near : ndarray of uint64, shape (R, words), optional
         For each region, the neurons that may vanish somewhere on its closure; all others certainly do not.
@@ -113,6 +113,6 @@ class Verdict:
 
     exploration: Exploration
     points: Points
-    kept: Kept
+    kept: Kept | None
     tally: Tally
     near: np.ndarray | None = None

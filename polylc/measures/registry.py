@@ -36,7 +36,9 @@ ATTRIBUTES = {attribute: (row, read) for row in ROWS for attribute, read in row.
 
 
 class Measured(NamedTuple):
-    """Answers, whether the user stopped the measuring, and the measures that a time limit cut off."""
+    """Answers, whether an interrupt fell into the measuring, and the measures that a limit, or the user's wish to stop,
+    cut off.
+    """
 
     answers: Answers
     interrupted: bool
@@ -51,7 +53,7 @@ def needing(need: Need, names: Collection[str]) -> bool:
 def measure(scene: Scene) -> Measured:
     """Every measure's answer; what is missing always says why.
 
-    Where a deadline is set (`polylc.exact.checkpoint`), what it cuts off is missing.
+    Where a limit is set (`polylc.exact.checkpoint`), what it cuts off is missing.
 
     Raises
     ------

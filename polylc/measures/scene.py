@@ -4,7 +4,7 @@ noise.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,6 +59,8 @@ class Scene:
         How many threads may share the work; answers do not depend on it.
     sigmas : tuple of (str, float)
         Standard deviations of bias noise, by name.
+    on_graph : callable, optional
+        Told whether the region graph is being built: True when it begins, False at its end.
     """
 
     def __init__(
@@ -72,10 +74,12 @@ class Scene:
         exact_volumes: bool = False,
         threads: int = 1,
         sigmas: tuple[tuple[str, float], ...] = (),
+        on_graph: Callable[[bool], None] | None = None,
     ) -> None:
         self.complex, self.asked, self.label, self.certified = complex_, frozenset(asked), label, certified
         self.keep, self.exact_volumes, self.threads, self.sigmas = keep, exact_volumes, threads, sigmas
         self.built: RegionGraph | None = None
+        self._on_graph = on_graph or (lambda _: None)
         self.answers: dict[str, Answer[Any]] = {}  # of the measures computed so far
 
     @property
@@ -88,7 +92,9 @@ class Scene:
         """The region graph; of an incomplete complex, the adjacencies that cost no linear program."""
         if self.built is None:
             complete = self.complex.complete
+            self._on_graph(True)
             self.built = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+            self._on_graph(False)
         return self.built
 
     @cached_property

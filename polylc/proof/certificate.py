@@ -184,6 +184,7 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
     width = 8 * found.bits.shape[1]
     vertices = evidence.vertices if "volumes" in evidence.parts() else None
     lines: list[str] = []
+    assert verdict.kept is not None
     for node, claims in enumerate(claims_by_node(verdict.kept, found.parent)):
         region = region_of.get(node)
         if region is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -49,20 +50,19 @@ def run_estimates(
 def each_task(tasks: Sequence[Task | Refusal], work: Callable[[Task], Entry], on_result: Callable[[Entry], None] | None) -> list[Entry | Refusal]:
     """`work` done on every task; what it refuses becomes a refusal, and Ctrl-C ends the list early."""
     entries: list[Entry | Refusal] = []
-    for task in tasks:
-        if isinstance(task, Refusal):
-            entries.append(task)
-            continue
-        try:
-            found = work(task)
-        except PolylcError as error:
-            entries.append(Refusal(task.index, str(error)))
-            continue
-        except KeyboardInterrupt:
-            break
-        entries.append(found)
-        if on_result is not None:
-            on_result(found)
+    with contextlib.suppress(KeyboardInterrupt):
+        for task in tasks:
+            if isinstance(task, Refusal):
+                entries.append(task)
+                continue
+            try:
+                found = work(task)
+            except PolylcError as error:
+                entries.append(Refusal(task.index, str(error)))
+                continue
+            entries.append(found)
+            if on_result is not None:
+                on_result(found)
     return entries
 
 

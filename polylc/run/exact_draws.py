@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate, Moments
 from polylc.estimators.study import Study
@@ -72,7 +73,10 @@ def rao_blackwell(study: Study) -> list[Estimate]:
 def _enumerated(study: Study, method: str, network: Network, measures: tuple[str, ...]) -> Result:
     if study.dimension > MOST_DIMENSION:
         raise UsageError(f"{method}: dimension {study.dimension} > {MOST_DIMENSION}: volumes are out of reach")
-    return answer(network, make_task(network, 0, study.domain, study.label), Settings(measures, keep=not measures, certify=False))
+    result = answer(network, make_task(network, 0, study.domain, study.label), Settings(measures, keep=not measures, certify=False))
+    if result.outcome is Outcome.INTERRUPTED:  # the user means the run, not this draw
+        raise KeyboardInterrupt
+    return result
 
 
 def perturbed(network: Network, sigma: float, rng: np.random.Generator) -> Network:

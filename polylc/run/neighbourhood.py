@@ -12,8 +12,8 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.engines.contract import Exploration, Outcome, nothing_found
-from polylc.errors import DigitsError, LimitReached
-from polylc.exact.checkpoint import until
+from polylc.errors import DigitsError, LimitReached, Stopped
+from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
@@ -29,7 +29,7 @@ from polylc.report.status import Status
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import Settings, Task
+from polylc.search.task import LAST_WORDS, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -41,18 +41,34 @@ def answer(
     stop: Callable[[], bool] | None = None,
     on_regions: RegionProgress | None = None,
     crew: Crew | None = None,
+    on_phase: PhaseWatch | None = None,
 ) -> Result:
-    """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work."""
+    """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work.
+
+    Where there is a `stop`, whoever gave it sees to interrupts: what was found before one is then a result, as it is
+    after a limit.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts before anything was found, and there is no `stop`.
+    """
     begin = time.monotonic()
+    enter = on_phase or (lambda _: None)
+    enter(Phase.SET_UP)
     limits = settings.limits(begin, stop)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     try:
-        with until(limits.deadline):
+        with until(limits.deadline, stop):
             label, tie = label_of(network, task)
-            found, verdict = explore_judged(network, task, settings, limits, progress, crew)
-    except LimitReached:  # while setting up: not one region is known
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew, on_phase)
+    except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
+        if stop is None and isinstance(reached, KeyboardInterrupt):
+            raise
         label, tie, verdict = task.label, None, None
-        found = nothing_found(network, task.domain, Outcome.TIME_LIMIT)
+        why = Outcome.INTERRUPTED if isinstance(reached, (Stopped, KeyboardInterrupt)) else Outcome.TIME_LIMIT
+        found = nothing_found(network, task.domain, why)
+    enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     scene = Scene(
         complex_,
@@ -63,9 +79,18 @@ def answer(
         exact_volumes=settings.exact_volumes,
         threads=1 if crew is None else crew.jobs,
         sigmas=settings.sigmas,
+        on_graph=lambda building: enter(Phase.GRAPH if building else Phase.MEASURES),
     )
-    with until(settings.last_moment(begin, found.outcome is Outcome.COMPLETE)):
+    last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
+    stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
+    with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop):
         answers, interrupted, late = measure(scene)
+    if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
+        try:
+            with until(last, stop):
+                _ = scene.graph
+        except LimitReached:
+            late = (*late, "graph")
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -80,8 +105,12 @@ def answer(
     block = None
     if settings.blocks is not None and verdict is not None and complete:
         path = settings.blocks / f"block-{task.index}.gz"
+        enter(Phase.PROOF)
         try:
-            with until(settings.last_moment(begin, complete=False)), long_numbers():
+            with until(settings.last_moment(begin, complete=False), stop), long_numbers():
+                checkpoint()
+                if verdict.kept is None:  # there was no time, a moment ago
+                    raise LimitReached("the time limit was reached")
                 evidence = evidence_of(verdict, scene, answers)
                 block = path, write_block(path, task.index, evidence)
             remarks["proof"] = f"the proof file carries: {', '.join(evidence.carried())}; nothing else of this report"
@@ -93,7 +122,8 @@ def answer(
             late = (*late, "proof")
             remarks["proof"] = f"not written: {error}"
     if late and complete:
-        remarks["status"] = f"{remarks['status']}; the time limit left out {', '.join(late)}"
+        cause = "the interrupt" if stop is not None and stop() else "the time limit"
+        remarks["status"] = f"{remarks['status']}; {cause} left out {', '.join(late)}"
     return Result(
         index=task.index,
         network=network,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import replace
+from typing import Any
 
 from polylc.errors import PolylcError
 from polylc.network.form import Network
@@ -15,7 +16,8 @@ from polylc.report.run import Run
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.run.serial import answer_or_refuse, stopped
 from polylc.search.crew import ProcessCrew
-from polylc.search.task import Settings, Task
+from polylc.search.task import PhaseWatch, Settings, Task
+from polylc.search.units import LOOK
 
 
 def _answer(network: Network, task: Task, settings: Settings, stop: Callable[[], bool] | None) -> Result | Refusal | None:
@@ -37,12 +39,14 @@ def run_parallel(
     on_start: Callable[[Task], None] | None = None,
     on_regions: RegionProgress | None = None,
     on_result: Callable[[Result], None] | None = None,
+    on_phase: PhaseWatch | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Run:
     """Answer tasks in `jobs` processes; results come in the order of the tasks and equal the serial ones.
 
     The work begins in this process, so that little of it never waits for others. Later on, neighbourhoods are spread
-    over the processes as long as there are enough of them, and the last ones are shared in units. Ctrl-C stops the
-    workers; what they have found until then is kept.
+    over the processes as long as there are enough of them, and the last ones are shared in units. Ctrl-C, or `stop`,
+    stops the workers; what they have found until then is kept. What a process had begun that died is done again here.
     """
     begin = time.monotonic()
     results: list[Result | Refusal] = []
@@ -56,43 +60,87 @@ def run_parallel(
         if isinstance(found, Result) and on_result is not None:
             on_result(found)
 
-    with ProcessCrew(jobs, executor) as crew:
-        for done, task in enumerate(tasks):
-            if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(jobs, 2):
-                places, stop = _spread(network, tasks[done:], settings, crew, on_result)
-                results += [places[i] for i in sorted(places)]
-                interrupted = stop or any(stopped(r) for r in places.values())
-                break
-            take(answer_or_refuse(network, task, settings, on_start, on_regions, crew))
-            if interrupted:
-                break
+    try:
+        with ProcessCrew(jobs, executor) as crew:
+            for done, task in enumerate(tasks):
+                if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(jobs, 2):
+                    spread = _Spread(network, tasks[done:], settings, crew, on_result, stop)
+                    try:
+                        spread.run()
+                    finally:
+                        results += [spread.results[i] for i in sorted(spread.results)]
+                    interrupted = spread.interrupted
+                    break
+                take(answer_or_refuse(network, task, settings, on_start, on_regions, crew, on_phase, stop))
+                interrupted = interrupted or (stop is not None and stop())
+                if interrupted:
+                    crew.stop()
+                    break
+    except KeyboardInterrupt:  # between two of them, or while processes end
+        interrupted = True
     return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))
 
 
-def _spread(
-    network: Network, tasks: Sequence[Task | Refusal], settings: Settings, crew: ProcessCrew, on_result: Callable[[Result], None] | None
-) -> tuple[dict[int, Result | Refusal], bool]:
-    """Whole neighbourhoods, each in a process; results by place, and whether Ctrl-C came."""
-    results: dict[int, Result | Refusal] = {i: t for i, t in enumerate(tasks) if isinstance(t, Refusal)}
-    waiting = {crew.submit(_answer, network, task, settings): i for i, task in enumerate(tasks) if isinstance(task, Task)}
-    interrupted = False
-    while waiting:
+class _Spread:
+    """Whole neighbourhoods, each in a process."""
+
+    def __init__(
+        self,
+        network: Network,
+        tasks: Sequence[Task | Refusal],
+        settings: Settings,
+        crew: ProcessCrew,
+        on_result: Callable[[Result], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self.network, self.settings, self.crew, self.on_result, self.stop = network, settings, crew, on_result, stop
+        self.results: dict[int, Result | Refusal] = {i: t for i, t in enumerate(tasks) if isinstance(t, Refusal)}
+        self.todo = {i: t for i, t in enumerate(tasks) if isinstance(t, Task)}
+        self.interrupted = False
+
+    def run(self) -> None:
+        """Results by place; those of processes first, and then what processes have lost."""
+        waiting = {self.crew.submit(_answer, self.network, task, self.settings): i for i, task in self.todo.items()}
+        while waiting:
+            try:
+                if self.stop is not None and self.stop():
+                    self._interrupt()
+                done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+                if not done and not self.crew.alive():
+                    break
+                for future in done:
+                    self._take(waiting[future], future)
+                    del waiting[future]
+            except KeyboardInterrupt:
+                self._interrupt()
+        for place, task in list(self.todo.items()):
+            if self.interrupted:
+                break
+            self._keep(place, answer_or_refuse(self.network, task, self.settings, stop=self.stop))
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.crew.stop()
+
+    def _take(self, place: int, future: Future[Any]) -> None:
         try:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                place = waiting.pop(future)
-                try:
-                    found = future.result()
-                except BrokenExecutor:  # a process has died
-                    found = None if interrupted else answer_or_refuse(network, tasks[place], settings)
-                    interrupted = interrupted or stopped(found)
-                if isinstance(found, Result):
-                    found = replace(found, network=network)
-                    if on_result is not None:
-                        on_result(found)
-                if found is not None:
-                    results[place] = found
-        except KeyboardInterrupt:
-            interrupted = True
-            crew.stop()
-    return results, interrupted
+            found = future.result()
+        except BrokenExecutor:  # a process has died
+            self.crew.alive()
+            return
+        except CancelledError:  # told to stop before it began
+            found = None
+            if not self.interrupted:
+                return
+        left = isinstance(found, Result) and stopped(found) and not self.interrupted and not (self.stop is not None and self.stop())
+        if not left:  # by a process that was told to go by somebody else than this one
+            self._keep(place, found)
+
+    def _keep(self, place: int, found: Result | Refusal | None) -> None:
+        self.todo.pop(place, None)
+        self.interrupted = self.interrupted or stopped(found) or (self.stop is not None and self.stop())
+        if found is None or place in self.results:
+            return
+        self.results[place] = replace(found, network=self.network) if isinstance(found, Result) else found
+        if isinstance(found, Result) and self.on_result is not None:
+            self.on_result(found)

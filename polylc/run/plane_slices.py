@@ -9,6 +9,7 @@ import numpy as np
 
 from polylc.domains import box as shapes
 from polylc.domains.box import Neighbourhood
+from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.coarea import ACTIVATION
 from polylc.estimators.estimate import Estimate, Moments
@@ -70,6 +71,8 @@ def slice_boundary(network: Network, domain: Neighbourhood, offset: np.ndarray, 
     window = shapes.box((low - margin).tolist(), (high + margin).tolist())
     flat = on_plane(network, domain.lift(offset), domain.basis @ plane)
     result = answer(flat, make_task(flat, 0, window, None), Settings((), certify=False))
+    if result.outcome is Outcome.INTERRUPTED:  # the user means the run, not this slice
+        raise KeyboardInterrupt
     if not result.complete or result.complex is None:
         raise UsageError("slices: a slice was not enumerated completely")
     starts, ends = [], []

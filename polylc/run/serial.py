@@ -13,7 +13,7 @@ from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.search.crew import Crew
-from polylc.search.task import Settings, Task
+from polylc.search.task import PhaseWatch, Settings, Task
 
 
 def run_serial(
@@ -23,20 +23,25 @@ def run_serial(
     on_start: Callable[[Task], None] | None = None,
     on_regions: RegionProgress | None = None,
     on_result: Callable[[Result], None] | None = None,
+    on_phase: PhaseWatch | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Run:
-    """Answer tasks one after another; Ctrl-C ends the run with what was found."""
+    """Answer tasks one after another; Ctrl-C, or `stop`, ends the run with what was found."""
     begin = time.monotonic()
     results: list[Result | Refusal] = []
     interrupted = False
-    for task in tasks:
-        found = answer_or_refuse(network, task, settings, on_start, on_regions)
-        if found is not None:
-            results.append(found)
-        if isinstance(found, Result) and on_result is not None:
-            on_result(found)
-        interrupted = stopped(found)
-        if interrupted:
-            break
+    try:
+        for task in tasks:
+            found = answer_or_refuse(network, task, settings, on_start, on_regions, None, on_phase, stop)
+            if found is not None:
+                results.append(found)
+            if isinstance(found, Result) and on_result is not None:
+                on_result(found)
+            interrupted = stopped(found) or (stop is not None and stop())
+            if interrupted:
+                break
+    except KeyboardInterrupt:  # between two of them
+        interrupted = True
     return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))
 
 
@@ -47,6 +52,8 @@ def answer_or_refuse(
     on_start: Callable[[Task], None] | None = None,
     on_regions: RegionProgress | None = None,
     crew: Crew | None = None,
+    on_phase: PhaseWatch | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Result | Refusal | None:
     """Answer one task; None if Ctrl-C came before anything was found."""
     if isinstance(task, Refusal):
@@ -54,7 +61,7 @@ def answer_or_refuse(
     try:
         if on_start is not None:
             on_start(task)
-        return answer(network, task, settings, on_regions=on_regions, crew=crew)
+        return answer(network, task, settings, stop, on_regions, crew, on_phase)
     except PolylcError as error:
         return Refusal(task.index, str(error))
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 
 from polylc.complex.complex import MAP_BYTES, Complex
@@ -19,8 +18,8 @@ from polylc.measures.measure import Need
 from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
-from polylc.search.task import Settings, Task
-from polylc.search.units import explore_together
+from polylc.search.task import Phase, PhaseWatch, Settings, Task
+from polylc.search.units import explore_together, go_on
 
 
 def enumerate_regions(
@@ -66,9 +65,16 @@ def explore(
 
 
 def explore_judged(
-    network: Network, task: Task, settings: Settings, limits: Limits, progress: Progress | None = None, crew: Crew | None = None
+    network: Network,
+    task: Task,
+    settings: Settings,
+    limits: Limits,
+    progress: Progress | None = None,
+    crew: Crew | None = None,
+    on_phase: PhaseWatch | None = None,
 ) -> tuple[Exploration, Verdict | None]:
     """A neighbourhood's regions, and what the judge says of them."""
+    enter = on_phase or (lambda _: None)
     domain, wishes = task.domain, NOTHING
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
@@ -78,7 +84,9 @@ def explore_judged(
     else:
         wishes = _wishes(settings.measures)
     for make in judges:
+        enter(Phase.SET_UP)
         judge = make()
+        enter(Phase.EXPLORING)
         try:
             if crew is None:
                 found = explore(network, domain, task.engine, limits, progress, judge, wishes)
@@ -88,8 +96,9 @@ def explore_judged(
             continue
         if judge is None:
             return found, None
+        enter(Phase.JUDGING)
         with until(None):
-            verdict = judge.verdict(found, functools.partial(_go_on, limits))
+            verdict = judge.verdict(found, functools.partial(go_on, limits))
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
 
@@ -97,8 +106,3 @@ def explore_judged(
 def _wishes(measures: tuple[str, ...]) -> Wishes:
     """What an engine is to tell for these measures."""
     return Wishes(facets=needing(Need.GRAPH, measures), sizes=needing(Need.VOLUMES, measures), maps=MAP_BYTES)
-
-
-def _go_on(limits: Limits) -> bool:
-    late = limits.deadline is not None and time.monotonic() > limits.deadline
-    return not late and (limits.stop is None or not limits.stop())

@@ -4,6 +4,7 @@ decided here, once.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,22 @@ from polylc.network.form import Network
 
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
+LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
+
+
+class Phase(enum.StrEnum):
+    """What is being done with a neighbourhood."""
+
+    SET_UP = "set-up"
+    EXPLORING = "exploring"
+    JUDGING = "judging"
+    GRAPH = "graph"
+    MEASURES = "measures"
+    PROOF = "proof"
+
+
+PhaseWatch = Callable[[Phase], None]
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,8 @@ class Settings:
         Whether volumes and areas are computed as rationals however many regions there are.
     sigmas : tuple of (str, float)
         Standard deviations of bias noise, by the names they have in reports.
+    graph : bool
+        Whether the region graph is wanted itself, whatever measures need.
     """
 
     measures: tuple[str, ...] = ALL
@@ -73,6 +91,7 @@ class Settings:
     blocks: Path | None = None
     exact_volumes: bool = False
     sigmas: tuple[tuple[str, float], ...] = ()
+    graph: bool = False
 
     def __post_init__(self) -> None:
         if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):

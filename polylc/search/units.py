@@ -32,6 +32,7 @@ from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.search.crew import Crew
 
+LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 
 
@@ -121,6 +122,12 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
     take_nodes(judge, found)
     none = {name: getattr(found, name)[:0] for name in ("parent", "neuron", "side", "bits", "unit", "leaf")}
     return Found(replace(found, **none), confirmed(judge))
+
+
+def go_on(limits: Limits) -> bool:
+    """Whether neither the time is over, nor the user wants the end."""
+    late = limits.deadline is not None and time.monotonic() > limits.deadline
+    return not late and (limits.stop is None or not limits.stop())
 
 
 def explore_together(
@@ -219,15 +226,18 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
     waiting = {crew.submit(_explore, packed, unit.prefix, late): u for u, unit in enumerate(units)}
     share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
     parts: dict[int, Found] = {}
-    outcome, again = Outcome.COMPLETE, []
+    again: list[int] = []
+    outcome = Outcome.COMPLETE
     while waiting:
         try:
-            patience = None if limits.deadline is None or outcome is not Outcome.COMPLETE else max(limits.deadline - time.monotonic(), 0.0)
-            done, _ = wait(waiting, patience if limits.stop is None else 0.1, FIRST_COMPLETED)
+            done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+            if not done and not crew.alive():
+                again += waiting.values()
+                break
             for future in done:
                 u = waiting.pop(future)
                 found = _result(future)
-                if found is None:
+                if found is None or _left(found, outcome, limits):
                     again.append(u)
                     continue
                 parts[u] = found
@@ -237,16 +247,27 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
                     progress(regions, min(share, 1.0))
             if outcome is Outcome.COMPLETE:
                 outcome = _ended(limits, parts.values())
-                if outcome is not Outcome.COMPLETE:
-                    _give_up(waiting, crew)
+                if outcome is Outcome.INTERRUPTED:
+                    crew.stop()
+                if outcome is not Outcome.COMPLETE:  # a time limit is kept where the work is done
+                    _cancel(waiting)
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
-            _give_up(waiting, crew)
+            crew.stop()
+            _cancel(waiting)
+    if again:
+        crew.alive()  # which says so if a process has died
     for u in sorted(again):  # elsewhere floating point led to another cell, or a process has died
         if outcome is Outcome.COMPLETE:
             parts[u] = explore_unit(job, units[u].prefix, limits)
             outcome = parts[u].exploration.outcome
     return outcome, parts
+
+
+def _left(found: Found, outcome: Outcome, limits: Limits) -> bool:
+    """Whether a process was told to go by somebody else than this one, and stopped half way."""
+    asked = outcome is not Outcome.COMPLETE or (limits.stop is not None and limits.stop())
+    return found.exploration.outcome is Outcome.INTERRUPTED and not asked
 
 
 def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
@@ -258,9 +279,8 @@ def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
     return next((p.exploration.outcome for p in parts if not p.exploration.complete), Outcome.COMPLETE)
 
 
-def _give_up(waiting: dict[Future[Any], int], crew: Crew) -> None:
-    """Cancel what has not begun, and have the others stop; they still report."""
-    crew.stop()
+def _cancel(waiting: dict[Future[Any], int]) -> None:
+    """Cancel what has not begun; the others still report."""
     for future in list(waiting):
         if future.cancel():
             del waiting[future]

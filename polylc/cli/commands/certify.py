@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from polylc.cli import outputs, terminal
+from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import BAD_INPUT, app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
     MEASURES_HELP,
@@ -108,10 +108,14 @@ def certify(
         tasks = make_tasks(network, where, engine)
         keep = graph is not None or symbolic is not None
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
+        settings = replace(settings, graph=graph is not None)
         with ExitStack() as stack:
             if proof is not None:
                 settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
-            run = terminal.answer(network, tasks, settings, jobs)
+            stop = stack.enter_context(signals.heeded())  # from here on there is something to save
+            run = terminal.answer(network, tasks, settings, jobs, stop)
+            if stop.at_once:
+                raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")
             steps: list[Callable[[], None]] = []
             if proof is not None:
@@ -123,4 +127,4 @@ def certify(
             if symbolic is not None:
                 steps.append(lambda: outputs.write_symbolic(symbolic, run))
             written = outputs.save_all(steps)
-    raise typer.Exit(exit_code(run) if written else BAD_INPUT)
+    raise typer.Exit(BAD_INPUT if not written else signals.exit_code() if stop() else exit_code(run))

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from polylc.cli import outputs, terminal
-from polylc.cli.app import BAD_INPUT, INTERRUPTED, LIMIT, app, arch_file, errors_in_one_line, load_model
+from polylc.cli import outputs, signals, terminal
+from polylc.cli.app import BAD_INPUT, LIMIT, app, arch_file, errors_in_one_line, load_model
 from polylc.cli.options import (
     Activation,
     Arch,
@@ -98,11 +98,14 @@ def compare(
         tasks = make_tasks(network, where)
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         terminal.compile_first(tasks, settings)
-        with terminal.counting(len(tasks)) as advance:
-            run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
-        terminal.show_comparison(run, quiet=json_file == "-")
-        if json_file is not None:
-            outputs.write(json_file, run.report().model_dump_json(indent=1))
-        if out is not None and not (run.interrupted and not run.entries):
-            outputs.save_figure(run.plot(), out, 200)
-    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)
+        with signals.heeded() as stop:  # from here on there is something to save
+            with terminal.counting(len(tasks)) as advance, stop.breaking_off(0.0):
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
+            if stop.at_once:
+                raise KeyboardInterrupt
+            terminal.show_comparison(run, quiet=json_file == "-")
+            if json_file is not None:
+                outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if out is not None and not (run.interrupted and not run.entries):
+                outputs.save_figure(run.plot(), out, 200)
+    raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from polylc.cli import outputs, terminal
-from polylc.cli.app import BAD_INPUT, INTERRUPTED, app, arch_file, errors_in_one_line, load_model
+from polylc.cli import outputs, signals, terminal
+from polylc.cli.app import BAD_INPUT, app, arch_file, errors_in_one_line, load_model
 from polylc.cli.options import (
     Activation,
     Arch,
@@ -87,9 +87,12 @@ def estimate(
         sampling = Sampling(samples, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
-        with terminal.counting(len(tasks)) as advance:
-            run = run_estimates(network, tasks, names, sampling, lambda _: advance())
-        terminal.show_estimates(run, quiet=json_file == "-")
-        if json_file is not None:
-            outputs.write(json_file, run.report().model_dump_json(indent=1))
-    raise typer.Exit(INTERRUPTED if run.interrupted else BAD_INPUT if run.refused else 0)
+        with signals.heeded() as stop:  # from here on there is something to save
+            with terminal.counting(len(tasks)) as advance, stop.breaking_off(0.0):
+                run = run_estimates(network, tasks, names, sampling, lambda _: advance())
+            if stop.at_once:
+                raise KeyboardInterrupt
+            terminal.show_estimates(run, quiet=json_file == "-")
+            if json_file is not None:
+                outputs.write(json_file, run.report().model_dump_json(indent=1))
+    raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0)

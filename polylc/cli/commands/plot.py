@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from polylc.cli import outputs, terminal
+from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import Activation, Arch, Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
 from polylc.errors import DataError, UsageError
@@ -71,8 +71,9 @@ def plot(
             raise UsageError(
                 f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
             )
-        run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=False), 1)
-        if not run.results:
+        with signals.heeded() as stop:
+            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=False), 1, stop)
+        if not run.results or (run.interrupted and not run.results[0].regions):
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
         drawn = figure(result._kept(), points, classes)
