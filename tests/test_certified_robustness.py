@@ -416,7 +416,7 @@ def test_nothing_rests_on_floating_proposals(seed, lie):
     domain = ball(rng.integers(-4, 5, 2) / 4, 1)
     label = label_at(network, domain.center)
 
-    def search(complex_, label):
+    def search(complex_, label, known=None):
         if lie == 0:
             raise SolverError("gave up")
         if lie == 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,8 @@ def unit_rows(forms: Sequence[Form]) -> np.ndarray:
     for r, form in enumerate(forms):
         some = [j for j, v in enumerate(form) if v]  # in high dimension most rows are nearly empty
         gradient = some[:-1] if some and some[-1] == len(form) - 1 else some
-        sizes = [abs(form[j]) for j in gradient or some]
-        size = max(sizes) if sizes else 1
+        sizes: list[Any] = [abs(form[j]) for j in gradient or some]
+        size: int | Fraction = max(sizes, default=1)
         result[r, some] = [_quotient(form[j], size) for j in some]
     return result
 
