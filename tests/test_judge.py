@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from contextlib import suppress
 from fractions import Fraction as F
 
 import numpy as np
@@ -169,7 +170,13 @@ def test_an_engine_that_breaks_its_contract_is_refused():
         judge.verdict(found)
 
 
-def by_hand(network: Network, nodes: list[tuple[int, int, int]], regions: list[tuple[int, int, float]], claims: list[tuple]) -> Verdict:
+def by_hand(
+    network: Network,
+    nodes: list[tuple[int, int, int]],
+    regions: list[tuple[int, int, float]],
+    claims: list[tuple],
+    outcome: Outcome = Outcome.COMPLETE,
+) -> Verdict:
     """Verdict on a tree of (parent, neuron, side), regions (leaf, bits, point) and claims (node, neuron, sign,
     constraint, multiplier).
     """
@@ -199,6 +206,31 @@ def test_a_neuron_split_before_its_sources_are_known_is_refused():
     regions = [(3, 0, -0.5), (4, 1, 0.125), (2, 3, 0.5)]
     with pytest.raises(JudgeError, match="earlier layer"):
         by_hand(network, nodes, regions, [(2, 0, 1, 2, 1.0)])
+
+
+@pytest.mark.parametrize("slope", [20.0, 0.5])
+def test_what_is_said_above_an_undecided_layer_is_not_believed_of_other_regions(slope, monkeypatch):
+    """The engine says of the whole neighbourhood what is true with the bits of its second region: x + 2 > 0. On the
+    first, given before, that neuron is slope x + 2; an interrupt falls when it is to be decided whether x > 0.
+    """
+    network = chain([[[1.0], [1.0]], [[1.0, 0.0]], [[1.0]]], [[0.0, 0.25], [2.0], [0.0]], negative_slope=slope)
+    tree = [np.array(c, dtype=np.int32) for c in ([-1, 0, 0], [-1, 1, 1], [-1, 0, 1])]
+    tree[2] = tree[2].astype(np.int8)
+    bits, unit, leaf = np.array([[0b100], [0b111]], dtype=np.uint64), np.array([[-0.75], [0.5]]), np.array([1, 2])
+    none = Claims(*(np.zeros(0, dtype=t) for t in (int, int, np.int8)), np.zeros(1, dtype=int), np.zeros(0, dtype=int), np.zeros(0))
+    said = Claims(np.array([0, 0]), np.array([2, 0]), np.array([1, 1], dtype=np.int8), np.zeros(3, dtype=int), np.zeros(0, dtype=int), np.zeros(0))
+    judge = Judge(network, box([-1], [1]))
+    judge(Chunk(0, *tree, 0, bits[:1], unit[:1], leaf[:1], none))
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Judge, "decide", interrupt)
+        judge(Chunk(3, *(c[:0] for c in tree), 1, bits[1:], unit[1:], leaf[1:], said))
+    verdict = judge.verdict(Exploration(*tree, bits, unit, leaf, Outcome.INTERRUPTED, {}))
+    assert patterns(network, verdict) == ({(False, False, True)} if slope < 1 else set())
+    check_points(network, box([-1], [1]), verdict)
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 # ---- laws ------------------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class _Surgeon:
         """
         last = time.monotonic() + LAST_WORDS
         tree, judge = self.tree, self.judge
-        begins = judge.network.offsets[judge.network.layer_of].tolist()
+        begins, ends = (judge.network.offsets[judge.network.layer_of + one].tolist() for one in (0, 1))
         everything = (1 << judge.network.neurons) - 1
         doubted: dict[int, int] = {}
         for doubt in judge.doubts:
@@ -95,8 +95,12 @@ class _Surgeon:
             known[node] = before | split | tree.known[node] | doubted.get(node, 0)
             new = known[node] & ~before & ~split
             later = (split and ((1 << begins[tree.neuron[node]]) - 1) & ~before) or (new and ((1 << begins[new.bit_length() - 1]) - 1) & ~known[node])
-            if whole and later:
-                raise JudgeError("the engine speaks of a neuron where an earlier layer is not decided")
+            if later:
+                if whole:
+                    raise JudgeError("the engine speaks of a neuron where an earlier layer is not decided")
+                # an interrupt fell between the two: what was said with the bits of one region is decided anew for each
+                undecided = (later & -later).bit_length() - 1
+                known[node] &= before | split | ((1 << ends[undecided]) - 1)
             ones[node] = (0 if parent < 0 else ones[parent]) | (split if tree.side[node] == 1 else 0) | tree.ones[node]
         for region, leaf in enumerate(tree.leaf):
             missing, ours = everything & ~known[leaf], ones[leaf]
