@@ -47,11 +47,12 @@ from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import cached_property
-from itertools import chain, compress
+from itertools import chain, compress, islice
 from operator import mul
 from typing import Any, NamedTuple, NoReturn
 
 FORMAT = "polylc-proof/1"
+MOST_ENTRIES = 2**28  # of a matrix whose zeros the file leaves out
 COUNTS = ("regions", "adjacencies", "affine_functions", "pieces")
 MOST_DIMENSION = 4  # of volumes
 BITS = 640  # of roots: behind the binary point, and significant ones
@@ -347,6 +348,31 @@ class _Network:
         def packed(shape: tuple[int, ...], rows: list[list[float]]) -> bytes:
             return repr(shape).encode() + b"".join(struct.pack(f"<{len(row)}d", *row) for row in rows)
 
+        def matrix(value: Any, shape: tuple[int, int]) -> list[list[float]]:
+            if type(value) is not dict:
+                for row in _list(value, shape[0]):
+                    _floats(row, shape[1])
+                hashed.update(packed(shape, value))
+                return list(value)
+            _need(shape[0] * shape[1] <= MOST_ENTRIES, f"matrices of at most {MOST_ENTRIES} entries expected")
+            lengths, places, weights = _fields(value, "lengths", "columns", "weights")
+            _integers(_list(lengths, shape[0]))
+            _need(min(lengths, default=0) >= 0 and sum(lengths) == len(_integers(places)), "lengths of rows that make up the columns expected")
+            _floats(weights, len(places))
+            _need(min(places, default=0) >= 0 and max(places, default=-1) < shape[1], "columns below the width of the source expected")
+            hashed.update(
+                repr(shape).encode() + b"sparse" + struct.pack(f"<{len(lengths) + len(places)}q{len(weights)}d", *lengths, *places, *weights)
+            )
+            rows, entries = [], zip(places, weights, strict=True)
+            for length in lengths:
+                here = dict(islice(entries, length))
+                _need(len(here) == length, "a column once in a row expected")
+                row = [0.0] * shape[1]
+                for j, weight in here.items():
+                    row[j] = weight
+                rows.append(row)
+            return rows
+
         def columns(rows: list[list[float]], exponent: int, length: int) -> list[Row]:
             whole = [_whole(row, exponent) for row in rows]
             return [tuple(row[j] for row in whole) for j in range(length)]
@@ -355,17 +381,17 @@ class _Network:
             hidden = len(self.terms) < len(layers)
             terms, bias, *slopes = _fields(layer, "terms", "bias", *(("negative", "positive") if hidden else ()))
             width = len(_list(bias))
+            read = []
             for pair in _list(terms):
-                source, rows = _list(pair, 2)
+                source, value = _list(pair, 2)
                 _integer(source, 0, len(widths), "source")
-                for row in _list(rows, width):
-                    _floats(row, widths[source])
-                hashed.update(f"term {source}".encode() + packed((width, widths[source]), rows))
+                hashed.update(f"term {source}".encode())
+                read.append((source, matrix(value, (width, widths[source]))))
             hashed.update(packed((width,), [_floats(bias, width)]))
-            exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in terms)])
+            exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in read)])
             self.exponents.append(exponent)
             self.biases.append(_whole(bias, exponent))
-            self.terms.append([(source, columns(rows, exponent - scales[source], widths[source])) for source, rows in terms])
+            self.terms.append([(source, columns(rows, exponent - scales[source], widths[source])) for source, rows in read])
             if hidden:
                 hashed_slopes += b"".join(packed((width,), [_floats(row, width)]) for row in slopes)
                 bits = max(map(_bits, slopes))

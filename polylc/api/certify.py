@@ -29,7 +29,7 @@ def certify(
     box: tuple[Any, Any] | None = None,
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
-    measures: str | Iterable[str] = "all",
+    measures: str | Iterable[str] = "default",
     engine: str = "auto",
     jobs: int = 1,
     executor: Executor | None = None,
@@ -59,7 +59,8 @@ def certify(
     labels : sequence of int, optional
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     measures : str or iterable of str
-        "all" or some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
+        "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
+        some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
         "robustness", "bounds".
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".

@@ -49,4 +49,7 @@ MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each ne
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]
 
 # named here, and held to the registry by a test: the help must not wait for its import
-MEASURES_HELP = "all, or some of counts, local_complexity, total_variation, kink_variation, local_rank, lipschitz, robustness, bounds."
+MEASURES_HELP = (
+    "default (all that cost at most a few times the enumeration), all (bounds too), or some of counts, local_complexity, total_variation, "
+    "kink_variation, local_rank, lipschitz, robustness, bounds."
+)

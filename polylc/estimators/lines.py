@@ -32,14 +32,11 @@ class Crossings:
         Breakpoints where a flipping neuron is good on either side.
     kink : Tensor
         Sum over breakpoints of the Frobenius norm of the jump of the Jacobian.
-    facets : Tensor
-        Breakpoints where a bit flips, each once.
     """
 
     activation: Tensor
     open: Tensor
     kink: Tensor
-    facets: Tensor
 
 
 def lines(study: Study) -> list[Estimate]:
@@ -65,27 +62,6 @@ def boundary_lines(study: Study) -> list[Estimate]:
         entry, length = chords(study, start, direction)
         moments.add(to_numpy(_columns(study, entry, direction, length) * factor))
     return _estimates("boundary_lines", moments, "independent lines of the invariant measure (t-interval)")
-
-
-def crossings_of_lines(study: Study) -> tuple[np.ndarray, float]:
-    """Crossings of independent lines of the invariant measure, and the factor that makes of their mean a density.
-
-    Returns
-    -------
-    counts : ndarray, shape (lines, 4)
-        Bits that flip, facets, open facets, and the sum of the jumps of the Jacobian.
-    factor : float
-        H(dU) / 2|U|.
-    """
-    stream, parts = study.stream("crossings_of_lines"), []
-    faces = 0.5 / study.domain.half
-    factor = float(faces.sum())
-    for count in study.chunks(line_count(study), _bytes_per_line(study)):
-        start, direction = cosine_lines(study, count, faces / factor, stream)
-        entry, length = chords(study, start, direction)
-        found = crossings(study, entry, direction, length)
-        parts.append(to_numpy(study.net.torch.stack([found.activation, found.facets, found.open, found.kink], dim=1)))
-    return np.concatenate(parts), factor
 
 
 def _estimates(method: str, moments: Moments, assumptions: str) -> list[Estimate]:
@@ -209,7 +185,7 @@ def crossings(study: Study, entry: Tensor, direction: Tensor, length: Tensor) ->
     where, middle = line[inside], 0.5 * (at[inside] + at[inside + 1])
     _, z = net.preactivations(entry[where] + middle[:, None] * direction[where])
     same = where[1:] == where[:-1]
-    totals = [torch.zeros(len(entry), dtype=net.dtype, device=net.device) for _ in range(4)]
+    totals = [torch.zeros(len(entry), dtype=net.dtype, device=net.device) for _ in range(3)]
     if not z or not bool(same.any()):
         return Crossings(*totals)
     slopes = [net.slope(i, v) for i, v in enumerate(z)]
@@ -220,7 +196,7 @@ def crossings(study: Study, entry: Tensor, direction: Tensor, length: Tensor) ->
     jacobian = net.output_jacobian(slopes)
     jump = torch.linalg.vector_norm((jacobian[1:] - jacobian[:-1]).reshape(len(flips), -1), dim=1)
     changed = flips.any(dim=1)
-    values = (flips.sum(dim=1), opened, torch.where(changed, jump, torch.zeros_like(jump)), changed)
+    values = (flips.sum(dim=1), opened, torch.where(changed, jump, torch.zeros_like(jump)))
     for total, value in zip(totals, values, strict=True):
         total.index_add_(0, where[1:], value.to(net.dtype))
     return Crossings(*totals)

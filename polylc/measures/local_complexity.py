@@ -83,7 +83,7 @@ def _with_noise(scene: Scene, versions: dict[str, Quantity]) -> Answer[LocalComp
 def _sampled(scene: Scene) -> Answer[LocalComplexity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    from polylc.measures.by_volume import sampled  # torch
+    from polylc.measures.by_volume import sampled
 
     versions = {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}
     reason = f"{scene.out_of_reach}; {scene.lines.note}"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from polylc.measures.by_volume.sampled import Sampled
 
 VOLUME_TOLERANCE = 1e-9
-# by dimension: rational volumes of so many regions take some two seconds
-EXACT_REGIONS = {1: 10_000, 2: 4_000, 3: 1_000, 4: 400}
+# by dimension: rational volumes of so many regions take some milliseconds
+EXACT_REGIONS = {1: 50, 2: 12, 3: 4, 4: 1}
 
 
 class Noise(NamedTuple):
@@ -161,7 +161,7 @@ class Scene:
     @cached_property
     def lines(self) -> Sampled:
         """Local and kink variation along random lines, where volumes are out of reach."""
-        from polylc.measures.by_volume.sampled import by_lines  # torch
+        from polylc.measures.by_volume.sampled import by_lines
 
         return by_lines(self.complex)
 

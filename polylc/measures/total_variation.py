@@ -54,7 +54,7 @@ def _floating(scene: Scene) -> Answer[Variation]:
 def _sampled(scene: Scene) -> Answer[Variation]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    from polylc.measures.by_volume import sampled  # torch
+    from polylc.measures.by_volume import sampled
 
     found, how = sampled.total_variation(scene.complex)
     return Answer({k: unless_proved(v, scene) for k, v in found.items()}, f"{scene.out_of_reach}; {how}")

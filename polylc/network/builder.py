@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from polylc.errors import ModelError
 from polylc.network.form import Affine, Layer, Network
 from polylc.network.weights import Weight, identity, settled
 
-_MOST_ENTRIES = 2**27  # of one unrolled matrix that are not zero: 1.5 GB
+_MOST_ENTRIES = 2**25  # of one unrolled matrix that are not zero: half a GB
 
 
 @dataclass(frozen=True)
@@ -268,17 +267,25 @@ def _source(term: tuple[int, object]) -> int:
 
 def _scaled(factor: np.ndarray, matrix: Weight) -> Weight:
     """Rows times factors."""
-    return factor[:, None] * matrix if isinstance(matrix, np.ndarray) else settled(sparse.diags_array(factor, format="csr") @ matrix)
+    if isinstance(matrix, np.ndarray):
+        return factor[:, None] * matrix
+    from scipy import sparse
+
+    return settled(sparse.diags_array(factor, format="csr") @ matrix)
 
 
 def _sum(left: Weight, right: Weight) -> Weight:
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
         return left + right
+    from scipy import sparse
+
     return settled(sparse.csr_array(left) + sparse.csr_array(right))
 
 
 def _stacked(blocks: list[Weight | None], rows: int) -> Weight:
     """Matrices of that many rows one below the other, zeros where there is none."""
+    from scipy import sparse
+
     columns = next(block.shape[1] for block in blocks if block is not None)
     return settled(sparse.vstack([sparse.csr_array((rows, columns)) if block is None else sparse.csr_array(block) for block in blocks], "csr"))
 
@@ -294,6 +301,8 @@ def _overlap(rows: range, columns: range, shift: tuple[int, int], size: tuple[in
 
 def _gathered(out: list[np.ndarray], source: list[np.ndarray], value: list[np.ndarray], shape: tuple[int, int]) -> Weight:
     """The matrix with these entries, no two at one place."""
+    from scipy import sparse
+
     matrix = sparse.csr_array((np.concatenate(value), (np.concatenate(out), np.concatenate(source))), shape=shape, dtype=np.float64)
     return settled(matrix)
 

@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from polylc.errors import ModelError
-from polylc.network.weights import Weight, at_points, entries, row_blocks
+from polylc.network.weights import Weight, at_points, entries, sparse_rows
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ class Network:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 of the internal form: shapes, sources, weights, biases and slopes as little-endian doubles."""
+        """SHA-256 of the internal form: shapes, sources, weights, biases and slopes as little-endian doubles; of sparse
+        weights what is not zero (docs/certificate-format.md, "Header").
+        """
         digest = hashlib.sha256(b"polylc.network/1")
 
         def put(array: np.ndarray) -> None:
@@ -169,9 +171,12 @@ class Network:
             digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
 
         def put_weight(weight: Weight) -> None:
-            digest.update(repr(weight.shape).encode())
-            for rows in row_blocks(weight):
-                digest.update(np.ascontiguousarray(rows, dtype="<f8").tobytes())
+            if isinstance(weight, np.ndarray):
+                put(weight)
+                return
+            digest.update(repr(weight.shape).encode() + b"sparse")
+            for column, kind in zip(sparse_rows(weight), ("<i8", "<i8", "<f8"), strict=True):
+                digest.update(column.astype(kind).tobytes())
 
         for _, affine in self._named_affines():
             for source, weight in affine.terms:

@@ -6,17 +6,17 @@ In: matrices and what they are multiplied with. Out: dense arrays. A matrix is k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
-from scipy import sparse
 
-Weight: TypeAlias = np.ndarray | sparse.csr_array
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Weight: TypeAlias = Union[np.ndarray, "csr_array"]  # scipy is imported where a matrix is sparse
 
 LARGE = 2**18  # entries from which a matrix may be sparse: 2 MB of doubles
 FILLED = 1 / 8  # share of non-zeros from which a dense matrix is quicker
-_BLOCK = 2**18  # entries of a block of rows, where a dense matrix is needed piece by piece
 
 
 def settled(weight: Weight) -> Weight:
@@ -27,7 +27,9 @@ def settled(weight: Weight) -> Weight:
     if filled > FILLED * weight.shape[0] * weight.shape[1]:
         return dense(weight)
     if isinstance(weight, np.ndarray):
-        return sparse.csr_array(weight)
+        from scipy.sparse import csr_array
+
+        return csr_array(weight)
     if filled < len(weight.data):
         weight = weight.copy()
         weight.eliminate_zeros()
@@ -49,7 +51,9 @@ def with_entries(weight: Weight, values: np.ndarray) -> Weight:
     """A matrix with zeros where `weight` has them, and other entries, in the order of `entries(weight)`."""
     if isinstance(weight, np.ndarray):
         return values
-    return sparse.csr_array((values, weight.indices, weight.indptr), shape=weight.shape)
+    from scipy.sparse import csr_array
+
+    return csr_array((values, weight.indices, weight.indptr), shape=weight.shape)
 
 
 def nonzero(weight: Weight) -> Weight:
@@ -84,14 +88,15 @@ def before(rows: np.ndarray, weight: Weight) -> np.ndarray:
 
 def identity(size: int) -> Weight:
     """The identity, in the form in which it is quicker."""
-    return settled(sparse.eye_array(size, format="csr"))
+    if size * size < LARGE:
+        return np.eye(size)
+    from scipy.sparse import eye_array
+
+    return settled(eye_array(size, format="csr"))
 
 
-def row_blocks(weight: Weight) -> Iterator[np.ndarray]:
-    """The matrix with its zeros, some rows at a time."""
-    if isinstance(weight, np.ndarray):
-        yield weight
-        return
-    step = max(1, _BLOCK // max(1, weight.shape[1]))
-    for begin in range(0, weight.shape[0], step):
-        yield weight[begin : begin + step].toarray()
+def sparse_rows(weight: csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entries of each row, their columns one row after the other, and the entries, as hashes and proof files have
+    them.
+    """
+    return np.diff(weight.indptr), weight.indices, weight.data

@@ -26,7 +26,7 @@ from polylc.errors import CertificateError
 from polylc.exact.checkpoint import checkpoint
 from polylc.judge.verdict import Verdict
 from polylc.network.form import Affine, Network
-from polylc.network.weights import dense
+from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.claim_text import claims_by_node
 
 FORMAT = "polylc-proof/1"
@@ -158,7 +158,7 @@ def network_line(network: Network) -> dict[str, Any]:
     """The embedded network: every weight as the double that it is."""
 
     def affine(value: Affine) -> dict[str, Any]:
-        return {"terms": [[source, dense(weight).tolist()] for source, weight in value.terms], "bias": value.bias.tolist()}
+        return {"terms": [[source, _matrix(weight)] for source, weight in value.terms], "bias": value.bias.tolist()}
 
     return {
         "source": network.source,
@@ -168,6 +168,12 @@ def network_line(network: Network) -> dict[str, Any]:
         "layers": [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers],
         "output": affine(network.output),
     }
+
+
+def _matrix(weight: Weight) -> Any:
+    if isinstance(weight, np.ndarray):
+        return weight.tolist()
+    return dict(zip(("lengths", "columns", "weights"), (column.tolist() for column in sparse_rows(weight)), strict=True))
 
 
 def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:

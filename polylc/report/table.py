@@ -12,7 +12,7 @@ from rich.text import Text
 from polylc.exact.quantity import Kind
 from polylc.measures.answers import NOT_ASKED
 from polylc.measures.measure import Block
-from polylc.measures.registry import ROWS
+from polylc.measures.registry import DEFAULT, ROWS
 from polylc.network.form import Network
 from polylc.report.record import Record, Refusal
 from polylc.report.schema import shown
@@ -61,6 +61,9 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
     for key in ("domain", "label", "pieces", "engine"):
         if key in record.notes and complete:
             rows.append(("note", record.notes[key]))
+    left = [row.name for row in ROWS if record.answers[row.name].reason == NOT_ASKED]
+    if complete and tuple(row.name for row in ROWS if row.name not in left) == DEFAULT:
+        rows.append(("left out", f"{', '.join(left)} and rational volumes: --measures all, --exact-volumes"))
     rows.append(("seconds", f"{record.seconds:.2f} ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"))
     return rows
 

@@ -14,7 +14,7 @@ from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import parse_number
-from polylc.measures.registry import MEASURES
+from polylc.measures.registry import DEFAULT, MEASURES
 from polylc.network.form import Network
 
 ALL = tuple(MEASURES)
@@ -83,7 +83,7 @@ class Settings:
         Whether the region graph is wanted itself, whatever measures need.
     """
 
-    measures: tuple[str, ...] = ALL
+    measures: tuple[str, ...] = DEFAULT
     time_limit: float | None = None
     max_regions: int | None = None
     keep: bool = True
@@ -137,7 +137,8 @@ def make_task(network: Network, index: int, domain: Neighbourhood, label: int | 
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of measures: "all", or some of the registry's separated by commas.
+    """Names of measures: "default" (those that cost at most a few times the enumeration), "all", or some of the
+    registry's separated by commas; "default,bounds" is both.
 
     Raises
     ------
@@ -145,12 +146,12 @@ def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
         If a name is unknown.
     """
     names = [m.strip() for m in measures.split(",")] if isinstance(measures, str) else list(measures)
-    if names == ["all"]:
-        return ALL
+    wanted: set[str] = set()
     for name in names:
-        if name not in ALL:
-            raise UsageError(f"measures: {name!r} is unknown; choose all, or some of {', '.join(ALL)}")
-    return tuple(m for m in ALL if m in names)
+        if name not in {"all", "default", *ALL}:
+            raise UsageError(f"measures: {name!r} is unknown; choose default, all, or some of {', '.join(ALL)}")
+        wanted |= {"all": set(ALL), "default": set(DEFAULT)}.get(name, {name})
+    return tuple(m for m in ALL if m in wanted)
 
 
 def parse_sigmas(sigma: object) -> tuple[tuple[str, float], ...]:

@@ -49,7 +49,7 @@ def certify(
     measures: Annotated[
         str,
         typer.Option(help=MEASURES_HELP),
-    ] = "all",
+    ] = "default",
     sigma: Annotated[
         list[str] | None,
         typer.Option(help="Standard deviations of bias noise for the local complexity: 0.1 or 0.01,0.1.", show_default=False),

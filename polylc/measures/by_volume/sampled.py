@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.estimators.coarea import coarea_terms
 from polylc.estimators.estimate import Moments, t_quantile
-from polylc.estimators.gradients import jacobian_norms
-from polylc.estimators.lines import crossings_of_lines
-from polylc.estimators.study import Sampling, Study, to_numpy
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.by_volume.crossings import crossings_of_lines
 from polylc.measures.by_volume.slicing import sliced
+from polylc.measures.by_volume.unstable import UnstableNetwork
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
+from polylc.network.compose import batches
 
 LINES, POINTS, SEED = 8192, 8192, 0
 FEW = 20  # lines with crossings: with fewer of them Student's interval is not honest
@@ -46,11 +45,6 @@ class Sampled:
     note: str
 
 
-def study_of(complex_: Complex, samples: int) -> Study:
-    """The network on the neighbourhood, to be sampled with the fixed seed."""
-    return Study(complex_.network, complex_.domain, Sampling(samples=samples, seed=SEED))
-
-
 def by_lines(complex_: Complex) -> Sampled:
     """Local complexity and kink variation of a complete complex from lines of the invariant measure: LC_0 = E[N] H(dU)
     / 2|U|.
@@ -64,7 +58,7 @@ def by_lines(complex_: Complex) -> Sampled:
     zero = Quantity(0.0, 0.0, Kind.EXACT)
     if len(complex_) == 1:
         return Sampled(dict.fromkeys(("activation", "activation_set", "open", "function"), zero), zero, "one region: there are no facets")
-    counts, factor = crossings_of_lines(study_of(complex_, 8 * LINES))
+    counts, factor = crossings_of_lines(complex_, LINES, np.random.default_rng([SEED, 0]))
     bits = complex_.patterns()
     active = bits.sum(axis=0)
     unstable: np.ndarray = (active > 0) & (active < len(bits))
@@ -110,35 +104,43 @@ def _upper_share(seen: int, size: int) -> float:
 def total_variation(complex_: Complex) -> tuple[dict[str, Quantity], str]:
     """Mean Frobenius and operator norm of the Jacobian at random points, within the proved extremes over the regions.
 
+    The regions of the points give the norms; a point that rounding puts into none may have any norm between the
+    extremes.
+
     Notes
     -----
     The norms lie in a known interval of width w, so Maurer and Pontil's empirical Bernstein bound (2009) holds for any
     sample size: sqrt(2 V log(4 / d) / N) + 7 w log(4 / d) / (3 (N - 1)).
     """
     gradient, error = Gradients(complex_).of(np.arange(len(complex_)))
-    extremes = {}
+    extremes, norms = {}, {}
     for name, norm in (("frobenius", frobenius), ("operator", spectral)):
         values = norm(gradient, error)
         extremes[name] = float(values[:, 0].min()), float(values[:, 1].max())
+        norms[name] = 0.5 * (values[:, 0] + values[:, 1])
     if len(complex_) == 1:
         return {k: Quantity(a, b, Kind.EXACT if a == b else Kind.ENCLOSURE) for k, (a, b) in extremes.items()}, "one region"
-    study, moments = study_of(complex_, POINTS), Moments()
-    stream = study.stream("total_variation")
-    for size in study.chunks(POINTS):
-        moments.add(to_numpy(study.net.torch.stack(jacobian_norms(study, study.uniform(size, stream))[:2], dim=1)))
+    network, rng = UnstableNetwork(complex_), np.random.default_rng([SEED, 1])
+    k = complex_.domain.dimension
+    region = np.concatenate([network.regions(rng.uniform(-1.0, 1.0, (part.stop - part.start, k))) for part in batches(POINTS, k)])
+    lost = float((region < 0).mean())
     found = {}
     level = math.log(4.0 / RISK)
-    for column, (name, (low, high)) in enumerate(extremes.items()):
-        error_of_mean = moments.standard_error(column) or 0.0
-        half = math.sqrt(2.0 * level) * error_of_mean + 7.0 * (high - low) * level / (3.0 * (POINTS - 1))
-        mean = float(moments.mean[column])
+    for name, (low, high) in extremes.items():
+        values = np.where(region >= 0, norms[name][region], 0.5 * (low + high))
+        error_of_mean = float(values.std(ddof=1)) / math.sqrt(POINTS)
+        half = math.sqrt(2.0 * level) * error_of_mean + 7.0 * (high - low) * level / (3.0 * (POINTS - 1)) + 0.5 * lost * (high - low)
+        mean = float(values.mean())
         found[name] = Quantity(max(mean - half, low), min(mean + half, high), Kind.ESTIMATE)
     return found, f"estimates from {POINTS} random points (seed {SEED}); 95 % by the empirical Bernstein bound within the proved extremes"
 
 
 def decoupled(complex_: Complex, sigmas: Sequence[float]) -> tuple[list[Quantity], str]:
     """LC^dec at random points: the mean of sum ||grad z|| phi_sigma(z), Student's interval."""
-    study = study_of(complex_, POINTS)
+    from polylc.estimators.coarea import coarea_terms  # torch
+    from polylc.estimators.study import Sampling, Study, to_numpy
+
+    study = Study(complex_.network, complex_.domain, Sampling(samples=POINTS, seed=SEED))
     found = []
     for sigma in sigmas:
         moments, stream = Moments(), study.stream("decoupled")
