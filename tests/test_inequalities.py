@@ -74,7 +74,7 @@ def plain_sides(network, complex_) -> dict[str, float]:
 )
 def test_sides_are_what_they_say(network):
     box = ([-1] * network.inputs, [1] * network.inputs)
-    result = polylc.certify(network, box=box, sigma="0.1")[0]
+    result = polylc.certify(network, box=box, sigma="0.1", measures="all")[0]
     found = {b.name: b for b in result.bounds}
     plain = plain_sides(network, result.complex)
     kink, dec = result.kink_variation.value, result.noisy_complexity["0.1"].value
@@ -261,13 +261,13 @@ def test_holds_is_decided_on_enclosures():
 
 
 def test_inequalities_in_the_report():
-    run = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5, sigma="0.1")
+    run = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5, sigma="0.1", measures="all")
     rows = run.report().neighbourhoods[0].bounds
     assert [r.name for r in rows] == [b.name for b in run[0].bounds]
     assert all(r.statement and r.left[0] <= r.left[1] for r in rows)
-    plain = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5)[0]
+    plain = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5, measures="all")[0]
     assert not any("sigma" in b.name for b in plain.bounds)
     assert plain.notes["bounds"] == "inequalities about noise need --sigma"
-    floats = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5, certified=False)[0]
+    floats = polylc.certify(random_net([2, 5, 4, 2], 0), [0.0, 0.0], radius=0.5, certified=False, measures="all")[0]
     assert floats.bounds is None
     assert "without certification" in floats.notes["bounds"]

@@ -8,16 +8,20 @@ import math
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from polylc import certify
 from polylc.cli.options import MEASURES_HELP
+from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
 from polylc.measures.answers import Answer, Answers, missing
+from polylc.measures.measure import Cost
 from polylc.measures.registry import ATTRIBUTES, MEASURES, ROWS
 from polylc.network.form import Network, chain
 from polylc.report.schema import Report
-from polylc.report.table import result_rows
+from polylc.report.table import result_rows, show_one
 from polylc.run.watch import exact_values
+from polylc.search.task import parse_measures
 
 
 def net(inputs: int, outputs: int, seed: int = 0) -> Network:
@@ -42,7 +46,7 @@ CASES = [
 def test_what_is_not_given_carries_a_reason_on_every_face(case):
     n = case["inputs"]
     where = {"box": ([-0.5] * n, [0.5] * n)} if case["box"] else {"points": [0.0] * n, "radius": 0.5}
-    run = certify(net(n, case["outputs"]), certified=case["certified"], max_regions=case["limit"], sigma="0.1", **where)
+    run = certify(net(n, case["outputs"]), certified=case["certified"], max_regions=case["limit"], sigma="0.1", measures="all", **where)
     (result,) = run
     (entry,) = run.report().neighbourhoods
     for row in ROWS:
@@ -115,6 +119,25 @@ def test_an_interrupt_while_measuring_keeps_what_is_there(monkeypatch):
 
 
 def test_the_help_names_all_measures():
-    assert f"all, or some of {', '.join(MEASURES)}." == MEASURES_HELP
+    assert MEASURES_HELP.endswith(f"or some of {', '.join(MEASURES)}.")
+
+
+def test_default_measures_are_those_that_are_not_dear():
+    dear = [row.name for row in ROWS if row.cost is Cost.HIGH]
+    assert dear == ["bounds"]
+    assert parse_measures("default") == tuple(name for name in MEASURES if name not in dear)
+    assert parse_measures("all") == parse_measures("default,bounds") == parse_measures(["bounds", "default"]) == tuple(MEASURES)
+    assert parse_measures("lipschitz,counts") == ("counts", "lipschitz")
+    with pytest.raises(UsageError, match="default, all"):
+        parse_measures("everything")
+
+
+@pytest.mark.parametrize("measures", ["default", "all", "counts"])
+def test_the_table_says_what_was_left_out(measures):
+    console = Console(record=True, width=200)
+    result = certify(net(2, 3), [0.0, 0.0], radius=0.5, measures=measures)[0]
+    show_one(console, result)
+    assert ("left out" in console.export_text()) == (measures == "default")
+    assert result.answers["bounds"].value is None or measures == "all"
     described = inspect.getdoc(certify).split("measures : str")[1].split("engine : str")[0]
     assert all(f'"{name}"' in described for name in MEASURES)

@@ -64,7 +64,7 @@ def separable(n: int):
 def test_estimates_of_a_network_whose_values_are_known():
     n = 8
     network = separable(n)
-    result = polylc.certify(network, box=([-1] * n, [1] * n), sigma="0.1")[0]
+    result = polylc.certify(network, box=([-1] * n, [1] * n), sigma="0.1", measures="all")[0]
     assert (result.status, result.regions) == ("certified", 2**n)
     for name in ("activation", "activation_set", "open"):
         value = result.local_complexity[name]
@@ -93,7 +93,7 @@ def test_estimates_of_a_network_whose_values_are_known():
 
 def test_estimates_agree_with_volumes_where_both_are_there():
     network = random_net([4, 6, 5, 2], 3)
-    result = polylc.certify(network, box=([-1] * 4, [1] * 4))[0]
+    result = polylc.certify(network, box=([-1] * 4, [1] * 4), measures="all")[0]
     found = by_lines(result.complex)
     for name, value in found.local_complexity.items():
         assert value.lower <= result.local_complexity[name].value <= value.upper
@@ -108,13 +108,13 @@ def test_estimates_agree_with_volumes_where_both_are_there():
 
 def test_one_region_needs_no_samples():
     network = random_net([9, 5, 4, 2], 0)
-    result = polylc.certify(network, np.full(9, 0.3), radius=1e-6)[0]
+    result = polylc.certify(network, np.full(9, 0.3), radius=1e-6, measures="all")[0]
     assert result.regions == 1
     assert {v.kind for v in result.local_complexity.values()} == {Kind.EXACT}
     assert set(result.local_complexity) == {"activation", "activation_set", "open", "function"}
     assert result.kink_variation.upper == 0
     assert result.total_variation["frobenius"].kind is not Kind.ESTIMATE
-    floats = polylc.certify(network, np.full(9, 0.3), radius=1e-6, certified=False)[0]
+    floats = polylc.certify(network, np.full(9, 0.3), radius=1e-6, certified=False, measures="all")[0]
     assert {v.kind for v in floats.local_complexity.values()} == {Kind.FLOAT}
     assert floats.total_variation["operator"].kind is Kind.FLOAT
 
@@ -138,7 +138,7 @@ def test_estimates_are_the_same_every_time_and_no_truth():
     assert first.local_complexity == second.local_complexity
     compared = polylc.compare(network, np.zeros(7), radius=1, methods="lines,coarea,jacobian_norm", samples=200)[0]
     assert all(p.truth is None for p in compared.pairings)
-    report = polylc.certify(network, np.zeros(7), radius=1).report()
+    report = polylc.certify(network, np.zeros(7), radius=1, measures="all").report()
     entry = report.neighbourhoods[0].local_complexity
     assert entry.function is None
     assert report.summary.mean_local_complexity == pytest.approx(0.5 * sum(entry.activation))

@@ -60,25 +60,34 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, Forms,
         for index, layer in enumerate(network.layers):
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
             passing = unit_slopes(layer, bits[:, here]) != 0
-            jacobian = forms.hidden[:, here, :-1] * inverse
-            error = (forms.noise[:, here] * inverse.max() + 4 * UNIT * np.abs(jacobian).sum(axis=2)) * SLACK
+            # neighbours in the list mostly share the earlier bits, and so this Jacobian: one of each run will do
+            some, run = _runs(bits[:, : here.start])
+            jacobian = forms.hidden[some, here, :-1] * inverse
+            error = (forms.noise[some, here] * inverse.max() + 4 * UNIT * np.abs(jacobian).sum(axis=2)) * SLACK
             values, slip = singular_values(jacobian, error)
-            rank = ranks[rows, index]
+            rank = ranks[rows, index][some]
             last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
             zero = rank == 0
-            found = (
-                added(norms[:, here], 1),
-                added(np.where(passing[:, :, None], norms[:, here], 0.0), 1),
+            shared = (
+                added(norms[some, here], 1),
                 np.where(zero[:, None], 0.0, _around(last, slip)),
                 _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
                 frobenius(jacobian, error),
                 _around(values[:, 0], slip),
             )
-            for part, value in zip(parts, found, strict=True):
+            row_sums, *rest = (value[run] for value in shared)
+            for part, value in zip(parts, (row_sums, added(np.where(passing[:, :, None], norms[:, here], 0.0), 1), *rest), strict=True):
                 part.append(value)
         none = np.zeros((rows.stop - rows.start, 0, 2))
         first, second, third, fourth, fifth, sixth = (np.stack(part, axis=1) if part else none for part in parts)
         yield rows, forms, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
+
+
+def _runs(bits: Array) -> tuple[Array, Array]:
+    """The first of each run of equal rows, and the number of each row's run."""
+    new = np.ones(len(bits), dtype=bool)
+    new[1:] = (bits[1:] != bits[:-1]).any(axis=1)
+    return np.flatnonzero(new), np.cumsum(new) - 1
 
 
 def added(intervals: Array, axis: int) -> Array:
@@ -142,9 +151,11 @@ def gains(network: Network, bits: Array) -> Array | None:
         weight = dense(layer.affine.terms[0][1])
         unit = 2.0 * (len(weight) + 4) * UNIT
         size = np.abs(weight)
-        reached = ((m != 0) | (error != 0)).astype(np.float64) @ (weight != 0) > 0  # what is zero stays zero
-        error = np.where(reached, (error + unit * np.abs(m)) @ size * SLACK + len(weight) * TINY, 0.0)
-        m = m @ weight
+        flat, doubt = m.reshape(-1, len(weight)), (error + unit * np.abs(m)).reshape(-1, len(weight))  # one product, not one a region
+        live, full = (flat != 0) | (doubt != 0), weight != 0
+        reached = live.any(axis=1, keepdims=True) if full.all() else live.astype(np.float64) @ full.astype(np.float64) > 0
+        error = np.where(reached, doubt @ size * SLACK + len(weight) * TINY, 0.0)  # what is zero stays zero
+        m, error = (flat @ weight).reshape(*m.shape[:2], -1), error.reshape(*m.shape[:2], -1)
     return np.stack(result[::-1], axis=1)
 
 
