@@ -6,16 +6,18 @@ import math
 
 import numpy as np
 import pytest
-from nets import SPECIAL, quarter_net, random_net
+from nets import SPECIAL, quarter_net, random_net, residual_net
 from scipy import stats
 
 import polylc
 from polylc.exact.quantity import Kind
+from polylc.measures.by_volume.crossings import cosine_lines
 from polylc.measures.by_volume.noise import decoupled
 from polylc.measures.by_volume.sampled import FEW, _interval, by_lines, total_variation
 from polylc.measures.by_volume.sampled import decoupled as decoupled_at_points
 from polylc.measures.by_volume.slicing import one_layer_in_a_ball, sliced
-from polylc.network.form import chain
+from polylc.measures.by_volume.unstable import UnstableNetwork
+from polylc.network.form import chain, pattern_at, preactivations
 
 
 def complex_of(network, box=None):
@@ -142,3 +144,36 @@ def test_estimates_are_the_same_every_time_and_no_truth():
     entry = report.neighbourhoods[0].local_complexity
     assert entry.function is None
     assert report.summary.mean_local_complexity == pytest.approx(0.5 * sum(entry.activation))
+
+
+@pytest.mark.parametrize(
+    "network", [random_net([3, 7, 6, 2], 0), random_net([3, 6, 2], 1, negative_slope=-0.5), residual_net(3), quarter_net([3, 6, 5, 2], 2)], ids=str
+)
+@pytest.mark.parametrize("width", [0.05, 1.0])
+def test_points_find_their_regions_through_the_neurons_that_change_sign(network, width):
+    complex_ = polylc.certify(network, box=([-width] * 3, [width] * 3), measures="counts")[0].complex
+    some = UnstableNetwork(complex_)
+    unit = np.random.default_rng(0).uniform(-1, 1, (500, 3))
+    patterns = pattern_at(network, complex_.domain.points(unit))
+    np.testing.assert_array_equal(some.regions(unit), complex_.index.find(patterns))
+    every = complex_.patterns()
+    assert sum(len(layer.neuron) for layer in some.layers) == some.unstable.sum() == ((every.any(axis=0)) & ~every.all(axis=0)).sum()
+    hidden = np.concatenate(preactivations(network, complex_.domain.points(unit))[0], axis=1)
+    for layer, z in zip(some.layers, some.preactivations(unit), strict=True):
+        np.testing.assert_allclose(z, hidden[:, layer.neuron], atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_lines_have_the_cosine_law(k):
+    """Of the invariant measure: the mean length of a chord is the volume over the mean area of a shadow."""
+    half = np.linspace(0.5, 2.0, k)
+    faces = 1.0 / half
+    lines = cosine_lines(half, 40_000, faces / faces.sum(), np.random.default_rng(0))
+    assert (np.abs(lines.entry).max(axis=1) == 1.0).all()
+    np.testing.assert_allclose(np.abs(lines.exit).max(axis=1), 1.0, atol=1e-12)
+    length = np.sqrt((((lines.exit - lines.entry) * half) ** 2).sum(axis=1))
+    volume = np.prod(2 * half)
+    boundary = 2 * sum(volume / (2 * h) for h in half)
+    # Crofton: |U| = (boundary / 2) * E[length] * Gamma(k/2) / (sqrt(pi) Gamma((k+1)/2))
+    constant = math.exp(math.lgamma(0.5 * k) - math.lgamma(0.5 * (k + 1))) / math.sqrt(math.pi)
+    assert length.mean() * constant * boundary / 2 == pytest.approx(volume, rel=0.02)
