@@ -469,6 +469,29 @@ def test_a_part_is_completed_as_far_as_there_is_time(monkeypatch):
     assert found[0] > found[1] == 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("asked", [0, 3])
+def test_claims_that_there_is_no_time_to_decide_make_a_part(seed, asked, monkeypatch):
+    monkeypatch.setattr(repair, "LAST_WORDS", -1.0)
+    network = quarter_net([2, 6, 5, 1], seed)
+    domain, left = unit_box(network), [asked]
+    truth = {c.bits for c in clip_regions(network, domain)}
+
+    def go_on() -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    judge = Judge(network, domain, go_on=go_on)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore(), go_on)
+    assert patterns(network, verdict) <= truth
+    check_points(network, domain, verdict)
+    assert judge.left_open == (left[0] < 0)
+    if judge.left_open:
+        assert verdict.exploration.outcome is Outcome.TIME_LIMIT
+    else:
+        assert patterns(network, verdict) == truth
+
+
 def test_claims_that_there_is_no_time_to_gather_are_none():
     network, domain = random_net([2, 8, 6, 1], 0), box([-1, -1], [1, 1])
     judge = Judge(network, domain, keep=True)

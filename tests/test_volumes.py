@@ -156,7 +156,7 @@ def test_volumes_equal_those_of_two_other_exact_methods(widths, seed):
 def test_everything_in_the_plane_equals_the_exact_clipper(network):
     """Areas, lengths, jumps and gradients of an independent exact program, to fifty digits."""
     domain = box([F(-1, 2), -1], [1, F(3, 4)])
-    result = certify(network, box=(domain.lower, domain.upper))[0]
+    result = certify(network, box=(domain.lower, domain.upper), exact_volumes=True)[0]
     cells = clip_regions(network, domain)
     assert sorted(result.volumes.exact_share(r) * domain.volume for r in range(result.regions)) == sorted(c.area() for c in cells)
     tv = sum((c.area() * root(sum((v * v for f in c.output for v in f[:-1]), F(0))) for c in cells), F(0)) / domain.volume
@@ -196,7 +196,7 @@ def holds(value: Quantity, exact: F, width: float = 1e-9) -> bool:
 # ---- known answers -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_the_l1_norm(n):
-    result = certify(l1_net(n), box=([-1] * n, [1] * n))[0]
+    result = certify(l1_net(n), box=([-1] * n, [1] * n), exact_volumes=True)[0]
     assert holds(result.total_variation["frobenius"], root(F(n)), 1e-12)
     # x_i = 0 has area 1/2 of the volume, and two bits change there
     assert holds(result.local_complexity["activation"], F(n))
@@ -207,7 +207,7 @@ def test_the_l1_norm(n):
 
 @pytest.mark.parametrize("folds", [1, 3, 5])
 def test_folded_intervals(folds):
-    result = certify(tent_net(folds), box=([0], [1]))[0]
+    result = certify(tent_net(folds), box=([0], [1]), exact_volumes=True)[0]
     assert result.regions == 2**folds
     assert set(result.volumes.share.ravel()) == {2.0**-folds}
     assert result.total_variation["frobenius"].as_pair() == [2**folds, 2**folds]
@@ -220,7 +220,7 @@ def test_folded_squares():
     weights = [layer.affine.terms[0][1] for layer in one.layers] + [one.output.terms[0][1]]
     biases = [layer.affine.bias for layer in one.layers] + [one.output.bias]
     both = chain([np.kron(np.eye(2), w) for w in weights], [np.tile(b, 2) for b in biases])
-    result = certify(both, box=([0, 0], [1, 1]))[0]
+    result = certify(both, box=([0, 0], [1, 1]), exact_volumes=True)[0]
     assert result.regions == 64
     assert {result.volumes.exact_share(r) for r in range(64)} == {F(1, 64)}
     assert holds(result.local_complexity["function"], F(14))

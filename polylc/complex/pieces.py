@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
@@ -45,6 +43,9 @@ def pieces(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = No
     count = len(complex_)
     if not same.any():
         return np.arange(count)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components  # takes long to import, and is seldom needed
+
     links = coo_array((np.ones(same.sum(), dtype=np.int8), (graph.first[same], graph.second[same])), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 

@@ -34,6 +34,7 @@ class Dense:
         self.cost = array.size
         self._array = array
         self._large = array.size > _PRODUCTS_EACH * sum(array.shape)
+        self._asked = 0  # rows
 
     @cached_property
     def _objects(self) -> np.ndarray:
@@ -44,8 +45,9 @@ class Dense:
         return _for_flint(dyadic(self._array)[0])
 
     def rows(self, some: np.ndarray) -> np.ndarray:
-        """Some of its rows; only these are turned into integers."""
-        if "_objects" in vars(self):
+        """Some of its rows; only these are turned into integers, as long as they are few."""
+        self._asked += len(some)
+        if "_objects" in vars(self) or self._asked > self.shape[0] // 4:
             known: np.ndarray = self._objects[some]
             return known
         found, shift = dyadic(self._array[some])

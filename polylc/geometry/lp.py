@@ -8,14 +8,16 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from polylc.errors import SolverError
 from polylc.exact import simplex
 from polylc.exact.checkpoint import checkpoint
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FEASIBILITY = 1e-10  # the smallest tolerance HiGHS takes
 DUAL, PRIMAL = 1, 4  # simplex strategies
@@ -179,8 +181,8 @@ def minimise(
     program.col_cost_, program.col_lower_, program.col_upper_ = cost, lower, upper
     program.row_lower_, program.row_upper_ = row_lower, row_upper
     program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    sparse = matrix if isinstance(matrix, csr_array) else csr_array(matrix)
-    program.a_matrix_.start_, program.a_matrix_.index_, program.a_matrix_.value_ = sparse.indptr, sparse.indices, sparse.data
+    start, index, value = _compressed(matrix) if isinstance(matrix, np.ndarray) else (matrix.indptr, matrix.indices, matrix.data)
+    program.a_matrix_.start_, program.a_matrix_.index_, program.a_matrix_.value_ = start, index, value
     model = _one_shot_model()
     status = None
     for strategy, tolerance in ATTEMPTS:
@@ -198,6 +200,13 @@ def minimise(
         if status == highspy.HighsModelStatus.kInfeasible:
             return None
     raise SolverError(f"HiGHS ended a linear program of {rows} rows and {columns} columns with status {model.modelStatusToString(status)}")
+
+
+def _compressed(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The non-zeros of a dense matrix in compressed rows: where rows begin, columns, values."""
+    filled = matrix != 0
+    starts = np.concatenate([[0], np.cumsum(filled.sum(axis=1))]).astype(np.int32)
+    return starts, np.nonzero(filled)[1].astype(np.int32), matrix[filled]
 
 
 def _basis(model: Any) -> Basis:

@@ -7,6 +7,7 @@ A claim that is false means that a region was missed: `repair` then splits that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,9 @@ class Judge(NodeSink):
         JudgeError
             If the engine's columns contradict each other.
         """
-        clear = not self.doubts and not self._busy and all(b.good.all() for b in self.regions)
+        if self.left_open and found.outcome is Outcome.COMPLETE:
+            found = replace(found, outcome=Outcome.TIME_LIMIT)
+        clear = not self.left_open and not self.doubts and not self._busy and all(b.good.all() for b in self.regions)
         batches = self._confirmed(found.outcome is Outcome.COMPLETE) if clear and self.regions else None
         if batches is None:
             return repair(self, found, go_on)

@@ -64,12 +64,17 @@ class NodeSink:
         Whether proofs are kept for a certificate.
     forms : ExactForms, optional
         Those of the network on the neighbourhood, if they are there already.
+    go_on : callable, optional
+        Asked between exact decisions; when it says no, the claims that the filter left open are left to `verdict`.
     """
 
     keeps_regions = True
 
-    def __init__(self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None) -> None:
-        self.network, self.domain = network, domain
+    def __init__(
+        self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None, go_on: Callable[[], bool] | None = None
+    ) -> None:
+        self.network, self.domain, self._go_on = network, domain, go_on
+        self.left_open = False  # whether claims were
         self.forms = forms or ExactForms(network, domain.lower, domain.upper)
         self.tree = Columns(network.neurons)
         self.book: Book = self.tree
@@ -150,6 +155,9 @@ class NodeSink:
             return
         shift, whole, _ = _rounded(claims) if rounded is None else rounded
         for c in np.flatnonzero(~held).tolist():
+            if self._go_on is not None and not self._go_on():
+                self.left_open = True
+                return
             part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
             q = int(shift[c])
             pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]

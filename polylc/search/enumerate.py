@@ -78,7 +78,7 @@ def explore_judged(
     domain, wishes = task.domain, NOTHING
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
-        judges = [lambda: Judge(network, domain, settings.proves)]
+        judges = [lambda: Judge(network, domain, settings.proves, go_on=functools.partial(go_on, limits))]
         if settings.judges_regions(task):
             judges.insert(0, lambda: RegionJudge(network, domain))
     else:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from polylc.complex.complex import Complex
 from polylc.exact.numbers import to_floats
@@ -181,6 +180,8 @@ def _nearest(complex_: Complex, path: np.ndarray, margin: np.ndarray, center: np
         margin = np.zeros(k + 1)
         size = 1.0
     scale = half.max()  # distances in units of the longest half side
+    from scipy.sparse import csr_array, diags_array, hstack, vstack
+
     weight, ones = diags_array(half / scale), csr_array(np.ones((k, 1)))
     region = csr_array(np.column_stack([np.vstack([path[:, :-1], -margin[:-1] / size]), np.zeros(len(path) + 1)]))
     matrix = vstack([region, hstack([weight, ones]), hstack([-weight, ones])], format="csr")
