@@ -79,9 +79,14 @@ class Complex:
         return begin(self.network, self.flat, self.start, self.domain.rounding)
 
     @cached_property
-    def _kept_replays(self) -> tuple[Replay, Replay]:
-        """Replays that go on from call to call, for maps and for half-spaces: a new one composes all forms anew."""
-        return self.replay(), self.replay()
+    def _replay_of_maps(self) -> Replay:
+        """A replay that goes on from call to call: a new one composes all forms anew."""
+        return self.replay()
+
+    @cached_property
+    def _replay_of_half_spaces(self) -> Replay:
+        """The same for half-spaces, which are asked for in other orders."""
+        return self.replay()
 
     @cached_property
     def exact_forms(self) -> ExactForms:
@@ -144,7 +149,7 @@ class Complex:
         """
         entries = int(self.starts[rows.stop] - self.starts[rows.start])
         result, noise = np.empty((entries, self.domain.dimension + 1)), np.empty(entries)
-        half_spaces_of(self.flat, self._kept_replays[1], self.columns, rows.start, rows.stop, result, noise)
+        half_spaces_of(self.flat, self._replay_of_half_spaces, self.columns, rows.start, rows.stop, result, noise)
         return result, noise
 
     @cached_property
@@ -161,7 +166,7 @@ class Complex:
         result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
         noise = np.empty((len(bits), self.network.outputs))
         for rows in batches(len(bits), (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000):
-            maps_of(self.flat, self._kept_replays[0], np.ascontiguousarray(bits[rows]), result[rows], noise[rows])
+            maps_of(self.flat, self._replay_of_maps, np.ascontiguousarray(bits[rows]), result[rows], noise[rows])
         return Maps(result, noise)
 
     def maps(self, regions: np.ndarray | slice) -> Maps:

@@ -12,7 +12,7 @@ import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Affine, Layer, Network
-from polylc.network.weights import entries, times
+from polylc.network.weights import entries, sparse_copy, times
 
 
 def apply_affine(affine: Affine, forms: list[np.ndarray]) -> np.ndarray:
@@ -156,9 +156,14 @@ def input_forms(affine: Affine, start: np.ndarray, start_error: np.ndarray, form
         Filled some rows at a time, so that large ones take no memory twice.
     """
     step = max(1, _MANY // start.shape[1])
+    thin = sparse_copy(start) if start.size > _MANY and not any(isinstance(w, np.ndarray) for _, w in affine.terms) else None
     for begin in range(0, affine.size, step):
         some = slice(begin, begin + step)
-        form[:, some] = apply_affine(Affine(tuple((s, w[some]) for s, w in affine.terms), affine.bias[some]), [start]).T
+        if thin is None:
+            form[:, some] = apply_affine(Affine(tuple((s, w[some]) for s, w in affine.terms), affine.bias[some]), [start]).T
+        else:  # the embedding of a box is nearly empty
+            form[:, some] = sum(w[some] @ thin for _, w in affine.terms).toarray().T
+            form[-1, some] += affine.bias[some]
     return rounding(affine, [start], [np.asarray(start_error, dtype=np.float64)])
 
 

@@ -27,14 +27,19 @@ def settled(weight: Weight) -> Weight:
     if filled > FILLED * weight.shape[0] * weight.shape[1]:
         return dense(weight)
     if isinstance(weight, np.ndarray):
-        from scipy.sparse import csr_array
-
-        return csr_array(weight)
+        return sparse_copy(weight)
     if filled < len(weight.data):
         weight = weight.copy()
         weight.eliminate_zeros()
     weight.sort_indices()
     return weight
+
+
+def sparse_copy(matrix: np.ndarray) -> csr_array:
+    """The non-zeros of a dense matrix."""
+    from scipy.sparse import csr_array
+
+    return csr_array(matrix)
 
 
 def dense(weight: Weight) -> np.ndarray:
