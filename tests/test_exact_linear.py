@@ -15,7 +15,7 @@ from polylc.domains.box import box
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.linear import gram, is_positive_semidefinite, rank
 from polylc.network.exact_forms import ExactForms
-from polylc.network.residues import Residues, largest_coefficient, primes, ranks, reduce
+from polylc.network.residues import Residues, _modular_inverse, largest_coefficient, primes, ranks, reduce
 
 small = st.integers(-3, 3)
 
@@ -76,6 +76,48 @@ def test_enclosures_beyond_the_doubles():
 
 
 # ---- matrices of integers --------------------------------------------------------------------------------------------
+def ranks_by_columns(matrices: np.ndarray, prime: int, most: np.ndarray) -> np.ndarray:
+    """The reference: elimination without division, one column of all matrices at a time."""
+    rest = matrices if matrices.shape[1] >= matrices.shape[2] else matrices.swapaxes(1, 2)
+    rest = rest.copy()
+    found = np.zeros(len(rest), dtype=np.int64)
+    every = np.arange(len(rest))
+    while rest.shape[2] and (found < most).any():
+        column = rest[:, :, 0]
+        at = np.argmax(column != 0, axis=1)
+        pivot = column[every, at]
+        row = rest[every, at]
+        found += pivot != 0
+        factor = np.where(pivot != 0, pivot, 1.0)
+        # the pivot's own row becomes zero
+        rest = reduce(factor[:, None, None] * rest[:, :, 1:] - column[:, :, None] * row[:, None, 1:], prime)
+    result: np.ndarray = np.minimum(found, most)
+    return result
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.sampled_from([101, 10007, 1048573]))
+def test_ranks_modulo_a_prime_are_those_of_the_reference(seed, rows, columns, prime):
+    rng = np.random.default_rng(seed)
+    inner = rng.integers(1, min(rows, columns) + 1)
+    some = rng.integers(-(prime // 2), prime // 2 + 1, size=(4, rows, inner)).astype(float)
+    other = rng.integers(-1, 2, size=(4, inner, columns)).astype(float)
+    product = reduce(some @ other, prime)
+    before = product.copy()
+    most = np.array([rows + columns, rows, 1, 0])
+    np.testing.assert_array_equal(ranks(product, prime, most), ranks_by_columns(product, prime, most))
+    np.testing.assert_array_equal(product, before)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([3, 101, 1048573]))
+def test_inverses_modulo_a_prime(seed, prime):
+    values = np.random.default_rng(seed).integers(1, prime, size=50)
+    for value in values.tolist():
+        near = value - prime if value > prime // 2 else value
+        found = int(_modular_inverse(float(near), float(prime)))
+        assert found * near % prime == 1
+        assert abs(found) <= prime // 2
+
+
 @given(st.integers(1, 5).flatmap(lambda r: st.integers(1, 5).flatmap(lambda c: matrices(r, c))))
 def test_rank_is_that_of_elimination(matrix):
     assert rank(matrix) == fraction_rank(matrix)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.estimators.study import affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Comparison
 from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
-from polylc.run.estimates import parse_methods
+from polylc.run.estimates import largest_dimension, parse_methods
 from polylc.search.task import Settings
 
 
@@ -55,4 +56,6 @@ def compare(
     names = parse_methods(methods)
     settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=certified)
     tasks = make_tasks(network, points, radius, box, clip, labels)
+    if "samples" not in sampling:
+        sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
     return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws)

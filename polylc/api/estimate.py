@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
-from polylc.estimators.study import Sampling
+from polylc.estimators.study import Sampling, affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Estimates
-from polylc.run.estimates import parse_methods, run_estimates
+from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
 
 
 def estimate(
@@ -33,7 +33,8 @@ def estimate(
         "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
         and `slices` run only where they are named.
     **sampling
-        Fields of `polylc.estimators.study.Sampling`: samples, seed, device, dtype, memory, sigma, ...
+        Fields of `polylc.estimators.study.Sampling`: samples (by default 4096, fewer where a Jacobian is dear), seed,
+        device, dtype, memory, sigma, ...
 
     Returns
     -------
@@ -58,4 +59,7 @@ def estimate(
     """
     network = as_network(network)
     names = parse_methods(methods)
-    return run_estimates(network, make_tasks(network, points, radius, box, clip, labels), names, Sampling(**sampling))
+    tasks = make_tasks(network, points, radius, box, clip, labels)
+    if "samples" not in sampling:
+        sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
+    return run_estimates(network, tasks, names, Sampling(**sampling))

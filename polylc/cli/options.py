@@ -21,7 +21,9 @@ Scale = Annotated[str | None, typer.Option(help="Factor for the data, exact: 1/2
 Array = Annotated[str | None, typer.Option(help="Name of the array in an .npz file.", show_default=False)]
 InputShape = Annotated[str | None, typer.Option(help="Shape of one input, C,H,W, where the model leaves it open.", show_default=False)]
 Methods = Annotated[str, typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.")]
-Samples = Annotated[int, typer.Option(min=2, help="Sample points of each method.")]
+Samples = Annotated[
+    int | None, typer.Option(min=2, help="Sample points of each method (default: 4096, fewer where a Jacobian is dear).", show_default=False)
+]
 Sigma = Annotated[float, typer.Option(help="Standard deviation of the bias noise.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")]

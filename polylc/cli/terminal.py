@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -88,12 +88,23 @@ def progress(screen: Console) -> Any:
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
 
 
+class Count(NamedTuple):
+    """What moves a progress bar over neighbourhoods, and what says which method is at work."""
+
+    advance: Callable[[], None]
+    tell: Callable[[str], None]
+
+
 @contextmanager
-def counting(count: int) -> Iterator[Callable[[], None]]:
-    """A progress bar over neighbourhoods; yields what advances it."""
+def counting(count: int) -> Iterator[Count]:
+    """A progress bar over neighbourhoods."""
     with progress(console(stderr=True)) as bar:
         whole = bar.add_task(f"{count} neighbourhoods", total=count)
-        yield lambda: bar.advance(whole)
+
+        def tell(method: str) -> None:
+            bar.update(whole, description=f"{count} neighbourhoods: {method}")
+
+        yield Count(lambda: bar.advance(whole), tell)
 
 
 def show_estimates(run: Estimates, quiet: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from polylc.estimators.estimate import Estimate, Moments
 from polylc.estimators.study import Study, to_numpy
+from polylc.network.compose import batches
 from polylc.network.patterns import pack, unpack
 from polylc.network.residues import Residues, primes, ranks
 
@@ -71,17 +72,23 @@ def local_rank(study: Study) -> list[Estimate]:
 
 
 def rank_of_patterns(study: Study, bits: np.ndarray) -> np.ndarray:
-    """Rank of dz_l/dx along patterns (B, neurons), modulo a prime; shape (B, L). Never more than the rank."""
+    """Rank of dz_l/dx along patterns (B, neurons), modulo a prime; shape (B, L). Never more than the rank.
+
+    Where a single layer reads the input, its derivatives in as many random directions as it has neurons have the rank
+    of all of them but for a negligible chance.
+    """
     network, domain = study.network, study.domain
     distinct, which = np.unique(pack(bits), axis=0, return_inverse=True)
     known = unpack(distinct, network.neurons)
     prime = next(primes(network, domain.lower, domain.upper))
     residues = Residues(network, domain.lower, domain.upper, prime)
     result = np.zeros((len(known), len(network.layers)), dtype=np.int64)
-    for index, width in enumerate(network.widths):
-        step = max(1, 4_000_000 // (network.neurons * (domain.dimension + 1)))
-        for begin in range(0, len(known), step):
-            part = slice(begin, begin + step)
-            matrices = residues.layer(index, known[part])[:, :, :-1]
-            result[part, index] = ranks(matrices, prime, np.full(len(matrices), min(width, domain.dimension)))
+    reading = [a.size for a in (*(layer.affine for layer in network.layers), network.output) if any(s == 0 for s, _ in a.terms)]
+    k = domain.dimension
+    many = reading[0] if len(reading) == 1 and reading[0] < k else k
+    half = prime // 2
+    directions = np.eye(k) if many == k else np.random.default_rng(0).integers(-half, half + 1, size=(k, many)).astype(np.float64)
+    for part in batches(len(known), network.neurons * many, 4_000_000):
+        for index, matrices in enumerate(residues.derivatives(known[part], directions)):
+            result[part, index] = ranks(matrices, prime, np.full(len(matrices), min(network.widths[index], k)))
     return result[which.reshape(-1)]

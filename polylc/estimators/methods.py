@@ -96,11 +96,17 @@ def choose(names: str | Iterable[str], usual: Iterable[str], on_request: Iterabl
     return tuple(name for name in every if name in wanted)
 
 
-def run_methods(study: Study, names: Iterable[str], methods: Mapping[str, Method]) -> tuple[list[Estimate], list[Skipped]]:
-    """Estimates of the named methods, in order, each timed; those that do not apply are in the second list."""
+def run_methods(
+    study: Study, names: Iterable[str], methods: Mapping[str, Method], on_method: Callable[[str], None] | None = None
+) -> tuple[list[Estimate], list[Skipped]]:
+    """Estimates of the named methods, in order, each timed; those that do not apply are in the second list. `on_method`
+    is told the name of each before it begins.
+    """
     found: list[Estimate] = []
     skipped: list[Skipped] = []
     for name in names:
+        if on_method is not None:
+            on_method(name)
         begin = time.perf_counter()
         try:
             estimates = methods[name](study)

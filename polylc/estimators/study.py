@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SAMPLES, WORK = 4096, 1.5e10  # samples of a method, and products that their Jacobians may take
+
+
+def affordable_samples(network: Network, dimension: int) -> int:
+    """Samples by default: 4096, or as many as have Jacobians for about a second or two, but at least 64."""
+    affines = [*(layer.affine for layer in network.layers), network.output]
+    reading = sum(a.size for a in affines if any(source == 0 for source, _ in a.terms))
+    each = min(dimension, max(1, reading)) * sum(w.shape[0] * w.shape[1] for a in affines for source, w in a.terms if source)
+    return int(min(SAMPLES, max(64, WORK // max(1, each))))
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How to sample.
@@ -54,7 +65,7 @@ class Sampling:
         Draws of the biases for `exact_draws`, planes for `slices`: each is an exact enumeration.
     """
 
-    samples: int = 4096
+    samples: int = SAMPLES
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float64"

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.exact.numbers import dyadic
+from polylc.jit.decorators import kernel
 from polylc.network.compose import apply_affine, unit_slopes
 from polylc.network.form import Affine, Layer, Network
 from polylc.network.weights import entries, with_entries
@@ -75,6 +76,17 @@ class Residues:
         result = self._apply(self._layers[index].affine if index < len(self._layers) else self._output, sources)
         every: np.ndarray = np.broadcast_to(result, (len(patterns), *result.shape[1:]))
         return every
+
+    def derivatives(self, patterns: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
+        """Of hidden layers 1, 2, ..., along patterns (R, neurons): derivatives in some directions, (k, d), integers
+        below half the prime; shape (R, width, d) each.
+        """
+        sources = [reduce(self._start[:, :, :-1] @ directions, self.prime)]
+        for number, layer in enumerate(self._layers):
+            here = slice(self._offsets[number], self._offsets[number + 1])
+            z = self._apply(Affine(layer.affine.terms, np.zeros(layer.width)), sources)
+            yield np.broadcast_to(z, (len(patterns), *z.shape[1:]))
+            sources.append(reduce(z * unit_slopes(layer, patterns[:, here])[:, :, None], self.prime))
 
     def output(self, patterns: np.ndarray) -> np.ndarray:
         """Forms of the outputs along patterns; shape (R, outputs, k + 1)."""
@@ -137,8 +149,6 @@ def _row_sizes(affine: Affine, sizes: list[np.ndarray]) -> np.ndarray:
 def ranks(matrices: np.ndarray, prime: int, most: np.ndarray) -> np.ndarray:
     """Rank modulo `prime` of each matrix, or `most` if that is smaller; shape (R,).
 
-    Elimination without division, one column of all matrices at a time.
-
     Parameters
     ----------
     matrices : ndarray, shape (R, rows, columns)
@@ -146,18 +156,55 @@ def ranks(matrices: np.ndarray, prime: int, most: np.ndarray) -> np.ndarray:
     most : ndarray of int, shape (R,)
         Where this rank is reached, elimination may stop.
     """
-    rest = matrices if matrices.shape[1] >= matrices.shape[2] else matrices.swapaxes(1, 2)
-    rest = rest.copy()
+    rest = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.swapaxes(1, 2)
     found = np.zeros(len(rest), dtype=np.int64)
-    every = np.arange(len(rest))
-    while rest.shape[2] and (found < most).any():
-        column = rest[:, :, 0]
-        at = np.argmax(column != 0, axis=1)
-        pivot = column[every, at]
-        row = rest[every, at]
-        found += pivot != 0
-        factor = np.where(pivot != 0, pivot, 1.0)
-        # the pivot's own row becomes zero
-        rest = reduce(factor[:, None, None] * rest[:, :, 1:] - column[:, :, None] * row[:, None, 1:], prime)
-    result: np.ndarray = np.minimum(found, most)
+    eliminate(np.array(rest, dtype=np.float64, order="C"), float(prime), most.astype(np.int64), found)
+    return found
+
+
+@kernel
+def eliminate(matrices: np.ndarray, prime: float, most: np.ndarray, found: np.ndarray) -> None:
+    """Ranks of matrices of residues modulo a prime by elimination, which overwrites them.
+
+    A row loses a multiple of the pivot's row, which is divided by the pivot; the products of two residues are below
+    2^50 (`reduce`), so that all of it is exact.
+    """
+    inverse = 1.0 / prime
+    rows, columns = matrices.shape[1:]
+    for r in range(len(matrices)):
+        matrix, rank = matrices[r], 0
+        for j in range(columns):
+            if rank == rows or rank >= most[r]:
+                break
+            pivot = rank
+            while pivot < rows and matrix[pivot, j] == 0.0:
+                pivot += 1
+            if pivot == rows:
+                continue
+            factor = _modular_inverse(matrix[pivot, j], prime)
+            for q in range(j, columns):
+                value = matrix[pivot, q] * factor
+                matrix[pivot, q] = matrix[rank, q]
+                matrix[rank, q] = value - prime * np.rint(value * inverse)
+            top = matrix[rank]
+            for i in range(rank + 1, rows):
+                row, times = matrix[i], matrix[i, j]
+                if times != 0.0:
+                    for q in range(j, columns):
+                        value = row[q] - times * top[q]
+                        row[q] = value - prime * np.rint(value * inverse)
+            rank += 1
+        found[r] = rank
+
+
+@kernel
+def _modular_inverse(value: float, prime: float) -> float:
+    """The residue in [-prime/2, prime/2] whose product with `value` is 1; by Euclid's algorithm, in whole numbers."""
+    a, b = prime, value if value > 0.0 else value + prime
+    x, y = 0.0, 1.0
+    while b != 0.0:
+        quotient = np.floor(a / b)  # exact: both are whole and far below 2^53
+        a, b = b, a - quotient * b
+        x, y = y, x - quotient * y
+    result: float = x - prime * np.rint(x / prime)
     return result

@@ -38,12 +38,13 @@ def run_estimates(
     names: Sequence[str],
     sampling: Sampling,
     on_result: Callable[[Estimated], None] | None = None,
+    on_method: Callable[[str], None] | None = None,
 ) -> Estimates:
     """Run the named methods on every neighbourhood; what cannot be sampled becomes a refusal. Ctrl-C ends the run with
     what was done.
     """
     begin = time.monotonic()
-    entries = each_task(tasks, lambda task: estimate_one(network, task, names, sampling), on_result)
+    entries = each_task(tasks, lambda task: estimate_one(network, task, names, sampling, on_method), on_result)
     return Estimates(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 
@@ -66,10 +67,15 @@ def each_task(tasks: Sequence[Task | Refusal], work: Callable[[Task], Entry], on
     return entries
 
 
-def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: Sampling) -> Estimated:
-    """Run the named methods on one neighbourhood."""
+def largest_dimension(tasks: Sequence[Task | Refusal]) -> int:
+    """Of the neighbourhoods that are sampled; 1 if there are none."""
+    return max([1, *(task.domain.dimension for task in tasks if isinstance(task, Task))])
+
+
+def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: Sampling, on_method: Callable[[str], None] | None = None) -> Estimated:
+    """Run the named methods on one neighbourhood; `on_method` is told the name of each before it begins."""
     begin = time.monotonic()
     label, _ = label_of(network, task)
     study = Study(network, task.domain, sampling, label, task.index)
-    found, skipped = run_methods(study, names, EVERY)
+    found, skipped = run_methods(study, names, EVERY, on_method)
     return Estimated(task.index, task.domain, label, found, skipped, time.monotonic() - begin)

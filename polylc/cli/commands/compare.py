@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -53,7 +54,7 @@ def compare(
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
-    samples: Samples = 4096,
+    samples: Samples = None,
     sigma: Sigma = 0.1,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -85,22 +86,25 @@ def compare(
         outputs.writable(out, (".png", ".pdf", ".svg"))
         outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
+        from polylc.estimators.study import SAMPLES, affordable_samples
         from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
-        from polylc.run.estimates import parse_methods
+        from polylc.run.estimates import largest_dimension, parse_methods
         from polylc.search.task import Settings
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         names = parse_methods(methods)
-        options: dict[str, Any] = {"samples": samples, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
+        options: dict[str, Any] = {"samples": samples or SAMPLES, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
         options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
         sampling = sampling_with_draws(draws, options)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
+        if samples is None:
+            sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         terminal.compile_first(tasks, settings)
         with signals.heeded() as stop:  # from here on there is something to save
-            with terminal.counting(len(tasks)) as advance, stop.breaking_off(0.0):
-                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: advance())
+            with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance())
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_comparison(run, quiet=json_file == "-")

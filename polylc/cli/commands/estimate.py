@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -50,7 +51,7 @@ def estimate(
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
-    samples: Samples = 4096,
+    samples: Samples = None,
     sigma: Sigma = 0.1,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -79,17 +80,19 @@ def estimate(
         outputs.writable(json_file, (".json", ""))
         outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
-        from polylc.estimators.study import Sampling
-        from polylc.run.estimates import parse_methods, run_estimates
+        from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
+        from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         names = parse_methods(methods)
-        sampling = Sampling(samples, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
+        sampling = Sampling(samples or SAMPLES, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
+        if samples is None:
+            sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
         with signals.heeded() as stop:  # from here on there is something to save
-            with terminal.counting(len(tasks)) as advance, stop.breaking_off(0.0):
-                run = run_estimates(network, tasks, names, sampling, lambda _: advance())
+            with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
+                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_estimates(run, quiet=json_file == "-")
