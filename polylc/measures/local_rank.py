@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from polylc.errors import SolverError
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.answers import Answer
+from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume.enclosures import mean_ranks
 from polylc.measures.measure import Cost, Field, FormModel, Instead, Measure, Need, Number, Pair, pair, unless_proved
 from polylc.measures.rank import LocalRank, extremes, local_rank
@@ -35,7 +36,10 @@ def _floating(scene: Scene) -> Answer[Ranks]:
 
 def _extremes(scene: Scene) -> Answer[Ranks]:
     """Without volumes a mean is known where the rank is the same everywhere."""
-    found = extremes(scene.ranks, None)
+    try:
+        found = extremes(scene.ranks, None)
+    except SolverError as error:
+        return missing(f"null: {error}")
     return Answer([replace(r, mean=None if r.mean is None else unless_proved(r.mean, scene)) for r in found])
 
 

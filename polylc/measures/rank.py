@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.errors import SolverError
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.linear import rank
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.network.compose import batches, unit_slopes
@@ -51,8 +53,16 @@ def _constant(column: np.ndarray) -> Quantity | None:
     return Quantity(least, most, Kind.EXACT) if least == most else None
 
 
+MOST_PRODUCTS = 2**28  # of an exact elimination: it cannot be broken off, and takes some ten seconds
+
+
 def region_ranks(complex_: Complex) -> np.ndarray:
     """Rank of dz_l/dx in every region, exactly; shape (R, L).
+
+    Raises
+    ------
+    SolverError
+        If a matrix of integers is too large to be decided.
 
     Notes
     -----
@@ -76,6 +86,11 @@ def region_ranks(complex_: Complex) -> np.ndarray:
             patterns = complex_.patterns(first[part])
             found[part] = ranks(residues.layer(index, patterns)[:, :, :-1], prime, most[part])
         for at in np.flatnonzero(found < most).tolist():
+            m, k = layer.width, domain.dimension
+            if m * k * min(m, k) > MOST_PRODUCTS:
+                why = f"rank of layer {index + 1}: between {found[at]} and {most[at]} in some region"
+                raise SolverError(f"{why}; a {m} x {k} matrix of integers is too large to decide it")
+            checkpoint()
             rows = complex_.exact_forms.layer(index, complex_.patterns(first[at : at + 1])[0])
             found[at] = rank([row[:-1] for row in rows])
         result[:, index] = found[which]
