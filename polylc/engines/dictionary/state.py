@@ -16,6 +16,7 @@ from polylc.engines.dictionary.basis import BasisRoom
 from polylc.engines.dictionary.forms import Flat, Work
 from polylc.engines.dictionary.simplex import COUNTERS
 from polylc.jit.decorators import kernel
+from polylc.jit.room import zeros
 from polylc.network.patterns import words
 
 Array = np.ndarray
@@ -150,9 +151,10 @@ def grown(search: Search) -> Search:
     levels, k, rows = search.arena.T.shape
     top = int(search.at[TOP])
     larger = _arena(2 * levels, k, rows) if top + 2 > levels else _arena(levels, k, 2 * rows)
-    larger.T[:levels, :, :rows] = search.arena.T
-    larger.value[:levels, :rows] = search.arena.value
-    larger.name[:levels, :rows] = search.arena.name
+    last, used = min(top + 2, levels), int(search.lev.rows[: top + 2].max())  # beyond these there is nothing yet
+    larger.T[:last, :, :used] = search.arena.T[:last, :, :used]
+    larger.value[:last, :used] = search.arena.value[:last, :used]
+    larger.name[:last, :used] = search.arena.name[:last, :used]
     return search._replace(arena=larger)
 
 
@@ -185,7 +187,7 @@ def _levels(count: int, k: int, width: int) -> Levels:
 
 def _arena(levels: int, k: int, rows: int) -> Arena:
     """Room for that many dictionaries."""
-    return Arena(np.zeros((levels, k, rows)), np.zeros((levels, rows)), np.zeros((levels, rows), dtype=np.int64))
+    return Arena(zeros((levels, k, rows)), np.zeros((levels, rows)), np.zeros((levels, rows), dtype=np.int64))
 
 
 def _found(k: int, neurons: int, regions: int) -> Found:
