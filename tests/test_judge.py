@@ -199,6 +199,15 @@ def test_multipliers_on_half_spaces_of_other_cells_prove_nothing(constraint):
     assert patterns(network, verdict) == {(False, False), (False, True), (True, True)}
 
 
+@pytest.mark.parametrize("nodes", [[(-1, -1, -1), (0, 0, 0), (0, 1, 1)], [(-1, -1, -1), (0, 0, 1), (0, 0, 1)], [(-2, -1, -1), (0, 0, 0), (0, 0, 1)]])
+def test_children_that_are_not_the_two_sides_of_one_neuron_are_refused(nodes):
+    """They need not make up the cell, so that a region could be missing, or lie on both."""
+    network = chain([[[1.0], [1.0]], [[1.0, 1.0]]], [[0.0, 0.25], [0.0]])
+    claims = [(1, 1, -1, 1, 0.0), (2, 0, 1, 2, 0.0)]
+    with pytest.raises(JudgeError):
+        by_hand(network, nodes, [(1, 0, -0.5), (2, 3, 0.5)], claims)
+
+
 def test_a_neuron_split_before_its_sources_are_known_is_refused():
     """Its form is not one on the cell, so that the two sides need not make up the cell."""
     network = chain([[[1.0]], [[1.0]], [[1.0]]], [[0.0], [-0.25], [0.0]])

@@ -86,7 +86,7 @@ class Columns:
         at = np.arange(self.count, new)
         fits = (parent >= 0) & (parent < at) & (neuron >= 0) & (neuron < self._neurons) & ((side == 0) | (side == 1))
         if self.count == 0 and new > 0:
-            fits[0] = parent[0] < 0
+            fits[0] = parent[0] == -1
         if not fits.all():
             raise JudgeError("the engine's columns are not those of a tree")
         if new > self._nodes.shape[1]:
@@ -95,6 +95,7 @@ class Columns:
             nodes[:, : self.count], masks[:, : self.count] = self._nodes[:, : self.count], self._masks[:, : self.count]
             self._nodes, self._masks = nodes, masks
         self._nodes[:, self.count : new] = parent, neuron, side
+        self._nodes[:, :1] = -1  # of the root, which no neuron cut off
         self.count = new
 
     def path(self, node: int) -> list[int]:
