@@ -106,8 +106,11 @@ class Neighbourhood:
         return self.lift(unit * self.half)
 
     def gradients(self, rows: np.ndarray) -> np.ndarray:
-        """Gradients in the free coordinates of forms in unit coordinates; shapes (..., k + 1) and (..., k)."""
-        result: np.ndarray = rows[..., :-1] / self.half
+        """Gradients in the free coordinates of forms in unit coordinates, infinite beyond doubles; shapes (..., k + 1)
+        and (..., k).
+        """
+        with np.errstate(over="ignore"):
+            result: np.ndarray = rows[..., :-1] / self.half
         return result
 
     def least(self, row: Sequence[Number]) -> Number:
