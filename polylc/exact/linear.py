@@ -11,6 +11,8 @@ Matrix = Sequence[Sequence[int]]
 def rank(rows: Matrix) -> int:
     """Rank of a matrix of integers.
 
+    Elimination takes long where one side is longer than the other; a real matrix A has the rank of A A^T.
+
     Examples
     --------
     >>> rank([[1, 2], [2, 4]])
@@ -20,7 +22,12 @@ def rank(rows: Matrix) -> int:
         return 0
     import flint
 
-    return int(flint.fmpz_mat([[int(v) for v in row] for row in rows]).rank())
+    matrix = flint.fmpz_mat([[int(v) for v in row] for row in rows])
+    if matrix.ncols() > matrix.nrows():
+        matrix = matrix * matrix.transpose()
+    elif matrix.nrows() > matrix.ncols():
+        matrix = matrix.transpose() * matrix
+    return int(matrix.rank())
 
 
 def solve(matrix: Matrix, right: Sequence[int]) -> list[Fraction] | None:

@@ -53,7 +53,7 @@ def _constant(column: np.ndarray) -> Quantity | None:
     return Quantity(least, most, Kind.EXACT) if least == most else None
 
 
-MOST_PRODUCTS = 2**28  # of an exact elimination: it cannot be broken off, and takes some ten seconds
+MOST_PRODUCTS = 2**26  # of an exact elimination, which cannot be broken off and takes seconds
 
 
 def region_ranks(complex_: Complex) -> np.ndarray:
