@@ -185,6 +185,18 @@ def test_a_signal_ends_all_processes(launch, three_rows, tmp_path):
     assert_gone(program)
 
 
+def test_a_signal_to_workers_that_have_just_begun(launch, three_rows, tmp_path):
+    """However far they are, the command ends with 130, without a traceback, and what is not done is partial."""
+    program = launch(*three_rows, "--engine", "lp", "--jobs", "2", before=SPREAD)
+    program.read(lambda _: len(program.workers()) == 2)
+    os.killpg(program.process.pid, signal.SIGINT)
+    assert program.end() == 130, program.said
+    assert "Traceback" not in program.said
+    rows = Report.model_validate_json((tmp_path / "r.json").read_text()).neighbourhoods
+    assert all(str(row.status) == ("certified" if row.index < 2 and row.pieces else "partial") for row in rows)
+    assert_gone(program)
+
+
 def test_a_worker_that_dies_costs_nothing_but_time(launch, three_rows, tmp_path):
     program = launch(*three_rows, "--jobs", "2", "--max-regions", "30000", before=SPREAD)
     program.read(lambda said: "1 of 3 neighbourhoods" in said or "2 of 3 neighbourhoods" in said)

@@ -131,7 +131,10 @@ class Complex:
 
     def map_batches(self) -> Iterator[slice]:
         """Slices of regions whose affine maps take a million doubles."""
-        return batches(len(self), (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000)
+        return self._map_batches(len(self))
+
+    def _map_batches(self, count: int) -> Iterator[slice]:
+        return batches(count, (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000)
 
     def regions_of_entries(self, rows: slice) -> np.ndarray:
         """For path entries of the regions `rows`: the region, counted from rows.start."""
@@ -165,7 +168,7 @@ class Complex:
     def _maps_along(self, bits: np.ndarray) -> Maps:
         result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
         noise = np.empty((len(bits), self.network.outputs))
-        for rows in batches(len(bits), (self.network.outputs + 1) * (self.domain.dimension + 1), 1_000_000):
+        for rows in self._map_batches(len(bits)):
             maps_of(self.flat, self._replay_of_maps, np.ascontiguousarray(bits[rows]), result[rows], noise[rows])
         return Maps(result, noise)
 

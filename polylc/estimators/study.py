@@ -27,7 +27,9 @@ SAMPLES, WORK = 4096, 1.5e10  # samples of a method, and products that their Jac
 
 
 def affordable_samples(network: Network, dimension: int) -> int:
-    """Samples by default: 4096, or as many as have Jacobians for about a second or two, but at least 64."""
+    """Samples by default: SAMPLES, or fewer, but at least 64, where their Jacobians would take more than WORK
+    products.
+    """
     affines = [*(layer.affine for layer in network.layers), network.output]
     reading = sum(a.size for a in affines if any(source == 0 for source, _ in a.terms))
     each = min(dimension, max(1, reading)) * sum(w.shape[0] * w.shape[1] for a in affines for source, w in a.terms if source)

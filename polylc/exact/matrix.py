@@ -50,8 +50,7 @@ class Dense:
         if "_objects" in vars(self) or self._asked > self.shape[0] // 4:
             known: np.ndarray = self._objects[some]
             return known
-        found, shift = dyadic(self._array[some])
-        return found * (1 << (self.shift - shift)) if self.shift > shift else found
+        return _on_scale(self._array[some], self.shift)
 
     def after(self, columns: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
         """The matrix, or some of its rows, times columns."""
@@ -86,8 +85,7 @@ class Sparse:
 
     def rows(self, some: np.ndarray) -> np.ndarray:
         """Some of its rows; only these are turned into integers."""
-        found, shift = dyadic(self._array[some].toarray())
-        return found * (1 << (self.shift - shift)) if self.shift > shift else found
+        return _on_scale(self._array[some].toarray(), self.shift)
 
     def after(self, columns: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
         """The matrix, or some of its rows, times columns."""
@@ -126,6 +124,12 @@ class Sparse:
 def exact_matrix(array: Any) -> Dense | Sparse:
     """A matrix of doubles, dense or in compressed rows, as integers on a scale of its own."""
     return Dense(array) if isinstance(array, np.ndarray) else Sparse(array)
+
+
+def _on_scale(array: np.ndarray, shift: int) -> np.ndarray:
+    """Doubles times 2^shift, which is at least their own."""
+    found, own = dyadic(array)
+    return found * (1 << (shift - own))
 
 
 def _ranges(place: np.ndarray, some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -130,11 +130,11 @@ class _Surgeon:
     def operate(self) -> Outcome:
         """Split what was missed, remove what is empty."""
         judge, tree = self.judge, self.tree
-        for node in range(len(tree.parent)):
-            if len(self.children[node]) not in (0, 2):
+        for children in self.children:
+            if len(children) not in (0, 2):
                 raise JudgeError("a node of the engine's tree has lost a side")
             # the two sides of one neuron make up the cell; those of two neurons do not
-            if len({tree.neuron[child] for child in self.children[node]}) > 1 or len({tree.side[child] for child in self.children[node]}) == 1:
+            if children and (len({tree.neuron[child] for child in children}) > 1 or {tree.side[child] for child in children} != {0, 1}):
                 raise JudgeError("the children of a node of the engine's tree are not the two sides of one neuron")
         if sorted(tree.leaf) != [node for node, c in enumerate(self.children) if not c]:
             raise JudgeError("the engine's regions are not the leaves of its tree")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from polylc.exact.matrix import Dense, Sparse, exact_matrix
 from polylc.exact.numbers import dyadic, dyadic_shift
-from polylc.network.form import Affine, Layer, Network
+from polylc.network.form import Affine, Layer, Network, once
 
 
 class ExactAffine:
@@ -42,8 +41,8 @@ class ExactSlopes:
     """Slopes of a layer's units as integers on one scale."""
 
     def __init__(self, layer: Layer) -> None:
-        self.shift = max(dyadic_shift(layer.negative), dyadic_shift(layer.positive))
         below, above = dyadic(layer.negative), dyadic(layer.positive)
+        self.shift = max(below[1], above[1])
         self.negative = below[0] * (1 << (self.shift - below[1]))
         self.positive = above[0] * (1 << (self.shift - above[1]))
 
@@ -82,12 +81,7 @@ class ExactWeights:
         return self.own[index] - shift - self.sources[source]
 
 
-_kept: WeakKeyDictionary[Network, ExactWeights] = WeakKeyDictionary()
-
-
+@once
 def exact_weights(network: Network) -> ExactWeights:
     """The integers of a network; the same object while the network lives."""
-    found = _kept.get(network)
-    if found is None:
-        found = _kept[network] = ExactWeights(network)
-    return found
+    return ExactWeights(network)

@@ -15,9 +15,11 @@ Weights are doubles taken as the exact rationals that they are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -195,6 +197,22 @@ class Network:
     def __repr__(self) -> str:
         shape = "-".join(str(w) for w in (self.inputs, *self.widths, self.outputs))
         return f"Network({shape}, source={self.source!r})"
+
+
+T = TypeVar("T")
+
+
+def once(make: Callable[[Network], T]) -> Callable[[Network], T]:
+    """Have a function of a network make its result once, and keep it while the network lives."""
+    kept: WeakKeyDictionary[Network, T] = WeakKeyDictionary()
+
+    @wraps(make)
+    def found(network: Network) -> T:
+        if network not in kept:
+            kept[network] = make(network)
+        return kept[network]
+
+    return found
 
 
 def _require_finite(array: np.ndarray, what: str) -> None:

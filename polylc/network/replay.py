@@ -17,14 +17,13 @@ over the neurons of a layer run along memory.
 from __future__ import annotations
 
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from polylc.jit.decorators import kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import UNIT, input_forms
-from polylc.network.form import Affine, Network
+from polylc.network.form import Affine, Network, once
 from polylc.network.patterns import words
 from polylc.network.weights import entries
 
@@ -82,18 +81,9 @@ class _Sources(NamedTuple):
     start: int  # column of source 0
 
 
-_flat: WeakKeyDictionary[Network, FlatNet] = WeakKeyDictionary()
-
-
+@once
 def flatten(network: Network) -> FlatNet:
     """The network as the kernels read it; the same arrays while the network lives."""
-    found = _flat.get(network)
-    if found is None:
-        found = _flat[network] = _flattened(network)
-    return found
-
-
-def _flattened(network: Network) -> FlatNet:
     affines: list[Affine] = [*(layer.affine for layer in network.layers), network.output]
     widths = [network.inputs, *(a.size for a in affines)]
     first = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)

@@ -21,6 +21,7 @@ from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import TINY, UNIT, absolute_sums, input_forms
 from polylc.network.form import Network
+from polylc.network.replay import flatten as flat_net
 
 Array = np.ndarray
 
@@ -28,7 +29,9 @@ SMALL = 2.0**-400  # products of larger numbers do not underflow
 
 
 class Flat(NamedTuple):
-    """A network on a neighbourhood. Source 0 is the input; source s > 0 the output of hidden layer s - 1."""
+    """The hidden layers of a `FlatNet`, as this engine reads them. Source 0 is the input; source s > 0 the output of
+    hidden layer s - 1.
+    """
 
     offset: Array  # of each hidden layer's neurons, (L + 1,)
     terms: Array  # of hidden layer l: terms[l]:terms[l + 1] of the next three, (L + 1,)
@@ -66,45 +69,24 @@ class Work(NamedTuple):
 
 def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
     """Flat arrays of the network, and room for its forms with those of the inputs filled in."""
-    terms, source, width, start, blocks = [0], [], [], [], [np.zeros(0)]
-    column, place, row, value = [np.zeros(0, dtype=np.int64)], [], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-    spare = places = 0
-    units = [0, *(network.inputs + network.offsets[:-1]).tolist()]
-    at = 0
-    for layer in network.layers:
-        for s, weight in layer.affine.terms:
-            source.append(units[s])
-            width.append(weight.shape[1])
-            place.append(places)
-            if isinstance(weight, np.ndarray):
-                start.append(at)
-                blocks.append(np.ascontiguousarray(weight.T).ravel())
-                at += weight.size
-                continue
-            start.append(-1)
-            columns = weight.tocsc()
-            column.append(spare + columns.indptr)
-            row.append(columns.indices)
-            value.append(columns.data)
-            spare, places = spare + len(columns.data), places + len(columns.indptr)
-        terms.append(len(source))
-    weights, values = np.concatenate(blocks), np.concatenate(value)
+    net, layers = flat_net(network), len(network.layers)
+    terms, hidden = int(net.term[layers]), slice(network.inputs, network.inputs + network.neurons)
     flat = Flat(
         network.offsets,
-        np.array(terms, dtype=np.int64),
-        np.array(source, dtype=np.int64),
-        np.array(width, dtype=np.int64),
-        np.array(start, dtype=np.int64),
-        weights,
-        np.concatenate(column).astype(np.int64),
-        np.array(place, dtype=np.int64),
-        np.concatenate(row).astype(np.int64),
-        values,
-        np.concatenate([np.zeros(0), *(layer.affine.bias for layer in network.layers)]),
-        network.slopes[0],
-        network.slopes[1],
+        net.term[: layers + 1],
+        net.first[net.source[:terms]],
+        np.diff(net.place)[:terms],
+        net.begin[:terms],
+        net.weight,
+        net.column,
+        net.place[:terms],
+        net.row,
+        net.value,
+        net.bias[hidden],
+        net.negative[hidden],
+        net.positive[hidden],
         np.array([all(s == 0 for s, _ in layer.affine.terms) for layer in network.layers], dtype=np.bool_),
-        all(bool(((w == 0) | (np.abs(w) >= SMALL)).all()) for w in (weights, values)),
+        bool(net.normal[:layers].all()),
     )
     k, neurons, inputs = domain.dimension, network.neurons, network.inputs
     read = any(any(s == 0 for s, _ in layer.affine.terms) for layer, fixed in zip(network.layers, flat.fixed, strict=True) if not fixed)

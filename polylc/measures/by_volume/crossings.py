@@ -6,15 +6,14 @@ H(dU) / 2|U| have the density of facets as their mean (Crofton, docs/theory.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.exact.checkpoint import checkpoint
 from polylc.measures.by_volume.local_complexity import good_neurons
 from polylc.measures.by_volume.unstable import UnstableNetwork
+from polylc.network.compose import batches
 
 _DOUBLES = 2**22  # of a batch of points
 
@@ -38,22 +37,14 @@ def crossings_of_lines(complex_: Complex, count: int, rng: np.random.Generator) 
     """
     faces = 0.5 / complex_.domain.half  # areas of the pairs of opposite faces, over 2|U|
     factor = float(faces.sum())
-    network, pairs = UnstableNetwork(complex_), _Pairs(complex_)
-    parts = []
-    for size in _batches(count, complex_.domain.dimension):
-        lines = cosine_lines(complex_.domain.half, size, faces / factor, rng)
+    network, parts = UnstableNetwork(complex_), []
+    for rows in batches(count, complex_.domain.dimension, _DOUBLES):
+        lines = cosine_lines(complex_.domain.half, rows.stop - rows.start, faces / factor, rng)
         line, first, second = region_changes(network, lines)
-        total = np.zeros((size, 4))
-        np.add.at(total, line, pairs.values(first, second))
+        total = np.zeros((len(lines.entry), 4))
+        np.add.at(total, line, _passages(complex_, first, second))
         parts.append(total)
     return np.concatenate(parts), factor
-
-
-def _batches(count: int, k: int) -> Iterator[int]:
-    size = max(64, _DOUBLES // k)
-    for begin in range(0, count, size):
-        checkpoint()
-        yield min(size, count - begin)
 
 
 def cosine_lines(half: np.ndarray, count: int, shares: np.ndarray, rng: np.random.Generator) -> Lines:
@@ -124,28 +115,19 @@ def region_changes(network: UnstableNetwork, lines: Lines) -> tuple[np.ndarray, 
     return where[changed], region[changed], region[changed + 1]
 
 
-class _Pairs:
-    """What a passage between two regions counts, computed once for each pair."""
-
-    def __init__(self, complex_: Complex) -> None:
-        self._complex = complex_
-
-    def values(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Bits that flip, 1, whether a flipping neuron is good on either side, and the jump; shape (changes, 4)."""
-        pairs, place = np.unique(np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1), axis=0, return_inverse=True)
-        found = np.zeros((len(pairs), 4))
-        complex_ = self._complex
-        each = 4 * complex_.network.neurons + 2 * complex_.network.outputs * (complex_.domain.dimension + 1)
-        step = max(1, _DOUBLES // each)
-        for begin in range(0, len(pairs), step):
-            checkpoint()
-            one, other = pairs[begin : begin + step].T
-            bits, beyond = complex_.patterns(one), complex_.patterns(other)
-            flips = bits != beyond
-            good = good_neurons(complex_.network, bits) | good_neurons(complex_.network, beyond)
-            jump = complex_.domain.gradients(complex_.maps(one).map) - complex_.domain.gradients(complex_.maps(other).map)
-            here = found[begin : begin + step]
-            here[:, 0], here[:, 1] = flips.sum(axis=1), 1.0
-            here[:, 2], here[:, 3] = (flips & good).any(axis=1), np.sqrt((jump**2).sum(axis=(1, 2)))
-        values: np.ndarray = found[place.reshape(-1)]
-        return values
+def _passages(complex_: Complex, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """What passing from one region to another counts: bits that flip, 1, whether a flipping neuron is good on either
+    side, and the jump; computed once for each pair, shape (passages, 4).
+    """
+    pairs, place = np.unique(np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1), axis=0, return_inverse=True)
+    found = np.zeros((len(pairs), 4))
+    for rows in batches(len(pairs), 4 * complex_.network.neurons + 2 * complex_.network.outputs * (complex_.domain.dimension + 1), _DOUBLES):
+        one, other = pairs[rows].T
+        bits, beyond = complex_.patterns(one), complex_.patterns(other)
+        flips = bits != beyond
+        good = good_neurons(complex_.network, bits) | good_neurons(complex_.network, beyond)
+        jump = complex_.domain.gradients(complex_.maps(one).map) - complex_.domain.gradients(complex_.maps(other).map)
+        found[rows, 0], found[rows, 1] = flips.sum(axis=1), 1.0
+        found[rows, 2], found[rows, 3] = (flips & good).any(axis=1), np.sqrt((jump**2).sum(axis=(1, 2)))
+    values: np.ndarray = found[place.reshape(-1)]
+    return values
