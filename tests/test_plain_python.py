@@ -1,11 +1,5 @@
 """Under NUMBA_DISABLE_JIT=1 all kernels are plain Python, in which an index out of range is an error, and come to the
-same result.
-
-Compiled kernels contract products and sums into fused operations, which plain Python cannot, so some last bits differ:
-of forms, of the bounds on their rounding, and of what engines and floating geometry propose. Nothing that is exact may
-differ: counts, ranks, closed forms, distances and adversarial points, whether an inequality holds. Enclosures of the
-same number must have a point in common, and the means of their middles be near; so must be what is not certified, which
-floats say without a bound.
+same result, to the last bit of every float: no compiled operation is fused with another.
 """
 
 from __future__ import annotations
@@ -18,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from nets import SPECIAL, zero_bias_net
 
 from polylc.api.certify import certify
@@ -27,7 +20,6 @@ from polylc.network.form import Network
 from polylc.readers.load import load
 
 TESTS = Path(__file__).parent
-POINTS = ("center", "radius", "lower", "upper", "adversarial")  # pairs in dimension 2, and no enclosures
 CASES = (
     "by region",
     "by node",
@@ -77,25 +69,11 @@ def reports(folder: Path) -> dict[str, Any]:
     return result
 
 
-def assert_agree(one: Any, two: Any, name: str = "", where: str = "", slack: float = 0.0) -> None:
-    if name == "seconds":
-        return
-    if isinstance(one, dict):
-        assert one.keys() == two.keys(), where
-        for key in one:
-            assert_agree(one[key], two[key], key, f"{where}/{key}", slack)
-    elif name.startswith("mean_") and isinstance(one, float):
-        assert one == pytest.approx(two, rel=1e-9), where
-    elif isinstance(one, list) and name not in POINTS and len(one) == 2 and all(v is None or isinstance(v, float) for v in [*one, *two]):
-        (low, high), (below, above) = ((0.0 if v[0] is None else v[0], sys.float_info.max if v[1] is None else v[1]) for v in (one, two))
-        assert low <= above + slack * abs(above), where
-        assert below <= high + slack * abs(high), where
-    elif isinstance(one, list):
-        assert len(one) == len(two), where
-        for i, pair in enumerate(zip(one, two, strict=True)):
-            assert_agree(*pair, name, f"{where}[{i}]", slack)
-    else:
-        assert one == two, where
+def without_seconds(found: Any) -> Any:
+    """A report without what time took."""
+    if isinstance(found, dict):
+        return {key: without_seconds(value) for key, value in found.items() if key != "seconds"}
+    return [without_seconds(value) for value in found] if isinstance(found, list) else found
 
 
 def test_plain_python_comes_to_the_same_result(tmp_path):
@@ -110,14 +88,6 @@ def test_plain_python_comes_to_the_same_result(tmp_path):
     for case in CASES:
         certified = case != "as engines see it"
         assert compiled[case]["neighbourhoods"][0]["status"] == ("certified" if certified else "enumerated")
-        assert_agree(found[case], compiled[case], where=case, slack=0.0 if certified else 1e-12)
+        assert without_seconds(found[case]) == without_seconds(compiled[case]), case
     (verified,) = check(tmp_path / "plain" / "plain.proof")
     assert verified.regions == found["by node"]["neighbourhoods"][0]["regions"]
-
-
-@pytest.mark.parametrize(
-    ("one", "two"), [({"a": 1}, {"a": 2}), ({"v": [1.0, 2.0]}, {"v": [2.5, 3.0]}), ({"center": [1.0, 2.0]}, {"center": [1.0, 2.1]})]
-)
-def test_what_does_not_agree_is_seen(one, two):
-    with pytest.raises(AssertionError):
-        assert_agree(one, two)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel, unfused
+from polylc.jit.decorators import kernel
 
 Array = np.ndarray
 MOST_VERTICES = 4096
@@ -52,7 +52,7 @@ def cut_stack(n: int, half: Array, longest: int) -> CutStack:
     return CutStack(rows, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
 
 
-@unfused
+@kernel
 def _start_box(half: Array, cell: Skeleton) -> int:
     """The box itself: vertex `mask` is at the upper end of the coordinates whose bits are set."""
     n = len(half)
@@ -65,13 +65,13 @@ def _start_box(half: Array, cell: Skeleton) -> int:
     return 1 << n
 
 
-@unfused
+@kernel
 def slice_of(cells: Skeleton, begin: int, end: int) -> Skeleton:
     """Some of the rows."""
     return Skeleton(cells.X[begin:end], cells.F[begin:end], cells.NB[begin:end])
 
 
-@unfused
+@kernel
 def top_of(stack: CutStack) -> Skeleton:
     """The last skeleton of a stack."""
     begin = stack.at[stack.level[0]]
@@ -87,7 +87,7 @@ def has(F: Array, v: int, facet: int) -> bool:
     return False
 
 
-@unfused
+@kernel
 def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) -> int:
     """Cut a skeleton by value >= 0 at its vertices; the new number of vertices, or -1 where rounding left nothing
     consistent.
@@ -162,7 +162,7 @@ def _only_other(F: Array, v: int, u: int) -> int:
     return alone
 
 
-@unfused
+@kernel
 def cut_along(stack: CutStack, rows: Array, before: int, begin: int, end: int) -> bool:
     """Bring the stack to the cell of rows[begin:end]; the last one was that of rows[before:...]. Whether it has a
     skeleton.

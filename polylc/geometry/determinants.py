@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -36,7 +36,7 @@ def edges_for(n: int) -> Edges:
     return Edges(np.empty((n, n)), np.empty(n), np.empty(n), np.empty((n, n)))
 
 
-@unfused
+@kernel
 def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Edges) -> float:
     """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these
     errors.
@@ -60,7 +60,7 @@ def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Ed
     return float(far)
 
 
-@unfused
+@kernel
 def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     """Determinant of rows r to r + 3 and four columns, by Laplace's expansion along pairs of rows."""
     q, s, t = r + 1, r + 2, r + 3
@@ -73,7 +73,7 @@ def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     return float(total)
 
 
-@unfused
+@kernel
 def expanded(M: Array, size: int) -> float:
     """Determinant of the leading block, size <= 5, by expansion: a sum of the products of its definition, each rounded
     a few times."""
@@ -94,7 +94,7 @@ def expanded(M: Array, size: int) -> float:
     return float(total - M[0, 3] * _four(M, 1, 0, 1, 2, 4) + M[0, 4] * _four(M, 1, 0, 1, 2, 3))
 
 
-@unfused
+@kernel
 def _set_minor(edges: Edges, size: int, r: int, c: int) -> None:
     """All but row r and column c."""
     for i in range(size - 1):
@@ -102,7 +102,7 @@ def _set_minor(edges: Edges, size: int, r: int, c: int) -> None:
             edges.minor[i, j] = edges.M[i if i < r else i + 1, j if j < c else j + 1]
 
 
-@unfused
+@kernel
 def determinant(edges: Edges, size: int) -> float:
     """Determinant of the leading block, size <= MOST_ROWS, by expansion."""
     if size < MOST_ROWS:
@@ -115,7 +115,7 @@ def determinant(edges: Edges, size: int) -> float:
     return total
 
 
-@unfused
+@kernel
 def mistake(edges: Edges, size: int) -> float:
     """Bound on the error of `determinant`, for entries of row r that err by at most slip[r] (lemma 10).
 

@@ -18,7 +18,7 @@ from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
 from polylc.geometry.determinants import LOST, SLACK, Edges, edges_for, expanded, mistake, set_edges
 from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -61,7 +61,7 @@ class _Proved(NamedTuple):
     edges: Edges
 
 
-@unfused
+@kernel
 def _factorial(n: int) -> float:
     result = 1.0
     for d in range(2, n + 1):
@@ -69,7 +69,7 @@ def _factorial(n: int) -> float:
     return result
 
 
-@unfused
+@kernel
 def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
     """(n - 1)-volume of a facet projected along coordinate `drop`, and a bound on its error."""
     cell, edges = proved.cell, proved.edges
@@ -85,7 +85,7 @@ def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
     return total / factorial, (error + (simplices + 8) * 2.0 * UNIT * total) / factorial * SLACK
 
 
-@unfused
+@kernel
 def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
     """The same of a face of the cube, and in `moment` (2, n) the integral of the coordinates over it and a bound on its
     error."""
@@ -116,7 +116,7 @@ def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
     return total / factorial, (error + added * total) / factorial * SLACK
 
 
-@unfused
+@kernel
 def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, float]:
     """g(p) / |a_j| for a half-space g, a point p and j = `drop`, and a bound on its error; the bound is -1 if rounding
     leaves no a_j."""
@@ -133,7 +133,7 @@ def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, 
     return height, (noise + 4.0 * (n + 2) * UNIT * size + steep * noise) / (lead - noise) + 4.0 * UNIT * steep
 
 
-@unfused
+@kernel
 def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: int, sizes: Sizes) -> bool:
     """Shadows, moments and volume of one cell; False where it is not proved after all."""
     n = len(proved.centre)
@@ -166,7 +166,7 @@ def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: 
     return True
 
 
-@unfused
+@kernel
 def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes, room: Room) -> None:
     """Volumes of cells, shadows of their facets, and where all this is proved.
 

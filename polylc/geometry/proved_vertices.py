@@ -16,7 +16,7 @@ import numpy as np
 
 from polylc.geometry.cuts import Skeleton, has
 from polylc.geometry.determinants import SLACK
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -39,7 +39,7 @@ def meeting_in(n: int) -> Meeting:
     return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), np.empty(n), np.empty(n))
 
 
-@unfused
+@kernel
 def _form(facet: int, rows: Array, begin: int, out: Array) -> int:
     """The half-space of a facet as (a, c), and its path entry or -1 for a face of the cube."""
     n = rows.shape[1] - 1
@@ -55,7 +55,7 @@ def _form(facet: int, rows: Array, begin: int, out: Array) -> int:
     return -1
 
 
-@unfused
+@kernel
 def _invert(meeting: Meeting) -> bool:
     """B = approximate inverse of A by Gauss-Jordan elimination; W is scratch."""
     A, B, W = meeting.A, meeting.B, meeting.W
@@ -88,7 +88,7 @@ def _invert(meeting: Meeting) -> bool:
     return True
 
 
-@unfused
+@kernel
 def _contraction(meeting: Meeting, unit: float) -> float:
     """The alpha of lemma 8, from above."""
     A, B = meeting.A, meeting.B
@@ -108,7 +108,7 @@ def _contraction(meeting: Meeting, unit: float) -> float:
     return alpha
 
 
-@unfused
+@kernel
 def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
     """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the
     cube among them."""
@@ -130,7 +130,7 @@ def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
             x[at >> 1] = 1.0 if at & 1 else -1.0
 
 
-@unfused
+@kernel
 def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meeting: Meeting) -> float:
     """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate,
     or -1 (lemma 8)."""
@@ -162,7 +162,7 @@ def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meet
     return float(worst / (1.0 - alpha) * SLACK)
 
 
-@unfused
+@kernel
 def proved_vertices(cell: Skeleton, D: Array, rows: Array, noise: Array, begin: int, end: int, meeting: Meeting) -> bool:
     """Whether the proposed vertices are certainly all vertices of the cell of rows[begin:end], each on its n
     half-spaces alone (lemma 9).

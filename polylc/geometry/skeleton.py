@@ -18,7 +18,7 @@ import numpy as np
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, cut_stack, has, top_of
 from polylc.geometry.exact_cell import ExactCell
 from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 
 Array = np.ndarray
 
@@ -46,7 +46,7 @@ class _Room(NamedTuple):
     walk: Walk
 
 
-@unfused
+@kernel
 def _determinant(M: Array, size: int) -> float:
     """Of the leading block, in absolute value; by elimination, in its place."""
     result = 1.0
@@ -68,7 +68,7 @@ def _determinant(M: Array, size: int) -> float:
     return abs(result)
 
 
-@unfused
+@kernel
 def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
     """(n - 1)-volume of a facet projected along coordinate `drop`: pulled triangulation over its faces."""
     X, M, apex = cell.X, room.M, room.walk.apex
@@ -88,7 +88,7 @@ def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
     return total
 
 
-@unfused
+@kernel
 def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) -> tuple[float, float]:
     """Area of the facet on a half-space, and n times the volume of the pyramid from the centre over it.
 
@@ -118,7 +118,7 @@ def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) ->
     return area, area * height / norm
 
 
-@unfused
+@kernel
 def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Sizes, room: _Room) -> None:
     """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
     n = len(half)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numba
-from numba.cpython.unsafe.numbers import trailing_zeros
+from polylc.jit.decorators import Kernel
 
 
 def _lowest_bit(word: Any) -> int:
@@ -13,4 +13,14 @@ def _lowest_bit(word: Any) -> int:
     return (int(word) & -int(word)).bit_length() - 1
 
 
-lowest_bit: Any = _lowest_bit if numba.config.DISABLE_JIT else trailing_zeros
+def _by_instruction(_: Callable[..., Any]) -> Any:
+    import numba
+    from numba.cpython.unsafe.numbers import trailing_zeros
+
+    def lowest_bit(word):  # type: ignore[no-untyped-def]
+        return trailing_zeros(word)
+
+    return numba.njit(forceinline=True)(lowest_bit)
+
+
+lowest_bit: Any = Kernel(_lowest_bit, _by_instruction)

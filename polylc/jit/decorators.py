@@ -1,18 +1,20 @@
-"""The four kinds of compiled functions.
+"""The three kinds of kernels: functions that run compiled, or as plain Python where that is wanted or quicker.
 
 `kernel`
     Works on flat arrays that its caller has made: it allocates nothing, counts no references and lets other threads
-    run. A product and a sum may be contracted into one fused operation, which rounds once instead of twice.
+    run.
 `inlined`
     A part of a kernel, laid into every place that calls it.
-`unfused`
-    A kernel that rounds every single operation as it is written, for bounds that count roundings one by one.
-`rounded`
-    May allocate, and so counts references; it rounds every single operation as it is written, too.
+`allocating`
+    May allocate, and so counts references.
 
-Kernels count no references, so one that returns an array is called by kernels alone.
+Kernels count no references, so one that returns an array is called by kernels alone. Every operation is rounded as it
+is written, none is fused with another: bounds may count roundings one by one, and a result is the same to the last bit
+whether compiled or not, and on every processor.
 
-All four are plain Python functions under NUMBA_DISABLE_JIT=1.
+Kernels call each other, so all of them run as one setting says (jit/mode.py): compiled by default, as plain Python
+under NUMBA_DISABLE_JIT=1 and where a small job does not wait for compiled ones (run/beside.py). numba is imported when
+the first kernel is compiled, or loaded.
 """
 
 from __future__ import annotations
@@ -20,53 +22,85 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
-import numba
-from numba.core.types import unliteral  # type: ignore[attr-defined]
-
 from polylc.jit.cache import folder, stamp
+from polylc.jit.mode import DISABLED, mode
 
 # numba's names beyond its documented interface; tests/test_jit.py says which, pyproject.toml bounds the version
 _NO_REFERENCE_COUNTS = {"_nrt": False}
 _LEAN: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_REFERENCE_COUNTS}
-_FUSED: dict[str, Any] = {**_LEAN, "fastmath": {"contract"}}
+_making = RLock()
+
+
+class Kernel:
+    """A function that runs as `mode` says; compiled kernels see it as the function that numba has made of it.
+
+    Attributes
+    ----------
+    plain : callable
+        The function as it is written.
+    """
+
+    def __init__(self, plain: Callable[..., Any], make: Callable[[Callable[..., Any]], Any]) -> None:
+        self.plain, self._make, self._made = plain, make, None
+        self.__name__, self.__module__, self.__doc__, self.__wrapped__ = plain.__name__, plain.__module__, plain.__doc__, plain
+
+    def __call__(self, *arguments: Any) -> Any:
+        if mode.plain:
+            return self.plain(*arguments)
+        made = self._made
+        return (self.compiled if made is None else made)(*arguments)
+
+    @property
+    def compiled(self) -> Any:
+        """What numba makes of the function; it compiles for the types of a first call, or loads what it has kept."""
+        with _making:
+            if self._made is None:
+                self._made = self._make(self.plain)
+        return self._made
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.compiled._numba_type_
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that works on flat arrays and allocates nothing."""
-    return _compile(function, {**_FUSED, "forceinline": False})
+    return _compiled(function, {**_LEAN, "forceinline": False})
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel into every place that calls it."""
-    return _compile(function, {**_FUSED, "forceinline": True})
+    return _compiled(function, {**_LEAN, "forceinline": True})
 
 
-def unfused(function: Callable[..., Any]) -> Any:
-    """Compile a function that works on flat arrays and allocates nothing, with every operation rounded as it is
-    written.
-    """
-    return _compile(function, {**_LEAN, "forceinline": False})
+def allocating(function: Callable[..., Any]) -> Any:
+    """Compile a function that may allocate."""
+    return _compiled(function, {"forceinline": False, "nogil": True})
 
 
-def rounded(function: Callable[..., Any]) -> Any:
-    """Compile a function that may allocate, with every operation rounded as it is written."""
-    return _compile(function, {"forceinline": False, "nogil": True})
-
-
-def is_kept(compiled: Any, part: str = "") -> bool:
+def is_kept(kernel: Any, part: str = "") -> bool:
     """Whether compiled code of a kernel is kept, for arguments whose types contain `part`; plain Python needs none."""
-    if numba.config.DISABLE_JIT:
+    if DISABLED:
         return True
-    files = Path(compiled.stats.cache_path).glob(f"*{compiled.__name__}-*.nbi")
-    return any(part.encode() in file.read_bytes() for file in files)
+    place = _kept(kernel.plain)
+    return any(part.encode() in file.read_bytes() for file in place.glob(f"**/*.{kernel.__name__}-*.nbi"))
+
+
+def _kept(function: Callable[..., Any]) -> Path:
+    return folder() / stamp(Path(sys.modules[function.__module__].__file__ or ""))
+
+
+def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    return Kernel(function, lambda plain: _compile(plain, options))
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    if numba.config.DISABLE_JIT:
-        return function
-    kept = folder() / stamp(Path(sys.modules[function.__module__].__file__ or ""))
+    import numba
+
+    kept = _kept(function)
     before = numba.config.CACHE_DIR
     try:
         numba.config.CACHE_DIR = str(kept)
@@ -85,6 +119,8 @@ def _joined(door: Any, inner: Any) -> Any:
     longer to compile than the function itself, so what only kernels call goes without. It is compiled once for all
     constants that kernels call it with, not anew for each.
     """
+    from numba.core.types import unliteral  # type: ignore[attr-defined]
+
     template = inner.get_call_template
 
     def without_constants(args: Any, kws: Any) -> Any:

@@ -4,28 +4,10 @@ soon.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numba
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
-
-
-def _prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Have entry `index` along the first axis of an array fetched; no bounds are checked, and nothing happens but
-    that.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        whole = context.make_array(signature.args[0])(context, builder, arguments[0])
-        step = builder.extract_value(whole.strides, 0)
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        place = builder.inttoptr(builder.add(builder.ptrtoint(whole.data, step.type), builder.mul(step, arguments[1])), byte)
-        hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word]))
-        builder.call(hint, [place, *(ir.Constant(word, v) for v in (0, 3, 1))])  # to read, to keep in all caches, data
-
-    return types.void(array, types.int64), generate
+from polylc.jit.decorators import Kernel
 
 
 def _nothing(array: Any, index: Any) -> None:
@@ -33,4 +15,32 @@ def _nothing(array: Any, index: Any) -> None:
     array[index]
 
 
-prefetch: Any = _nothing if numba.config.DISABLE_JIT else intrinsic(_prefetch)
+def _by_instruction(_: Callable[..., Any]) -> Any:
+    import numba
+    from llvmlite import ir
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def hinted(typing: Any, array: Any, index: Any) -> Any:
+        """Have entry `index` along the first axis of an array fetched; no bounds are checked, and nothing happens but
+        that.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            whole = context.make_array(signature.args[0])(context, builder, arguments[0])
+            step = builder.extract_value(whole.strides, 0)
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            place = builder.inttoptr(builder.add(builder.ptrtoint(whole.data, step.type), builder.mul(step, arguments[1])), byte)
+            hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word]))
+            builder.call(hint, [place, *(ir.Constant(word, v) for v in (0, 3, 1))])  # to read, to keep in all caches, data
+
+        return types.void(array, types.int64), generate
+
+    def prefetch(array, index):  # type: ignore[no-untyped-def]
+        hinted(array, index)
+
+    return numba.njit(forceinline=True, _nrt=False)(prefetch)
+
+
+prefetch: Any = Kernel(_nothing, _by_instruction)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import inlined, kernel, rounded
+from polylc.jit.decorators import allocating, inlined, kernel
 from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
@@ -59,7 +59,7 @@ class ClaimColumns(NamedTuple):
     multiplier: np.ndarray
 
 
-@rounded
+@allocating
 def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     """For every node, the index of a leaf below it, or -1."""
     found = np.full(len(parent), -1, dtype=np.int64)
@@ -302,7 +302,7 @@ def _highest(mask: np.ndarray) -> int:
     return -1
 
 
-@rounded
+@allocating
 def audit(
     tree: Tree,
     known: np.ndarray,
@@ -369,7 +369,7 @@ def audit(
     return True, complete
 
 
-@rounded
+@allocating
 def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Nodes in preorder, the child of side 0 before that of side 1; parents come before children in the columns."""
     count = len(parent)

@@ -19,7 +19,7 @@ from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
 from polylc.geometry.determinants import LOST, SLACK, Edges, determinant, edges_for, mistake, set_edges
 from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_cell, next_simplex, walk_for
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 from polylc.measures.by_volume.spline_means import (
     CUT,
     TAIL,
@@ -87,7 +87,7 @@ class Sums(NamedTuple):
     ok: Array  # (R,) false where nothing is proved
 
 
-@unfused
+@kernel
 def _volume(simplices: Simplices) -> tuple[float, float]:
     volume, doubt = 0.0, 0.0
     count = simplices.many[0]
@@ -97,7 +97,7 @@ def _volume(simplices: Simplices) -> tuple[float, float]:
     return volume, doubt + (count + 2) * UNIT * volume
 
 
-@unfused
+@kernel
 def over_simplices(
     simplices: Simplices,
     values: Array,
@@ -155,7 +155,7 @@ def over_simplices(
     return factor * value, (factor * error + slip * (sums + error) + 4.0 * UNIT * factor * sums) * SLACK
 
 
-@unfused
+@kernel
 def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: Simplices) -> bool:
     """The pulled triangulation of a proved cell; False if it has too many simplices."""
     n = cell.X.shape[1]
@@ -178,7 +178,7 @@ def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: 
     return True
 
 
-@unfused
+@kernel
 def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> float:
     """Values of a form at the vertices; how far those at the true vertices may be from them."""
     n = cell.X.shape[1]
@@ -194,7 +194,7 @@ def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> f
     return float((tau + noise + 4.0 * (n + 2) * UNIT * (steep + abs(form[n]))) * SLACK + LOST)
 
 
-@unfused
+@kernel
 def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rule: Quadrature, stack: CutStack, sums: Sums, room: Room) -> None:
     """Sums over forms of weighted integrals over each cell, and bounds on their errors; all zero before.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import unfused
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -70,7 +70,7 @@ def knots_for(n: int) -> Knots:
     return Knots(np.empty(n + 1), np.empty(n + 1), np.empty(n + 2))
 
 
-@unfused
+@kernel
 def sort_knots(simplex: Array, values: Array, scale: float, knots: Knots) -> None:
     """Take the values of a form, over `scale`, at the vertices of a simplex."""
     s = knots.value
@@ -85,7 +85,7 @@ def sort_knots(simplex: Array, values: Array, scale: float, knots: Knots) -> Non
         knots.knot[j] = s[j] - s[0]
 
 
-@unfused
+@kernel
 def _spline(knots: Knots, q: int, t: float) -> float:
     """Density of the B-spline with knots k_0 <= ... <= k_n at t in [k_q, k_{q+1}], times the width of that piece."""
     k, w = knots.knot, knots.spline
@@ -100,7 +100,7 @@ def _spline(knots: Knots, q: int, t: float) -> float:
     return float(w[0])
 
 
-@unfused
+@kernel
 def gaussian_mean(knots: Knots, rule: Quadrature) -> tuple[float, float]:
     """Mean of exp(-x^2 / 2), and a bound on its error."""
     k, base = knots.knot, knots.value[0]
@@ -136,13 +136,13 @@ def gaussian_mean(knots: Knots, rule: Quadrature) -> tuple[float, float]:
     return value, error
 
 
-@unfused
+@kernel
 def steepness(n: int, spread: float, tau: float) -> float:
     """How far the mean of exp(-x^2 / 2) moves at most, over tau, if x moves by at most tau everywhere (lemma 12.2)."""
     return min(STEEPEST, (SLOPE + SLOPE_GROWTH * tau) * n / spread) if spread > 0.0 else STEEPEST
 
 
-@unfused
+@kernel
 def _below(knots: Knots, y: float, rule: Quadrature) -> float:
     """Mass of the B-spline below y; Gauss-Legendre is exact, up to rounding of at most 32 n^2 units."""
     k = knots.knot
@@ -163,7 +163,7 @@ def _below(knots: Knots, y: float, rule: Quadrature) -> float:
     return min(value, 1.0)
 
 
-@unfused
+@kernel
 def share_between(knots: Knots, low: float, high: float, tau: float, rule: Quadrature) -> tuple[float, float]:
     """Share of a simplex on which a form, known up to tau, lies in [low, high], and a bound on its error."""
     s = knots.value

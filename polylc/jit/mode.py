@@ -1,0 +1,42 @@
+"""How kernels run, all of them at once: compiled, or as the plain Python that they are written in.
+
+Results are the same to the last bit; plain Python takes a thousand times as long for the same work, and nothing at all
+to load or to compile. So whoever has little to do may begin with it, and change over where no kernel is at work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+DISABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+class Mode:
+    """The setting.
+
+    Attributes
+    ----------
+    plain : bool
+        Whether kernels run as plain Python.
+    """
+
+    def __init__(self) -> None:
+        self.plain = DISABLED
+        self._ready: Callable[[], bool] | None = None
+
+    def begin_plain(self, ready: Callable[[], bool]) -> None:
+        """Run kernels as plain Python until `ready` says, in a call of `settle`, that compiled ones shall take over."""
+        self.plain, self._ready = True, ready
+
+    def settle(self) -> None:
+        """To be called where work may last and no kernel runs: change over to compiled kernels if it is time."""
+        if self._ready is not None and self._ready():
+            self.end_plain()
+
+    def end_plain(self) -> None:
+        """Compiled kernels from now on."""
+        self.plain, self._ready = DISABLED, None
+
+
+mode = Mode()
