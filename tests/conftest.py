@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("POLYLC_KERNELS", "first")  # tests are of compiled kernels, those of the other way excepted
 sys.path.insert(0, str(Path(__file__).parent))  # the oracles are plain modules beside the tests
 
 import pytest

@@ -36,7 +36,7 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
     with stop.breaking_off(0.0):  # nothing is lost yet
-        compile_first(tasks, settings)
+        compile_first(tasks, settings, jobs)
     with progress(screen) as bar, stop.breaking_off():
         whole = bar.add_task(f"0 of {count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("set-up", total=1.0)
@@ -66,13 +66,19 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
             from polylc.run.parallel import run_parallel
 
             return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop)
-        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop)
+        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
 
 
-def compile_first(tasks: Sequence[Any], settings: Settings) -> None:
-    """Compile the kernels that the tasks need, if they never were, with a line that says so."""
+def compile_first(tasks: Sequence[Any], settings: Settings, jobs: int = 1) -> None:
+    """Compile the kernels that the tasks need, if they never were, with a line that says so, where work does not begin
+    without.
+    """
+    from polylc.run.beside import begins_plain
     from polylc.run.compile_ahead import compile_ahead, missing_kernels
     from polylc.search.task import Task
+
+    if jobs == 1 and begins_plain():
+        return
 
     missing = missing_kernels([task for task in tasks if isinstance(task, Task)], settings)
     if missing:

@@ -21,6 +21,7 @@ to that depth.
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -123,6 +124,10 @@ class Limits:
     deadline: float | None = None
     stop: Callable[[], bool] | None = None
     share: Callable[[], bool] | None = None
+
+    def over(self) -> bool:
+        """Whether the deadline has passed, or the user wants the work to end."""
+        return (self.deadline is not None and time.monotonic() > self.deadline) or (self.stop is not None and self.stop())
 
 
 @dataclass(frozen=True)

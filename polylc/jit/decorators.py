@@ -58,6 +58,7 @@ class Kernel:
         """What numba makes of the function; it compiles for the types of a first call, or loads what it has kept."""
         with _making:
             if self._made is None:
+                mode.loaded = True
                 self._made = self._make(self.plain)
         return self._made
 

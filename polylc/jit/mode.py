@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+Ready = Callable[[Callable[[], bool]], bool]  # told whether a limit was reached
 DISABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
@@ -19,19 +20,24 @@ class Mode:
     ----------
     plain : bool
         Whether kernels run as plain Python.
+    loaded : bool
+        Whether this process has run a compiled kernel.
     """
 
     def __init__(self) -> None:
-        self.plain = DISABLED
-        self._ready: Callable[[], bool] | None = None
+        self.plain, self.loaded = DISABLED, False
+        self._ready: Ready | None = None
 
-    def begin_plain(self, ready: Callable[[], bool]) -> None:
+    def begin_plain(self, ready: Ready) -> None:
         """Run kernels as plain Python until `ready` says, in a call of `settle`, that compiled ones shall take over."""
         self.plain, self._ready = True, ready
 
-    def settle(self) -> None:
-        """To be called where work may last and no kernel runs: change over to compiled kernels if it is time."""
-        if self._ready is not None and self._ready():
+    def settle(self, reached: Callable[[], bool]) -> None:
+        """To be called where work may last and no kernel runs: change over to compiled kernels if it is time.
+
+        It may wait for them, until `reached` says that a limit was reached.
+        """
+        if self._ready is not None and self._ready(reached):
             self.end_plain()
 
     def end_plain(self) -> None:

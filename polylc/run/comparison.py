@@ -18,6 +18,7 @@ from polylc.network.form import Network
 from polylc.report.estimates.comparison import Compared, Pairing, Truth, truths
 from polylc.report.estimates.entries import Comparison
 from polylc.report.record import Refusal
+from polylc.run.beside import kernels_beside
 from polylc.run.estimates import EVERY, each_task
 from polylc.run.exact_draws import exact_draws
 from polylc.run.neighbourhood import answer
@@ -50,7 +51,8 @@ def run_comparison(
 ) -> Comparison:
     """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
     begin = time.monotonic()
-    entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
+    with kernels_beside(network, tasks, settings):
+        entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
     return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 

@@ -4,13 +4,15 @@ else.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from polylc.domains.ball import ball
 from polylc.engines.contract import Limits
 from polylc.engines.dictionary import search as dictionary_kernels
 from polylc.engines.vertex import search as vertex_kernels
+from polylc.jit.cache import folder, stamp
 from polylc.jit.decorators import is_kept
 from polylc.judge.node_filter import sift
 from polylc.judge.region_filter import sift_regions
@@ -27,7 +30,6 @@ from polylc.run.neighbourhood import answer
 from polylc.search.enumerate import explore_judged
 from polylc.search.task import Settings, Task, make_task
 
-WORKER = "import sys; sys.path.append(sys.argv[1]); from polylc.run.compile_ahead import do_piece; do_piece(*sys.argv[2:])"
 SMALL = 7  # kernels beyond that dimension are those of this one
 
 
@@ -52,22 +54,111 @@ def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certi
     return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
 
 
-def run_all(work: list[list[str]], most: int) -> None:
+def run_all(work: list[list[str]], most: int, on_done: Callable[[int], None] | None = None) -> None:
     """Do pieces of work in processes, `most` of them at a time, none of which outlives this call."""
     running: list[subprocess.Popen[bytes]] = []
+    waiting, done = list(work), 0
     try:
-        for piece in work:
-            if len(running) == most:
-                running.pop(0).wait()
-            command = [sys.executable, "-P", "-c", WORKER, str(Path(__file__).parent.parent.parent), *piece]
-            running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        for process in running:
-            process.wait()
+        while waiting or running:
+            if waiting and len(running) < most:
+                command = [*_command("do_piece"), *waiting.pop(0)]
+                running.append(_started(command))
+                continue
+            running.pop(0).wait()
+            done += 1
+            if on_done is not None:
+                on_done(done)
     finally:
         for process in running:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+class Making:
+    """Kernels that a process of its own makes, which does not end with this one; or another that was begun before."""
+
+    def __init__(self, lock: Path, process: subprocess.Popen[bytes] | None, parts: int) -> None:
+        self._lock, self._process, self._parts = lock, process, parts
+
+    @classmethod
+    def begun(cls, work: list[list[str]]) -> Making | None:
+        """Have pieces of work done, unless somebody does them already; None if no process can be started."""
+        name = hashlib.sha256(json.dumps([stamp(Path(__file__)), work]).encode()).hexdigest()[:32]
+        lock = folder() / f"making-{name}"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            if not _is_free(lock):
+                return cls(lock, None, len(work))
+            command = [*_command("drive"), str(lock), json.dumps(work)]
+            return cls(lock, _started(command, alone=True), len(work))
+        except OSError:
+            return None
+
+    def done(self) -> bool:
+        """Whether nothing more is to be expected: all is made, or somebody failed."""
+        return (self._process is None or self._process.poll() is not None) and _is_free(self._lock)
+
+    def progress(self) -> str:
+        """How far they are, in words."""
+        try:
+            done = self._lock.read_text()
+        except OSError:
+            done = ""
+        return f"{done or 0} of {self._parts} parts are made"
+
+
+def _command(function: str) -> list[str]:
+    """A process of Python that calls a function of this file with the arguments that follow."""
+    code = f"import sys; sys.path.append(sys.argv[1]); from polylc.run.compile_ahead import {function}; {function}(*sys.argv[2:])"
+    return [sys.executable or "python", "-P", "-c", code, str(Path(__file__).parent.parent.parent)]
+
+
+def _started(command: list[str], alone: bool = False) -> subprocess.Popen[bytes]:
+    """A process without input and output; `alone` if signals to this one are not for it."""
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=alone)
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether no process holds a lock; it goes with the process."""
+    try:
+        with lock.open("ab") as file:
+            return _locked(file)
+    except OSError:
+        return True
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Lock an open file, if nobody else has; where there are no such locks, always."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def drive(lock: str, work: str) -> None:
+    """Do pieces of work, given as JSON, unless another process is at them; at low priority, for nobody needs them
+    yet.
+    """
+    with Path(lock).open("ab") as file:
+        if not _locked(file):
+            return
+        if hasattr(os, "nice"):
+            os.nice(10)
+        pieces = json.loads(work)
+
+        def tell(done: int) -> None:
+            file.truncate(0)
+            file.write(str(done).encode())
+            file.flush()
+
+        run_all(pieces, processors(), tell)
 
 
 def processors() -> int:

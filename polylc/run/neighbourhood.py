@@ -17,6 +17,7 @@ from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
+from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
@@ -54,14 +55,19 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    enter = on_phase or (lambda _: None)
-    enter(Phase.SET_UP)
     limits = settings.limits(begin, stop)
+
+    def enter(phase: Phase) -> None:
+        mode.settle(limits.over)
+        if on_phase is not None:
+            on_phase(phase)
+
+    enter(Phase.SET_UP)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     try:
         with until(limits.deadline, stop):
             label, tie = label_of(network, task)
-            found, verdict = explore_judged(network, task, settings, limits, progress, crew, on_phase)
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter)
     except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
         if stop is None and isinstance(reached, KeyboardInterrupt):
             raise

@@ -11,6 +11,7 @@ from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
+from polylc.run.beside import Teller, kernels_beside, to_stderr
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.search.crew import Crew
 from polylc.search.task import PhaseWatch, Settings, Task
@@ -25,21 +26,23 @@ def run_serial(
     on_result: Callable[[Result], None] | None = None,
     on_phase: PhaseWatch | None = None,
     stop: Callable[[], bool] | None = None,
+    tell: Teller = to_stderr,
 ) -> Run:
     """Answer tasks one after another; Ctrl-C, or `stop`, ends the run with what was found."""
     begin = time.monotonic()
     results: list[Result | Refusal] = []
     interrupted = False
     try:
-        for task in tasks:
-            found = answer_or_refuse(network, task, settings, on_start, on_regions, None, on_phase, stop)
-            if found is not None:
-                results.append(found)
-            if isinstance(found, Result) and on_result is not None:
-                on_result(found)
-            interrupted = stopped(found) or (stop is not None and stop())
-            if interrupted:
-                break
+        with kernels_beside(network, tasks, settings, tell):
+            for task in tasks:
+                found = answer_or_refuse(network, task, settings, on_start, on_regions, None, on_phase, stop)
+                if found is not None:
+                    results.append(found)
+                if isinstance(found, Result) and on_result is not None:
+                    on_result(found)
+                interrupted = stopped(found) or (stop is not None and stop())
+                if interrupted:
+                    break
     except KeyboardInterrupt:  # between two of them
         interrupted = True
     return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))

@@ -18,6 +18,7 @@ from polylc.measures.registry import MEASURES, ROWS
 from polylc.network.form import Network
 from polylc.report.result import Result
 from polylc.report.training.history import ERROR, Row
+from polylc.run.beside import kernels_beside
 from polylc.run.estimates import EVERY
 from polylc.run.neighbourhood import answer
 from polylc.search.task import Settings, Task
@@ -53,7 +54,8 @@ class Watch:
         values: Row = {}
         status, missing = "estimated", [name for name in INSTEAD if name in self.settings.measures]
         if self.exact:
-            result = answer(network, task, self.settings)
+            with kernels_beside(network, (task,), self.settings):
+                result = answer(network, task, self.settings)
             if result.outcome is Outcome.INTERRUPTED:
                 raise KeyboardInterrupt
             status, values = str(result.status), exact_values(result)

@@ -22,6 +22,7 @@ from polylc.engines.dictionary.simplex import COUNTERS
 from polylc.engines.dictionary.state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, REGIONS, TAKEN, TOP, grown, new_search
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
+from polylc.jit.mode import mode
 from polylc.network.form import Network
 
 CHUNK_REGIONS, CHUNK_CLAIMS = 1024, 20000
@@ -94,6 +95,7 @@ class DictionaryEngine:
             if limits.stop is not None and limits.stop():
                 return Outcome.INTERRUPTED
             share = share or (limits.share is not None and limits.share())
+            mode.settle(limits.over)
             begin = time.monotonic()
             room = CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found)
             status: int = advance(self._search, room, cells, self._prefix, self.unit_depth if share else -1)
