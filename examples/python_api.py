@@ -1,6 +1,6 @@
 """The Python interface on the two-moons example: load, certify, look at regions, graph and table.
 
-.venv/bin/python examples/python_api.py        (the table at the end needs pandas: scripts/setup-env.sh frame)
+.venv/bin/python examples/python_api.py        (needs torch, and pandas at its end: scripts/setup-env.sh torch frame)
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     PolylcError
       UsageError            an argument or option makes no sense
+        MissingPackageError      ... without a package that is not installed
       ModelError            a model cannot be read
         UnsupportedLayerError    ... because of one named layer
         UnsafeModelError         ... because its pickle names code outside the allow-list
@@ -23,6 +24,8 @@ The command line prints the message as one line and exits with 2; messages say w
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class PolylcError(Exception):
     """Base of all errors that polylc raises on purpose."""
@@ -30,6 +33,10 @@ class PolylcError(Exception):
 
 class UsageError(PolylcError):
     """An argument or option makes no sense."""
+
+
+class MissingPackageError(UsageError, ImportError):
+    """What is asked for needs a package that is not installed."""
 
 
 class ModelError(PolylcError):
@@ -94,3 +101,15 @@ class ProofRefused(PolylcError):  # noqa: N818
 
 class ProofUnreadable(PolylcError):  # noqa: N818
     """A file is not a proof file, or damaged."""
+
+
+def needs(package: str, extra: str, what: str) -> None:
+    """Go on if a package can be imported; `what` is what needs it, as the beginning of a sentence.
+
+    Raises
+    ------
+    MissingPackageError
+        If not; it says which extra of polylc to install.
+    """
+    if find_spec(package) is None:
+        raise MissingPackageError(f"{what} needs the package {package}; install it with: pip install 'polylc[{extra}]'")

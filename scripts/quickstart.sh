@@ -4,7 +4,7 @@ set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
-bash scripts/setup-env.sh
+bash scripts/setup-env.sh torch plot
 
 certify=(certify examples/moons/moons.pt --data examples/moons/moons.npz --rows 0:5 --radius 0.1)
 echo "The linear regions of a two-moons classifier (2-16-16-2) in the linf balls of radius 0.1 around five test points:"

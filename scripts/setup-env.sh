@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes or updates the virtual environment .venv of this repository and installs polylc (editable) into it.
 #
-#     scripts/setup-env.sh [EXTRA ...]        extras of pyproject.toml: test docs examples onnx frame convex
+#     scripts/setup-env.sh [EXTRA ...]        extras of pyproject.toml: torch symbolic plot frame convex all test docs examples
 #
 # Versions come from constraints.txt. When nothing has changed since the last time it returns at once, without pip.
 # PYTHON=/path/to/python chooses the interpreter (3.11 or newer) with which .venv is made.

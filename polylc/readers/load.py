@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from polylc.errors import ModelError, UsageError
+from polylc.errors import ModelError, UsageError, needs
 from polylc.network.form import Network
 from polylc.readers.files import read_file, sha256_of
 
@@ -88,6 +88,7 @@ def _option(arch: Any) -> str:
 
 
 def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
+    needs("torch", "torch", f"{source}: reading {Path(source).suffix} files")
     from polylc.readers.torch.file import from_torch_file
 
     return from_torch_file(content, source=source, sha256=sha256, input_shape=shape, arch=arch, activation=activation)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.errors import UsageError
+from polylc.errors import UsageError, needs
 from polylc.measures.by_volume.variation import spectral_norms
 from polylc.report.export import affine_maps
 
@@ -29,6 +29,7 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None) -> Any:
     UsageError
         If more than two coordinates are free.
     """
+    needs("matplotlib", "plot", "plot:")
     if complex_.domain.dimension == 1:
         return _curve(complex_, points)
     if complex_.domain.dimension == 2:

@@ -13,7 +13,7 @@ import numpy as np
 
 from polylc.complex.graph import RegionGraph
 from polylc.domains.box import Neighbourhood
-from polylc.errors import UsageError
+from polylc.errors import UsageError, needs
 from polylc.exact.numbers import as_fraction
 from polylc.geometry.exact_volume import RationalCell
 from polylc.measures.by_volume.local_complexity import weights
@@ -55,6 +55,7 @@ class Symbolic:
 
     def __init__(self, volumes: Volumes, graph: RegionGraph) -> None:
         """From proved volumes; computes what is not rational yet."""
+        needs("sympy", "symbolic", "symbolic:")
         import sympy
 
         complex_ = volumes.complex

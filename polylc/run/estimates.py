@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from polylc.errors import PolylcError
+from polylc.errors import PolylcError, needs
 from polylc.estimators.methods import METHODS, ON_REQUEST, Estimated, Method, choose, run_methods
 from polylc.estimators.study import Sampling, Study
 from polylc.network.form import Network
@@ -27,8 +27,9 @@ def parse_methods(methods: str | Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        If a name is unknown.
+        If a name is unknown, or torch is not installed.
     """
+    needs("torch", "torch", "estimates: sampling")
     return choose(methods, METHODS, EXTRA)
 
 

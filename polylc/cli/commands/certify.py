@@ -33,7 +33,7 @@ from polylc.cli.options import (
     TimeLimit,
     TrustPickle,
 )
-from polylc.errors import UsageError
+from polylc.errors import UsageError, needs
 
 
 @app.command()
@@ -94,6 +94,8 @@ def certify(
         if symbolic is not None and no_certify:
             raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
         outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
+        if symbolic is not None:
+            needs("sympy", "symbolic", "--symbolic")
         files = {"--proof": proof, "--json": json_file, "--graph": graph, "--symbolic": symbolic}
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks

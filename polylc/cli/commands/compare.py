@@ -41,6 +41,7 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.errors import needs
 
 
 @app.command()
@@ -84,6 +85,8 @@ def compare(
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
         outputs.writable(out, (".png", ".pdf", ".svg"))
+        if out is not None:
+            needs("matplotlib", "plot", "--out")
         outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, affordable_samples

@@ -9,7 +9,7 @@ import typer
 from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import Activation, Arch, Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
-from polylc.errors import DataError, UsageError
+from polylc.errors import DataError, UsageError, needs
 
 
 @app.command()
@@ -39,6 +39,7 @@ def plot(
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))
+        needs("matplotlib", "plot", "plot")
         outputs.distinct({"--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
         from polylc.readers.data.points import parse_rows

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from polylc.errors import DataError
+from polylc.errors import DataError, needs
 from polylc.readers.files import first_line, quiet
 
 _POINTS = ("centers", "X", "x")
@@ -30,6 +30,7 @@ def read_arrays(content: bytes, suffix: str, source: str) -> dict[str, np.ndarra
             if "allow_pickle" in str(failure) and content[:6] == b"\x93NUMPY":
                 raise DataError(f"{source}: it holds pickled Python objects, which are not read; save plain numbers with numpy.save") from None
             raise DataError(f"{source}: not an .npy file, or truncated ({first_line(failure, 80)}); write it with numpy.save") from None
+    needs("torch", "torch", f"{source}: reading {suffix} files")
     from polylc.readers.data.torch_arrays import read_tensors
 
     return read_tensors(content, source)

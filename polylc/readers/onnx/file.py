@@ -44,10 +44,8 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
     ModelError
         If the file is damaged, or its graph is not one input, one output and operators that polylc reads.
     """
-    try:
-        import onnx
-    except ImportError:
-        raise ModelError(f"{source}: reading .onnx files needs the package onnx; install it with: pip install 'polylc[onnx]'") from None
+    import onnx
+
     try:
         model = onnx.load_model_from_string(content)
     except Exception:  # protobuf's DecodeError, which is not importable everywhere

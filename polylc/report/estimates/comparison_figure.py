@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from polylc.errors import UsageError
+from polylc.errors import UsageError, needs
 from polylc.report.estimates.comparison import Compared, Pairing
 from polylc.report.record import Refusal
 
@@ -32,6 +32,7 @@ def comparison_figure(entries: Sequence[Compared | Refusal]) -> Any:
     UsageError
         If no estimate has a truth to be held against.
     """
+    needs("matplotlib", "plot", "plot:")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polylc.errors import needs
 from polylc.report.training.history import ERROR, FIRST, LAST, WORDS, History
 
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5aa8", "#c77d0a", "#4d4d4d")
@@ -31,6 +32,7 @@ def history_figure(history: History) -> Any:
     Lines are means over the neighbourhoods, bands go from the lower to the upper quartile, and rings mark means in
     which estimates take part.
     """
+    needs("matplotlib", "plot", "plot:")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

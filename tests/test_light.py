@@ -1,0 +1,65 @@
+"""Without torch, sympy, matplotlib and pandas everything else works, and what needs them says what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+HIDDEN = ("torch", "sympy", "matplotlib", "pandas", "cvxpy", "onnxruntime", "mpmath")
+HIDE = textwrap.dedent(f"""
+    import sys
+    from importlib.abc import MetaPathFinder
+    class Hidden(MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {HIDDEN}:
+                raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+    sys.meta_path.insert(0, Hidden())
+    import importlib.util
+    real = importlib.util.find_spec
+    importlib.util.find_spec = lambda name, *rest: None if name.partition(".")[0] in {HIDDEN} else real(name, *rest)
+""")
+
+
+def polylc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program, on a machine that has none of those packages."""
+    code = HIDE + "from polylc.cli import main\nmain()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("file", ["moons2d.npz", "moons2d.onnx"])
+def test_networks_that_need_no_torch_are_certified_with_all_measures(file, tmp_path):
+    found = polylc("certify", str(DATA / file), "--box", "0,0", ".1,.1", "--measures", "all", "--sigma", "0.1", "--proof", str(tmp_path / "p"))
+    assert found.returncode == 0, found.stderr
+    assert "certified" in found.stdout
+    checked = polylc("check", str(tmp_path / "p"), "--model", str(DATA / file))
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_dimensions_beyond_volumes_need_no_torch():
+    found = polylc("certify", str(DATA / "rand8d.npz"), "--center", ",".join(["0.1"] * 8), "--radius", "0.01")
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["certify", "moons2d.pt", "--box", "0,0", ".1,.1"], "torch"),
+        (["info", "moons2d.pt"], "torch"),
+        (["estimate", "moons2d.npz", "--box", "0,0", ".1,.1"], "torch"),
+        (["compare", "moons2d.npz", "--box", "0,0", ".1,.1"], "torch"),
+        (["certify", "moons2d.npz", "--data", "moons2d.pt", "--radius", "1"], "torch"),
+        (["plot", "moons2d.npz", "--box", "0,0", ".1,.1", "--out", "OUT.png"], "plot"),
+        (["certify", "moons2d.npz", "--box", "0,0", ".1,.1", "--symbolic", "OUT.tex"], "symbolic"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(arguments, extra, tmp_path):
+    given = [str(DATA / a) if a.startswith("moons2d") else str(tmp_path / a) if a.startswith("OUT") else a for a in arguments]
+    found = polylc(*given)
+    assert found.returncode == 2, found.stdout
+    assert found.stderr.splitlines()[-1].endswith(f"pip install 'polylc[{extra}]'"), found.stderr
+    assert "Traceback" not in found.stderr
