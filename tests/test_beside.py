@@ -50,6 +50,7 @@ def cold(monkeypatch):
             return made[-1]
 
         monkeypatch.setenv("POLYLC_KERNELS", "beside")
+        monkeypatch.setattr(beside, "_told", set())
         monkeypatch.setattr(beside, "missing_kernels", lambda *_: {("vertex", 2)})
         monkeypatch.setattr(Making, "begun", begun)
         monkeypatch.setattr(beside, "PATIENCE", patience)

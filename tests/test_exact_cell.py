@@ -148,7 +148,7 @@ def test_too_many_vertices_are_refused(monkeypatch):
 
 def test_a_region_beyond_all_means_is_named_in_the_notes(monkeypatch):
     monkeypatch.setattr(polylc.complex.complex, "exact_cell", lambda rows, half: None)
-    network = zero_bias_net([4, 8, 6, 1], 4)
+    network = zero_bias_net([4, 8, 6, 1], 5)
     run = certify(network, box=([-1] * 4, [1] * 4), measures=["local_complexity"], certified=False)
     assert run[0].local_complexity is None
     assert "rounding left no consistent vertices for" in run[0].notes["local_complexity"]

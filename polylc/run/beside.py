@@ -29,6 +29,7 @@ SMALL = 10**5  # neurons x widest layer x dimension, up to which plain Python ma
 LOOK = 0.05  # seconds between two looks at kernels that are being made
 
 Teller = Callable[[str], None]
+_told: set[str] = set()
 
 
 def to_stderr(line: str) -> None:
@@ -66,6 +67,7 @@ def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings
         tell("compiling kernels, once for this installation and dimension (about a minute)")
         yield
         return
+    tell = _once(tell)
     if small:
         tell("in plain Python while kernels are compiled beside, once for this installation and dimension (about a minute)")
     mode.begin_plain(_once_made(making, PATIENCE if small else 0.0, tell))
@@ -75,6 +77,17 @@ def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings
         mode.end_plain()
         if not making.done():
             tell("kernels are still being compiled in the background, for later runs")
+
+
+def _once(tell: Teller) -> Teller:
+    """Lines that this process has not told yet."""
+
+    def tell_new(line: str) -> None:
+        if line not in _told:
+            _told.add(line)
+            tell(line)
+
+    return tell_new
 
 
 def begins_plain() -> bool:

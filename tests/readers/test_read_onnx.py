@@ -522,9 +522,3 @@ def test_circles_and_names_given_twice(folder: Path) -> None:
     twice.graph.initializer.append(numpy_helper.from_array(floats(4), "w"))
     with pytest.raises(ModelError, match="there are two initializers named 'w'; the graph is damaged"):
         load(folder, twice)
-
-
-def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModelError, match=r"reading \.onnx files needs the package onnx; install it with: pip install 'polylc\[onnx\]'"):
-        readers.load(DATA / "moons2d.onnx")
