@@ -11,6 +11,7 @@ from fractions import Fraction as F
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,3 +162,32 @@ def test_determinants(size, seed):
 
     matrix = np.random.default_rng(seed).integers(-3, 4, size=(size, size))
     assert checker._determinant(matrix.tolist()) == round(np.linalg.det(matrix))
+
+
+def test_a_few_wide_terms_are_mended_and_an_even_spread_is_left():
+    """The width of many equal terms is out of reach; a wide one among them is not."""
+    from polylc.measures.by_volume.enclosures import MOST_ANEW, WIDTH, narrowed
+
+    def run(wide: int, spread: float) -> tuple[int, float]:
+        terms = np.ones((20 * MOST_ANEW, 2))
+        terms[:, 1] += spread
+        terms[:wide, 1] += 1e-3
+        asked = []
+
+        def anew(i: int) -> None:
+            asked.append(i)
+            terms[i] = 1.0
+
+        found = narrowed(lambda: terms, anew)
+        assert found.lower <= len(terms) <= found.upper
+        return len(asked), (found.upper - found.lower) / found.lower
+
+    assert run(0, 0.5 * WIDTH) == (0, pytest.approx(0.5 * WIDTH, rel=1e-3))
+    assert run(0, 3 * WIDTH) == (0, pytest.approx(3 * WIDTH, rel=1e-3))
+    assert run(5, 0.5 * WIDTH)[0] == 5
+    asked, width = run(5, 3 * WIDTH)
+    assert asked == 5
+    assert width < 3.1 * WIDTH
+    asked, width = run(MOST_ANEW // 2, 0.0)
+    assert asked <= MOST_ANEW // 2
+    assert width <= WIDTH

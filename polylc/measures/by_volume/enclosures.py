@@ -23,12 +23,16 @@ from polylc.measures.sums import exact_total, product, total
 
 Array = np.ndarray
 WIDTH = 1e-9  # of an enclosure, relative
-# rounds of rationals, and terms computed anew in all: what is left wide then stays an enclosure
-ROUNDS, MOST_ANEW = 8, 4000
+# rounds of rationals, and terms computed anew in each: what is left wide then stays an enclosure
+ROUNDS, MOST_ANEW, SHARE_ANEW = 8, 1000, 1 / 256
+WORTH = 1.25  # a sum whose width so many terms anew divide by less than that stays as it is
 
 
 def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quantity:
     """The sum of enclosed terms, the widest of which are computed anew until the sum is as narrow as asked for.
+
+    A few terms may be much wider than all others, and are mended for nearly nothing. Where the width is spread over
+    more terms than may be computed anew, as rounding spreads it over a hundred thousand regions, it is left.
 
     Parameters
     ----------
@@ -47,8 +51,12 @@ def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quant
             width = now[:, 1] - now[:, 0]
         order = np.argsort(-width, kind="stable")
         left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
-        many = int(np.argmax(left <= 0.25 * WIDTH * max(low, 0.5 * (high if np.isfinite(high) else low))))
-        fresh = [i for i in order[: max(many, 1)].tolist() if i not in done][: MOST_ANEW - len(done)]
+        aim = 0.25 * WIDTH * max(low, 0.5 * (high if np.isfinite(high) else low))
+        most = min(max(MOST_ANEW, int(SHARE_ANEW * len(order))), len(order))
+        if left[most] > aim:  # out of reach
+            aim = WORTH * left[most]
+        many = int(np.argmax(left <= aim)) if aim < left[0] else 0
+        fresh = [i for i in order[:many].tolist() if i not in done]
         if not fresh:
             break
         for i in fresh:
