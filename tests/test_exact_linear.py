@@ -180,3 +180,45 @@ def test_residues_are_those_of_the_integer_forms(network, seed, gaussian):
                 assert [[int(v) * exact.scale % prime for v in row] for row in found[r].tolist()] == [[v % prime for v in row] for row in rows]
                 if index == len(network.layers):
                     assert max(sum(map(abs, row)) for row in rows) <= F(largest) * exact.scale
+
+
+# ---- sparse systems
+@st.composite
+def sparse_systems(draw):
+    """Square systems most of whose rows, or columns, have two entries; some singular."""
+    size = draw(st.integers(9, 24))
+    entry = st.integers(-4, 4)
+    hub = draw(st.integers(0, size - 1))
+    matrix = [[0] * size for _ in range(size)]
+    for r in range(size):
+        matrix[r][r] = draw(entry)
+        matrix[r][hub] = draw(entry)
+    for _ in range(draw(st.integers(0, 3))):
+        matrix[draw(st.integers(0, size - 1))] = draw(st.lists(entry, min_size=size, max_size=size))
+    if draw(st.booleans()):
+        matrix = [list(column) for column in zip(*matrix, strict=True)]
+    order = draw(st.permutations(range(size)))
+    return [matrix[r] for r in order], draw(st.lists(st.integers(-9, 9), min_size=size, max_size=size))
+
+
+@given(sparse_systems())
+def test_elimination_agrees_with_a_dense_method(system):
+    from polylc.exact.elimination import solve_sparse
+    from polylc.exact.linear import _solve_dense
+
+    assert solve_sparse(*system, _solve_dense) == _solve_dense(*system)
+
+
+def test_elimination_leaves_little_of_a_nearest_point_s_program():
+    from polylc.exact.elimination import _System
+
+    rng = np.random.default_rng(0)
+    size = 200
+    matrix = np.zeros((size, size), dtype=int)
+    matrix[: size - 3, :-4] = np.diag(rng.integers(1, 9, size - 3))[:, : size - 4]
+    matrix[: size - 3, -1] = rng.integers(1, 9, size - 3)
+    matrix[size - 3 :] = rng.integers(-9, 9, (3, size))
+    for some in (matrix, matrix.T):
+        system = _System(some.tolist(), [1] * size)
+        system.eliminate()
+        assert len(system.columns) <= 5

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from polylc.exact.elimination import is_sparse, solve_sparse
+
 Matrix = Sequence[Sequence[int]]
 
 
@@ -39,6 +41,10 @@ def solve(matrix: Matrix, right: Sequence[int]) -> list[Fraction] | None:
     [Fraction(1, 2), Fraction(-1, 2)]
     >>> solve([[1, 1], [2, 2]], [0, 1])
     """
+    return solve_sparse(matrix, right, _solve_dense) if is_sparse(matrix) else _solve_dense(matrix, right)
+
+
+def _solve_dense(matrix: Matrix, right: Sequence[int]) -> list[Fraction] | None:
     import flint
 
     size = len(matrix)
