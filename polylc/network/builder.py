@@ -229,6 +229,54 @@ class Builder:
             np.concatenate([value.bias for value in values]),
         )
 
+    def pick(self, values: Sequence[Value], index: np.ndarray, constants: np.ndarray, name: str) -> Value:
+        """Entries of several values, and constants, in any order and number; exact.
+
+        Parameters
+        ----------
+        values : sequence of Value
+            Their entries are numbered one value after the other.
+        index : ndarray of int
+            The number of the entry that goes to each place; -1, -2, ... are the constants.
+        constants : ndarray
+        name : str
+        """
+        flat = index.ravel()
+        if len(values) == 1 and len(flat) == values[0].size and np.array_equal(flat, np.arange(len(flat))):
+            return Value(index.shape, values[0].terms, values[0].bias)
+        self._require_room(len(flat), name)
+        ends = np.cumsum([0, *(value.size for value in values)])
+        terms: dict[int, Weight] = {}
+        bias = np.zeros(len(flat))
+        fixed = flat < 0
+        if fixed.any():
+            bias[fixed] = np.asarray(constants, dtype=np.float64).ravel()[-1 - flat[fixed]]
+        for first, end, value in zip(ends, ends[1:], values, strict=False):
+            here = np.flatnonzero((flat >= first) & (flat < end))
+            rows = flat[here] - first
+            bias[here] = value.bias[rows]
+            for source, matrix in value.terms:
+                part = _placed(identity(value.size) if matrix is None else matrix, rows, here, len(flat))
+                terms[source] = _sum(terms[source], part) if source in terms else part
+        return Value(index.shape, tuple(sorted(terms.items(), key=_source)), bias)
+
+    def combine(
+        self,
+        value: Value,
+        out: np.ndarray,
+        source: np.ndarray,
+        weight: np.ndarray,
+        shape: Sequence[int],
+        bias: np.ndarray | None,
+        name: str,
+    ) -> Value:
+        """Weighted sums of entries: entry out[k] of the result has weight[k] times entry source[k] of the value, no two
+        at one place.
+        """
+        self._require_room(out.size, name)
+        matrix = _gathered([out.ravel()], [source.ravel()], [weight.ravel()], (math.prod(shape), value.size))
+        return self._map(value, matrix, bias, tuple(shape), name)
+
     # ---- piecewise linear units --------------------------------------------------------------------------------
     def units(self, value: Value, negative: float | np.ndarray, positive: float | np.ndarray, name: str) -> Value:
         """A new hidden layer of units with slopes `negative` below and `positive` above zero."""
@@ -288,6 +336,18 @@ def _stacked(blocks: list[Weight | None], rows: int) -> Weight:
 
     columns = next(block.shape[1] for block in blocks if block is not None)
     return settled(sparse.vstack([sparse.csr_array((rows, columns)) if block is None else sparse.csr_array(block) for block in blocks], "csr"))
+
+
+def _placed(matrix: Weight, rows: np.ndarray, places: np.ndarray, count: int) -> Weight:
+    """Some rows of a matrix at some places among so many, zeros elsewhere."""
+    from scipy import sparse
+
+    if isinstance(matrix, np.ndarray):
+        result = np.zeros((count, matrix.shape[1]))
+        result[places] = matrix[rows]
+        return settled(result)
+    chosen = sparse.csr_array((np.ones(len(rows)), (places, rows)), shape=(count, matrix.shape[0]))
+    return settled(chosen @ matrix)
 
 
 def _overlap(rows: range, columns: range, shift: tuple[int, int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,11 @@ The rows stand in `polylc.readers.operators`, by subject. Reading the table impo
 from __future__ import annotations
 
 from polylc.errors import UnsupportedLayerError
-from polylc.readers.operators import affine, ends, images, maxima, shapes, smooth, units
+from polylc.readers.operators import affine, ends, images, maxima, picks, reductions, shapes, smooth, units
 from polylc.readers.operators.row import Format, Kind, Operator, Spelling
 
-OPERATORS: tuple[Operator, ...] = (*affine.ROWS, *images.ROWS, *units.ROWS, *maxima.ROWS, *shapes.ROWS, *ends.ROWS, *smooth.ROWS)
+_FILES = (affine, images, units, maxima, reductions, shapes, picks, ends, smooth)
+OPERATORS: tuple[Operator, ...] = tuple(row for file in _FILES for row in file.ROWS)
 
 ONNX: dict[str, tuple[Operator, Spelling]] = {s.name: (row, s) for row in OPERATORS for s in row.spellings("onnx")}
 """Row and spelling of every ONNX operator type."""

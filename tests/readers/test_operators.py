@@ -70,6 +70,13 @@ def spread(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
+def sloped(layer: nn.PReLU) -> nn.PReLU:
+    """A PReLU whose channels have slopes of their own."""
+    nn.init.normal_(layer.weight)
+    return layer
+
+
+CONV = torch.from_numpy(floats(2, 3, 3)).double()
 WEIGHT = torch.from_numpy(floats(3, 4)).double()
 SHIFT = torch.from_numpy(floats(4)).double()
 TORCH = [
@@ -84,6 +91,7 @@ TORCH = [
     Torch("Subtract", lambda x: 1 - (x - SHIFT).sub(torch.relu(x)) - torch.sub(x, SHIFT)),
     Torch("Multiply", lambda x: torch.mul(2 * x * SHIFT, 3).mul(torch.ones(1, 4))),
     Torch("Divide", lambda x: torch.div(x / SHIFT, 2).div(0.3)),
+    Torch("Add", lambda x: x[:, :1] + x - x.unsqueeze(1)[:, 0] + torch.maximum(x[:, :1], x), (3, 2)),
     Torch("Negate", lambda x: -torch.relu(-x) + torch.neg(x) - x.neg()),
     Torch("Convolution", nn.Conv2d(2, 4, (3, 2), stride=2, padding=1, groups=2), (2, 5, 6)),
     Torch("Convolution", nn.Conv2d(1, 2, 3, padding="same", dilation=2, bias=False), (1, 5, 6)),
@@ -113,6 +121,68 @@ TORCH = [
     Torch("Dropout", lambda x: functional.dropout(x, 0.5, training=False)),
     Torch("Attribute", lambda x: x.view(x.shape[0], -1), (2, 2)),
     Torch("Size", lambda x: x.view(x.size(0), -1).flatten(x.dim() - 2), (2, 2)),
+    Torch("Matrix product", lambda x: (x @ WEIGHT.T) @ WEIGHT[:3, :2], (3, 4)),
+    Torch("Matrix product", lambda x: torch.matmul(WEIGHT, x), (2, 4, 5)),
+    Torch("Matrix product", lambda x: torch.matmul(torch.stack([WEIGHT, -2 * WEIGHT]), x), (2, 4, 5)),
+    *(Torch("Convolution", nn.Conv2d(2, 1, 3, padding=(1, 2), padding_mode=m), (2, 4, 5)) for m in ("reflect", "replicate", "circular")),
+    Torch("Convolution", nn.Conv1d(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (4, 9)),
+    Torch("Convolution", nn.Conv3d(2, 3, (2, 3, 1), padding=(1, 0, 1), stride=(1, 2, 1)), (2, 3, 5, 4)),
+    Torch("Convolution", lambda x: functional.conv1d(x, CONV, stride=2, padding=1) + functional.conv1d(x, CONV, SHIFT[:2], 2, 1), (3, 6)),
+    Torch("Transposed convolution", nn.ConvTranspose1d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), (4, 5)),
+    Torch("Transposed convolution", nn.ConvTranspose2d(2, 3, (3, 2), stride=(2, 3), dilation=(1, 2), bias=False), (2, 3, 4)),
+    Torch("Transposed convolution", nn.ConvTranspose3d(2, 1, 2, stride=2), (2, 2, 3, 2)),
+    Torch("Transposed convolution", lambda x: functional.conv_transpose1d(x, CONV.transpose(0, 1), padding=1), (3, 4)),
+    Torch("Average pooling", nn.AvgPool1d(3, stride=2, padding=1), (2, 7)),
+    Torch("Average pooling", nn.AvgPool3d(2, count_include_pad=False, padding=1), (1, 4, 4, 4)),
+    Torch("Adaptive average pooling", nn.AdaptiveAvgPool2d((2, None)), (2, 5, 3)),
+    Torch("Adaptive average pooling", nn.AdaptiveAvgPool1d(3), (2, 7)),
+    Torch("Adaptive average pooling", nn.AdaptiveAvgPool3d(1), (2, 2, 3, 2)),
+    Torch("Adaptive average pooling", lambda x: functional.adaptive_avg_pool2d(x, 1).flatten(1), (2, 4, 3)),
+    Torch("Batch normalisation", normalised(nn.BatchNorm3d(2)), (2, 2, 2, 2)),
+    Torch("Batch normalisation", lambda x: functional.batch_norm(x, SHIFT, SHIFT.abs() + 0.1, SHIFT - 1, SHIFT + 1)),
+    Torch("PReLU", nn.PReLU(init=-0.4)),
+    Torch("PReLU", sloped(nn.PReLU(3)), (3, 2, 2)),
+    Torch("PReLU", lambda x: functional.prelu(x, SHIFT)),
+    Torch("RReLU", nn.RReLU(0.1, 0.5)),
+    Torch("HardTanh", nn.Hardtanh(-0.5, 1.5)),
+    Torch("HardTanh", lambda x: functional.hardtanh(x) + functional.hardtanh(x, -2, 0.5)),
+    Torch("HardSigmoid", nn.Hardsigmoid()),
+    Torch("HardSigmoid", lambda x: functional.hardsigmoid(3 * x)),
+    Torch("Softshrink", nn.Softshrink(0.7)),
+    Torch("Softshrink", lambda x: functional.softshrink(x) - functional.softshrink(x, 0.0)),
+    Torch("Threshold", nn.Threshold(0.3, 0.3)),
+    Torch("Threshold", lambda x: functional.threshold(x, -0.25, -0.25)),
+    Torch("Absolute value", lambda x: torch.abs(x) - (x - 1).abs() + abs(x + 1)),
+    Torch("Clamp", lambda x: torch.clamp(x, -0.5, 0.5) + x.clamp(min=0.1) + torch.clamp_max(x, 1) - x.clip(max=0.2)),
+    Torch("Max pooling", nn.MaxPool1d(3, stride=2, padding=1), (2, 7)),
+    Torch("Max pooling", nn.MaxPool2d((3, 2), stride=(1, 2), padding=(1, 0), dilation=(2, 1)), (2, 6, 5)),
+    Torch("Max pooling", nn.MaxPool3d(2), (1, 4, 2, 3)),
+    Torch("Max pooling", lambda x: functional.max_pool2d(torch.relu(functional.max_pool2d(x, 3, 1, 1)), 2), (1, 4, 4)),
+    Torch("Maximum over axes", lambda x: torch.amax(x, dim=(1, 2)) + x.amax(-1).amax(1), (3, 5)),
+    Torch("Minimum over axes", lambda x: torch.amin(x, dim=2, keepdim=True) - x.amin(dim=-1, keepdim=True) * 2, (3, 5)),
+    Torch("Sum over axes", lambda x: torch.sum(x, dim=1) + x.sum((1,), keepdim=True).squeeze(1), (3, 5)),
+    Torch("Mean over axes", lambda x: torch.mean(x, dim=[1, 2]) + x.mean(-1).mean(1), (3, 5)),
+    Torch("Cumulative sum", lambda x: torch.cumsum(x, dim=1) - x.cumsum(-1), (3, 5)),
+    Torch("Concatenate", lambda x: torch.cat([x, 2 * x, torch.relu(x)], dim=1) + torch.concat((x, x, x), 1)),
+    Torch("Concatenate", lambda x: torch.stack([x, torch.relu(x)], dim=-1)),
+    Torch("Split", lambda x: torch.split(x, 3, dim=1)[1] * 2 + x.chunk(2, dim=1)[0][:, :1] - x.unbind(1)[0].unsqueeze(1)),
+    Torch("Split", lambda x: torch.cat(torch.chunk(x, 2, 1), -1) + torch.cat(x.split([1, 3], 1), 1)),
+    Torch("Slice", lambda x: x[:, 1:, ::2] + x[..., 1:, [0, 2]] + x[:, -1, None, :2] + x[:, :2, 1].unsqueeze(2), (3, 4)),
+    Torch("Slice", lambda x: torch.narrow(x, 1, 1, 2) + x.select(1, 0).unsqueeze(1) + torch.flip(x, (2,))[:, :2] + x.roll(1, 1)[:, 1:], (3, 4)),
+    Torch("Expand", lambda x: x.unsqueeze(2).expand(-1, -1, 3)),
+    Torch("Tile", lambda x: x.repeat(1, 2) + torch.tile(x, (1, 2)) + torch.repeat_interleave(x, 2, dim=1)),
+    Torch("Transpose", lambda x: x.transpose(1, 2).permute(0, 2, 1) + x.permute(0, 2, 1).reshape(-1, 3, 4), (3, 4)),
+    Torch("Padding", nn.ConstantPad1d((2, -1), 0.7), (2, 4)),
+    Torch("Padding", nn.ZeroPad2d((1, 0, 2, 1)), (1, 2, 3)),
+    Torch("Padding", nn.ReflectionPad2d(1), (1, 3, 4)),
+    Torch("Padding", nn.ReplicationPad1d((1, 3)), (2, 3)),
+    Torch("Padding", lambda x: functional.pad(x, (1, 2)) + functional.pad(x, (2, 1), mode="circular") + functional.pad(x, (3, 0), value=1.5), (2, 4)),
+    Torch("Resizing", nn.Upsample(scale_factor=2), (2, 2, 3)),
+    Torch("Resizing", nn.UpsamplingNearest2d(size=(3, 5)), (1, 2, 3)),
+    Torch("Resizing", lambda x: functional.interpolate(x, scale_factor=1.5, mode="nearest"), (2, 4)),
+    Torch("Shuffling of channels", nn.PixelShuffle(2), (4, 2, 3)),
+    Torch("Shuffling of channels", nn.PixelUnshuffle(2), (1, 4, 2)),
+    Torch("Identity", lambda x: x.double().cpu()),
     Torch("Softmax", nn.Softmax(dim=1)),
     Torch("Softmax", lambda x: functional.softmax(x, dim=-1).view(x.size(0), -1)),
     Torch("LogSoftmax", nn.LogSoftmax(dim=1)),
@@ -126,6 +196,9 @@ ONNX = [
     Onnx("Matrix product", "MatMul", {"left": floats(3, 4)}, shape=(4, 1)),
     Onnx("Add", "Add", {"b": floats(1, 1, 4)}),
     Onnx("Sum of several", "Sum", {"b": floats(4)}),
+    Onnx("Add", "Add", {"b": floats(3, 1)}),
+    Onnx("Multiply", "Mul", {"left": floats(2, 1, 4)}),
+    Onnx("Maximum of several", "Max", {"b": floats(2, 3, 1)}),
     Onnx("Sum of several", "Sum", {"b": floats(4), "c": floats(1, 4), "d": floats()}),
     Onnx("Sum of several", "Sum", {"left": floats(4)}),
     Onnx("Sum of several", "Sum"),
@@ -157,8 +230,69 @@ ONNX = [
         for constants in ({"b": np.float32(0)}, {"left": floats(4)}, {"b": floats(4), "c": np.float32(0)}, {})
     ),
     Onnx("Cast", "Cast", {}, {"to": TensorProto.FLOAT}),
-    Onnx("Padding by nothing", "Pad", {"p": np.zeros(4, np.int64)}),
-    Onnx("Padding by nothing", "Pad", {}, {"mode": "constant", "pads": [0, 0, 0, 0]}, opset=9),
+    Onnx("Padding", "Pad", {"p": np.zeros(4, np.int64)}),
+    Onnx("Padding", "Pad", {}, {"mode": "constant", "pads": [0, 0, 0, 0]}, opset=9),
+    Onnx("Padding", "Pad", {}, {"mode": "constant", "pads": [0, 1, 0, 2], "value": 0.3}, opset=9),
+    Onnx("Padding", "Pad", {"p": np.array([0, 1, 2, 0, 0, -1]), "v": np.float32(-2)}, shape=(1, 2, 3)),
+    Onnx("Padding", "Pad", {"p": np.array([0, 1, 2, 0, 1, 1])}, {"mode": "edge"}, shape=(1, 2, 3)),
+    Onnx("Padding", "Pad", {"p": np.array([0, 1, 2, 0, 1, 1])}, {"mode": "reflect"}, shape=(1, 2, 3)),
+    Onnx("Padding", "Pad", {"p": np.array([2, 1]), "": np.float32(0), "a": np.array([-1])}, shape=(1, 2, 3), opset=18),
+    Onnx("Gemm", "Gemm", {"b": floats(4, 3), "c": floats(2, 1)}, shape=(2, 4)),
+    Onnx("Gemm", "Gemm", {"b": floats(3, 4), "c": floats(3)}, {"transA": 1, "transB": 1, "alpha": 0.25}, shape=(4, 2)),
+    Onnx("Matrix product", "MatMul", {"b": floats(4, 3)}, shape=(2, 5, 4)),
+    Onnx("Matrix product", "MatMul", {"b": floats(2, 4, 3)}, shape=(1, 5, 4)),
+    Onnx("Matrix product", "MatMul", {"left": floats(2, 3, 4)}, shape=(4, 2)),
+    Onnx("Matrix product", "MatMul", {"b": floats(4)}, shape=(2, 4)),
+    Onnx("Matrix product", "MatMul", {"left": floats(4)}, shape=(4, 2)),
+    Onnx("Convolution", "Conv", {"w": floats(4, 1, 3), "b": floats(4)}, {"group": 2, "strides": [2], "auto_pad": "SAME_UPPER"}, (1, 2, 6)),
+    Onnx("Convolution", "Conv", {"w": floats(2, 2, 1, 2, 2)}, {"pads": [1, 0, 0, 0, 1, 0]}, (1, 2, 2, 3, 3)),
+    Onnx(
+        "Transposed convolution", "ConvTranspose", {"w": floats(2, 3, 3, 2), "b": floats(3)}, {"strides": [2, 1], "pads": [1, 0, 0, 1]}, (1, 2, 3, 4)
+    ),
+    Onnx(
+        "Transposed convolution",
+        "ConvTranspose",
+        {"w": floats(4, 3, 2)},
+        {"group": 2, "dilations": [2], "output_padding": [1], "strides": [2]},
+        (1, 4, 3),
+    ),
+    Onnx("Average pooling", "AveragePool", {}, {"kernel_shape": [3], "pads": [1, 1], "strides": [2]}, (1, 2, 7)),
+    Onnx("Global average pooling", "GlobalAveragePool", {}, {}, (1, 3, 2, 4)),
+    Onnx("Max pooling", "MaxPool", {}, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 1]}, (1, 2, 5, 4)),
+    Onnx("Max pooling", "MaxPool", {}, {"kernel_shape": [2, 3], "dilations": [2, 1], "auto_pad": "VALID"}, (1, 1, 5, 4)),
+    Onnx("Max pooling", "MaxPool", {}, {"kernel_shape": [3], "auto_pad": "SAME_LOWER", "strides": [2]}, (1, 2, 6)),
+    Onnx("Global max pooling", "GlobalMaxPool", {}, {}, (1, 3, 2, 3)),
+    Onnx("Maximum over axes", "ReduceMax", {}, {"axes": [1, -1], "keepdims": 0}, (2, 3, 4)),
+    Onnx("Minimum over axes", "ReduceMin", {}, {}, (2, 3)),
+    Onnx("Sum over axes", "ReduceSum", {"a": np.array([-1])}, {}, (2, 3)),
+    Onnx("Sum over axes", "ReduceSum", {}, {"noop_with_empty_axes": 1}, (2, 3)),
+    Onnx("Mean over axes", "ReduceMean", {}, {"axes": [2, 3]}, (1, 2, 3, 3)),
+    Onnx("Mean over axes", "ReduceMean", {"a": np.array([1])}, {"keepdims": 0}, (2, 3), opset=18),
+    Onnx("Cumulative sum", "CumSum", {"a": np.array(1)}, {"exclusive": 1, "reverse": 1}, (2, 4)),
+    Onnx("Cumulative sum", "CumSum", {"a": np.array(-1)}, {}, (2, 4)),
+    Onnx("PReLU", "PRelu", {"s": floats(4)}),
+    Onnx("PReLU", "PRelu", {"s": floats(3, 1, 1)}, {}, (1, 3, 2, 2)),
+    Onnx("HardSigmoid", "HardSigmoid", {}, {"alpha": 0.4, "beta": 0.3}),
+    Onnx("Softshrink", "Shrink", {}, {"lambd": 0.6, "bias": 0.6}),
+    Onnx("Threshold", "ThresholdedRelu", {}, {"alpha": 0.0}),
+    Onnx("Absolute value", "Abs"),
+    Onnx("Concatenate", "Concat", {"b": floats(1, 3)}, {"axis": 1}),
+    Onnx("Concatenate", "Concat", {"left": floats(2, 4)}, {"axis": -2}),
+    Onnx("Split", "Split", {"s": np.array([4])}, {"axis": 1}),
+    Onnx("Slice", "Slice", {"b": np.array([3, 1]), "e": np.array([-10, 9]), "a": np.array([1, 2]), "t": np.array([-2, 1])}, {}, (1, 4, 3)),
+    Onnx("Slice", "Slice", {}, {"starts": [1], "ends": [3], "axes": [1]}, opset=9),
+    Onnx("Gather", "Gather", {"i": np.array([[2, 0], [-1, 2]])}, {"axis": 1}),
+    Onnx("Gather by entries", "GatherElements", {"i": np.array([[2, 0, 2]])}, {"axis": 1}),
+    Onnx("Gather by points", "GatherND", {"i": np.array([[0, 3], [0, 1]])}),
+    Onnx("Expand", "Expand", {"s": np.array([2, 3, 4])}),
+    Onnx("Tile", "Tile", {"n": np.array([2, 3])}),
+    Onnx("Choice by a condition", "Where", {"left": np.array([True, False, True, True]), "b": floats(4)}),
+    Onnx("Resizing", "Resize", {"": np.float32(0), "f": np.array([1, 1, 2, 1.5], np.float32)}, {"mode": "nearest"}, (1, 1, 2, 4)),
+    Onnx("Resizing", "Upsample", {"f": np.array([1, 1, 2, 3], np.float32)}, {"mode": "nearest"}, (1, 1, 2, 2), opset=9),
+    Onnx("Shuffling of channels", "DepthToSpace", {}, {"blocksize": 2, "mode": "CRD"}, (1, 4, 2, 3)),
+    Onnx("Shuffling of channels", "SpaceToDepth", {}, {"blocksize": 2}, (1, 1, 4, 2)),
+    Onnx("Transpose", "Transpose", {}, {"perm": [0, 2, 3, 1]}, (1, 2, 3, 4)),
+    Onnx("Transpose", "Transpose", {}, {}, (2, 3)),
     Onnx("Flatten", "Flatten", {}, {"axis": -1}, (1, 1, 4)),
     Onnx("Reshape", "Reshape", {"s": np.array([0, -1])}, shape=(1, 2, 2)),
     Onnx("Squeeze", "Squeeze", {}, {"axes": [1]}, (1, 1, 4), opset=11),
@@ -203,7 +337,7 @@ def test_torch(case: Torch) -> None:
 
 @pytest.mark.parametrize("case", ONNX, ids=lambda case: case.row)
 def test_onnx(case: Onnx, tmp_path: Path) -> None:
-    names = ["left", "h"] if "left" in case.constants else ["h", *case.constants]
+    names = ["left", "h", *(n for n in case.constants if n != "left")] if "left" in case.constants else ["h", *case.constants]
     nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Add", ["r", "x"], ["h"])]  # of both signs
     nodes.append(helper.make_node(case.kind, names, ["y"], name="the_node", **case.attributes))
     graph = helper.make_graph(
@@ -218,7 +352,32 @@ def test_onnx(case: Onnx, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     points = np.stack([floats(*case.shape) * 3 for _ in range(20)])
     wanted = np.stack([session.run(None, {"x": point})[0].ravel() for point in points])
-    assert_agree(load(path), points.astype(np.float64), wanted, 2e-5, case.row)
+    network = load(path, input_shape=case.shape)  # all of it is one input
+    assert_agree(network, points.astype(np.float64), wanted, 2e-5, case.row)
+
+
+@pytest.mark.parametrize(("opset", "settings"), [(7, {"split": [1, 2, 1]}), (13, {}), (18, {"num_outputs": 3})])
+def test_pieces_of_a_split_are_values_of_their_own(opset: int, settings: dict[str, Any], tmp_path: Path) -> None:
+    constants = {"s": np.array([1, 2, 1])} if opset == 13 else {}
+    split = helper.make_node("Split", ["x", *constants], ["a", "b", "c"], axis=1, **settings)
+    nodes = [split, helper.make_node("Relu", ["c"], ["d"]), helper.make_node("Concat", ["d", "b", "a"], ["y"], axis=1)]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4)) for name in "xy"]
+    graph = helper.make_graph(nodes, "graph", values[:1], values[1:], [numpy_helper.from_array(a, name) for name, a in constants.items()])
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+    point = floats(1, 4) * 3
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(load(path)(point.astype(np.float64)), session.run(None, {"x": point})[0])
+
+
+def test_a_pool_with_windows_that_overlap_asks_for_no_pair_twice() -> None:
+    """Along one axis after the other, three by three entries take two rounds each; 9 - 1 for each window would be
+    128.
+    """
+    network = load(nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1)), input_shape=(1, 4, 4))
+    assert network.neurons < 4 * 16
+    network = load(nn.Sequential(nn.MaxPool2d(2)), input_shape=(1, 4, 4))
+    assert network.neurons == 3 * 4
 
 
 # ---- units with two breakpoints ------------------------------------------------------------------------------------

@@ -109,8 +109,8 @@ def test_onnx_operators_are_refused_by_name_place_and_kind(row: Operator, tmp_pa
 
 
 def test_other_uses_of_what_is_read() -> None:
-    with pytest.raises(UnsupportedLayerError, match=r"step conv2d \(conv2d\) is not read in this form; polylc reads nn\.Conv2d"):
-        raise unsupported("m", "step conv2d (conv2d)", "conv2d", "torch")
+    with pytest.raises(UnsupportedLayerError, match=r"step leakyrelu \(leakyrelu\) is not read in this form; polylc reads nn\.LeakyReLU"):
+        raise unsupported("m", "step leakyrelu (leakyrelu)", "leakyrelu", "torch")
     with pytest.raises(UnsupportedLayerError, match=r"\(Range\) is read only where it is computed from constants"):
         raise unsupported("m", "node a (Range)", "Range", "onnx")
     for kind, written in (("Size", "onnx"), ("constant_of_shape", "torch")):

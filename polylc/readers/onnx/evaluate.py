@@ -59,12 +59,22 @@ def compute(proto: Any, attributes: dict[str, Any], arrays: Sequence[np.ndarray 
     return _by_reference(proto, arrays, opset)
 
 
-def evaluate(proto: Any, attributes: dict[str, Any], arrays: Sequence[np.ndarray | None], opset: int) -> np.ndarray:
-    """The first output of an operator that changes the shape of its first argument, on the numbers of its entries."""
+def evaluate(proto: Any, attributes: dict[str, Any], arrays: Sequence[np.ndarray | None], opset: int) -> list[np.ndarray]:
+    """The outputs of an operator that picks, moves and joins entries, on their numbers.
+
+    Raises
+    ------
+    MemoryError
+        If a result would be larger than MOST_ENTRIES.
+    """
     kind = str(proto.op_type)
     if kind in _AT_ONCE:
-        return _AT_ONCE[kind](attributes, [a for a in arrays if a is not None])
-    return np.asarray(_by_reference(proto, arrays, opset)[0])
+        return [_AT_ONCE[kind](attributes, [a for a in arrays if a is not None])]
+    _require_room(proto, arrays, opset)
+    if kind == "Resize" and arrays[0] is not None:  # numbers below 2^26 are exact
+        resized = _by_reference(proto, [arrays[0].astype(np.float64), *arrays[1:]], opset)[0]
+        return [np.rint(resized).astype(np.int64)]
+    return [np.asarray(a) for a in _by_reference(proto, arrays, opset) if a is not None]
 
 
 def _by_reference(proto: Any, arrays: Sequence[np.ndarray | None], opset: int) -> list[Any]:

@@ -81,11 +81,11 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
     computed, formats = 0, {inputs[0].name: inputs[0].type.tensor_type.elem_type}
     for proto in nodes:
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
-        if node.depends_on_input and any(name and name in used for name in proto.output[1:]):
-            raise node.error("has several outputs that are used, which is not supported")
         results = lower_node(node)
+        if any(name and name in used for name in proto.output[len(results) :]):
+            raise node.error("has several outputs that are used, of which polylc reads only the first")
         if node.depends_on_input:
-            formats[proto.output[0]] = _format_of(node, formats)
+            formats |= dict.fromkeys(proto.output, _format_of(node, formats))
         known.update((name, result) for name, result in zip(proto.output, results, strict=False) if name)
         computed += sum(a.size for a in results if isinstance(a, np.ndarray))
         if computed > 4 * MOST_ENTRIES:
@@ -93,7 +93,19 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
     result = known.get(model.graph.output[0].name)
     if not isinstance(result, Value | Stripped):
         raise ModelError(f"{source}: the output {model.graph.output[0].name!r} does not depend on the input; the graph is damaged")
+    rows = shape[0] if input_shape is None and len(shape) == 2 else 1
+    made = result.value if isinstance(result, Stripped) else result
+    if rows > 1 and made.shape[:1] == (rows,):
+        raise ModelError(
+            f"{source}: its input has shape {shown_shape(shape)} and its output {shown_shape(made.shape)}, which looks like a batch of {rows}; "
+            f"give the shape of one input (--input-shape {shape[1]}), or {shown_shape(shape)} if all of it is one"
+        )
     return finish(builder, result, sha256)
+
+
+def shown_shape(shape: tuple[int, ...]) -> str:
+    """A shape as options take it."""
+    return ",".join(map(str, shape))
 
 
 def _format_of(node: Node, formats: dict[str, int]) -> int:

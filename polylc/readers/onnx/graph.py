@@ -75,8 +75,12 @@ def lower_node(node: Node) -> Sequence[Result]:
             result = lower_node(node.of_two(result, index))[0]
     else:
         result = row.lower(node)
-    assert isinstance(result, Result)
-    return [Stripped(result, stripped.kind, stripped.name) if stripped and isinstance(result, Value) else result]
+    results = result if isinstance(result, tuple) else (result,)
+    wrapped: list[Result] = []
+    for one in results:
+        assert isinstance(one, Result)
+        wrapped.append(Stripped(one, stripped.kind, stripped.name) if stripped and isinstance(one, Value) else one)
+    return wrapped
 
 
 def _constants(node: Node) -> Sequence[np.ndarray]:

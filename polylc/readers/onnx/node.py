@@ -13,14 +13,18 @@ import numpy as np
 from polylc.errors import UnsupportedLayerError
 from polylc.network.builder import Builder, Value
 from polylc.readers.arrays import exact_float64
+from polylc.readers.files import first_line
 from polylc.readers.onnx.evaluate import evaluate
 from polylc.readers.onnx.order import called
-from polylc.readers.operators.call import Call, Stripped, Window, show
+from polylc.readers.operators.call import Call, Picks, Stripped, Window, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
 
 Argument = Value | Stripped | np.ndarray | None
 
+_DATA = {"Where": (1, 2)}  # arguments whose entries are passed on, where it is not the first alone
+_SEVERAL = frozenset(["Split"])
+_OF_SHAPES = frozenset(["Shape", "Size"])
 _AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
@@ -92,12 +96,48 @@ class Node(Call):
         return f"argument {self.spelling.arguments.index(name)}"
 
     def run(self) -> object:
-        value = self.value
-        constants = (a if isinstance(a, np.ndarray) else None for a in self.inputs[1:])
+        values: list[Value] = []
+        constants = [np.zeros(0)]
+        given: list[np.ndarray | None] = []
+        for index, argument in enumerate(self.arguments):
+            if isinstance(argument, Value):
+                if not self._is_data(index):
+                    raise self.error("takes a shape, indices or a condition from the data, which is not supported; fix them in the model")
+                given.append(sum(v.size for v in values) + np.arange(argument.size).reshape(argument.shape))
+                values.append(argument)
+            elif argument is not None and self._is_data(index):
+                assert isinstance(argument, np.ndarray)
+                exact = self._exact(argument, index)
+                given.append(-1 - sum(c.size for c in constants) - np.arange(exact.size).reshape(exact.shape))
+                constants.append(exact.ravel())
+            else:
+                given.append(argument if isinstance(argument, np.ndarray) else None)
         try:
-            return evaluate(self.proto, self.attributes, [np.arange(value.size).reshape(value.shape), *constants], self.opset)
-        except (ValueError, IndexError, TypeError):
-            raise self.error(f"does not fit a value of shape {show(value.shape)}; give the input shape the model was exported for") from None
+            found = evaluate(self.proto, self.attributes, given, self.opset)
+        except MemoryError:
+            raise self.error("makes a value too large for memory; polylc is made for small networks") from None
+        except Exception as failure:  # the reference implementation of onnx checks little
+            shapes = " and ".join(show(v.shape) for v in values)
+            raise self.error(
+                f"does not fit a value of shape {shapes} ({first_line(failure, 80)}); give the input shape the model was exported for"
+            ) from None
+        if self.kind in _OF_SHAPES:
+            return found[0]
+        return Picks(values, np.concatenate(constants), tuple(found), self.kind in _SEVERAL)
+
+    def _is_data(self, index: int) -> bool:
+        """Whether an argument's entries are passed on."""
+        return self.kind == "Concat" or index in _DATA.get(self.kind, (0,))
+
+    def axes(self, *names: str) -> tuple[int, ...] | None:
+        told = self.setting(*names)
+        if told is None:
+            return None
+        count = len(self.value.shape)
+        numbers = [int(a) for a in np.atleast_1d(np.asarray(told))]
+        if any(not -count <= a < count for a in numbers):
+            raise self.error(f"has the axes {', '.join(map(str, numbers))} on a value of shape {show(self.value.shape)}; the model is damaged")
+        return tuple(a % count for a in numbers)
 
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
         pair = []
@@ -105,17 +145,7 @@ class Node(Call):
             if not isinstance(argument, Value | np.ndarray):
                 raise self.error(f"has no argument {index}; the model is damaged")
             pair.append(argument if isinstance(argument, Value) else self._exact(argument, index))
-        values = [a for a in pair if isinstance(a, Value)]
-        other = pair[1] if pair[0] is values[0] else pair[0]
-        try:
-            shape = np.broadcast_shapes(values[0].shape, other.shape)
-        except ValueError:
-            shape = ()
-        if math.prod(shape) != values[0].size:
-            shapes = f"{show(values[0].shape)} and {show(other.shape)}"
-            raise self.error(f"combines shapes {shapes}, which repeats entries; polylc reads only equal shapes")
-        left, right = (self.builder.reshape(a, shape, self.name) if isinstance(a, Value) else np.broadcast_to(a, shape) for a in pair)
-        return left, right
+        return self.broadcast(pair[0], pair[1])
 
     def image(self, axes: int | None = None) -> Value:
         shape = self.value.shape

@@ -19,10 +19,10 @@ def gemm(call: Call) -> Value:
     builder, value, weight = call.builder, call.value, call.weight("B")
     if weight.ndim != 2 or len(value.shape) != 2:
         raise call.error(f"multiplies values of {len(value.shape)} and {weight.ndim} axes; a Gemm takes two")
-    # op(A) must be one row: a column can only be the batch of one transposed
-    if (value.shape[1] if call.flag("transA") else value.shape[0]) != 1:
-        raise call.error(f"gets a value of shape {show(value.shape)}, several rows at once; polylc reads models for one input at a time")
     matrix = weight if call.flag("transB") else weight.T
+    rows, inner = value.shape[::-1] if call.flag("transA") else value.shape
+    if inner != matrix.shape[1]:
+        raise call.error(f"multiplies a value of shape {show((rows, inner))} by a weight of shape {show(matrix.T.shape)}, which do not fit")
     alpha, beta = call.number("alpha"), call.number("beta")
     if alpha != 1.0:
         builder.note(f"{call.name}: factor alpha multiplied into the weight in float64")
@@ -30,14 +30,17 @@ def gemm(call: Call) -> Value:
     bias = call.array("C")
     if bias is not None:
         try:
-            bias = np.broadcast_to(beta * bias, (1, len(matrix))).ravel()
+            bias = np.broadcast_to(beta * bias, (rows, len(matrix))).ravel()
         except ValueError:
-            raise call.error(f"has a constant of shape {show(bias.shape)} where {show((1, len(matrix)))} is needed") from None
+            raise call.error(f"has a constant of shape {show(bias.shape)} where {show((rows, len(matrix)))} is needed") from None
+    if rows != 1:
+        numbers = np.arange(value.size).reshape(value.shape)
+        return _products(call, value, numbers.T if call.flag("transA") else numbers, matrix.T, bias, left=True)
     return builder.reshape(builder.linear(flat(call, value), matrix, bias, call.name), (1, len(matrix)), call.name)
 
 
 def matmul(call: Call) -> Value:
-    """A value times a constant matrix, or a constant matrix times a column."""
+    """A value times constant matrices, or constant matrices times a value."""
     left, right = call.arguments[:2]
     if isinstance(left, Value) and isinstance(right, Value):
         raise call.not_linear("multiplies two values that depend on the input")
@@ -47,8 +50,7 @@ def matmul(call: Call) -> Value:
 def _row_times_matrix(call: Call, row: Value) -> Value:
     weight = call.weight("B", "other")
     if weight.ndim != 2 or row.size != row.shape[-1]:
-        shapes = f"{show(row.shape)} by a weight of shape {show(weight.shape)}"
-        raise call.error(f"multiplies a value of shape {shapes}; polylc reads one row times a matrix")
+        return _products(call, row, np.arange(row.size).reshape(row.shape), weight, None, left=True)
     product = call.builder.linear(flat(call, row), weight.T, None, call.name)
     return call.builder.reshape(product, (*row.shape[:-1], weight.shape[1]), call.name)
 
@@ -59,10 +61,34 @@ def _matrix_times_column(call: Call, column: object) -> Value:
         raise call.error("multiplies a constant by a batch of inputs, which is not supported; write it as inputs times a matrix")
     rows = column.shape[-1] if len(column.shape) == 1 else column.shape[-2]
     if weight.ndim != 2 or column.size != rows:
-        shapes = f"{show(weight.shape)} by a value of shape {show(column.shape)}"
-        raise call.error(f"multiplies a weight of shape {shapes}; polylc reads a matrix times one column")
+        return _products(call, column, np.arange(column.size).reshape(column.shape), weight, None, left=False)
     shape = (len(weight),) if len(column.shape) == 1 else (*column.shape[:-2], len(weight), 1)
     return call.builder.reshape(call.builder.linear(flat(call, column), weight, None, call.name), shape, call.name)
+
+
+def _products(call: Call, value: Value, numbers: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, left: bool) -> Value:
+    """Matrix products of the entries with these numbers and constants, batches and all, as numpy.matmul takes them; the
+    value stands on the left or on the right.
+    """
+    first, second = (numbers, weight) if left else (weight, numbers)
+    if first.ndim == 0 or second.ndim == 0 or first.shape[-1] != second.shape[max(second.ndim - 2, 0)]:
+        raise call.error(f"multiplies shapes {show(first.shape)} and {show(second.shape)}, which do not fit")
+    line, flat_row, flat_column = first.shape[-1], first.ndim == 1, second.ndim == 1
+    first = first[None] if flat_row else first
+    second = second[:, None] if flat_column else second
+    one, two = first[..., :, None, :], np.swapaxes(second, -1, -2)[..., None, :, :]  # (..., rows, columns, inner)
+    try:
+        shape = np.broadcast_shapes(one.shape, two.shape)
+    except ValueError:
+        raise call.error(f"multiplies shapes {show(first.shape)} and {show(second.shape)}, which do not fit") from None
+    source, weights = (np.broadcast_to(a, shape).reshape(-1, line) for a in ((one, two) if left else (two, one)))
+    out = np.broadcast_to(np.arange(len(source))[:, None], source.shape)
+    result = list(shape[:-1])
+    if flat_column:
+        del result[-1]
+    if flat_row:
+        del result[-1 if flat_column else -2]
+    return call.builder.combine(value, out, source, weights, result, bias, call.name)
 
 
 def add(call: Call) -> Value:
@@ -140,14 +166,14 @@ ROWS = (
     Operator(
         "Gemm",
         Kind.AFFINE,
-        "one row times a constant matrix; `alpha` other than 1 is multiplied into the weight, which rounds",
+        "rows times a constant matrix; `alpha` other than 1 is multiplied into the weight, which rounds",
         onnx=("Gemm(A, B, C, alpha=1.0, beta=1.0, transA=0, transB=0)",),
         lower=gemm,
     ),
     Operator(
         "Matrix product",
         Kind.AFFINE,
-        "one row times a constant matrix, a constant matrix times one column",
+        "a value by constant matrices on either side, with batches as numpy.matmul takes them",
         onnx=("MatMul(A, B)",),
         torch=(
             "operator.matmul(input, other)",
@@ -206,9 +232,6 @@ ROWS = (
         lower=add,
     ),
     not_yet("Mean of several", ("Mean",)),
-    not_yet("Sum over axes", ("ReduceSum",), ("torch.sum", "torch.Tensor.sum")),
-    not_yet("Mean over axes", ("ReduceMean",), ("torch.mean", "torch.Tensor.mean")),
-    not_yet("Cumulative sum", ("CumSum",), ("torch.cumsum", "torch.Tensor.cumsum")),
     not_yet("Einsum", ("Einsum",), ("torch.einsum",)),
     not_yet("Batched products", (), ("torch.bmm", "torch.addmm")),
 )

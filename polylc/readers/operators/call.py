@@ -12,6 +12,8 @@ import numpy as np
 from polylc.errors import ModelError, UnsupportedLayerError
 from polylc.network.builder import Builder, Value
 
+_MOST_ENTRIES = 2**25  # of one value
+
 
 @dataclass(frozen=True)
 class Stripped:
@@ -33,6 +35,29 @@ class Window:
     before: tuple[int, ...]
     after: tuple[int, ...]
     dilation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Where each entry of an operator's results comes from, for operators that only pick, repeat, move and join
+    entries.
+
+    Attributes
+    ----------
+    values : list of Value
+        Their entries are numbered one value after the other.
+    constants : ndarray
+        Numbered -1, -2, ...
+    index : tuple of ndarray
+        The numbers, in the shape of each result.
+    several : bool
+        Whether the results are a tuple, even of one.
+    """
+
+    values: list[Value]
+    constants: np.ndarray
+    index: tuple[np.ndarray, ...]
+    several: bool = False
 
 
 class Call(ABC):
@@ -82,10 +107,13 @@ class Call(ABC):
 
     @abstractmethod
     def run(self) -> object:
-        """The operator carried out on the numbers of the value's entries: where each entry goes.
-
-        An array in the shape of the result; whatever else the operator gives, such as a size, is returned as it is.
+        """The operator carried out on the numbers of its entries: `Picks`; whatever else the operator gives, such as a
+        size, is returned as it is.
         """
+
+    @abstractmethod
+    def axes(self, *names: str) -> tuple[int, ...] | None:
+        """Axes under a setting or argument, as they are numbered in the value's shape; None if it is left out."""
 
     @abstractmethod
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
@@ -106,6 +134,23 @@ class Call(ABC):
     @abstractmethod
     def entries_along(self, axis: int | None) -> int:
         """Number of entries of the value along an axis, numbered as the model does; 0 for the batch."""
+
+    # ---- what the formats share ----
+    def broadcast(self, left: Value | np.ndarray, right: Value | np.ndarray) -> tuple[Value | np.ndarray, Value | np.ndarray]:
+        """Both with the shape that numpy's rules give them; entries of values may be repeated."""
+        try:
+            shape = np.broadcast_shapes(left.shape, right.shape)
+        except ValueError:
+            raise self.error(f"combines shapes {show(left.shape)} and {show(right.shape)}, which do not fit") from None
+        if math.prod(shape) > _MOST_ENTRIES:
+            raise self.error(f"makes a value of {math.prod(shape)} entries, which is too large; polylc is made for small networks")
+
+        def spread(a: Value | np.ndarray) -> Value | np.ndarray:
+            if isinstance(a, np.ndarray):
+                return np.broadcast_to(a, shape)
+            return self.builder.pick([a], np.broadcast_to(np.arange(a.size).reshape(a.shape), shape), np.zeros(0), self.name)
+
+        return spread(left), spread(right)
 
     # ---- what lowering functions ask ---------------------------------------------------------------------------
     @property
@@ -170,6 +215,10 @@ class Call(ABC):
     def not_linear(self, what: str) -> UnsupportedLayerError:
         """The error for an operator that acts on the input in a way that is not piecewise linear."""
         return UnsupportedLayerError(f"{self.builder.source}: {self.name} {what}, which is not piecewise linear")
+
+    def not_continuous(self, what: str) -> UnsupportedLayerError:
+        """The error for an operator that jumps."""
+        return UnsupportedLayerError(f"{self.builder.source}: {self.name} {what}, which is discontinuous")
 
 
 def show(shape: Sequence[int]) -> str:

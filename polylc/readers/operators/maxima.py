@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call
+from polylc.readers.operators.call import Call, Window, show
 from polylc.readers.operators.row import Kind, Operator, not_yet
+from polylc.readers.operators.tournament import extreme
+from polylc.readers.operators.windows import places
 
 
 def maximum(call: Call) -> Value:
@@ -37,6 +41,45 @@ def _larger(call: Call, sign: float) -> Value:
     return builder.scale_shift(signed, None, right, name) if right.any() else signed
 
 
+def max_pool(call: Call) -> Value:
+    """Maxima over windows, along one axis after the other: windows that overlap share what they have in common."""
+    setting = call.setting("kernel_size", "kernel_shape")
+    name = call.kind.removesuffix("d")
+    axes = int(name[-1]) if name[-1].isdigit() else len(call.image().shape) - 1
+    kernel = tuple(setting) if isinstance(setting, tuple | list) else (call.whole("kernel_size"),) * axes
+    kernel = kernel * axes if len(kernel) == 1 else kernel
+    image = call.image(axes)
+    if len(kernel) != axes or len(image.shape) != axes + 1:
+        raise call.error(f"has a window of {len(kernel)} axes on a value of shape {show(image.shape)}")
+    if call.flag("return_indices"):
+        raise call.error("returns indices, which are no continuous function of the input; leave them out")
+    whole = call.window(kernel, image.shape[1:])
+    rest = [
+        (size + before + after - dilation * (k - 1) - 1) % stride
+        for size, k, stride, before, after, dilation in zip(
+            image.shape[1:], kernel, whole.stride, whole.before, whole.after, whole.dilation, strict=True
+        )
+    ]
+    if call.flag("ceil_mode") and any(rest):
+        raise call.error(f"uses ceil_mode on {show(image.shape[1:])} entries; polylc reads only full windows")
+    shape, tables = list(image.shape), []
+    for axis in range(axes):
+        one = [part[axis : axis + 1] for part in (whole.kernel, whole.stride, whole.before, whole.after, whole.dilation)]
+        counts, entry = places(call, shape[axis + 1 : axis + 2], Window(*one))
+        lines = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis + 1, -1)
+        picked = np.where(entry < 0, -1, lines[..., np.maximum(entry, 0)])  # (..., windows, kernel)
+        shape[axis + 1] = counts[0]
+        tables.append(np.moveaxis(picked, -2, axis + 1).reshape(-1, entry.shape[1]))
+    return call.of_image(call.builder.reshape(extreme(call, image, tables, 1.0), shape, call.name))
+
+
+def global_max(call: Call) -> Value:
+    """The maximum of each channel."""
+    image = call.image()
+    table = np.arange(image.size).reshape(image.shape[0], -1)
+    return call.of_image(call.builder.reshape(extreme(call, image, [table], 1.0), (image.shape[0], *[1] * (len(image.shape) - 1)), call.name))
+
+
 ROWS = (
     Operator(
         "Maximum of several",
@@ -55,21 +98,27 @@ ROWS = (
         torch=("torch.minimum(input, other)",),
         lower=minimum,
     ),
-    not_yet(
+    Operator(
         "Max pooling",
-        ("MaxPool",),
-        (
+        Kind.PIECEWISE_LINEAR,
+        "1-D to 3-D, with stride, dilation and padding, over full windows; a tournament along one axis after the other, each pair once",
+        onnx=("MaxPool(X, auto_pad='NOTSET', ceil_mode=0, dilations=None, kernel_shape=None, pads=None, storage_order=0, strides=None)",),
+        torch=(
             "torch.nn.MaxPool1d",
             "torch.nn.MaxPool2d",
             "torch.nn.MaxPool3d",
-            "torch.nn.FractionalMaxPool2d",
+            *(
+                f"torch.nn.functional.max_pool{d}d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)"
+                for d in (1, 2)
+            ),
         ),
+        lower=max_pool,
+        family="max pooling",
     ),
+    Operator("Global max pooling", Kind.PIECEWISE_LINEAR, "of any number of axes", onnx=("GlobalMaxPool(X)",), lower=global_max),
     not_yet(
-        "Global max pooling",
-        ("GlobalMaxPool",),
-        ("torch.nn.AdaptiveMaxPool1d", "torch.nn.AdaptiveMaxPool2d", "torch.nn.AdaptiveMaxPool3d"),
+        "Adaptive and fractional max pooling",
+        (),
+        ("torch.nn.AdaptiveMaxPool1d", "torch.nn.AdaptiveMaxPool2d", "torch.nn.AdaptiveMaxPool3d", "torch.nn.FractionalMaxPool2d"),
     ),
-    not_yet("Maximum over axes", ("ReduceMax",), ("torch.max", "torch.Tensor.max", "torch.amax", "torch.Tensor.amax")),
-    not_yet("Minimum over axes", ("ReduceMin",), ("torch.min", "torch.Tensor.min", "torch.amin", "torch.Tensor.amin")),
 )

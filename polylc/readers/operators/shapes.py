@@ -1,26 +1,11 @@
-"""Operators that pass entries on: changes of shape, and those that pick, repeat or join entries; sizes and other
-constants.
-"""
+"""Operators that pass all entries on: changes of shape; sizes and other constants."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from polylc.network.builder import Value
 from polylc.readers.operators.call import Call
-from polylc.readers.operators.row import Kind, Operator, not_yet
-
-
-def moved(call: Call) -> object:
-    """A change of shape: run on the numbers of the entries, and checked by that example to do no more."""
-    if any(isinstance(argument, Value) for argument in call.arguments[1:]):
-        raise call.error("takes its shape from the data, which is not supported; fix the shapes in the model")
-    numbers = call.run()
-    if not isinstance(numbers, np.ndarray):
-        return numbers
-    if not np.array_equal(numbers.ravel(), np.arange(call.value.size)):
-        raise call.error("reorders the entries of a value, which is not supported; only changes of shape are")
-    return call.builder.reshape(call.value, numbers.shape, call.name)
+from polylc.readers.operators.picks import picked
+from polylc.readers.operators.row import Kind, Operator
 
 
 def sizes(call: Call) -> object:
@@ -53,15 +38,6 @@ def cast(call: Call) -> Value:
 _FLOATING = frozenset([1, 10, 11, 16])  # float32, float16, double, bfloat16, as ONNX numbers them
 
 
-def pad(call: Call) -> Value:
-    """The value itself, if no entries are added or taken."""
-    told = call.setting("pads")  # in older operator sets an attribute
-    widths = np.array(told) if isinstance(told, list) else call.weight("pads")
-    if widths.any():
-        raise call.error(f"pads by {', '.join(f'{w:g}' for w in widths.ravel())}, which is not supported yet; give the padding to the convolution")
-    return call.value
-
-
 ROWS = (
     Operator(
         "Flatten",
@@ -69,7 +45,7 @@ ROWS = (
         "all axes but the batch",
         onnx=("Flatten(input, axis=1)",),
         torch=("torch.nn.Flatten", "torch.flatten", "torch.Tensor.flatten"),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
@@ -85,7 +61,7 @@ ROWS = (
             "torch.Tensor.view",
             "torch.Tensor.unflatten",
         ),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
@@ -94,7 +70,7 @@ ROWS = (
         "axes of size one left out",
         onnx=("Squeeze(data, axes)",),
         torch=("torch.squeeze", "torch.Tensor.squeeze"),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
@@ -103,16 +79,16 @@ ROWS = (
         "axes of size one put in",
         onnx=("Unsqueeze(data, axes)",),
         torch=("torch.unsqueeze", "torch.Tensor.unsqueeze"),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
         "Transpose",
         Kind.SHAPE,
-        "where entries keep their order, as with axes of size one",
+        "any axes but the batch",
         onnx=("Transpose(data, perm=None)",),
         torch=("torch.permute", "torch.transpose", "torch.Tensor.permute", "torch.Tensor.transpose"),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
@@ -126,6 +102,9 @@ ROWS = (
             "torch.Tensor.clone",
             "torch.Tensor.contiguous",
             "torch.Tensor.detach",
+            "torch.Tensor.float",
+            "torch.Tensor.double",
+            "torch.Tensor.cpu",
         ),
         lower=unchanged,
         after_softmax=True,
@@ -152,7 +131,7 @@ ROWS = (
         Kind.SHAPE,
         "`x.shape`, `x.ndim` and other attributes of a tensor that leave its entries in their order",
         torch=("builtins.getattr",),
-        lower=moved,
+        lower=picked,
         after_softmax=True,
     ),
     Operator(
@@ -175,40 +154,4 @@ ROWS = (
         lower=cast,
         after_softmax=True,
     ),
-    Operator(
-        "Padding by nothing",
-        Kind.SHAPE,
-        "of widths that are all zero, as exporters write it before poolings",
-        onnx=("Pad(data, pads)",),
-        lower=pad,
-        after_softmax=True,
-    ),
-    not_yet("Concatenate", ("Concat",), ("torch.cat", "torch.concat", "torch.concatenate", "torch.stack")),
-    not_yet("Split", ("Split",), ("torch.split", "torch.chunk", "torch.Tensor.split", "torch.Tensor.chunk")),
-    not_yet("Slice", ("Slice",), ("operator.getitem",)),
-    not_yet("Gather", ("Gather",), ("torch.gather", "torch.Tensor.gather")),
-    not_yet("Expand", ("Expand",), ("torch.Tensor.expand",)),
-    not_yet("Tile", ("Tile",), ("torch.tile", "torch.Tensor.tile")),
-    not_yet("Choice by a condition", ("Where",), ("torch.where", "torch.Tensor.where")),
-    not_yet(
-        "Padding",
-        (),
-        (
-            "torch.nn.functional.pad",
-            *(f"torch.nn.ZeroPad{axes}d" for axes in (1, 2)),
-            *(f"torch.nn.ConstantPad{axes}d" for axes in (1, 2, 3)),
-            *(f"torch.nn.{how}Pad{axes}d" for how in ("Reflection", "Replication", "Circular") for axes in (1, 2)),
-        ),
-    ),
-    not_yet(
-        "Resizing",
-        ("Resize", "Upsample"),
-        ("torch.nn.Upsample", "torch.nn.UpsamplingNearest2d", "torch.nn.UpsamplingBilinear2d"),
-    ),
-    not_yet(
-        "Shuffling of channels",
-        ("DepthToSpace", "SpaceToDepth"),
-        ("torch.nn.PixelShuffle", "torch.nn.PixelUnshuffle", "torch.nn.ChannelShuffle"),
-    ),
-    not_yet("Folding of windows", (), ("torch.nn.Fold", "torch.nn.Unfold")),
 )

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call
-from polylc.readers.operators.row import Kind, Operator, not_yet
+from polylc.readers.operators.call import Call, show
+from polylc.readers.operators.row import Kind, Operator
 
 
 def relu(call: Call) -> Value:
@@ -31,6 +31,56 @@ def clip(call: Call) -> Value:
     return _between(call, _bound(call, "min", -1), _bound(call, "max", 1))
 
 
+def hardtanh(call: Call) -> Value:
+    """z between -1 and 1, or other bounds."""
+    return _between(call, _bound(call, "min_val", -1, -1.0), _bound(call, "max_val", 1, 1.0))
+
+
+def prelu(call: Call) -> Value:
+    """z above zero, below it times a slope of its own."""
+    value, slope = call.value, call.weight("weight", "slope")
+    if call.batched and slope.size > 1:  # one for each channel, the first axis of the value
+        slope = slope.reshape(-1, *[1] * (len(value.shape) - 1))
+    try:
+        below = np.broadcast_to(slope, value.shape).ravel()
+    except ValueError:
+        raise call.error(f"has {slope.size} slopes, which do not fit a value of shape {show(value.shape)}") from None
+    return call.builder.units(value, below, 1.0, call.name)
+
+
+def rrelu(call: Call) -> Value:
+    """A LeakyReLU whose slope is the mean of two."""
+    return call.builder.units(call.value, 0.5 * (call.number("lower") + call.number("upper")), 1.0, call.name)
+
+
+def hardsigmoid(call: Call) -> Value:
+    """alpha z + beta between 0 and 1; torch's alpha is 1/6 and its beta 1/2."""
+    alpha, beta = (1 / 6, 0.5) if call.batched else (call.number("alpha"), call.number("beta"))
+    scaled = call.builder.scale_shift(call.value, np.array(alpha), np.array(beta), call.name)
+    return _clipped(call, scaled, 0.0, 1.0)
+
+
+def softshrink(call: Call) -> Value:
+    """z nearer to zero by a constant: z less what it is between -lambd and lambd."""
+    bound = call.number("lambd")
+    if not call.batched and call.number("bias") != bound:
+        raise call.not_continuous("has a bias other than its lambd, so it jumps")
+    return call.builder.add(call.value, _clipped(call, call.value, -bound, bound), call.name, -1.0) if bound else call.value
+
+
+def threshold(call: Call) -> Value:
+    """z above a threshold, a constant below; continuous if that is the threshold itself."""
+    at, below = (call.number("threshold"), call.number("value")) if call.batched else (call.number("alpha"), 0.0)
+    if at != below:
+        raise call.not_continuous(f"jumps from {below:g} to {at:g}")
+    return _clipped(call, call.value, at, None)
+
+
+def absolute(call: Call) -> Value:
+    """|z|, a unit with slopes -1 and 1."""
+    return call.builder.units(call.value, -1.0, 1.0, call.name)
+
+
 def _bound(call: Call, name: str, side: int, default: float | None = None) -> float | None:
     """A bound from below (side -1) or above (side 1); None where there is none."""
     if call.setting(name) is None:
@@ -46,8 +96,12 @@ def _bound(call: Call, name: str, side: int, default: float | None = None) -> fl
 
 
 def _between(call: Call, lower: float | None, upper: float | None) -> Value:
+    return _clipped(call, call.value, lower, upper)
+
+
+def _clipped(call: Call, value: Value, lower: float | None, upper: float | None) -> Value:
     """max(z, lower), min(z, upper), or both in one layer: lower + ReLU(z - lower) - ReLU(z - upper)."""
-    builder, value, name = call.builder, call.value, call.name
+    builder, name = call.builder, call.name
     if lower is None and upper is None:
         builder.note(f"{name}: has no bounds, so it makes no neuron")
         return value
@@ -121,22 +175,78 @@ ROWS = (
         lower=clip,
         family="Clip",
     ),
-    not_yet("PReLU", ("PRelu",), ("torch.nn.PReLU", "torch.nn.functional.prelu")),
-    not_yet("RReLU", (), ("torch.nn.RReLU", "torch.nn.functional.rrelu")),
-    not_yet("HardTanh", (), ("torch.nn.Hardtanh", "torch.nn.functional.hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)")),
-    not_yet("HardSigmoid", ("HardSigmoid",), ("torch.nn.Hardsigmoid", "torch.nn.functional.hardsigmoid")),
-    not_yet("Softshrink", ("Shrink",), ("torch.nn.Softshrink", "torch.nn.functional.softshrink")),
-    not_yet("Threshold", ("ThresholdedRelu",), ("torch.nn.Threshold", "torch.nn.functional.threshold")),
-    not_yet("Absolute value", ("Abs",), ("torch.abs", "torch.absolute", "torch.Tensor.abs", "operator.abs")),
-    not_yet(
+    Operator(
+        "PReLU",
+        Kind.PIECEWISE_LINEAR,
+        "any constant slopes below zero",
+        onnx=("PRelu(X, slope)",),
+        torch=("torch.nn.PReLU", "torch.nn.functional.prelu(input, weight)"),
+        lower=prelu,
+        family="PReLU",
+    ),
+    Operator(
+        "RReLU",
+        Kind.PIECEWISE_LINEAR,
+        "in evaluation mode, where its slope is the mean of its bounds",
+        torch=("torch.nn.RReLU",),
+        lower=rrelu,
+    ),
+    Operator(
+        "HardTanh",
+        Kind.PIECEWISE_LINEAR,
+        "as Clip",
+        torch=("torch.nn.Hardtanh", "torch.nn.functional.hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)"),
+        lower=hardtanh,
+        family="HardTanh",
+    ),
+    Operator(
+        "HardSigmoid",
+        Kind.PIECEWISE_LINEAR,
+        "two neurons for each entry; torch's slope 1/6 is rounded to float64",
+        onnx=("HardSigmoid(X, alpha=0.2, beta=0.5)",),
+        torch=("torch.nn.Hardsigmoid", "torch.nn.functional.hardsigmoid(input, inplace=False)"),
+        lower=hardsigmoid,
+        family="HardSigmoid",
+    ),
+    Operator(
+        "Softshrink",
+        Kind.PIECEWISE_LINEAR,
+        "where it is continuous (`bias` equal to `lambd`); two neurons for each entry",
+        onnx=("Shrink(input, bias=0.0, lambd=0.5)",),
+        torch=("torch.nn.Softshrink", "torch.nn.functional.softshrink(input, lambd=0.5)"),
+        lower=softshrink,
+    ),
+    Operator(
+        "Threshold",
+        Kind.PIECEWISE_LINEAR,
+        "where it is continuous: the value below equals the threshold (ONNX: `alpha` 0)",
+        onnx=("ThresholdedRelu(X, alpha=1.0)",),
+        torch=("torch.nn.Threshold", "torch.nn.functional.threshold(input, threshold, value, inplace=False)"),
+        lower=threshold,
+    ),
+    Operator(
+        "Absolute value",
+        Kind.PIECEWISE_LINEAR,
+        "a neuron for each entry, with slopes -1 and 1",
+        onnx=("Abs(X)",),
+        torch=("torch.abs(input)", "torch.absolute(input)", "torch.Tensor.abs(input)", "operator.abs(input)", "builtins.abs(input)"),
+        lower=absolute,
+        family="absolute values",
+    ),
+    Operator(
         "Clamp",
-        (),
-        (
+        Kind.PIECEWISE_LINEAR,
+        "as Clip",
+        torch=(
             "torch.clip(input, min=None, max=None)",
             "torch.clamp(input, min=None, max=None)",
             "torch.clamp_min(input, min)",
             "torch.clamp_max(input, max)",
             "torch.Tensor.clamp(input, min=None, max=None)",
+            "torch.Tensor.clip(input, min=None, max=None)",
+            "torch.Tensor.clamp_min(input, min)",
+            "torch.Tensor.clamp_max(input, max)",
         ),
+        lower=clip,
     ),
 )

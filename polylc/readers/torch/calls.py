@@ -12,11 +12,12 @@ from torch import nn
 
 from polylc.network.builder import Builder, Value
 from polylc.readers.arrays import tensor_float64
-from polylc.readers.operators.call import Call, Window
+from polylc.readers.operators.call import Call, Picks, Window
 from polylc.readers.operators.row import Spelling
 
 # Shape operations run on a batch of this many rows of entry numbers, so that the batch axis is told from the others.
 PROBE_ROWS = 3
+_OF_FLOATS = ("Upsample", "UpsamplingNearest2d", "interpolate")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ class TorchCall(Call):
     batched = True
 
     @abstractmethod
-    def on(self, probe: torch.Tensor) -> object:
-        """The operation on a tensor in place of the value."""
+    def on(self, values: list[Value], probes: list[torch.Tensor]) -> object:
+        """The operation on tensors in place of values."""
+
+    @abstractmethod
+    def values(self) -> list[Value]:
+        """The values among the arguments, each once."""
 
     def float64(self, constant: object, name: str) -> np.ndarray:
         if not isinstance(constant, torch.Tensor):
@@ -50,28 +55,53 @@ class TorchCall(Call):
         return name.replace("_", " ")
 
     def run(self) -> object:
-        value = self.value
-        probe = torch.arange(PROBE_ROWS * value.size).reshape(PROBE_ROWS, *value.shape)
+        values = self.values()
+        total = sum(value.size for value in values)
+        probes, first = [], 0
+        for value in values:
+            each = first + torch.arange(value.size).reshape(1, *value.shape)
+            probes.append(each + total * torch.arange(PROBE_ROWS).reshape(-1, *([1] * len(value.shape))))
+            first += value.size
+        if self.kind in _OF_FLOATS:  # torch resizes no whole numbers
+            probes = [probe.double() for probe in probes]
         try:
-            moved = self.on(probe)
+            moved = self.on(values, probes)
         except (RuntimeError, TypeError, IndexError, ValueError) as failure:
-            raise self.error(f"fails on a batch of inputs of shape {value.shape}: {str(failure).splitlines()[0]}") from None
-        if not isinstance(moved, torch.Tensor):
+            shapes = " and ".join(str(value.shape) for value in values)
+            raise self.error(f"fails on a batch of inputs of shape {shapes}: {str(failure).splitlines()[0]}") from None
+        if self.kind in _OF_FLOATS and isinstance(moved, torch.Tensor):
+            moved = moved.long()
+        results = moved if isinstance(moved, tuple | list) else (moved,)
+        if not results or not all(isinstance(one, torch.Tensor) for one in results):
             return moved
-        if not _keeps_batch(moved, value.size):
-            raise self.error("reorders, drops or repeats entries, or changes the batch axis; polylc reads only changes of shape that keep both")
-        return moved[0].numpy()
+        if not all(_keeps_batch(one, total) for one in results):
+            raise self.error("changes the batch axis, or joins the data with constants; polylc reads only what acts on each input by itself")
+        return Picks(values, np.zeros(0), tuple(one[0].numpy() for one in results), isinstance(moved, tuple | list))
+
+    def axes(self, *names: str) -> tuple[int, ...] | None:
+        told = self.setting(*names)
+        if told is None:
+            return None
+        numbers = [told] if isinstance(told, int) else list(told) if isinstance(told, tuple | list) else []
+        count = len(self.value.shape) + 1
+        if not all(isinstance(a, int) and -count <= a < count for a in numbers):
+            raise self.error(f"has the axes {told}, which do not fit a batch of values of shape {self.value.shape}")
+        if any(a % count == 0 for a in numbers):
+            raise self.error("runs over the batch axis; polylc reads only what acts on each input by itself")
+        return tuple(a % count - 1 for a in numbers)
 
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
         left, right = self.arguments[:2]
         if isinstance(left, Value) and isinstance(right, Value):
-            if left.shape != right.shape:
-                raise self.error(f"broadcasts values of shapes {left.shape} and {right.shape}; polylc adds only equal shapes")
-            return left, right
+            if len(left.shape) != len(right.shape):  # the batch of one would meet another axis of the other
+                raise self.error(
+                    f"combines values of shapes {left.shape} and {right.shape}, which mixes their batch axes; give them equally many axes"
+                )
+            return self.broadcast(left, right)
         if isinstance(left, Value):
-            return left, self._constant(right, left)
+            return self.broadcast(left, self._constant(right, left))
         assert isinstance(right, Value)
-        return self._constant(left, right), right
+        return self.broadcast(self._constant(left, right), right)
 
     def _constant(self, constant: object, value: Value) -> np.ndarray:
         """A number or tensor as an array that broadcasts to the value's shape (without the batch axis)."""
@@ -84,11 +114,7 @@ class TorchCall(Call):
             raise self.error(f"combines a value with {constant!r}, which polylc does not read")
         if array.ndim == len(value.shape) + 1 and array.shape[0] == 1:
             array = array[0]
-        try:
-            fits = np.broadcast_shapes(array.shape, value.shape) == value.shape
-        except ValueError:
-            fits = False
-        if not fits:
+        if array.ndim > len(value.shape):
             raise self.error(f"combines a value of shape {value.shape} with a constant of shape {array.shape}")
         return array
 
@@ -135,7 +161,11 @@ def _keeps_batch(moved: torch.Tensor, size: int) -> bool:
     if moved.dim() == 0 or moved.shape[0] != PROBE_ROWS:
         return False
     rows = moved.reshape(PROBE_ROWS, -1)
-    return bool((rows[0] < size).all()) and torch.equal(rows, rows[:1] + size * torch.arange(PROBE_ROWS)[:, None])
+    return (
+        not moved.is_floating_point()
+        and bool(((rows[0] >= 0) & (rows[0] < size)).all())
+        and torch.equal(rows, rows[:1] + size * torch.arange(PROBE_ROWS)[:, None])
+    )
 
 
 class LayerCall(TorchCall):
@@ -153,8 +183,11 @@ class LayerCall(TorchCall):
     def find(self, name: str) -> tuple[bool, object]:
         return (True, getattr(self.layer, name)) if hasattr(self.layer, name) else (False, None)
 
-    def on(self, probe: torch.Tensor) -> object:
-        return self.layer(probe)
+    def on(self, values: list[Value], probes: list[torch.Tensor]) -> object:
+        return self.layer(*probes)
+
+    def values(self) -> list[Value]:
+        return [self.input]
 
 
 class StepCall(TorchCall):
@@ -190,8 +223,23 @@ class StepCall(TorchCall):
     def find(self, name: str) -> tuple[bool, object]:
         return name in self.settings, self.settings.get(name)
 
-    def on(self, probe: torch.Tensor) -> object:
-        value = self.value
-        args = [probe if argument is value else argument for argument in self.step.args]
-        kwargs = {name: probe if argument is value else argument for name, argument in self.step.kwargs.items()}
-        return self.step.call(*args, **kwargs)
+    def on(self, values: list[Value], probes: list[torch.Tensor]) -> object:
+        def put_in(argument: object) -> object:
+            if isinstance(argument, tuple | list):
+                return type(argument)(map(put_in, argument)) if type(argument) in (tuple, list) else list(map(put_in, argument))
+            return next((p for v, p in zip(values, probes, strict=True) if v is argument), argument)
+
+        return self.step.call(*map(put_in, self.step.args), **{name: put_in(a) for name, a in self.step.kwargs.items()})
+
+    def values(self) -> list[Value]:
+        found: list[Value] = []
+
+        def look(argument: object) -> None:
+            if isinstance(argument, tuple | list):
+                for part in argument:
+                    look(part)
+            elif isinstance(argument, Value) and not any(argument is v for v in found):
+                found.append(argument)
+
+        look([*self.step.args, *self.step.kwargs.values()])
+        return found

@@ -49,11 +49,12 @@ class Walk:
         step = self.described(node)
         layer = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
         found = look_up(type(layer) if layer is not None else node.target)
-        seen = [self.known[n] for n in node.all_input_nodes]
+        seen = [part for n in node.all_input_nodes for part in (self.known[n] if isinstance(self.known[n], tuple) else (self.known[n],))]
         stripped = next((value for value in seen if isinstance(value, Stripped)), None)
         if stripped and not (found and found[0].after_softmax):
             raise softmax_inside(self.source, stripped.name)
-        if not any(isinstance(value, Value | Stripped) for value in seen):
+        taken_out = node.target is operator.getitem and isinstance(self.known[node.all_input_nodes[0]], tuple)
+        if taken_out or not any(isinstance(value, Value | Stripped) for value in seen):
             return step.call(*step.args, **step.kwargs)
         row, spelling = found or (None, None)
         if row is None or row.lower is None or spelling is None:

@@ -1,0 +1,125 @@
+"""Sums, means, maxima and minima over axes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from polylc.network.builder import Value
+from polylc.readers.operators.call import Call
+from polylc.readers.operators.row import Kind, Operator, not_yet
+from polylc.readers.operators.tournament import extreme
+
+
+def _groups(call: Call) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The entries of each group, one row each, and the shape of the result."""
+    value = call.value
+    axes = call.axes("axes", "dim")
+    if axes is None or (not axes and not call.batched):
+        if call.batched:
+            raise call.error("runs over all axes, the batch among them; name the axes")
+        axes = () if call.flag("noop_with_empty_axes") else tuple(range(len(value.shape)))
+    keep = call.flag("keepdims", "keepdim")
+    numbers = np.arange(value.size).reshape(value.shape)
+    kept = [a for a in range(len(value.shape)) if a not in axes]
+    table = numbers.transpose([*kept, *axes]).reshape(math.prod(value.shape[a] for a in kept), -1)
+    shape = tuple(1 if a in axes else d for a, d in enumerate(value.shape)) if keep else tuple(value.shape[a] for a in kept)
+    return table, shape
+
+
+def weighted(call: Call, value: Value, table: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -> Value:
+    """Sums of the entries of each row of a table with these weights; -1 is no entry."""
+    out = np.broadcast_to(np.arange(len(table))[:, None], table.shape)
+    inside = table >= 0
+    return call.builder.combine(value, out[inside], table[inside], np.broadcast_to(weight, table.shape)[inside], shape, None, call.name)
+
+
+def reduce_sum(call: Call) -> Value:
+    """Sums over axes."""
+    table, shape = _groups(call)
+    return weighted(call, call.value, table, np.array(1.0), shape)
+
+
+def reduce_mean(call: Call) -> Value:
+    """Means over axes."""
+    table, shape = _groups(call)
+    if math.log2(table.shape[1]) % 1:
+        call.builder.note(f"{call.name}: mean over {table.shape[1]} entries, its factor rounded to float64")
+    return weighted(call, call.value, table, np.array(1.0 / table.shape[1]), shape)
+
+
+def reduce_max(call: Call) -> Value:
+    """Maxima over axes."""
+    table, shape = _groups(call)
+    return call.builder.reshape(extreme(call, call.value, [table], 1.0), shape, call.name)
+
+
+def reduce_min(call: Call) -> Value:
+    """Minima over axes."""
+    table, shape = _groups(call)
+    return call.builder.reshape(extreme(call, call.value, [table], -1.0), shape, call.name)
+
+
+def cumulative_sum(call: Call) -> Value:
+    """Sums of all entries up to each, along one axis."""
+    value, axes = call.value, call.axes("axis", "dim")
+    if axes is None or len(axes) != 1:
+        raise call.error("has no axis; the model is damaged")
+    size = value.shape[axes[0]]
+    numbers = np.moveaxis(np.arange(value.size).reshape(value.shape), axes[0], -1).reshape(-1, size)
+    upto = np.tri(size, k=-int(call.flag("exclusive")), dtype=bool)
+    upto = upto[::-1, ::-1] if call.flag("reverse") else upto
+    table = np.where(upto[None], numbers[:, None, :], -1)
+    out = np.broadcast_to(numbers[:, :, None], table.shape)[table >= 0]
+    source = table[table >= 0]
+    return call.builder.combine(value, out, source, np.ones(len(out)), value.shape, None, call.name)
+
+
+_DIMS = "(input, dim=None, keepdim=False)"
+
+ROWS = (
+    Operator(
+        "Sum over axes",
+        Kind.AFFINE,
+        "any but the batch",
+        onnx=("ReduceSum(data, axes, keepdims=1, noop_with_empty_axes=0)",),
+        torch=(f"torch.sum{_DIMS}", f"torch.Tensor.sum{_DIMS}"),
+        lower=reduce_sum,
+        family="sums and means over axes",
+    ),
+    Operator(
+        "Mean over axes",
+        Kind.AFFINE,
+        "any but the batch; factors are rounded to float64",
+        onnx=("ReduceMean(data, axes, keepdims=1, noop_with_empty_axes=0)",),
+        torch=(f"torch.mean{_DIMS}", f"torch.Tensor.mean{_DIMS}"),
+        lower=reduce_mean,
+    ),
+    Operator(
+        "Cumulative sum",
+        Kind.AFFINE,
+        "along any axis but the batch",
+        onnx=("CumSum(x, axis, exclusive=0, reverse=0)",),
+        torch=("torch.cumsum(input, dim)", "torch.Tensor.cumsum(input, dim)"),
+        lower=cumulative_sum,
+    ),
+    Operator(
+        "Maximum over axes",
+        Kind.PIECEWISE_LINEAR,
+        "any but the batch; one neuron fewer than entries",
+        onnx=("ReduceMax(data, axes, keepdims=1, noop_with_empty_axes=0)",),
+        torch=(f"torch.amax{_DIMS}", f"torch.Tensor.amax{_DIMS}"),
+        lower=reduce_max,
+        family="maxima and minima over axes",
+    ),
+    Operator(
+        "Minimum over axes",
+        Kind.PIECEWISE_LINEAR,
+        "as Maximum",
+        onnx=("ReduceMin(data, axes, keepdims=1, noop_with_empty_axes=0)",),
+        torch=(f"torch.amin{_DIMS}", f"torch.Tensor.amin{_DIMS}"),
+        lower=reduce_min,
+    ),
+    not_yet("Maximum with its place", (), ("torch.max", "torch.Tensor.max", "torch.min", "torch.Tensor.min")),
+)
