@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +35,27 @@ def read_file(path: str | Path, error: type[PolylcError]) -> bytes:
     if not content:
         raise error(f"{path}: the file is empty; write it again")
     return content
+
+
+MOST_BYTES = 2**32  # of a file that is unpacked
+
+
+def unzipped(content: bytes, source: str, error: type[PolylcError]) -> bytes:
+    """The content of a gzip file.
+
+    Raises
+    ------
+    `error`
+        If it is damaged, or far larger than any model.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            found = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as failure:
+        raise error(f"{source}: not a gzip file, or truncated ({first_line(failure)}); copy it again") from None
+    if len(found) > MOST_BYTES:
+        raise error(f"{source}: it unpacks to more than {MOST_BYTES >> 30} GiB, more than polylc reads")
+    return found
 
 
 def sha256_of(content: bytes) -> str:

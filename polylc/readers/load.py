@@ -11,7 +11,7 @@ from typing import Any
 
 from polylc.errors import ModelError, UsageError, needs
 from polylc.network.form import Network
-from polylc.readers.files import read_file, sha256_of
+from polylc.readers.files import read_file, sha256_of, unzipped
 
 Shape = tuple[int, ...] | None
 
@@ -75,12 +75,27 @@ def as_network(model: Any) -> Network:
 def _load_file(model: str | Path, shape: Shape, arch: Any, activation: str | None) -> Network:
     source = str(model)
     suffix = Path(model).suffix.lower()
+    if suffix == ".gz":
+        suffix = Path(model).with_suffix("").suffix.lower()
+    if suffix in _ELSEWHERE:
+        raise ModelError(f"{source}: {_ELSEWHERE[suffix]}")
     if suffix not in _READERS:
         raise ModelError(f"{source}: unknown kind of model file {suffix or '(no suffix)'}; polylc reads {', '.join(_READERS)}")
     if _READERS[suffix] is not _read_torch and (arch is not None or activation is not None):
         raise UsageError(f"{source}: a file of the kind {suffix} says itself what joins its layers; leave {_option(arch)} out")
     content = read_file(model, ModelError)
+    if source.lower().endswith(".gz"):
+        content = unzipped(content, source, ModelError)
     return _READERS[suffix](content, source, sha256_of(content), shape, arch, activation)
+
+
+_ELSEWHERE = {
+    **dict.fromkeys(
+        (".h5", ".keras"), "Keras models are not read; export it to ONNX: model.export('model.onnx', format='onnx'), or python -m tf2onnx.convert"
+    ),
+    ".pb": "TensorFlow graphs are not read; export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
+    ".tflite": "TensorFlow Lite models are not read; export it to ONNX: python -m tf2onnx.convert --tflite FILE --output model.onnx",
+}
 
 
 def _option(arch: Any) -> str:
@@ -106,12 +121,19 @@ def _read_onnx(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) 
     return from_onnx(content, source=source, sha256=sha256, input_shape=shape)
 
 
+def _read_nnet(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) -> Network:
+    from polylc.readers.nnet import from_nnet
+
+    return from_nnet(content, source=source, sha256=sha256, input_shape=shape)
+
+
 _READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]] = {
     ".pt": _read_torch,
     ".pth": _read_torch,
     ".ckpt": _read_torch,
     ".onnx": _read_onnx,
     ".npz": _read_npz,
+    ".nnet": _read_nnet,
 }
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils import prune
 
 from polylc.errors import ModelError, UnsupportedLayerError, UsageError
 from polylc.network.form import Network
@@ -351,30 +350,35 @@ def test_weights_that_are_not_finite_are_named(value: float, wording: str) -> No
         load(module)
 
 
-@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
-def test_weights_of_other_kinds_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"Sequential: 0\.weight is complex \(torch\.complex64\); polylc needs real weights"):
-        load(nn.Sequential(nn.Linear(2, 2, dtype=torch.complex64)))
-    integers = nn.Linear(2, 2, bias=False)
-    integers.weight = nn.Parameter(torch.ones(2, 2, dtype=torch.int64), requires_grad=False)
-    with pytest.raises(ModelError, match=r"the weight of layer 0 \(Linear\) holds int64 values; save weights as floating point"):
-        load(integers)
-    quantised = nn.Linear(2, 2, bias=False)
-    quantised.weight = nn.Parameter(torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8), requires_grad=False)
-    with pytest.raises(ModelError, match=r"Linear: weight is quantised \(torch\.qint8\); save the dequantised model"):
-        load(quantised)
-    with pytest.raises(ModelError, match="weight has no values"):
-        load(nn.Linear(2, 2, device="meta"))
-    with pytest.raises(ModelError, match="weight is not initialised"):
-        load(nn.LazyLinear(2))
-
-
-@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
-def test_weights_computed_from_others_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"layer 0 computes its weights from others; call torch\.nn\.utils\.parametrize\.remove_parametrizations"):
-        load(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))))
-    with pytest.raises(ModelError, match=r"computes its weights in a hook \(WeightNorm\); call torch\.nn\.utils\.remove_weight_norm on it first"):
-        load(nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 3))))
+@pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates the old functions
+@pytest.mark.parametrize(
+    "made",
+    [
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+        nn.utils.parametrizations.orthogonal,
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        lambda layer: nn.utils.prune.l1_unstructured(layer, "weight", 2),
+    ],
+)
+@pytest.mark.parametrize("called", [False, True])
+def test_weights_computed_from_others_are_those_that_the_module_uses(made: Callable[..., nn.Module], called: bool) -> None:
+    """In the module's own format, single precision here."""
+    module = nn.Sequential(made(nn.Linear(3, 3)), nn.ReLU(), nn.Linear(3, 2))
+    point = torch.randn(1, 3)
+    if called:
+        module(point)
+    module.eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    network = load(module)
+    module(point)  # computes the weight, from the same numbers
+    weight = module[0].weight.detach()
+    np.testing.assert_array_equal(network.layers[0].affine.terms[0][1], weight.double().numpy())
+    assert any("which it computes from others" in line for line in network.log)
+    after = module.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_a_module_that_computes_something_else_is_refused() -> None:
@@ -482,17 +486,3 @@ def test_quantised_layers_are_called_so() -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     with pytest.raises(UnsupportedLayerError, match=r"layer 0 is a quantised Linear; give the model from before its quantisation"):
         load(torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, torch.qint8))
-
-
-@pytest.mark.filterwarnings("ignore")  # torch deprecates them
-@pytest.mark.parametrize(
-    ("hang", "removal"),
-    [
-        (nn.utils.spectral_norm, r"SpectralNorm\); call torch\.nn\.utils\.remove_spectral_norm"),
-        (nn.utils.weight_norm, r"WeightNorm\); call torch\.nn\.utils\.remove_weight_norm"),
-        (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), r"L1Unstructured\); call torch\.nn\.utils\.prune\.remove"),
-    ],
-)
-def test_hooks_that_compute_weights_are_known(hang: Callable[[nn.Module], nn.Module], removal: str) -> None:
-    with pytest.raises(ModelError, match=rf"layer 0 \(Linear\) computes its weights in a hook \({removal} on it first"):
-        load(nn.Sequential(hang(nn.Linear(2, 4)), nn.ReLU(), nn.Linear(4, 2)))

@@ -104,7 +104,7 @@ def test_missing_empty_and_directories(tmp_path: Path, suffix: str) -> None:
         readers.load(path)
 
 
-@pytest.mark.parametrize(("name", "shown"), [("model.h5", r"\.h5"), ("model", r"\(no suffix\)"), ("model.pt2", r"\.pt2")])
+@pytest.mark.parametrize(("name", "shown"), [("model.bin", r"\.bin"), ("model", r"\(no suffix\)"), ("model.pt2", r"\.pt2")])
 def test_unknown_suffixes(name: str, shown: str) -> None:
     with pytest.raises(ModelError, match=rf"{name}: unknown kind of model file {shown}; polylc reads \.pt, \.pth, \.ckpt, \.onnx, \.npz"):
         readers.load(name)

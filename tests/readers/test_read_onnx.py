@@ -290,12 +290,31 @@ def test_input_shapes(folder: Path, declared: Any, wanted: tuple[int, ...] | Non
         ((1, "c", 2), None, r"the shape of its input 'x' is left open; pass the shape of one input \(--input-shape C,H,W\)"),
         (None, None, "the graph does not say the shape of its input 'x'; pass the shape"),
         ((1, 4), (1, 28, 28), "its input has shape 1,4, which 1,28,28 does not fit; give the shape without the batch dimension"),
-        ((64, 4), None, r"looks like a batch of 64; give the shape of one input \(--input-shape 4\), or 64,4 if all of it is one"),
     ],
 )
 def test_input_shapes_that_do_not_fit(folder: Path, declared: Any, wanted: tuple[int, ...] | None, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
         load(folder, model([node("Gemm", ["x", "w"], "y")], {"w": floats(4, 2)}, declared), input_shape=wanted)
+
+
+def test_several_rows_are_one_input_and_the_log_says_so(folder: Path) -> None:
+    network = load(folder, model([node("Gemm", ["x", "w"], "y")], {"w": floats(4, 2)}, (3, 4)))
+    assert (network.inputs, network.outputs) == (12, 6)
+    assert "the input of shape 3,4 is taken as one; if it is a batch, give --input-shape 4" in network.log
+
+
+def test_several_inputs_and_outputs_stand_one_after_the_other(folder: Path) -> None:
+    weights = {"w": floats(4, 2), "v": floats(3, 2)}
+    nodes = [node("MatMul", ["x", "w"], "a"), node("MatMul", ["z", "v"], "b"), node("Add", ["a", "b"], "c"), node("Relu", ["c"], "y")]
+    made = model(nodes, weights, (1, 4))
+    made.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 3)))
+    made.graph.output.append(helper.make_tensor_value_info("a", TensorProto.FLOAT, (1, 2)))
+    network = load(folder, made)
+    point = floats(7).astype(np.float64)
+    a = point[:4] @ weights["w"]
+    np.testing.assert_allclose(network(point[None])[0], [*np.maximum(a + point[4:] @ weights["v"], 0), *a], rtol=1e-12)
+    assert "input 'z' of shape 1,3 is entries 4 to 6" in network.log
+    assert "output 'a' of shape 1,2 is entries 2 to 3" in network.log
 
 
 def test_fixed_batch_is_dropped_where_the_shape_is_given(folder: Path) -> None:
@@ -410,7 +429,10 @@ def test_operators_are_refused_by_name(folder: Path, nodes: list[onnx.NodeProto]
 def test_other_graphs_are_refused(folder: Path) -> None:
     two = model([node("Add", ["x", "z"], "y")], {}, (1, 4))
     two.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 4)))
-    with pytest.raises(ModelError, match="the graph has 2 inputs and 1 outputs; polylc reads one of each"):
+    with pytest.raises(ModelError, match="the graph has 2 inputs, whose shapes one --input-shape cannot give"):
+        load(folder, two, input_shape=(4,))
+    del two.graph.output[:]
+    with pytest.raises(ModelError, match="the graph has 2 inputs and 0 outputs; the file is damaged"):
         load(folder, two)
     with pytest.raises(ModelError, match=r"opset 6 is too old; convert the model with onnx.version_converter to opset 13"):
         load(folder, model([node("Relu", ["x"], "y")], {}, (1, 4), opset=6))

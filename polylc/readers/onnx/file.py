@@ -7,6 +7,7 @@ computed on the way.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,16 +70,14 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
         raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
     known, notes = _weights(model, source)
     inputs = [entry for entry in model.graph.input if entry.name not in known]
-    if len(inputs) != 1 or len(model.graph.output) != 1:
-        raise ModelError(f"{source}: the graph has {len(inputs)} inputs and {len(model.graph.output)} outputs; polylc reads one of each")
-    shape = _full_shape(inputs[0], input_shape, source)
-    builder = Builder(source, shape)
+    if not inputs or not model.graph.output:
+        raise ModelError(f"{source}: the graph has {len(inputs)} inputs and {len(model.graph.output)} outputs; the file is damaged, export it again")
+    builder = _with_inputs(inputs, known, input_shape, source)
     builder.log += notes
-    known[inputs[0].name] = builder.input
-    used = {name for node in model.graph.node for name in node.input} | {model.graph.output[0].name}
+    used = {name for node in model.graph.node for name in node.input} | {entry.name for entry in model.graph.output}
     nodes = in_order(model.graph.node, known, source)
-    refuse_hopeless(nodes, inputs[0].name, source)
-    computed, formats = 0, {inputs[0].name: inputs[0].type.tensor_type.elem_type}
+    refuse_hopeless(nodes, [entry.name for entry in inputs], source)
+    computed, formats = 0, {entry.name: entry.type.tensor_type.elem_type for entry in inputs}
     for proto in nodes:
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
         results = lower_node(node)
@@ -90,22 +89,50 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
         computed += sum(a.size for a in results if isinstance(a, np.ndarray))
         if computed > 4 * MOST_ENTRIES:
             raise MemoryError
-    result = known.get(model.graph.output[0].name)
-    if not isinstance(result, Value | Stripped):
-        raise ModelError(f"{source}: the output {model.graph.output[0].name!r} does not depend on the input; the graph is damaged")
-    rows = shape[0] if input_shape is None and len(shape) == 2 else 1
-    made = result.value if isinstance(result, Stripped) else result
-    if rows > 1 and made.shape[:1] == (rows,):
-        raise ModelError(
-            f"{source}: its input has shape {shown_shape(shape)} and its output {shown_shape(made.shape)}, which looks like a batch of {rows}; "
-            f"give the shape of one input (--input-shape {shape[1]}), or {shown_shape(shape)} if all of it is one"
-        )
-    return finish(builder, result, sha256)
+    return finish(builder, _joined_outputs(builder, [entry.name for entry in model.graph.output], known), sha256)
 
 
-def shown_shape(shape: tuple[int, ...]) -> str:
-    """A shape as options take it."""
-    return ",".join(map(str, shape))
+def _with_inputs(inputs: Sequence[onnx.ValueInfoProto], known: dict[str, Any], wanted: tuple[int, ...] | None, source: str) -> Builder:
+    """A builder whose input is that of the graph, or all of them one after the other."""
+    if len(inputs) == 1:
+        shape = _full_shape(inputs[0], wanted, source)
+        builder = Builder(source, shape)
+        known[inputs[0].name] = builder.input
+        if wanted is None and len(shape) > 1 and shape[0] > 1:
+            one = ",".join(map(str, shape[1:]))
+            builder.note(f"the input of shape {','.join(map(str, shape))} is taken as one; if it is a batch, give --input-shape {one}")
+        return builder
+    if wanted is not None:
+        raise ModelError(f"{source}: the graph has {len(inputs)} inputs, whose shapes one --input-shape cannot give; export it with fixed shapes")
+    shapes = [_full_shape(entry, None, source) for entry in inputs]
+    sizes = [math.prod(shape) for shape in shapes]
+    builder = Builder(source, (sum(sizes),))
+    first = 0
+    for entry, shape, size in zip(inputs, shapes, sizes, strict=True):
+        known[entry.name] = builder.pick([builder.input], first + np.arange(size).reshape(shape), np.zeros(0), entry.name)
+        builder.note(f"input {shown(entry.name)!r} of shape {','.join(map(str, shape))} is entries {first} to {first + size - 1}")
+        first += size
+    return builder
+
+
+def _joined_outputs(builder: Builder, names: Sequence[str], known: dict[str, Any]) -> Value | Stripped:
+    """The output, or all of them one after the other."""
+    found: list[Value | Stripped] = []
+    for name in names:
+        result = known.get(name)
+        if not isinstance(result, Value | Stripped):
+            raise ModelError(f"{builder.source}: the output {shown(name)!r} does not depend on the input; the graph is damaged")
+        found.append(result)
+    if len(found) == 1:
+        return found[0]
+    values, first = [], 0
+    for name, result in zip(names, found, strict=True):
+        if isinstance(result, Stripped):
+            raise ModelError(f"{builder.source}: the output {shown(name)!r} is a softmax, one of several outputs; leave the softmax out")
+        builder.note(f"output {shown(name)!r} of shape {','.join(map(str, result.shape))} is entries {first} to {first + result.size - 1}")
+        values.append(result)
+        first += result.size
+    return builder.pick(values, np.arange(first), np.zeros(0), "outputs")
 
 
 def _format_of(node: Node, formats: dict[str, int]) -> int:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Result = Value | Stripped | np.ndarray
 
 
-def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entry: str, source: str) -> None:
+def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entries: Sequence[str], source: str) -> None:
     """Refuse the first operator that can never be read, before any that is merely missing is met.
 
     Parameters
     ----------
     nodes : sequence of NodeProto
         Each after all that it reads.
-    entry : str
-        Name of the graph's input.
+    entries : sequence of str
+        Names of the graph's inputs.
     source : str
 
     Raises
@@ -38,7 +38,7 @@ def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entry: str, source: str) ->
     UnsupportedLayerError
         If a smooth or discontinuous operator acts on what depends on the input.
     """
-    depend = {entry}
+    depend = set(entries)
     for node in nodes:
         kind = str(node.op_type)
         if depend.isdisjoint(node.input) or kind in ("Shape", "Size"):

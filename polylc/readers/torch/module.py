@@ -6,7 +6,6 @@ any other module. Every step is lowered into the builder, and at the end the net
 
 from __future__ import annotations
 
-import copy
 import warnings
 
 import numpy as np
@@ -21,7 +20,8 @@ from polylc.readers.files import first_line
 from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
 from polylc.readers.torch.graph import Walk
-from polylc.readers.torch.names import require_own_weights, require_supported
+from polylc.readers.torch.names import require_supported
+from polylc.readers.torch.own_weights import copied
 from polylc.readers.torch.shape import input_shape_of
 
 
@@ -69,9 +69,8 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
     if isinstance(module, torch.jit.ScriptModule):
         raise ModelError(f"{source}: this is a TorchScript module, which polylc cannot look into; give the nn.Module it was made from")
-    require_own_weights(source, module)
     noisy = sorted({type(m).__name__ for m in module.modules() if m.training and isinstance(m, _MODE_DEPENDENT)})
-    model = _double_copy(module, source)
+    model, computed = _double_copy(module, source)
     graph = _trace(model, source)
     casts = _without_casts(graph) if not (model._forward_hooks or model._forward_pre_hooks) else []
     model = fx.GraphModule(model, graph) if casts else model
@@ -81,6 +80,7 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
             layers.append(model.get_submodule(str(node.target)))
             require_supported(source, layers[-1], f"layer {node.target}")
     log = [f"{', '.join(casts)} left out: a change of format is the identity on real numbers"] if casts else []
+    log += computed
     if noisy:
         log.append(f"the model was in training mode; {', '.join(noisy)} taken in evaluation mode")
     if input_shape is None:
@@ -98,18 +98,16 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
 _MODE_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
-def _double_copy(module: nn.Module, source: str) -> nn.Module:
+def _double_copy(module: nn.Module, source: str) -> tuple[nn.Module, list[str]]:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         check_kind(tensor, f"{source}: {name}")  # before the conversion to double, which would hide it
-    try:
-        model = copy.deepcopy(module)
-    except Exception as failure:
-        raise ModelError(f"{source}: the module cannot be copied ({first_line(failure)}); remove weight_norm and the like first") from None
-    model = model.cpu().double().eval()
+    model, log = copied(module, source)
+    model = model.cpu().double()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     # a bare layer has no graph of its own
-    return nn.Sequential(model) if type(model).__module__.startswith("torch.nn") and type(model) is not nn.Sequential else model
+    bare = type(model).__module__.startswith("torch.nn") and type(model) is not nn.Sequential
+    return (nn.Sequential(model) if bare else model), log
 
 
 def _trace(model: nn.Module, source: str) -> fx.Graph:

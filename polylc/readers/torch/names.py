@@ -6,10 +6,8 @@ import pkgutil
 from collections.abc import Hashable
 
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
-from torch.nn.utils.prune import BasePruningMethod
 
-from polylc.errors import ModelError, UnsupportedLayerError
+from polylc.errors import UnsupportedLayerError
 from polylc.readers.operators.row import Operator, Spelling, is_layer
 from polylc.readers.supported import OPERATORS, unsupported
 
@@ -54,13 +52,9 @@ def require_supported(source: str, layer: nn.Module, place: str) -> None:
     ------
     UnsupportedLayerError
         If polylc does not read the layer, by name and place.
-    ModelError
-        If its weights are computed from others.
     """
     if _is_quantised(layer):
         raise UnsupportedLayerError(f"{source}: {place} is a quantised {type(layer).__name__}; give the model from before its quantisation")
-    if is_parametrized(layer):
-        raise ModelError(f"{source}: {place} computes its weights from others; call torch.nn.utils.parametrize.remove_parametrizations first")
     if look_up(type(layer)) is None:
         kind = type(layer).__name__
         raise unsupported(source, f"{place} ({kind})", kind, "torch")
@@ -68,24 +62,3 @@ def require_supported(source: str, layer: nn.Module, place: str) -> None:
 
 def _is_quantised(layer: nn.Module) -> bool:
     return any(f"nn.{kind}" in type(layer).__module__ for kind in ("quantized", "intrinsic.quantized", "quantizable", "qat"))
-
-
-# what torch's old functions hang before a layer's forward, and what takes it away again
-_HOOKS = {"SpectralNorm": "torch.nn.utils.remove_spectral_norm", "WeightNorm": "torch.nn.utils.remove_weight_norm"}
-
-
-def require_own_weights(source: str, module: nn.Module) -> None:
-    """Refuse layers whose weights a known hook of torch computes anew in each call.
-
-    Raises
-    ------
-    ModelError
-        By name, with what removes the hook.
-    """
-    for name, layer in module.named_modules():
-        for hook in layer._forward_pre_hooks.values():
-            kind = type(hook).__name__
-            removal = "torch.nn.utils.prune.remove" if isinstance(hook, BasePruningMethod) else _HOOKS.get(kind, "")
-            if removal and type(hook).__module__.startswith("torch.nn.utils"):
-                place = f"layer {name} ({type(layer).__name__})" if name else f"the {type(layer).__name__}"
-                raise ModelError(f"{source}: {place} computes its weights in a hook ({kind}); call {removal} on it first")
