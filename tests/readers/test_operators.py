@@ -83,6 +83,7 @@ TORCH = [
     Torch("Linear", nn.Linear(4, 3)),
     Torch("Linear", lambda x: functional.linear(x, WEIGHT)),
     Torch("Linear", lambda x: functional.linear(x, weight=WEIGHT, bias=SHIFT[:3])),
+    Torch("Linear", nn.Linear(4, 3), (2, 5, 4)),
     Torch("Matrix product", lambda x: x @ WEIGHT.T),
     Torch("Matrix product", lambda x: torch.matmul(x, other=WEIGHT.T)),
     Torch("Matrix product", lambda x: torch.matmul(WEIGHT, x.unsqueeze(-1)).squeeze(-1)),

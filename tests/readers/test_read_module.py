@@ -327,7 +327,7 @@ def test_steps_are_refused_by_name(function: object, wording: str) -> None:
         (nn.BatchNorm2d(1, track_running_stats=False), r"has track_running_stats=False, so it depends on the batch"),
         (nn.Conv2d(1, 1, 7), r"its window of 7 does not fit into 5 entries"),
         (nn.Conv2d(3, 1, 3), r"expects 3 channels but gets 1"),
-        (nn.Linear(5, 2), r"gets a value of shape \(1, 5, 5\); flatten it first"),
+        (nn.Linear(4, 2), r"multiplies shapes 1x5x5 and 4x2, which do not fit"),
         (nn.Flatten(0), r"changes the batch axis"),
     ],
 )

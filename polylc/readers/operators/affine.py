@@ -10,8 +10,12 @@ from polylc.readers.operators.row import Kind, Operator, not_yet
 
 
 def linear(call: Call) -> Value:
-    """weight @ value + bias on a flat value."""
-    return call.builder.linear(call.value, call.weight("weight"), call.array("bias"), call.name)
+    """weight @ value + bias along the last axis."""
+    value, weight, bias = call.value, call.weight("weight"), call.array("bias")
+    if len(value.shape) == 1:
+        return call.builder.linear(value, weight, bias, call.name)
+    rows = value.size // max(value.shape[-1], 1)
+    return _products(call, value, np.arange(value.size).reshape(value.shape), weight.T, None if bias is None else np.tile(bias, rows), left=True)
 
 
 def gemm(call: Call) -> Value:
@@ -158,7 +162,7 @@ ROWS = (
     Operator(
         "Linear",
         Kind.AFFINE,
-        "fully connected layers on flat values",
+        "fully connected layers along the last axis",
         torch=("torch.nn.Linear", "torch.nn.functional.linear(input, weight, bias=None)"),
         lower=linear,
         family="affine layers",
