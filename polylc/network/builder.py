@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class Builder:
     def __init__(self, source: str, input_shape: Sequence[int]) -> None:
         self.source = source
         self.layers: list[Layer] = []
+        self._passed: set[int] = set()  # sources whose units somebody has put after a maximum
         self.log: list[str] = []
         size = math.prod(input_shape)
         self.inputs = size
@@ -293,20 +294,68 @@ class Builder:
         """Rectified linear units."""
         return self.units(value, 0.0, 1.0, name)
 
+    def before_units(self, value: Value) -> tuple[Value, float, float] | None:
+        """What goes into the units of which a value is made, and their slopes, if it is made of units alone, all of the
+        same kind and none decreasing: such units and a maximum change places. If nobody else reads the units' layer, it
+        is no part of the network.
+        """
+        if len(value.terms) != 1 or value.terms[0][0] == 0 or value.bias.any():
+            return None
+        source, matrix = value.terms[0]
+        layer = self.layers[source - 1]
+        rows = np.arange(value.size) if matrix is None else _chosen(matrix)
+        if rows is None or not len(rows):
+            return None
+        below, above = layer.negative[rows], layer.positive[rows]
+        if (below != below[0]).any() or (above != above[0]).any() or below[0] < 0 or above[0] <= 0:
+            return None
+        self._passed.add(source)
+        terms = tuple((s, _placed(m, rows, np.arange(len(rows)), len(rows))) for s, m in layer.affine.terms)
+        return Value(value.shape, terms, layer.affine.bias[rows]), float(below[0]), float(above[0])
+
+    def _without_passed(self, output: Affine) -> tuple[list[Layer], Affine]:
+        """Layers and output without layers whose units were put after a maximum, and which nobody reads now."""
+        layers = [*self.layers]
+        for source in sorted(self._passed, reverse=True):
+            read = {s for a in [*(layer.affine for layer in layers), output] for s, _ in a.terms}
+            if source in read:
+                continue
+            del layers[source - 1]
+            layers = [replace(layer, affine=_renumbered(layer.affine, source)) for layer in layers]
+            output = _renumbered(output, source)
+        return layers, output
+
     def _affine(self, value: Value) -> Affine:
         return Affine(tuple((s, identity(value.size) if m is None else settled(m)) for s, m in value.terms), value.bias)
 
     def finish(self, value: Value, sha256: str = "") -> Network:
         """The network with output `value`."""
+        layers, output = self._without_passed(self._affine(value))
         return Network(
             self.inputs,
-            tuple(self.layers),
-            self._affine(value),
+            tuple(layers),
+            output,
             source=self.source,
             sha256=sha256,
             log=tuple(self.log),
             input_shape=self.input.shape,
         )
+
+
+def _chosen(matrix: Weight) -> np.ndarray | None:
+    """The column of the one entry of each row, if that is 1 and all others are zero."""
+    from scipy import sparse
+
+    rows = sparse.csr_array(matrix)
+    rows.eliminate_zeros()
+    if (np.diff(rows.indptr) != 1).any() or (rows.data != 1).any():
+        return None
+    return np.asarray(rows.indices)
+
+
+def _renumbered(affine: Affine, gone: int) -> Affine:
+    """The same with one source fewer."""
+    return replace(affine, terms=tuple((s - (s > gone), matrix) for s, matrix in affine.terms))
 
 
 def _source(term: tuple[int, object]) -> int:

@@ -131,6 +131,7 @@ _READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]
     ".pt": _read_torch,
     ".pth": _read_torch,
     ".ckpt": _read_torch,
+    ".safetensors": _read_torch,
     ".onnx": _read_onnx,
     ".npz": _read_npz,
     ".nnet": _read_nnet,

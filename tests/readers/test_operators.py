@@ -160,6 +160,8 @@ TORCH = [
     Torch("Max pooling", nn.MaxPool3d(2), (1, 4, 2, 3)),
     Torch("Max pooling", lambda x: functional.max_pool2d(torch.relu(functional.max_pool2d(x, 3, 1, 1)), 2), (1, 4, 4)),
     Torch("Maximum over axes", lambda x: torch.amax(x, dim=(1, 2)) + x.amax(-1).amax(1), (3, 5)),
+    Torch("Maximum with its place", lambda x: torch.max(x, 1)[0] + x.max(dim=1).values - torch.max(x, -x)[:, 0], (3, 3)),
+    Torch("Minimum with its place", lambda x: torch.min(x, dim=2, keepdim=True)[0] + x.min(1, True).values, (3, 3)),
     Torch("Minimum over axes", lambda x: torch.amin(x, dim=2, keepdim=True) - x.amin(dim=-1, keepdim=True) * 2, (3, 5)),
     Torch("Sum over axes", lambda x: torch.sum(x, dim=1) + x.sum((1,), keepdim=True).squeeze(1), (3, 5)),
     Torch("Mean over axes", lambda x: torch.mean(x, dim=[1, 2]) + x.mean(-1).mean(1), (3, 5)),
@@ -379,6 +381,32 @@ def test_a_pool_with_windows_that_overlap_asks_for_no_pair_twice() -> None:
     assert network.neurons < 4 * 16
     network = load(nn.Sequential(nn.MaxPool2d(2)), input_shape=(1, 4, 4))
     assert network.neurons == 3 * 4
+
+
+def test_a_maximum_of_units_is_a_unit_of_a_maximum() -> None:
+    """Conv, ReLU, MaxPool: the pool comes first; but not where the units are read elsewhere too, or differ."""
+    pooled = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2)).double()
+    network = load(pooled, input_shape=(1, 6, 6))
+    assert network.neurons == 3 * 8 + 8
+    points = RANDOM.standard_normal((50, 36)) * 2
+    np.testing.assert_allclose(network(points), pooled(torch.from_numpy(points.reshape(50, 1, 6, 6))).detach().numpy(), atol=1e-12)
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(3, 4).double()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = functional.leaky_relu(self.first(x), 0.25)
+            return torch.cat([h.view(-1, 2, 2).amax(2), h], 1)
+
+    module = Both()
+    both = load(module)
+    assert both.neurons == 4 + 2 + 2
+    points = RANDOM.standard_normal((50, 3)) * 2
+    np.testing.assert_allclose(both(points), module(torch.from_numpy(points)).detach().numpy(), atol=1e-12)
+    decreasing = load(nn.Sequential(nn.Linear(3, 4), nn.LeakyReLU(-0.5), nn.MaxPool1d(2)), input_shape=(1, 3))
+    assert decreasing.neurons == 4 + 2
 
 
 # ---- units with two breakpoints ------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def test_missing_empty_and_directories(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize(("name", "shown"), [("model.bin", r"\.bin"), ("model", r"\(no suffix\)"), ("model.pt2", r"\.pt2")])
 def test_unknown_suffixes(name: str, shown: str) -> None:
-    with pytest.raises(ModelError, match=rf"{name}: unknown kind of model file {shown}; polylc reads \.pt, \.pth, \.ckpt, \.onnx, \.npz"):
+    with pytest.raises(ModelError, match=rf"{name}: unknown kind of model file {shown}; polylc reads \.pt, \.pth, \.ckpt, \.safetensors, \.onnx"):
         readers.load(name)
 
 

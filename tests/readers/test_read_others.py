@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 from polylc.errors import ModelError
 from polylc.readers.load import load
@@ -88,3 +89,19 @@ def test_compressed_models_are_read(tmp_path: Path) -> None:
 def test_other_programs_formats_say_how_to_export(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=rf"net\.{suffix}: .*are not read; export it to ONNX: .*"):
         load(tmp_path / f"net.{suffix}")
+
+
+def test_safetensors_are_state_dicts(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    path = tmp_path / "net.safetensors"
+    save_file(module.state_dict(), path)
+    network = load(path, activation="relu")
+    np.testing.assert_array_equal(network.layers[0].affine.terms[0][1], module[0].weight.detach().double().numpy())
+    assert load(path, arch=lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))).neurons == 4
+    with pytest.raises(ModelError, match=r"net\.safetensors: .*--arch"):
+        load(path)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ModelError, match=r"net\.safetensors: the file is truncated, damaged or no \.safetensors file"):
+        load(path, activation="relu")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.network.builder import Value
 from polylc.readers.operators.call import Call
-from polylc.readers.operators.row import Kind, Operator, not_yet
+from polylc.readers.operators.maxima import maximum, minimum
+from polylc.readers.operators.row import Kind, Operator
 from polylc.readers.operators.tournament import extreme
 
 
@@ -59,6 +61,23 @@ def reduce_min(call: Call) -> Value:
     """Minima over axes."""
     table, shape = _groups(call)
     return call.builder.reshape(extreme(call, call.value, [table], -1.0), shape, call.name)
+
+
+class Extreme(NamedTuple):
+    """What torch's max and min along an axis give: the values, and their places, which jump."""
+
+    values: Value
+    indices: None = None
+
+
+def largest(call: Call) -> object:
+    """torch.max: along an axis, with the places, or of two values."""
+    return Extreme(reduce_max(call)) if isinstance(call.setting("dim"), int) else maximum(call)
+
+
+def smallest(call: Call) -> object:
+    """torch.min, as `largest`."""
+    return Extreme(reduce_min(call)) if isinstance(call.setting("dim"), int) else minimum(call)
 
 
 def cumulative_sum(call: Call) -> Value:
@@ -121,5 +140,18 @@ ROWS = (
         torch=(f"torch.amin{_DIMS}", f"torch.Tensor.amin{_DIMS}"),
         lower=reduce_min,
     ),
-    not_yet("Maximum with its place", (), ("torch.max", "torch.Tensor.max", "torch.min", "torch.Tensor.min")),
+    Operator(
+        "Maximum with its place",
+        Kind.PIECEWISE_LINEAR,
+        "as Maximum over axes; of the places only their being left out is read; or the larger of two values",
+        torch=("torch.max(input, dim=None, keepdim=False)", "torch.Tensor.max(input, dim=None, keepdim=False)"),
+        lower=largest,
+    ),
+    Operator(
+        "Minimum with its place",
+        Kind.PIECEWISE_LINEAR,
+        "as Maximum with its place",
+        torch=("torch.min(input, dim=None, keepdim=False)", "torch.Tensor.min(input, dim=None, keepdim=False)"),
+        lower=smallest,
+    ),
 )

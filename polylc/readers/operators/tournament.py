@@ -22,9 +22,16 @@ def extreme(call: Call, value: Value, tables: Sequence[np.ndarray], sign: float)
     Value
         Flat, one entry for each row of the last table.
     """
+    inner = call.builder.before_units(value)
+    if inner is None:
+        for table in tables:
+            value = _one(call, value, table, sign)
+        return value
+    before, below, above = inner  # max(ReLU(u), ReLU(v)) = ReLU(max(u, v)): fewer units, and none that compares two zeros
     for table in tables:
-        value = _one(call, value, table, sign)
-    return value
+        before = _one(call, before, table, sign)
+    call.builder.note(f"{call.name}: taken before the units it follows, which gives the same with fewer of them")
+    return call.builder.units(before, below, above, call.name)
 
 
 def _one(call: Call, value: Value, table: np.ndarray, sign: float) -> Value:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from polylc.errors import ModelError, UnsafeModelError
+from polylc.errors import ModelError, UnsafeModelError, needs
 from polylc.network.form import Network
 from polylc.readers.files import first_line
 from polylc.readers.torch.arch import Code, opened
@@ -64,7 +64,8 @@ def from_torch_file(
     stated = None if activation is None else parse_activation(activation)
     _refuse_other_formats(content, source)
     with opened(arch) as code:
-        model = _find_model(_unpickle(content, source, code), source)
+        held = _safe_tensors(content, source) if source.lower().endswith(".safetensors") else _unpickle(content, source, code)
+        model = _find_model(held, source)
         if isinstance(model, nn.Module):
             if stated is not None:
                 raise ModelError(f"{source}: it holds a whole module, whose activations are in it; leave --activation out")
@@ -93,6 +94,19 @@ def _refuse_other_formats(content: bytes, source: str) -> None:
         raise ModelError(f"{source}: this is a TorchScript archive, which polylc does not read; save the nn.Module itself, or export it to ONNX")
     if "data.pkl" not in names:
         raise ModelError(f"{source}: this zip archive was not written by torch.save; save the model with torch.save(model, path)")
+
+
+def _safe_tensors(content: bytes, source: str) -> dict[str, torch.Tensor]:
+    """The tensors of a `.safetensors` file, a state dict."""
+    needs("safetensors", "safetensors", f"{source}: reading .safetensors files")
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        found: dict[str, torch.Tensor] = load(content)
+    except SafetensorError as failure:
+        raise ModelError(f"{source}: the file is truncated, damaged or no .safetensors file ({first_line(failure, 80)}); copy it again") from None
+    return found
 
 
 def _unpickle(content: bytes, source: str, code: Code | None) -> Any:

@@ -53,7 +53,7 @@ class Walk:
         stripped = next((value for value in seen if isinstance(value, Stripped)), None)
         if stripped and not (found and found[0].after_softmax):
             raise softmax_inside(self.source, stripped.name)
-        taken_out = node.target is operator.getitem and isinstance(self.known[node.all_input_nodes[0]], tuple)
+        taken_out = node.target in (operator.getitem, getattr) and isinstance(self.known[node.all_input_nodes[0]], tuple)
         if taken_out or not any(isinstance(value, Value | Stripped) for value in seen):
             return step.call(*step.args, **step.kwargs)
         row, spelling = found or (None, None)
