@@ -139,3 +139,16 @@ def test_layers_of_the_table_may_be_unpickled(tmp_path: Path) -> None:
     torch.save(nn.Sequential(nn.Linear(4, 4), nn.MultiheadAttention(4, 2)), tmp_path / "net.pt")
     with pytest.raises(UnsupportedLayerError, match=r"net\.pt: layer 1 \(MultiheadAttention\) is not piecewise linear; analyse"):
         load(tmp_path / "net.pt")
+
+
+def test_the_page_of_differences_has_every_operator_and_only_small_ones() -> None:
+    """docs/conformance.md, made by scripts/conformance.py."""
+    rows = [
+        line.split("|")[1:-1]
+        for line in (Path(__file__).parent.parent.parent / "docs" / "conformance.md").read_text().splitlines()
+        if line.startswith("| ")
+    ][1:]
+    names = {cells[0].strip() for cells in rows}
+    assert {row.name for row in OPERATORS if row.lower is not None and row.kind is not Kind.CONSTANT} <= names
+    differences = [float(cell) for cells in rows for cell in (cells[2], cells[5]) if cell.strip() != "-"]
+    assert max(differences) < 1e-6
