@@ -68,9 +68,12 @@ def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings
         yield
         return
     tell = _once(tell)
-    if small:
-        tell("in plain Python while kernels are compiled beside, once for this installation and dimension (about a minute)")
-    mode.begin_plain(_once_made(making, PATIENCE if small else 0.0, tell))
+    if not small:  # before the clock of a time limit starts
+        _once_made(making, 0.0, tell)(lambda: False)
+        yield
+        return
+    tell("in plain Python while kernels are compiled beside, once for this installation and dimension (about a minute)")
+    mode.begin_plain(_once_made(making, PATIENCE, tell))
     try:
         yield
     finally:
