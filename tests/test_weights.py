@@ -26,6 +26,7 @@ from polylc.errors import ProofRefused, ProofUnreadable
 from polylc.exact.matrix import Dense, Sparse
 from polylc.network import exact_forms, weights
 from polylc.network.builder import Builder
+from polylc.network.convolutions import Window, average, convolution
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Affine, Network, forward, pattern_at
@@ -166,8 +167,8 @@ def test_convolutions_are_those_of_torch(groups, stride, dilation, pads, large, 
     rng = np.random.default_rng(0)
     kernel, bias, image = rng.normal(size=(8, 4 // groups, 3, 2)), rng.normal(size=8), rng.normal(size=(5, 4, 9, 7))
     builder = Builder("conv", [4, 9, 7])
-    value = builder.conv2d(builder.input, kernel, bias, (stride, 1), (pads, pads, pads, pads), (dilation, 1), groups, "conv")
-    value = builder.avg_pool2d(builder.add(builder.relu(value, "relu"), value, "skip"), (2, 2), (2, 1), (1, 1, 0, 1), "pool", False)
+    value = convolution(builder, builder.input, kernel, bias, Window((3, 2), (stride, 1), (pads, pads), (pads, pads), (dilation, 1)), groups, "conv")
+    value = average(builder, builder.add(builder.relu(value, "relu"), value, "skip"), Window((2, 2), (2, 1), (1, 1), (0, 1), (1, 1)), False, "pool")
     network = builder.finish(builder.reshape(value, [-1], "flat"))
     padded = torch.nn.functional.pad(torch.tensor(image), (pads, pads, pads, pads))
     x = torch.nn.functional.conv2d(padded, torch.tensor(kernel), torch.tensor(bias), (stride, 1), 0, (dilation, 1), groups)
@@ -196,8 +197,9 @@ def test_a_crowded_arena_makes_room_in_the_midst_of_a_cell(number, monkeypatch):
 def test_a_convolution_takes_room_for_its_weights_and_integers_only_where_they_are_asked_for():
     rng = np.random.default_rng(0)
     builder = Builder("conv", [3, 32, 32])
-    value = builder.relu(builder.conv2d(builder.input, rng.normal(size=(16, 3, 3, 3)), None, (1, 1), (1, 1, 1, 1), (1, 1), 1, "one"), "relu")
-    value = builder.relu(builder.conv2d(value, rng.normal(size=(8, 16, 3, 3)), None, (2, 2), (1, 1, 1, 1), (1, 1), 1, "two"), "relu")
+    one, two = (Window((3, 3), (stride, stride), (1, 1), (1, 1), (1, 1)) for stride in (1, 2))
+    value = builder.relu(convolution(builder, builder.input, rng.normal(size=(16, 3, 3, 3)), None, one, 1, "one"), "relu")
+    value = builder.relu(convolution(builder, value, rng.normal(size=(8, 16, 3, 3)), None, two, 1, "two"), "relu")
     network = builder.finish(builder.linear(builder.reshape(value, [-1], "flat"), rng.normal(size=(2, 2048)), None, "out"))
     assert network.neurons == 18432
     weight = [layer.affine.terms[0][1] for layer in network.layers]

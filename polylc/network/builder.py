@@ -120,78 +120,16 @@ class Builder:
         self.note(f"{name}: batch normalisation (evaluation mode) folded in float64; the network analysed is the folded one")
         return self._scale_shift(value, factor[axes], shift[axes])
 
-    def conv2d(
-        self,
-        value: Value,
-        weight: np.ndarray,
-        bias: np.ndarray | None,
-        stride: tuple[int, int],
-        pads: tuple[int, int, int, int],
-        dilation: tuple[int, int],
-        groups: int,
-        name: str,
-    ) -> Value:
-        """2-D convolution, unrolled into a matrix (exactly: every entry is a weight). `pads` is top, left, bottom,
-        right.
+    def require_room(self, count: int, name: str) -> None:
+        """Go on if a matrix of so many entries is not too large; to be asked before tables of them are made.
+
+        Raises
+        ------
+        ModelError
+            If it is.
         """
-        weight = np.asarray(weight, dtype=np.float64)
-        channels, height, width = self._image(value, name)
-        out_channels, per_group, kh, kw = weight.shape
-        if per_group * groups != channels or out_channels % groups:
-            raise ModelError(f"{self.source}: {name} expects {per_group * groups} channels but gets {channels}")
-        rows = _window(height, kh, stride[0], pads[0], pads[2], dilation[0], f"{self.source}: {name}")
-        columns = _window(width, kw, stride[1], pads[1], pads[3], dilation[1], f"{self.source}: {name}")
-        self._require_room(weight.size * len(rows) * len(columns), name)
-        # one sheet for each entry of the window: which input feeds which output, the same for all channels
-        sheets = [(di, dj, *_overlap(rows, columns, (di * dilation[0], dj * dilation[1]), (height, width))) for di in range(kh) for dj in range(kw)]
-        first = np.arange(out_channels) // (out_channels // groups) * per_group
-        out, source, value_at = [], [], []
-        for di, dj, places, pixels in sheets:
-            to = np.arange(out_channels)[:, None, None] * (len(rows) * len(columns)) + places
-            of = (first[:, None, None] + np.arange(per_group)[:, None]) * (height * width) + pixels
-            shape_here = np.broadcast_shapes(to.shape, of.shape)
-            out.append(np.broadcast_to(to, shape_here).ravel())
-            source.append(np.broadcast_to(of, shape_here).ravel())
-            value_at.append(np.broadcast_to(weight[:, :, di, dj, None], shape_here).ravel())
-        matrix = _gathered(out, source, value_at, (out_channels * len(rows) * len(columns), value.size))
-        shape = (out_channels, len(rows), len(columns))
-        full = None if bias is None else np.repeat(np.asarray(bias, dtype=np.float64), len(rows) * len(columns))
-        self.note(f"{name}: convolution unrolled into a {math.prod(shape)} x {value.size} matrix")
-        return self._map(value, matrix, full, shape, name)
-
-    def avg_pool2d(
-        self,
-        value: Value,
-        kernel: tuple[int, int],
-        stride: tuple[int, int],
-        pads: tuple[int, int, int, int],
-        name: str,
-        count_include_pad: bool = True,
-    ) -> Value:
-        """2-D average pooling (floor mode). `pads` is top, left, bottom, right."""
-        channels, height, width = self._image(value, name)
-        rows = _window(height, kernel[0], stride[0], pads[0], pads[2], 1, f"{self.source}: {name}")
-        columns = _window(width, kernel[1], stride[1], pads[1], pads[3], 1, f"{self.source}: {name}")
-        self._require_room(channels * len(rows) * len(columns) * math.prod(kernel), name)
-        sheets = [_overlap(rows, columns, (di, dj), (height, width)) for di in range(kernel[0]) for dj in range(kernel[1])]
-        places, pixels = (np.concatenate([sheet[part] for sheet in sheets]) for part in (0, 1))
-        inside = np.bincount(places, minlength=len(rows) * len(columns))
-        share = np.full(len(places), 1.0 / math.prod(kernel)) if count_include_pad else 1.0 / inside[places]
-        channel = np.arange(channels)[:, None]
-        out, source = channel * (len(rows) * len(columns)) + places, channel * (height * width) + pixels
-        matrix = _gathered([out.ravel()], [source.ravel()], [np.tile(share, channels)], (channels * len(rows) * len(columns), value.size))
-        self.note(f"{name}: average pooling unrolled into a matrix, its factors rounded to float64")
-        return self._map(value, matrix, None, (channels, len(rows), len(columns)), name)
-
-    def _require_room(self, count: int, name: str) -> None:
         if count > _MOST_ENTRIES:
             raise ModelError(f"{self.source}: {name} unrolls into a matrix of {count} weights, which is too large; polylc is made for small networks")
-
-    def _image(self, value: Value, name: str) -> tuple[int, int, int]:
-        if len(value.shape) != 3:
-            raise ModelError(f"{self.source}: {name} needs an image (channels, height, width) but gets shape {value.shape}")
-        channels, height, width = value.shape
-        return channels, height, width
 
     def reshape(self, value: Value, shape: Sequence[int], name: str) -> Value:
         """Another shape of the same entries; one entry may be -1."""
@@ -245,7 +183,7 @@ class Builder:
         flat = index.ravel()
         if len(values) == 1 and len(flat) == values[0].size and np.array_equal(flat, np.arange(len(flat))):
             return Value(index.shape, values[0].terms, values[0].bias)
-        self._require_room(len(flat), name)
+        self.require_room(len(flat), name)
         ends = np.cumsum([0, *(value.size for value in values)])
         terms: dict[int, Weight] = {}
         bias = np.zeros(len(flat))
@@ -274,9 +212,17 @@ class Builder:
         """Weighted sums of entries: entry out[k] of the result has weight[k] times entry source[k] of the value, no two
         at one place.
         """
-        self._require_room(out.size, name)
-        matrix = _gathered([out.ravel()], [source.ravel()], [weight.ravel()], (math.prod(shape), value.size))
+        self.require_room(out.size, name)
+        matrix = _gathered(out.ravel(), source.ravel(), weight.ravel(), (math.prod(shape), value.size))
         return self._map(value, matrix, bias, tuple(shape), name)
+
+    def weighted(self, value: Value, table: np.ndarray, weight: np.ndarray, shape: Sequence[int], bias: np.ndarray | None, name: str) -> Value:
+        """Weighted sums of the entries that stand in the rows of a table; -1 is no entry. Weights broadcast to the
+        table.
+        """
+        inside = table >= 0
+        out, weights = (np.broadcast_to(a, table.shape)[inside] for a in (np.arange(len(table))[:, None], weight))
+        return self.combine(value, out, table[inside], weights, shape, bias, name)
 
     # ---- piecewise linear units --------------------------------------------------------------------------------
     def units(self, value: Value, negative: float | np.ndarray, positive: float | np.ndarray, name: str) -> Value:
@@ -399,25 +345,8 @@ def _placed(matrix: Weight, rows: np.ndarray, places: np.ndarray, count: int) ->
     return settled(chosen @ matrix)
 
 
-def _overlap(rows: range, columns: range, shift: tuple[int, int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """For one entry of a window: the places of the window at which the entry lies inside the image, and the pixels it
-    lies on, both numbered row by row.
-    """
-    y, x = np.array(rows) + shift[0], np.array(columns) + shift[1]
-    inside = np.logical_and.outer((y >= 0) & (y < size[0]), (x >= 0) & (x < size[1])).ravel()
-    return np.flatnonzero(inside), np.add.outer(y * size[1], x).ravel()[inside]
-
-
-def _gathered(out: list[np.ndarray], source: list[np.ndarray], value: list[np.ndarray], shape: tuple[int, int]) -> Weight:
+def _gathered(out: np.ndarray, source: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> Weight:
     """The matrix with these entries, no two at one place."""
     from scipy import sparse
 
-    matrix = sparse.csr_array((np.concatenate(value), (np.concatenate(out), np.concatenate(source))), shape=shape, dtype=np.float64)
-    return settled(matrix)
-
-
-def _window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int, where: str) -> range:
-    count = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
-    if count < 1:
-        raise ModelError(f"{where}: its window of {kernel} does not fit into {size} entries")
-    return range(-before, -before + count * stride, stride)
+    return settled(sparse.csr_array((value, (out, source)), shape=shape, dtype=np.float64))

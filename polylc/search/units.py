@@ -126,8 +126,7 @@ def explore_unit(job: Job, prefix: Prefix, limits: Limits | None = None, progres
 
 def go_on(limits: Limits) -> bool:
     """Whether neither the time is over, nor the user wants the end."""
-    late = limits.deadline is not None and time.monotonic() > limits.deadline
-    return not late and (limits.stop is None or not limits.stop())
+    return not limits.over()
 
 
 def explore_together(

@@ -12,11 +12,12 @@ import numpy as np
 
 from polylc.errors import UnsupportedLayerError
 from polylc.network.builder import Builder, Value
+from polylc.network.convolutions import Window
 from polylc.readers.arrays import exact_float64
 from polylc.readers.files import first_line
 from polylc.readers.onnx.evaluate import evaluate
 from polylc.readers.onnx.order import called
-from polylc.readers.operators.call import Call, Picks, Stripped, Window, show
+from polylc.readers.operators.call import Call, Picks, Stripped, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
 

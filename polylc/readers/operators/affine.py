@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from polylc.network.builder import Value
@@ -85,14 +87,14 @@ def _products(call: Call, value: Value, numbers: np.ndarray, weight: np.ndarray,
         shape = np.broadcast_shapes(one.shape, two.shape)
     except ValueError:
         raise call.error(f"multiplies shapes {show(first.shape)} and {show(second.shape)}, which do not fit") from None
-    source, weights = (np.broadcast_to(a, shape).reshape(-1, line) for a in ((one, two) if left else (two, one)))
-    out = np.broadcast_to(np.arange(len(source))[:, None], source.shape)
+    call.builder.require_room(math.prod(shape), call.name)
+    table, weights = (np.broadcast_to(a, shape).reshape(-1, line) for a in ((one, two) if left else (two, one)))
     result = list(shape[:-1])
     if flat_column:
         del result[-1]
     if flat_row:
         del result[-1 if flat_column else -2]
-    return call.builder.combine(value, out, source, weights, result, bias, call.name)
+    return call.builder.weighted(value, table, weights, result, bias, call.name)
 
 
 def add(call: Call) -> Value:

@@ -11,6 +11,7 @@ import numpy as np
 
 from polylc.errors import ModelError, UnsupportedLayerError
 from polylc.network.builder import Builder, Value
+from polylc.network.convolutions import Window
 
 _MOST_ENTRIES = 2**25  # of one value
 
@@ -24,17 +25,6 @@ class Stripped:
     value: Value
     kind: str
     name: str
-
-
-@dataclass(frozen=True)
-class Window:
-    """How a convolution or pooling slides: one entry for each axis of an image."""
-
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    dilation: tuple[int, ...]
 
 
 @dataclass(frozen=True)

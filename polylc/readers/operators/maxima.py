@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call, Window, show
+from polylc.network.convolutions import places
+from polylc.readers.operators.call import Call
 from polylc.readers.operators.row import Kind, Operator, not_yet
 from polylc.readers.operators.tournament import extreme
-from polylc.readers.operators.windows import places
+from polylc.readers.operators.windows import pooling
 
 
 def maximum(call: Call) -> Value:
@@ -43,33 +44,16 @@ def _larger(call: Call, sign: float) -> Value:
 
 def max_pool(call: Call) -> Value:
     """Maxima over windows, along one axis after the other: windows that overlap share what they have in common."""
-    setting = call.setting("kernel_size", "kernel_shape")
-    name = call.kind.removesuffix("d")
-    axes = int(name[-1]) if name[-1].isdigit() else len(call.image().shape) - 1
-    kernel = tuple(setting) if isinstance(setting, tuple | list) else (call.whole("kernel_size"),) * axes
-    kernel = kernel * axes if len(kernel) == 1 else kernel
-    image = call.image(axes)
-    if len(kernel) != axes or len(image.shape) != axes + 1:
-        raise call.error(f"has a window of {len(kernel)} axes on a value of shape {show(image.shape)}")
     if call.flag("return_indices"):
         raise call.error("returns indices, which are no continuous function of the input; leave them out")
-    whole = call.window(kernel, image.shape[1:])
-    rest = [
-        (size + before + after - dilation * (k - 1) - 1) % stride
-        for size, k, stride, before, after, dilation in zip(
-            image.shape[1:], kernel, whole.stride, whole.before, whole.after, whole.dilation, strict=True
-        )
-    ]
-    if call.flag("ceil_mode") and any(rest):
-        raise call.error(f"uses ceil_mode on {show(image.shape[1:])} entries; polylc reads only full windows")
+    image, window = pooling(call)
     shape, tables = list(image.shape), []
-    for axis in range(axes):
-        one = [part[axis : axis + 1] for part in (whole.kernel, whole.stride, whole.before, whole.after, whole.dilation)]
-        counts, entry = places(call, shape[axis + 1 : axis + 2], Window(*one))
-        lines = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis + 1, -1)
+    for axis in range(1, len(shape)):
+        counts, entry = places(shape[axis : axis + 1], window.along(axis - 1), f"{call.builder.source}: {call.name}")
+        lines = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
         picked = np.where(entry < 0, -1, lines[..., np.maximum(entry, 0)])  # (..., windows, kernel)
-        shape[axis + 1] = counts[0]
-        tables.append(np.moveaxis(picked, -2, axis + 1).reshape(-1, entry.shape[1]))
+        shape[axis] = counts[0]
+        tables.append(np.moveaxis(picked, -2, axis).reshape(-1, entry.shape[1]))
     return call.of_image(call.builder.reshape(extreme(call, image, tables, 1.0), shape, call.name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,14 @@ def pad(call: Call) -> Value:
     widths = _widths_of_torch(call) if call.batched else _widths_of_onnx(call)
     kind = call.kind.removesuffix("d").rstrip("123")
     mode = _MODES_OF_LAYERS.get(kind) or str(call.setting("mode") or "constant")
+    named = next((name for name in ("constant_value", "value") if call.setting(name) is not None), None)
+    return padded(call, value, widths, mode, 0.0 if named is None else call.number(named))
+
+
+def padded(call: Call, value: Value, widths: Sequence[tuple[int, int]], mode: str, fill: float = 0.0) -> Value:
+    """A value with more entries before and after each axis, or fewer where a width is negative."""
     if mode not in _MODES:
         raise call.error(f"pads in the mode {mode!r}; polylc reads {', '.join(_MODES)}")
-    named = next((name for name in ("constant_value", "value") if call.setting(name) is not None), None)
-    constant = np.array([0.0 if named is None else call.number(named)])
     numbers = np.arange(value.size).reshape(value.shape)
     numbers = numbers[tuple(slice(max(-a, 0), size - max(-b, 0)) for (a, b), size in zip(widths, value.shape, strict=True))]
     more = [(max(a, 0), max(b, 0)) for a, b in widths]
@@ -38,7 +43,7 @@ def pad(call: Call) -> Value:
         numbers = np.pad(numbers, more, _MODES[mode], **how)
     except ValueError:
         raise call.error(f"cannot pad a value of shape {show(value.shape)} so; the model is damaged") from None
-    return call.builder.pick([value], numbers, constant, call.name)
+    return call.builder.pick([value], numbers, np.array([fill]), call.name)
 
 
 _MODES_OF_LAYERS = {

@@ -30,17 +30,10 @@ def _groups(call: Call) -> tuple[np.ndarray, tuple[int, ...]]:
     return table, shape
 
 
-def weighted(call: Call, value: Value, table: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -> Value:
-    """Sums of the entries of each row of a table with these weights; -1 is no entry."""
-    out = np.broadcast_to(np.arange(len(table))[:, None], table.shape)
-    inside = table >= 0
-    return call.builder.combine(value, out[inside], table[inside], np.broadcast_to(weight, table.shape)[inside], shape, None, call.name)
-
-
 def reduce_sum(call: Call) -> Value:
     """Sums over axes."""
     table, shape = _groups(call)
-    return weighted(call, call.value, table, np.array(1.0), shape)
+    return call.builder.weighted(call.value, table, np.array(1.0), shape, None, call.name)
 
 
 def reduce_mean(call: Call) -> Value:
@@ -48,7 +41,7 @@ def reduce_mean(call: Call) -> Value:
     table, shape = _groups(call)
     if math.log2(table.shape[1]) % 1:
         call.builder.note(f"{call.name}: mean over {table.shape[1]} entries, its factor rounded to float64")
-    return weighted(call, call.value, table, np.array(1.0 / table.shape[1]), shape)
+    return call.builder.weighted(call.value, table, np.array(1.0 / table.shape[1]), shape, None, call.name)
 
 
 def reduce_max(call: Call) -> Value:
@@ -89,10 +82,9 @@ def cumulative_sum(call: Call) -> Value:
     numbers = np.moveaxis(np.arange(value.size).reshape(value.shape), axes[0], -1).reshape(-1, size)
     upto = np.tri(size, k=-int(call.flag("exclusive")), dtype=bool)
     upto = upto[::-1, ::-1] if call.flag("reverse") else upto
-    table = np.where(upto[None], numbers[:, None, :], -1)
-    out = np.broadcast_to(numbers[:, :, None], table.shape)[table >= 0]
-    source = table[table >= 0]
-    return call.builder.combine(value, out, source, np.ones(len(out)), value.shape, None, call.name)
+    table = np.empty((value.size, size), dtype=np.int64)
+    table[numbers.ravel()] = np.where(upto[None], numbers[:, None, :], -1).reshape(-1, size)
+    return call.builder.weighted(value, table, np.array(1.0), value.shape, None, call.name)
 
 
 _DIMS = "(input, dim=None, keepdim=False)"

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from polylc.network.builder import Builder, Value
+from polylc.network.convolutions import Window
 from polylc.readers.arrays import tensor_float64
-from polylc.readers.operators.call import Call, Picks, Window
+from polylc.readers.operators.call import Call, Picks
 from polylc.readers.operators.row import Spelling
 
 # Shape operations run on a batch of this many rows of entry numbers, so that the batch axis is told from the others.
