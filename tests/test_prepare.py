@@ -74,12 +74,6 @@ def test_a_stop_leaves_no_process_behind(monkeypatch):
     started[1].wait()
 
 
-def test_one_processor_compiles_by_itself(monkeypatch):
-    monkeypatch.setattr(prepare, "processors", lambda: 1)
-    monkeypatch.setattr(prepare, "run_all", lambda *_: pytest.fail("a process was started"))
-    prepare.compile_ahead({("vertex", 2)}, ["counts"], True)
-
-
 def test_the_program_says_what_it_wants():
     for arguments in ([], ["two"], ["0"]):
         found = subprocess.run([sys.executable, "-m", "polylc", "prepare", *arguments], capture_output=True, text=True, check=False)

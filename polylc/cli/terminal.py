@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from polylc.report.estimates.entries import Comparison, Estimates
     from polylc.report.record import Refusal
     from polylc.report.run import Run
-    from polylc.search.task import Settings
 
 
 def console(stderr: bool = False) -> Console:
@@ -35,8 +34,6 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
 
     count = sum(isinstance(t, Task) for t in tasks)
     screen = console(stderr=True)
-    with stop.breaking_off(0.0):  # nothing is lost yet
-        compile_first(tasks, settings, jobs)
     with progress(screen) as bar, stop.breaking_off():
         whole = bar.add_task(f"0 of {count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("set-up", total=1.0)
@@ -65,25 +62,8 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
         if jobs > 1:
             from polylc.run.parallel import run_parallel
 
-            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop)
+            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
         return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
-
-
-def compile_first(tasks: Sequence[Any], settings: Settings, jobs: int = 1) -> None:
-    """Compile the kernels that the tasks need, if they never were, with a line that says so, where work does not begin
-    without.
-    """
-    from polylc.run.beside import begins_plain
-    from polylc.run.compile_ahead import compile_ahead, missing_kernels
-    from polylc.search.task import Task
-
-    if jobs == 1 and begins_plain():
-        return
-
-    missing = missing_kernels([task for task in tasks if isinstance(task, Task)], settings)
-    if missing:
-        typer.echo("compiling kernels, once for this installation and dimension (about a minute)", err=True)
-        compile_ahead(missing, settings.measures, settings.certify)
 
 
 def progress(screen: Console) -> Any:

@@ -38,7 +38,7 @@ def to_stderr(line: str) -> None:
 
 
 @contextmanager
-def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings, tell: Teller = to_stderr) -> Iterator[None]:
+def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings, tell: Teller = to_stderr, jobs: int = 1) -> Iterator[None]:
     """Have kernels run as plain Python within the block as long as that is quicker.
 
     Parameters
@@ -47,12 +47,14 @@ def kernels_beside(network: Network, tasks: Sequence[object], settings: Settings
         What is to be done; what is no `Task` is passed over.
     tell : callable, optional
         Receives lines about what is waited for.
+    jobs : int
+        Several processes all wait for compiled kernels: their work is large, and they would each make their own.
     """
     real = [task for task in tasks if isinstance(task, Task)]
-    if not begins_plain() or mode.plain or not real:
+    if DISABLED or os.environ.get("POLYLC_KERNELS", "beside") == "first" or mode.plain or not real:
         yield
         return
-    small = max(_cost(network, task) for task in real) <= SMALL
+    small = jobs == 1 and max(_cost(network, task) for task in real) <= SMALL
     missing = missing_kernels(real, settings)
     if not missing:
         if small and not mode.loaded:
@@ -91,11 +93,6 @@ def _once(tell: Teller) -> Teller:
             tell(line)
 
     return tell_new
-
-
-def begins_plain() -> bool:
-    """Whether work may begin in plain Python and change over."""
-    return not DISABLED and os.environ.get("POLYLC_KERNELS", "beside") != "first"
 
 
 def _cost(network: Network, task: Task) -> int:

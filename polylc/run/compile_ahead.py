@@ -33,18 +33,6 @@ from polylc.search.task import Settings, Task, make_task
 SMALL = 7  # kernels beyond that dimension are those of this one
 
 
-def compile_ahead(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> None:
-    """Compile the kernels of pairs (engine, dimension) where they are not in the cache, if there are several
-    processors; return when all are there.
-
-    With a single processor nothing is done, for processes of their own would only take longer; kernels are compiled on
-    first use then. Nor is anything lost if such a process fails.
-    """
-    if processors() < 2 or not sys.executable:
-        return
-    run_all(pieces(needed, measures, certify), processors())
-
-
 def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> list[list[str]]:
     """Pieces of work, as arguments of `do_piece`; the longest first."""
     flag = str(int(certify))

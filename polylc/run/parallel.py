@@ -13,6 +13,7 @@ from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
+from polylc.run.beside import Teller, kernels_beside, to_stderr
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.run.serial import answer_or_refuse, stopped
 from polylc.search.crew import ProcessCrew
@@ -41,6 +42,7 @@ def run_parallel(
     on_result: Callable[[Result], None] | None = None,
     on_phase: PhaseWatch | None = None,
     stop: Callable[[], bool] | None = None,
+    tell: Teller = to_stderr,
 ) -> Run:
     """Answer tasks in `jobs` processes; results come in the order of the tasks and equal the serial ones.
 
@@ -61,7 +63,7 @@ def run_parallel(
             on_result(found)
 
     try:
-        with ProcessCrew(jobs, executor) as crew:
+        with kernels_beside(network, tasks, settings, tell, max(jobs, 2)), ProcessCrew(jobs, executor) as crew:
             for done, task in enumerate(tasks):
                 if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(jobs, 2):
                     spread = _Spread(network, tasks[done:], settings, crew, on_result, stop)

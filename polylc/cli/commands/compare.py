@@ -104,7 +104,6 @@ def compare(
         if samples is None:
             sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
-        terminal.compile_first(tasks, settings)
         with signals.heeded() as stop:  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
                 run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance())
