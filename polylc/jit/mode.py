@@ -1,6 +1,6 @@
 """How kernels run, all of them at once: compiled, or as the plain Python that they are written in.
 
-Results are the same to the last bit; plain Python takes a thousand times as long for the same work, and nothing at all
+Results are the same to the last bit; plain Python takes hundreds of times as long for the same work, and nothing at all
 to load or to compile. So whoever has little to do may begin with it, and change over where no kernel is at work.
 """
 

@@ -27,8 +27,8 @@ def from_nnet(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
         If the file is damaged.
     """
     lines = _rows(content, source)
-    layers, inputs, *_ = _integers(next(lines, []), 2, source, "the header")
-    sizes = _integers(next(lines, []), layers + 1, source, "the sizes of the layers")[: layers + 1]
+    layers, inputs = _integers(next(lines, []), 2, source, "the header")
+    sizes = _integers(next(lines, []), layers + 1, source, "the sizes of the layers")
     if layers < 1 or min(sizes) < 1 or sizes[0] != inputs or max(sizes) > 2**20:
         raise ModelError(
             f"{source}: its header says {layers} layers of the sizes {', '.join(map(str, sizes))}, which do not fit; the file is damaged"
@@ -86,4 +86,4 @@ def _integers(row: list[str], count: int, source: str, what: str) -> list[int]:
     found = _numbers(row, count, source, what)
     if any(v != int(v) for v in found):
         raise ModelError(f"{source}: {what} should be whole numbers; the file is damaged")
-    return [int(float(part)) for part in row if part.replace(".", "", 1).lstrip("-").isdigit()]
+    return [int(v) for v in found]

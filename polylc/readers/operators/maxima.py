@@ -10,7 +10,7 @@ from polylc.network.builder import Value
 from polylc.network.convolutions import places
 from polylc.readers.operators.call import Call
 from polylc.readers.operators.row import Kind, Operator, not_yet
-from polylc.readers.operators.tournament import extreme
+from polylc.readers.operators.tournament import extreme, larger
 from polylc.readers.operators.windows import pooling
 
 
@@ -32,12 +32,9 @@ def _larger(call: Call, sign: float) -> Value:
         left, right = right, left
     assert isinstance(left, Value)
     if isinstance(right, Value):
-        difference = builder.add(left, right, name, -1.0)
-    else:
-        difference = builder.scale_shift(left, None, -right, name) if right.any() else left
+        return larger(builder, left, right, sign, name)
+    difference = builder.scale_shift(left, None, -right, name) if right.any() else left
     unit = builder.relu(difference if sign > 0 else builder.scale_shift(difference, np.array(-1.0), None, name), name)
-    if isinstance(right, Value):
-        return builder.add(right, unit, name, sign)
     signed = unit if sign > 0 else builder.scale_shift(unit, np.array(-1.0), None, name)
     return builder.scale_shift(signed, None, right, name) if right.any() else signed
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from polylc.network.builder import Value
+from polylc.network.builder import Builder, Value
 from polylc.readers.operators.call import Call
 
 
@@ -23,15 +23,20 @@ def extreme(call: Call, value: Value, tables: Sequence[np.ndarray], sign: float)
         Flat, one entry for each row of the last table.
     """
     inner = call.builder.before_units(value)
-    if inner is None:
-        for table in tables:
-            value = _one(call, value, table, sign)
-        return value
-    before, below, above = inner  # max(ReLU(u), ReLU(v)) = ReLU(max(u, v)): fewer units, and none that compares two zeros
+    found = value if inner is None else inner[0]
     for table in tables:
-        before = _one(call, before, table, sign)
+        found = _one(call, found, table, sign)
+    if inner is None:
+        return found
+    _, below, above = inner  # max(ReLU(u), ReLU(v)) = ReLU(max(u, v)): fewer units, and none that compares two zeros
     call.builder.note(f"{call.name}: taken before the units it follows, which gives the same with fewer of them")
-    return call.builder.units(before, below, above, call.name)
+    return call.builder.units(found, below, above, call.name)
+
+
+def larger(builder: Builder, u: Value, v: Value, sign: float, name: str) -> Value:
+    """The larger (sign 1) or smaller (sign -1) of two values, entry by entry, with a neuron for each."""
+    difference = builder.add(u, v, name, -1.0) if sign > 0 else builder.add(v, u, name, -1.0)
+    return builder.add(v, builder.relu(difference, name), name, sign)
 
 
 def _one(call: Call, value: Value, table: np.ndarray, sign: float) -> Value:
@@ -48,8 +53,7 @@ def _one(call: Call, value: Value, table: np.ndarray, sign: float) -> Value:
             pairs = np.stack([np.minimum(left, right)[fights], np.maximum(left, right)[fights]], axis=1)
             pairs, place = np.unique(pairs, axis=0, return_inverse=True)
             u, v = (builder.pick(pool, side, none, name) for side in pairs.T)
-            difference = builder.add(u, v, name, -1.0) if sign > 0 else builder.add(v, u, name, -1.0)
-            won = builder.add(v, builder.relu(difference, name), name, sign)
+            won = larger(builder, u, v, sign, name)
             result[fights] = size + place.ravel()
             pool.append(won)
             size += won.size

@@ -23,17 +23,17 @@ def leaky_relu(call: Call) -> Value:
 
 def relu6(call: Call) -> Value:
     """z between 0 and 6; the layer of torch keeps these as settings, so what they are is what it computes."""
-    return _between(call, _bound(call, "min_val", -1, 0.0), _bound(call, "max_val", 1, 6.0))
+    return _clipped(call, call.value, _bound(call, "min_val", -1, 0.0), _bound(call, "max_val", 1, 6.0))
 
 
 def clip(call: Call) -> Value:
     """z between two constants, or on one side of one."""
-    return _between(call, _bound(call, "min", -1), _bound(call, "max", 1))
+    return _clipped(call, call.value, _bound(call, "min", -1), _bound(call, "max", 1))
 
 
 def hardtanh(call: Call) -> Value:
     """z between -1 and 1, or other bounds."""
-    return _between(call, _bound(call, "min_val", -1, -1.0), _bound(call, "max_val", 1, 1.0))
+    return _clipped(call, call.value, _bound(call, "min_val", -1, -1.0), _bound(call, "max_val", 1, 1.0))
 
 
 def prelu(call: Call) -> Value:
@@ -93,10 +93,6 @@ def _bound(call: Call, name: str, side: int, default: float | None = None) -> fl
     if not math.isfinite(bound):
         raise call.error(f"has {bound} as its {name}; bounds have to be finite numbers")
     return bound
-
-
-def _between(call: Call, lower: float | None, upper: float | None) -> Value:
-    return _clipped(call, call.value, lower, upper)
 
 
 def _clipped(call: Call, value: Value, lower: float | None, upper: float | None) -> Value:
