@@ -62,9 +62,15 @@ def from_torch_file(
     from polylc.readers.torch.state_dict import from_chain, parse_activation, refusal
 
     stated = None if activation is None else parse_activation(activation)
+    unordered = source.lower().endswith(".safetensors")
+    if unordered and stated is not None:  # a chain in any other order may fit as well
+        raise ModelError(
+            f"{source}: a .safetensors file does not keep the order of its layers, so --activation cannot say how they are joined; "
+            "pass the code of its module: --arch FILE.py:NAME"
+        )
     _refuse_other_formats(content, source)
     with opened(arch) as code:
-        held = _safe_tensors(content, source) if source.lower().endswith(".safetensors") else _unpickle(content, source, code)
+        held = _safe_tensors(content, source) if unordered else _unpickle(content, source, code)
         model = _find_model(held, source)
         if isinstance(model, nn.Module):
             if stated is not None:
