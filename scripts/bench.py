@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("POLYLC_KERNELS", "first")  # what compiled kernels take, not how a job begins
 DATA = Path(__file__).parent.parent / "tests" / "data"
 # file, radius around the first centre or None for the whole box, clipped to [0, 1]
 CASES: dict[str, tuple[str, str | None, bool]] = {

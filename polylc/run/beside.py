@@ -2,7 +2,7 @@
 
 Three cases, of a run in this process:
 
-* The kernels are kept from before: plain Python until it has taken as long as loading them does.
+* The kernels are kept from before: plain Python for `SOON`, then they are loaded.
 * They are not: a process of its own makes them, which outlives the run if that ends first, so that they are there at
   the next one. Until then plain Python goes on; a job that has lasted for `PATIENCE` waits, and says so.
 * The network is so large that plain Python would not come to an end: the job waits at once.
@@ -23,7 +23,7 @@ from polylc.network.form import Network
 from polylc.run.compile_ahead import Making, missing_kernels, pieces
 from polylc.search.task import Settings, Task
 
-SOON = 0.3  # seconds of plain Python, about what it takes to load compiled kernels
+SOON = 0.3  # seconds of plain Python that a job may lose before it loads compiled kernels, which takes about one
 PATIENCE = 8.0  # seconds of plain Python until a job waits for kernels that are being made
 SMALL = 10**5  # neurons x widest layer x dimension, up to which plain Python may begin
 LOOK = 0.05  # seconds between two looks at kernels that are being made
