@@ -1,0 +1,84 @@
+"""What a backward pass needs of a network, made once: weights by layer, and how large everything can become.
+
+Values are numbered by *source*: 0 is the input, s >= 1 are the outputs of hidden layer s (layer s - 1 from zero). Rows
+over the values are lists of arrays, one for each source, or None where nothing reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polylc.network.form import Affine, Network, once
+from polylc.network.weights import Weight, at_points, entries, with_entries
+
+Rows = list[np.ndarray | None]
+UNIT = 2.0**-53
+LOST = 2.0**-900  # more than all that underflows in a pass
+
+
+@dataclass(frozen=True)
+class Units:
+    """Slopes of a layer's units: h = negative z + jump max(z, 0); None stands for 0 and 1 throughout, ReLU."""
+
+    negative: np.ndarray
+    jump: np.ndarray
+    plain: bool
+
+
+class Tables:
+    """Weights of a network by layer.
+
+    Attributes
+    ----------
+    affines : list of Affine
+        Of the hidden layers, and the output map.
+    units : list of Units
+    depth : int
+        Hidden layers.
+    span : list of slice
+        Neurons of each hidden layer, among all.
+    gamma : float
+        Relative to the sum of sizes of all that is added up in a backward pass, a bound on its rounding in any order of
+        summation, fused or not (docs/exactness.md, lemma 12).
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.affines: list[Affine] = [*(layer.affine for layer in network.layers), network.output]
+        self.units = [_units(layer.negative, layer.positive) for layer in network.layers]
+        self.depth = len(network.layers)
+        self.inputs = network.inputs
+        self.neurons = network.neurons
+        ends = network.offsets.tolist()
+        self.span = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        terms = network.inputs + sum(network.widths) + network.outputs
+        self.gamma = 2 * (terms + 64) * UNIT
+
+    def magnitudes(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """For each hidden neuron, by layer, and each output, more than the sum of |weight| |value| and |bias|, where no
+        value is larger than those given, by source.
+        """
+        found = []
+        for affine in self.affines:
+            total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
+            found.append(total * (1 + 2.0**-20) + LOST)
+        return found
+
+
+def magnitude(weight: Weight) -> Weight:
+    """Sizes of all entries."""
+    return with_entries(weight, np.abs(entries(weight)))
+
+
+def _units(negative: np.ndarray, positive: np.ndarray) -> Units:
+    jump = positive - negative
+    return Units(negative, jump, bool((negative == 0).all() and (positive == 1).all()))
+
+
+@once
+def tables(network: Network) -> Tables:
+    """The tables of a network; the same object while the network lives."""
+    return Tables(network)

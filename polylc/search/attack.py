@@ -1,0 +1,85 @@
+"""Inputs for which a formula may hold, by descent on what misses it; found in doubles, to be confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from polylc.bounds.ascent import Goals
+from polylc.bounds.relaxation import Lines
+from polylc.network.weights import at_points, before
+from polylc.search.problem import Problem
+
+STEPS = 40
+MOMENTUM = 0.6
+
+
+def attack(
+    problem: Problem,
+    goals: Goals,
+    alternatives: Sequence[Sequence[int]],
+    lines: Lines,
+    low: np.ndarray,
+    high: np.ndarray,
+    starts: int,
+    rng: np.random.Generator,
+    over: Callable[[], bool],
+) -> Iterator[np.ndarray]:
+    """Points of a box that seem to satisfy the formula.
+
+    Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
+    the gradient through, which decays (plain gradients vanish where most neurons are off).
+
+    Parameters
+    ----------
+    alternatives : sequence of sequence of int
+        Goals that have to become non-positive together.
+    lines : Lines
+        Of the cell, one row.
+    """
+    if not alternatives:
+        return
+    tables = problem.tables
+    count = max(starts, len(alternatives))
+    which = np.arange(count) % len(alternatives)
+    member = np.zeros((count, len(goals.constant)), dtype=bool)
+    for s, a in enumerate(which):
+        member[s, list(alternatives[a])] = True
+    x = low + (high - low) * rng.random((count, len(low)))
+    x[: len(alternatives)] = (low + high) / 2
+    leak = np.linspace(1.0, 0.0, count)[:, None] ** 2
+    push = np.zeros_like(x)
+    for step in range(STEPS):
+        if over():
+            return
+        left = 1 - step / STEPS
+        values, passes = [x], []
+        for layer, span in enumerate(tables.span):
+            affine, units = tables.affines[layer], tables.units[layer]
+            z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
+            positive = units.negative + units.jump
+            values.append(np.where(z > 0, positive * z, units.negative * z))
+            passes.append(np.where(z > 0, positive, units.negative + units.jump * leak * left * np.where(lines.open[:, span], lines.chord[:, span], 0.0)))
+        found = np.where(member, goals.values(values), -np.inf)
+        worst = found.argmax(axis=1)
+        miss = found.max(axis=1)
+        for i in np.flatnonzero(miss <= 0)[:3]:
+            yield x[i]
+        gradient = _gradient(problem, goals, worst, passes)
+        push = MOMENTUM * push + gradient / np.maximum(np.abs(gradient).mean(axis=1, keepdims=True), 1e-30)
+        x = np.clip(x - np.sign(push) * (high - low) * (0.25 * left + 0.004), low, high)
+
+
+def _gradient(problem: Problem, goals: Goals, worst: np.ndarray, passes: list[np.ndarray]) -> np.ndarray:
+    rows = [None if c is None else c[worst] for c in goals.coefficients]
+    for layer in range(problem.tables.depth - 1, -1, -1):
+        v = rows[layer + 1]
+        if v is None:
+            continue
+        for source, weight in problem.tables.affines[layer].terms:
+            part = before(v * passes[layer], weight)
+            there = rows[source]
+            rows[source] = part if there is None else there + part
+    start = rows[0]
+    return np.zeros((len(worst), problem.tables.inputs)) if start is None else start

@@ -1,0 +1,77 @@
+"""A cell on which every neuron's sign is known, settled by an exact linear program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.domains.question import Row
+from polylc.exact.simplex import Infeasible
+from polylc.geometry.exact_program import minimise_exactly
+from polylc.network.exact_forms import ExactForms
+from polylc.search.cells import Cell, Open
+from polylc.search.problem import Problem
+
+Form = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Exact multipliers that refute an alternative on a cell.
+
+    The sum of multiplier times left-hand side, over rows of the alternative and half-spaces s z >= 0 of split neurons,
+    is negative on the cell; or it is not positive there, and the multiplier of a strict row is positive.
+
+    Attributes
+    ----------
+    rows : tuple of (int, Fraction)
+        Places in the alternative's rows.
+    neurons : tuple of (int, Fraction)
+    """
+
+    rows: tuple[tuple[int, Fraction], ...]
+    neurons: tuple[tuple[int, Fraction], ...]
+
+
+def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Combination:
+    """A solution of an alternative without choices on a cell without open neurons, or what refutes it."""
+    lower = [max(a, Fraction(f)) for a, f in zip(problem.root.lower, cell.low.tolist(), strict=True)]
+    upper = [min(b, Fraction(f)) for b, f in zip(problem.root.upper, cell.high.tolist(), strict=True)]
+    forms = ExactForms(problem.network, lower, upper)
+    bits = (cell.lows >= 0) & (cell.highs > 0)
+    values = [*forms.input(), *forms.output(bits)]
+    k = forms.dimension
+    rows = [_form(row, values, forms.scale, k) for row in one.alternative.rows]
+    signs = np.zeros(len(bits)) if cell.signs is None else cell.signs
+    walls = [tuple(Fraction(int(signs[i]) * v, forms.scale) for v in form) for i, form in zip(cell.path, forms.neurons(cell.path, bits), strict=True)]
+    strict = [row.strict for row in one.alternative.rows]
+    table = [(*row[:-1], Fraction(-int(s)), row[-1]) for row, s in zip(rows, strict, strict=True)]
+    table += [(*wall[:-1], Fraction(0), wall[-1]) for wall in walls]
+    cost = [Fraction(0)] * k + [Fraction(-int(any(strict))), Fraction(0)]  # the least slack of a strict row, to be large
+    found = minimise_exactly(cost, table, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))
+    if not isinstance(found, Infeasible) and (found.value < 0 or not any(strict)):
+        return _point(lower, upper, found.point[:k])
+    y = found.multipliers
+    return Combination(
+        tuple((r, y[r]) for r in range(len(rows)) if y.get(r)),
+        tuple((neuron, y[len(rows) + e]) for e, neuron in enumerate(cell.path) if y.get(len(rows) + e)),
+    )
+
+
+def _form(row: Row, values: Sequence[Sequence[int]], scale: int, k: int) -> Form:
+    """A row in the unit coordinates of the cell."""
+    total = [Fraction(0)] * (k + 1)
+    for v, c in row.terms:
+        total = [a + c * b for a, b in zip(total, values[v], strict=True)]
+    total = [a / scale for a in total]
+    total[-1] += row.constant
+    return tuple(total)
+
+
+def _point(lower: Sequence[Fraction], upper: Sequence[Fraction], unit: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """The input at unit coordinates of the free inputs."""
+    rest = iter(unit)
+    return tuple(a if a == b else (a + b) / 2 + next(rest) * (b - a) / 2 for a, b in zip(lower, upper, strict=True))

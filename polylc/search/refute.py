@@ -1,0 +1,359 @@
+"""Proof by search: alternatives refuted on cells by bounds; what a bound leaves is cut smaller, or has a solution.
+
+A batch of cells is treated at once. In few dimensions boxes are cut, and the open neurons of every cell bounded anew;
+in many, neurons are split, below bounds found at the root (PROOFSEARCH measured both). Where no neuron is open an exact
+program decides.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.bounds.ascent import Ascent, Choice, Goals, ascend
+from polylc.bounds.backward import Cells
+from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.relaxation import Lines, largest_outputs
+from polylc.search.attack import attack
+from polylc.search.cells import ALTERNATIVES, BOX, NEURON, Cell, Closing, Exact, Node, Open, Queue
+from polylc.search.decide import Combination, decide
+from polylc.search.problem import Problem, Root, outward
+from polylc.search.split import Branching, box_scores, best_neurons
+
+FEW = 16  # free inputs up to which boxes are cut
+STEPS, ROOT_STEPS = 8, 24
+BATCH = 32
+RARE = 64  # rounds between attacks from the worst cells
+
+
+class Answer(enum.StrEnum):
+    """What a search came to."""
+
+    SAT = "sat"
+    UNSAT = "unsat"
+    UNKNOWN = "unknown"
+    TIMED_OUT = "timed-out"
+
+
+@dataclass
+class Outcome:
+    """The answer of one root.
+
+    Attributes
+    ----------
+    answer : Answer
+    point : tuple of Fraction or None
+        An input for which the formula holds, where the answer is sat.
+    tree : Node or None
+        How every cell was refuted, where that was to be kept and the answer is unsat.
+    bound : float
+        The lowest bound of an open cell.
+    statistics : dict
+    """
+
+    answer: Answer
+    point: tuple[Fraction, ...] | None = None
+    tree: Node | None = None
+    bound: float = 0.0
+    statistics: dict[str, float] = field(default_factory=dict)
+
+
+class Search:
+    """The search for one root."""
+
+    def __init__(self, problem: Problem, over: Callable[[], bool], keep: bool = False, watch: Callable[[dict[str, float]], None] | None = None) -> None:
+        self.problem, self.tables, self.over, self.keep, self.watch = problem, problem.tables, over, keep, watch
+        self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0}
+        free = problem.high > problem.low
+        self.by_box = bool(free.sum() <= FEW)
+        self.rng = np.random.default_rng(0)
+
+    def run(self) -> Outcome:
+        """Search until the answer is known or the time is over."""
+        begin = time.monotonic()
+        outcome = self._run()
+        outcome.statistics = {**self.counts, "seconds": time.monotonic() - begin}
+        return outcome
+
+    def _run(self) -> Outcome:
+        problem, tables = self.problem, self.tables
+        low, high = problem.low, problem.high
+        lows, highs = intervals(tables, low, high)
+        box = np.maximum(np.abs(low), np.abs(high))
+        self.sizes = tables.magnitudes(largest_outputs(tables, lows, highs, box))
+        one = Cells(low[None], high[None])
+        rows = lows[None].copy(), highs[None].copy()
+        doubtful = np.zeros((2, 1, tables.neurons), dtype=bool) if self.keep else None
+        refine(tables, *rows, one, self.sizes, 0, doubtful)
+        self.sizes = tables.magnitudes(largest_outputs(tables, rows[0][0], rows[1][0], box))
+        self.goals: Goals = problem.make_goals(box, self.sizes)
+        node = Node(0)
+        self._note_ends(node, 0, rows[0], rows[1], doubtful)
+        opened = [self._open(a) for a in problem.root.alternatives]
+        root = Cell(low, high, rows[0][0], rows[1][0], None, (), opened, 0, tables.depth, node)
+        found = self._attack(root, 64)
+        if found is not None:
+            return Outcome(Answer.SAT, found)
+        queue = Queue([root])
+        rounds = 0
+        while len(queue):
+            if self.over():
+                return Outcome(Answer.TIMED_OUT, bound=min(cell.bound for cell in queue.cells))
+            rounds += 1
+            batch = queue.take(BATCH)
+            if rounds % RARE == 0:
+                found = self._attack(min(batch, key=lambda cell: cell.bound), 8)
+                if found is not None:
+                    return Outcome(Answer.SAT, found)
+            point, children = self._treat(batch)
+            if point is not None:
+                return Outcome(Answer.SAT, point)
+            queue.put(children)
+            if self.watch is not None:
+                self.watch({**self.counts, "open": len(queue), "bound": min((c.bound for c in queue.cells), default=0.0)})
+        return Outcome(Answer.UNSAT, tree=node if self.keep else None)
+
+    def _open(self, alternative: object) -> Open:
+        return Open(alternative, self.problem.goals_of(alternative))  # type: ignore[arg-type]
+
+    def _attack(self, cell: Cell, starts: int) -> tuple[Fraction, ...] | None:
+        self.counts["attacks"] += 1
+        lines = Lines.of(cell.lows[None], cell.highs[None])
+        alternatives = [one.goals for one in cell.open if not one.alternative.pending and one.goals]
+        for point in attack(self.problem, self.goals, alternatives, lines, cell.low, cell.high, starts, self.rng, self.over):
+            found = self.problem.solution(point)
+            if found is not None:
+                return found
+        return None
+
+    # ---- one batch ------------------------------------------------------------------------------------------------
+    def _treat(self, batch: list[Cell]) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
+        """A solution, if there is one, or the cells that are left."""
+        tables = self.tables
+        self.counts["cells"] += len(batch)
+        cells = Cells(np.stack([c.low for c in batch]), np.stack([c.high for c in batch]))
+        found = self._candidate((cells.low + cells.high) / 2)
+        if found is not None:
+            return found, []
+        lows, highs = np.stack([c.lows for c in batch]), np.stack([c.highs for c in batch])
+        reach = None
+        if self.by_box:
+            anew = [b for b, c in enumerate(batch) if c.first < tables.depth]
+            reach = np.zeros((len(batch), tables.neurons, tables.inputs))
+            if anew:
+                self._refine(batch, anew, cells, lows, highs, reach)
+        lines = Lines.of(lows, highs)
+        pairs = [(b, one) for b, cell in enumerate(batch) for one in cell.open]
+        if pairs:
+            result = self._bound(batch, pairs, lines, cells)
+            found = self._candidate(np.concatenate([result.point, result.mean]))
+            if found is not None:
+                return found, []
+            self._close(batch, pairs, result)
+        return self._divide(batch, pairs, result if pairs else None, lines, lows, highs, cells, reach)
+
+    def _refine(self, batch: list[Cell], anew: list[int], cells: Cells, lows: np.ndarray, highs: np.ndarray, reach: np.ndarray) -> None:
+        some = np.array(anew)
+        part = Cells(cells.low[some], cells.high[some])
+        low, high, spread = lows[some], highs[some], reach[some]
+        doubtful = np.zeros((2, len(some), self.tables.neurons), dtype=bool) if self.keep else None
+        refine(self.tables, low, high, part, self.sizes, 0, doubtful, spread)
+        lows[some], highs[some], reach[some] = low, high, spread
+        for k, b in enumerate(anew):
+            batch[b].lows, batch[b].highs = low[k], high[k]
+            batch[b].node.refined = 0
+            self._note_ends(batch[b].node, k, low, high, doubtful)
+
+    @staticmethod
+    def _note_ends(node: Node, k: int, low: np.ndarray, high: np.ndarray, doubtful: np.ndarray | None) -> None:
+        if doubtful is not None and doubtful[:, k].any():
+            for side, neuron in zip(*np.nonzero(doubtful[:, k]), strict=True):
+                node.ends.append((int(neuron), int(side), float((low, high)[side][k, neuron])))
+
+    def _bound(self, batch: list[Cell], pairs: list[tuple[int, Open]], lines: Lines, cells: Cells) -> Ascent:
+        at = np.array([b for b, _ in pairs])
+        member = np.zeros((len(pairs), len(self.problem.rows)), dtype=bool)
+        shares = np.zeros(member.shape)
+        line = lines.of_cells(at)
+        slopes = line.rule.copy()
+        cut = any(c.signs is not None for c in batch)
+        betas = np.zeros(slopes.shape) if cut else None
+        signs = np.zeros(slopes.shape) if cut else None
+        for r, (b, one) in enumerate(pairs):
+            member[r, one.goals] = True
+            if one.shares is not None and one.slopes is not None:
+                shares[r, one.goals] = one.shares
+                slopes[r] = np.where(line.open[r], one.slopes, line.rule[r])
+            else:
+                shares[r, one.goals[:1]] = 1.0
+            if betas is not None and signs is not None and batch[b].signs is not None:
+                signs[r] = batch[b].signs
+                if one.betas is not None:
+                    betas[r] = one.betas
+        steps = STEPS if all(c.depth for c in batch) else ROOT_STEPS
+        fresh = [r for r, (_, one) in enumerate(pairs) if one.shares is None and len(one.goals) > 1]
+        if fresh:
+            self._choose_goal(fresh, pairs, member, shares, slopes, line, cells, at)
+        aim = np.array([max(1e-4, 0.02 * abs(one.bound)) if np.isfinite(one.bound) else 1e-4 for _, one in pairs])
+        some = Cells(cells.low[at], cells.high[at])
+        return ascend(self.tables, self.goals, member, Choice(shares, slopes, betas), line, signs, some, self.sizes, steps, aim, patient=not self.by_box)
+
+    def _choose_goal(
+        self, fresh: list[int], pairs: list[tuple[int, Open]], member: np.ndarray, shares: np.ndarray, slopes: np.ndarray, line: Lines, cells: Cells, at: np.ndarray
+    ) -> None:
+        """Begin with the goal of the best bound."""
+        which = np.array([r for r in fresh for _ in pairs[r][1].goals])
+        goal = np.array([g for r in fresh for g in pairs[r][1].goals])
+        trial = np.zeros((len(which), member.shape[1]))
+        trial[np.arange(len(which)), goal] = 1.0
+        some = Cells(cells.low[at[which]], cells.high[at[which]])
+        found = ascend(self.tables, self.goals, trial > 0, Choice(trial, slopes[which], None), line.of_cells(which), None, some, self.sizes, 1, np.ones(len(which)))
+        for r in fresh:
+            mine = np.flatnonzero(which == r)
+            shares[r] = trial[mine[np.argmax(found.sure[mine])]]
+
+    def _candidate(self, points: np.ndarray) -> tuple[Fraction, ...] | None:
+        miss = self.problem.misses(points)
+        for i in np.flatnonzero(miss <= 0)[:3]:
+            found = self.problem.solution(points[i])
+            if found is not None:
+                return found
+        return None
+
+    def _close(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent) -> None:
+        """Keep what was found of every alternative; take out those that are refuted."""
+        for r, (_, one) in enumerate(pairs):
+            one.bound = float(result.sure[r])
+            one.shares, one.slopes = result.choice.shares[r, one.goals], result.choice.slopes[r]
+            one.betas = None if result.choice.betas is None else result.choice.betas[r]
+        for cell in batch:
+            left = []
+            for one in cell.open:
+                if one.bound > 0:
+                    self.counts["leaves"] += 1
+                    if self.keep:
+                        cell.node.events.append(self._closing(cell, len(left), one))
+                else:
+                    left.append(one)
+            cell.open = left
+
+    def _closing(self, cell: Cell, place: int, one: Open) -> Closing:
+        assert one.shares is not None
+        assert one.slopes is not None
+        betas = np.zeros(len(cell.path)) if one.betas is None else one.betas[list(cell.path)]
+        return Closing(place, one.shares, one.slopes[cell.free], betas)
+
+    # ---- what is left ---------------------------------------------------------------------------------------------
+    def _divide(
+        self,
+        batch: list[Cell],
+        pairs: list[tuple[int, Open]],
+        result: Ascent | None,
+        lines: Lines,
+        lows: np.ndarray,
+        highs: np.ndarray,
+        cells: Cells,
+        reach: np.ndarray | None,
+    ) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
+        children: list[Cell] = []
+        row_of = {id(one): r for r, (_, one) in enumerate(pairs)}
+        branching: list[Branching] = []
+        for b, cell in enumerate(batch):
+            if not cell.open:
+                continue
+            mine = [row_of[id(one)] for one in cell.open]
+            free = cell.free
+            if not len(free) or any(not one.goals for one in cell.open):
+                point, more = self._decide(cell)
+                if point is not None:
+                    return point, []
+                children += more
+                continue
+            grown = self._choose(cell)
+            if grown is not None:
+                children.append(grown)
+                continue
+            if len(cell.open) > 1 and not self.by_box:
+                children += self._apart(cell)
+                continue
+            assert result is not None
+            if self.by_box and reach is not None:
+                scores = box_scores(result, mine, reach[b], cell.low, cell.high)
+                k = int(np.argmax(scores))
+                middle = (cell.low[k] + cell.high[k]) / 2
+                if scores[k] > 0 and cell.low[k] < middle < cell.high[k]:
+                    children += self._halves(cell, k, middle)
+                    continue
+            branching.append(Branching(cell, mine[0]))
+        for cell, neuron in best_neurons(self, branching, result, lines, cells):
+            children += self._sides(cell, neuron)
+        return None, children
+
+    def _choose(self, cell: Cell) -> Cell | None:
+        """The same cell with the first open alternative that has one more choice replaced by its choices."""
+        for place, one in enumerate(cell.open):
+            if one.alternative.pending:
+                cell.node.events.append(place)
+                cell.open[place : place + 1] = [self._open(a) for a in one.alternative.chosen()]
+                cell.first = self.tables.depth
+                return cell
+        return None
+
+    def _child(self, cell: Cell, **changes: object) -> Cell:
+        node = Node(self.tables.depth)
+        cell.node.children.append(node)
+        opened = [Open(o.alternative, o.goals, o.shares, o.slopes, o.betas, o.bound) for o in cell.open]
+        values: dict[str, object] = {
+            "low": cell.low, "high": cell.high, "lows": cell.lows, "highs": cell.highs, "signs": cell.signs,
+            "path": cell.path, "open": opened, "depth": cell.depth + 1, "first": 0, "node": node, **changes,
+        }
+        return Cell(**values)  # type: ignore[arg-type]
+
+    def _apart(self, cell: Cell) -> list[Cell]:
+        """One cell for each open alternative, which are split by different neurons."""
+        cell.node.kind = ALTERNATIVES
+        return [self._child(cell, open=[one], first=self.tables.depth) for one in cell.open]
+
+    def _halves(self, cell: Cell, k: int, middle: float) -> list[Cell]:
+        cell.node.kind, cell.node.at = BOX, k
+        low, high = cell.low.copy(), cell.high.copy()
+        low[k], high[k] = middle, middle
+        return [self._child(cell, high=high), self._child(cell, low=low)]
+
+    def _sides(self, cell: Cell, neuron: int) -> list[Cell]:
+        cell.node.kind, cell.node.at = NEURON, neuron
+        found = []
+        for sign in (-1, 1):
+            lows, highs = cell.lows.copy(), cell.highs.copy()
+            signs = np.zeros(self.tables.neurons, dtype=np.int8) if cell.signs is None else cell.signs.copy()
+            signs[neuron] = sign
+            (highs if sign < 0 else lows)[neuron] = 0.0
+            found.append(self._child(cell, lows=lows, highs=highs, signs=signs, path=(*cell.path, neuron)))
+        return found
+
+    def _decide(self, cell: Cell) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
+        """Settle a cell without open neurons by exact programs."""
+        while cell.open:
+            one = cell.open[0]
+            if one.alternative.pending:
+                cell.node.events.append(0)
+                cell.open[:1] = [self._open(a) for a in one.alternative.chosen()]
+                continue
+            self.counts["programs"] += 1
+            found = decide(self.problem, cell, one)
+            if not isinstance(found, Combination):
+                return found, []
+            cell.node.events.append(Exact(0, found))
+            cell.open.pop(0)
+        return None, []
+
+
+def search_root(problem_network: object, root: Root, over: Callable[[], bool], keep: bool = False, watch: Callable[[dict[str, float]], None] | None = None) -> Outcome:
+    """Search one root of a question."""
+    low, high = outward(root.lower, root.upper)
+    return Search(Problem(problem_network, root, low, high), over, keep, watch).run()  # type: ignore[arg-type]
