@@ -15,8 +15,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.bounds.ascent import Ascent, Choice, Goals, ascend
-from polylc.bounds.backward import Cells
+from polylc.bounds.ascent import SHARES, Ascent, Choice, Goals, ascend, on_grid
+from polylc.bounds.backward import Cells, backward
+from polylc.bounds.game import combine
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.search.attack import attack
@@ -196,26 +197,37 @@ class Search:
                 if one.betas is not None:
                     betas[r] = one.betas
         steps = STEPS if all(c.depth for c in batch) else ROOT_STEPS
-        fresh = [r for r, (_, one) in enumerate(pairs) if one.shares is None and len(one.goals) > 1]
-        if fresh:
-            self._choose_goal(fresh, pairs, member, shares, slopes, line, cells, at)
+        several = [r for r, (_, one) in enumerate(pairs) if len(one.goals) > 1]
+        if several:
+            self._combine(several, pairs, member, shares, slopes, line, cells, at)
         aim = np.array([max(1e-4, 0.02 * abs(one.bound)) if np.isfinite(one.bound) else 1e-4 for _, one in pairs])
         some = Cells(cells.low[at], cells.high[at])
         return ascend(self.tables, self.goals, member, Choice(shares, slopes, betas), line, signs, some, self.sizes, steps, aim, patient=not self.by_box)
 
-    def _choose_goal(
-        self, fresh: list[int], pairs: list[tuple[int, Open]], member: np.ndarray, shares: np.ndarray, slopes: np.ndarray, line: Lines, cells: Cells, at: np.ndarray
+    def _combine(
+        self, several: list[int], pairs: list[tuple[int, Open]], member: np.ndarray, shares: np.ndarray, slopes: np.ndarray, line: Lines, cells: Cells, at: np.ndarray
     ) -> None:
-        """Begin with the goal of the best bound."""
-        which = np.array([r for r in fresh for _ in pairs[r][1].goals])
-        goal = np.array([g for r in fresh for g in pairs[r][1].goals])
-        trial = np.zeros((len(which), member.shape[1]))
-        trial[np.arange(len(which)), goal] = 1.0
-        some = Cells(cells.low[at[which]], cells.high[at[which]])
-        found = ascend(self.tables, self.goals, trial > 0, Choice(trial, slopes[which], None), line.of_cells(which), None, some, self.sizes, 1, np.ones(len(which)))
-        for r in fresh:
-            mine = np.flatnonzero(which == r)
-            shares[r] = trial[mine[np.argmax(found.sure[mine])]]
+        """Multipliers of the goals, from bounds on each of them."""
+        most = max(len(pairs[r][1].goals) for r in several)
+        game = np.array([g for g, r in enumerate(several) for _ in pairs[r][1].goals])
+        place = np.array([k for r in several for k in range(len(pairs[r][1].goals))])
+        goal = np.array([g for r in several for g in pairs[r][1].goals])
+        which = np.array(several)[game]
+        single = np.zeros((len(which), member.shape[1]))
+        single[np.arange(len(which)), goal] = 1.0
+        rows, constant = self.goals.combined(single)
+        low, high = cells.low[at[several]], cells.high[at[several]]
+        some = Cells(low[game], high[game])
+        bound = backward(self.tables, rows, constant, self.tables.depth, line.of_cells(which), some, self.sizes, slopes[which])
+        gradient, offset = np.zeros((len(several), most, self.tables.inputs)), np.zeros((len(several), most))
+        gradient[game, place] = bound.gradient
+        offset[game, place] = bound.value - (bound.gradient * some.least(bound.gradient)).sum(axis=1)
+        there = np.zeros(offset.shape, dtype=bool)
+        there[game, place] = True
+        found = on_grid(combine(gradient, offset, there, low, high), SHARES)
+        for g, r in enumerate(several):
+            goals = pairs[r][1].goals
+            shares[r, goals] = found[g, : len(goals)]
 
     def _candidate(self, points: np.ndarray) -> tuple[Fraction, ...] | None:
         miss = self.problem.misses(points)
