@@ -146,7 +146,7 @@ def forward(
     and outputs by source.
     """
     values = [point]
-    hidden = np.zeros((len(point), tables.neurons))
+    hidden = np.zeros((len(point), lines.rule.shape[1]))
     for layer, v in enumerate(coefficients):
         affine, units, span = tables.affines[layer], tables.units[layer], tables.span[layer]
         z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)

@@ -9,10 +9,12 @@ import numpy as np
 from polylc.bounds.ascent import Goals
 from polylc.bounds.relaxation import Lines
 from polylc.network.weights import at_points, before
+from polylc.search.polish import polish
 from polylc.search.problem import Problem
 
 STEPS = 40
 MOMENTUM = 0.6
+POLISHED = 6  # points
 
 
 def attack(
@@ -28,7 +30,7 @@ def attack(
 ) -> Iterator[np.ndarray]:
     """Points of a box that seem to satisfy the formula.
 
-    Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
+    At the end the best points of each alternative are polished (`polish`). Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
     the gradient through, which decays (plain gradients vanish where most neurons are off).
 
     Parameters
@@ -50,6 +52,7 @@ def attack(
     x[: len(alternatives)] = (low + high) / 2
     leak = np.linspace(1.0, 0.0, count)[:, None] ** 2
     push = np.zeros_like(x)
+    nearest, least = x.copy(), np.full(count, np.inf)
     for step in range(STEPS):
         if over():
             return
@@ -66,9 +69,17 @@ def attack(
         miss = found.max(axis=1)
         for i in np.flatnonzero(miss <= 0)[:3]:
             yield x[i]
+        closer = miss < least
+        nearest[closer], least[closer] = x[closer], miss[closer]
         gradient = _gradient(problem, goals, worst, passes)
         push = MOMENTUM * push + gradient / np.maximum(np.abs(gradient).mean(axis=1, keepdims=True), 1e-30)
         x = np.clip(x - np.sign(push) * (high - low) * (0.25 * left + 0.004), low, high)
+    for a, goals_of in enumerate(alternatives):
+        mine = np.flatnonzero(which == a)
+        for s in mine[np.argsort(least[mine], kind="stable")][: max(1, POLISHED // len(alternatives))]:
+            if over():
+                return
+            yield from polish(problem, goals_of, nearest[s], low, high)
 
 
 def _gradient(problem: Problem, goals: Goals, worst: np.ndarray, passes: list[np.ndarray]) -> np.ndarray:

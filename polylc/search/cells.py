@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from polylc.bounds.sharpen import Claims
 from polylc.search.problem import Alternative
 
 BOX, NEURON, ALTERNATIVES = 0, 1, 2  # kinds of splits
@@ -49,6 +50,8 @@ class Node:
         First layer whose open neurons were bounded anew; the number of layers if none was.
     ends : list of (int, int, float)
         Neurons, sides (0 lower, 1 upper) and ends that other arithmetic might not find by itself.
+    claims : list of Claims
+        Ends with slopes of their own, after these.
     events : list
         `Closing`, or the place of an alternative that was replaced by its choices, in order.
     kind, at : int
@@ -59,6 +62,7 @@ class Node:
 
     refined: int
     ends: list[tuple[int, int, float]] = field(default_factory=list)
+    claims: list[Claims] = field(default_factory=list)
     events: list[object] = field(default_factory=list)
     kind: int = -1
     at: int = -1

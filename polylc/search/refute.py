@@ -20,6 +20,7 @@ from polylc.bounds.backward import Cells, backward
 from polylc.bounds.game import combine
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
+from polylc.bounds.sharpen import sharpen
 from polylc.search.attack import attack
 from polylc.search.cells import ALTERNATIVES, BOX, NEURON, Cell, Closing, Exact, Node, Open, Queue
 from polylc.search.decide import Combination, decide
@@ -91,10 +92,13 @@ class Search:
         rows = lows[None].copy(), highs[None].copy()
         doubtful = np.zeros((2, 1, tables.neurons), dtype=bool) if self.keep else None
         refine(tables, *rows, one, self.sizes, 0, doubtful)
-        self.sizes = tables.magnitudes(largest_outputs(tables, rows[0][0], rows[1][0], box))
-        self.goals: Goals = problem.make_goals(box, self.sizes)
         node = Node(0)
         self._note_ends(node, 0, rows[0], rows[1], doubtful)
+        if not self.by_box:
+            claims = sharpen(tables, rows[0][0], rows[1][0], low, high, self.sizes)
+            node.claims = claims if self.keep else []
+        self.sizes = tables.magnitudes(largest_outputs(tables, rows[0][0], rows[1][0], box))
+        self.goals: Goals = problem.make_goals(box, self.sizes)
         opened = [self._open(a) for a in problem.root.alternatives]
         root = Cell(low, high, rows[0][0], rows[1][0], None, (), opened, 0, tables.depth, node)
         found = self._attack(root, 64)
