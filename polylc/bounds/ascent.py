@@ -124,6 +124,7 @@ def ascend(
     steps: int,
     target: np.ndarray,
     patient: bool = True,
+    trace: bool = True,
 ) -> Ascent:
     """Improve slopes and multipliers until bounds are certainly positive, or steps are used up.
 
@@ -143,67 +144,59 @@ def ascend(
         Bounds aimed at, positive.
     patient : bool
         Whether rows that hardly rise are carried on to the end.
+    trace : bool
+        Whether more than the bounds is wanted.
     """
     many, inputs = len(target), cells.low.shape[1]
     best = Choice(start.shares.copy(), start.slopes.copy(), None if start.betas is None else start.betas.copy())
     sure = np.full(many, -np.inf)
-    first = np.zeros(many)
     gradient, point, mean = (np.zeros((many, inputs)) for _ in range(3))
+    gaps, worst = (np.zeros((many, tables.neurons if trace else 0)) for _ in range(2))
     weight = np.zeros(many)
-    gaps, worst = np.zeros((many, tables.neurons)), np.zeros((many, tables.neurons))
     live = np.arange(many)
-    now, line, sign, cell, who, aim = best, lines, signs, cells, member, target
+    now, line, sign, cell, who, aim = start, lines, signs, cells, member, target
     for step in range(steps):
-        bound, z, outputs = _evaluate(tables, goals, now, line, sign, cell, sizes, step == steps - 1)
+        rows, constant = goals.combined(now.shares)
+        pulls = None if sign is None or now.betas is None else sign * now.betas
+        bound = backward(tables, rows, constant, tables.depth, line, cell, sizes, now.slopes, pulls, keep=True)
         least = bound.value - bound.error - now.shares @ goals.noise
-        x = cell.least(bound.gradient)
         better = least > sure[live]
         at = live[better]
         sure[at] = least[better]
         best.put(at, now.rows(better))
-        gradient[at], point[at] = bound.gradient[better], x[better]
-        _gaps(tables, bound, z, now.slopes, line, better, at, gaps, worst)
-        mean[live] += (step + 1) * x
-        weight[live] += step + 1
+        if trace:
+            gradient[at], point[at] = bound.gradient[better], bound.point[better]
+            mean[live] += (step + 1) * bound.point
+            weight[live] += step + 1
         if step == 0:
-            first[:] = sure
+            first = sure.copy()
         going = sure[live] <= 0
         if not patient and step == EARLY:
             going &= ~((first[live] < 0) & (sure[live] < HOPELESS * first[live]))
-        if step == steps - 1 or not going.any():
+        last = step == steps - 1 or not going.any()
+        if last and not trace:
             break
+        z, values = forward(tables, bound.point, bound.coefficients, line, now.slopes)
+        if trace:  # of the last pass of every row: a later one writes over it
+            _gaps(tables, bound, z, now.slopes, line, live, gaps, worst)
+        if last:
+            break
+        now = _step(tables, bound, z, goals.values(values), now, line, sign, who, aim)
         if not going.all():
             live, now, who, aim = live[going], now.rows(going), who[going], aim[going]
             line = Lines(line.open[going], line.rule[going], line.chord[going], line.above[going])
             sign, cell = None if sign is None else sign[going], Cells(cell.low[going], cell.high[going])
-            z, outputs = z[going], outputs[going]
-            bound = Bound(bound.value[going], bound.error[going], bound.gradient[going], [None if v is None else v[going] for v in bound.coefficients])
-        now = _step(tables, bound, z, outputs, now, line, sign, who, aim)
     return Ascent(best, sure, gradient, point, mean / np.maximum(weight, 1)[:, None], gaps, worst)
 
 
-def _evaluate(
-    tables: Tables, goals: Goals, now: Choice, lines: Lines, signs: np.ndarray | None, cells: Cells, sizes: Sequence[np.ndarray], last: bool
-) -> tuple[Bound, np.ndarray, np.ndarray]:
-    """A backward pass, and at its minimiser the relaxed pre-activations and the goals."""
-    rows, constant = goals.combined(now.shares)
-    pulls = None if signs is None or now.betas is None else signs * now.betas
-    bound = backward(tables, rows, constant, tables.depth, lines, cells, sizes, now.slopes, pulls, keep=True)
-    z, values = forward(tables, cells.least(bound.gradient), bound.coefficients, lines, now.slopes)
-    return bound, z, goals.values(values)
-
-
-def _gaps(
-    tables: Tables, bound: Bound, z: np.ndarray, slopes: np.ndarray, lines: Lines, better: np.ndarray, at: np.ndarray, gaps: np.ndarray, worst: np.ndarray
-) -> None:
+def _gaps(tables: Tables, bound: Bound, z: np.ndarray, slopes: np.ndarray, lines: Lines, at: np.ndarray, gaps: np.ndarray, worst: np.ndarray) -> None:
     for layer, span in enumerate(tables.span):
         v = bound.coefficients[layer]
         if v is None:
             continue
-        jump, free, here = v[better] * tables.units[layer].jump, lines.open[better][:, span], z[better][:, span]
-        unit = np.maximum(here, 0.0)
-        above = lines.above[better][:, span]
-        miss = np.where(jump > 0, jump * (unit - slopes[better][:, span] * here), -jump * (lines.chord[better][:, span] * here + above - unit))
+        jump, free, here = v * tables.units[layer].jump, lines.open[:, span], z[:, span]
+        unit, above = np.maximum(here, 0.0), lines.above[:, span]
+        miss = np.where(jump > 0, jump * (unit - slopes[:, span] * here), -jump * (lines.chord[:, span] * here + above - unit))
         gaps[at, span] = np.where(free, np.maximum(miss, 0.0), 0.0)
         worst[at, span] = np.where(free, np.where(jump > 0, 0.5, 1.0) * np.abs(jump) * above, 0.0)
 

@@ -30,8 +30,8 @@ class Bound:
         The least value of the relaxed row on the box, rounded.
     error : ndarray, shape (rows,)
         value - error is certainly not above the least value of the row on the cell.
-    gradient : ndarray, shape (rows, inputs)
-        Of the relaxed row.
+    gradient, point : ndarray, shape (rows, inputs)
+        Of the relaxed row, and where it is least.
     coefficients : list of ndarray
         The coefficients on the outputs of each hidden layer, where they were to be kept.
     """
@@ -39,6 +39,7 @@ class Bound:
     value: np.ndarray
     error: np.ndarray
     gradient: np.ndarray
+    point: np.ndarray
     coefficients: list[np.ndarray | None]
 
 
@@ -129,10 +130,10 @@ def backward(
     gradient = rows[0]
     if gradient is None:
         gradient = np.zeros((len(value), cells.low.shape[-1]))
-    ends = gradient * cells.least(gradient)
-    value += ends.sum(axis=1)
+    point = cells.least(gradient)
+    value += np.einsum("rn,rn->r", gradient, point)
     size += np.abs(gradient) @ np.maximum(np.abs(cells.low), np.abs(cells.high)).max(axis=0)
-    return Bound(value, size * tables.gamma + LOST, gradient, kept)
+    return Bound(value, size * tables.gamma + LOST, gradient, point, kept)
 
 
 def forward(

@@ -95,7 +95,7 @@ def _ascend(
         if step == STEPS - 1:
             break
         reach = np.maximum(REACH * np.abs(bound.value), 1e-6) if step == 0 else np.where(better, reach, reach * NEARER)
-        z, _ = forward(tables, cells.least(bound.gradient), bound.coefficients, lines, slopes)
+        z, _ = forward(tables, bound.point, bound.coefficients, lines, slopes)
         gradient = np.zeros_like(slopes)
         for earlier, span in enumerate(tables.span[:layer]):
             v = bound.coefficients[earlier]

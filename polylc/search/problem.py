@@ -161,6 +161,8 @@ class Problem:
                     seen.setdefault(row, len(seen))
         self.number = seen
         self.rows = list(seen)
+        # what is to be checked of a point of the box
+        self.formulas = [And((*(r for r in a.rows if r.strict or not is_bound(r, network.inputs)), *a.pending)) for a in root.alternatives]
 
     @cached_property
     def matrices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -194,7 +196,7 @@ class Problem:
         """
         outputs, inputs, constant = self.matrices
         values = self.network(points) @ outputs.T + points @ inputs.T + constant
-        return np.minimum.reduce([self._miss(And((*a.rows, *a.pending)), values) for a in self.root.alternatives])
+        return np.minimum.reduce([self._miss(formula, values) for formula in self.formulas])
 
     def _miss(self, formula: Formula, values: np.ndarray) -> np.ndarray:
         if isinstance(formula, Row):
@@ -210,9 +212,9 @@ class Problem:
         return exact if self.holds(exact) else None
 
     def holds(self, point: tuple[Fraction, ...]) -> bool:
-        """Whether the formula of this root holds at a rational input."""
+        """Whether the formula of this root holds at a rational point of its box."""
         values = (*point, *self.exact.outputs(point))
-        return any(all(part.holds(values) for part in (*a.rows, *a.pending)) for a in self.root.alternatives)
+        return any(formula.holds(values) for formula in self.formulas)
 
     @cached_property
     def exact(self) -> ExactNetwork:

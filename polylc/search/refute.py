@@ -225,7 +225,7 @@ class Search:
         bound = backward(self.tables, rows, constant, self.tables.depth, line.of_cells(which), some, self.sizes, slopes[which])
         gradient, offset = np.zeros((len(several), most, self.tables.inputs)), np.zeros((len(several), most))
         gradient[game, place] = bound.gradient
-        offset[game, place] = bound.value - (bound.gradient * some.least(bound.gradient)).sum(axis=1)
+        offset[game, place] = bound.value - np.einsum("rn,rn->r", bound.gradient, bound.point)
         there = np.zeros(offset.shape, dtype=bool)
         there[game, place] = True
         found = on_grid(combine(gradient, offset, there, low, high), SHARES)

@@ -82,7 +82,7 @@ def _tried(search: Search, branching: list[Branching], trials: list[tuple[int, i
     high = np.stack([branching[k].cell.high for k in at])
     member = start.shares > 0
     found = ascend(
-        search.tables, search.goals, member, Choice(start.shares, slopes, betas), line, signs, Cells(low, high), search.sizes, TRIAL_STEPS, np.full(len(at), 1e-9)
+        search.tables, search.goals, member, Choice(start.shares, slopes, betas), line, signs, Cells(low, high), search.sizes, TRIAL_STEPS, np.full(len(at), 1e-9), trace=False
     )
     bound = np.minimum(found.sure, 0.0)
     one, other = bound[::2], bound[1::2]
