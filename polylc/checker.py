@@ -31,6 +31,7 @@ part is one class and one row of the table of parts (and the field of `Verified`
 
 from __future__ import annotations
 
+import binascii
 import gzip
 import hashlib
 import json
@@ -211,6 +212,16 @@ def _floats(value: Any, length: int) -> list[float]:
     return list(value)
 
 
+def _bytes(value: Any, length: int) -> bytes:
+    try:
+        _need(type(value) is str, "a string in base64 expected")
+        data = binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
+    except ValueError:
+        raise Unreadable("a string in base64 expected") from None
+    _need(len(data) == length, f"{length} bytes in base64 expected")
+    return data
+
+
 # ---- arithmetic: forms as rows of integers ---------------------------------------------------------------------------
 def _least(row: Row) -> int:
     """The least value of a form on the box [-1, 1]^k."""
@@ -322,6 +333,14 @@ def _whole(values: Sequence[float], exponent: int) -> list[int]:
     return [(p << exponent) // q for p, q in (v.as_integer_ratio() for v in values)]
 
 
+def _single(value: Any, shape: tuple[int, int]) -> list[list[float]]:
+    """Rows of a matrix from its entries as little-endian singles, in base64."""
+    data = _bytes(value, 4 * shape[0] * shape[1])
+    rows = [list(struct.unpack_from(f"<{shape[1]}f", data, 4 * shape[1] * i)) for i in range(shape[0])]
+    _need(all(all(map(math.isfinite, row)) for row in rows), "finite numbers expected")
+    return rows
+
+
 class _Network:
     """The embedded network in integers. Hidden layers are 0, ..., L-1 here, the output map is L; source s >= 1 is layer
     s-1.
@@ -337,12 +356,13 @@ class _Network:
         )
         _need({str} == {type(self.source), type(self.model_sha256), type(digest)}, "source and hashes: strings expected")
         self.inputs = _integer(inputs, 1, math.inf, "inputs")
+        self.floats: list[tuple[list[tuple[int, list[list[float]]]], list[float], list[list[float]]]] = []  # terms, bias, slopes
         self.terms: list[list[tuple[int, list[Row]]]] = []  # of each layer: a source, and the columns of the matrix
         self.biases: list[list[int]] = []
         self.slopes: list[list[tuple[int, int]]] = []
         self.exponents: list[int] = []
         self.first = [0]  # number of each layer's first neuron
-        widths, scales = [self.inputs], [0]
+        widths = [self.inputs]
         hashed, hashed_slopes = hashlib.sha256(b"polylc.network/1"), b""
 
         def packed(shape: tuple[int, ...], rows: list[list[float]]) -> bytes:
@@ -355,6 +375,10 @@ class _Network:
                 hashed.update(packed(shape, value))
                 return list(value)
             _need(shape[0] * shape[1] <= MOST_ENTRIES, f"matrices of at most {MOST_ENTRIES} entries expected")
+            if set(value) == {"float32"}:
+                rows = _single(value["float32"], shape)
+                hashed.update(packed(shape, rows))
+                return rows
             lengths, places, weights = _fields(value, "lengths", "columns", "weights")
             _integers(_list(lengths, shape[0]))
             _need(min(lengths, default=0) >= 0 and sum(lengths) == len(_integers(places)), "lengths of rows that make up the columns expected")
@@ -373,12 +397,8 @@ class _Network:
                 rows.append(row)
             return rows
 
-        def columns(rows: list[list[float]], exponent: int, length: int) -> list[Row]:
-            whole = [_whole(row, exponent) for row in rows]
-            return [tuple(row[j] for row in whole) for j in range(length)]
-
         for layer in [*_list(layers), output]:
-            hidden = len(self.terms) < len(layers)
+            hidden = len(self.floats) < len(layers)
             terms, bias, *slopes = _fields(layer, "terms", "bias", *(("negative", "positive") if hidden else ()))
             width = len(_list(bias))
             read = []
@@ -388,24 +408,36 @@ class _Network:
                 hashed.update(f"term {source}".encode())
                 read.append((source, matrix(value, (width, widths[source]))))
             hashed.update(packed((width,), [_floats(bias, width)]))
-            exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in read)])
-            self.exponents.append(exponent)
-            self.biases.append(_whole(bias, exponent))
-            self.terms.append([(source, columns(rows, exponent - scales[source], widths[source])) for source, rows in read])
+            self.floats.append((read, bias, [_floats(row, width) for row in slopes]))
             if hidden:
-                hashed_slopes += b"".join(packed((width,), [_floats(row, width)]) for row in slopes)
-                bits = max(map(_bits, slopes))
-                self.slopes.append(list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
-                scales.append(exponent + bits)
+                hashed_slopes += b"".join(packed((width,), [row]) for row in slopes)
                 widths.append(width)
                 self.first.append(self.first[-1] + width)
-        self.hidden, self.outputs = len(self.slopes), len(self.biases[-1])
+        self.widths, self.hidden, self.outputs = widths, len(widths) - 1, len(self.floats[-1][1])
         _need(self.outputs, "at least one output expected")
-        self.finest = max(self.exponents)
-        self.to_finest = [self.finest - exponent for exponent in self.exponents]
         hashed.update(hashed_slopes)
         self.weights_sha256 = hashed.hexdigest()
         _hold(digest == self.weights_sha256, "the hash of the weights is not that of the weights in the file")
+
+    def in_columns(self) -> None:
+        """Make the integers that forms are composed of."""
+        scales = [0]
+        for layer, (read, bias, slopes) in enumerate(self.floats):
+            exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in read)])
+            self.exponents.append(exponent)
+            self.biases.append(_whole(bias, exponent))
+            own = []
+            for source, rows in read:
+                whole = [_whole(row, exponent - scales[source]) for row in rows]
+                own.append((source, [tuple(row[j] for row in whole) for j in range(self.widths[source])]))
+            self.terms.append(own)
+            if layer < self.hidden:
+                bits = max(map(_bits, slopes))
+                self.slopes.append(list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
+                scales.append(exponent + bits)
+        self.floats.clear()
+        self.finest = max(self.exponents)
+        self.to_finest = [self.finest - exponent for exponent in self.exponents]
 
     def compose(self, layer: int, forms: list[list[Row]], bits: int, one: int) -> list[list[int]]:
         """The forms z of a layer, by coefficient: from the inputs, forms[0], and the forms z of source s, forms[s]."""
@@ -1190,6 +1222,576 @@ KINDS = (
 PARTS = tuple(kind.name for kind in KINDS)
 
 
+# ---- searches: queries that are refuted cell by cell ------------------------------------------------------------------
+UNIT = 44  # coefficients of rows, and ends of neurons, are whole numbers of 2^-UNIT
+INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
+DIGITS, FINEST = 12, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
+SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
+WORD = 64
+
+
+@dataclass(frozen=True)
+class Condition:
+    """sum of coefficient * variable + constant is >= 0, or > 0; variables are the inputs, then the outputs."""
+
+    terms: tuple[tuple[int, Fraction], ...]
+    constant: Fraction
+    strict: bool
+
+
+@dataclass(frozen=True)
+class Junction:
+    """All parts hold, or one does."""
+
+    every: bool
+    parts: tuple[Condition | Junction, ...]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A conjunction with what is still to be chosen, and what was chosen: places among the pending, and parts."""
+
+    choices: tuple[tuple[int, int], ...]
+    rows: tuple[Condition, ...]
+    pending: tuple[Junction, ...]
+
+    def chosen(self, at: int) -> list[Alternative]:
+        """What may be chosen of the pending one numbered `at`."""
+        rest = self.pending[:at] + self.pending[at + 1 :]
+        return [_taken((*self.choices, (at, i)), self.rows, rest, part) for i, part in enumerate(self.pending[at].parts)]
+
+    def box(self, inputs: int) -> tuple[list[Fraction | None], list[Fraction | None]]:
+        """The bounds of inputs that its rows state."""
+        low: list[Fraction | None] = [None] * inputs
+        high: list[Fraction | None] = [None] * inputs
+        for row in self.rows:
+            if _bounds(row, inputs):
+                ((v, c),) = row.terms
+                end, side = -row.constant / c, low if c > 0 else high
+                before = side[v]
+                side[v] = end if before is None else max(before, end) if c > 0 else min(before, end)
+        return low, high
+
+
+def _bounds(row: Condition, inputs: int) -> bool:
+    return len(row.terms) == 1 and row.terms[0][0] < inputs
+
+
+def _taken(choices: tuple[tuple[int, int], ...], rows: tuple[Condition, ...], pending: tuple[Junction, ...], part: Condition | Junction) -> Alternative:
+    if isinstance(part, Condition):
+        return Alternative(choices, rows if part in rows else (*rows, part), pending)
+    if not part.every:
+        return Alternative(choices, rows, (*pending, part))
+    found = Alternative(choices, rows, pending)
+    for one in part.parts:
+        found = _taken(choices, found.rows, found.pending, one)
+    return found
+
+
+class _Matrix:
+    """The matrix of a term: rows of whole numbers of 2^-shift, each also packed into one integer of equal lanes, so
+    that a row of numbers times the matrix is one multiplication for each of them. Format: "Arithmetic".
+    """
+
+    def __init__(self, rows: list[list[float]], columns: int, shift: int) -> None:
+        self.rows = [_whole(row, shift) for row in rows]
+        self.columns, self.shift, self.words = columns, shift, shift // WORD + 1
+        self.lane = WORD * self.words
+        self.most = max(map(sum, zip(*([abs(w) for w in row] for row in self.rows), strict=True)), default=0)
+        self.offset = sum(1 << (self.lane * j + self.lane - 1) for j in range(columns))
+        packed = []
+        for row in self.rows:
+            total = 0
+            for w in reversed(row):
+                total = (total << self.lane) + w
+            packed.append(total)
+        self.packed = packed
+
+    def _product(self, k: list[int]) -> bytes | None:
+        """The lanes of k times the matrix, with half a lane added to each; None if they would not hold it."""
+        if max(map(abs, k), default=0) * self.most >= 1 << (self.lane - 1):
+            return None
+        total = self.offset + sum(map(mul, compress(k, k), compress(self.packed, k)))
+        return total.to_bytes(self.lane // 8 * self.columns, "little")
+
+    def exactly(self, k: list[int]) -> list[int]:
+        """k times the matrix, in 2^-shift of the unit of k."""
+        lanes = self._product(k)
+        if lanes is None:
+            return self._slowly(k)
+        size, half = self.lane // 8, 1 << (self.lane - 1)
+        return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
+
+    def floors(self, k: list[int]) -> list[int]:
+        """k times the matrix, in the unit of k, rounded down."""
+        lanes = self._product(k)
+        if lanes is None:
+            return [a >> self.shift for a in self._slowly(k)]
+        half = 1 << (WORD - 1)
+        return [a - half for a in memoryview(lanes).cast("Q")[self.words - 1 :: self.words].tolist()]
+
+    def _slowly(self, k: list[int]) -> list[int]:
+        rows = [(a, row) for a, row in zip(k, self.rows, strict=True) if a]
+        return [sum(a * row[j] for a, row in rows) for j in range(self.columns)]
+
+
+@dataclass
+class _Cell:
+    """A cell of a search: its box, the ends of all neurons in 2^-UNIT, its path, and the alternatives open there."""
+
+    lower: list[float]
+    upper: list[float]
+    low: list[int]
+    high: list[int]
+    path: list[tuple[int, int]]  # neurons that were split, and signs
+    open: list[Alternative]
+
+    def __post_init__(self) -> None:
+        scale = 1 << INPUT
+        self.box = [(math.floor(Fraction(a) * scale), math.ceil(Fraction(b) * scale)) for a, b in zip(self.lower, self.upper, strict=True)]
+
+
+def _grid(value: int, unit: int) -> int:
+    """The largest number of the grid of ends that is not above value / 2^unit, in 2^-UNIT."""
+    value >>= unit - UNIT
+    drop = max(value.bit_length() - DIGITS if value >= 0 else (-value).bit_length() - DIGITS, UNIT - FINEST)
+    return value >> drop << drop
+
+
+class _Bounds:
+    """The one rule: rows over values of a network bounded from below on a cell. Format: "Bounds".
+
+    Values are numbered by source: 0 are the inputs, s >= 1 the outputs of hidden layer s - 1. Rows have coefficients in
+    2^-UNIT, those of inputs in 2^-(UNIT + shift), and a constant in 2^-(UNIT + shift).
+    """
+
+    def __init__(self, network: _Network) -> None:
+        self.network, self.first = network, network.first
+        bits = max([_bits(bias) for _, bias, _ in network.floats] + [_bits(row) for read, _, _ in network.floats for _, rows in read for row in rows])
+        self.shift = max(1, -(-bits // WORD)) * WORD
+        _need(self.shift <= 20 * WORD, "weights of fewer bits expected")
+        self.terms = [[(source, _Matrix(rows, network.widths[source], self.shift)) for source, rows in read] for read, _, _ in network.floats]
+        self.biases = [_whole(bias, self.shift) for _, bias, _ in network.floats]
+        self.units: list[list[tuple[int, int]] | None] = []  # slopes on the scale 2^slope_bits; None for ReLU
+        self.slope_bits: list[int] = []
+        for _, _, slopes in network.floats[:-1]:
+            plain = all(a == 0 for a in slopes[0]) and all(a == 1 for a in slopes[1])
+            bits = max(map(_bits, slopes))
+            self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
+            self.slope_bits.append(bits)
+
+    def bound(
+        self,
+        rows: dict[int, list[int]],
+        constant: int,
+        cell: _Cell,
+        slopes: dict[int, int] | None = None,
+        pulls: dict[int, int] | None = None,
+    ) -> int:
+        """The least value of a row that the rule proves, in 2^-(UNIT + shift + INPUT). The rows are used up.
+
+        `slopes` are those of open neurons, in 2^-SLOPE (the rule's without them), `pulls` sign times multiplier of
+        split neurons, in 2^-UNIT.
+        """
+        for source in range(max(rows, default=0), 0, -1):
+            v = rows.pop(source, None)
+            if v is None:
+                continue
+            layer = source - 1
+            k, lost = self._through(layer, v, cell, slopes)
+            first = self.first[layer]
+            if pulls:
+                for i, pull in pulls.items():
+                    if first <= i < first + len(v):
+                        k[i - first] -= pull
+            constant += sum(map(mul, k, self.biases[layer])) - (lost << self.shift)
+            for reads, matrix in self.terms[layer]:
+                part = matrix.floors(k) if reads else matrix.exactly(k)
+                constant -= self._negative(reads, cell)
+                there = rows.get(reads)
+                rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+        total = constant << INPUT
+        for a, (low, high) in zip(rows.get(0, ()), cell.box, strict=False):
+            total += a * (low if a > 0 else high)
+        return total
+
+    def _negative(self, source: int, cell: _Cell) -> int:
+        """What rounding a coefficient of every output of a source down may cost, in 2^-(UNIT + shift)."""
+        units = self.units[source - 1] if source else None
+        if units is None:
+            return 0
+        first, bits, total = self.first[source - 1], self.slope_bits[source - 1], 0
+        for i, (m, p) in enumerate(units, first):
+            low, high = cell.low[i], cell.high[i]
+            total += -min(0, m * min(low, 0), m * min(high, 0), p * max(low, 0), p * max(high, 0))
+        return ((total >> UNIT + bits) + 1) << self.shift
+
+    def _through(self, layer: int, v: list[int], cell: _Cell, slopes: dict[int, int] | None) -> tuple[list[int], int]:
+        """Coefficients of z in place of those of h, and what is lost, rounded up."""
+        units = self.units[layer]
+        if units is not None:
+            return self._through_slopes(layer, v, cell, slopes, units)
+        first = self.first[layer]
+        k = v[:]
+        lost = 0
+        for i, (a, low, high) in enumerate(zip(v, cell.low[first : first + len(v)], cell.high[first : first + len(v)], strict=True)):
+            if high <= 0:
+                k[i] = 0
+            elif low >= 0 or not a:
+                continue
+            elif a > 0:
+                if slopes is None:
+                    if high <= -low:
+                        k[i] = 0
+                else:
+                    k[i] = a * slopes[first + i] >> SLOPE
+            else:
+                s = -a * high // (high - low)
+                t, w = (-a - s) * high, -s * low
+                lost += t if t > w else w
+                k[i] = -s
+        return k, -(-lost >> UNIT)
+
+    def _through_slopes(
+        self, layer: int, v: list[int], cell: _Cell, slopes: dict[int, int] | None, units: list[tuple[int, int]]
+    ) -> tuple[list[int], int]:
+        first, bits = self.first[layer], self.slope_bits[layer]
+        k, lost = [0] * len(v), 0
+        for i, (a, (m, p)) in enumerate(zip(v, units, strict=True)):
+            if not a:
+                continue
+            low, high = cell.low[first + i], cell.high[first + i]
+            below, above = a * m, a * p  # the slopes of a h, in 2^-(UNIT + bits)
+            if high <= 0:
+                k[i] = -(-below >> bits)
+            elif low >= 0:
+                k[i] = above >> bits
+            else:
+                if above >= below:
+                    slope = (1 << SLOPE) * (high > -low) if slopes is None else slopes[first + i]
+                    k[i] = below + ((above - below) * slope >> SLOPE) >> bits
+                else:
+                    k[i] = (above * high - below * low) // (high - low) >> bits
+                lost += max(0, (k[i] << bits) * low - below * low, (k[i] << bits) * high - above * high)
+        return k, -(-lost >> UNIT + bits)
+
+    def neuron(self, layer: int, at: int, sign: int, cell: _Cell, slopes: dict[int, int] | None = None) -> int:
+        """A lower bound of sign * z of a neuron."""
+        rows: dict[int, list[int]] = {}
+        constant = sign * self.biases[layer][at] << UNIT
+        for reads, matrix in self.terms[layer]:
+            row = matrix.rows[at]
+            if reads:
+                part = [sign * w >> self.shift - UNIT for w in row]
+                constant -= self._negative(reads, cell)
+            else:
+                part = [sign * w << UNIT for w in row]
+            there = rows.get(reads)
+            rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+        return self.bound(rows, constant, cell, slopes)
+
+    def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Cell) -> tuple[dict[int, list[int]], int]:
+        """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
+        outputs read.
+        """
+        rows: dict[int, list[int]] = {0: [a << UNIT + self.shift for a in inputs]}
+        constant += sum(map(mul, coefficients, self.biases[-1])) << UNIT
+        for reads, matrix in self.terms[-1]:
+            whole = matrix.exactly(coefficients)
+            if reads:
+                constant -= self._negative(reads, cell)
+            part = [a >> self.shift - UNIT for a in whole] if reads else [a << UNIT for a in whole]
+            there = rows.get(reads)
+            rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+        return rows, constant
+
+    def exactly(self, coefficients: list[int], inputs: list[int], constant: Fraction, cell: _Cell, pulls: dict[int, Fraction], box: list[tuple[Fraction, Fraction]]) -> Fraction:
+        """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
+        neurons, where all signs are known: nothing is rounded.
+        """
+        rows: dict[int, list[Fraction]] = {0: [Fraction(a) for a in inputs]}
+        one = 1 << self.shift
+
+        def give(layer: int, k: list[Fraction]) -> None:
+            nonlocal constant
+            constant += sum(map(mul, k, self.biases[layer])) / one
+            scale = math.lcm(*(a.denominator for a in k)) if k else 1
+            whole = [a.numerator * (scale // a.denominator) for a in k]
+            for reads, matrix in self.terms[layer]:
+                part = [Fraction(a, scale * one) for a in matrix._slowly(whole)]
+                there = rows.get(reads)
+                rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+
+        give(self.network.hidden, [Fraction(a) for a in coefficients])
+        for layer in range(self.network.hidden - 1, -1, -1):
+            first = self.first[layer]
+            v = rows.pop(layer + 1, [Fraction(0)] * len(self.biases[layer]))
+            units = self.units[layer]
+            k = []
+            for i, a in enumerate(v, first):
+                _hold(not cell.low[i] < 0 < cell.high[i], "an exact combination, but a neuron's sign is open")
+                on = cell.high[i] > 0
+                slope = Fraction(int(on)) if units is None else Fraction(units[i - first][on], 1 << self.slope_bits[layer])
+                k.append(a * slope - pulls.get(i, 0))
+            give(layer, k)
+        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0))
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """What was verified of one query: no input of the network satisfies its formula."""
+
+    index: int
+    source: str
+    formula: Condition | Junction
+    names: tuple[str, ...]
+    cells: int
+    leaves: int
+    weights_sha256: str
+    model_sha256: str
+    model: str
+
+
+class _Query:
+    """A query: its formula, and boxes whose trees refute all of its alternatives. Format: "A query"."""
+
+    def __init__(self, network: _Network, bounds: _Bounds, opening: Any) -> None:
+        self.network, self.bounds = network, bounds
+        index, source, semantics, names, formula, roots = _fields(opening, "query", "source", "semantics", "names", "formula", "roots")
+        self.index = _integer(index, 0, math.inf, "query")
+        _need(type(source) is str and semantics == "real", 'source: a string, and the semantics "real" expected')
+        self.variables = network.inputs + network.outputs
+        _need({str}.issuperset(map(type, _list(names, self.variables))), "names: strings expected")
+        self.source, self.names = source, tuple(names)
+        self.formula = self._formula(formula, 0)
+        self.roots = _integer(roots, 0, math.inf, "roots")
+        self.cells = self.leaves = 0
+
+    def _formula(self, value: Any, depth: int) -> Condition | Junction:
+        _need(depth < 200, "a formula nested less deeply expected")
+        kind, *rest = _list(value) or [None]
+        if kind == "row":
+            terms, constant, strict = _list(rest, 3)
+            _need(type(strict) is bool and all(type(pair) is list and len(pair) == 2 for pair in _list(terms)), "a row expected")
+            found = []
+            for v, c in terms:
+                found.append((_integer(v, 0, self.variables, "variable"), _rationals([c], 1)[0]))
+            _need(len({v for v, _ in found}) == len(found) and all(c for _, c in found), "a variable once, and no coefficient 0, expected")
+            return Condition(tuple(found), _rationals([constant], 1)[0], strict)
+        _need(kind in ("and", "or"), "a row, and, or or expected")
+        return Junction(kind == "and", tuple(self._formula(part, depth + 1) for part in rest))
+
+    def check(self, lines: _Lines) -> Refuted:
+        """Read all trees, and see that they leave no alternative out."""
+        refuted: dict[tuple[tuple[int, int], ...], tuple[list[float], list[float]]] = {}
+        for _ in range(self.roots):
+            lower, upper, choices = _fields(lines.next(), "lower", "upper", "alternatives")
+            low, high = _floats(lower, self.network.inputs), _floats(upper, self.network.inputs)
+            _need(all(a <= b for a, b in zip(low, high, strict=True)), "a box expected")
+            found = [self._alternative(one) for one in _list(choices)]
+            for one in found:
+                refuted[one.choices] = (low, high)
+            self._tree(lines, low, high, found)
+        self._complete(_taken((), (), (), self.formula), refuted)
+        return Refuted(
+            self.index, self.source, self.formula, self.names, self.cells, self.leaves,
+            self.network.weights_sha256, self.network.model_sha256, self.network.source,
+        )  # fmt: skip
+
+    def _alternative(self, value: Any) -> Alternative:
+        found = _taken((), (), (), self.formula)
+        for pair in _list(value):
+            at, part = _integers(_list(pair, 2))
+            _need(0 <= at < len(found.pending) and 0 <= part < len(found.pending[at].parts), "a choice that there is expected")
+            found = found.chosen(at)[part]
+        return found
+
+    def _complete(self, one: Alternative, refuted: dict[tuple[tuple[int, int], ...], tuple[list[float], list[float]]]) -> None:
+        """Every alternative lies in a box where it was refuted, is empty by its bounds, or all that may be chosen of it
+        is.
+        """
+        low, high = one.box(self.network.inputs)
+        if any(a is not None and b is not None and a > b for a, b in zip(low, high, strict=True)):
+            return
+        box = refuted.get(one.choices)
+        if box is not None:
+            inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
+            _hold(inside, "an alternative's inputs are not in the box where it is refuted")
+            return
+        for at in range(len(one.pending)):
+            if any(key[: len(one.choices)] == one.choices and len(key) > len(one.choices) and key[len(one.choices)][0] == at for key in refuted):
+                break
+        else:
+            at = next((i for i, part in enumerate(one.pending) if not part.parts), -1)
+            if at < 0 and one.pending:
+                at = 0
+        _hold(at >= 0 and one.pending, "an alternative is refuted nowhere")
+        for part in one.chosen(at):
+            self._complete(part, refuted)
+
+    def _tree(self, lines: _Lines, lower: list[float], upper: list[float], alternatives: list[Alternative]) -> None:
+        most = 1 << UNIT + 200  # nothing is known of neurons
+        neurons = self.bounds.first[-1]
+        stack = [_Cell(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
+        while stack:
+            line = _list(lines.next(), 6)
+            refined, ends, claims, events, kind, at = line
+            cell = stack.pop()
+            self.cells += 1
+            self._refine(cell, _integer(refined, 0, self.network.hidden + 1, "layer"), _list(ends))
+            for claim in _list(claims):
+                self._claim(cell, _list(claim, 4))
+            for event in _list(events):
+                self._event(cell, _list(event))
+            stack += reversed(self._split(cell, kind, at))
+
+    def _refine(self, cell: _Cell, first: int, ends: list[Any]) -> None:
+        """Bound open neurons anew, with the slopes of the rule; `ends` are given where they are not those found."""
+        given: dict[tuple[int, int], int] = {}
+        for entry in ends:
+            neuron, side, end = _list(entry, 3)
+            given[_integer(neuron, 0, len(cell.low), "neuron"), _integer(side, 0, 2, "side")] = self._end(end)
+        bounds, unit = self.bounds, UNIT + self.bounds.shift + INPUT
+        for layer in range(first, self.network.hidden):
+            start = bounds.first[layer]
+            found = []
+            for i in range(start, bounds.first[layer + 1]):
+                if cell.low[i] < 0 < cell.high[i]:
+                    for side, sign in ((0, 1), (1, -1)):
+                        value = bounds.neuron(layer, i - start, sign, cell)
+                        end = given.get((i, side))
+                        if end is None:
+                            end = sign * _grid(value, unit)
+                        _hold(sign * end << unit - UNIT <= value, "an end of a neuron is not proved")
+                        found.append((i, side, end))
+            for i, side, end in found:
+                if side == 0:
+                    cell.low[i] = max(cell.low[i], end)
+                else:
+                    cell.high[i] = min(cell.high[i], end)
+
+    @staticmethod
+    def _end(value: Any) -> int:
+        (number,) = _floats([value], 1)
+        p, q = number.as_integer_ratio()
+        _need(q.bit_length() - 1 <= UNIT, "an end of fewer bits expected")
+        return (p << UNIT) // q
+
+    def _slopes(self, cell: _Cell, text: Any, below: int) -> dict[int, int]:
+        """Slopes of the open neurons below a number, one byte each."""
+        free = [i for i in range(below) if cell.low[i] < 0 < cell.high[i]]
+        found = _bytes(text, len(free))
+        _need(max(found, default=0) <= 1 << SLOPE, "slopes up to 1 expected")
+        return dict(zip(free, found, strict=True))
+
+    def _claim(self, cell: _Cell, entry: list[Any]) -> None:
+        """An end of a neuron, by slopes of its own."""
+        number = _integer(entry[0], 0, len(cell.low), "neuron")
+        side, end = _integer(entry[1], 0, 2, "side"), self._end(entry[2])
+        layer = bisect_right(self.bounds.first, number) - 1
+        start, sign = self.bounds.first[layer], (1, -1)[side]
+        value = self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start))
+        _hold(sign * end << self.bounds.shift + INPUT <= value, "an end of a neuron is not proved")
+        if side == 0:
+            cell.low[number] = max(cell.low[number], end)
+        else:
+            cell.high[number] = min(cell.high[number], end)
+
+    def _event(self, cell: _Cell, event: list[Any]) -> None:
+        """An alternative that is refuted here, or replaced by what may be chosen of it."""
+        kind, *rest = event or [None]
+        _need(kind in ("bound", "exact", "choose") and rest, "bound, exact or choose expected")
+        place = _integer(rest[0], 0, len(cell.open), "alternative")
+        one = cell.open[place]
+        if kind == "choose":
+            _need(len(rest) == 1 and one.pending, "an alternative with a choice expected")
+            cell.open[place : place + 1] = one.chosen(0)
+            return
+        _hold(self._bound(cell, one, rest) if kind == "bound" else self._exact(cell, one, rest), "an alternative is not refuted")
+        del cell.open[place]
+        self.leaves += 1
+
+    def _bound(self, cell: _Cell, one: Alternative, rest: list[Any]) -> bool:
+        _, shares, text, multipliers = _list(rest, 4)
+        goals = [row for row in one.rows if not _bounds(row, self.network.inputs)]
+        weights = _integers(_list(shares, len(goals)))
+        _need(all(w >= 0 for w in weights), "multipliers that are not negative expected")
+        pulls = {}
+        for (neuron, sign), beta in zip(cell.path, _floats(multipliers, len(cell.path)), strict=True):
+            _need(beta >= 0, "multipliers that are not negative expected")
+            pulls[neuron] = pulls.get(neuron, 0) + sign * math.floor(Fraction(beta) * (1 << UNIT + SHARE))
+        outputs, inputs, constant, scale = self._combined(zip(goals, weights, strict=True))
+        whole = (-constant * scale * (1 << UNIT + self.bounds.shift)).__floor__()
+        rows, start = self.bounds.over_outputs([-a for a in outputs], [-a for a in inputs], whole, cell)
+        if scale != 1:
+            pulls = {i: a * scale for i, a in pulls.items()}
+        value = self.bounds.bound(rows, start, cell, self._slopes(cell, text, len(cell.low)), pulls)
+        return value > 0 or (value == 0 and any(w and row.strict for row, w in zip(goals, weights, strict=True)))
+
+    def _combined(self, pairs: Iterable[tuple[Condition, Any]]) -> tuple[list[int], list[int], Fraction, int]:
+        """The sum of rows times multipliers: whole coefficients of outputs and inputs, times a scale, and the constant.
+        """
+        total, constant = [Fraction(0)] * self.variables, Fraction(0)
+        for row, weight in pairs:
+            if weight:
+                constant += weight * row.constant
+                for v, c in row.terms:
+                    total[v] += weight * c
+        scale = math.lcm(*(a.denominator for a in total))
+        whole = [a.numerator * (scale // a.denominator) for a in total]
+        return whole[self.network.inputs :], whole[: self.network.inputs], constant, scale
+
+    def _exact(self, cell: _Cell, one: Alternative, rest: list[Any]) -> bool:
+        _, multipliers, walls = _list(rest, 3)
+        weights: dict[int, Fraction] = {}
+        for pair in _list(multipliers):
+            at, y = _list(pair, 2)
+            weights[_integer(at, 0, len(one.rows), "row")] = _rationals([y], 1)[0]
+        pulls: dict[int, Fraction] = {}
+        signs = dict(cell.path)
+        for pair in _list(walls):
+            neuron, y = _list(pair, 2)
+            _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
+            pulls[neuron] = _rationals([y], 1)[0]
+        _need(all(y >= 0 for y in (*weights.values(), *pulls.values())), "multipliers that are not negative expected")
+        outputs, inputs, constant, scale = self._combined((one.rows[at], y) for at, y in weights.items())
+        low, high = one.box(self.network.inputs)
+        box = []
+        for a, b, p, q in zip(low, high, cell.lower, cell.upper, strict=True):
+            box.append((max(Fraction(p), a) if a is not None else Fraction(p), min(Fraction(q), b) if b is not None else Fraction(q)))
+        if any(a > b for a, b in box):
+            return True
+        least = self.bounds.exactly(
+            [-a for a in outputs], [-a for a in inputs], -constant * scale, cell, {i: signs[i] * y * scale for i, y in pulls.items()}, box
+        )
+        return least > 0 or (least == 0 and any(y and one.rows[at].strict for at, y in weights.items()))
+
+    def _split(self, cell: _Cell, kind: Any, at: Any) -> list[_Cell]:
+        """The cells that a cell is split into; none where nothing is open."""
+        if kind == -1:
+            _hold(not cell.open, "a cell is left with an open alternative")
+            return []
+        if kind == 0:
+            k = _integer(at, 0, self.network.inputs, "input")
+            middle = (cell.lower[k] + cell.upper[k]) / 2
+            _need(cell.lower[k] <= middle <= cell.upper[k], "a side with a middle expected")
+            lower, upper = cell.lower[:], cell.upper[:]
+            lower[k], upper[k] = middle, middle
+            return [self._child(cell, upper=upper), self._child(cell, lower=lower)]
+        if kind == 1:
+            i = _integer(at, 0, len(cell.low), "neuron")
+            low, high = cell.low[:], cell.high[:]
+            low[i], high[i] = max(low[i], 0), min(high[i], 0)
+            return [self._child(cell, high=high, path=[*cell.path, (i, -1)]), self._child(cell, low=low, path=[*cell.path, (i, 1)])]
+        _need(kind == 2 and cell.open, "a split of alternatives expected")
+        return [self._child(cell, open=[one]) for one in cell.open]
+
+    @staticmethod
+    def _child(cell: _Cell, **changes: Any) -> _Cell:
+        values = {"lower": cell.lower, "upper": cell.upper, "low": cell.low[:], "high": cell.high[:], "path": cell.path, "open": cell.open[:]}
+        return _Cell(**{**values, **changes})
+
+
 # ---- the file: a header, the network, and a block for every neighbourhood --------------------------------------------
 class _Block:
     """A neighbourhood: its opening line, and what its parts share."""
@@ -1270,7 +1872,7 @@ class _Block:
         )
 
 
-def check_file(path: Any) -> list[Verified]:
+def check_file(path: Any) -> list[Verified | Refuted]:
     """Check a proof file.
 
     Parameters
@@ -1279,8 +1881,8 @@ def check_file(path: Any) -> list[Verified]:
 
     Returns
     -------
-    list of Verified
-        One for every neighbourhood.
+    list of Verified or Refuted
+        One for every neighbourhood, or query.
 
     Raises
     ------
@@ -1299,16 +1901,22 @@ def check_file(path: Any) -> list[Verified]:
         lines.file.close()
 
 
-def _check(lines: _Lines) -> list[Verified]:
-    name, producer, count = _fields(lines.next(), "format", "producer", "neighbourhoods")
+def _check(lines: _Lines) -> list[Verified | Refuted]:
+    header = lines.next()
+    search = type(header) is dict and "queries" in header
+    name, producer, count = _fields(header, "format", "producer", "queries" if search else "neighbourhoods")
     _need(name == FORMAT, f"the format {FORMAT} expected, not {name!a}")
     _need(type(producer) is str, "producer: a string expected")
-    _integer(count, 1, math.inf, "neighbourhoods")
+    _integer(count, 1, math.inf, "neighbourhoods or queries")
     network = _Network(_fields(lines.next(), "network")[0])
-    found: list[Verified] = []
+    found: list[Verified | Refuted] = []
+    if search:
+        bounds = _Bounds(network)
+    else:
+        network.in_columns()
     for _ in range(count):
-        found.append(_Block(network, lines.next()).check(lines))
-        _need(found[-1].index not in {v.index for v in found[:-1]}, "a neighbourhood's number occurs twice")
+        found.append((_Query(network, bounds, lines.next()) if search else _Block(network, lines.next())).check(lines))
+        _need(found[-1].index not in {v.index for v in found[:-1]}, "a number occurs twice")
     lines.end()
     return found
 
@@ -1348,15 +1956,37 @@ def _show_box(lower: Rationals, upper: Rationals, full: bool) -> str:
     return _coordinates(whole, short, " x ", full)
 
 
-def _report(found: list[Verified], full: bool = False) -> str:
+def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
+    """A formula as it is read."""
+    if isinstance(formula, Junction):
+        parts = [_words(part, names) for part in formula.parts]
+        return f"({(' and ' if formula.every else ' or ').join(parts)})" if parts else ("true" if formula.every else "false")
+    total = " + ".join(names[v] if c == 1 else f"-{names[v]}" if c == -1 else f"{c} {names[v]}" for v, c in formula.terms) or "0"
+    if len(formula.terms) == 1 and abs(formula.terms[0][1]) == 1:  # x >= a, or x <= b
+        (v, c), sign = formula.terms[0], formula.terms[0][1]
+        return f"{names[v]} {'>' if c > 0 else '<'}{'' if formula.strict else '='} {-formula.constant * sign}"
+    return f"{total.replace('+ -', '- ')} {'>' if formula.strict else '>='} {-formula.constant}"
+
+
+def _report_query(v: Refuted, full: bool) -> list[str]:
+    text = _words(v.formula, v.names)
+    if not full and len(text) > MOST_SHOWN:
+        text = f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]} (sha256 {hashlib.sha256(text.encode()).hexdigest()} of what --full prints here)"
+    return [f"query {v.index}, {v.source!a}: no inputs {v.names[0]}, ... and outputs of the network satisfy", f"  {text}", f"  {v.cells} cells, {v.leaves} refutations"]
+
+
+def _report(found: list[Verified | Refuted], full: bool = False) -> str:
     first = found[0]
     text = [
-        f"network {first.source!a}",
+        f"network {(first.model if isinstance(first, Refuted) else first.source)!a}",
         f"weights sha256 {first.weights_sha256}",
         f"model sha256 (not checked) {first.model_sha256!a}",
         f"semantics: {SEMANTICS}",
     ]
     for v in found:
+        if isinstance(v, Refuted):
+            text += _report_query(v, full)
+            continue
         text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full)}")
         text.append(f"  centre: {'none' if v.center is None else _show_point(v.center, full)}")
         text += [f"  {name}: {getattr(v, name)}" for name in COUNTS if getattr(v, name) is not None]

@@ -321,7 +321,9 @@ def test_the_example_in_the_document(tmp_path, capsys):
 
 # ---- what makes it fast is exact -------------------------------------------------------------------------------------
 def plain(network: Network) -> checker._Network:
-    return checker._Network(json.loads(json.dumps(network_line(network))))
+    found = checker._Network(json.loads(json.dumps(network_line(network))))
+    found.in_columns()
+    return found
 
 
 def skipping(seed: int) -> Network:

@@ -14,7 +14,7 @@ import numpy as np
 
 from polylc.bounds.backward import Bound, Cells, backward, forward
 from polylc.bounds.relaxation import Lines
-from polylc.bounds.tables import Rows, Tables
+from polylc.bounds.tables import Rows, Sizes, Tables
 
 SLOPES = 128.0  # slopes are multiples of 1 / SLOPES
 SHARES = 4096.0  # multipliers of rows are multiples of 1 / SHARES
@@ -120,7 +120,7 @@ def ascend(
     lines: Lines,
     signs: np.ndarray | None,
     cells: Cells,
-    sizes: Sequence[np.ndarray],
+    sizes: Sizes,
     steps: int,
     target: np.ndarray,
     patient: bool = True,

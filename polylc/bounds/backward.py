@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.bounds.relaxation import Lines
-from polylc.bounds.tables import LOST, Rows, Tables, magnitude
+from polylc.bounds.tables import LOST, Rows, Sizes, Tables
 from polylc.network.weights import at_points, before
 
 
@@ -68,7 +68,7 @@ def backward(
     top: int,
     lines: Lines,
     cells: Cells,
-    sizes: Sequence[np.ndarray],
+    sizes: Sizes,
     slopes: np.ndarray | None = None,
     pulls: np.ndarray | None = None,
     keep: bool = False,
@@ -86,8 +86,8 @@ def backward(
     lines : Lines
         One row of each array for each row of the batch, or one for all.
     cells : Cells
-    sizes : sequence of ndarray
-        Of every hidden layer, `Tables.magnitudes` for a domain that holds all cells.
+    sizes : Sizes
+        For a domain that holds all cells.
     slopes : ndarray, shape (rows, neurons), optional
         Lower slopes, those of the rule where the sign is known; by default all are those of the rule.
     pulls : ndarray, shape (rows, neurons), optional
@@ -122,7 +122,7 @@ def backward(
             weighed += 2 * np.abs(pull)
         if not units.plain:
             weighed += np.abs(v * units.negative) + np.abs(jump)
-        size += weighed @ sizes[layer] - 2 * lost
+        size += weighed @ sizes.layers[layer] - 2 * lost
         for reads, weight in affine.terms:
             part = before(k, weight)
             there = rows[reads]
@@ -133,7 +133,7 @@ def backward(
     point = cells.least(gradient)
     value += np.einsum("rn,rn->r", gradient, point)
     size += np.abs(gradient) @ np.maximum(np.abs(cells.low), np.abs(cells.high)).max(axis=0)
-    return Bound(value, size * tables.gamma + LOST, gradient, point, kept)
+    return Bound(value, size * tables.gamma + (sizes.loss + LOST), gradient, point, kept)
 
 
 def forward(

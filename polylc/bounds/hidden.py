@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.relaxation import Lines, down, up
-from polylc.bounds.tables import LOST, Rows, Tables, magnitude
+from polylc.bounds.tables import LOST, Rows, Sizes, Tables, magnitude
 from polylc.network.form import Affine
 from polylc.network.weights import at_points
 
@@ -59,7 +57,7 @@ def refine(
     lows: np.ndarray,
     highs: np.ndarray,
     cells: Cells,
-    sizes: Sequence[np.ndarray],
+    sizes: Sizes,
     first: int = 0,
     doubtful: np.ndarray | None = None,
     reach: np.ndarray | None = None,
@@ -72,12 +70,11 @@ def refine(
     lows, highs : ndarray, shape (cells, neurons)
         Ends that are known; receive better ones, on the grid.
     cells : Cells
-    sizes : sequence of ndarray
-        `Tables.magnitudes`.
+    sizes : Sizes
     first : int
         Layer to begin with.
-    doubtful : ndarray of bool, shape (2, cells, neurons), optional
-        Receives which ends other arithmetic might round to a neighbour on the grid.
+    doubtful : ndarray, shape (2, cells, neurons), optional
+        Receives those lower ends, of z and of -z, that other arithmetic might round to a neighbour on the grid.
     reach : ndarray, shape (cells, neurons, inputs), optional
         Receives by how much each input moves the ends of the neurons that were open.
     """
@@ -98,7 +95,7 @@ def _refine_some(
     lows: np.ndarray,
     highs: np.ndarray,
     cells: Cells,
-    sizes: Sequence[np.ndarray],
+    sizes: Sizes,
     layer: int,
     lines: Lines | None,
     cell: np.ndarray,
@@ -120,8 +117,8 @@ def _refine_some(
     highs[cell, at] = np.minimum(highs[cell, at], -least[many:])
     if doubtful is not None:
         unsure = least != down(found.value + found.error)
-        doubtful[0, cell, at] |= unsure[:many]
-        doubtful[1, cell, at] |= unsure[many:]
+        doubtful[0, cell, at] = np.where(unsure[:many], least[:many], np.nan)
+        doubtful[1, cell, at] = np.where(unsure[many:], least[many:], np.nan)
     if reach is not None:
         spread = np.abs(found.gradient) * (some.high - some.low)
         reach[cell, at] = spread[:many] + spread[many:]

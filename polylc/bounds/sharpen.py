@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from polylc.bounds.ascent import SLOPES, on_grid
 from polylc.bounds.backward import Cells, backward, forward
 from polylc.bounds.hidden import BATCH, rows_of
 from polylc.bounds.relaxation import Lines, down
-from polylc.bounds.tables import Tables
+from polylc.bounds.tables import Sizes, Tables
 
 STEPS = 10
 REACH, NEARER = 0.3, 0.7  # first target above the first bound, relative to it; and its factor where a step fails
@@ -35,7 +34,7 @@ class Claims:
     slopes: np.ndarray
 
 
-def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray, high: np.ndarray, sizes: Sequence[np.ndarray]) -> list[Claims]:
+def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray, high: np.ndarray, sizes: Sizes) -> list[Claims]:
     """Bring the ends of open neurons on one cell closer together, layer by layer from the second on.
 
     Parameters
@@ -76,7 +75,7 @@ def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray
 
 
 def _ascend(
-    tables: Tables, layer: int, neuron: np.ndarray, side: np.ndarray, lines: Lines, low: np.ndarray, high: np.ndarray, sizes: Sequence[np.ndarray]
+    tables: Tables, layer: int, neuron: np.ndarray, side: np.ndarray, lines: Lines, low: np.ndarray, high: np.ndarray, sizes: Sizes
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best lower bounds of z, or -z, with their slopes."""
     many = len(neuron)

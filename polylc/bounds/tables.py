@@ -16,6 +16,7 @@ from polylc.network.weights import Weight, at_points, entries, with_entries
 
 Rows = list[np.ndarray | None]
 UNIT = 2.0**-53
+COARSE = 8 * 2.0**-44  # the checker's unit, and a factor for how often a size is rounded
 LOST = 2.0**-900  # more than all that underflows in a pass
 
 
@@ -26,6 +27,23 @@ class Units:
     negative: np.ndarray
     jump: np.ndarray
     plain: bool
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large sums become on a domain.
+
+    Attributes
+    ----------
+    layers : list of ndarray
+        For each hidden neuron, by layer, and each output, more than the sum of |weight| |value| and |bias|.
+    loss : float
+        More than what rounding to multiples of 2^-44 costs a bound in the checker of proofs, which is to come to the
+        same conclusion (docs/certificate-format.md, "Arithmetic").
+    """
+
+    layers: list[np.ndarray]
+    loss: float
 
 
 class Tables:
@@ -57,15 +75,13 @@ class Tables:
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
 
-    def magnitudes(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """For each hidden neuron, by layer, and each output, more than the sum of |weight| |value| and |bias|, where no
-        value is larger than those given, by source.
-        """
+    def magnitudes(self, values: Sequence[np.ndarray]) -> Sizes:
+        """Sizes of what is added up, where no value is larger than those given, by source."""
         found = []
         for affine in self.affines:
             total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
             found.append(total * (1 + 2.0**-20) + LOST)
-        return found
+        return Sizes(found, COARSE * sum(float(size.sum()) for size in found))
 
 
 def magnitude(weight: Weight) -> Weight:

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from polylc.bounds.ascent import Goals
-from polylc.bounds.tables import LOST, UNIT, Rows, Tables, tables
+from polylc.bounds.tables import LOST, UNIT, Rows, Sizes, Tables, tables
 from polylc.domains.question import And, Formula, Or, Row, rows, simplified
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import to_floats
@@ -28,25 +28,25 @@ class Alternative:
 
     Attributes
     ----------
-    choices : tuple of int
-        The part that was chosen of every `Or` before, in the order in which they came to be the first pending one.
+    choices : tuple of (int, int)
+        Of every choice before, which pending `Or` it was, and the part.
     rows : tuple of Row
     pending : tuple of Or
     """
 
-    choices: tuple[int, ...]
+    choices: tuple[tuple[int, int], ...]
     rows: tuple[Row, ...]
     pending: tuple[Or, ...]
 
-    def chosen(self) -> list[Alternative]:
-        """One alternative for each part of the first pending `Or`."""
-        first, *rest = self.pending
-        return [_with(self.choices + (i,), self.rows, tuple(rest), part) for i, part in enumerate(first.parts)]
+    def chosen(self, at: int = 0) -> list[Alternative]:
+        """One alternative for each part of a pending `Or`."""
+        rest = self.pending[:at] + self.pending[at + 1 :]
+        return [_with((*self.choices, (at, i)), self.rows, rest, part) for i, part in enumerate(self.pending[at].parts)]
 
 
-def _with(choices: tuple[int, ...], held: tuple[Row, ...], pending: tuple[Or, ...], part: Formula) -> Alternative:
+def _with(choices: tuple[tuple[int, int], ...], held: tuple[Row, ...], pending: tuple[Or, ...], part: Formula) -> Alternative:
     if isinstance(part, Row):
-        return Alternative(choices, (*held, part), pending)
+        return Alternative(choices, held if part in held else (*held, part), pending)
     if isinstance(part, Or):
         return Alternative(choices, held, (*pending, part))
     found = Alternative(choices, held, pending)
@@ -105,8 +105,7 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
         one = todo.pop(0)
         at = next((k for k, other in enumerate(one.pending) if any(is_bound(r, inputs) for r in rows(other))), None)
         if at is not None:
-            first = Alternative(one.choices, one.rows, (one.pending[at], *one.pending[:at], *one.pending[at + 1 :]))
-            todo = first.chosen() + todo if at == 0 else [*one.chosen(), *todo]
+            todo = one.chosen(at) + todo
             continue
         low, high = input_box(one, inputs)
         box = tuple(_bounded(low, "lower", names)), tuple(_bounded(high, "upper", names))
@@ -174,12 +173,12 @@ class Problem:
                 (inputs if v < n else outputs)[r, v if v < n else v - n] = -float(c)
         return outputs, inputs, np.array([-float(row.constant) for row in self.rows]).reshape(len(self.rows))
 
-    def make_goals(self, box: np.ndarray, sizes: Sequence[np.ndarray]) -> Goals:
-        """The goals; `box` are the sizes of the inputs, `sizes` those of `Tables.magnitudes`."""
+    def make_goals(self, box: np.ndarray, sizes: Sizes) -> Goals:
+        """The goals; `box` are the sizes of the inputs, `sizes` those of sums."""
         network = self.network
         outputs, inputs, constant = self.matrices
         terms = max((len(row.terms) for row in self.rows), default=0)
-        noise = 2 * (terms + 4) * UNIT * (np.abs(constant) + np.abs(inputs) @ box + np.abs(outputs) @ sizes[-1]) + LOST
+        noise = 2 * (terms + 4) * UNIT * (np.abs(constant) + np.abs(inputs) @ box + np.abs(outputs) @ sizes.layers[-1]) + LOST
         found: Rows = [None] * (self.tables.depth + 1)
         for source, weight in network.output.terms:
             part = before(outputs, weight)

@@ -30,6 +30,7 @@ from polylc.search.split import Branching, box_scores, best_neurons
 FEW = 16  # free inputs up to which boxes are cut
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
+UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
 RARE = 64  # rounds between attacks from the worst cells
 
 
@@ -89,11 +90,11 @@ class Search:
         box = np.maximum(np.abs(low), np.abs(high))
         self.sizes = tables.magnitudes(largest_outputs(tables, lows, highs, box))
         one = Cells(low[None], high[None])
-        rows = lows[None].copy(), highs[None].copy()
-        doubtful = np.zeros((2, 1, tables.neurons), dtype=bool) if self.keep else None
+        rows = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
+        doubtful = np.full((2, 1, tables.neurons), np.nan) if self.keep else None
         refine(tables, *rows, one, self.sizes, 0, doubtful)
         node = Node(0)
-        self._note_ends(node, 0, rows[0], rows[1], doubtful)
+        self._note_ends(node, 0, doubtful)
         if not self.by_box:
             claims = sharpen(tables, rows[0][0], rows[1][0], low, high, self.sizes)
             node.claims = claims if self.keep else []
@@ -166,19 +167,19 @@ class Search:
         some = np.array(anew)
         part = Cells(cells.low[some], cells.high[some])
         low, high, spread = lows[some], highs[some], reach[some]
-        doubtful = np.zeros((2, len(some), self.tables.neurons), dtype=bool) if self.keep else None
+        doubtful = np.full((2, len(some), self.tables.neurons), np.nan) if self.keep else None
         refine(self.tables, low, high, part, self.sizes, 0, doubtful, spread)
         lows[some], highs[some], reach[some] = low, high, spread
         for k, b in enumerate(anew):
             batch[b].lows, batch[b].highs = low[k], high[k]
             batch[b].node.refined = 0
-            self._note_ends(batch[b].node, k, low, high, doubtful)
+            self._note_ends(batch[b].node, k, doubtful)
 
     @staticmethod
-    def _note_ends(node: Node, k: int, low: np.ndarray, high: np.ndarray, doubtful: np.ndarray | None) -> None:
-        if doubtful is not None and doubtful[:, k].any():
-            for side, neuron in zip(*np.nonzero(doubtful[:, k]), strict=True):
-                node.ends.append((int(neuron), int(side), float((low, high)[side][k, neuron])))
+    def _note_ends(node: Node, k: int, doubtful: np.ndarray | None) -> None:
+        if doubtful is not None:
+            for side, neuron in zip(*np.nonzero(~np.isnan(doubtful[:, k])), strict=True):
+                node.ends.append((int(neuron), int(side), float(doubtful[side, k, neuron]) * (1, -1)[side]))
 
     def _bound(self, batch: list[Cell], pairs: list[tuple[int, Open]], lines: Lines, cells: Cells) -> Ascent:
         at = np.array([b for b, _ in pairs])

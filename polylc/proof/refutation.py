@@ -1,0 +1,97 @@
+"""Proofs by search as lines of a proof file (docs/certificate-format.md, "A query")."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polylc.bounds.ascent import SHARES, SLOPES
+from polylc.bounds.sharpen import Claims
+from polylc.domains.question import And, Formula, Row
+from polylc.network.form import Affine, Network
+from polylc.network.weights import Weight, sparse_rows
+from polylc.proof.certificate import FORMAT
+from polylc.search.cells import Closing, Exact, Node
+from polylc.search.decide import Combination
+from polylc.search.problem import Root, outward
+
+
+def query_line(index: int, source: str, names: Sequence[str], formula: Formula, roots: int) -> dict[str, Any]:
+    """The opening line of a query."""
+    return {"query": index, "source": source, "semantics": "real", "names": list(names), "formula": formula_text(formula), "roots": roots}
+
+
+def formula_text(formula: Formula) -> list[Any]:
+    """A formula as a JSON value."""
+    if isinstance(formula, Row):
+        return ["row", [[v, str(c)] for v, c in formula.terms], str(formula.constant), formula.strict]
+    return ["and" if isinstance(formula, And) else "or", *(formula_text(part) for part in formula.parts)]
+
+
+def root_lines(root: Root, tree: Node) -> Iterator[Any]:
+    """The lines of one root: its box and alternatives, and its tree in preorder."""
+    low, high = outward(root.lower, root.upper)
+    yield {"lower": low.tolist(), "upper": high.tolist(), "alternatives": [[list(c) for c in a.choices] for a in root.alternatives]}
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield [node.refined, [list(end) for end in node.ends], _claims(node.claims), [_event(e) for e in node.events], node.kind, max(node.at, 0)]
+        stack += reversed(node.children)
+
+
+def _claims(claims: list[Claims]) -> list[list[Any]]:
+    found = []
+    for layer in claims:
+        for neuron, side, end, slopes in zip(layer.neurons.tolist(), layer.sides.tolist(), layer.ends.tolist(), layer.slopes, strict=True):
+            found.append([neuron, side, end, _slopes(slopes)])
+    return found
+
+
+def _event(event: object) -> list[Any]:
+    if isinstance(event, Closing):
+        return ["bound", event.place, np.rint(event.shares * SHARES).astype(int).tolist(), _slopes(event.slopes), event.betas.tolist()]
+    if isinstance(event, Exact):
+        found = event.combination
+        assert isinstance(found, Combination)
+        return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons]]
+    return ["choose", event]
+
+
+def _slopes(slopes: np.ndarray) -> str:
+    return base64.b64encode(np.rint(slopes * SLOPES).astype(np.uint8).tobytes()).decode()
+
+
+def compact_network(network: Network) -> dict[str, Any]:
+    """The line of a network; matrices of single precision are written as such."""
+
+    def matrix(weight: Weight) -> Any:
+        if isinstance(weight, np.ndarray):
+            if (weight.astype(np.float32).astype(float) == weight).all():
+                return {"float32": base64.b64encode(weight.astype("<f4").tobytes()).decode()}
+            return weight.tolist()
+        lengths, columns, weights = sparse_rows(weight)
+        return {"lengths": lengths.tolist(), "columns": columns.tolist(), "weights": weights.tolist()}
+
+    def affine(a: Affine) -> dict[str, Any]:
+        return {"terms": [[source, matrix(weight)] for source, weight in a.terms], "bias": a.bias.tolist()}
+
+    layers = [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers]
+    return {
+        "source": network.source, "model_sha256": network.sha256, "weights_sha256": network.weights_sha256,
+        "inputs": network.inputs, "layers": layers, "output": affine(network.output),
+    }  # fmt: skip
+
+
+def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str) -> int:
+    """Write the proof file of one query, from its opening line on; its size in bytes."""
+    with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=9, mtime=0) as file:
+        for line in chain(({"format": FORMAT, "producer": producer, "queries": 1}, {"network": compact_network(network)}), lines, (["end of file"],)):
+            file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    return path.stat().st_size
