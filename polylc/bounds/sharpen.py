@@ -25,7 +25,7 @@ class Claims:
     neurons, sides : ndarray, shape (claims,)
         Which neuron, and 0 for its lower, 1 for its upper end.
     ends : ndarray, shape (claims,)
-    slopes : ndarray, shape (claims, neurons of earlier layers)
+    slopes : ndarray, shape (claims, open neurons of earlier layers)
     """
 
     neurons: np.ndarray
@@ -70,7 +70,7 @@ def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray
         for s, target in ((0, lows), (1, highs)):
             mine = better & (side == s)
             target[at_neuron[mine]] = least[mine] if s == 0 else -least[mine]
-        found.append(Claims(at_neuron[better], side[better], np.where(side == 0, least, -least)[better], best[better]))
+        found.append(Claims(at_neuron[better], side[better], np.where(side == 0, least, -least)[better], best[better][:, lines.open[0]]))
     return found
 
 
