@@ -206,7 +206,9 @@ class _Parser:
         """A term in parentheses, the first of which has been read."""
         operator, at = self.next(), self.at - 1
         if operator not in ("+", "-", "*", "/"):
-            raise self.error(f"({shown(operator)} ...) is not read as a term; polylc reads sums, differences, and products and quotients with numbers")
+            raise self.error(
+                f"({shown(operator)} ...) is not read as a term; polylc reads sums, differences, and products and quotients with numbers"
+            )
         parts = [self.term()]
         while not self.closed():
             parts.append(self.term())

@@ -89,7 +89,9 @@ class _Reader:
         written = str(declared).strip("() ").split()[2]  # the package's own kinds leave `Real` out
         element = REAL if written.lower() == REAL else written
         if element not in ELEMENT_TYPES:
-            raise QueryError(f"{self.source}: {declared.name} has the element type {shown(written)}; VNN-LIB has real and those of ONNX, such as float32")
+            raise QueryError(
+                f"{self.source}: {declared.name} has the element type {shown(written)}; VNN-LIB has real and those of ONNX, such as float32"
+            )
         if 0 in shape or math.prod(shape) > _LARGEST:
             raise QueryError(f"{self.source}: {declared.name} has the shape {shape}, of {math.prod(shape)} entries")
         node = (declared.onnx_name or "").strip('"')
