@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ def joined(networks: Sequence[Network], columns: Sequence[np.ndarray], inputs: i
     places = [list(columns)]  # of each source, where the units of each network are
     for level in widths:
         ends = np.cumsum([0, *level])
-        places.append([np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)])
+        places.append([np.arange(a, b) for a, b in itertools.pairwise(ends)])
     sizes = [inputs, *map(sum, widths)]
     layers = []
     for level in range(depth):

@@ -225,7 +225,8 @@ class _Asked:
                 )
             if tensor.element and tensor.element != variable.element:
                 raise self.error(
-                    f"{variable.kind} {variable.name} is declared {variable.element}, but is {tensor.element} in {source}; declare what it is, or real"
+                    f"{variable.kind} {variable.name} is declared {variable.element}, but is {tensor.element} in {source}; "
+                    f"declare it {tensor.element}, or real"
                 )
 
     def _check_isomorphic(self, part: _Part) -> None:
@@ -324,7 +325,8 @@ class _Asked:
         unsound = [element for element in used if element not in FLOATS]
         if unsound:
             raise self.error(
-                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; it does in {', '.join(FLOATS)}, and over the reals: declare real"
+                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; "
+                f"it does in {', '.join(FLOATS)}, and over the reals: declare real"
             )
         if len(used) > 1:
             raise self.error(f"{' and '.join(used.values())} are declared {' and '.join(used)}; polylc takes one element type at a time, or real")

@@ -97,5 +97,5 @@ def element_name(number: int) -> str:
 
     if number not in onnx.TensorProto.DataType.values():
         return ""
-    name = onnx.TensorProto.DataType.Name(number).lower()
+    name = str(onnx.TensorProto.DataType.Name(number)).lower()
     return {"float": "float32", "double": "float64", "undefined": ""}.get(name, name)

@@ -5,6 +5,7 @@ An SMT-LIB script with declarations and assertions, whose arithmetic is linear o
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -173,7 +174,7 @@ class _Parser:
             raise self.error(f"({operator} ...) compares {len(terms)} terms; it needs two", at)
         if operator in ("distinct", "!="):
             return And(tuple(compared("!=", a, b) for i, a in enumerate(terms) for b in terms[i + 1 :]))
-        return And(tuple(compared(operator, a, b) for a, b in zip(terms, terms[1:], strict=False)))
+        return And(tuple(compared(operator, a, b) for a, b in itertools.pairwise(terms)))
 
     # ---- terms -------------------------------------------------------------------------------------------------
     def term(self) -> Linear:
