@@ -21,6 +21,9 @@ from polylc.readers.vnnlib.query import REAL, Declared, Kind, Query, Variable
 FLOATS = ("float32", "float64")
 """Element types of the arithmetic of models, besides `REAL`."""
 
+SOUND = (REAL,)
+"""Those in which verdicts are proved."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -310,8 +313,8 @@ class _Asked:
 
     def _semantics(self, wanted: str | None, softmax: bool) -> str:
         found = wanted or self._declared_semantics()
-        if found not in (REAL, *FLOATS):
-            raise self.error(f"semantics {shown(found)}: polylc has {', '.join((REAL, *FLOATS))}")
+        if found not in SOUND:
+            raise self.error(f"semantics {shown(found)}: polylc proves verdicts in {', '.join(SOUND)}")
         if softmax and found != REAL:
             raise self.error(f"a softmax is analysed over the real numbers only, not in {found}; declare its network real")
         return found
@@ -322,11 +325,11 @@ class _Asked:
             for variable, tensor, _ in part.placed():
                 if variable.element != REAL and not tensor.constant:
                     used.setdefault(variable.element, variable.name)
-        unsound = [element for element in used if element not in FLOATS]
+        unsound = [element for element in used if element not in SOUND]
         if unsound:
             raise self.error(
-                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; "
-                f"it does in {', '.join(FLOATS)}, and over the reals: declare real"
+                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; declare {' or '.join(reversed(SOUND))}, "
+                "or ask over the real numbers with --semantics real"
             )
         if len(used) > 1:
             raise self.error(f"{' and '.join(used.values())} are declared {' and '.join(used)}; polylc takes one element type at a time, or real")
