@@ -7,6 +7,7 @@
         UnsupportedLayerError    ... because of one named layer
         UnsafeModelError         ... because its pickle names code outside the allow-list
       DataError             a data file or one of its rows cannot be read
+      QueryError            a query cannot be read, or does not fit its networks
       NeighbourhoodError    a neighbourhood is empty, flat or malformed
       SolverError           a numerical solver gave up
       CertificateError      a proof file could not be written
@@ -53,6 +54,10 @@ class UnsafeModelError(ModelError):
 
 class DataError(PolylcError):
     """A data file, or a row of one, cannot be used."""
+
+
+class QueryError(PolylcError):
+    """A query cannot be read, or does not fit the networks that it is asked of."""
 
 
 class NeighbourhoodError(PolylcError):

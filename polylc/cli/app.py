@@ -58,12 +58,21 @@ def _version(value: bool) -> None:
     if value:
         from polylc._version import __version__
 
-        typer.echo(f"polylc {__version__}")
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _name(value: bool) -> None:
+    if value:
+        typer.echo("polylc")
         raise typer.Exit
 
 
 @app.callback()
-def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False) -> None:
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    name: Annotated[bool, typer.Option("--name", callback=_name, is_eager=True, help="Show the name of the solver.")] = False,
+) -> None:
     pass
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from polylc.errors import ModelError, UsageError, needs
 from polylc.network.form import Network
 from polylc.readers.files import read_file, sha256_of, unzipped
+from polylc.readers.model import Model
 
 Shape = tuple[int, ...] | None
 
@@ -67,6 +68,32 @@ def load(
     raise ModelError(f"cannot load a model from a {type(model).__name__}; give the path of a model file or a torch.nn.Module")
 
 
+def load_model(model: Any, *, hidden: Sequence[str] = (), shapes: Sequence[tuple[int, ...]] = ()) -> Model:
+    """Read a model with the tensors that a query may speak of.
+
+    Parameters
+    ----------
+    model : str, Path, Network or torch.nn.Module
+    hidden : sequence of str
+        Names of hidden tensors, which only ONNX files have.
+    shapes : sequence of tuple of int
+        Shapes of the inputs, for files that leave them open.
+
+    Raises
+    ------
+    ModelError
+        As `load`, and if there is no tensor of a name.
+    """
+    if isinstance(model, str | Path) and ".onnx" in (s.lower() for s in Path(model).suffixes[-2:]):
+        from polylc.readers.onnx.tensors import onnx_model
+
+        content = _content(model)
+        return onnx_model(content, source=str(model), sha256=sha256_of(content), hidden=hidden, shapes=shapes)
+    if hidden:
+        raise ModelError(f"{model}: tensors inside a network have names in .onnx files only; export the model to ONNX")
+    return Model.plain(as_network(model))
+
+
 def as_network(model: Any) -> Network:
     """A network as it is, anything else as `load` reads it."""
     return model if isinstance(model, Network) else load(model)
@@ -83,10 +110,14 @@ def _load_file(model: str | Path, shape: Shape, arch: Any, activation: str | Non
         raise ModelError(f"{source}: unknown kind of model file {suffix or '(no suffix)'}; polylc reads {', '.join(_READERS)}")
     if _READERS[suffix] is not _read_torch and (arch is not None or activation is not None):
         raise UsageError(f"{source}: a file of the kind {suffix} says itself what joins its layers; leave {_option(arch)} out")
-    content = read_file(model, ModelError)
-    if source.lower().endswith(".gz"):
-        content = unzipped(content, source, ModelError)
+    content = _content(model)
     return _READERS[suffix](content, source, sha256_of(content), shape, arch, activation)
+
+
+def _content(model: str | Path) -> bytes:
+    """The bytes of a model file, unpacked."""
+    content = read_file(model, ModelError)
+    return unzipped(content, str(model), ModelError) if str(model).lower().endswith(".gz") else content
 
 
 _ELSEWHERE = {

@@ -7,8 +7,8 @@ computed on the way.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from polylc.readers.operators.ends import finish
 
 if TYPE_CHECKING:
     import onnx
+
+T = TypeVar("T")
 
 
 def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None = None) -> Network:
@@ -45,6 +47,11 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
     ModelError
         If the file is damaged, or its graph is not one input, one output and operators that polylc reads.
     """
+    return guarded(content, source, lambda model: _convert(model, source, sha256, input_shape))
+
+
+def guarded(content: bytes, source: str, convert: Callable[[onnx.ModelProto], T]) -> T:
+    """What a function makes of the file, with everything that may go wrong told as a `ModelError`."""
     import onnx
 
     try:
@@ -55,7 +62,7 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
         raise ModelError(f"{source}: not an ONNX model, or one without operators; export it again")
     try:
         with quiet():  # an overflow is found and named by the network itself
-            return _convert(model, source, sha256, input_shape)
+            return convert(model)
     except PolylcError:
         raise
     except MemoryError:
@@ -65,16 +72,35 @@ def from_onnx(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
 
 
 def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
-    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    if opset < 7:
-        raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
-    known, notes = _weights(model, source)
-    inputs = [entry for entry in model.graph.input if entry.name not in known]
+    inputs = graph_inputs(model, source)
+    builder, known = lowered(model, source, inputs, [entry.name for entry in model.graph.output], input_shape)
+    return finish(builder, _joined_outputs(builder, [entry.name for entry in model.graph.output], known), sha256)
+
+
+def graph_inputs(model: onnx.ModelProto, source: str) -> list[onnx.ValueInfoProto]:
+    """The inputs of the graph that are no weights."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [entry for entry in model.graph.input if entry.name not in weights]
     if not inputs or not model.graph.output:
         raise ModelError(f"{source}: the graph has {len(inputs)} inputs and {len(model.graph.output)} outputs; the file is damaged, export it again")
+    return inputs
+
+
+def lowered(
+    model: onnx.ModelProto,
+    source: str,
+    inputs: Sequence[onnx.ValueInfoProto],
+    wanted: Sequence[str],
+    input_shape: tuple[int, ...] | None,
+) -> tuple[Builder, dict[str, Any]]:
+    """All nodes carried out: the builder, and what each name of the graph stands for. Names in `wanted` are used."""
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset < OLDEST:
+        raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
+    known, notes = _weights(model, source)
     builder = _with_inputs(inputs, known, input_shape, source)
     builder.log += notes
-    used = {name for node in model.graph.node for name in node.input} | {entry.name for entry in model.graph.output}
+    used = {name for node in model.graph.node for name in node.input} | set(wanted)
     nodes = in_order(model.graph.node, known, source)
     refuse_hopeless(nodes, [entry.name for entry in inputs], source)
     computed, formats = 0, {entry.name: entry.type.tensor_type.elem_type for entry in inputs}
@@ -89,13 +115,17 @@ def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tupl
         computed += sum(a.size for a in results if isinstance(a, np.ndarray))
         if computed > 4 * MOST_ENTRIES:
             raise MemoryError
-    return finish(builder, _joined_outputs(builder, [entry.name for entry in model.graph.output], known), sha256)
+    return builder, known
+
+
+OLDEST, NEWEST = 7, 23
+"""Operator sets that are read: the oldest, and the newest that docs/conformance.md has."""
 
 
 def _with_inputs(inputs: Sequence[onnx.ValueInfoProto], known: dict[str, Any], wanted: tuple[int, ...] | None, source: str) -> Builder:
     """A builder whose input is that of the graph, or all of them one after the other."""
     if len(inputs) == 1:
-        shape = _full_shape(inputs[0], wanted, source)
+        shape = full_shape(inputs[0], wanted, source)
         builder = Builder(source, shape)
         known[inputs[0].name] = builder.input
         if wanted is None and len(shape) > 1 and shape[0] > 1:
@@ -104,7 +134,7 @@ def _with_inputs(inputs: Sequence[onnx.ValueInfoProto], known: dict[str, Any], w
         return builder
     if wanted is not None:
         raise ModelError(f"{source}: the graph has {len(inputs)} inputs, whose shapes one --input-shape cannot give; export it with fixed shapes")
-    shapes = [_full_shape(entry, None, source) for entry in inputs]
+    shapes = [full_shape(entry, None, source) for entry in inputs]
     sizes = [math.prod(shape) for shape in shapes]
     builder = Builder(source, (sum(sizes),))
     first = 0
@@ -162,7 +192,7 @@ def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[
     return weights, notes
 
 
-def _full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:
+def full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:
     """The shape of the input for a batch of one; a first dimension that is 1, symbolic or zero is the batch."""
     field = entry.type.tensor_type
     declared = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in field.shape.dim] if field.HasField("shape") else None

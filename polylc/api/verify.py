@@ -1,0 +1,64 @@
+"""`verify`: a query and models in, sat with a point, or unsat, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from polylc.errors import UsageError
+from polylc.readers.question import Question, make_question
+from polylc.readers.vnnlib.file import read_query
+from polylc.run.verification import Verdict, answer
+
+
+def verify(
+    query: str | Path | Question,
+    networks: Mapping[str, Any] | Any = None,
+    *,
+    timeout: float | None = None,
+    semantics: str | None = None,
+    proof: str | Path | None = None,
+    jobs: int = 1,
+    stop: Callable[[], bool] | None = None,
+    watch: Callable[[dict[str, float]], None] | None = None,
+) -> Verdict:
+    """Decide whether a query of VNN-LIB can be satisfied.
+
+    Parameters
+    ----------
+    query : path or Question
+        A `.vnnlib` file (1.0 or 2.0, also with .gz), or a question that is made already.
+    networks : mapping, or one model
+        Model files, modules or networks, by the names that the query declares; one model where it declares one network.
+    timeout : float, optional
+        Seconds until the result is "timed-out".
+    semantics : str, optional
+        "real", "float32" or "float64": the arithmetic that the verdict is about. By default what the query declares,
+        "real" in VNN-LIB 1.0.
+    proof : path, optional
+        File for a proof, where the result is unsat.
+    jobs : int
+        Processes.
+    stop, watch : callable, optional
+        Asked whether to end; told statistics.
+
+    Returns
+    -------
+    Verdict
+        `.result` is "sat", "unsat", "unknown" or "timed-out"; `.assignment` a rational point where it is sat.
+
+    Raises
+    ------
+    QueryError, ModelError, NeighbourhoodError
+        If the query or a model cannot be read, they do not fit, or an input is not bounded.
+    """
+    if isinstance(query, Question):
+        if networks is not None or semantics is not None:
+            raise UsageError("verify: a Question has its networks and its semantics; leave them out")
+        question = query
+    else:
+        if networks is None:
+            raise UsageError("verify: no network; give the model that the query is asked of")
+        question = make_question(read_query(query), networks, semantics)
+    return answer(question, timeout=timeout, stop=stop, watch=watch, proof=None if proof is None else Path(proof), jobs=jobs)

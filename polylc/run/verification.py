@@ -1,0 +1,132 @@
+"""A question to its verdict: the roots one after the other, within the time there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from polylc.network.exact import ExactNetwork
+from polylc.readers.question import Question
+from polylc.report.assignment import assignment_text
+from polylc.report.verification import QueryReport, models_of, variables_of
+from polylc.search.problem import Problem, outward, roots
+from polylc.search.refute import Answer, Search
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An input for which the formula holds, and its outputs, exactly.
+
+    Attributes
+    ----------
+    x, y : tuple of Fraction
+        Inputs and outputs of the question's network.
+    """
+
+    x: tuple[Fraction, ...]
+    y: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to a question.
+
+    Attributes
+    ----------
+    result : Answer
+        sat, unsat, unknown or timed-out.
+    question : Question
+    assignment : Assignment or None
+        Where the result is sat.
+    proof : str or None
+        The proof file, where one was asked for and the result is unsat.
+    seconds : float
+    statistics : dict
+    """
+
+    result: Answer
+    question: Question
+    assignment: Assignment | None = None
+    proof: str | None = None
+    seconds: float = 0.0
+    statistics: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if self.assignment is None:
+            return self.result.value
+        return f"{self.result.value}\n{assignment_text(self.question, self.assignment.x, self.assignment.y)}"
+
+    def report(self) -> QueryReport:
+        """What goes into the JSON report."""
+        found = self.assignment
+        return QueryReport(
+            query=self.question.source,
+            query_sha256=self.question.sha256 or None,
+            vnnlib=self.question.version or None,
+            semantics=self.question.semantics,
+            models=models_of(self.question),
+            result=self.result.value,
+            assignment=None if found is None else variables_of(self.question, found.x, found.y),
+            proof=self.proof,
+            seconds=self.seconds,
+            statistics=self.statistics,
+        )
+
+
+def answer(
+    question: Question,
+    *,
+    timeout: float | None = None,
+    stop: Callable[[], bool] | None = None,
+    watch: Callable[[dict[str, float]], None] | None = None,
+    proof: Path | None = None,
+    jobs: int = 1,
+) -> Verdict:
+    """Search for an input for which the formula holds, or prove that there is none.
+
+    Parameters
+    ----------
+    question : Question
+    timeout : float, optional
+        Seconds.
+    stop : callable, optional
+        Whether the work should end; asked now and then.
+    watch : callable, optional
+        Receives statistics now and then.
+    proof : Path, optional
+        File for a proof.
+    jobs : int
+
+    Raises
+    ------
+    NeighbourhoodError
+        If an input is not bounded.
+    """
+    begin = time.monotonic()
+
+    def over() -> bool:
+        return (timeout is not None and time.monotonic() - begin > timeout) or (stop is not None and stop())
+
+    network = question.network
+    exact = ExactNetwork(network)
+    result, point = Answer.UNSAT, None
+    statistics: dict[str, float] = {}
+    for root in roots(question.formula, network.inputs, question.names):
+        if over():
+            result = Answer.TIMED_OUT
+            break
+        outcome = Search(Problem(network, root, *outward(root.lower, root.upper)), over, watch=watch).run()
+        for key, value in outcome.statistics.items():
+            statistics[key] = statistics.get(key, 0) + value
+        if outcome.answer is not Answer.UNSAT:
+            result, point = outcome.answer, outcome.point
+        if outcome.answer is Answer.SAT or over():
+            break
+    assignment = None
+    if result is Answer.SAT and point is not None:
+        assignment = Assignment(point, tuple(exact.outputs(point)))
+        assert question.holds(assignment.x, assignment.y), "a point that does not satisfy the query"
+    return Verdict(result, question, assignment, None, time.monotonic() - begin, statistics)
