@@ -1222,12 +1222,13 @@ KINDS = (
 PARTS = tuple(kind.name for kind in KINDS)
 
 
-# ---- searches: queries that are refuted cell by cell ------------------------------------------------------------------
+# ---- searches: queries that are refuted cell by cell -----------------------------------------------------------------
 UNIT = 44  # coefficients of rows, and ends of neurons, are whole numbers of 2^-UNIT
 INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
 DIGITS, FINEST = 12, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
 SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
 WORD = 64
+Choices = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -1251,7 +1252,7 @@ class Junction:
 class Alternative:
     """A conjunction with what is still to be chosen, and what was chosen: places among the pending, and parts."""
 
-    choices: tuple[tuple[int, int], ...]
+    choices: Choices
     rows: tuple[Condition, ...]
     pending: tuple[Junction, ...]
 
@@ -1277,7 +1278,7 @@ def _bounds(row: Condition, inputs: int) -> bool:
     return len(row.terms) == 1 and row.terms[0][0] < inputs
 
 
-def _taken(choices: tuple[tuple[int, int], ...], rows: tuple[Condition, ...], pending: tuple[Junction, ...], part: Condition | Junction) -> Alternative:
+def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junction, ...], part: Condition | Junction) -> Alternative:
     if isinstance(part, Condition):
         return Alternative(choices, rows if part in rows else (*rows, part), pending)
     if not part.every:
@@ -1312,7 +1313,8 @@ class _Matrix:
         if max(map(abs, k), default=0) * self.most >= 1 << (self.lane - 1):
             return None
         total = self.offset + sum(map(mul, compress(k, k), compress(self.packed, k)))
-        return total.to_bytes(self.lane // 8 * self.columns, "little")
+        lanes: bytes = total.to_bytes(self.lane // 8 * self.columns, "little")
+        return lanes
 
     def exactly(self, k: list[int]) -> list[int]:
         """k times the matrix, in 2^-shift of the unit of k."""
@@ -1336,7 +1338,7 @@ class _Matrix:
 
 
 @dataclass
-class _Cell:
+class _Searched:
     """A cell of a search: its box, the ends of all neurons in 2^-UNIT, its path, and the alternatives open there."""
 
     lower: list[float]
@@ -1384,7 +1386,7 @@ class _Bounds:
         self,
         rows: dict[int, list[int]],
         constant: int,
-        cell: _Cell,
+        cell: _Searched,
         slopes: dict[int, int] | None = None,
         pulls: dict[int, int] | None = None,
     ) -> int:
@@ -1415,7 +1417,7 @@ class _Bounds:
             total += a * (low if a > 0 else high)
         return total
 
-    def _negative(self, source: int, cell: _Cell) -> int:
+    def _negative(self, source: int, cell: _Searched) -> int:
         """What rounding a coefficient of every output of a source down may cost, in 2^-(UNIT + shift)."""
         units = self.units[source - 1] if source else None
         if units is None:
@@ -1426,7 +1428,7 @@ class _Bounds:
             total += -min(0, m * min(low, 0), m * min(high, 0), p * max(low, 0), p * max(high, 0))
         return ((total >> UNIT + bits) + 1) << self.shift
 
-    def _through(self, layer: int, v: list[int], cell: _Cell, slopes: dict[int, int] | None) -> tuple[list[int], int]:
+    def _through(self, layer: int, v: list[int], cell: _Searched, slopes: dict[int, int] | None) -> tuple[list[int], int]:
         """Coefficients of z in place of those of h, and what is lost, rounded up."""
         units = self.units[layer]
         if units is not None:
@@ -1453,7 +1455,7 @@ class _Bounds:
         return k, -(-lost >> UNIT)
 
     def _through_slopes(
-        self, layer: int, v: list[int], cell: _Cell, slopes: dict[int, int] | None, units: list[tuple[int, int]]
+        self, layer: int, v: list[int], cell: _Searched, slopes: dict[int, int] | None, units: list[tuple[int, int]]
     ) -> tuple[list[int], int]:
         first, bits = self.first[layer], self.slope_bits[layer]
         k, lost = [0] * len(v), 0
@@ -1475,7 +1477,7 @@ class _Bounds:
                 lost += max(0, (k[i] << bits) * low - below * low, (k[i] << bits) * high - above * high)
         return k, -(-lost >> UNIT + bits)
 
-    def neuron(self, layer: int, at: int, sign: int, cell: _Cell, slopes: dict[int, int] | None = None) -> int:
+    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int] | None = None) -> int:
         """A lower bound of sign * z of a neuron."""
         rows: dict[int, list[int]] = {}
         constant = sign * self.biases[layer][at] << UNIT
@@ -1490,7 +1492,7 @@ class _Bounds:
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
         return self.bound(rows, constant, cell, slopes)
 
-    def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Cell) -> tuple[dict[int, list[int]], int]:
+    def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:
         """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
         outputs read.
         """
@@ -1505,7 +1507,15 @@ class _Bounds:
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
         return rows, constant
 
-    def exactly(self, coefficients: list[int], inputs: list[int], constant: Fraction, cell: _Cell, pulls: dict[int, Fraction], box: list[tuple[Fraction, Fraction]]) -> Fraction:
+    def exactly(
+        self,
+        coefficients: list[int],
+        inputs: list[int],
+        constant: Fraction,
+        cell: _Searched,
+        pulls: dict[int, Fraction],
+        box: list[tuple[Fraction, Fraction]],
+    ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
         neurons, where all signs are known: nothing is rounded.
         """
@@ -1543,6 +1553,7 @@ class Refuted:
 
     index: int
     source: str
+    query_sha256: str
     formula: Condition | Junction
     names: tuple[str, ...]
     cells: int
@@ -1557,12 +1568,13 @@ class _Query:
 
     def __init__(self, network: _Network, bounds: _Bounds, opening: Any) -> None:
         self.network, self.bounds = network, bounds
-        index, source, semantics, names, formula, roots = _fields(opening, "query", "source", "semantics", "names", "formula", "roots")
+        keys = ("query", "source", "query_sha256", "semantics", "names", "formula", "roots")
+        index, source, digest, semantics, names, formula, roots = _fields(opening, *keys)
         self.index = _integer(index, 0, math.inf, "query")
-        _need(type(source) is str and semantics == "real", 'source: a string, and the semantics "real" expected')
+        _need({str} == {type(source), type(digest)} and semantics == "real", 'source and hash: strings, and the semantics "real" expected')
         self.variables = network.inputs + network.outputs
         _need({str}.issuperset(map(type, _list(names, self.variables))), "names: strings expected")
-        self.source, self.names = source, tuple(names)
+        self.source, self.digest, self.names = source, digest, tuple(names)
         self.formula = self._formula(formula, 0)
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = 0
@@ -1583,7 +1595,7 @@ class _Query:
 
     def check(self, lines: _Lines) -> Refuted:
         """Read all trees, and see that they leave no alternative out."""
-        refuted: dict[tuple[tuple[int, int], ...], tuple[list[float], list[float]]] = {}
+        refuted: dict[Choices, tuple[list[float], list[float]]] = {}
         for _ in range(self.roots):
             lower, upper, choices = _fields(lines.next(), "lower", "upper", "alternatives")
             low, high = _floats(lower, self.network.inputs), _floats(upper, self.network.inputs)
@@ -1594,7 +1606,7 @@ class _Query:
             self._tree(lines, low, high, found)
         self._complete(_taken((), (), (), self.formula), refuted)
         return Refuted(
-            self.index, self.source, self.formula, self.names, self.cells, self.leaves,
+            self.index, self.source, self.digest, self.formula, self.names, self.cells, self.leaves,
             self.network.weights_sha256, self.network.model_sha256, self.network.source,
         )  # fmt: skip
 
@@ -1606,7 +1618,7 @@ class _Query:
             found = found.chosen(at)[part]
         return found
 
-    def _complete(self, one: Alternative, refuted: dict[tuple[tuple[int, int], ...], tuple[list[float], list[float]]]) -> None:
+    def _complete(self, one: Alternative, refuted: dict[Choices, tuple[list[float], list[float]]]) -> None:
         """Every alternative lies in a box where it was refuted, is empty by its bounds, or all that may be chosen of it
         is.
         """
@@ -1632,7 +1644,7 @@ class _Query:
     def _tree(self, lines: _Lines, lower: list[float], upper: list[float], alternatives: list[Alternative]) -> None:
         most = 1 << UNIT + 200  # nothing is known of neurons
         neurons = self.bounds.first[-1]
-        stack = [_Cell(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
+        stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
         while stack:
             line = _list(lines.next(), 6)
             refined, ends, claims, events, kind, at = line
@@ -1645,7 +1657,7 @@ class _Query:
                 self._event(cell, _list(event))
             stack += reversed(self._split(cell, kind, at))
 
-    def _refine(self, cell: _Cell, first: int, ends: list[Any]) -> None:
+    def _refine(self, cell: _Searched, first: int, ends: list[Any]) -> None:
         """Bound open neurons anew, with the slopes of the rule; `ends` are given where they are not those found."""
         given: dict[tuple[int, int], int] = {}
         for entry in ends:
@@ -1677,14 +1689,14 @@ class _Query:
         _need(q.bit_length() - 1 <= UNIT, "an end of fewer bits expected")
         return (p << UNIT) // q
 
-    def _slopes(self, cell: _Cell, text: Any, below: int) -> dict[int, int]:
+    def _slopes(self, cell: _Searched, text: Any, below: int) -> dict[int, int]:
         """Slopes of the open neurons below a number, one byte each."""
         free = [i for i in range(below) if cell.low[i] < 0 < cell.high[i]]
         found = _bytes(text, len(free))
         _need(max(found, default=0) <= 1 << SLOPE, "slopes up to 1 expected")
         return dict(zip(free, found, strict=True))
 
-    def _claim(self, cell: _Cell, entry: list[Any]) -> None:
+    def _claim(self, cell: _Searched, entry: list[Any]) -> None:
         """An end of a neuron, by slopes of its own."""
         number = _integer(entry[0], 0, len(cell.low), "neuron")
         side, end = _integer(entry[1], 0, 2, "side"), self._end(entry[2])
@@ -1697,7 +1709,7 @@ class _Query:
         else:
             cell.high[number] = min(cell.high[number], end)
 
-    def _event(self, cell: _Cell, event: list[Any]) -> None:
+    def _event(self, cell: _Searched, event: list[Any]) -> None:
         """An alternative that is refuted here, or replaced by what may be chosen of it."""
         kind, *rest = event or [None]
         _need(kind in ("bound", "exact", "choose") and rest, "bound, exact or choose expected")
@@ -1711,12 +1723,12 @@ class _Query:
         del cell.open[place]
         self.leaves += 1
 
-    def _bound(self, cell: _Cell, one: Alternative, rest: list[Any]) -> bool:
+    def _bound(self, cell: _Searched, one: Alternative, rest: list[Any]) -> bool:
         _, shares, text, multipliers = _list(rest, 4)
         goals = [row for row in one.rows if not _bounds(row, self.network.inputs)]
         weights = _integers(_list(shares, len(goals)))
         _need(all(w >= 0 for w in weights), "multipliers that are not negative expected")
-        pulls = {}
+        pulls: dict[int, int] = {}
         for (neuron, sign), beta in zip(cell.path, _floats(multipliers, len(cell.path)), strict=True):
             _need(beta >= 0, "multipliers that are not negative expected")
             pulls[neuron] = pulls.get(neuron, 0) + sign * math.floor(Fraction(beta) * (1 << UNIT + SHARE))
@@ -1729,8 +1741,7 @@ class _Query:
         return value > 0 or (value == 0 and any(w and row.strict for row, w in zip(goals, weights, strict=True)))
 
     def _combined(self, pairs: Iterable[tuple[Condition, Any]]) -> tuple[list[int], list[int], Fraction, int]:
-        """The sum of rows times multipliers: whole coefficients of outputs and inputs, times a scale, and the constant.
-        """
+        """The sum of rows times multipliers: whole coefficients of outputs and inputs times a scale; the constant."""
         total, constant = [Fraction(0)] * self.variables, Fraction(0)
         for row, weight in pairs:
             if weight:
@@ -1741,7 +1752,7 @@ class _Query:
         whole = [a.numerator * (scale // a.denominator) for a in total]
         return whole[self.network.inputs :], whole[: self.network.inputs], constant, scale
 
-    def _exact(self, cell: _Cell, one: Alternative, rest: list[Any]) -> bool:
+    def _exact(self, cell: _Searched, one: Alternative, rest: list[Any]) -> bool:
         _, multipliers, walls = _list(rest, 3)
         weights: dict[int, Fraction] = {}
         for pair in _list(multipliers):
@@ -1766,7 +1777,7 @@ class _Query:
         )
         return least > 0 or (least == 0 and any(y and one.rows[at].strict for at, y in weights.items()))
 
-    def _split(self, cell: _Cell, kind: Any, at: Any) -> list[_Cell]:
+    def _split(self, cell: _Searched, kind: Any, at: Any) -> list[_Searched]:
         """The cells that a cell is split into; none where nothing is open."""
         if kind == -1:
             _hold(not cell.open, "a cell is left with an open alternative")
@@ -1787,9 +1798,9 @@ class _Query:
         return [self._child(cell, open=[one]) for one in cell.open]
 
     @staticmethod
-    def _child(cell: _Cell, **changes: Any) -> _Cell:
+    def _child(cell: _Searched, **changes: Any) -> _Searched:
         values = {"lower": cell.lower, "upper": cell.upper, "low": cell.low[:], "high": cell.high[:], "path": cell.path, "open": cell.open[:]}
-        return _Cell(**{**values, **changes})
+        return _Searched(**{**values, **changes})
 
 
 # ---- the file: a header, the network, and a block for every neighbourhood --------------------------------------------
@@ -1971,8 +1982,13 @@ def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
 def _report_query(v: Refuted, full: bool) -> list[str]:
     text = _words(v.formula, v.names)
     if not full and len(text) > MOST_SHOWN:
-        text = f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]} (sha256 {hashlib.sha256(text.encode()).hexdigest()} of what --full prints here)"
-    return [f"query {v.index}, {v.source!a}: no inputs {v.names[0]}, ... and outputs of the network satisfy", f"  {text}", f"  {v.cells} cells, {v.leaves} refutations"]
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        text = f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]} (sha256 {digest} of what --full prints here)"
+    return [
+        f"query {v.index}, {v.source!a}, sha256 (not checked) {v.query_sha256!a}: refuted, {v.cells} cells, {v.leaves} bounds",
+        "  no inputs, with the network's outputs, satisfy",
+        f"    {text}",
+    ]
 
 
 def _report(found: list[Verified | Refuted], full: bool = False) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from polylc.errors import ProofRefused, ProofUnreadable
 
 if TYPE_CHECKING:
-    from polylc.checker import Verified
+    from polylc.checker import Refuted, Verified
 
 
-def check(proof: str | Path, model: Any = None) -> list[Verified]:
+def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted]:
     """Check a proof file, exactly and independently of what wrote it.
 
     Parameters
@@ -22,8 +22,8 @@ def check(proof: str | Path, model: Any = None) -> list[Verified]:
 
     Returns
     -------
-    list of Verified
-        What was verified, one entry for each neighbourhood.
+    list of Verified or Refuted
+        What was verified, one entry for each neighbourhood or query.
 
     Raises
     ------

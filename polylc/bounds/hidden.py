@@ -14,7 +14,7 @@ BATCH = 2**21  # numbers of the largest array of a backward pass
 
 
 def intervals(tables: Tables, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of all pre-activations on a box by interval arithmetic, outward, in layers; two arrays of shape (neurons,)."""
+    """Ends of all pre-activations on a box by interval arithmetic, outward; two arrays of shape (neurons,)."""
     middles, halves = _middle(low, high)
     lows, highs = np.zeros(tables.neurons), np.zeros(tables.neurons)
     for layer, span in enumerate(tables.span):

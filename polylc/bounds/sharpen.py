@@ -67,9 +67,8 @@ def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray
         at_neuron = neuron + span.start
         before = np.where(side == 0, lows[at_neuron], -highs[at_neuron])
         better = least > before
-        for s, target in ((0, lows), (1, highs)):
-            mine = better & (side == s)
-            target[at_neuron[mine]] = least[mine] if s == 0 else -least[mine]
+        lower, upper = better & (side == 0), better & (side == 1)
+        lows[at_neuron[lower]], highs[at_neuron[upper]] = least[lower], -least[upper]
         found.append(Claims(at_neuron[better], side[better], np.where(side == 0, least, -least)[better], best[better][:, lines.open[0]]))
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Tables:
         self.inputs = network.inputs
         self.neurons = network.neurons
         ends = network.offsets.tolist()
-        self.span = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        self.span = [slice(a, b) for a, b in pairwise(ends)]
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
 

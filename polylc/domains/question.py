@@ -86,7 +86,7 @@ def negated(formula: Formula) -> Formula:
 
 
 def simplified(formula: Formula) -> Formula:
-    """The same formula with parts of the same kind joined, and with what is decided, and what occurs twice, left out."""
+    """The same formula, parts of the same kind joined, without what is decided or occurs twice."""
     if isinstance(formula, Row):
         return formula if formula.decided is None else TRUE if formula.decided else FALSE
     kind = type(formula)

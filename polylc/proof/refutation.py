@@ -14,18 +14,18 @@ import numpy as np
 
 from polylc.bounds.ascent import SHARES, SLOPES
 from polylc.bounds.sharpen import Claims
+from polylc.domains.alternatives import Root, outward
 from polylc.domains.question import And, Formula, Row
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.certificate import FORMAT
-from polylc.search.cells import Closing, Exact, Node
-from polylc.search.decide import Combination
-from polylc.search.problem import Root, outward
+from polylc.proof.tree import Closing, Exact, Node
 
 
-def query_line(index: int, source: str, names: Sequence[str], formula: Formula, roots: int) -> dict[str, Any]:
+def query_line(index: int, source: str, sha256: str, names: Sequence[str], formula: Formula, roots: int) -> dict[str, Any]:
     """The opening line of a query."""
-    return {"query": index, "source": source, "semantics": "real", "names": list(names), "formula": formula_text(formula), "roots": roots}
+    said = {"query": index, "source": source, "query_sha256": sha256, "semantics": "real"}
+    return {**said, "names": list(names), "formula": formula_text(formula), "roots": roots}
 
 
 def formula_text(formula: Formula) -> list[Any]:
@@ -59,7 +59,6 @@ def _event(event: object) -> list[Any]:
         return ["bound", event.place, np.rint(event.shares * SHARES).astype(int).tolist(), _slopes(event.slopes), event.betas.tolist()]
     if isinstance(event, Exact):
         found = event.combination
-        assert isinstance(found, Combination)
         return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons]]
     return ["choose", event]
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+from polylc._version import __version__
+from polylc.domains.alternatives import Root, roots
+from polylc.errors import CertificateError
 from polylc.network.exact import ExactNetwork
+from polylc.proof.refutation import query_line, root_lines, write_refutation
+from polylc.proof.tree import Node
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
+from polylc.report.files import written_beside
 from polylc.report.verification import QueryReport, models_of, variables_of
-from polylc.search.problem import Problem, outward, roots
-from polylc.search.refute import Answer, Search
+from polylc.search.refute import Answer, search_root
 
 
 @dataclass(frozen=True)
@@ -114,19 +120,45 @@ def answer(
     exact = ExactNetwork(network)
     result, point = Answer.UNSAT, None
     statistics: dict[str, float] = {}
-    for root in roots(question.formula, network.inputs, question.names):
+    found = roots(question.formula, network.inputs, question.names)
+    trees: list[Node] = []
+    for root in found:
         if over():
             result = Answer.TIMED_OUT
             break
-        outcome = Search(Problem(network, root, *outward(root.lower, root.upper)), over, watch=watch).run()
+        outcome = search_root(network, root, over, keep=proof is not None, watch=watch)
         for key, value in outcome.statistics.items():
             statistics[key] = statistics.get(key, 0) + value
+        if outcome.tree is not None:
+            trees.append(outcome.tree)
         if outcome.answer is not Answer.UNSAT:
             result, point = outcome.answer, outcome.point
-        if outcome.answer is Answer.SAT or over():
             break
+    if proof is not None and result is Answer.UNSAT:
+        statistics["proof_bytes"] = _write(proof, question, found, trees)
     assignment = None
     if result is Answer.SAT and point is not None:
         assignment = Assignment(point, tuple(exact.outputs(point)))
         assert question.holds(assignment.x, assignment.y), "a point that does not satisfy the query"
-    return Verdict(result, question, assignment, None, time.monotonic() - begin, statistics)
+    written = str(proof) if proof is not None and result is Answer.UNSAT else None
+    return Verdict(result, question, assignment, written, time.monotonic() - begin, statistics)
+
+
+def _write(path: Path, question: Question, found: list[Root], trees: list[Node]) -> int:
+    """The proof that the formula holds nowhere; its size in bytes."""
+    names = [*question.names, *(f"y{k}" for k in range(question.network.outputs))]
+    for place in question.places:
+        for name, column in zip(place.variable.entries(), place.columns, strict=True):
+            if column >= question.network.inputs:
+                names[column] = name
+
+    def lines() -> Iterator[Any]:
+        yield query_line(0, question.source, question.sha256, names, question.formula, len(found))
+        for root, tree in zip(found, trees, strict=True):
+            yield from root_lines(root, tree)
+
+    try:
+        with written_beside(path) as beside:
+            return write_refutation(beside, question.network, lines(), f"polylc {__version__}")
+    except OSError as error:
+        raise CertificateError(f"{path}: the proof cannot be written: {error.strerror}") from None

@@ -30,8 +30,9 @@ def attack(
 ) -> Iterator[np.ndarray]:
     """Points of a box that seem to satisfy the formula.
 
-    At the end the best points of each alternative are polished (`polish`). Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
-    the gradient through, which decays (plain gradients vanish where most neurons are off).
+    Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
+    the gradient through, which decays (plain gradients vanish where most neurons are off). At the end the best points
+    of each alternative are polished.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ def attack(
     count = max(starts, len(alternatives))
     which = np.arange(count) % len(alternatives)
     member = np.zeros((count, len(goals.constant)), dtype=bool)
-    for s, a in enumerate(which):
-        member[s, list(alternatives[a])] = True
+    for s in range(count):
+        member[s, list(alternatives[s % len(alternatives)])] = True
     x = low + (high - low) * rng.random((count, len(low)))
     x[: len(alternatives)] = (low + high) / 2
     leak = np.linspace(1.0, 0.0, count)[:, None] ** 2
@@ -63,7 +64,8 @@ def attack(
             z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
             positive = units.negative + units.jump
             values.append(np.where(z > 0, positive * z, units.negative * z))
-            passes.append(np.where(z > 0, positive, units.negative + units.jump * leak * left * np.where(lines.open[:, span], lines.chord[:, span], 0.0)))
+            let_through = leak * left * np.where(lines.open[:, span], lines.chord[:, span], 0.0)
+            passes.append(np.where(z > 0, positive, units.negative + units.jump * let_through))
         found = np.where(member, goals.values(values), -np.inf)
         worst = found.argmax(axis=1)
         miss = found.max(axis=1)
@@ -76,10 +78,10 @@ def attack(
         x = np.clip(x - np.sign(push) * (high - low) * (0.25 * left + 0.004), low, high)
     for a, goals_of in enumerate(alternatives):
         mine = np.flatnonzero(which == a)
-        for s in mine[np.argsort(least[mine], kind="stable")][: max(1, POLISHED // len(alternatives))]:
+        for start in nearest[mine[np.argsort(least[mine], kind="stable")]][: max(1, POLISHED // len(alternatives))]:
             if over():
                 return
-            yield from polish(problem, goals_of, nearest[s], low, high)
+            yield from polish(problem, goals_of, start, low, high)
 
 
 def _gradient(problem: Problem, goals: Goals, worst: np.ndarray, passes: list[np.ndarray]) -> np.ndarray:

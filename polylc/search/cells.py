@@ -1,72 +1,14 @@
-"""Cells of a proof by search: boxes with what is known there, and the tree of how they were cut."""
+"""Open cells of a search: boxes with what is known there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.bounds.sharpen import Claims
-from polylc.search.problem import Alternative
-
-BOX, NEURON, ALTERNATIVES = 0, 1, 2  # kinds of splits
-
-
-@dataclass
-class Closing:
-    """What refutes an alternative on a cell: numbers of a bound.
-
-    Attributes
-    ----------
-    place : int
-        Of the alternative, among those that are open at the cell.
-    shares, slopes, betas : ndarray
-        Multipliers of the alternative's goals, in the order of its rows; slopes of the neurons that are open; and
-        multipliers of the neurons on the cell's path, in its order.
-    """
-
-    place: int
-    shares: np.ndarray
-    slopes: np.ndarray
-    betas: np.ndarray
-
-
-@dataclass
-class Exact:
-    """The same, where a bound does not do: `Combination`."""
-
-    place: int
-    combination: object
-
-
-@dataclass
-class Node:
-    """A cell's entry in the tree.
-
-    Attributes
-    ----------
-    refined : int
-        First layer whose open neurons were bounded anew; the number of layers if none was.
-    ends : list of (int, int, float)
-        Neurons, sides (0 lower, 1 upper) and ends that other arithmetic might not find by itself.
-    claims : list of Claims
-        Ends with slopes of their own, after these.
-    events : list
-        `Closing`, or the place of an alternative that was replaced by its choices, in order.
-    kind, at : int
-        How the cell was split, and the input or neuron; -1 where it was not.
-    children : list of Node
-        Of a box the lower half first; of a neuron the negative side; of alternatives one for each.
-    """
-
-    refined: int
-    ends: list[tuple[int, int, float]] = field(default_factory=list)
-    claims: list[Claims] = field(default_factory=list)
-    events: list[object] = field(default_factory=list)
-    kind: int = -1
-    at: int = -1
-    children: list[Node] = field(default_factory=list)
+from polylc.domains.alternatives import Alternative
+from polylc.proof.tree import Node
 
 
 @dataclass

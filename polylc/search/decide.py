@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -12,28 +11,11 @@ from polylc.domains.question import Row
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
 from polylc.network.exact_forms import ExactForms
+from polylc.proof.tree import Combination
 from polylc.search.cells import Cell, Open
 from polylc.search.problem import Problem
 
 Form = tuple[Fraction, ...]
-
-
-@dataclass(frozen=True)
-class Combination:
-    """Exact multipliers that refute an alternative on a cell.
-
-    The sum of multiplier times left-hand side, over rows of the alternative and half-spaces s z >= 0 of split neurons,
-    is negative on the cell; or it is not positive there, and the multiplier of a strict row is positive.
-
-    Attributes
-    ----------
-    rows : tuple of (int, Fraction)
-        Places in the alternative's rows.
-    neurons : tuple of (int, Fraction)
-    """
-
-    rows: tuple[tuple[int, Fraction], ...]
-    neurons: tuple[tuple[int, Fraction], ...]
 
 
 def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Combination:

@@ -8,8 +8,8 @@ import numpy as np
 
 from polylc.errors import SolverError
 from polylc.geometry.lp import infinity, minimise
-from polylc.network.form import pattern_at
 from polylc.network.compose import apply_affine
+from polylc.network.form import pattern_at
 from polylc.search.problem import Problem
 
 LARGEST = 2**22  # numbers in the forms of a region

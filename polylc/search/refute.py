@@ -21,17 +21,23 @@ from polylc.bounds.game import combine
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.sharpen import sharpen
+from polylc.domains.alternatives import Alternative, Root, outward
+from polylc.network.form import Network
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Closing, Combination, Exact, Node
 from polylc.search.attack import attack
-from polylc.search.cells import ALTERNATIVES, BOX, NEURON, Cell, Closing, Exact, Node, Open, Queue
-from polylc.search.decide import Combination, decide
-from polylc.search.problem import Problem, Root, outward
-from polylc.search.split import Branching, box_scores, best_neurons
+from polylc.search.cells import Cell, Open, Queue
+from polylc.search.decide import decide
+from polylc.search.problem import Problem
+from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW = 16  # free inputs up to which boxes are cut
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
 UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
 RARE = 64  # rounds between attacks from the worst cells
+
+
+Watch = Callable[[dict[str, float]], None]
 
 
 class Answer(enum.StrEnum):
@@ -69,7 +75,7 @@ class Outcome:
 class Search:
     """The search for one root."""
 
-    def __init__(self, problem: Problem, over: Callable[[], bool], keep: bool = False, watch: Callable[[dict[str, float]], None] | None = None) -> None:
+    def __init__(self, problem: Problem, over: Callable[[], bool], keep: bool = False, watch: Watch | None = None) -> None:
         self.problem, self.tables, self.over, self.keep, self.watch = problem, problem.tables, over, keep, watch
         self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0}
         free = problem.high > problem.low
@@ -124,8 +130,8 @@ class Search:
                 self.watch({**self.counts, "open": len(queue), "bound": min((c.bound for c in queue.cells), default=0.0)})
         return Outcome(Answer.UNSAT, tree=node if self.keep else None)
 
-    def _open(self, alternative: object) -> Open:
-        return Open(alternative, self.problem.goals_of(alternative))  # type: ignore[arg-type]
+    def _open(self, alternative: Alternative) -> Open:
+        return Open(alternative, self.problem.goals_of(alternative))
 
     def _attack(self, cell: Cell, starts: int) -> tuple[Fraction, ...] | None:
         self.counts["attacks"] += 1
@@ -204,26 +210,25 @@ class Search:
         steps = STEPS if all(c.depth for c in batch) else ROOT_STEPS
         several = [r for r, (_, one) in enumerate(pairs) if len(one.goals) > 1]
         if several:
-            self._combine(several, pairs, member, shares, slopes, line, cells, at)
+            self._combine(several, pairs, Choice(shares, slopes, None), line, cells, at)
         aim = np.array([max(1e-4, 0.02 * abs(one.bound)) if np.isfinite(one.bound) else 1e-4 for _, one in pairs])
         some = Cells(cells.low[at], cells.high[at])
-        return ascend(self.tables, self.goals, member, Choice(shares, slopes, betas), line, signs, some, self.sizes, steps, aim, patient=not self.by_box)
+        start, patient = Choice(shares, slopes, betas), not self.by_box
+        return ascend(self.tables, self.goals, member, start, line, signs, some, self.sizes, steps, aim, patient)
 
-    def _combine(
-        self, several: list[int], pairs: list[tuple[int, Open]], member: np.ndarray, shares: np.ndarray, slopes: np.ndarray, line: Lines, cells: Cells, at: np.ndarray
-    ) -> None:
+    def _combine(self, several: list[int], pairs: list[tuple[int, Open]], start: Choice, line: Lines, cells: Cells, at: np.ndarray) -> None:
         """Multipliers of the goals, from bounds on each of them."""
         most = max(len(pairs[r][1].goals) for r in several)
         game = np.array([g for g, r in enumerate(several) for _ in pairs[r][1].goals])
         place = np.array([k for r in several for k in range(len(pairs[r][1].goals))])
         goal = np.array([g for r in several for g in pairs[r][1].goals])
         which = np.array(several)[game]
-        single = np.zeros((len(which), member.shape[1]))
+        single = np.zeros((len(which), start.shares.shape[1]))
         single[np.arange(len(which)), goal] = 1.0
         rows, constant = self.goals.combined(single)
         low, high = cells.low[at[several]], cells.high[at[several]]
         some = Cells(low[game], high[game])
-        bound = backward(self.tables, rows, constant, self.tables.depth, line.of_cells(which), some, self.sizes, slopes[which])
+        bound = backward(self.tables, rows, constant, self.tables.depth, line.of_cells(which), some, self.sizes, start.slopes[which])
         gradient, offset = np.zeros((len(several), most, self.tables.inputs)), np.zeros((len(several), most))
         gradient[game, place] = bound.gradient
         offset[game, place] = bound.value - np.einsum("rn,rn->r", bound.gradient, bound.point)
@@ -232,7 +237,7 @@ class Search:
         found = on_grid(combine(gradient, offset, there, low, high), SHARES)
         for g, r in enumerate(several):
             goals = pairs[r][1].goals
-            shares[r, goals] = found[g, : len(goals)]
+            start.shares[r, goals] = found[g, : len(goals)]
 
     def _candidate(self, points: np.ndarray) -> tuple[Fraction, ...] | None:
         miss = self.problem.misses(points)
@@ -249,7 +254,7 @@ class Search:
             one.shares, one.slopes = result.choice.shares[r, one.goals], result.choice.slopes[r]
             one.betas = None if result.choice.betas is None else result.choice.betas[r]
         for cell in batch:
-            left = []
+            left: list[Open] = []
             for one in cell.open:
                 if one.bound > 0:
                     self.counts["leaves"] += 1
@@ -326,8 +331,17 @@ class Search:
         cell.node.children.append(node)
         opened = [Open(o.alternative, o.goals, o.shares, o.slopes, o.betas, o.bound) for o in cell.open]
         values: dict[str, object] = {
-            "low": cell.low, "high": cell.high, "lows": cell.lows, "highs": cell.highs, "signs": cell.signs,
-            "path": cell.path, "open": opened, "depth": cell.depth + 1, "first": 0, "node": node, **changes,
+            "low": cell.low,
+            "high": cell.high,
+            "lows": cell.lows,
+            "highs": cell.highs,
+            "signs": cell.signs,
+            "path": cell.path,
+            "open": opened,
+            "depth": cell.depth + 1,
+            "first": 0,
+            "node": node,
+            **changes,
         }
         return Cell(**values)  # type: ignore[arg-type]
 
@@ -370,7 +384,6 @@ class Search:
         return None, []
 
 
-def search_root(problem_network: object, root: Root, over: Callable[[], bool], keep: bool = False, watch: Callable[[dict[str, float]], None] | None = None) -> Outcome:
+def search_root(network: Network, root: Root, over: Callable[[], bool], keep: bool = False, watch: Watch | None = None) -> Outcome:
     """Search one root of a question."""
-    low, high = outward(root.lower, root.upper)
-    return Search(Problem(problem_network, root, low, high), over, keep, watch).run()  # type: ignore[arg-type]
+    return Search(Problem(network, root, *outward(root.lower, root.upper)), over, keep, watch).run()

@@ -81,9 +81,8 @@ def _tried(search: Search, branching: list[Branching], trials: list[tuple[int, i
     low = np.stack([branching[k].cell.low for k in at])
     high = np.stack([branching[k].cell.high for k in at])
     member = start.shares > 0
-    found = ascend(
-        search.tables, search.goals, member, Choice(start.shares, slopes, betas), line, signs, Cells(low, high), search.sizes, TRIAL_STEPS, np.full(len(at), 1e-9), trace=False
-    )
+    begin, aim = Choice(start.shares, slopes, betas), np.full(len(at), 1e-9)
+    found = ascend(search.tables, search.goals, member, begin, line, signs, Cells(low, high), search.sizes, TRIAL_STEPS, aim, trace=False)
     bound = np.minimum(found.sure, 0.0)
     one, other = bound[::2], bound[1::2]
     scores: np.ndarray = np.minimum(one, other) + 0.3 * np.maximum(one, other)
