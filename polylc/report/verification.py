@@ -15,7 +15,7 @@ from polylc.report.assignment import values_at
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 class ModelInfo(_Model):
@@ -62,7 +62,7 @@ class QueryReport(_Model):
 class VerifyReport(_Model):
     """All answers of a run."""
 
-    schema_: Literal["polylc.verify/1"] = Field("polylc.verify/1", alias="schema")
+    schema_: Literal["polylc.verify/1"] = Field(default="polylc.verify/1", serialization_alias="schema", validation_alias="schema")
     polylc: str = __version__
     results: list[QueryReport]
 

@@ -113,7 +113,7 @@ def _one(
                 typer.echo("polylc: some values have no finite decimals and are rounded; --json has them as fractions", err=True)
     if json_file is not None:
         report = VerifyReport(results=[verdict.report()])
-        steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1, by_alias=True)))
+        steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
     written = outputs.save_all(steps)
     return BAD_INPUT if not written else LIMIT if verdict.result.value == "timed-out" else 0
 
@@ -168,7 +168,7 @@ def _many(instances: str, timeout: float | None, semantics: str | None, json_fil
     if not quiet:
         typer.echo(_summary(reports), err=True)
     if json_file is not None:
-        steps = [lambda: outputs.write(json_file, VerifyReport(results=reports).model_dump_json(indent=1, by_alias=True))]
+        steps = [lambda: outputs.write(json_file, VerifyReport(results=reports).model_dump_json(indent=1))]
         code = code if outputs.save_all(steps) else BAD_INPUT
     return code
 
