@@ -260,9 +260,9 @@ class _Asked:
         formula = simplified(self.query.formula)
         columns = self._columns(formula, entries)
         count = max(columns) + 1
-        column = {entry: columns[number] for entry, number in entries.items()} | {entry: count + number for entry, number in after.items()}
-        owners = [np.array(columns[p.inputs : p.inputs + p.model.network.inputs]) for p in self.parts]
-        network = joined([p.model.network for p in self.parts], owners, count)
+        network, shift = self._joined(columns, count)
+        column = {entry: columns[number] for entry, number in entries.items()}
+        column |= {entry: count + number - shift[number] for entry, number in after.items()}
         names: dict[int, str] = {}
         for entry, number in sorted(entries.items()):
             names.setdefault(columns[number], self.query.entries[entry])
@@ -295,6 +295,24 @@ class _Asked:
                     groups |= dict.fromkeys(two, one)
         numbers: dict[int, int] = {}
         return [numbers.setdefault(min(groups[i]), len(numbers)) for i in range(self.inputs)]
+
+    def _joined(self, columns: Sequence[int], count: int) -> tuple[Network, list[int]]:
+        """All networks side by side, but one network on the same inputs only once; and how far each output of all parts
+        moves forward.
+        """
+        kept: dict[tuple[str, tuple[int, ...]], int] = {}  # where its outputs are
+        networks, owners, shift, outputs = [], [], [], 0
+        for part in self.parts:
+            network = part.model.network
+            own = tuple(columns[part.inputs : part.inputs + network.inputs])
+            key = (network.weights_sha256 if len(self.parts) > 1 else "", own)
+            if key not in kept:
+                kept[key] = outputs
+                outputs += network.outputs
+                networks.append(network)
+                owners.append(np.array(own))
+            shift += [part.outputs - kept[key]] * network.outputs
+        return joined(networks, owners, count), shift
 
     def _check_softmax(self, softmax: Mapping[int, tuple[int, str]]) -> None:
         """A comparison of two outputs of one softmax is one of what goes into it; all else is not linear."""

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polylc.network.exact import ExactNetwork
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
-from polylc.report.verification import QueryReport, models_of, variables_of
 from polylc.search.problem import Problem, outward, roots
 from polylc.search.refute import Answer, Search
+
+if TYPE_CHECKING:
+    from polylc.report.verification import QueryReport
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Verdict:
 
     def report(self) -> QueryReport:
         """What goes into the JSON report."""
+        from polylc.report.verification import QueryReport, models_of, variables_of
+
         found = self.assignment
         return QueryReport(
             query=self.question.source,

@@ -170,7 +170,11 @@ def test_inputs_that_are_equal_become_one():
     question = asked(text, random_net([2, 3, 2], 0))
     assert question.network.inputs == 2
     assert question.names == ("X[0]", "X[1]")
-    assert len(list(rows(question.formula))) == 1
+    (row,) = rows(question.formula)
+    assert [c for _, c in row.terms] == [-1, 1]
+    assert question.network.neurons == 3  # one network on the same inputs is one
+    partly = asked(TWO.format("(equal-to f)") + "(assert (== X[0] A[0]))(assert (< Y[0] B[1]))", random_net([2, 3, 2], 0))
+    assert (partly.network.inputs, partly.network.neurons) == (3, 6)
     assert question.places[0].columns == question.places[2].columns
     crossed = asked(TWO.format("(equal-to f)") + "(assert (and (== X[0] A[1]) (== A[1] X[1])))", random_net([2, 3, 2], 0))
     assert crossed.network.inputs == 3  # two inputs of one network stay apart
