@@ -31,7 +31,7 @@ class BruteForce:
     def __init__(self, network: Network, lower: Sequence[F], upper: Sequence[F]) -> None:
         self.network, self.lower, self.upper = network, list(lower), list(upper)
         n = network.inputs
-        self.input = [tuple(F(int(i == j)) for j in range(n)) + (F(0),) for i in range(n)]
+        self.input = [(*(F(int(i == j)) for j in range(n)), F(0)) for i in range(n)]
         self.cells = list(self._split(0, [], [self.input]))
 
     def _split(self, level: int, walls: list[Form], sources: list[list[Form]]) -> Iterator[tuple[list[Form], list[Form]]]:

@@ -15,7 +15,7 @@ def compare(seed: int, count: int) -> None:
     network = network_of(seed)
     oracle = BruteForce(network, [F(-1)] * network.inputs, [F(1)] * network.inputs)
     for k, question in enumerate(questions(network, seed, count)):
-        verdict = polylc.verify(question, timeout=60)
+        verdict = polylc.verify(question, timeout=20)
         point = oracle.solve(question.formula)
         assert verdict.result == ("unsat" if point is None else "sat"), (seed, k)
         if verdict.assignment is not None:

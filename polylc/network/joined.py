@@ -36,9 +36,9 @@ def joined(networks: Sequence[Network], columns: Sequence[np.ndarray], inputs: i
         places.append([np.arange(a, b) for a, b in itertools.pairwise(ends)])
     sizes = [inputs, *map(sum, widths)]
     layers = []
-    for level in range(depth):
-        units = [n.layers[level] for n in networks if level < len(n.layers)]
-        affine = _stacked(here[level], places, sizes)
+    for at in range(depth):
+        units = [n.layers[at] for n in networks if at < len(n.layers)]
+        affine = _stacked(here[at], places, sizes)
         layers.append(Layer(affine, np.concatenate([u.negative for u in units]), np.concatenate([u.positive for u in units])))
     output = _stacked([n.output for n in networks], places, sizes)
     source = " and ".join(dict.fromkeys(n.source for n in networks))

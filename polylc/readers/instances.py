@@ -35,7 +35,7 @@ def read_instances(path: str) -> list[Instance]:
     except UnicodeDecodeError:
         raise QueryError(f"{path}: not a text in UTF-8; a list has rows MODEL,QUERY,TIMEOUT") from None
     rows = csv.reader(text.splitlines())
-    found = []
+    found: list[Instance] = []
     for row in rows:
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):

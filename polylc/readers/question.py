@@ -101,7 +101,7 @@ def make_question(query: Query, networks: Mapping[str, Any] | Any, semantics: st
     ModelError
         If a model cannot be read.
     """
-    return _Asked(query, networks).question(semantics)
+    return _Asked(query, networks, semantics).question()
 
 
 @dataclass
@@ -141,8 +141,8 @@ class _Part:
 class _Asked:
     """The models of a query, read and held against its declarations."""
 
-    def __init__(self, query: Query, networks: Mapping[str, Any] | Any) -> None:
-        self.query = query
+    def __init__(self, query: Query, networks: Mapping[str, Any] | Any, semantics: str | None) -> None:
+        self.query, self.wanted = query, semantics
         self.by_name = {declared.name: declared for declared in query.networks}
         self.owner = {declared.name: self._owner(declared) for declared in query.networks}
         self.given = self._given(networks)
@@ -189,7 +189,7 @@ class _Asked:
         if missing:
             raise QueryError(f"no model for network {', '.join(missing) or 'one'}: {declares}; give each its model, --network NAME=MODEL")
         if extra:
-            equal = [name for name in given if name in self.by_name]
+            equal = [name for name in extra if name in self.by_name]
             why = f"; {equal[0]} is equal to {self.owner[equal[0]]} and has its model" if equal else ""
             raise QueryError(f"a model that no network needs, {', '.join(map(shown, extra))}: {declares}{why}")
         return {name: given[name] for name in wanted}
@@ -220,7 +220,7 @@ class _Asked:
             if _without_ones(variable.shape) != _without_ones(tensor.shape):
                 where = f"{tensor.name} in {source}" if tensor.name else source
                 raise self.error(f"{variable.kind} {variable.name} has shape {list(variable.shape)}, but {where} has {list(tensor.shape)}")
-            if variable.element == REAL:
+            if REAL in (variable.element, self.wanted):
                 continue
             if not tensor.element and variable.kind is not Kind.HIDDEN:
                 raise self.error(
@@ -245,7 +245,7 @@ class _Asked:
             )
 
     # ---- one question ------------------------------------------------------------------------------------------
-    def question(self, semantics: str | None) -> Question:
+    def question(self) -> Question:
         """All of it, over one network."""
         entries: dict[int, int] = {}  # number among all inputs of all parts, by entry of the query
         after: dict[int, int] = {}  # the same for outputs
@@ -260,9 +260,9 @@ class _Asked:
         formula = simplified(self.query.formula)
         columns = self._columns(formula, entries)
         count = max(columns) + 1
-        column = {entry: columns[number] for entry, number in entries.items()} | {entry: count + number for entry, number in after.items()}
-        owners = [np.array(columns[p.inputs : p.inputs + p.model.network.inputs]) for p in self.parts]
-        network = joined([p.model.network for p in self.parts], owners, count)
+        network, shift = self._joined(columns, count)
+        column = {entry: columns[number] for entry, number in entries.items()}
+        column |= {entry: count + number - shift[number] for entry, number in after.items()}
         names: dict[int, str] = {}
         for entry, number in sorted(entries.items()):
             names.setdefault(columns[number], self.query.entries[entry])
@@ -275,7 +275,7 @@ class _Asked:
             network,
             simplified(_renamed(formula, column)),
             tuple(names[c] for c in range(count)),
-            self._semantics(semantics, bool(softmax)),
+            self._semantics(bool(softmax)),
             places,
             self.query.source,
             self.query.sha256,
@@ -296,6 +296,24 @@ class _Asked:
         numbers: dict[int, int] = {}
         return [numbers.setdefault(min(groups[i]), len(numbers)) for i in range(self.inputs)]
 
+    def _joined(self, columns: Sequence[int], count: int) -> tuple[Network, list[int]]:
+        """All networks side by side, but one network on the same inputs only once; and how far each output of all parts
+        moves forward.
+        """
+        kept: dict[tuple[str, tuple[int, ...]], int] = {}  # where its outputs are
+        networks, owners, shift, outputs = [], [], [], 0
+        for part in self.parts:
+            network = part.model.network
+            own = tuple(columns[part.inputs : part.inputs + network.inputs])
+            key = (network.weights_sha256 if len(self.parts) > 1 else "", own)
+            if key not in kept:
+                kept[key] = outputs
+                outputs += network.outputs
+                networks.append(network)
+                owners.append(np.array(own))
+            shift += [part.outputs - kept[key]] * network.outputs
+        return joined(networks, owners, count), shift
+
     def _check_softmax(self, softmax: Mapping[int, tuple[int, str]]) -> None:
         """A comparison of two outputs of one softmax is one of what goes into it; all else is not linear."""
         for one in rows(self.query.formula) if softmax else ():
@@ -311,8 +329,8 @@ class _Asked:
                     f"{name} comes out of a {kind}, which is not piecewise linear; only two outputs of it can be compared with one another"
                 )
 
-    def _semantics(self, wanted: str | None, softmax: bool) -> str:
-        found = wanted or self._declared_semantics()
+    def _semantics(self, softmax: bool) -> str:
+        found = self.wanted or self._declared_semantics()
         if found not in SOUND:
             raise self.error(f"semantics {shown(found)}: polylc proves verdicts in {', '.join(SOUND)}")
         if softmax and found != REAL:

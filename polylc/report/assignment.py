@@ -71,7 +71,8 @@ def _power(number: int, prime: int) -> int:
 
 def is_rounded(value: Fraction) -> bool:
     """Whether a real number has no finite decimal."""
-    return 10 ** max(_power(value.denominator, 2), _power(value.denominator, 5)) % value.denominator != 0
+    two, five = _power(value.denominator, 2), _power(value.denominator, 5)
+    return bool(2**two * 5**five != value.denominator)
 
 
 def assignment_text(question: Question, x: Sequence[Fraction], y: Sequence[Fraction]) -> str:

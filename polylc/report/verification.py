@@ -12,23 +12,18 @@ from polylc._version import __version__
 from polylc.exact.numbers import long_numbers
 from polylc.readers.question import Question
 from polylc.report.assignment import values_at
+from polylc.report.schema import NetworkInfo, network_info
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 class ModelInfo(_Model):
     """A model, by the name that the query declares."""
 
     name: str
-    source: str
-    sha256: str
-    weights_sha256: str
-    inputs: int
-    outputs: int
-    neurons: list[int]
-    rewrites: list[str]
+    network: NetworkInfo
 
 
 class VariableInfo(_Model):
@@ -62,26 +57,14 @@ class QueryReport(_Model):
 class VerifyReport(_Model):
     """All answers of a run."""
 
-    schema_: Literal["polylc.verify/1"] = Field("polylc.verify/1", alias="schema")
-    polylc: str = __version__
+    format: Literal["polylc.verify/1"] = Field(default="polylc.verify/1", alias="schema")
+    version: str = __version__
     results: list[QueryReport]
 
 
 def models_of(question: Question) -> list[ModelInfo]:
     """The models of a question."""
-    return [
-        ModelInfo(
-            name=name,
-            source=network.source,
-            sha256=network.sha256,
-            weights_sha256=network.weights_sha256,
-            inputs=network.inputs,
-            outputs=network.outputs,
-            neurons=list(network.widths),
-            rewrites=list(network.log),
-        )
-        for name, network in question.models
-    ]
+    return [ModelInfo(name=name, network=network_info(network)) for name, network in question.models]
 
 
 def variables_of(question: Question, x: Sequence[Fraction], y: Sequence[Fraction]) -> list[VariableInfo]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polylc._version import __version__
 from polylc.domains.alternatives import Root, roots
@@ -18,8 +18,10 @@ from polylc.proof.tree import Node
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
 from polylc.report.files import written_beside
-from polylc.report.verification import QueryReport, models_of, variables_of
 from polylc.search.refute import Answer, search_root
+
+if TYPE_CHECKING:
+    from polylc.report.verification import QueryReport
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Verdict:
 
     def report(self) -> QueryReport:
         """What goes into the JSON report."""
+        from polylc.report.verification import QueryReport, models_of, variables_of
+
         found = self.assignment
         return QueryReport(
             query=self.question.source,

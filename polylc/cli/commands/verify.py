@@ -94,7 +94,6 @@ def _one(
     jobs: int,
 ) -> int:
     from polylc.report.assignment import assignment_text, is_rounded, write_assignment
-    from polylc.report.verification import VerifyReport
 
     verdict = _answered(query, models, timeout, semantics, proof, jobs)
     if isinstance(verdict, int):
@@ -112,8 +111,10 @@ def _one(
             if verdict.question.semantics == "real" and any(map(is_rounded, (*found.x, *found.y))):
                 typer.echo("polylc: some values have no finite decimals and are rounded; --json has them as fractions", err=True)
     if json_file is not None:
+        from polylc.report.verification import VerifyReport  # the schema takes a while to import
+
         report = VerifyReport(results=[verdict.report()])
-        steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1, by_alias=True)))
+        steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
     written = outputs.save_all(steps)
     return BAD_INPUT if not written else LIMIT if verdict.result.value == "timed-out" else 0
 
@@ -168,7 +169,7 @@ def _many(instances: str, timeout: float | None, semantics: str | None, json_fil
     if not quiet:
         typer.echo(_summary(reports), err=True)
     if json_file is not None:
-        steps = [lambda: outputs.write(json_file, VerifyReport(results=reports).model_dump_json(indent=1, by_alias=True))]
+        steps = [lambda: outputs.write(json_file, VerifyReport(results=reports).model_dump_json(indent=1))]
         code = code if outputs.save_all(steps) else BAD_INPUT
     return code
 

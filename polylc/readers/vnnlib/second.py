@@ -33,14 +33,32 @@ def parse_second(text: str, source: str, sha256: str) -> Query:
     needs("vnnlib", "vnnlib", f"{source}: reading VNN-LIB 2.0")
     import vnnlib
 
+    isomorphic: dict[str, str] = {}
     try:
         parsed = vnnlib.parse_query_string(text)
     except vnnlib.VNNLibException as failure:
-        raise QueryError(f"{source}{_reason(str(failure))}") from None
+        try:  # it wants equal element types of isomorphic networks, the standard only equal shapes
+            bare, isomorphic = _without_isomorphic(text) if _TYPES in str(failure) else (text, {})
+            if not isomorphic:
+                raise failure
+            parsed = vnnlib.parse_query_string(bare)
+        except vnnlib.VNNLibException as failure:
+            raise QueryError(f"{source}{_reason(str(failure))}") from None
     try:
-        return _Reader(source).query(parsed, sha256)
+        return _Reader(source, isomorphic).query(parsed, sha256)
     except RecursionError:
         raise QueryError(f"{source}: expressions are nested too deeply; write the query flatter") from None
+
+
+_TYPES = "Type mismatch for variable number"
+_ISOMORPHIC = re.compile(r"(\(declare-network\s+)(\w+)(\s+)(\(isomorphic-to\s+(\w+)\s*\))")
+
+
+def _without_isomorphic(text: str) -> tuple[str, dict[str, str]]:
+    """The text with blanks for all that says which networks are isomorphic, and what it said."""
+    text = re.sub(r";[^\n]*", lambda comment: " " * len(comment[0]), text)
+    found = {match[2]: match[5] for match in _ISOMORPHIC.finditer(text)}
+    return _ISOMORPHIC.sub(lambda match: match[1] + match[2] + match[3] + re.sub(r"\S", " ", match[4]), text), found
 
 
 def _reason(message: str) -> str:
@@ -64,16 +82,28 @@ def _reason(message: str) -> str:
 class _Reader:
     """The package's tree to ours."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, isomorphic: dict[str, str]) -> None:
+        self.source, self.isomorphic = source, isomorphic
         self.variables: dict[str, Variable] = {}
         self.count = 0
 
     def query(self, parsed: Any, sha256: str) -> Query:
         """All of it."""
         networks = tuple(self.network(one) for one in parsed.networks)
+        self.check_isomorphic(networks)
         parts = tuple(self.formula(one.expr) for one in parsed.assertions)
         return Query(self.source, sha256, "2.0", networks, simplified(And(parts)))
+
+    def check_isomorphic(self, networks: tuple[Declared, ...]) -> None:
+        """Isomorphic networks have variables of the same kinds and shapes."""
+        before: dict[str, list[tuple[Kind, tuple[int, ...]]]] = {}
+        for network in networks:
+            before[network.name] = [(v.kind, v.shape) for v in network.variables if v.kind is not Kind.HIDDEN]
+            other = network.isomorphic_to
+            if other and other not in before:
+                raise QueryError(f"{self.source}: network {network.name} is isomorphic to {other}, which is not declared before it")
+            if other and before[other] != before[network.name]:
+                raise QueryError(f"{self.source}: network {network.name} is isomorphic to {other}, but has other inputs or outputs")
 
     def network(self, declared: Any) -> Declared:
         """A declaration with its variables."""
@@ -81,7 +111,8 @@ class _Reader:
             tuple(self.variable(one, kind) for one in group)
             for group, kind in ((declared.inputs, Kind.INPUT), (declared.hidden, Kind.HIDDEN), (declared.outputs, Kind.OUTPUT))
         )
-        return Declared(declared.name, inputs, hidden, outputs, declared.equal_to, declared.isometric_to)
+        isomorphic = declared.isometric_to or self.isomorphic.get(declared.name, "")
+        return Declared(declared.name, inputs, hidden, outputs, declared.equal_to, isomorphic)
 
     def variable(self, declared: Any, kind: Kind) -> Variable:
         """A tensor; its entries get the next numbers."""
