@@ -31,6 +31,7 @@ from polylc.search.problem import Problem
 from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW = 16  # free inputs up to which boxes are cut
+FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
 UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
@@ -304,7 +305,7 @@ class Search:
                 children += self._apart(cell)
                 continue
             assert result is not None
-            if self.by_box and reach is not None:
+            if self.by_box and reach is not None and len(free) > FEW_OPEN and cell.depth < DEEP:
                 scores = box_scores(result, mine, reach[b], cell.low, cell.high)
                 k = int(np.argmax(scores))
                 middle = (cell.low[k] + cell.high[k]) / 2
@@ -312,8 +313,9 @@ class Search:
                     children += self._halves(cell, k, middle)
                     continue
             branching.append(Branching(cell, mine[0]))
-        for cell, neuron in best_neurons(self, branching, result, lines, cells):
-            children += self._sides(cell, neuron)
+        if result is not None:
+            for cell, neuron in best_neurons(self.tables, self.goals, self.sizes, branching, result):
+                children += self._sides(cell, neuron)
         return None, children
 
     def _choose(self, cell: Cell) -> Cell | None:

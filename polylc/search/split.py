@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from polylc.bounds.ascent import Ascent, Choice, ascend
+from polylc.bounds.ascent import Ascent, Choice, Goals, ascend
 from polylc.bounds.backward import Cells
 from polylc.bounds.relaxation import Lines
+from polylc.bounds.tables import Sizes, Tables
 from polylc.search.cells import Cell
-
-if TYPE_CHECKING:
-    from polylc.search.refute import Search
 
 TRIED, TRIAL_STEPS = 12, 3  # neurons that are tried (filtered strong branching), and passes for each side
 
@@ -36,12 +32,12 @@ def box_scores(result: Ascent, rows: list[int], reach: np.ndarray, low: np.ndarr
     return found
 
 
-def best_neurons(search: Search, branching: list[Branching], result: Ascent | None, lines: Lines, cells: Cells) -> list[tuple[Cell, int]]:
+def best_neurons(tables: Tables, goals: Goals, sizes: Sizes, branching: list[Branching], result: Ascent) -> list[tuple[Cell, int]]:
     """For each cell the neuron to split: of those whose lines miss most at the minimiser, the one whose two sides have
     the best bounds after a few steps.
     """
     found: list[tuple[Cell, int]] = []
-    if not branching or result is None:
+    if not branching:
         return found
     trials: list[tuple[int, int]] = []  # place in `branching`, neuron
     for k, (_, row) in enumerate((one.cell, one.row) for one in branching):
@@ -50,14 +46,14 @@ def best_neurons(search: Search, branching: list[Branching], result: Ascent | No
         order = free[np.argsort(-score[free], kind="stable")]
         chosen = [int(i) for i in order[:TRIED] if score[i] > 0] or [int(order[0])]
         trials += [(k, i) for i in chosen]
-    scores = _tried(search, branching, trials, result, cells)
+    scores = _tried(tables, goals, sizes, branching, trials, result)
     for k, one in enumerate(branching):
         mine = [t for t, (at, _) in enumerate(trials) if at == k]
         found.append((one.cell, trials[max(mine, key=lambda t: scores[t])][1]))
     return found
 
 
-def _tried(search: Search, branching: list[Branching], trials: list[tuple[int, int]], result: Ascent, cells: Cells) -> np.ndarray:
+def _tried(tables: Tables, goals: Goals, sizes: Sizes, branching: list[Branching], trials: list[tuple[int, int]], result: Ascent) -> np.ndarray:
     """Both sides of every trial bounded with the slopes and multipliers of the cell; the worse one counts, and some of
     the other.
     """
@@ -82,7 +78,7 @@ def _tried(search: Search, branching: list[Branching], trials: list[tuple[int, i
     high = np.stack([branching[k].cell.high for k in at])
     member = start.shares > 0
     begin, aim = Choice(start.shares, slopes, betas), np.full(len(at), 1e-9)
-    found = ascend(search.tables, search.goals, member, begin, line, signs, Cells(low, high), search.sizes, TRIAL_STEPS, aim, trace=False)
+    found = ascend(tables, goals, member, begin, line, signs, Cells(low, high), sizes, TRIAL_STEPS, aim, trace=False)
     bound = np.minimum(found.sure, 0.0)
     one, other = bound[::2], bound[1::2]
     scores: np.ndarray = np.minimum(one, other) + 0.3 * np.maximum(one, other)
