@@ -4,6 +4,7 @@ patterns, and as exporters write them.
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 from collections.abc import Callable
@@ -19,7 +20,10 @@ from torch import nn
 from polylc.api.certify import certify
 from polylc.api.check import check
 from polylc.domains.box import Neighbourhood, box
-from polylc.network.form import Affine, Network
+from polylc.engines.lp import LpEngine
+from polylc.judge.by_node import Judge
+from polylc.network.form import Affine, Layer, Network
+from polylc.network.patterns import unpack
 from polylc.readers.load import load
 
 
@@ -138,6 +142,52 @@ def test_pieces_do_not_depend_on_the_order_of_a_tournament(seed: int) -> None:
     assert len({f[:3] for f in found}) == 1
     variations = [f[3] for f in found]
     assert max(variations) - min(variations) <= 1e-8 * max(variations)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_differences_of_inactive_units_take_no_integers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tournament of ReLUs: where all are inactive every match is between zeros, whatever the bits of the others."""
+    rng = np.random.default_rng(seed)
+    first = Layer(Affine(((0, rng.standard_normal((4, 2))),), rng.standard_normal(4)), np.zeros(4), np.ones(4))
+    pairs, last = np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]]), np.array([[0.0, 1, 0, -1]])
+    matches = Layer(Affine(((1, pairs),), np.zeros(2)), np.zeros(2), np.ones(2))
+    final = Layer(Affine(((1, last), (2, np.array([[1.0, -1]]))), np.zeros(1)), np.zeros(1), np.ones(1))
+    output = Affine(((1, np.array([[0.0, 0, 0, 1]])), (2, np.array([[0.0, 1]])), (3, np.ones((1, 1)))), np.zeros(1))
+    network = Network(2, (first, matches, final), output)
+    domain = box([-2, -2], [2, 2])
+    decided, decide = [], Judge.settle
+    monkeypatch.setattr(
+        Judge, "settle", lambda self, asked, bits, forms, *rest: decided.append(forms[asked.neuron]) or decide(self, asked, bits, forms, *rest)
+    )
+    judge = Judge(network, domain)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore())
+    bits = unpack(verdict.exploration.bits, 7)
+    assert {tuple(row) for row in bits.tolist()} == {own for own, _ in regions_by_brute_force(network, domain)}
+    assert (~bits[:, :2].any(axis=1)).any()
+    assert not bits[~bits[:, :2].any(axis=1), 4].any()
+    assert all(any(form) for form in decided)
+
+
+POOLED = Path(__file__).parent.parent / "examples" / "pooled" / "pooled"
+
+
+def test_the_example_with_max_pooling_is_certified_around_five_points(tmp_path: Path) -> None:
+    """Images on their side, with all weights on their side, have other pairs in the first round of each tournament."""
+    model = torch.load(f"{POOLED}.pt", weights_only=False).double()
+    points = np.load(f"{POOLED}.npz")["X"][:5]
+    turned = copy.deepcopy(model)
+    turned[1].weight.data = model[1].weight.data.transpose(2, 3).contiguous()
+    turned[-1].weight.data = model[-1].weight.data.reshape(10, 4, 3, 3).transpose(2, 3).reshape(10, 36)
+    aside = points.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64)
+    one, two = (
+        certify(m, x, radius="0.0015", clip=(0, 1), measures="counts,robustness", proof=tmp_path / "net.proof")
+        for m, x in ((model, points), (turned, aside))
+    )
+    assert [r.status for r in (*one, *two)] == ["certified"] * 10
+    assert [(r.pieces, r.affine_functions, r.label) for r in one] == [(r.pieces, r.affine_functions, r.label) for r in two]
+    assert [r.robustness.robust for r in one] == [r.robustness.robust for r in two]
+    assert max(r.regions for r in one) > max(r.pieces for r in one) > 1
+    assert [c.regions for c in check(tmp_path / "net.proof")] == [r.regions for r in two]
 
 
 # ---- as exporters write them

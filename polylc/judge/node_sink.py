@@ -136,18 +136,20 @@ class NodeSink:
 
     def rows(self, node: int, bits: np.ndarray) -> list[Row]:
         """Integer half-spaces of the path of a node, for the bits of a region below it."""
-        result = []
-        for v in self.book.path(node):
-            form = self.forms.neuron(int(self.book.neuron[v]), bits)
-            result.append(form if self.book.side[v] == 1 else tuple(-a for a in form))
-        return result
+        path = self.book.path(node)
+        forms = self.forms.neurons([int(self.book.neuron[v]) for v in path], bits)
+        return [self._oriented(v, form) for v, form in zip(path, forms, strict=True)]
+
+    def _oriented(self, node: int, form: Row) -> Row:
+        """The form of a node's neuron, positive on the node."""
+        return form if self.book.side[node] == 1 else tuple(-a for a in form)
 
     # ---- claims ------------------------------------------------------------------------------------------------------
     def _claims(
         self, chunk: Chunk, claims: kernels.ClaimColumns, owner: np.ndarray, held: np.ndarray, zero: np.ndarray, rounded: _Rounded | None
     ) -> None:
-        """Enter the claims that hold, and those of forms that are zero, and settle the others exactly with the pattern of
-        a region below.
+        """Enter the claims that hold, and those of forms that are zero; settle the others exactly with the pattern of a
+        region below.
         """
         sign = np.where(zero, -1, claims.sign).astype(claims.sign.dtype)  # the bit of a form that vanishes is 0
         kernels.confirm(held | zero, claims.node, claims.neuron, sign, self.tree.known, self.tree.ones)
@@ -167,14 +169,19 @@ class NodeSink:
                 return
             region = owner[group[0]]
             pattern = unpack(chunk.bits[region : region + 1], self.network.neurons)[0]
-            for c, form in zip(group.tolist(), self.forms.neurons(claims.neuron[group], pattern), strict=True):
+            proposed = []
+            for c in group.tolist():
+                part, q = slice(int(claims.starts[c]), int(claims.starts[c + 1])), int(shift[c])
+                pairs = zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True)
+                proposed.append((1 << max(q, 0), {v: m << max(-q, 0) for v, m in pairs if m}))
+            needed = {*claims.neuron[group].tolist(), *(int(self.tree.neuron[v]) for _, pairs in proposed for v in pairs)}
+            forms = dict(zip(sorted(needed), self.forms.neurons(sorted(needed), pattern), strict=True))
+            for c, (factor, multipliers) in zip(group.tolist(), proposed, strict=True):
                 if self._go_on is not None and not self._go_on():
                     self.left_open = True
                     return
-                part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
-                q = int(shift[c])
-                pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
-                self._decide(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]), pattern, form, 1 << max(q, 0), pairs)
+                asked = Doubt(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]))
+                self.settle(asked, pattern, forms, factor, multipliers)
 
     def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray) -> bool:
         """Settle a claim exactly: confirm it, or put it among the doubts; whether it holds.
@@ -186,10 +193,14 @@ class NodeSink:
         bits : ndarray of bool
             Pattern of a region below the node.
         """
-        return self._decide(node, neuron, sign, bits, self.forms.neuron(neuron, bits), 1, [])
+        return self.settle(Doubt(node, neuron, sign), bits, {neuron: self.forms.neuron(neuron, bits)}, 1, {})
 
-    def _decide(self, node: int, neuron: int, sign: int, bits: np.ndarray, form: Row, factor: int, pairs: list[tuple[int, int]]) -> bool:
-        """`decide`, for the neuron's form and multipliers proposed: factor * sign * z - sum m * g >= 0."""
+    def settle(self, asked: Doubt, bits: np.ndarray, forms: dict[int, Row], factor: int, proposed: dict[int, int]) -> bool:
+        """`decide`, for multipliers proposed: factor * sign * z - sum proposed[v] * g_v >= 0, and the forms of the
+        neurons in it.
+        """
+        node, neuron, sign = asked.node, asked.neuron, asked.sign
+        form = forms[neuron]
         if not any(form):
             self.book.confirm(node, neuron, False, None)
             self.tally.claims_integers += 1
@@ -197,15 +208,14 @@ class NodeSink:
         target = form if sign > 0 else tuple(-v for v in form)
         path = self.book.path(node)
         place = {v: e for e, v in enumerate(path)}
-        rows = self.rows(node, bits)
-        proposed = Proof(factor, {place[v]: m for v, m in pairs if v in place})
-        if holds(target, rows, proposed):
-            proof = proposed
+        proof = Proof(factor, {place[v]: m for v, m in proposed.items() if v in place})
+        some = {place[v]: self._oriented(v, forms[int(self.book.neuron[v])]) for v in proposed if v in place}
+        if holds(target, some, proof):
             self.tally.claims_integers += 1
         else:
-            answer = sign_on_cell(target, rows, proposed.multipliers)
+            answer = sign_on_cell(target, self.rows(node, bits), proof.multipliers)
             if isinstance(answer, Refuted):
-                self.doubts.append(Doubt(node, neuron, sign))
+                self.doubts.append(asked)
                 self.tally.claims_refuted += 1
                 return False
             proof = answer
