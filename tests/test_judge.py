@@ -431,7 +431,7 @@ def test_partial_verdicts_hold_only_real_regions(monkeypatch, seed):
         judge = Judge(network, domain)
         left = [moment]
 
-        def interrupt(*arguments, decide=Judge.decide, left=left, **more):
+        def interrupt(*arguments, decide=Judge.settle, left=left, **more):
             left[0] -= 1
             if left[0] == 0:
                 raise KeyboardInterrupt

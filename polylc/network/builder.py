@@ -14,7 +14,7 @@ import numpy as np
 
 from polylc.errors import ModelError
 from polylc.network.folded import UNIT, largest_change, matrix_error, product_error, reciprocal_root, said, sum_error
-from polylc.network.form import Affine, Layer, Network
+from polylc.network.form import Affine, Layer, Network, Step
 from polylc.network.weights import Weight, dense, identity, settled, with_entries
 
 _MOST_ENTRIES = 2**25  # of one unrolled matrix that are not zero: half a GB
@@ -52,6 +52,8 @@ class Builder:
         self.layers: list[Layer] = []
         self._passed: set[int] = set()  # sources whose units somebody has put after a maximum
         self.log: list[str] = []
+        self.steps: list[Step] = []
+        self._how: list[str] = []
         size = math.prod(input_shape)
         self.inputs = size
         self.input = Value(tuple(input_shape), ((0, None),), np.zeros(size))
@@ -64,6 +66,19 @@ class Builder:
     def note_folding(self, text: str, change: float) -> None:
         """Log that something was folded, with the largest relative change of a weight by rounding."""
         self.note(f"{text} in float64, {said(change)}; the network analysed is the folded one" if change else f"{text}, exactly")
+
+    # ---- what is read ------------------------------------------------------------------------------------------
+    def explain(self, how: str) -> None:
+        """Say how the operator that is being read becomes neurons."""
+        self._how.append(how)
+
+    def step(self, name: str, operator: str, shape: Sequence[int], begin: int) -> None:
+        """Put an operator on the list of those that were read; the layers from `begin` on are its."""
+        made = tuple(range(begin + 1, len(self.layers) + 1))
+        if self.steps and self.steps[-1].name == name:  # one of several values, two at a time
+            made, self._how = self.steps[-1].layers + made, [self.steps.pop().how, *self._how]
+        self.steps.append(Step(name, operator, tuple(shape), made, "; ".join(filter(None, self._how))))
+        self._how = []
 
     # ---- linear operations -------------------------------------------------------------------------------------
     def linear(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, name: str) -> Value:
@@ -293,9 +308,9 @@ class Builder:
         terms = tuple((s, _placed(m, rows, np.arange(len(rows)), len(rows))) for s, m in layer.affine.terms)
         return Value(value.shape, terms, layer.affine.bias[rows]), float(below[0]), float(above[0])
 
-    def _without_passed(self, output: Affine) -> tuple[list[Layer], Affine]:
-        """Layers and output without layers whose units were put after a maximum, and which nobody reads now."""
-        layers = [*self.layers]
+    def _without_passed(self, output: Affine) -> tuple[list[Layer], Affine, list[Step]]:
+        """Layers, output and steps without layers whose units were put after a maximum, and which nobody reads now."""
+        layers, steps = [*self.layers], self.steps
         for source in sorted(self._passed, reverse=True):
             read = {s for a in [*(layer.affine for layer in layers), output] for s, _ in a.terms}
             if source in read:
@@ -303,14 +318,15 @@ class Builder:
             del layers[source - 1]
             layers = [replace(layer, affine=_renumbered(layer.affine, source)) for layer in layers]
             output = _renumbered(output, source)
-        return layers, output
+            steps = [_without(step, source) for step in steps]
+        return layers, output, steps
 
     def _affine(self, value: Value) -> Affine:
         return Affine(tuple((s, identity(value.size) if m is None else settled(m)) for s, m in value.terms), value.bias)
 
     def finish(self, value: Value, sha256: str = "") -> Network:
         """The network with output `value`."""
-        layers, output = self._without_passed(self._affine(value))
+        layers, output, steps = self._without_passed(self._affine(value))
         return Network(
             self.inputs,
             tuple(layers),
@@ -319,6 +335,7 @@ class Builder:
             sha256=sha256,
             log=tuple(self.log),
             input_shape=self.input.shape,
+            steps=tuple(steps),
         )
 
 
@@ -336,6 +353,13 @@ def _chosen(matrix: Weight) -> np.ndarray | None:
 def _renumbered(affine: Affine, gone: int) -> Affine:
     """The same with one source fewer."""
     return replace(affine, terms=tuple((s - (s > gone), matrix) for s, matrix in affine.terms))
+
+
+def _without(step: Step, gone: int) -> Step:
+    """The same with one layer fewer."""
+    layers = tuple(layer - (layer > gone) for layer in step.layers if layer != gone)
+    how = "its units come after the maximum that follows" if gone in step.layers and not layers else step.how
+    return replace(step, layers=layers, how=how)
 
 
 def _source(term: tuple[int, object]) -> int:

@@ -93,7 +93,7 @@ def _sums_are_exact(weight: Weight, matrix: Weight, sizes: Weight) -> bool:
 
 
 def _lowest_bits(weight: Weight, axis: int) -> np.ndarray:
-    """The exponent of the lowest bit that is set in a row (axis 0) or column (axis 1) of a matrix; 2^20 in empty ones."""
+    """The exponent of the lowest bit that is set in each row (axis 0) or column (axis 1); 2^20 in empty ones."""
     values = entries(weight)
     mantissa, exponent = np.frexp(values)
     whole = np.ldexp(mantissa, _BITS).astype(np.int64)

@@ -59,8 +59,10 @@ def from_nnet(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
         nearest = [np.array(_doubles(part, source, where)) for part in ([w for row in weight for w in row], bias)]
         change = max(change, *(_change(exact, found) for exact, found in zip(([w for row in weight for w in row], bias), nearest, strict=True)))
         value = builder.linear(value, nearest[0].reshape(rows, columns), nearest[1], where)
+        builder.step(where, "Linear", value.shape, len(builder.layers))
         if layer < layers - 1:
             value = builder.relu(value, where)
+            builder.step(f"ReLU after {where}", "ReLU", value.shape, len(builder.layers) - 1)
     if any(means) or any(v != 1 for v in ranges):
         builder.note("normalisation of inputs and outputs: folded into the first and the last layer in rationals, before anything is rounded")
     if change:

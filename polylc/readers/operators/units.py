@@ -113,6 +113,7 @@ def _clipped(call: Call, value: Value, lower: float | None, upper: float | None)
     if lower == upper:
         builder.note(f"{name}: both bounds are equal, so it is constant and makes no neuron")
         return builder.scale_shift(builder.scale_shift(value, np.array(0.0), None, name), None, np.array(lower), name)
+    builder.explain("a neuron for each entry and bound")
     both = builder.relu(builder.stack([_shifted(call, value, -lower), _shifted(call, value, -upper)], name), name)
     unit = np.eye(value.size)
     difference = builder.linear(builder.reshape(both, (-1,), name), np.hstack([unit, -unit]), None, name)
