@@ -14,68 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import Form, box_forms, strictly_feasible
+from oracles import regions_of_any_network
 from torch import nn
 
 from polylc.api.certify import certify
 from polylc.api.check import check
-from polylc.domains.box import Neighbourhood, box
+from polylc.domains.box import box
 from polylc.engines.lp import LpEngine
 from polylc.judge.by_node import Judge
 from polylc.network.form import Affine, Layer, Network
 from polylc.network.patterns import unpack
 from polylc.readers.load import load
-
-
-# ---- brute force, for leaky units and layers that read several others
-def forms_of(affine: Affine, sources: list[list[Form]]) -> list[Form]:
-    """The forms of a layer, or of the outputs, in integers over one denominator or fractions, all exact."""
-    size, k = len(affine.bias), len(sources[0][0])
-    rows = [[F(0)] * k for _ in range(size)]
-    for source, matrix in affine.terms:
-        weights = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
-        for row, line in zip(rows, weights.tolist(), strict=True):
-            for w, form in zip(line, sources[source], strict=True):
-                if w:
-                    for j, v in enumerate(form):
-                        row[j] += F(w) * v
-    for row, b in zip(rows, affine.bias.tolist(), strict=True):
-        row[-1] += F(b)
-    return [tuple(row) for row in rows]
-
-
-def regions_by_brute_force(network: Network, domain: Neighbourhood) -> list[tuple[tuple[bool, ...], list[Form]]]:
-    """Patterns and affine maps of all full-dimensional regions."""
-    n, found = domain.inputs, []
-
-    def descend(index: int, bits: tuple[bool, ...], strict: list[Form], sources: list[list[Form]]) -> None:
-        if index == len(network.layers):
-            found.append((bits, forms_of(network.output, sources)))
-            return
-        layer = network.layers[index]
-        forms = forms_of(layer.affine, sources)
-
-        def choose(own: tuple[bool, ...], here: list[Form]) -> None:
-            if len(own) == len(forms):
-                slopes = [F(float(p if on else q)) for on, q, p in zip(own, layer.negative, layer.positive, strict=True)]
-                after = [tuple(s * v for v in form) for s, form in zip(slopes, forms, strict=True)]
-                descend(index + 1, bits + own, here, [*sources, after])
-                return
-            form = forms[len(own)]
-            for on in (False, True):
-                if not any(form):
-                    if not on:  # identically zero: bit 0
-                        choose((*own, on), here)
-                    continue
-                more = [*here, form if on else tuple(-v for v in form)]
-                if strictly_feasible(more):
-                    choose((*own, on), more)
-
-        choose((), strict)
-
-    identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
-    descend(0, (), box_forms(domain), [identity])
-    return found
 
 
 class Step(nn.Module):
@@ -117,7 +66,7 @@ def test_regions_and_their_maps_are_those_of_brute_force(name: str, seed: int, t
     network = load(MODULES[name](seed).eval(), input_shape=(2,))
     where = ([F(-3, 2), -1], [1, F(5, 4)])
     run = certify(network, box=where, proof=tmp_path / "net.proof")
-    expected = regions_by_brute_force(network, box(*where))
+    expected = regions_of_any_network(network, box(*where))
     assert run[0].status == "certified"
     assert run[0].regions == len({bits for bits, _ in expected}) == len(expected)
     assert run[0].affine_functions == len({tuple(forms) for _, forms in expected})
@@ -162,7 +111,7 @@ def test_differences_of_inactive_units_take_no_integers(seed: int, monkeypatch: 
     judge = Judge(network, domain)
     verdict = judge.verdict(LpEngine(network, domain, judge).explore())
     bits = unpack(verdict.exploration.bits, 7)
-    assert {tuple(row) for row in bits.tolist()} == {own for own, _ in regions_by_brute_force(network, domain)}
+    assert {tuple(row) for row in bits.tolist()} == {own for own, _ in regions_of_any_network(network, domain)}
     assert (~bits[:, :2].any(axis=1)).any()
     assert not bits[~bits[:, :2].any(axis=1), 4].any()
     assert all(any(form) for form in decided)
