@@ -231,7 +231,8 @@ def padding(d: Draw) -> Drawn:
 
 def resize(d: Draw) -> Drawn:
     shape = (1, d.int(1, 2), d.int(1, 4), d.int(1, 4))
-    scales = np.array([1, 1, d.of(1, 2, 3, 1.5, 0.5), d.of(1, 2, 0.5)], np.float32)
+    factors = [d.of(1, 2, 3, 1.5, *([0.5] if size > 1 else [])) for size in shape[2:]]
+    scales = np.array([1, 1, *factors], np.float32)
     if d.opset < 11:
         return Drawn({"f": scales}, {"mode": "nearest"}, shape)
     how = {"coordinate_transformation_mode": d.of("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")}
