@@ -9,8 +9,10 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction as F
 
+import numpy as np
+
 from polylc.domains.box import Neighbourhood
-from polylc.network.form import Network
+from polylc.network.form import Affine, Network
 
 Form = tuple[F, ...]
 
@@ -242,3 +244,54 @@ def exact_volume(forms: list[Form]) -> F:
 def _primitive(row: Form) -> Form:
     scale = max((abs(v) for v in row), default=F(0))
     return tuple(v / scale for v in row) if scale else row
+
+
+# ---- brute force, for leaky units and layers that read several others
+def _forms_of(affine: Affine, sources: list[list[Form]]) -> list[Form]:
+    """The forms of a layer, or of the outputs, in integers over one denominator or fractions, all exact."""
+    size, k = len(affine.bias), len(sources[0][0])
+    rows = [[F(0)] * k for _ in range(size)]
+    for source, matrix in affine.terms:
+        weights = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
+        for row, line in zip(rows, weights.tolist(), strict=True):
+            for w, form in zip(line, sources[source], strict=True):
+                if w:
+                    for j, v in enumerate(form):
+                        row[j] += F(w) * v
+    for row, b in zip(rows, affine.bias.tolist(), strict=True):
+        row[-1] += F(b)
+    return [tuple(row) for row in rows]
+
+
+def regions_of_any_network(network: Network, domain: Neighbourhood) -> list[tuple[tuple[bool, ...], list[Form]]]:
+    """Patterns and affine maps of all full-dimensional regions."""
+    n, found = domain.inputs, []
+
+    def descend(index: int, bits: tuple[bool, ...], strict: list[Form], sources: list[list[Form]]) -> None:
+        if index == len(network.layers):
+            found.append((bits, _forms_of(network.output, sources)))
+            return
+        layer = network.layers[index]
+        forms = _forms_of(layer.affine, sources)
+
+        def choose(own: tuple[bool, ...], here: list[Form]) -> None:
+            if len(own) == len(forms):
+                slopes = [F(float(p if on else q)) for on, q, p in zip(own, layer.negative, layer.positive, strict=True)]
+                after = [tuple(s * v for v in form) for s, form in zip(slopes, forms, strict=True)]
+                descend(index + 1, bits + own, here, [*sources, after])
+                return
+            form = forms[len(own)]
+            for on in (False, True):
+                if not any(form):
+                    if not on:  # identically zero: bit 0
+                        choose((*own, on), here)
+                    continue
+                more = [*here, form if on else tuple(-v for v in form)]
+                if strictly_feasible(more):
+                    choose((*own, on), more)
+
+        choose((), strict)
+
+    identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
+    descend(0, (), box_forms(domain), [identity])
+    return found

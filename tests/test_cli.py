@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 
 import polylc
 from polylc.cli.main import app
-from polylc.network.form import Network
+from polylc.network.form import Affine, Layer, Network
+from polylc.network.weights import sparse_copy
+from polylc.report.model import idle_units
 
 NEIGHBOURHOOD_KEYS = {
     "index", "center", "norm", "radius", "lower", "upper", "status", "regions", "pieces", "affine_functions", "adjacencies", "volume",
@@ -171,6 +173,31 @@ def test_info_lists_layers_and_rewrites(tmp_path):
     assert "2-3-2, 3 hidden neurons in 1 layers" in result.output
     assert "0.25 | 1" in result.output
     assert "Softmax" in result.output
+
+
+def test_info_lists_operators_and_how_they_became_neurons(tmp_path):
+    path = tmp_path / "m.pt"
+    layers = [nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Hardtanh(), nn.Linear(8, 2)]
+    model = nn.Sequential(*layers)
+    model[1].weight.data[:] = torch.tensor([0.0, 2.0])[:, None, None, None]
+    torch.save(model, path)
+    result = run("info", path)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    names = [f"layer {i} ({type(layer).__name__})" for i, layer in enumerate(layers)]
+    assert sorted(names, key=text.index) == names
+    assert "input 16, output 2" in text
+    assert "layer 2 (ReLU) ReLU 2x4x4 its units come after the maximum that follows" in text
+    assert "Max pooling 2x2x2 16 + 8 + 8 in layers 1, 2, 3; a tournament of 2 rounds, 16 + 8 matches" in text
+    assert "layer 5 (Hardtanh) HardTanh 8 16 in layer 4; a neuron for each entry and bound" in text
+
+
+def test_units_that_split_nothing_are_counted():
+    rows = np.array([[1.0, 2, 0], [4, 8, 0], [-1, -2, 0], [0, 0, 0], [1, 2, 0], [3, 6, 0]])
+    slopes = np.array([0, 0, 0, 0, 1.0, 0])
+    for weight in (rows, sparse_copy(rows)):
+        layer = Layer(Affine(((0, weight),), np.array([1.0, 4, -1, 2, 1, 3])), slopes, np.ones(6))
+        assert idle_units(layer) == (1, 1, 2)
 
 
 def test_plot_writes_pictures(net, tmp_path):

@@ -21,7 +21,7 @@ from polylc.engines.lp import LpEngine
 from polylc.engines.vertex.engine import VertexEngine
 from polylc.judge.by_node import Judge
 from polylc.judge.verdict import Verdict
-from polylc.network.form import Network, pattern_at
+from polylc.network.form import Affine, Layer, Network, pattern_at
 from polylc.network.patterns import unpack
 
 ENGINES: list[Any] = [LpEngine, DictionaryEngine, VertexEngine]
@@ -224,3 +224,32 @@ def test_progress_reaches_one_and_counts_regions(engine):
     found = engine(network, domain).explore(progress=lambda regions, share: seen.append((regions, share)))
     assert seen[-1] == (len(found.leaf), 1.0)
     assert all(a[1] <= b[1] for a, b in itertools.pairwise(seen))
+
+
+# ---- neurons that cost nothing ---------------------------------------------------------------------------------------
+def splits(engine, network, domain):
+    """Neurons by which some cell is split, and how many cells there are."""
+    found = explore(engine, network, domain)
+    return set(found.neuron[1:].tolist()), len(found.parent)
+
+
+@every_engine
+def test_maxima_with_one_winner_and_clips_inside_one_piece_split_nothing(engine):
+    """max(x, y) where x > y, a clip to [-8, 8], and a unit with a fold outside: only the last neuron folds inside."""
+    rows, bias = np.array([[1.0, -1], [1, 0], [1, 0], [0, 1], [1, 1]]), np.array([0.0, 8, -8, 5, 0])
+    network = Network(2, (Layer(Affine(((0, rows),), bias), np.zeros(5), np.ones(5)),), Affine(((1, np.ones((1, 5))),), np.zeros(1)))
+    assert splits(engine, network, box([F(1, 2), -2], [2, F(-1, 2)])) == ({4}, 3)
+
+
+@every_engine
+@pytest.mark.parametrize("seed", range(3))
+def test_neurons_on_one_hyperplane_split_each_cell_once(engine, seed):
+    """Repeated, scaled and opposite rows are decided by the split of the first: as many cells as without them."""
+    alone = random_net([2, 6, 3, 1], seed)
+    (_, weight), bias = alone.layers[0].affine.terms[0], alone.layers[0].affine.bias
+    times = np.repeat([1.0, 2.0, -0.5], 6)
+    first = Layer(Affine(((0, np.vstack([weight] * 3) * times[:, None]),), np.tile(bias, 3) * times), np.zeros(18), np.ones(18))
+    second = alone.layers[1].affine.terms[0][1]
+    layers = (first, Layer(Affine(((1, np.hstack([second, np.zeros((3, 12))])),), alone.layers[1].affine.bias), np.zeros(3), np.ones(3)))
+    many = Network(2, layers, alone.output)
+    assert splits(engine, many, unit_box(many))[1] == splits(engine, alone, unit_box(alone))[1]

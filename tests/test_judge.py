@@ -231,7 +231,7 @@ def test_what_is_said_above_an_undecided_layer_is_not_believed_of_other_regions(
     judge = Judge(network, box([-1], [1]))
     judge(Chunk(0, *tree, 0, bits[:1], unit[:1], leaf[:1], none))
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-        patch.setattr(Judge, "decide", interrupt)
+        patch.setattr(Judge, "settle", interrupt)
         judge(Chunk(3, *(c[:0] for c in tree), 1, bits[1:], unit[1:], leaf[1:], said))
     verdict = judge.verdict(Exploration(*tree, bits, unit, leaf, Outcome.INTERRUPTED, {}))
     assert patterns(network, verdict) == ({(False, False, True)} if slope < 1 else set())
@@ -431,13 +431,13 @@ def test_partial_verdicts_hold_only_real_regions(monkeypatch, seed):
         judge = Judge(network, domain)
         left = [moment]
 
-        def interrupt(*arguments, decide=Judge.decide, left=left, **more):
+        def interrupt(*arguments, decide=Judge.settle, left=left, **more):
             left[0] -= 1
             if left[0] == 0:
                 raise KeyboardInterrupt
             return decide(*arguments, **more)
 
-        monkeypatch.setattr(Judge, "decide", interrupt)
+        monkeypatch.setattr(Judge, "settle", interrupt)
         verdict = judge.verdict(LpEngine(network, domain, judge).explore())
         monkeypatch.undo()
         monkeypatch.setattr(lp, "SLIVER", 0.1)

@@ -4,6 +4,7 @@ patterns, and as exporters write them.
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 from collections.abc import Callable
@@ -13,65 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import Form, box_forms, strictly_feasible
+from oracles import regions_of_any_network
 from torch import nn
 
 from polylc.api.certify import certify
 from polylc.api.check import check
-from polylc.domains.box import Neighbourhood, box
-from polylc.network.form import Affine, Network
+from polylc.domains.box import box
+from polylc.engines.lp import LpEngine
+from polylc.judge.by_node import Judge
+from polylc.network.form import Affine, Layer, Network
+from polylc.network.patterns import unpack
 from polylc.readers.load import load
-
-
-# ---- brute force, for leaky units and layers that read several others
-def forms_of(affine: Affine, sources: list[list[Form]]) -> list[Form]:
-    """The forms of a layer, or of the outputs, in integers over one denominator or fractions, all exact."""
-    size, k = len(affine.bias), len(sources[0][0])
-    rows = [[F(0)] * k for _ in range(size)]
-    for source, matrix in affine.terms:
-        weights = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
-        for row, line in zip(rows, weights.tolist(), strict=True):
-            for w, form in zip(line, sources[source], strict=True):
-                if w:
-                    for j, v in enumerate(form):
-                        row[j] += F(w) * v
-    for row, b in zip(rows, affine.bias.tolist(), strict=True):
-        row[-1] += F(b)
-    return [tuple(row) for row in rows]
-
-
-def regions_by_brute_force(network: Network, domain: Neighbourhood) -> list[tuple[tuple[bool, ...], list[Form]]]:
-    """Patterns and affine maps of all full-dimensional regions."""
-    n, found = domain.inputs, []
-
-    def descend(index: int, bits: tuple[bool, ...], strict: list[Form], sources: list[list[Form]]) -> None:
-        if index == len(network.layers):
-            found.append((bits, forms_of(network.output, sources)))
-            return
-        layer = network.layers[index]
-        forms = forms_of(layer.affine, sources)
-
-        def choose(own: tuple[bool, ...], here: list[Form]) -> None:
-            if len(own) == len(forms):
-                slopes = [F(float(p if on else q)) for on, q, p in zip(own, layer.negative, layer.positive, strict=True)]
-                after = [tuple(s * v for v in form) for s, form in zip(slopes, forms, strict=True)]
-                descend(index + 1, bits + own, here, [*sources, after])
-                return
-            form = forms[len(own)]
-            for on in (False, True):
-                if not any(form):
-                    if not on:  # identically zero: bit 0
-                        choose((*own, on), here)
-                    continue
-                more = [*here, form if on else tuple(-v for v in form)]
-                if strictly_feasible(more):
-                    choose((*own, on), more)
-
-        choose((), strict)
-
-    identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
-    descend(0, (), box_forms(domain), [identity])
-    return found
 
 
 class Step(nn.Module):
@@ -113,7 +66,7 @@ def test_regions_and_their_maps_are_those_of_brute_force(name: str, seed: int, t
     network = load(MODULES[name](seed).eval(), input_shape=(2,))
     where = ([F(-3, 2), -1], [1, F(5, 4)])
     run = certify(network, box=where, proof=tmp_path / "net.proof")
-    expected = regions_by_brute_force(network, box(*where))
+    expected = regions_of_any_network(network, box(*where))
     assert run[0].status == "certified"
     assert run[0].regions == len({bits for bits, _ in expected}) == len(expected)
     assert run[0].affine_functions == len({tuple(forms) for _, forms in expected})
@@ -138,6 +91,52 @@ def test_pieces_do_not_depend_on_the_order_of_a_tournament(seed: int) -> None:
     assert len({f[:3] for f in found}) == 1
     variations = [f[3] for f in found]
     assert max(variations) - min(variations) <= 1e-8 * max(variations)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_differences_of_inactive_units_take_no_integers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tournament of ReLUs: where all are inactive every match is between zeros, whatever the bits of the others."""
+    rng = np.random.default_rng(seed)
+    first = Layer(Affine(((0, rng.standard_normal((4, 2))),), rng.standard_normal(4)), np.zeros(4), np.ones(4))
+    pairs, last = np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]]), np.array([[0.0, 1, 0, -1]])
+    matches = Layer(Affine(((1, pairs),), np.zeros(2)), np.zeros(2), np.ones(2))
+    final = Layer(Affine(((1, last), (2, np.array([[1.0, -1]]))), np.zeros(1)), np.zeros(1), np.ones(1))
+    output = Affine(((1, np.array([[0.0, 0, 0, 1]])), (2, np.array([[0.0, 1]])), (3, np.ones((1, 1)))), np.zeros(1))
+    network = Network(2, (first, matches, final), output)
+    domain = box([-2, -2], [2, 2])
+    decided, decide = [], Judge.settle
+    monkeypatch.setattr(
+        Judge, "settle", lambda self, asked, bits, forms, *rest: decided.append(forms[asked.neuron]) or decide(self, asked, bits, forms, *rest)
+    )
+    judge = Judge(network, domain)
+    verdict = judge.verdict(LpEngine(network, domain, judge).explore())
+    bits = unpack(verdict.exploration.bits, 7)
+    assert {tuple(row) for row in bits.tolist()} == {own for own, _ in regions_of_any_network(network, domain)}
+    assert (~bits[:, :2].any(axis=1)).any()
+    assert not bits[~bits[:, :2].any(axis=1), 4].any()
+    assert all(any(form) for form in decided)
+
+
+POOLED = Path(__file__).parent.parent / "examples" / "pooled" / "pooled"
+
+
+def test_the_example_with_max_pooling_is_certified_around_five_points(tmp_path: Path) -> None:
+    """Images on their side, with all weights on their side, have other pairs in the first round of each tournament."""
+    model = torch.load(f"{POOLED}.pt", weights_only=False).double()
+    points = np.load(f"{POOLED}.npz")["X"][5:10]
+    turned = copy.deepcopy(model)
+    turned[1].weight.data = model[1].weight.data.transpose(2, 3).contiguous()
+    turned[-1].weight.data = model[-1].weight.data.reshape(10, 4, 3, 3).transpose(2, 3).reshape(10, 36)
+    aside = points.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64)
+    one, two = (
+        certify(m, x, radius="0.003", clip=(0, 1), measures="counts,robustness", proof=tmp_path / "net.proof")
+        for m, x in ((model, points), (turned, aside))
+    )
+    assert [r.status for r in (*one, *two)] == ["certified"] * 10
+    assert [(r.pieces, r.affine_functions, r.label) for r in one] == [(r.pieces, r.affine_functions, r.label) for r in two]
+    assert [r.robustness.robust for r in one] == [r.robustness.robust for r in two]
+    assert max(r.regions for r in one) > max(r.pieces for r in one) > 1
+    assert [c.regions for c in check(tmp_path / "net.proof")] == [r.regions for r in two]
 
 
 # ---- as exporters write them

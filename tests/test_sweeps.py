@@ -4,6 +4,7 @@ point.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction as F
 
 import numpy as np
@@ -20,9 +21,10 @@ from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, direction
 from polylc.domains.ball import ball
 from polylc.network.compose import compose
 from polylc.network.exact_forms import ExactForms, proportional
-from polylc.network.form import Network, chain
+from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.patterns import pack
-from polylc.network.replay import MOST_FLIPS, begin, flatten, move
+from polylc.network.replay import MOST_FLIPS, begin, flatten, move, vanishes
+from polylc.network.weights import Weight, sparse_copy
 
 
 def nets(seed: int) -> Network:
@@ -70,6 +72,25 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     assert (np.abs(output - forms.output[-1]).sum(axis=1) <= bound + forms.output_noise[-1]).all()
     for row, limit, own in zip(exact.output(bits[-1]), bound.tolist(), output.tolist(), strict=True):
         assert sum(abs(F(v) - F(w, exact.scale)) for v, w in zip(own, row, strict=True)) <= F(limit)
+
+
+@given(st.integers(0, 10**6))
+def test_sums_of_inactive_units_alone_are_zero_whatever_came_before(seed):
+    """After any updates; dense and sparse weights."""
+    rng = np.random.default_rng(seed)
+    first = Layer(Affine(((0, rng.standard_normal((6, 3))),), rng.standard_normal(6)), np.zeros(6), np.ones(6))
+    mixed: Weight = rng.standard_normal((8, 6)) * (rng.random((8, 6)) < 0.3)
+    network = Network(3, (first, Layer(Affine(((1, mixed),), np.zeros(8)), np.zeros(8), np.ones(8))), Affine(((2, np.ones((1, 8))),), np.zeros(1)))
+    if seed % 2:
+        network = replace(network, layers=(first, replace(network.layers[1], affine=Affine(((1, sparse_copy(mixed)),), np.zeros(8)))))
+    domain = ball(rng.normal(size=3), 1)
+    net = flatten(network)
+    replay = begin(network, net, domain.embedding, domain.rounding)
+    bits = walk(rng, network.neurons, 60)
+    for own, packed in zip(bits, pack(bits), strict=True):
+        move(net, replay, packed, False)
+        dead = ~((mixed != 0) & own[:6]).any(axis=1)
+        assert [bool(vanishes(replay.form, replay.noise, 9 + i)) for i in range(8)] == dead.tolist()
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3])

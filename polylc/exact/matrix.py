@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _FEW_PRODUCTS = 2**18  # of a sparse matrix, in memory at once
 # Python's integers take some 50 ns a product, FLINT's 3, but 500 for a number on its way in or out
 _PRODUCTS_EACH = 16
+_FEW_ROWS = 10  # of a dense matrix that Python's integers multiply before FLINT has taken numbers in and out
 
 
 class Dense:
@@ -63,9 +64,9 @@ class Dense:
 
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Rows times the matrix."""
-        if self._large:
-            return _from_flint(_for_flint(rows) * self._flint)
         live = np.flatnonzero((rows != 0).any(axis=0))
+        if self._large and len(live) > _FEW_ROWS:
+            return _from_flint(_for_flint(rows) * self._flint)
         result: np.ndarray = rows[:, live].dot(self._objects[live]) if len(live) else _nothing(len(rows), self.shape[1])
         return result
 

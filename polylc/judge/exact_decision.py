@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -36,8 +36,8 @@ def whole(multipliers: dict[int, Fraction]) -> Proof:
     return Proof(factor, {r: int(y * factor) for r, y in multipliers.items() if y})
 
 
-def holds(target: Sequence[int], rows: Sequence[Row], proof: Proof) -> bool:
-    """Whether the proof proves target >= 0 on the cell of `rows`, in integers."""
+def holds(target: Sequence[int], rows: Sequence[Row] | Mapping[int, Row], proof: Proof) -> bool:
+    """Whether the proof proves target >= 0 on the cell of `rows`, in integers; only rows with multipliers are read."""
     total = [proof.factor * v for v in target]
     for r, m in proof.multipliers.items():
         total = [v - m * w for v, w in zip(total, rows[r], strict=True)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from polylc.jit.decorators import allocating, inlined, kernel
 from polylc.network.compose import TINY, UNIT
-from polylc.network.replay import FlatNet, Replay, move
+from polylc.network.replay import FlatNet, Replay, move, vanishes
 
 MULTIPLIER_BITS = 30  # of rounded multipliers; lemma 4 takes any, so this proves nothing
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
@@ -82,6 +82,7 @@ def sift(
     points: np.ndarray,
     good: np.ndarray,
     held: np.ndarray,
+    zero: np.ndarray,
     room: Room,
 ) -> None:
     """Regions one after the other: which points are certainly inside, which claims certainly hold.
@@ -99,6 +100,8 @@ def sift(
         Receives whether a point is confirmed.
     held : ndarray of bool, shape (C,)
         Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
+    zero : ndarray of bool, shape (C,)
+        Receives whether the form of which a claim speaks vanishes beyond doubt, which decides it whatever is claimed.
     room
     """
     offset = net.first[1]
@@ -114,7 +117,10 @@ def sift(
                 good[r] = True
                 break
         for c in range(bounds[r], bounds[r + 1]):
-            held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total)
+            if vanishes(replay.form, replay.noise, offset + claims.neuron[c]):
+                zero[c] = True
+            else:
+                held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total)
 
 
 @inlined

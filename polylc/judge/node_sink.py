@@ -106,7 +106,7 @@ class NodeSink:
             order = np.argsort(owner, kind="stable")
             claims, owner = claims.take(order), owner[order]
         points, good = np.empty((count, self.domain.dimension)), np.zeros(count, dtype=bool)
-        held = np.zeros(len(claims), dtype=bool)
+        held, zero = np.zeros(len(claims), dtype=bool), np.zeros(len(claims), dtype=bool)
         regions = kernels.Regions(chunk.leaf, chunk.bits, chunk.unit)
         bounds = np.searchsorted(owner, np.arange(count + 1))
         columns = kernels.ClaimColumns(*vars(claims).values())
@@ -115,9 +115,9 @@ class NodeSink:
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
         room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
         nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
-        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, room)
+        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, room)
         self._points(chunk, points, good)
-        self._claims(chunk, columns, owner, held, rounded)
+        self._claims(chunk, columns, owner, held, zero, rounded)
         near = np.zeros((count, 0), dtype=np.uint64)
         self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near))
         self.done += count
@@ -136,35 +136,54 @@ class NodeSink:
 
     def rows(self, node: int, bits: np.ndarray) -> list[Row]:
         """Integer half-spaces of the path of a node, for the bits of a region below it."""
-        result = []
-        for v in self.book.path(node):
-            form = self.forms.neuron(int(self.book.neuron[v]), bits)
-            result.append(form if self.book.side[v] == 1 else tuple(-a for a in form))
-        return result
+        path = self.book.path(node)
+        forms = self.forms.neurons([int(self.book.neuron[v]) for v in path], bits)
+        return [self._oriented(v, form) for v, form in zip(path, forms, strict=True)]
+
+    def _oriented(self, node: int, form: Row) -> Row:
+        """The form of a node's neuron, positive on the node."""
+        return form if self.book.side[node] == 1 else tuple(-a for a in form)
 
     # ---- claims ------------------------------------------------------------------------------------------------------
-    def _claims(self, chunk: Chunk, claims: kernels.ClaimColumns, owner: np.ndarray, held: np.ndarray, rounded: _Rounded | None) -> None:
-        """Enter the claims that hold, and settle the others exactly with the pattern of a region below."""
-        kernels.confirm(held, claims.node, claims.neuron, claims.sign, self.tree.known, self.tree.ones)
-        self.tally.claims_filter += int(held.sum())
+    def _claims(
+        self, chunk: Chunk, claims: kernels.ClaimColumns, owner: np.ndarray, held: np.ndarray, zero: np.ndarray, rounded: _Rounded | None
+    ) -> None:
+        """Enter the claims that hold, and those of forms that are zero; settle the others exactly with the pattern of a
+        region below.
+        """
+        sign = np.where(zero, -1, claims.sign).astype(claims.sign.dtype)  # the bit of a form that vanishes is 0
+        kernels.confirm(held | zero, claims.node, claims.neuron, sign, self.tree.known, self.tree.ones)
+        self.tally.claims_filter += int(held.sum() + zero.sum())
         if self.kept is not None and rounded is not None:
             rows = ClaimRows(claims.node, claims.neuron, claims.sign, rounded.shift, claims.starts, claims.constraint, rounded.whole)
             for node, claim in self.kept.extend(held, rows):
                 self.tree.exact.setdefault(node, []).append(claim)
+        held |= zero
         if held.all():
             return
         shift, whole, _ = _rounded(claims) if rounded is None else rounded
-        for c in np.flatnonzero(~held).tolist():
+        left = np.flatnonzero(~held)
+        for group in np.split(left, np.flatnonzero(np.diff(owner[left])) + 1):  # the claims of one region, in one composition
             if self._go_on is not None and not self._go_on():
                 self.left_open = True
                 return
-            part = slice(int(claims.starts[c]), int(claims.starts[c + 1]))
-            q = int(shift[c])
-            pairs = [(v, m << max(-q, 0)) for v, m in zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True) if m]
-            pattern = unpack(chunk.bits[owner[c] : owner[c] + 1], self.network.neurons)[0]
-            self.decide(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]), pattern, 1 << max(q, 0), pairs)
+            region = owner[group[0]]
+            pattern = unpack(chunk.bits[region : region + 1], self.network.neurons)[0]
+            proposed = []
+            for c in group.tolist():
+                part, q = slice(int(claims.starts[c]), int(claims.starts[c + 1])), int(shift[c])
+                pairs = zip(claims.constraint[part].tolist(), whole[part].tolist(), strict=True)
+                proposed.append((1 << max(q, 0), {v: m << max(-q, 0) for v, m in pairs if m}))
+            needed = {*claims.neuron[group].tolist(), *(int(self.tree.neuron[v]) for _, pairs in proposed for v in pairs)}
+            forms = dict(zip(sorted(needed), self.forms.neurons(sorted(needed), pattern), strict=True))
+            for c, (factor, multipliers) in zip(group.tolist(), proposed, strict=True):
+                if self._go_on is not None and not self._go_on():
+                    self.left_open = True
+                    return
+                asked = Doubt(int(claims.node[c]), int(claims.neuron[c]), int(claims.sign[c]))
+                self.settle(asked, pattern, forms, factor, multipliers)
 
-    def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray, factor: int = 1, pairs: list[tuple[int, int]] | None = None) -> bool:
+    def decide(self, node: int, neuron: int, sign: int, bits: np.ndarray) -> bool:
         """Settle a claim exactly: confirm it, or put it among the doubts; whether it holds.
 
         Parameters
@@ -173,10 +192,15 @@ class NodeSink:
             The claim.
         bits : ndarray of bool
             Pattern of a region below the node.
-        factor, pairs : int, list
-            Multipliers proposed: factor * sign * z - sum m * g >= 0.
         """
-        form = self.forms.neuron(neuron, bits)
+        return self.settle(Doubt(node, neuron, sign), bits, {neuron: self.forms.neuron(neuron, bits)}, 1, {})
+
+    def settle(self, asked: Doubt, bits: np.ndarray, forms: dict[int, Row], factor: int, proposed: dict[int, int]) -> bool:
+        """`decide`, for multipliers proposed: factor * sign * z - sum proposed[v] * g_v >= 0, and the forms of the
+        neurons in it.
+        """
+        node, neuron, sign = asked.node, asked.neuron, asked.sign
+        form = forms[neuron]
         if not any(form):
             self.book.confirm(node, neuron, False, None)
             self.tally.claims_integers += 1
@@ -184,15 +208,14 @@ class NodeSink:
         target = form if sign > 0 else tuple(-v for v in form)
         path = self.book.path(node)
         place = {v: e for e, v in enumerate(path)}
-        rows = self.rows(node, bits)
-        proposed = Proof(factor, {place[v]: m for v, m in pairs or [] if v in place})
-        if holds(target, rows, proposed):
-            proof = proposed
+        proof = Proof(factor, {place[v]: m for v, m in proposed.items() if v in place})
+        some = {place[v]: self._oriented(v, forms[int(self.book.neuron[v])]) for v in proposed if v in place}
+        if holds(target, some, proof):
             self.tally.claims_integers += 1
         else:
-            answer = sign_on_cell(target, rows, proposed.multipliers)
+            answer = sign_on_cell(target, self.rows(node, bits), proof.multipliers)
             if isinstance(answer, Refuted):
-                self.doubts.append(Doubt(node, neuron, sign))
+                self.doubts.append(asked)
                 self.tally.claims_refuted += 1
                 return False
             proof = answer

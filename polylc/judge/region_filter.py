@@ -18,7 +18,7 @@ from polylc.bounds.interval import clearance, not_clear
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.judge.node_filter import BOTH_SIDES, NOT_ON_PATH, ClaimColumns, Regions, Tree, beyond, least_of_claim, propose
-from polylc.network.replay import FlatNet, Replay, move
+from polylc.network.replay import FlatNet, Replay, move, vanishes
 
 DONE, WRONG, CROWDED = range(3)
 ON_PATH = 0  # mark of a node of the path
@@ -127,9 +127,17 @@ def sift_regions(net: FlatNet, replay: Replay, tree: Tree, regions: Regions, cla
         for w in range(len(room.path)):  # near neurons without a claim that are not on the path
             rest = found.near[r, w] & ~room.entered[w]
             while rest:
-                _leave_open(found, r, 64 * w + np.int64(lowest_bit(rest)), NO_CLAIM)
+                i = 64 * w + np.int64(lowest_bit(rest))
+                if not _zero(replay, offset + i):
+                    _leave_open(found, r, i, NO_CLAIM)
                 rest &= rest - one
     return DONE if c == len(claims.node) else WRONG
+
+
+@inlined
+def _zero(replay: Replay, column: int) -> bool:
+    """Whether a form vanishes beyond doubt, so that its bit is 0, and is."""
+    return bool(replay.sign[column] < 0.0 and vanishes(replay.form, replay.noise, column))
 
 
 @inlined
@@ -164,7 +172,7 @@ def _try_claim(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c:
     i = claims.neuron[c]
     word, bit = i >> 6, np.uint64(1) << np.uint64(i & 63)
     toward = (claims.sign[c] > 0) == (replay.sign[offset + i] > 0.0)
-    if not (toward and found.near[r, word] & bit and not room.entered[word] & bit):
+    if not (toward and found.near[r, word] & bit and not room.entered[word] & bit) or _zero(replay, offset + i):
         return
     least = least_of_claim(replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
     if least > 0.0:

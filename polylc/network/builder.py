@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from polylc.errors import ModelError
-from polylc.network.form import Affine, Layer, Network
-from polylc.network.weights import Weight, identity, settled
+from polylc.network.folded import UNIT, largest_change, matrix_error, product_error, reciprocal_root, said, sum_error
+from polylc.network.form import Affine, Layer, Network, Step
+from polylc.network.weights import Weight, dense, identity, settled, with_entries
 
 _MOST_ENTRIES = 2**25  # of one unrolled matrix that are not zero: half a GB
 
@@ -51,6 +52,8 @@ class Builder:
         self.layers: list[Layer] = []
         self._passed: set[int] = set()  # sources whose units somebody has put after a maximum
         self.log: list[str] = []
+        self.steps: list[Step] = []
+        self._how: list[str] = []
         size = math.prod(input_shape)
         self.inputs = size
         self.input = Value(tuple(input_shape), ((0, None),), np.zeros(size))
@@ -59,6 +62,23 @@ class Builder:
         """Add a line to the log of rewrites (once)."""
         if text not in self.log:
             self.log.append(text)
+
+    def note_folding(self, text: str, change: float) -> None:
+        """Log that something was folded, with the largest relative change of a weight by rounding."""
+        self.note(f"{text} in float64, {said(change)}; the network analysed is the folded one" if change else f"{text}, exactly")
+
+    # ---- what is read ------------------------------------------------------------------------------------------
+    def explain(self, how: str) -> None:
+        """Say how the operator that is being read becomes neurons."""
+        self._how.append(how)
+
+    def step(self, name: str, operator: str, shape: Sequence[int], begin: int) -> None:
+        """Put an operator on the list of those that were read; the layers from `begin` on are its."""
+        made = tuple(range(begin + 1, len(self.layers) + 1))
+        if self.steps and self.steps[-1].name == name:  # one of several values, two at a time
+            made, self._how = self.steps[-1].layers + made, [self.steps.pop().how, *self._how]
+        self.steps.append(Step(name, operator, tuple(shape), made, "; ".join(filter(None, self._how))))
+        self._how = []
 
     # ---- linear operations -------------------------------------------------------------------------------------
     def linear(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, name: str) -> Value:
@@ -75,33 +95,49 @@ class Builder:
         if offset.shape != (weight.shape[0],):
             raise ModelError(f"{self.source}: {name} has a bias of shape {offset.shape}, expected {(weight.shape[0],)}")
         terms = tuple((source, weight if matrix is None else settled(weight @ matrix)) for source, matrix in value.terms)
-        if any(matrix is not None for _, matrix in value.terms):
-            self.note(f"{name}: folded with the affine map before it in float64; the network analysed is the folded one")
+        errors: list[Weight] = [matrix_error(weight, matrix) for _, matrix in value.terms if matrix is not None]
+        folded = bool(errors)
         if value.bias.any():
-            offset = weight @ value.bias + offset
-            if all(matrix is None for _, matrix in value.terms):
-                self.note(f"{name}: a constant shift of its input folded into the bias in float64")
+            part = weight @ value.bias
+            errors.append(dense(matrix_error(weight, value.bias[:, None]))[:, 0] + sum_error(part, offset))
+            offset = part + offset
+        if errors:
+            change = largest_change(errors, [*(matrix for _, matrix in terms), offset])
+            what = "folded with the affine map before it" if folded else "a constant shift of its input folded into the bias"
+            self.note_folding(f"{name}: {what}", change)
         return Value(shape, terms, offset)
 
-    def scale_shift(self, value: Value, scale: np.ndarray | None, shift: np.ndarray | None, name: str) -> Value:
-        """Entrywise scale * value + shift; both broadcast to the value's shape."""
-        result = self._scale_shift(value, scale, shift)
+    def scale_shift(self, value: Value, scale: np.ndarray | None, shift: np.ndarray | None, name: str, doubt: float | np.ndarray = 0.0) -> Value:
+        """Entrywise scale * value + shift; both broadcast to the value's shape, and so does a bound on the relative
+        rounding in the scale itself.
+        """
+        result, change = self._scale_shift(value, scale, shift, doubt)
         shifted = value.bias.any()
         scaled = scale is not None and (np.abs(scale) != 1).any() and (shifted or any(m is not None for _, m in value.terms))
-        if scaled or (shift is not None and shifted):  # a factor of an identity and a shift of zero are exact
-            self.note(f"{name}: folded as a constant factor or shift in float64; the network analysed is the folded one")
+        if change or scaled or (shift is not None and shifted):  # a factor of an identity and a shift of zero are exact
+            self.note_folding(f"{name}: folded as a constant factor or shift", change)
         return result
 
     @staticmethod
-    def _scale_shift(value: Value, scale: np.ndarray | None, shift: np.ndarray | None) -> Value:
+    def _scale_shift(
+        value: Value, scale: np.ndarray | None, shift: np.ndarray | None, doubt: float | np.ndarray = 0.0, shift_error: float | np.ndarray = 0.0
+    ) -> tuple[Value, float]:
+        """The result, and the largest relative change by rounding, for bounds on the relative rounding in the scale and
+        on that in the shift.
+        """
         terms, bias = value.terms, value.bias
+        errors, of_bias = [], np.zeros(value.size)
         if scale is not None:
-            factor = np.broadcast_to(np.asarray(scale, dtype=np.float64), value.shape).ravel()
+            factor, doubts = (np.broadcast_to(np.asarray(a, dtype=np.float64), value.shape).ravel() for a in (scale, doubt))
             terms = tuple((s, _scaled(factor, identity(value.size) if m is None else m)) for s, m in terms)
+            errors = [_scaled_error(factor, doubts, m) for _, m in value.terms]
+            of_bias = product_error(factor, bias) + doubts * np.abs(factor * bias)
             bias = factor * bias
         if shift is not None:
-            bias = bias + np.broadcast_to(np.asarray(shift, dtype=np.float64), value.shape).ravel()
-        return Value(value.shape, terms, bias)
+            addend, error = (np.broadcast_to(np.asarray(a, dtype=np.float64), value.shape).ravel() for a in (shift, shift_error))
+            of_bias = of_bias + error + sum_error(bias, addend)
+            bias = bias + addend
+        return Value(value.shape, terms, bias), largest_change([*errors, of_bias], [*(m for _, m in terms if m is not None), bias])
 
     def batch_norm(
         self, value: Value, mean: np.ndarray, variance: np.ndarray, eps: float, gamma: np.ndarray | None, beta: np.ndarray | None, name: str
@@ -110,15 +146,21 @@ class Builder:
         mean, variance = np.asarray(mean, dtype=np.float64), np.asarray(variance, dtype=np.float64)
         if mean.shape != (value.shape[0],):
             raise ModelError(f"{self.source}: {name} normalises {mean.size} channels but gets {value.shape[0]}")
-        factor = 1.0 / np.sqrt(variance + eps)
+        factor, doubt = reciprocal_root(variance, eps)
         if gamma is not None:
-            factor = factor * np.asarray(gamma, dtype=np.float64)
+            gamma = np.asarray(gamma, dtype=np.float64)
+            doubt = np.where((doubt == 0) & (product_error(factor, gamma) == 0), 0.0, 6 * UNIT)
+            factor = factor * gamma
         shift = -mean * factor
+        error = product_error(mean, factor) + doubt * np.abs(shift)
         if beta is not None:
-            shift = shift + np.asarray(beta, dtype=np.float64)
+            beta = np.asarray(beta, dtype=np.float64)
+            error = error + sum_error(shift, beta)
+            shift = shift + beta
         axes = (slice(None), *([None] * (len(value.shape) - 1)))
-        self.note(f"{name}: batch normalisation (evaluation mode) folded in float64; the network analysed is the folded one")
-        return self._scale_shift(value, factor[axes], shift[axes])
+        result, change = self._scale_shift(value, factor[axes], shift[axes], doubt[axes], error[axes])
+        self.note_folding(f"{name}: batch normalisation (evaluation mode) folded", change)
+        return result
 
     def require_room(self, count: int, name: str) -> None:
         """Go on if a matrix of so many entries is not too large; to be asked before tables of them are made.
@@ -142,15 +184,22 @@ class Builder:
         return Value(tuple(target), value.terms, value.bias)
 
     def add(self, left: Value, right: Value, name: str, sign: float = 1.0) -> Value:
-        """left + sign * right, entry by entry (a residual sum)."""
+        """left + sign * right, entry by entry (a residual sum); the sign is 1 or -1."""
         if left.size != right.size:
             raise ModelError(f"{self.source}: {name} adds values of sizes {left.size} and {right.size}")
         matrices: dict[int, Weight] = {}
+        errors: list[Weight] = [sum_error(left.bias, sign * right.bias)]
         for value, factor in ((left, 1.0), (right, sign)):
             for source, matrix in value.terms:
                 full = factor * (identity(value.size) if matrix is None else matrix)
+                if source in matrices:
+                    errors.append(_sum_error(matrices[source], full))
                 matrices[source] = _sum(matrices[source], full) if source in matrices else full
-        return Value(left.shape, tuple(sorted(matrices.items(), key=_source)), left.bias + sign * right.bias)
+        bias = left.bias + sign * right.bias
+        change = largest_change(errors, [*matrices.values(), bias])
+        if change:
+            self.note_folding(f"{name}: two affine maps of the same values added up", change)
+        return Value(left.shape, tuple(sorted(matrices.items(), key=_source)), bias)
 
     def stack(self, values: Sequence[Value], name: str) -> Value:
         """Values of one shape along a new first axis, so that units made of them are one layer; exact."""
@@ -259,9 +308,9 @@ class Builder:
         terms = tuple((s, _placed(m, rows, np.arange(len(rows)), len(rows))) for s, m in layer.affine.terms)
         return Value(value.shape, terms, layer.affine.bias[rows]), float(below[0]), float(above[0])
 
-    def _without_passed(self, output: Affine) -> tuple[list[Layer], Affine]:
-        """Layers and output without layers whose units were put after a maximum, and which nobody reads now."""
-        layers = [*self.layers]
+    def _without_passed(self, output: Affine) -> tuple[list[Layer], Affine, list[Step]]:
+        """Layers, output and steps without layers whose units were put after a maximum, and which nobody reads now."""
+        layers, steps = [*self.layers], self.steps
         for source in sorted(self._passed, reverse=True):
             read = {s for a in [*(layer.affine for layer in layers), output] for s, _ in a.terms}
             if source in read:
@@ -269,14 +318,15 @@ class Builder:
             del layers[source - 1]
             layers = [replace(layer, affine=_renumbered(layer.affine, source)) for layer in layers]
             output = _renumbered(output, source)
-        return layers, output
+            steps = [_without(step, source) for step in steps]
+        return layers, output, steps
 
     def _affine(self, value: Value) -> Affine:
         return Affine(tuple((s, identity(value.size) if m is None else settled(m)) for s, m in value.terms), value.bias)
 
     def finish(self, value: Value, sha256: str = "") -> Network:
         """The network with output `value`."""
-        layers, output = self._without_passed(self._affine(value))
+        layers, output, steps = self._without_passed(self._affine(value))
         return Network(
             self.inputs,
             tuple(layers),
@@ -285,6 +335,7 @@ class Builder:
             sha256=sha256,
             log=tuple(self.log),
             input_shape=self.input.shape,
+            steps=tuple(steps),
         )
 
 
@@ -304,6 +355,13 @@ def _renumbered(affine: Affine, gone: int) -> Affine:
     return replace(affine, terms=tuple((s - (s > gone), matrix) for s, matrix in affine.terms))
 
 
+def _without(step: Step, gone: int) -> Step:
+    """The same with one layer fewer."""
+    layers = tuple(layer - (layer > gone) for layer in step.layers if layer != gone)
+    how = "its units come after the maximum that follows" if gone in step.layers and not layers else step.how
+    return replace(step, layers=layers, how=how)
+
+
 def _source(term: tuple[int, object]) -> int:
     return term[0]
 
@@ -315,6 +373,30 @@ def _scaled(factor: np.ndarray, matrix: Weight) -> Weight:
     from scipy import sparse
 
     return settled(sparse.diags_array(factor, format="csr") @ matrix)
+
+
+def _scaled_error(factor: np.ndarray, doubt: np.ndarray, matrix: Weight | None) -> Weight:
+    """Bound on the rounding in `_scaled`, for factors that err by `doubt`, relatively; of the identity for None."""
+    if matrix is None:
+        return doubt * np.abs(factor)
+    if not doubt.any() and ((factor == 0) | (np.abs(factor) == 1)).all():
+        return np.zeros(len(factor))
+    if isinstance(matrix, np.ndarray):
+        return product_error(factor[:, None], matrix) + np.abs(doubt * factor)[:, None] * np.abs(matrix) * (1 + 4 * UNIT)
+    times, spread = (np.repeat(a, np.diff(matrix.indptr)) for a in (factor, np.abs(doubt * factor)))
+    return with_entries(matrix, product_error(times, matrix.data) + spread * np.abs(matrix.data) * (1 + 4 * UNIT))
+
+
+def _sum_error(left: Weight, right: Weight) -> Weight:
+    """The rounding in each entry of `_sum`."""
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return sum_error(left, right)
+    from scipy import sparse
+
+    one, two = sparse.csr_array(left), sparse.csr_array(right)
+    total = one + two
+    back = total - one
+    return abs((one - (total - back)) + (two - back))
 
 
 def _sum(left: Weight, right: Weight) -> Weight:

@@ -8,11 +8,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from polylc.errors import ModelError
 from polylc.network.builder import Builder, Value
+from polylc.network.folded import said
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,15 @@ def adaptive_average(builder: Builder, image: Value, wanted: Sequence[int], name
 
 
 def _means(builder: Builder, image: Value, table: np.ndarray, share: np.ndarray, counts: Sequence[int], name: str) -> Value:
-    builder.note(f"{name}: average pooling unrolled into a matrix, its factors rounded to float64")
+    counted = np.unique(np.rint(1.0 / share))
+    note_means(builder, f"{name}: average pooling unrolled into a matrix", counted)
     return builder.weighted(image, table, share, (image.shape[0], *counts), None, name)
+
+
+def note_means(builder: Builder, text: str, counted: np.ndarray) -> None:
+    """Log means over so many entries, and how much their factors round."""
+    change = max(float(abs(Fraction(1.0 / many) * int(many) - 1)) for many in counted.tolist())
+    builder.note(f"{text}, its factors rounded to float64, {said(change)}" if change else text)
 
 
 def of_channels(entry: np.ndarray, image: Value) -> np.ndarray:

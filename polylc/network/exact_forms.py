@@ -176,10 +176,15 @@ class ExactForms:
                 continue
             checkpoint()
             rows = pending.pop(layer + 1) * self._slopes(layer, bits)
-            affine = weights.affines[layer]
-            constant = constant + rows.dot(affine.bias) * (self._base << (weights.own[layer] - affine.bias_shift))
+            live = np.flatnonzero((rows != 0).any(axis=1))  # differences of values that are the same cancel soon
+            if not len(live):
+                continue
+            affine, rows = weights.affines[layer], rows[live]
+            constant[live] += rows.dot(affine.bias) * (self._base << (weights.own[layer] - affine.bias_shift))
             for source, matrix in affine.terms:
-                give(source, matrix.before(rows), weights.up(layer, source, matrix.shift))
+                before = np.zeros((len(some), matrix.shape[1]), dtype=object)
+                before[live] = matrix.before(rows)
+                give(source, before, weights.up(layer, source, matrix.shift))
         result = np.zeros((len(some), self.dimension + 1), dtype=object)
         if 0 in pending:
             result[:, :-1] = pending[0][:, self._free] * _objects(self._half)

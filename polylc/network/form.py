@@ -63,6 +63,31 @@ class Layer:
         return self.affine.size
 
 
+@dataclass(frozen=True)
+class Step:
+    """One operator of the model, as it was read.
+
+    Attributes
+    ----------
+    name : str
+        Its place in the model and what the format calls it: ``layer 3 (Conv2d)``, ``node /conv/Conv (Conv)``.
+    operator : str
+        What polylc calls it.
+    shape : tuple of int
+        Shape of its result; empty where that is no single value.
+    layers : tuple of int
+        The hidden layers that it became, from 1.
+    how : str
+        How, where that does not go without saying.
+    """
+
+    name: str
+    operator: str
+    shape: tuple[int, ...]
+    layers: tuple[int, ...] = ()
+    how: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """A continuous piecewise linear function R^inputs -> R^outputs.
@@ -85,6 +110,8 @@ class Network:
         Those lines of the log that the user stated, where the file does not say it: they are printed with the result.
     input_shape : tuple of int
         Shape of one input of the model, as far as it is known; empty if it is not.
+    steps : tuple of Step
+        The operators of the model in the order in which they were read, where a reader tells.
     """
 
     inputs: int
@@ -95,6 +122,7 @@ class Network:
     log: tuple[str, ...] = field(default=())
     stated: tuple[str, ...] = field(default=())
     input_shape: tuple[int, ...] = field(default=())
+    steps: tuple[Step, ...] = field(default=())
 
     def __post_init__(self) -> None:
         widths = [self.inputs, *(layer.width for layer in self.layers)]

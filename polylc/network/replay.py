@@ -249,6 +249,59 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT  # lemma 2: for the rounding of the bound itself
     for i in range(len(doubt)):
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
+    _clear_dead(net, replay, layer)
+
+
+@kernel
+def vanishes(form: Array, noise: Array, column: int) -> bool:
+    """Whether a form is zero beyond doubt."""
+    if noise[column] != 0.0:
+        return False
+    for k in range(form.shape[0]):
+        if form[k, column] != 0.0:
+            return False
+    return True
+
+
+@kernel
+def _clear_dead(net: FlatNet, replay: Replay, layer: int) -> None:
+    """Forms of a layer that are sums of nothing but zeros become zero without doubt, whatever updates have left of them
+    (lemma 2b): such are those of a maximum of units that are all inactive.
+
+    Only forms that cannot be told from zero are looked at, so that in a layer without them this costs next to nothing.
+    """
+    form, noise, dead = replay.form, replay.noise, replay.size
+    first, end, last = net.first[layer + 1], net.first[layer + 2], form.shape[0] - 1
+    many = 0
+    for i in range(end - first):
+        dead[i] = 0.0
+        if noise[first + i] > 0.0 and net.bias[first + i] == 0.0 and abs(form[last, first + i]) <= noise[first + i]:
+            small = True
+            for k in range(last):
+                small = small and abs(form[k, first + i]) <= noise[first + i]
+            if small:
+                dead[i] = 1.0
+                many += 1
+    if many == 0:
+        return
+    for t in range(net.term[layer], net.term[layer + 1]):
+        start = net.first[net.source[t]]
+        for j in range(net.place[t + 1] - net.place[t]):
+            if replay.slope[start + j] == 0.0 or vanishes(form, noise, start + j):
+                continue
+            if net.begin[t] >= 0:
+                weight = net.weight[net.begin[t] + j * (end - first) :]
+                for i in range(end - first):
+                    if weight[i] != 0.0:
+                        dead[i] = 0.0
+            else:
+                for e in range(net.column[net.place[t] + j], net.column[net.place[t] + j + 1]):
+                    dead[net.row[e]] = 0.0
+    for i in range(end - first):
+        if dead[i] != 0.0:
+            noise[first + i] = 0.0
+            for k in range(last + 1):
+                form[k, first + i] = 0.0
 
 
 @kernel

@@ -1,8 +1,9 @@
 """`.nnet` files, as ACAS Xu networks were first published: text, with the normalisation of inputs and outputs.
 
-Katz et al. 2017; the format is that of github.com/sisl/NNet. Numbers are decimals, taken as the doubles nearest to
-them. The normalisation is part of the network: x -> (x - mean) / range before, y -> y * range + mean after. That inputs
-are clipped to their bounds is left out: neighbourhoods say where they are.
+Katz et al. 2017; the format is that of github.com/sisl/NNet. The normalisation is part of the network:
+x -> (x - mean) / range before, y -> y * range + mean after. It is folded into the first and the last layer with the
+decimals of the file as rationals, so that every weight is the double nearest to what the file says, rounded once. That
+inputs are clipped to their bounds is left out: neighbourhoods say where they are.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 
 from polylc.errors import ModelError
 from polylc.network.builder import Builder
+from polylc.network.folded import said
 from polylc.network.form import Network
+
+Rows = list[list[Fraction]]
+_MOST_DIGITS = 400  # of a decimal's exponent: doubles end near 10^308
 
 
 def from_nnet(content: bytes, *, source: str, sha256: str, input_shape: tuple[int, ...] | None = None) -> Network:
@@ -38,25 +44,51 @@ def from_nnet(content: bytes, *, source: str, sha256: str, input_shape: tuple[in
     next(lines, None)  # a flag that is no longer used
     lower, upper = (_numbers(next(lines, []), inputs, source, name) for name in ("the least inputs", "the largest inputs"))
     means, ranges = (_numbers(next(lines, []), inputs + 1, source, name) for name in ("the means", "the ranges"))
-    if not ranges.all():
+    if not all(ranges):
         raise ModelError(f"{source}: one of its ranges is zero; the file is damaged")
     builder = Builder(source, (inputs,))
-    value = builder.input
-    if means[:-1].any() or (ranges[:-1] != 1).any():
-        value = builder.scale_shift(value, 1.0 / ranges[:-1], -means[:-1] / ranges[:-1], "normalisation of the inputs")
-        builder.note("normalisation of the inputs: (x - mean) / range, its factors rounded to float64")
+    value, change = builder.input, Fraction(0)
     for layer, (columns, rows) in enumerate(itertools.pairwise(sizes)):
         where = f"layer {layer + 1}"
-        weight = np.stack([_numbers(next(lines, []), columns, source, f"{where}, row {row + 1}") for row in range(rows)])
-        bias = np.array([_numbers(next(lines, []), 1, source, f"{where}, bias {row + 1}")[0] for row in range(rows)])
-        value = builder.linear(value, weight, bias, where)
+        weight = [_numbers(next(lines, []), columns, source, f"{where}, row {row + 1}") for row in range(rows)]
+        bias = [_numbers(next(lines, []), 1, source, f"{where}, bias {row + 1}")[0] for row in range(rows)]
+        if layer == 0:
+            weight, bias = _after_inputs(weight, bias, means[:-1], ranges[:-1])
+        if layer == layers - 1:
+            weight, bias = [[w * ranges[-1] for w in row] for row in weight], [b * ranges[-1] + means[-1] for b in bias]
+        nearest = [np.array(_doubles(part, source, where)) for part in ([w for row in weight for w in row], bias)]
+        change = max(change, *(_change(exact, found) for exact, found in zip(([w for row in weight for w in row], bias), nearest, strict=True)))
+        value = builder.linear(value, nearest[0].reshape(rows, columns), nearest[1], where)
+        builder.step(where, "Linear", value.shape, len(builder.layers))
         if layer < layers - 1:
             value = builder.relu(value, where)
-    if means[-1] != 0 or ranges[-1] != 1:
-        value = builder.scale_shift(value, np.array(ranges[-1]), np.array(means[-1]), "normalisation of the outputs")
-    bounds = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(lower, upper, strict=True))
+            builder.step(f"ReLU after {where}", "ReLU", value.shape, len(builder.layers) - 1)
+    if any(means) or any(v != 1 for v in ranges):
+        builder.note("normalisation of inputs and outputs: folded into the first and the last layer in rationals, before anything is rounded")
+    if change:
+        rounded = said(math.nextafter(float(change), 1))
+        builder.note(f"decimals, and what is folded of them: each as the nearest double, {rounded}; the network analysed has these")
+    bounds = ", ".join(f"[{float(a):g}, {float(b):g}]" for a, b in zip(lower, upper, strict=True))
     builder.note(f"the file says that inputs lie in {bounds}; they are not clipped to that")
     return builder.finish(value, sha256)
+
+
+def _after_inputs(weight: Rows, bias: list[Fraction], means: list[Fraction], ranges: list[Fraction]) -> tuple[Rows, list[Fraction]]:
+    """A layer of inputs that are not normalised yet."""
+    scaled = [[w / r for w, r in zip(row, ranges, strict=True)] for row in weight]
+    return scaled, [b - sum(w * m for w, m in zip(row, means, strict=True)) for row, b in zip(scaled, bias, strict=True)]
+
+
+def _doubles(exact: list[Fraction], source: str, where: str) -> list[float]:
+    try:
+        return [float(v) for v in exact]
+    except OverflowError:
+        raise ModelError(f"{source}: {where} with its normalisation leaves the range of doubles; polylc needs finite weights") from None
+
+
+def _change(exact: list[Fraction], found: np.ndarray) -> Fraction:
+    """The largest relative change of a number."""
+    return max((abs(Fraction(f) / e - 1) for e, f in zip(exact, found.tolist(), strict=True) if e), default=Fraction(0))
 
 
 def _rows(content: bytes, source: str) -> Iterator[list[str]]:
@@ -70,20 +102,26 @@ def _rows(content: bytes, source: str) -> Iterator[list[str]]:
             yield [part.strip() for part in line.split(",") if part.strip()]
 
 
-def _numbers(row: list[str], count: int, source: str, what: str) -> np.ndarray:
+def _numbers(row: list[str], count: int, source: str, what: str) -> list[Fraction]:
     try:
-        found = np.array([float(part) for part in row[:count]])
+        near = np.array([float(part) for part in row[:count]])
     except ValueError:
         raise ModelError(f"{source}: {what} hold something else than numbers; the file is damaged") from None
-    if len(found) < count:
-        raise ModelError(f"{source}: {what} should be {count} numbers and are {len(found)}; the file is truncated or damaged")
-    if not np.isfinite(found).all():
+    if len(near) < count:
+        raise ModelError(f"{source}: {what} should be {count} numbers and are {len(near)}; the file is truncated or damaged")
+    if not np.isfinite(near).all():
         raise ModelError(f"{source}: {what} are not finite; polylc needs finite weights")
-    return found
+    return [_exact(part) for part in row[:count]]
+
+
+def _exact(decimal: str) -> Fraction:
+    """A decimal that is a finite double; one with an exponent out of all proportion is zero, as its double is."""
+    exponent = decimal.lower().partition("e")[2]
+    return Fraction(decimal) if not exponent or abs(int(exponent)) <= _MOST_DIGITS else Fraction(float(decimal))
 
 
 def _integers(row: list[str], count: int, source: str, what: str) -> list[int]:
     found = _numbers(row, count, source, what)
-    if any(v != int(v) for v in found):
+    if any(v.denominator != 1 for v in found):
         raise ModelError(f"{source}: {what} should be whole numbers; the file is damaged")
     return [int(v) for v in found]

@@ -50,8 +50,10 @@ def from_npz(content: bytes, *, source: str, sha256: str, input_shape: tuple[int
         if bias.shape != (len(weight),):
             raise ModelError(f"{source}: b{index} has shape {bias.shape}, but W{index} has {len(weight)} rows")
         value = builder.linear(value, weight, bias, f"W{index}")
+        builder.step(f"W{index}, b{index}", "Linear", value.shape, len(builder.layers))
         if index < count - 1:
             value = builder.relu(value, f"ReLU {index}")
+            builder.step(f"ReLU {index}", "ReLU", value.shape, len(builder.layers) - 1)
     if ignored:
         builder.note(f"arrays that are no part of a model ignored: {', '.join(map(shown, ignored))}")
     return builder.finish(value, sha256)

@@ -446,7 +446,7 @@ def test_both_breakpoints_are_neurons_of_one_layer(tmp_path: Path) -> None:
     assert [layer.width for layer in network.layers] == [2]
     assert network.layers[0].affine.terms[0][1].tolist() == [[3.0], [3.0]]
     assert network.layers[0].affine.bias.tolist() == [np.float64(np.float32(0.1)) + 1, np.float64(np.float32(0.1)) - 2]
-    assert network.log == ("node clip (Clip): folded as a constant factor or shift in float64; the network analysed is the folded one",)
+    assert network.log == ("node clip (Clip): folded as a constant factor or shift, exactly",)
 
 
 def test_a_clip_has_a_piece_for_each_bound_and_one(tmp_path: Path) -> None:

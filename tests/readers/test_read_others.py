@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+from fractions import Fraction as F
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,37 @@ def test_a_nnet_file_with_its_normalisation(tmp_path: Path) -> None:
     wanted = (np.maximum(inner @ WEIGHTS[0].T + BIASES[0], 0) @ WEIGHTS[1].T + BIASES[1]) * RANGES[3] + MEANS[3]
     np.testing.assert_allclose(network(points), wanted, rtol=1e-12)
     assert any("not clipped" in line for line in network.log)
+
+
+def test_the_normalisation_is_folded_in_rationals_and_rounded_once(tmp_path: Path) -> None:
+    """Every weight is the double nearest to what the decimals of the file give; the log says how far it is."""
+    path = tmp_path / "net.nnet"
+    path.write_text(written(WEIGHTS, BIASES, MEANS, RANGES))
+    network = load(path)
+    means, ranges = ([F(repr(v)) for v in row] for row in (MEANS, RANGES))
+    first = [[F(repr(w)) / r for w, r in zip(row, ranges[:3], strict=True)] for row in WEIGHTS[0].tolist()]
+    shift = [F(repr(b)) - sum(w * m for w, m in zip(row, means[:3], strict=True)) for row, b in zip(first, BIASES[0].tolist(), strict=True)]
+    last = [[F(repr(w)) * ranges[3] for w in row] for row in WEIGHTS[1].tolist()]
+    end = [F(repr(b)) * ranges[3] + means[3] for b in BIASES[1].tolist()]
+    affine = network.layers[0].affine
+    found = [*affine.terms[0][1].ravel(), *affine.bias, *network.output.terms[0][1].ravel(), *network.output.bias]
+    exact = [*itertools.chain(*first), *shift, *itertools.chain(*last), *end]
+    assert [float(v) for v in exact] == found
+    said = next(float(line.split("at most ")[1].split(";")[0]) for line in network.log if "nearest double" in line)
+    assert 0 < max(abs(F(v) / e - 1) for v, e in zip(found, exact, strict=True)) <= F(said) <= F(2) ** -53 * F(11, 10)
+
+
+@pytest.mark.parametrize("decimal", ["1e-99999999999", "1e-400", "0e999999999", "1_0", "0x1"])
+def test_odd_decimals_are_their_doubles_or_refused(decimal: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.nnet"
+    path.write_text(f"1,1,1,1,\n1,1,\n0,\n-1.0,\n1.0,\n0.0,0.0,\n1.0,1.0,\n{decimal},\n0.0,\n")
+    try:
+        wanted = float(decimal)
+    except ValueError:
+        with pytest.raises(ModelError, match="something else than numbers"):
+            load(path)
+        return
+    assert load(path).output.terms[0][1][0, 0] == wanted
 
 
 def test_without_normalisation_weights_are_as_they_are(tmp_path: Path) -> None:

@@ -70,11 +70,22 @@ def evaluate(proto: Any, attributes: dict[str, Any], arrays: Sequence[np.ndarray
     kind = str(proto.op_type)
     if kind in _AT_ONCE:
         return [_AT_ONCE[kind](attributes, [a for a in arrays if a is not None])]
+    if kind == "Resize" and opset < 11:
+        proto, arrays, opset = _since_11(proto), [arrays[0], None, *arrays[1:]], 11
     _require_room(proto, arrays, opset)
     if kind == "Resize" and arrays[0] is not None:  # numbers below 2^26 are exact
         resized = _by_reference(proto, [arrays[0].astype(np.float64), *arrays[1:]], opset)[0]
         return [np.rint(resized).astype(np.int64)]
     return [np.asarray(a) for a in _by_reference(proto, arrays, opset) if a is not None]
+
+
+def _since_11(proto: Any) -> Any:
+    """A `Resize` of operator set 10 as later sets write it."""
+    import onnx
+
+    data, scales = proto.input
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return onnx.helper.make_node("Resize", [data, "", scales], list(proto.output), name=proto.name, **how)
 
 
 def _by_reference(proto: Any, arrays: Sequence[np.ndarray | None], opset: int) -> list[Any]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from polylc.network.builder import Value
+from polylc.network.folded import largest_change, product_error, reciprocal
 from polylc.readers.operators.call import Call, flat, show
 from polylc.readers.operators.row import Kind, Operator, not_yet
 
@@ -29,20 +30,29 @@ def gemm(call: Call) -> Value:
     rows, inner = value.shape[::-1] if call.flag("transA") else value.shape
     if inner != matrix.shape[1]:
         raise call.error(f"multiplies a value of shape {show((rows, inner))} by a weight of shape {show(matrix.T.shape)}, which do not fit")
-    alpha, beta = call.number("alpha"), call.number("beta")
-    if alpha != 1.0:
-        builder.note(f"{call.name}: factor alpha multiplied into the weight in float64")
-        matrix = alpha * matrix
+    matrix = _times(call, "alpha", matrix, "weight")
     bias = call.array("C")
     if bias is not None:
         try:
-            bias = np.broadcast_to(beta * bias, (rows, len(matrix))).ravel()
+            bias = np.broadcast_to(_times(call, "beta", bias, "constant"), (rows, len(matrix))).ravel()
         except ValueError:
             raise call.error(f"has a constant of shape {show(bias.shape)} where {show((rows, len(matrix)))} is needed") from None
     if rows != 1:
         numbers = np.arange(value.size).reshape(value.shape)
         return _products(call, value, numbers.T if call.flag("transA") else numbers, matrix.T, bias, left=True)
     return builder.reshape(builder.linear(flat(call, value), matrix, bias, call.name), (1, len(matrix)), call.name)
+
+
+def _times(call: Call, factor: str, array: np.ndarray, what: str) -> np.ndarray:
+    """An array times a factor of a Gemm, logged if that is not 1."""
+    number = call.number(factor)
+    if number == 1.0:
+        return array
+    rows = np.atleast_1d(number * array)
+    call.builder.note_folding(
+        f"{call.name}: factor {factor} multiplied into the {what}", largest_change([product_error(np.array(number), np.atleast_1d(array))], [rows])
+    )
+    return number * array
 
 
 def matmul(call: Call) -> Value:
@@ -134,7 +144,8 @@ def divide(call: Call) -> Value:
         raise call.not_linear("divides by a value that depends on the input")
     if not divisor.all():
         raise call.error("divides by zero")
-    return call.builder.scale_shift(value, 1.0 / divisor, None, call.name)
+    factor, doubt = reciprocal(divisor)
+    return call.builder.scale_shift(value, factor, None, call.name, doubt)
 
 
 def _value_and_constant(call: Call) -> tuple[Value, np.ndarray]:

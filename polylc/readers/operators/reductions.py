@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.network.builder import Value
+from polylc.network.convolutions import note_means
 from polylc.readers.operators.call import Call
 from polylc.readers.operators.maxima import maximum, minimum
 from polylc.readers.operators.row import Kind, Operator
@@ -39,8 +40,7 @@ def reduce_sum(call: Call) -> Value:
 def reduce_mean(call: Call) -> Value:
     """Means over axes."""
     table, shape = _groups(call)
-    if math.log2(table.shape[1]) % 1:
-        call.builder.note(f"{call.name}: mean over {table.shape[1]} entries, its factor rounded to float64")
+    note_means(call.builder, f"{call.name}: mean over {table.shape[1]} entries", np.array([table.shape[1]]))
     return call.builder.weighted(call.value, table, np.array(1.0 / table.shape[1]), shape, None, call.name)
 
 

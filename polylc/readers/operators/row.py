@@ -6,10 +6,11 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Literal
 
-from polylc.readers.operators.call import Call
+from polylc.network.builder import Value
+from polylc.readers.operators.call import Call, Stripped
 
 
 class Kind(StrEnum):
@@ -106,6 +107,24 @@ class Operator:
     family: str = ""
     instead: str = ""
     after_softmax: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lower is not None:
+            object.__setattr__(self, "lower", self._listed(self.lower))
+
+    def _listed(self, lower: Lowering) -> Lowering:
+        """The same, which puts what it does to values on the builder's list."""
+
+        @wraps(lower)
+        def run(call: Call) -> object:
+            begin = len(call.builder.layers)
+            result = lower(call)
+            value = result.value if isinstance(result, Stripped) else result
+            if isinstance(value, Value | tuple):
+                call.builder.step(call.name, self.name, value.shape if isinstance(value, Value) else (), begin)
+            return result
+
+        return run
 
     @cached_property
     def _parsed(self) -> dict[Format, tuple[Spelling, ...]]:

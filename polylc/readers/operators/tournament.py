@@ -24,8 +24,11 @@ def extreme(call: Call, value: Value, tables: Sequence[np.ndarray], sign: float)
     """
     inner = call.builder.before_units(value)
     found = value if inner is None else inner[0]
+    rounds: list[int] = []
     for table in tables:
-        found = _one(call, found, table, sign)
+        found = _one(call, found, table, sign, rounds)
+    if rounds:
+        call.builder.explain(f"a tournament of {len(rounds)} round{'s' * (len(rounds) > 1)}, {' + '.join(map(str, rounds))} matches")
     if inner is None:
         return found
     _, below, above = inner  # max(ReLU(u), ReLU(v)) = ReLU(max(u, v)): fewer units, and none that compares two zeros
@@ -39,7 +42,7 @@ def larger(builder: Builder, u: Value, v: Value, sign: float, name: str) -> Valu
     return builder.add(v, builder.relu(difference, name), name, sign)
 
 
-def _one(call: Call, value: Value, table: np.ndarray, sign: float) -> Value:
+def _one(call: Call, value: Value, table: np.ndarray, sign: float, rounds: list[int]) -> Value:
     builder, name, none = call.builder, call.name, np.zeros(0)
     pool, size = [value], value.size
     columns = np.array(table, dtype=np.int64)
@@ -54,6 +57,7 @@ def _one(call: Call, value: Value, table: np.ndarray, sign: float) -> Value:
             pairs, place = np.unique(pairs, axis=0, return_inverse=True)
             u, v = (builder.pick(pool, side, none, name) for side in pairs.T)
             won = larger(builder, u, v, sign, name)
+            rounds.append(won.size)
             result[fights] = size + place.ravel()
             pool.append(won)
             size += won.size

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from polylc.network.builder import Value
+from polylc.network.folded import UNIT
 from polylc.readers.operators.call import Call, show
 from polylc.readers.operators.row import Kind, Operator
 
@@ -56,7 +57,8 @@ def rrelu(call: Call) -> Value:
 def hardsigmoid(call: Call) -> Value:
     """alpha z + beta between 0 and 1; torch's alpha is 1/6 and its beta 1/2."""
     alpha, beta = (1 / 6, 0.5) if call.batched else (call.number("alpha"), call.number("beta"))
-    scaled = call.builder.scale_shift(call.value, np.array(alpha), np.array(beta), call.name)
+    doubt = 2 * UNIT if call.batched else 0.0  # of torch's 1/6
+    scaled = call.builder.scale_shift(call.value, np.array(alpha), np.array(beta), call.name, doubt)
     return _clipped(call, scaled, 0.0, 1.0)
 
 
@@ -111,6 +113,7 @@ def _clipped(call: Call, value: Value, lower: float | None, upper: float | None)
     if lower == upper:
         builder.note(f"{name}: both bounds are equal, so it is constant and makes no neuron")
         return builder.scale_shift(builder.scale_shift(value, np.array(0.0), None, name), None, np.array(lower), name)
+    builder.explain("a neuron for each entry and bound")
     both = builder.relu(builder.stack([_shifted(call, value, -lower), _shifted(call, value, -upper)], name), name)
     unit = np.eye(value.size)
     difference = builder.linear(builder.reshape(both, (-1,), name), np.hstack([unit, -unit]), None, name)
