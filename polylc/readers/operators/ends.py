@@ -15,7 +15,7 @@ def softmax(call: Call) -> Stripped:
     setting = call.setting("dim", "axis")
     # before opset 13 a softmax of ONNX ran over all axes from `axis` on, the second one if it did not say
     old = call.opset is not None and call.opset < 13
-    axis = call.whole("dim", "axis") if setting is not None else None if call.batched else 1 if old else -1
+    axis = call.whole("dim", "axis") if setting is not None else None if call.in_torch else 1 if old else -1
     if call.entries_along(axis) != value.size:
         raise UnsupportedLayerError(
             f"{call.builder.source}: {call.name} works over axis {axis} of a value of shape {show(value.shape)}; "

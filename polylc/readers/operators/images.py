@@ -74,11 +74,11 @@ def average_pool(call: Call) -> Value:
 
 def batch_norm(call: Call) -> Value:
     """Batch normalisation in evaluation mode, which is affine."""
-    if call.flag("training_mode") or (call.kind == "batch_norm" and call.flag("training")) or call.setting("spatial") not in (None, 1):
+    if call.flag("training_mode", "training") or call.setting("spatial") not in (None, 1):
         raise call.error("normalises over the batch (training mode); export the model in evaluation mode")
     image = call.image()
     gamma, beta = call.array("weight", "scale"), call.array("bias", "B")
-    if call.batched and call.setting("running_mean") is None:
+    if call.in_torch and call.setting("running_mean") is None:
         raise call.error("has track_running_stats=False, so it depends on the batch; train it with running statistics")
     mean, variance = call.weight("running_mean", "input_mean"), call.weight("running_var", "input_var")
     eps = call.number("eps", "epsilon")

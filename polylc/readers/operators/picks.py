@@ -24,7 +24,7 @@ def picked(call: Call) -> object:
 def pad(call: Call) -> Value:
     """More entries at the ends of axes: a constant, or others of the value; fewer where a width is negative."""
     value = call.value
-    widths = _widths_of_torch(call) if call.batched else _widths_of_onnx(call)
+    widths = _widths_of_torch(call) if call.in_torch else _widths_of_onnx(call)
     kind = call.kind.removesuffix("d").rstrip("123")
     mode = _MODES_OF_LAYERS.get(kind) or str(call.setting("mode") or "constant")
     named = next((name for name in ("constant_value", "value") if call.setting(name) is not None), None)

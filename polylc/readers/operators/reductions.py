@@ -18,7 +18,7 @@ def _groups(call: Call) -> tuple[np.ndarray, tuple[int, ...]]:
     """The entries of each group, one row each, and the shape of the result."""
     value = call.value
     axes = call.axes("axes", "dim")
-    if axes is None or (not axes and not call.batched):
+    if not axes:
         if call.batched:
             raise call.error("runs over all axes, the batch among them; name the axes")
         axes = () if call.flag("noop_with_empty_axes") else tuple(range(len(value.shape)))

@@ -17,7 +17,7 @@ def pooling(call: Call) -> tuple[Value, Window]:
     """The image and the window of a pooling over full windows."""
     axes, setting = axes_named(call), call.setting("kernel_size", "kernel_shape")
     kernel = tuple(setting) if isinstance(setting, tuple | list) else (call.whole("kernel_size"),) * axes
-    kernel = kernel * axes if len(kernel) == 1 and call.batched else kernel
+    kernel = kernel * axes if len(kernel) == 1 and call.in_torch else kernel
     image = call.image(axes)
     if len(kernel) != axes or len(image.shape) != axes + 1:
         raise call.error(f"has a window of {len(kernel)} axes on a value of shape {show(image.shape)}")
