@@ -23,7 +23,6 @@ from polylc.readers.supported import ONNX
 
 Argument = Value | Stripped | np.ndarray | None
 
-_DATA = {"Where": (1, 2)}  # arguments whose entries are passed on, where it is not the first alone
 _SEVERAL = frozenset(["Split"])
 _OF_SHAPES = frozenset(["Shape", "Size"])
 
@@ -127,7 +126,7 @@ class Node(OfOne):
 
     def _is_data(self, index: int) -> bool:
         """Whether an argument's entries are passed on."""
-        return self.kind == "Concat" or index in _DATA.get(self.kind, (0,))
+        return self.kind == "Concat" or index == 0
 
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
         pair = []

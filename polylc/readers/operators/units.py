@@ -50,6 +50,8 @@ def prelu(call: Call) -> Value:
 
 def rrelu(call: Call) -> Value:
     """A LeakyReLU whose slope is the mean of two."""
+    if call.flag("training"):
+        raise call.error("is random, since it is in training mode; call it in evaluation mode")
     return call.builder.units(call.value, 0.5 * (call.number("lower") + call.number("upper")), 1.0, call.name)
 
 
@@ -176,7 +178,7 @@ ROWS = (
         Kind.PIECEWISE_LINEAR,
         "any constant slopes below zero",
         onnx=("PRelu(X, slope)",),
-        torch=("torch.nn.PReLU", "torch.nn.functional.prelu(input, weight)"),
+        torch=("torch.nn.PReLU", "torch.nn.functional.prelu(input, weight)", "torch.ops.aten._prelu_kernel"),
         lower=prelu,
         family="PReLU",
     ),
@@ -184,7 +186,7 @@ ROWS = (
         "RReLU",
         Kind.PIECEWISE_LINEAR,
         "in evaluation mode, where its slope is the mean of its bounds",
-        torch=("torch.nn.RReLU",),
+        torch=("torch.nn.RReLU", f"torch.nn.functional.rrelu(input, lower={1 / 8}, upper={1 / 3}, training=False, inplace=False)"),
         lower=rrelu,
     ),
     Operator(
