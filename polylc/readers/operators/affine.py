@@ -57,7 +57,7 @@ def matmul(call: Call) -> Value:
 
 
 def _row_times_matrix(call: Call, row: Value) -> Value:
-    weight = call.weight("B", "other")
+    weight = call.weight("B", "other", "mat2")
     if weight.ndim != 2 or row.size != row.shape[-1]:
         return _products(call, row, np.arange(row.size).reshape(row.shape), weight, None, left=True)
     product = call.builder.linear(flat(call, row), weight.T, None, call.name)

@@ -19,6 +19,8 @@ def conv(call: Call) -> Value:
     """Convolution, unrolled."""
     if call.flag("transposed"):  # ATen has one operator for both
         return conv_transpose(call)
+    if call.kind == "convolution":
+        call.setting("output_padding")  # of transposed ones alone
     weight, bias = call.weight("weight", "W"), call.array("bias", "B")
     axes = weight.ndim - 2
     if not 1 <= axes <= 3:

@@ -102,6 +102,8 @@ def _widths_of_onnx(call: Call) -> list[tuple[int, int]]:
     return widths
 
 
+_MOVES = ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes", "diagonal")
+
 ROWS = (
     Operator(
         "Concatenate",
@@ -110,7 +112,7 @@ ROWS = (
         onnx=("Concat(inputs, axis=None)",),
         torch=(
             *(f"torch.{name}" for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack")),
-            *(f"torch.ops.aten.{name}_scatter" for name in ("slice", "select")),
+            *(f"torch.ops.aten.{name}" for name in ("slice_scatter", "select_scatter", "copy")),
         ),
         lower=picked,
         family="pieces of values picked and joined",
@@ -134,8 +136,7 @@ ROWS = (
         onnx=("Slice",),
         torch=(
             "operator.getitem",
-            *(f"torch.{name}" for name in ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes")),
-            *(f"torch.Tensor.{name}" for name in ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes")),
+            *(f"{place}.{name}" for place in ("torch", "torch.Tensor") for name in _MOVES),
             *(f"torch.ops.aten.{name}" for name in ("slice", "index")),
         ),
         lower=picked,

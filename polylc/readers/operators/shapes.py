@@ -20,7 +20,8 @@ def unchanged(call: Call) -> Value:
 
 def dropout(call: Call) -> Value:
     """The value itself, unless the model is told to drop entries even in evaluation mode."""
-    if call.flag("training", "training_mode") and call.setting("p", "ratio") != 0:
+    rate = call.setting("p", "ratio")
+    if call.flag("training", "training_mode") and rate != 0:
         raise call.error(
             "is random even in evaluation mode, since it is in training mode; call it with training=self.training, or export the model "
             "in evaluation mode"
@@ -98,7 +99,15 @@ ROWS = (
         Kind.SHAPE,
         "any axes but the batch",
         onnx=("Transpose(data, perm=None)",),
-        torch=("torch.permute", "torch.transpose", "torch.t", "torch.Tensor.permute", "torch.Tensor.transpose", "torch.Tensor.t"),
+        torch=(
+            "torch.permute",
+            "torch.transpose",
+            "torch.t",
+            "torch.Tensor.permute",
+            "torch.Tensor.transpose",
+            "torch.Tensor.t",
+            "torch.ops.aten.numpy_T",
+        ),
         lower=picked,
         after_softmax=True,
     ),

@@ -50,6 +50,7 @@ def prelu(call: Call) -> Value:
 
 def rrelu(call: Call) -> Value:
     """A LeakyReLU whose slope is the mean of two."""
+    call.setting("noise")  # for training alone
     if call.flag("training"):
         raise call.error("is random, since it is in training mode; call it in evaluation mode")
     return call.builder.units(call.value, 0.5 * (call.number("lower") + call.number("upper")), 1.0, call.name)
@@ -186,7 +187,11 @@ ROWS = (
         "RReLU",
         Kind.PIECEWISE_LINEAR,
         "in evaluation mode, where its slope is the mean of its bounds",
-        torch=("torch.nn.RReLU", f"torch.nn.functional.rrelu(input, lower={1 / 8}, upper={1 / 3}, training=False, inplace=False)"),
+        torch=(
+            "torch.nn.RReLU",
+            f"torch.nn.functional.rrelu(input, lower={1 / 8}, upper={1 / 3}, training=False, inplace=False)",
+            "torch.ops.aten.rrelu_with_noise_functional",
+        ),
         lower=rrelu,
     ),
     Operator(

@@ -62,13 +62,18 @@ _MAKERS = frozenset(
         *("lift", "tril", "triu"),
     ]
 )
-_ON_SIZES = frozenset(
+_ON_SIZES: frozenset[Any] = frozenset(
     [
         *(operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod, operator.neg, operator.getitem),
         *(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge),
         *(torch.sym_int, torch.sym_max, torch.sym_min, torch.sym_not),
     ]
 )
+
+
+def on_sizes(name: str) -> Callable[..., object] | None:
+    """A function of Python that is allowed on sizes, by its dotted name."""
+    return next((function for function in _ON_SIZES if f"{function.__module__}.{function.__name__}" == name), None)
 
 
 def in_doubles(target: Callable[..., object]) -> Callable[..., object]:
@@ -81,7 +86,7 @@ def in_doubles(target: Callable[..., object]) -> Callable[..., object]:
         kept = {name: "cpu" if name == "device" else widened(argument) for name, argument in kwargs.items() if name != "pin_memory"}
         result = target(*map(widened, args), **kept)
         if isinstance(result, torch.Tensor) and result.is_floating_point():
-            return result.double()
+            return torch.zeros_like(result, dtype=torch.float64) if "empty" in plain_name(target) else result.double()
         return result
 
     return run
