@@ -142,9 +142,9 @@ def _read_nnet(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) 
 
 _READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]] = {
     ".pt": _read_torch,
-    ".pt2": _read_exported,
     ".pth": _read_torch,
     ".ckpt": _read_torch,
+    ".pt2": _read_exported,
     ".safetensors": _read_torch,
     ".onnx": _read_onnx,
     ".npz": _read_npz,

@@ -122,7 +122,7 @@ def _trace(model: nn.Module, source: str) -> fx.Graph:
     except Exception as failure:
         raise ModelError(
             f"{source}: the module's forward cannot be traced ({first_line(failure)}); "
-            "rewrite it without branches on data, or build it as an nn.Sequential"
+            "rewrite it without branches on data, or give what torch.export.export makes of it"
         ) from None
     inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
     if len(inputs) != 1:
