@@ -176,6 +176,12 @@ def changed(content: bytes, change: Callable[[str, bytes], bytes | None]) -> byt
     return out.getvalue()
 
 
+def test_a_program_under_another_suffix(archive: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.pt").write_bytes(archive)
+    with pytest.raises(ModelError, match=r"this is a program of torch\.export\.save; give the file the suffix \.pt2"):
+        load(tmp_path / "net.pt")
+
+
 class Bomb:
     """Unpickled, it writes a file."""
 
