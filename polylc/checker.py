@@ -426,7 +426,7 @@ class _Network:
             exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in read)])
             self.exponents.append(exponent)
             self.biases.append(_whole(bias, exponent))
-            own = []
+            own: list[tuple[int, list[Row]]] = []
             for source, rows in read:
                 whole = [_whole(row, exponent - scales[source]) for row in rows]
                 own.append((source, [tuple(row[j] for row in whole) for j in range(self.widths[source])]))

@@ -10,8 +10,10 @@ import warnings
 from collections.abc import Callable
 from fractions import Fraction as F
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from oracles import regions_of_any_network
@@ -181,17 +183,52 @@ EXPORTS = [(name, opset) for name in ARCHITECTURES for opset in (11, 13, 17, 20)
 FEW = {("mlp", 20), ("max pool", 11), ("mixer", 17), ("skips", 13), ("decoder", 13), ("1-D", 17)}
 
 
-@pytest.mark.parametrize(("name", "opset"), [pytest.param(*e, marks=[] if e in FEW else pytest.mark.slow, id=f"{e[0]}, {e[1]}") for e in EXPORTS])
+def cases(exports: list[tuple[str, int]], few: set[tuple[str, int]]) -> Any:
+    return pytest.mark.parametrize(
+        ("name", "opset"), [pytest.param(*e, marks=[] if e in few else pytest.mark.slow, id=f"{e[0]}, {e[1]}") for e in exports]
+    )
+
+
+@cases(EXPORTS, FEW)
 def test_what_torch_exports_is_the_module(name: str, opset: int, tmp_path: Path) -> None:
-    make, shape = ARCHITECTURES[name]
-    torch.manual_seed(opset)
-    module = make().eval()
+    module, shape = made(name, opset)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (torch.zeros(1, *shape),), buffer, opset_version=opset, dynamo=False)
     (tmp_path / "net.onnx").write_bytes(buffer.getvalue())
-    one, two = load(tmp_path / "net.onnx"), load(module, input_shape=shape)
+    require_agreement(module, shape, tmp_path / "net.onnx")
+
+
+@cases([(name, opset) for name in ARCHITECTURES for opset in (18, 20, 21, 23)], {("mlp", 20), ("skips", 18), ("1-D", 23)})
+def test_what_dynamo_exports_is_the_module(name: str, opset: int, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="torch's exporter by dynamo needs onnxscript (pip install onnxscript)")
+    module, shape = made(name, opset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(module, (torch.zeros(1, *shape),), dynamo=True, opset_version=opset, verbose=False)
+        program.save(tmp_path / "net.onnx")
+    versions = {entry.domain: entry.version for entry in onnx.load(tmp_path / "net.onnx").opset_import}
+    assert versions[""] == opset
+    require_agreement(module, shape, tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("name", [name if name in ("mixer", "padded") else pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES])
+def test_what_torch_export_saves_is_the_module(name: str, tmp_path: Path) -> None:
+    module, shape = made(name, 3)
+    torch.export.save(torch.export.export(module, (torch.zeros(1, *shape),)), tmp_path / "net.pt2")
+    require_agreement(module, shape, tmp_path / "net.pt2")
+
+
+def made(name: str, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
+    make, shape = ARCHITECTURES[name]
+    torch.manual_seed(seed)
+    return make().eval(), shape
+
+
+def require_agreement(module: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """A file and the module in memory are one network, and that of torch."""
+    one, two = load(path), load(module, input_shape=shape)
     points = np.random.default_rng(0).normal(size=(50, one.inputs)) * 2
     wanted = module.double()(torch.from_numpy(points.reshape(50, *shape))).detach().numpy().reshape(50, -1)
     scale = max(1.0, float(np.abs(wanted).max()))

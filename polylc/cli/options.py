@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 Model = Annotated[
-    str, typer.Argument(help="Model file: .pt/.pth/.ckpt (pickled module, or state dict with --arch), .onnx, .npz (W0, b0, ...).", show_default=False)
+    str,
+    typer.Argument(
+        help="Model file: .pt/.pth/.ckpt (pickled module, or state dict with --arch), .pt2, .onnx, .npz (W0, b0, ...).", show_default=False
+    ),
 ]
 Data = Annotated[str | None, typer.Option(help="Data file with one point a row: .npy .npz .csv .pt.", show_default=False)]
 Rows = Annotated[str | None, typer.Option(help="Rows of the data file: 7, 0:20 or 1,4,9.", show_default=False)]

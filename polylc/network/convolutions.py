@@ -150,10 +150,15 @@ def average(builder: Builder, image: Value, window: Window, count_include_pad: b
     return _means(builder, image, table, share, counts, name)
 
 
+def cuts(size: int, many: int) -> list[tuple[int, int]]:
+    """Begin and end of so many windows that cover an axis, as torch cuts it."""
+    return [(i * size // many, -(-(i + 1) * size // many)) for i in range(many)]
+
+
 def adaptive_average(builder: Builder, image: Value, wanted: Sequence[int], name: str) -> Value:
     """Means over windows that cover the image, of as many as wanted, as torch cuts it."""
     sizes = image.shape[1:]
-    ends = [[(i * size // many, -(-(i + 1) * size // many)) for i in range(many)] for size, many in zip(sizes, wanted, strict=True)]
+    ends = [cuts(size, many) for size, many in zip(sizes, wanted, strict=True)]
     numbers = np.arange(math.prod(sizes)).reshape(sizes)
     windows = [numbers[tuple(slice(a, b) for a, b in corner)].ravel() for corner in itertools.product(*ends)]
     entry = np.full((len(windows), max(map(len, windows))), -1)

@@ -24,8 +24,8 @@ def load(
 
     Parameters
     ----------
-    model : str, Path or torch.nn.Module
-        A `.pt`/`.pth`/`.ckpt`, `.onnx` or `.npz` file, or a module.
+    model : str, Path, torch.nn.Module or torch.export.ExportedProgram
+        A `.pt`/`.pth`/`.ckpt`, `.pt2`, `.onnx` or `.npz` file, a module, or an exported program.
     input_shape : sequence of int, optional
         Shape of one input without a batch dimension, such as (1, 28, 28); needed where the model itself leaves it open.
     arch : str, class, function or torch.nn.Module, optional
@@ -65,7 +65,13 @@ def load(
         if arch is not None or activation is not None:
             raise UsageError(f"{_option(arch)} belongs to files; a module in memory has its code and its activations, leave it out")
         return from_module(model, input_shape=shape)
-    raise ModelError(f"cannot load a model from a {type(model).__name__}; give the path of a model file or a torch.nn.Module")
+    if torch is not None and "torch.export" in sys.modules and isinstance(model, torch.export.ExportedProgram):
+        from polylc.readers.torch.exported import from_exported
+
+        if arch is not None or activation is not None:
+            raise UsageError(f"{_option(arch)} belongs to files of weights; an exported program is a whole model, leave it out")
+        return from_exported(model, input_shape=shape)
+    raise ModelError(f"cannot load a model from a {type(model).__name__}; give the path of a model file, a torch.nn.Module or an ExportedProgram")
 
 
 def load_model(model: Any, *, hidden: Sequence[str] = (), shapes: Sequence[tuple[int, ...]] = ()) -> Model:
@@ -140,6 +146,13 @@ def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: An
     return from_torch_file(content, source=source, sha256=sha256, input_shape=shape, arch=arch, activation=activation)
 
 
+def _read_exported(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) -> Network:
+    needs("torch", "torch", f"{source}: reading .pt2 files")
+    from polylc.readers.torch.archive import from_archive
+
+    return from_archive(content, source=source, sha256=sha256, input_shape=shape)
+
+
 def _read_npz(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) -> Network:
     from polylc.readers.npz import from_npz
 
@@ -162,6 +175,7 @@ _READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]
     ".pt": _read_torch,
     ".pth": _read_torch,
     ".ckpt": _read_torch,
+    ".pt2": _read_exported,
     ".safetensors": _read_torch,
     ".onnx": _read_onnx,
     ".npz": _read_npz,

@@ -7,10 +7,10 @@ The rows stand in `polylc.readers.operators`, by subject. Reading the table impo
 from __future__ import annotations
 
 from polylc.errors import UnsupportedLayerError
-from polylc.readers.operators import affine, ends, images, maxima, picks, reductions, shapes, smooth, units
+from polylc.readers.operators import affine, ends, images, maxima, picks, reductions, resizing, shapes, smooth, units
 from polylc.readers.operators.row import Format, Kind, Operator, Spelling
 
-_FILES = (affine, images, units, maxima, reductions, shapes, picks, ends, smooth)
+_FILES = (affine, images, units, maxima, reductions, shapes, picks, resizing, ends, smooth)
 OPERATORS: tuple[Operator, ...] = tuple(row for file in _FILES for row in file.ROWS)
 
 ONNX: dict[str, tuple[Operator, Spelling]] = {s.name: (row, s) for row in OPERATORS for s in row.spellings("onnx")}
@@ -142,7 +142,7 @@ def _names(row: Operator, written: Format) -> str:
 
 def short_name(name: str) -> str:
     """A qualified name as people write it."""
-    for long, short in (("torch.nn.functional.", "F."), ("torch.nn.", "nn."), ("torch.Tensor.", "Tensor."), ("builtins.", "")):
+    for long, short in (("torch.nn.functional.", "F."), ("torch.nn.", "nn."), ("torch.Tensor.", "Tensor."), ("torch.ops.", ""), ("builtins.", "")):
         if name.startswith(long):
             return short + name.removeprefix(long)
     return name

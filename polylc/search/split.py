@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from polylc.bounds.ascent import Ascent, Choice, Goals, ascend

@@ -79,6 +79,7 @@ def sloped(layer: nn.PReLU) -> nn.PReLU:
 CONV = torch.from_numpy(floats(2, 3, 3)).double()
 WEIGHT = torch.from_numpy(floats(3, 4)).double()
 SHIFT = torch.from_numpy(floats(4)).double()
+SQUARE = torch.from_numpy(floats(4, 4)).double()
 TORCH = [
     Torch("Linear", nn.Linear(4, 3)),
     Torch("Linear", lambda x: functional.linear(x, WEIGHT)),
@@ -186,6 +187,36 @@ TORCH = [
     Torch("Shuffling of channels", nn.PixelShuffle(2), (4, 2, 3)),
     Torch("Shuffling of channels", nn.PixelUnshuffle(2), (1, 4, 2)),
     Torch("Identity", lambda x: x.double().cpu()),
+    Torch("Add", lambda x: torch.add(x, SHIFT, alpha=-2) + torch.sub(SHIFT, x, alpha=0.5) - x.sub(x, alpha=3)),
+    Torch("Difference turned round", lambda x: torch.rsub(x, 1.5) + torch.rsub(x, SHIFT, alpha=2)),
+    Torch("Product added to", lambda x: torch.addmm(SHIFT[:3], x, WEIGHT.T, beta=-0.5, alpha=2)),
+    Torch("Product added to", lambda x: torch.addmm(x, x, SQUARE) + x.addmm(x, SQUARE, beta=0)),
+    Torch("Einsum", lambda x: torch.einsum("bi,ji->bj", x, WEIGHT) + torch.einsum("...i,ji", x, WEIGHT)),
+    Torch("Einsum", lambda x: torch.einsum("bcij,jk,c->bkic", x, SQUARE, SHIFT[:2]), (2, 3, 4)),
+    Torch("Einsum", lambda x: torch.einsum("bii->bi", x) + torch.einsum("bij->b", x).unsqueeze(1), (4, 4)),
+    Torch("Average pooling", lambda x: functional.avg_pool1d(x, 3, 2, 1, count_include_pad=False), (2, 7)),
+    Torch("Average pooling", lambda x: functional.avg_pool3d(x, 2), (1, 4, 2, 2)),
+    Torch("Adaptive average pooling", lambda x: functional.adaptive_avg_pool3d(x, (1, 2, None)), (2, 2, 3, 2)),
+    Torch("Adaptive max pooling", nn.AdaptiveMaxPool1d(3), (2, 7)),
+    Torch("Adaptive max pooling", nn.AdaptiveMaxPool2d((2, None)), (2, 5, 3)),
+    Torch("Adaptive max pooling", nn.AdaptiveMaxPool3d(2), (1, 3, 4, 2)),
+    Torch("Adaptive max pooling", lambda x: functional.adaptive_max_pool2d(x, 1).flatten(1), (2, 3, 4)),
+    Torch("Max pooling", lambda x: functional.max_pool3d(x, 2), (1, 4, 2, 3)),
+    Torch("RReLU", lambda x: functional.rrelu(x) - functional.rrelu(x, 0.5, 1.5)),
+    Torch("Dropout", lambda x: functional.alpha_dropout(functional.dropout2d(x, 0.3, False)), (2, 3, 3)),
+    Torch("Sorting", lambda x: torch.sort(x, dim=2)[0] + x.sort(-1, True).values, (3, 2)),
+    Torch("Sorting", lambda x: torch.sort(x).values + x.sort(descending=True)[0] * 2, (5,)),
+    Torch("Choice by a condition", lambda x: torch.where(SHIFT > 0, x, 2 * x) + torch.where(SHIFT > 0.5, x, 0.25) + x.where(SHIFT < 0, -x)),
+    Torch("Choice by a condition", lambda x: torch.where(WEIGHT[None] > 0, WEIGHT, x), (3, 4)),
+    Torch("Format", lambda x: x.to(torch.float64).to("cpu") * 2),
+    Torch("Expand", lambda x: torch.broadcast_to(x.unsqueeze(1), (-1, 2, 4)) + x.unsqueeze(2).broadcast_to(x.shape[0], 4, 4)[:, :2]),
+    Torch("Resizing", nn.UpsamplingBilinear2d(scale_factor=2), (2, 2, 3)),
+    Torch("Resizing", nn.Upsample(size=(5, 4), mode="bilinear"), (1, 2, 3)),
+    Torch("Resizing", nn.Upsample(scale_factor=1.7, mode="linear", align_corners=False), (2, 4)),
+    Torch("Resizing", nn.Upsample(scale_factor=(2, 1.5, 0.7), mode="trilinear", align_corners=True), (1, 2, 3, 3)),
+    Torch("Resizing", lambda x: functional.interpolate(x, scale_factor=1.3, mode="bilinear", recompute_scale_factor=True), (1, 4, 5)),
+    Torch("Resizing", lambda x: functional.interpolate(x, size=(2, 3), mode="area"), (2, 4, 5)),
+    Torch("Shuffling of channels", lambda x: functional.pixel_shuffle(functional.channel_shuffle(x, 2), 2), (4, 2, 1)),
     Torch("Softmax", nn.Softmax(dim=1)),
     Torch("Softmax", lambda x: functional.softmax(x, dim=-1).view(x.size(0), -1)),
     Torch("LogSoftmax", nn.LogSoftmax(dim=1)),
@@ -292,6 +323,17 @@ ONNX = [
     Onnx("Choice by a condition", "Where", {"left": np.array([True, False, True, True]), "b": floats(4)}),
     Onnx("Resizing", "Resize", {"": np.float32(0), "f": np.array([1, 1, 2, 1.5], np.float32)}, {"mode": "nearest"}, (1, 1, 2, 4)),
     Onnx("Resizing", "Upsample", {"f": np.array([1, 1, 2, 3], np.float32)}, {"mode": "nearest"}, (1, 1, 2, 2), opset=9),
+    *(
+        Onnx("Resizing", "Resize", {"": np.float32(0), **target}, {"mode": "linear", "coordinate_transformation_mode": how}, (1, 2, 3, 4))
+        for how in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+        for target in ({"f": np.array([1, 1, 2, 1.5], np.float32)}, {" ": np.zeros(0, np.float32), "s": np.array([1, 2, 5, 1])})
+    ),
+    Onnx("Resizing", "Resize", {"f": np.array([1, 1, 2, 1.5], np.float32)}, {"mode": "linear"}, (1, 1, 2, 4), opset=10),
+    Onnx("Resizing", "Upsample", {"f": np.array([1, 1, 1.5, 3], np.float32)}, {"mode": "linear"}, (1, 1, 4, 2), opset=9),
+    Onnx("Mean of several", "Mean", {"left": floats(2, 4), "c": floats(4)}),
+    Onnx("Mean of several", "Mean"),
+    Onnx("Einsum", "Einsum", {"w": floats(3, 4)}, {"equation": "bi, ji"}),
+    Onnx("Einsum", "Einsum", {"left": floats(3, 4)}, {"equation": "kj,...ij->...ik"}, (1, 2, 4)),
     Onnx("Shuffling of channels", "DepthToSpace", {}, {"blocksize": 2, "mode": "CRD"}, (1, 4, 2, 3)),
     Onnx("Shuffling of channels", "SpaceToDepth", {}, {"blocksize": 2}, (1, 1, 4, 2)),
     Onnx("Transpose", "Transpose", {}, {"perm": [0, 2, 3, 1]}, (1, 2, 3, 4)),

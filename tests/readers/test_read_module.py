@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from torch.nn import functional
 from polylc.errors import ModelError, UnsupportedLayerError, UsageError
 from polylc.network.form import Network
 from polylc.readers.load import load
+from polylc.readers.torch.lines import line_of
 
 
 def assert_same(network: Network, module: nn.Module, shape: tuple[int, ...], seed: int = 0) -> None:
@@ -288,7 +290,7 @@ class Scripted(nn.Module):
         (lambda x: x.tanh(), r"step tanh \(tanh\) is not piecewise linear"),
         (lambda x: x > 0, r"step gt \(gt\) is discontinuous; compare the outputs outside the model"),
         (lambda x: functional.layer_norm(x, (4,)), r"step layer_norm \(layer_norm\) is not piecewise linear"),
-        (lambda x: torch.add(x, 1, alpha=2), r"step add \(add\) is called with alpha, which polylc does not read"),
+        (lambda x: torch.mean(x, 1, dtype=torch.float32), r"step mean \(mean\) is called with dtype, which polylc does not read"),
         (lambda x: x @ x, r"step matmul \(matmul\) multiplies two values that depend on the input, which is not piecewise linear"),
         (lambda x: torch.ones(4, 4) @ x, r"step matmul \(matmul\) multiplies a constant by a batch of inputs"),
         (lambda x: x.reshape(x), r"step reshape \(reshape\) fails on a batch of inputs"),
@@ -299,7 +301,8 @@ class Scripted(nn.Module):
         (lambda x: x + torch.full((4,), float("nan")), r"the constant of step add \(add\) contains NaN"),
         (lambda x: x + float("inf"), r"combines a value with inf"),
         (lambda x: x + torch.ones(2, 4), r"combines a value of shape \(4,\) with a constant of shape \(2, 4\)"),
-        (lambda x: x.t(), r"step t \(t\) is not known to polylc"),
+        (lambda x: x.t(), r"step t \(t\) changes the batch axis"),
+        (lambda x: x.cummax(1)[0], r"step cummax \(cummax\) is not known to polylc"),
         (lambda x: x.transpose(0, 1), r"step transpose \(transpose\) changes the batch axis"),
         (lambda x: x.view(1, -1), r"step view \(view\) changes the batch axis"),
         (lambda x: x.flip(0), r"step flip \(flip\) changes the batch axis"),
@@ -317,6 +320,46 @@ class Scripted(nn.Module):
 def test_steps_are_refused_by_name(function: object, wording: str) -> None:
     with pytest.raises(ModelError, match=wording):
         load(Scripted(function))
+
+
+class Lines(nn.Module):
+    """What is refused, in lines of their own."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.inner = how, nn.Sequential(nn.Linear(4, 4), nn.Tanh() if how == "inner" else nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.inner(x)
+        if self.how == "function":
+            return torch.sin(h)
+        if self.how == "settings":
+            h = functional.threshold(h, 1, 0)
+        return h
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("function", "return torch.sin(h)"), ("settings", "h = functional.threshold(h, 1, 0)"), ("inner", "h = self.inner(x)")]
+)
+def test_refusals_name_the_line_of_forward(how: str, code: str) -> None:
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    number = next(index for index, line in enumerate(lines, 1) if line.strip() == code)
+    with pytest.raises(UnsupportedLayerError) as caught:
+        load(Lines(how))
+    assert str(caught.value).endswith(f" (in forward, file test_read_module.py, line {number}: {code})")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_line_is_named_where_there_is_none_of_the_users() -> None:
+    with pytest.raises(UnsupportedLayerError) as caught:
+        load(nn.Sequential(nn.Linear(4, 4), nn.Tanh()))
+    assert "file" not in str(caught.value)
+    assert line_of(None) == line_of("") == line_of("no trace") == ""
+    frame = '  File "{}", line 3, in forward\n    return 1\n'
+    own, other = frame.format("/home/net.py"), frame.format("/usr/lib/site-packages/torch/nn/modules/linear.py")
+    assert line_of(own + other) == "in forward, file net.py, line 3: return 1"
+    assert line_of(other) == ""
+    assert line_of(own + frame.format(load.__code__.co_filename)) == ""
 
 
 @pytest.mark.parametrize(
@@ -395,7 +438,7 @@ def test_weight_changed_in_place_by_the_model_is_refused() -> None:
 
 @pytest.mark.filterwarnings("ignore::Warning")  # torch deprecates what is refused here
 def test_other_objects_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"cannot load a model from a dict; give the path of a model file or a torch\.nn\.Module"):
+    with pytest.raises(ModelError, match=r"cannot load a model from a dict; give the path of a model file, a torch\.nn\.Module or an"):
         load({"0.weight": 1})
     with pytest.raises(ModelError, match="this is a TorchScript module, which polylc cannot look into"):
         load(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)))

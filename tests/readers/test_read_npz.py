@@ -104,9 +104,11 @@ def test_missing_empty_and_directories(tmp_path: Path, suffix: str) -> None:
         readers.load(path)
 
 
-@pytest.mark.parametrize(("name", "shown"), [("model.bin", r"\.bin"), ("model", r"\(no suffix\)"), ("model.pt2", r"\.pt2")])
+@pytest.mark.parametrize(("name", "shown"), [("model.bin", r"\.bin"), ("model", r"\(no suffix\)"), ("model.pt3", r"\.pt3")])
 def test_unknown_suffixes(name: str, shown: str) -> None:
-    with pytest.raises(ModelError, match=rf"{name}: unknown kind of model file {shown}; polylc reads \.pt, \.pth, \.ckpt, \.safetensors, \.onnx"):
+    with pytest.raises(
+        ModelError, match=rf"{name}: unknown kind of model file {shown}; polylc reads \.pt, \.pth, \.ckpt, \.pt2, \.safetensors, \.onnx"
+    ):
         readers.load(name)
 
 

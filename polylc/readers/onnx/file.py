@@ -6,14 +6,13 @@ computed on the way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from polylc.errors import ModelError, PolylcError
-from polylc.network.builder import Builder, Value
+from polylc.network.builder import Builder
 from polylc.network.form import Network
 from polylc.readers.files import first_line, quiet, shown
 from polylc.readers.onnx.evaluate import MOST_ENTRIES
@@ -21,8 +20,8 @@ from polylc.readers.onnx.external import load_external
 from polylc.readers.onnx.graph import lower_node, refuse_hopeless
 from polylc.readers.onnx.node import Node
 from polylc.readers.onnx.order import in_order
-from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
+from polylc.readers.whole import joined_outputs, with_inputs
 
 if TYPE_CHECKING:
     import onnx
@@ -74,7 +73,7 @@ def guarded(content: bytes, source: str, convert: Callable[[onnx.ModelProto], T]
 def _convert(model: onnx.ModelProto, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
     inputs = graph_inputs(model, source)
     builder, known = lowered(model, source, inputs, [entry.name for entry in model.graph.output], input_shape)
-    return finish(builder, _joined_outputs(builder, [entry.name for entry in model.graph.output], known), sha256)
+    return finish(builder, joined_outputs(builder, [(entry.name, known.get(entry.name)) for entry in model.graph.output]), sha256)
 
 
 def graph_inputs(model: onnx.ModelProto, source: str) -> list[onnx.ValueInfoProto]:
@@ -98,7 +97,8 @@ def lowered(
     if opset < OLDEST:
         raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
     known, notes = _weights(model, source)
-    builder = _with_inputs(inputs, known, input_shape, source)
+    builder, values = with_inputs({entry.name: declared_shape(entry) for entry in inputs}, input_shape, source)
+    known |= values
     builder.log += notes
     used = {name for node in model.graph.node for name in node.input} | set(wanted)
     nodes = in_order(model.graph.node, known, source)
@@ -120,49 +120,6 @@ def lowered(
 
 OLDEST, NEWEST = 7, 23
 """Operator sets that are read: the oldest, and the newest that docs/conformance.md has."""
-
-
-def _with_inputs(inputs: Sequence[onnx.ValueInfoProto], known: dict[str, Any], wanted: tuple[int, ...] | None, source: str) -> Builder:
-    """A builder whose input is that of the graph, or all of them one after the other."""
-    if len(inputs) == 1:
-        shape = full_shape(inputs[0], wanted, source)
-        builder = Builder(source, shape)
-        known[inputs[0].name] = builder.input
-        if wanted is None and len(shape) > 1 and shape[0] > 1:
-            one = ",".join(map(str, shape[1:]))
-            builder.note(f"the input of shape {','.join(map(str, shape))} is taken as one; if it is a batch, give --input-shape {one}")
-        return builder
-    if wanted is not None:
-        raise ModelError(f"{source}: the graph has {len(inputs)} inputs, whose shapes one --input-shape cannot give; export it with fixed shapes")
-    shapes = [full_shape(entry, None, source) for entry in inputs]
-    sizes = [math.prod(shape) for shape in shapes]
-    builder = Builder(source, (sum(sizes),))
-    first = 0
-    for entry, shape, size in zip(inputs, shapes, sizes, strict=True):
-        known[entry.name] = builder.pick([builder.input], first + np.arange(size).reshape(shape), np.zeros(0), entry.name)
-        builder.note(f"input {shown(entry.name)!r} of shape {','.join(map(str, shape))} is entries {first} to {first + size - 1}")
-        first += size
-    return builder
-
-
-def _joined_outputs(builder: Builder, names: Sequence[str], known: dict[str, Any]) -> Value | Stripped:
-    """The output, or all of them one after the other."""
-    found: list[Value | Stripped] = []
-    for name in names:
-        result = known.get(name)
-        if not isinstance(result, Value | Stripped):
-            raise ModelError(f"{builder.source}: the output {shown(name)!r} does not depend on the input; the graph is damaged")
-        found.append(result)
-    if len(found) == 1:
-        return found[0]
-    values, first = [], 0
-    for name, result in zip(names, found, strict=True):
-        if isinstance(result, Stripped):
-            raise ModelError(f"{builder.source}: the output {shown(name)!r} is a softmax, one of several outputs; leave the softmax out")
-        builder.note(f"output {shown(name)!r} of shape {','.join(map(str, result.shape))} is entries {first} to {first + result.size - 1}")
-        values.append(result)
-        first += result.size
-    return builder.pick(values, np.arange(first), np.zeros(0), "outputs")
 
 
 def _format_of(node: Node, formats: dict[str, int]) -> int:
@@ -192,28 +149,9 @@ def _weights(model: onnx.ModelProto, source: str) -> tuple[dict[str, Any], list[
     return weights, notes
 
 
-def full_shape(entry: onnx.ValueInfoProto, wanted: tuple[int, ...] | None, source: str) -> tuple[int, ...]:
-    """The shape of the input for a batch of one; a first dimension that is 1, symbolic or zero is the batch."""
+def declared_shape(entry: onnx.ValueInfoProto) -> list[int | None] | None:
+    """The shape that the graph says; dimensions that are symbolic or zero are left open."""
     field = entry.type.tensor_type
-    declared = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in field.shape.dim] if field.HasField("shape") else None
-    ask = "pass the shape of one input (--input-shape C,H,W)"
-    if declared is None:
-        if wanted is None:
-            raise ModelError(f"{source}: the graph does not say the shape of its input {entry.name!r}; {ask}")
-        return (1, *wanted)
-    open_batch = bool(declared) and declared[0] is None
-    concrete = [1 if index == 0 and open_batch else d for index, d in enumerate(declared)]
-    if wanted is None:
-        if None in concrete:
-            raise ModelError(f"{source}: the shape of its input {entry.name!r} is left open; {ask}")
-        return tuple(d for d in concrete if d is not None)
-    for candidate in (wanted, (1, *wanted)):
-        # a fixed batch other than one is read as one where the shape asked for says so
-        pairs = list(zip(concrete, candidate, strict=False)) if len(candidate) == len(concrete) else [(1, 0)]
-        if all(d in (None, c) or (i == 0 and c == 1) for i, (d, c) in enumerate(pairs)):
-            return candidate
-    if None not in concrete and math.prod(d for d in concrete if d is not None) == math.prod(wanted):
-        return tuple(d for d in concrete if d is not None)
-    shown = ",".join("?" if d is None else str(d) for d in declared)
-    given = ",".join(map(str, wanted))
-    raise ModelError(f"{source}: its input has shape {shown}, which {given} does not fit; give the shape without the batch dimension")
+    if not field.HasField("shape"):
+        return None
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in field.shape.dim]

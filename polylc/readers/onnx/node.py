@@ -17,19 +17,17 @@ from polylc.readers.arrays import exact_float64
 from polylc.readers.files import first_line
 from polylc.readers.onnx.evaluate import evaluate
 from polylc.readers.onnx.order import called
-from polylc.readers.operators.call import Call, Picks, Stripped, show
+from polylc.readers.operators.call import OfOne, Picks, Stripped, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
 
 Argument = Value | Stripped | np.ndarray | None
 
-_DATA = {"Where": (1, 2)}  # arguments whose entries are passed on, where it is not the first alone
 _SEVERAL = frozenset(["Split"])
 _OF_SHAPES = frozenset(["Shape", "Size"])
-_AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
-class Node(Call):
+class Node(OfOne):
     """One operator of the graph.
 
     Parameters
@@ -128,17 +126,7 @@ class Node(Call):
 
     def _is_data(self, index: int) -> bool:
         """Whether an argument's entries are passed on."""
-        return self.kind == "Concat" or index in _DATA.get(self.kind, (0,))
-
-    def axes(self, *names: str) -> tuple[int, ...] | None:
-        told = self.setting(*names)
-        if told is None:
-            return None
-        count = len(self.value.shape)
-        numbers = [int(a) for a in np.atleast_1d(np.asarray(told))]
-        if any(not -count <= a < count for a in numbers):
-            raise self.error(f"has the axes {', '.join(map(str, numbers))} on a value of shape {show(self.value.shape)}; the model is damaged")
-        return tuple(a % count for a in numbers)
+        return self.kind == "Concat" or index == 0
 
     def aligned(self) -> tuple[Value | np.ndarray, Value | np.ndarray]:
         pair = []
@@ -147,16 +135,6 @@ class Node(Call):
                 raise self.error(f"has no argument {index}; the model is damaged")
             pair.append(argument if isinstance(argument, Value) else self._exact(argument, index))
         return self.broadcast(pair[0], pair[1])
-
-    def image(self, axes: int | None = None) -> Value:
-        shape = self.value.shape
-        if len(shape) < 2 or shape[0] != 1 or (axes is not None and len(shape) != axes + 2):
-            needed = f"it needs one image (1, channels, {_AXES[axes]})" if axes else "its second axis must be the channels"
-            raise self.error(f"gets a value of shape {show(shape)}; {needed}")
-        return self.builder.reshape(self.value, shape[1:], self.name)
-
-    def of_image(self, image: Value) -> Value:
-        return self.builder.reshape(image, (1, *image.shape), self.name)
 
     def window(self, kernel: Sequence[int], sizes: Sequence[int]) -> Window:
         axes = len(kernel)

@@ -11,8 +11,9 @@ from polylc.errors import ModelError
 from polylc.network.builder import Value
 from polylc.readers.files import shown
 from polylc.readers.model import Model, Tensor
-from polylc.readers.onnx.file import full_shape, graph_inputs, guarded, lowered
+from polylc.readers.onnx.file import declared_shape, graph_inputs, guarded, lowered
 from polylc.readers.operators.call import Stripped
+from polylc.readers.whole import full_shape
 
 if TYPE_CHECKING:
     import onnx
@@ -66,7 +67,7 @@ def _with_tensors(model: onnx.ModelProto, source: str, sha256: str, hidden: Sequ
         values.append(value)
     whole = values[0] if len(values) == 1 else builder.pick(values, np.arange(sum(v.size for v in values)), np.zeros(0), "outputs")
     count = len(model.graph.output)
-    given = tuple(Tensor(entry.name, types[entry.name], full_shape(entry, None, source)) for entry in inputs)
+    given = tuple(Tensor(entry.name, types[entry.name], full_shape(entry.name, declared_shape(entry), None, source)) for entry in inputs)
     network = builder.finish(whole, sha256)
     return Model(network, given, tuple(tensors[:count]), tuple(tensors[count:]), tuple(node.op_type for node in model.graph.node))
 

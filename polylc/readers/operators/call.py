@@ -65,8 +65,8 @@ class Call(ABC):
     opset : int or None
         Version of the ONNX operator set; None for torch.
     batched : bool
-        Whether the model's tensors have a batch axis that the shapes of values leave out (torch). In ONNX, shapes are
-        whole and the batch is one.
+        Whether the model's tensors have a batch axis that the shapes of values leave out (modules of torch). Else
+        shapes are whole and the batch is one (`OfOne`).
     """
 
     opset: int | None = None
@@ -126,6 +126,11 @@ class Call(ABC):
         """Number of entries of the value along an axis, numbered as the model does; 0 for the batch."""
 
     # ---- what the formats share ----
+    @property
+    def in_torch(self) -> bool:
+        """Whether the operator is one of torch, with torch's rules and defaults."""
+        return self.opset is None
+
     def broadcast(self, left: Value | np.ndarray, right: Value | np.ndarray) -> tuple[Value | np.ndarray, Value | np.ndarray]:
         """Both with the shape that numpy's rules give them; entries of values may be repeated."""
         try:
@@ -209,6 +214,33 @@ class Call(ABC):
     def not_continuous(self, what: str) -> UnsupportedLayerError:
         """The error for an operator that jumps."""
         return UnsupportedLayerError(f"{self.builder.source}: {self.name} {what}, which is discontinuous")
+
+
+class OfOne(Call):
+    """An operator of a graph whose shapes are whole: the batch of one is the first axis."""
+
+    def axes(self, *names: str) -> tuple[int, ...] | None:
+        told = self.setting(*names)
+        if told is None:
+            return None
+        count = len(self.value.shape)
+        numbers = [int(a) for a in np.atleast_1d(np.asarray(told))]
+        if any(not -count <= a < count for a in numbers):
+            raise self.error(f"has the axes {', '.join(map(str, numbers))} on a value of shape {show(self.value.shape)}; the model is damaged")
+        return tuple(a % count for a in numbers)
+
+    def image(self, axes: int | None = None) -> Value:
+        shape = self.value.shape
+        if len(shape) < 2 or shape[0] != 1 or (axes is not None and len(shape) != axes + 2):
+            needed = f"it needs one image (1, channels, {_AXES[axes]})" if axes else "its second axis must be the channels"
+            raise self.error(f"gets a value of shape {show(shape)}; {needed}")
+        return self.builder.reshape(self.value, shape[1:], self.name)
+
+    def of_image(self, image: Value) -> Value:
+        return self.builder.reshape(image, (1, *image.shape), self.name)
+
+
+_AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
 def show(shape: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ def softmax(call: Call) -> Stripped:
     setting = call.setting("dim", "axis")
     # before opset 13 a softmax of ONNX ran over all axes from `axis` on, the second one if it did not say
     old = call.opset is not None and call.opset < 13
-    axis = call.whole("dim", "axis") if setting is not None else None if call.batched else 1 if old else -1
+    axis = call.whole("dim", "axis") if setting is not None else None if call.in_torch else 1 if old else -1
     if call.entries_along(axis) != value.size:
         raise UnsupportedLayerError(
             f"{call.builder.source}: {call.name} works over axis {axis} of a value of shape {show(value.shape)}; "
@@ -43,6 +43,7 @@ ROWS = (
             "torch.softmax(input, dim, dtype=None)",
             "torch.nn.functional.softmax(input, dim=None, _stacklevel=3, dtype=None)",
             "torch.Tensor.softmax(input, dim, dtype=None)",
+            "torch.ops.aten._softmax",
         ),
         lower=softmax,
     ),
@@ -56,6 +57,7 @@ ROWS = (
             "torch.log_softmax(input, dim, dtype=None)",
             "torch.nn.functional.log_softmax(input, dim=None, _stacklevel=3, dtype=None)",
             "torch.Tensor.log_softmax(input, dim, dtype=None)",
+            "torch.ops.aten._log_softmax",
         ),
         lower=softmax,
     ),

@@ -9,7 +9,7 @@ from polylc.network.convolutions import adaptive_average, average, convolution, 
 from polylc.readers.operators.call import Call, show
 from polylc.readers.operators.picks import padded
 from polylc.readers.operators.row import Kind, Operator, not_yet
-from polylc.readers.operators.windows import axes_named, pooling
+from polylc.readers.operators.windows import adaptive, pooling
 
 # of a torch layer's value; ONNX has one operator for all
 _AXES_OF_BATCH_NORM = {"BatchNorm1d": (1, 2), "BatchNorm2d": (3,), "BatchNorm3d": (4,)}
@@ -17,6 +17,10 @@ _AXES_OF_BATCH_NORM = {"BatchNorm1d": (1, 2), "BatchNorm2d": (3,), "BatchNorm3d"
 
 def conv(call: Call) -> Value:
     """Convolution, unrolled."""
+    if call.flag("transposed"):  # ATen has one operator for both
+        return conv_transpose(call)
+    if call.kind == "convolution":
+        call.setting("output_padding")  # of transposed ones alone
     weight, bias = call.weight("weight", "W"), call.array("bias", "B")
     axes = weight.ndim - 2
     if not 1 <= axes <= 3:
@@ -55,10 +59,7 @@ def global_mean(call: Call) -> Value:
 
 def adaptive_mean(call: Call) -> Value:
     """Means over windows that cover the image, of as many as asked for."""
-    axes, told = axes_named(call), call.setting("output_size")
-    image = call.image(axes)
-    asked = tuple(told) if isinstance(told, tuple | list) else (told,) * axes
-    wanted = tuple(w if isinstance(w, int) else size for w, size in zip(asked, image.shape[1:], strict=True))
+    image, wanted = adaptive(call)
     return call.of_image(adaptive_average(call.builder, image, wanted, call.name))
 
 
@@ -74,11 +75,11 @@ def average_pool(call: Call) -> Value:
 
 def batch_norm(call: Call) -> Value:
     """Batch normalisation in evaluation mode, which is affine."""
-    if call.flag("training_mode") or (call.kind == "batch_norm" and call.flag("training")) or call.setting("spatial") not in (None, 1):
+    if call.flag("training_mode", "training") or call.setting("spatial") not in (None, 1):
         raise call.error("normalises over the batch (training mode); export the model in evaluation mode")
     image = call.image()
     gamma, beta = call.array("weight", "scale"), call.array("bias", "B")
-    if call.batched and call.setting("running_mean") is None:
+    if call.in_torch and call.setting("running_mean") is None:
         raise call.error("has track_running_stats=False, so it depends on the batch; train it with running statistics")
     mean, variance = call.weight("running_mean", "input_mean"), call.weight("running_var", "input_var")
     eps = call.number("eps", "epsilon")
@@ -98,6 +99,7 @@ ROWS = (
         torch=(
             *(f"torch.nn.Conv{d}d" for d in (1, 2, 3)),
             *(f"torch.conv{d}d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)" for d in (1, 2, 3)),
+            "torch.ops.aten.convolution",
         ),
         lower=conv,
         family="convolutions",
@@ -111,8 +113,12 @@ ROWS = (
             "torch.nn.AvgPool1d",
             "torch.nn.AvgPool2d",
             "torch.nn.AvgPool3d",
-            "torch.nn.functional.avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
-            "divisor_override=None)",
+            "torch.nn.functional.avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)",
+            *(
+                f"torch.nn.functional.avg_pool{d}d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
+                "divisor_override=None)"
+                for d in (2, 3)
+            ),
         ),
         lower=average_pool,
         family="average pooling",
@@ -125,6 +131,7 @@ ROWS = (
         torch=(
             *(f"torch.nn.BatchNorm{d}d" for d in (1, 2, 3)),
             "torch.nn.functional.batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+            *(f"torch.ops.aten.{name}" for name in ("_native_batch_norm_legit_no_training", "_native_batch_norm_legit", "native_batch_norm")),
         ),
         lower=batch_norm,
         family="batch norm",
@@ -152,8 +159,8 @@ ROWS = (
             "torch.nn.AdaptiveAvgPool1d",
             "torch.nn.AdaptiveAvgPool2d",
             "torch.nn.AdaptiveAvgPool3d",
-            "torch.nn.functional.adaptive_avg_pool1d(input, output_size)",
-            "torch.nn.functional.adaptive_avg_pool2d(input, output_size)",
+            *(f"torch.nn.functional.adaptive_avg_pool{d}d(input, output_size)" for d in (1, 2, 3)),
+            *(f"torch.ops.aten._adaptive_avg_pool{d}d" for d in (2, 3)),
         ),
         lower=adaptive_mean,
     ),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.network.convolutions import places
+from polylc.network.convolutions import cuts, places
 from polylc.readers.operators.call import Call
 from polylc.readers.operators.row import Kind, Operator, not_yet
 from polylc.readers.operators.tournament import extreme, larger
-from polylc.readers.operators.windows import pooling
+from polylc.readers.operators.windows import adaptive, pooling
 
 
 def maximum(call: Call) -> Value:
@@ -44,12 +45,32 @@ def max_pool(call: Call) -> Value:
     if call.flag("return_indices"):
         raise call.error("returns indices, which are no continuous function of the input; leave them out")
     image, window = pooling(call)
+    where = f"{call.builder.source}: {call.name}"
+    return _along_axes(call, image, [places([size], window.along(axis), where)[1] for axis, size in enumerate(image.shape[1:])])
+
+
+def adaptive_max(call: Call) -> Value:
+    """Maxima over windows that cover the image, of as many as asked for."""
+    if call.flag("return_indices"):
+        raise call.error("returns indices, which are no continuous function of the input; leave them out")
+    image, wanted = adaptive(call)
+    entries = []
+    for size, many in zip(image.shape[1:], wanted, strict=True):
+        ends = cuts(size, many)
+        entry = np.array([a for a, _ in ends])[:, None] + np.arange(max(b - a for a, b in ends))
+        entries.append(np.where(entry < np.array([b for _, b in ends])[:, None], entry, -1))
+    return _along_axes(call, image, entries)
+
+
+def _along_axes(call: Call, image: Value, entries: Sequence[np.ndarray]) -> Value:
+    """Maxima along one axis after the other, each over windows whose entries stand in the rows of a table; -1 is no
+    entry.
+    """
     shape, tables = list(image.shape), []
-    for axis in range(1, len(shape)):
-        counts, entry = places(shape[axis : axis + 1], window.along(axis - 1), f"{call.builder.source}: {call.name}")
+    for axis, entry in enumerate(entries, start=1):
         lines = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
         picked = np.where(entry < 0, -1, lines[..., np.maximum(entry, 0)])  # (..., windows, kernel)
-        shape[axis] = counts[0]
+        shape[axis] = len(entry)
         tables.append(np.moveaxis(picked, -2, axis).reshape(-1, entry.shape[1]))
     return call.of_image(call.builder.reshape(extreme(call, image, tables, 1.0), shape, call.name))
 
@@ -90,16 +111,23 @@ ROWS = (
             "torch.nn.MaxPool3d",
             *(
                 f"torch.nn.functional.max_pool{d}d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)"
-                for d in (1, 2)
+                for d in (1, 2, 3)
             ),
+            *(f"torch.ops.aten.max_pool{d}d_with_indices" for d in (2, 3)),
         ),
         lower=max_pool,
         family="max pooling",
     ),
     Operator("Global max pooling", Kind.PIECEWISE_LINEAR, "of any number of axes", onnx=("GlobalMaxPool(X)",), lower=global_max),
-    not_yet(
-        "Adaptive and fractional max pooling",
-        (),
-        ("torch.nn.AdaptiveMaxPool1d", "torch.nn.AdaptiveMaxPool2d", "torch.nn.AdaptiveMaxPool3d", "torch.nn.FractionalMaxPool2d"),
+    Operator(
+        "Adaptive max pooling",
+        Kind.PIECEWISE_LINEAR,
+        "to any size, as Max pooling",
+        torch=(
+            *(f"torch.nn.AdaptiveMaxPool{d}d" for d in (1, 2, 3)),
+            *(f"torch.nn.functional.adaptive_max_pool{d}d(input, output_size, return_indices=False)" for d in (1, 2, 3)),
+        ),
+        lower=adaptive_max,
     ),
+    not_yet("Fractional max pooling", (), ("torch.nn.FractionalMaxPool2d",)),
 )

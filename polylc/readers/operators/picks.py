@@ -21,12 +21,36 @@ def picked(call: Call) -> object:
     return results if found.several else results[0]
 
 
+def choice(call: Call) -> Value:
+    """Entries of one or the other by a constant condition."""
+    condition, sides = call.setting("condition"), (call.setting("input", "X"), call.setting("other", "Y"))
+    if condition is None or isinstance(condition, Value) or any(side is None for side in sides):
+        raise call.error("chooses by a condition that depends on the input, which is not supported; write it with ReLU units or maxima")
+    mask = np.asarray(condition) != 0
+    mask = mask[0] if call.batched and mask.ndim and len(mask) == 1 else mask  # of the batch
+    values: list[Value] = []
+    constants, numbers = [np.zeros(0)], []
+    for side, name in zip(sides, ("X", "Y"), strict=True):
+        if isinstance(side, Value):
+            numbers.append(sum(v.size for v in values) + np.arange(side.size).reshape(side.shape))
+            values.append(side)
+        else:
+            array = np.array(float(side)) if isinstance(side, int | float) else call.float64(side, name)
+            numbers.append(-1 - sum(c.size for c in constants) - np.arange(array.size).reshape(array.shape))
+            constants.append(array.ravel())
+    try:
+        index = np.where(mask, *numbers)
+    except ValueError:
+        raise call.error(f"combines shapes {', '.join(show(a.shape) for a in (mask, *numbers))}, which do not fit") from None
+    return call.builder.pick(values, index, np.concatenate(constants), call.name)
+
+
 def pad(call: Call) -> Value:
     """More entries at the ends of axes: a constant, or others of the value; fewer where a width is negative."""
     value = call.value
-    widths = _widths_of_torch(call) if call.batched else _widths_of_onnx(call)
-    kind = call.kind.removesuffix("d").rstrip("123")
-    mode = _MODES_OF_LAYERS.get(kind) or str(call.setting("mode") or "constant")
+    widths = _widths_of_torch(call) if call.in_torch else _widths_of_onnx(call)
+    kind = call.kind.removesuffix("d").rstrip("123").replace("_pad", "Pad")
+    mode = _MODES_OF_LAYERS.get(kind[:1].upper() + kind[1:]) or str(call.setting("mode") or "constant")
     named = next((name for name in ("constant_value", "value") if call.setting(name) is not None), None)
     return padded(call, value, widths, mode, 0.0 if named is None else call.number(named))
 
@@ -78,22 +102,7 @@ def _widths_of_onnx(call: Call) -> list[tuple[int, int]]:
     return widths
 
 
-def resize(call: Call) -> object:
-    """Images made larger or smaller, each entry a copy of the nearest one."""
-    mode = call.setting("mode")
-    if mode != "nearest":
-        raise call.error(f"resizes in the mode {mode!r}, which is not supported; polylc reads nearest neighbours")
-    if call.kind == "Upsample" and not call.batched:
-        scales = call.setting("scales")
-        factors = [float(s) for s in (scales if isinstance(scales, list) else call.weight("scales").ravel())]
-        numbers = np.arange(call.value.size).reshape(call.value.shape)
-        if len(factors) != numbers.ndim or any(f < 1 or f != int(f) for f in factors):
-            raise call.error(f"has the scales {', '.join(f'{f:g}' for f in factors)}; polylc reads whole numbers")
-        for axis, factor in enumerate(factors):
-            numbers = np.repeat(numbers, int(factor), axis=axis)
-        return call.builder.pick([call.value], numbers, np.zeros(0), call.name)
-    return picked(call)
-
+_MOVES = ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes", "diagonal")
 
 ROWS = (
     Operator(
@@ -101,7 +110,10 @@ ROWS = (
         Kind.SHAPE,
         "values, in ONNX constants too, along any axis but the batch",
         onnx=("Concat(inputs, axis=None)",),
-        torch=("torch.cat", "torch.concat", "torch.concatenate", "torch.stack"),
+        torch=(
+            *(f"torch.{name}" for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack")),
+            *(f"torch.ops.aten.{name}" for name in ("slice_scatter", "select_scatter", "copy")),
+        ),
         lower=picked,
         family="pieces of values picked and joined",
     ),
@@ -113,6 +125,7 @@ ROWS = (
         torch=(
             *(f"torch.{name}" for name in ("split", "chunk", "unbind", "tensor_split")),
             *(f"torch.Tensor.{name}" for name in ("split", "chunk", "unbind", "tensor_split")),
+            "torch.ops.aten.split_with_sizes",
         ),
         lower=picked,
     ),
@@ -123,15 +136,22 @@ ROWS = (
         onnx=("Slice",),
         torch=(
             "operator.getitem",
-            *(f"torch.{name}" for name in ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes")),
-            *(f"torch.Tensor.{name}" for name in ("narrow", "select", "index_select", "flip", "roll", "movedim", "swapaxes")),
+            *(f"{place}.{name}" for place in ("torch", "torch.Tensor") for name in _MOVES),
+            *(f"torch.ops.aten.{name}" for name in ("slice", "index")),
         ),
         lower=picked,
     ),
     Operator("Gather", Kind.SHAPE, "with constant indices", onnx=("Gather",), lower=picked),
     Operator("Gather by entries", Kind.SHAPE, "with constant indices", onnx=("GatherElements",), lower=picked),
     Operator("Gather by points", Kind.SHAPE, "with constant indices", onnx=("GatherND",), lower=picked),
-    Operator("Expand", Kind.SHAPE, "to a constant shape", onnx=("Expand",), torch=("torch.Tensor.expand",), lower=picked),
+    Operator(
+        "Expand",
+        Kind.SHAPE,
+        "to a constant shape",
+        onnx=("Expand",),
+        torch=("torch.Tensor.expand", "torch.broadcast_to", "torch.Tensor.broadcast_to"),
+        lower=picked,
+    ),
     Operator(
         "Tile",
         Kind.SHAPE,
@@ -140,7 +160,14 @@ ROWS = (
         torch=("torch.tile", "torch.Tensor.tile", "torch.Tensor.repeat", "torch.repeat_interleave", "torch.Tensor.repeat_interleave"),
         lower=picked,
     ),
-    Operator("Choice by a condition", Kind.SHAPE, "with a constant condition", onnx=("Where",), lower=picked),
+    Operator(
+        "Choice by a condition",
+        Kind.SHAPE,
+        "with a constant condition",
+        onnx=("Where(condition, X, Y)",),
+        torch=("torch.where(condition, input, other)", "torch.Tensor.where(input, condition, other)"),
+        lower=choice,
+    ),
     Operator(
         "Padding",
         Kind.SHAPE,
@@ -151,32 +178,24 @@ ROWS = (
             *(f"torch.nn.ZeroPad{axes}d" for axes in (1, 2, 3)),
             *(f"torch.nn.ConstantPad{axes}d" for axes in (1, 2, 3)),
             *(f"torch.nn.{how}Pad{axes}d" for how in ("Reflection", "Replication", "Circular") for axes in (1, 2, 3)),
+            "torch.ops.aten.constant_pad_nd",
+            *(f"torch.ops.aten.{how}_pad{axes}d" for how in ("reflection", "replication") for axes in (1, 2, 3)),
         ),
         lower=pad,
         family="padding",
-    ),
-    Operator(
-        "Resizing",
-        Kind.SHAPE,
-        "to the nearest neighbour",
-        onnx=("Resize(X, mode='nearest')", "Upsample(X, scales, mode='nearest')"),
-        torch=(
-            "torch.nn.Upsample",
-            "torch.nn.UpsamplingNearest2d",
-            "torch.nn.functional.interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
-            "recompute_scale_factor=None, antialias=False)",
-        ),
-        lower=resize,
     ),
     Operator(
         "Shuffling of channels",
         Kind.SHAPE,
         "between channels and places",
         onnx=("DepthToSpace", "SpaceToDepth"),
-        torch=("torch.nn.PixelShuffle", "torch.nn.PixelUnshuffle", "torch.nn.ChannelShuffle"),
+        torch=(
+            *(f"torch.nn.{name}" for name in ("PixelShuffle", "PixelUnshuffle", "ChannelShuffle")),
+            *(f"torch.nn.functional.{name}" for name in ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle")),
+            "torch.ops.aten.native_channel_shuffle",
+        ),
         lower=picked,
     ),
-    not_yet("Resizing, bilinear", (), ("torch.nn.UpsamplingBilinear2d",)),
-    not_yet("Gather by data of the same shape", (), ("torch.gather", "torch.Tensor.gather", "torch.where", "torch.Tensor.where")),
+    not_yet("Gather by data of the same shape", (), ("torch.gather", "torch.Tensor.gather")),
     not_yet("Folding of windows", (), ("torch.nn.Fold", "torch.nn.Unfold")),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +13,14 @@ from polylc.network.convolutions import note_means
 from polylc.readers.operators.call import Call
 from polylc.readers.operators.maxima import maximum, minimum
 from polylc.readers.operators.row import Kind, Operator
-from polylc.readers.operators.tournament import extreme
+from polylc.readers.operators.tournament import extreme, larger
 
 
 def _groups(call: Call) -> tuple[np.ndarray, tuple[int, ...]]:
     """The entries of each group, one row each, and the shape of the result."""
     value = call.value
     axes = call.axes("axes", "dim")
-    if axes is None or (not axes and not call.batched):
+    if not axes:
         if call.batched:
             raise call.error("runs over all axes, the batch among them; name the axes")
         axes = () if call.flag("noop_with_empty_axes") else tuple(range(len(value.shape)))
@@ -64,13 +65,41 @@ class Extreme(NamedTuple):
 
 
 def largest(call: Call) -> object:
-    """torch.max: along an axis, with the places, or of two values."""
-    return Extreme(reduce_max(call)) if isinstance(call.setting("dim"), int) else maximum(call)
+    """torch.max: along an axis, with the places, or of two values, or over all axes."""
+    return _with_place(call, reduce_max, maximum)
 
 
 def smallest(call: Call) -> object:
     """torch.min, as `largest`."""
-    return Extreme(reduce_min(call)) if isinstance(call.setting("dim"), int) else minimum(call)
+    return _with_place(call, reduce_min, minimum)
+
+
+def _with_place(call: Call, over_axes: Callable[[Call], Value], of_two: Callable[[Call], Value]) -> object:
+    if call.setting("other") is not None or (call.setting("dim") is not None and not isinstance(call.setting("dim"), int)):
+        return of_two(call)
+    return over_axes(call) if call.setting("dim") is None else Extreme(over_axes(call))
+
+
+def ordered(call: Call) -> Extreme:
+    """Entries along an axis in order, without their places: neighbours change places in rounds."""
+    builder, name, none = call.builder, call.name, np.zeros(0)
+    value, axes, falling = call.value, call.axes("dim") or (), call.flag("descending")
+    if len(axes) != 1:
+        raise call.error("runs over all axes, the batch among them; name the axes")
+    size = value.shape[axes[0]]
+    lines = np.moveaxis(np.arange(value.size).reshape(value.shape), axes[0], -1).reshape(-1, size)
+    found = value
+    for turn in range(size if size > 2 else size - 1):
+        left = np.arange(turn % 2, size - 1, 2)
+        one, other = (builder.pick([found], lines[:, side].ravel(), none, name) for side in (left, left + 1))
+        high = larger(builder, one, other, 1.0, name)
+        low = builder.add(builder.add(one, other, name), high, name, -1.0)
+        index = np.arange(value.size)
+        first, second = (high, low) if falling else (low, high)
+        index[lines[:, left].ravel()] = value.size + np.arange(first.size)
+        index[lines[:, left + 1].ravel()] = value.size + first.size + np.arange(first.size)
+        found = builder.pick([found, first, second], index.reshape(value.shape), none, name)
+    return Extreme(found)
 
 
 def cumulative_sum(call: Call) -> Value:
@@ -145,5 +174,13 @@ ROWS = (
         "as Maximum with its place",
         torch=("torch.min(input, dim=None, keepdim=False)", "torch.Tensor.min(input, dim=None, keepdim=False)"),
         lower=smallest,
+    ),
+    Operator(
+        "Sorting",
+        Kind.PIECEWISE_LINEAR,
+        "along any axis but the batch, for few entries: n (n - 1) / 2 neurons; of the places only their being left out is read",
+        torch=("torch.sort(input, dim=-1, descending=False)", "torch.Tensor.sort(input, dim=-1, descending=False)"),
+        lower=ordered,
+        family="sorting",
     ),
 )

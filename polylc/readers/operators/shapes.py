@@ -20,11 +20,22 @@ def unchanged(call: Call) -> Value:
 
 def dropout(call: Call) -> Value:
     """The value itself, unless the model is told to drop entries even in evaluation mode."""
-    if call.flag("training", "training_mode") and call.setting("p", "ratio") != 0:
+    rate = call.setting("p", "ratio")
+    if call.flag("training", "training_mode") and rate != 0:
         raise call.error(
             "is random even in evaluation mode, since it is in training mode; call it with training=self.training, or export the model "
             "in evaluation mode"
         )
+    return call.value
+
+
+def same_format(call: Call) -> Value:
+    """The value itself, in another floating format or on another device."""
+    wanted = str(call.setting("dtype"))
+    if wanted.startswith("torch."):
+        if wanted not in [f"torch.{name}" for name in ("float64", "float32", "float16", "bfloat16")]:
+            raise call.not_continuous(f"changes to the format {wanted}")
+        call.builder.note(f"{call.name}: taken as the identity; a change of format is the identity on real numbers")
     return call.value
 
 
@@ -60,6 +71,7 @@ ROWS = (
             "torch.Tensor.reshape",
             "torch.Tensor.view",
             "torch.Tensor.unflatten",
+            "torch.ops.aten._unsafe_view",
         ),
         lower=picked,
         after_softmax=True,
@@ -87,7 +99,15 @@ ROWS = (
         Kind.SHAPE,
         "any axes but the batch",
         onnx=("Transpose(data, perm=None)",),
-        torch=("torch.permute", "torch.transpose", "torch.Tensor.permute", "torch.Tensor.transpose"),
+        torch=(
+            "torch.permute",
+            "torch.transpose",
+            "torch.t",
+            "torch.Tensor.permute",
+            "torch.Tensor.transpose",
+            "torch.Tensor.t",
+            "torch.ops.aten.numpy_T",
+        ),
         lower=picked,
         after_softmax=True,
     ),
@@ -105,6 +125,7 @@ ROWS = (
             "torch.Tensor.float",
             "torch.Tensor.double",
             "torch.Tensor.cpu",
+            *(f"torch.ops.aten.{name}" for name in ("alias", "lift_fresh_copy")),
         ),
         lower=unchanged,
         after_softmax=True,
@@ -122,8 +143,19 @@ ROWS = (
             "torch.nn.AlphaDropout",
             "torch.nn.FeatureAlphaDropout",
             "torch.nn.functional.dropout(input, p=0.5, training=True, inplace=False)",
+            *(f"torch.nn.functional.{kind}(input, p=0.5, training=False, inplace=False)" for kind in ("alpha_dropout", "feature_alpha_dropout")),
+            *(f"torch.nn.functional.dropout{axes}d(input, p=0.5, training=True, inplace=False)" for axes in (1, 2, 3)),
+            "torch.ops.aten.feature_dropout",
         ),
         lower=dropout,
+        after_softmax=True,
+    ),
+    Operator(
+        "Format",
+        Kind.SHAPE,
+        "floating formats, between which it does nothing, and devices",
+        torch=("torch.Tensor.to(input, dtype=None)", "torch.ops.aten._to_copy"),
+        lower=same_format,
         after_softmax=True,
     ),
     Operator(
@@ -139,7 +171,7 @@ ROWS = (
         Kind.CONSTANT,
         "the shape of a value, for reshaping",
         onnx=("Shape(data, start=0, end=None)",),
-        torch=("torch.Tensor.size", "torch.Tensor.dim"),
+        torch=("torch.Tensor.size", "torch.Tensor.dim", "torch.ops.aten.sym_size"),
         lower=sizes,
         after_softmax=True,
     ),

@@ -40,8 +40,8 @@ def hardtanh(call: Call) -> Value:
 def prelu(call: Call) -> Value:
     """z above zero, below it times a slope of its own."""
     value, slope = call.value, call.weight("weight", "slope")
-    if call.batched and slope.size > 1:  # one for each channel, the first axis of the value
-        slope = slope.reshape(-1, *[1] * (len(value.shape) - 1))
+    if call.in_torch and slope.size > 1:  # one for each channel, the axis after the batch
+        slope = slope.reshape(-1, *[1] * (len(value.shape) - (1 if call.batched or len(value.shape) == 1 else 2)))
     try:
         below = np.broadcast_to(slope, value.shape).ravel()
     except ValueError:
@@ -51,13 +51,16 @@ def prelu(call: Call) -> Value:
 
 def rrelu(call: Call) -> Value:
     """A LeakyReLU whose slope is the mean of two."""
+    call.setting("noise")  # for training alone
+    if call.flag("training"):
+        raise call.error("is random, since it is in training mode; call it in evaluation mode")
     return call.builder.units(call.value, 0.5 * (call.number("lower") + call.number("upper")), 1.0, call.name)
 
 
 def hardsigmoid(call: Call) -> Value:
     """alpha z + beta between 0 and 1; torch's alpha is 1/6 and its beta 1/2."""
-    alpha, beta = (1 / 6, 0.5) if call.batched else (call.number("alpha"), call.number("beta"))
-    doubt = 2 * UNIT if call.batched else 0.0  # of torch's 1/6
+    alpha, beta = (1 / 6, 0.5) if call.in_torch else (call.number("alpha"), call.number("beta"))
+    doubt = 2 * UNIT if call.in_torch else 0.0  # of torch's 1/6
     scaled = call.builder.scale_shift(call.value, np.array(alpha), np.array(beta), call.name, doubt)
     return _clipped(call, scaled, 0.0, 1.0)
 
@@ -65,14 +68,14 @@ def hardsigmoid(call: Call) -> Value:
 def softshrink(call: Call) -> Value:
     """z nearer to zero by a constant: z less what it is between -lambd and lambd."""
     bound = call.number("lambd")
-    if not call.batched and call.number("bias") != bound:
+    if not call.in_torch and call.number("bias") != bound:
         raise call.not_continuous("has a bias other than its lambd, so it jumps")
     return call.builder.add(call.value, _clipped(call, call.value, -bound, bound), call.name, -1.0) if bound else call.value
 
 
 def threshold(call: Call) -> Value:
     """z above a threshold, a constant below; continuous if that is the threshold itself."""
-    at, below = (call.number("threshold"), call.number("value")) if call.batched else (call.number("alpha"), 0.0)
+    at, below = (call.number("threshold"), call.number("value")) if call.in_torch else (call.number("alpha"), 0.0)
     if at != below:
         raise call.not_continuous(f"jumps from {below:g} to {at:g}")
     return _clipped(call, call.value, at, None)
@@ -179,7 +182,7 @@ ROWS = (
         Kind.PIECEWISE_LINEAR,
         "any constant slopes below zero",
         onnx=("PRelu(X, slope)",),
-        torch=("torch.nn.PReLU", "torch.nn.functional.prelu(input, weight)"),
+        torch=("torch.nn.PReLU", "torch.nn.functional.prelu(input, weight)", "torch.ops.aten._prelu_kernel"),
         lower=prelu,
         family="PReLU",
     ),
@@ -187,7 +190,11 @@ ROWS = (
         "RReLU",
         Kind.PIECEWISE_LINEAR,
         "in evaluation mode, where its slope is the mean of its bounds",
-        torch=("torch.nn.RReLU",),
+        torch=(
+            "torch.nn.RReLU",
+            f"torch.nn.functional.rrelu(input, lower={1 / 8}, upper={1 / 3}, training=False, inplace=False)",
+            "torch.ops.aten.rrelu_with_noise_functional",
+        ),
         lower=rrelu,
     ),
     Operator(

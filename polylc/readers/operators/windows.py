@@ -13,11 +13,22 @@ def axes_named(call: Call) -> int:
     return int(digit) if digit.isdigit() else len(call.image().shape) - 1
 
 
+def adaptive(call: Call) -> tuple[Value, tuple[int, ...]]:
+    """The image of an adaptive pooling, and how many windows it cuts each axis into."""
+    axes, told = axes_named(call), call.setting("output_size")
+    image = call.image(axes)
+    asked = tuple(told) if isinstance(told, tuple | list) else (told,)
+    asked = asked * axes if len(asked) == 1 else asked
+    if len(asked) != axes or len(image.shape) != axes + 1:
+        raise call.error(f"makes {len(asked)} axes of a value of shape {show(image.shape)}")
+    return image, tuple(w if isinstance(w, int) else size for w, size in zip(asked, image.shape[1:], strict=True))
+
+
 def pooling(call: Call) -> tuple[Value, Window]:
     """The image and the window of a pooling over full windows."""
     axes, setting = axes_named(call), call.setting("kernel_size", "kernel_shape")
     kernel = tuple(setting) if isinstance(setting, tuple | list) else (call.whole("kernel_size"),) * axes
-    kernel = kernel * axes if len(kernel) == 1 and call.batched else kernel
+    kernel = kernel * axes if len(kernel) == 1 and call.in_torch else kernel
     image = call.image(axes)
     if len(kernel) != axes or len(image.shape) != axes + 1:
         raise call.error(f"has a window of {len(kernel)} axes on a value of shape {show(image.shape)}")

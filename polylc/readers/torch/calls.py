@@ -24,7 +24,7 @@ _OF_FLOATS = ("Upsample", "UpsamplingNearest2d", "interpolate")
 @dataclass(frozen=True)
 class Step:
     """One call of a traced forward: its kind (``relu``), its name in messages (``step relu_1 (relu)``), what is called
-    with what.
+    with what; `target` is the operator itself where `call` is more than that.
     """
 
     kind: str
@@ -32,6 +32,7 @@ class Step:
     call: Callable[..., object]
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
+    target: object = None
 
 
 class TorchCall(Call):
@@ -128,6 +129,7 @@ class TorchCall(Call):
     def window(self, kernel: Sequence[int], sizes: Sequence[int]) -> Window:
         axes = len(kernel)
         stride = self.setting("stride")
+        stride = None if stride in ((), []) else stride  # ATen says so that there is none
         dilation = self._each("dilation", axes, 1)
         padding = self.setting("padding")
         if padding == "valid":

@@ -98,6 +98,8 @@ def _refuse_other_formats(content: bytes, source: str) -> None:
         raise ModelError(f"{source}: the file is truncated or damaged; copy or save it again") from None
     if "constants.pkl" in names:
         raise ModelError(f"{source}: this is a TorchScript archive, which polylc does not read; save the nn.Module itself, or export it to ONNX")
+    if "serialized_exported_program.json" in names or any(name.startswith("models/") for name in names):
+        raise ModelError(f"{source}: this is a program of torch.export.save; give the file the suffix .pt2")
     if "data.pkl" not in names:
         raise ModelError(f"{source}: this zip archive was not written by torch.save; save the model with torch.save(model, path)")
 

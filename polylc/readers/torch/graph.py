@@ -11,8 +11,10 @@ from torch import fx, nn
 from polylc.errors import ModelError
 from polylc.network.builder import Builder, Value
 from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.row import Operator, Spelling
 from polylc.readers.supported import softmax_inside, unsupported
 from polylc.readers.torch.calls import LayerCall, Step, StepCall
+from polylc.readers.torch.lines import at_its_line
 from polylc.readers.torch.names import look_up
 
 
@@ -27,28 +29,44 @@ class Walk:
 
     def run(self, graph: fx.Graph) -> Value | Stripped:
         """The value of the graph's output."""
-        started = False
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.known[node] = node.args[0] if started and node.args else self.builder.input
-                started = True
+                self.known[node] = self.placeholder(node)
             elif node.op == "get_attr":
                 self.known[node] = operator.attrgetter(str(node.target))(self.model)
             elif node.op == "output":
-                result = fx.node.map_arg(node.args[0], self.known.__getitem__)
-                if not isinstance(result, Value | Stripped):
-                    kind = type(result).__name__.removeprefix("immutable_")  # torch.fx has its own lists and dicts
-                    raise ModelError(f"{self.source}: the module returns a {kind}, not one tensor that depends on its input")
-                return result
-            else:
+                return self.output(node)
+            elif not self.is_check(node):
                 self.known[node] = self.step(node)
         raise ModelError(f"{self.source}: the module returns nothing")
 
+    def placeholder(self, node: fx.Node) -> object:
+        """What an argument of the graph stands for: the first for the input, others for their defaults."""
+        return node.args[0] if self.known and node.args else self.builder.input
+
+    def output(self, node: fx.Node) -> Value | Stripped:
+        """The value that the graph returns."""
+        result = fx.node.map_arg(node.args[0], self.known.__getitem__)
+        if not isinstance(result, Value | Stripped):
+            kind = type(result).__name__.removeprefix("immutable_")  # torch.fx has its own lists and dicts
+            raise ModelError(f"{self.source}: the module returns a {kind}, not one tensor that depends on its input")
+        return result
+
+    def is_check(self, node: fx.Node) -> bool:
+        """Whether a step computes nothing, and only checks sizes."""
+        return False
+
     def step(self, node: fx.Node) -> object:
         """The result of one operation: a value, a stripped one, or a constant."""
+        try:
+            return self._step(node)
+        except ModelError as error:
+            raise at_its_line(error, node) from error.__cause__
+
+    def _step(self, node: fx.Node) -> object:
         step = self.described(node)
         layer = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
-        found = look_up(type(layer) if layer is not None else node.target)
+        found = self.found(node, layer)
         seen = [part for n in node.all_input_nodes for part in (self.known[n] if isinstance(self.known[n], tuple) else (self.known[n],))]
         stripped = next((value for value in seen if isinstance(value, Stripped)), None)
         if stripped and not (found and found[0].after_softmax):
@@ -60,9 +78,19 @@ class Walk:
         if row is None or row.lower is None or spelling is None:
             raise unsupported(self.source, step.name, step.kind, "torch")
         if stripped:
-            step = replace(step, args=tuple(a.value if isinstance(a, Stripped) else a for a in step.args))
-        result = row.lower(StepCall(self.builder, step, spelling) if layer is None else self.layer_call(layer, step))
+            args = tuple(a.value if isinstance(a, Stripped) else a for a in step.args)
+            step = replace(step, args=args, kwargs={name: a.value if isinstance(a, Stripped) else a for name, a in step.kwargs.items()})
+        result = self.lowered(row, spelling, step, layer)
         return Stripped(result, stripped.kind, stripped.name) if stripped and isinstance(result, Value) else result
+
+    def found(self, node: fx.Node, layer: nn.Module | None) -> tuple[Operator, Spelling] | None:
+        """The row of an operation; None if it has none."""
+        return look_up(type(layer) if layer is not None else node.target)
+
+    def lowered(self, row: Operator, spelling: Spelling, step: Step, layer: nn.Module | None) -> object:
+        """What becomes of an operation on a value."""
+        assert row.lower is not None
+        return row.lower(StepCall(self.builder, step, spelling) if layer is None else self.layer_call(layer, step))
 
     def layer_call(self, layer: nn.Module, step: Step) -> LayerCall:
         """A layer that acts on one value."""

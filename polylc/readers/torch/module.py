@@ -14,12 +14,13 @@ from torch import fx, nn
 
 from polylc.errors import ModelError, PolylcError
 from polylc.network.builder import Builder
-from polylc.network.form import Network, preactivations
+from polylc.network.form import Network
 from polylc.readers.arrays import check_kind
 from polylc.readers.files import first_line
-from polylc.readers.operators.call import Stripped
 from polylc.readers.operators.ends import finish
+from polylc.readers.torch.agree import require_agreement
 from polylc.readers.torch.graph import Walk
+from polylc.readers.torch.lines import at_its_line
 from polylc.readers.torch.names import require_supported
 from polylc.readers.torch.own_weights import copied
 from polylc.readers.torch.shape import input_shape_of
@@ -78,7 +79,10 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
     for node in graph.nodes:
         if node.op == "call_module":
             layers.append(model.get_submodule(str(node.target)))
-            require_supported(source, layers[-1], f"layer {node.target}")
+            try:
+                require_supported(source, layers[-1], f"layer {node.target}")
+            except ModelError as error:
+                raise at_its_line(error, node) from None
     log = [f"{', '.join(casts)} left out: a change of format is the identity on real numbers"] if casts else []
     log += computed
     if noisy:
@@ -91,7 +95,7 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
         result = Walk(builder, model).run(graph)
         network = finish(builder, result, sha256)
-    _compare(network, model, input_shape, result.kind if isinstance(result, Stripped) else "", source)
+    require_agreement(network, lambda points: model(points.reshape(-1, *input_shape)).reshape(len(points), -1).numpy(), result, source)
     return network
 
 
@@ -111,12 +115,14 @@ def _double_copy(module: nn.Module, source: str) -> tuple[nn.Module, list[str]]:
 
 
 def _trace(model: nn.Module, source: str) -> fx.Graph:
+    tracer = fx.Tracer()
+    tracer.record_stack_traces = True  # for messages
     try:
-        graph = fx.Tracer().trace(model)
+        graph = tracer.trace(model)
     except Exception as failure:
         raise ModelError(
             f"{source}: the module's forward cannot be traced ({first_line(failure)}); "
-            "rewrite it without branches on data, or build it as an nn.Sequential"
+            "rewrite it without branches on data, or give what torch.export.export makes of it"
         ) from None
     inputs = [node for node in graph.nodes if node.op == "placeholder" and not node.args]
     if len(inputs) != 1:
@@ -131,27 +137,3 @@ def _without_casts(graph: fx.Graph) -> list[str]:
         node.replace_all_uses_with(node.all_input_nodes[0])
         graph.erase_node(node)
     return [f"step {node.name} ({node.target})" for node in casts]
-
-
-def _compare(network: Network, model: nn.Module, shape: tuple[int, ...], softmax: str, source: str) -> None:
-    """Guard against mistakes of the conversion: the network and the module must agree at random inputs."""
-    points = np.random.default_rng(0).standard_normal((6, network.inputs)) * np.array([[1.0], [1.0], [0.1], [0.1], [10.0], [0.0]])
-    try:
-        with torch.no_grad():
-            result = model(torch.from_numpy(points).reshape(len(points), *shape))
-        wanted = result.reshape(len(points), -1).numpy()
-    except Exception as failure:
-        raise ModelError(f"{source}: the module fails on a batch of inputs of shape {shape} ({first_line(failure)}); check the input shape") from None
-    with np.errstate(over="ignore", invalid="ignore"):
-        hidden, got = preactivations(network, points)
-        largest = max(float(np.abs(z).max()) for z in [*hidden, got])
-        if softmax:
-            got = got - got.max(axis=1, keepdims=True)
-            sums = np.exp(got).sum(axis=1, keepdims=True)
-            got = got - np.log(sums) if softmax.lower().startswith("log") else np.exp(got) / sums
-        agrees = got.shape == wanted.shape and bool((np.abs(got - wanted) <= 1e-9 * max(largest, 1e-300)).all())
-    if not agrees:
-        raise ModelError(
-            f"{source}: the network that was read does not compute what the module computes (hooks, values changed in place?); "
-            "please report this, or build the model as a plain nn.Sequential"
-        )
