@@ -19,7 +19,7 @@ from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.gradient.layer_sums import passed_on, passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
-from polylc.network.compose import UNIT, batches
+from polylc.network.compose import UNIT, absolute_sums, batches
 from polylc.network.form import Affine, Layer, Network, once
 from polylc.network.patterns import pack, runs
 from polylc.network.replay import begin, flatten
@@ -75,7 +75,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
             form, noise = forms.hidden[first, here], forms.noise[first, here]
             norms = row_norms(complex_, form, noise)
             jacobian = form[:, :, :-1] * inverse
-            error = (noise * inverse.max() + 4 * UNIT * np.abs(jacobian).sum(axis=2)) * SLACK
+            error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
             values, slip = singular_values(jacobian, error)
             rank = ranks[heads[part.start : part.stop][first], index]
             last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
