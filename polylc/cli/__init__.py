@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    # products of small matrices, region by region: threads would wait for one another, and cores are for --jobs
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from polylc.cli.main import app
     except KeyboardInterrupt:

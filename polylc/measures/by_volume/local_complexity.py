@@ -37,7 +37,7 @@ def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
 def _before(passing: np.ndarray, weight: Weight) -> np.ndarray:
     """What units that pass on read with weights that are not zero; boolean, (R, m) and (R, n), or (R, 1) for all."""
     if isinstance(weight, np.ndarray) and weight.all():
-        return passing.any(axis=1, keepdims=True)  # type: ignore[no-any-return]
+        return np.asarray(passing.any(axis=1, keepdims=True))
     return before(passing.astype(np.float32), nonzero(weight)) > 0
 
 

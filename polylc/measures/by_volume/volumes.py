@@ -9,7 +9,7 @@ are computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +22,6 @@ from polylc.exact.linear import sum_of_quotients, sums_to
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.sums import between, outward, total
 from polylc.network.compose import TINY, UNIT
 
@@ -60,7 +59,7 @@ class Volumes:
         """
         self.complex = complex_
         k = complex_.domain.dimension
-        self._inverse = inverse_sides(complex_.domain)
+        self._inverse = complex_.domain.inverse_sides
         self._common = math.lcm(*(v.denominator for v in self._inverse))
         self._scaled_inverse = [int(v * self._common) for v in self._inverse]
         self._cube = Fraction(2) ** k
@@ -229,7 +228,7 @@ class Volumes:
         return self.exact[region].shadow[self._places[region][entry]]
 
 
-def _in_range(exact: list[Fraction]) -> Array | None:
+def _in_range(exact: Sequence[Fraction]) -> Array | None:
     if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
         return None
     return np.array([float(v) for v in exact])

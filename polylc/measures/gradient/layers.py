@@ -15,7 +15,6 @@ import numpy as np
 
 from polylc.complex.complex import Complex, forms_along
 from polylc.measures.by_volume.noise import row_norms
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.gradient.layer_sums import passed_on, passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
@@ -58,7 +57,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
 
     Neighbours in the list mostly share the earlier bits, and so a layer's Jacobian: one of each run of them will do.
     """
-    network, domain, inverse = complex_.network, complex_.domain, np.array([float(v) for v in inverse_sides(complex_.domain)])
+    network, domain, inverse = complex_.network, complex_.domain, np.array([float(v) for v in complex_.domain.inverse_sides])
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
@@ -70,14 +69,14 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
-            first, run = runs(some, here.start)
+            one, run = runs(some, here.start)
             run = run[own]
-            form, noise = forms.hidden[first, here], forms.noise[first, here]
+            form, noise = forms.hidden[one, here], forms.noise[one, here]
             norms = row_norms(complex_, form, noise)
             jacobian = form[:, :, :-1] * inverse
             error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
             values, slip = singular_values(jacobian, error)
-            rank = ranks[heads[part.start : part.stop][first], index]
+            rank = ranks[heads[part.start : part.stop][one], index]
             last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
             zero = rank == 0
             shared = (
@@ -93,8 +92,8 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
             for column, value in zip(parts, (row_sums, active * _of_sums(layer.width), *rest), strict=True):
                 column.append(value)
         none = np.zeros((rows.stop - rows.start, 0, 2))
-        columns = (np.stack(column, axis=1) if column else none for column in parts)
-        yield rows, LayerTerms(*columns, gains(network, bits))
+        first, second, third, fourth, fifth, sixth = (np.stack(column, axis=1) if column else none for column in parts)
+        yield rows, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
 
 
 def added(intervals: Array, axis: int) -> Array:
