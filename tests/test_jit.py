@@ -50,6 +50,7 @@ PRIVATE = {
     "jit/bits.py": {"numba.cpython.unsafe.numbers.trailing_zeros", "option forceinline"},
     "jit/decorators.py": {
         "numba.core.types.unliteral",
+        "numba.np.arraymath",
         "option _nrt",
         "option forceinline",
         "option no_cfunc_wrapper",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -63,3 +64,21 @@ def test_what_is_missing_is_told_in_one_line(arguments, extra, tmp_path):
     assert found.returncode == 2, found.stdout
     assert found.stderr.splitlines()[-1].endswith(f"pip install 'polylc[{extra}]'"), found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_compiled_kernels_of_a_command_load_no_linear_algebra_of_scipy_and_leave_it_importable():
+    code = textwrap.dedent("""
+        import sys
+        from polylc.cli import main
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, end.code
+        assert "numba.np.arraymath" in sys.modules
+        assert "scipy.linalg" not in sys.modules
+        import scipy.linalg.cython_blas
+    """)
+    arguments = ["certify", str(DATA / "moons2d.npz"), "--box", "0,0", ".1,.1", "--measures", "counts"]
+    environment = os.environ | {"POLYLC_KERNELS": "first"}
+    found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 0, found.stderr

@@ -23,7 +23,6 @@ from polylc.geometry.exact_volume import rational_cell
 from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uniform, row_norms, simplices_of
 from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, Simplices, over_simplices
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.network.form import chain, forward
 from polylc.search.task import parse_sigmas
 
@@ -135,7 +134,7 @@ def strip_mass(complex_, width: Fraction) -> list[tuple[Fraction, Fraction]]:
     every neuron.
     """
     k = complex_.domain.dimension
-    inverse = inverse_sides(complex_.domain)
+    inverse = complex_.domain.inverse_sides
     terms = []
     for region in range(len(complex_)):
         hidden = complex_.exact_forms.hidden(complex_.patterns(slice(region, region + 1))[0])

@@ -155,11 +155,11 @@ def test_points_find_their_regions_through_the_neurons_that_change_sign(network,
     some = UnstableNetwork(complex_)
     unit = np.random.default_rng(0).uniform(-1, 1, (500, 3))
     patterns = pattern_at(network, complex_.domain.points(unit))
-    np.testing.assert_array_equal(some.regions(unit), complex_.index.find(patterns))
+    np.testing.assert_array_equal(some.regions(some.linear(unit)), complex_.index.find(patterns))
     every = complex_.patterns()
     assert sum(len(layer.neuron) for layer in some.layers) == some.unstable.sum() == ((every.any(axis=0)) & ~every.all(axis=0)).sum()
     hidden = np.concatenate(preactivations(network, complex_.domain.points(unit))[0], axis=1)
-    for layer, z in zip(some.layers, some.preactivations(unit), strict=True):
+    for layer, z in zip(some.layers, some.preactivations(some.linear(unit)), strict=True):
         np.testing.assert_allclose(z, hidden[:, layer.neuron], atol=1e-12)
 
 

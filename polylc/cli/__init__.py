@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from polylc.jit.mode import mode
 
 
 def main() -> None:
     """Run the command line."""
+    # products of small matrices, region by region: threads would wait for one another, and cores are for --jobs
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    mode.own_process = True
     try:
         from polylc.cli.main import app
     except KeyboardInterrupt:

@@ -119,11 +119,7 @@ class Complex:
         """
         if not isinstance(rows, slice):
             return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
-        bits, width = self.bits[rows], self.domain.dimension + 1
-        noise, doubt = (np.empty((len(bits), size)) for size in (self.network.neurons, self.network.outputs))
-        hidden, output = (np.empty((*column.shape, width)) for column in (noise, doubt))
-        forms_of(self.flat, self.replay(), bits, hidden, noise, output, doubt)
-        return Forms(hidden, noise, output, doubt)
+        return forms_along(self.network, self.bits[rows], self.start, self.domain.rounding)
 
     def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
@@ -242,3 +238,12 @@ class Complex:
                 corners[region] = counter_clockwise(exact.vertices)
         middle = self.domain.middle[self.domain.free]
         return [middle + c for c in corners]
+
+
+def forms_along(network: Network, bits: np.ndarray, start: np.ndarray, start_error: np.ndarray) -> Forms:
+    """As `compose`, for packed patterns that follow one another: brought up to date from one to the next."""
+    noise, doubt = (np.empty((len(bits), size)) for size in (network.neurons, network.outputs))
+    hidden, output = (np.empty((*column.shape, start.shape[1])) for column in (noise, doubt))
+    net = flatten(network)
+    forms_of(net, begin(network, net, start, start_error), bits, hidden, noise, output, doubt)
+    return Forms(hidden, noise, output, doubt)

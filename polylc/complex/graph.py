@@ -16,7 +16,6 @@ from polylc.complex.complex import Complex
 from polylc.complex.crossing import Candidates, candidates
 from polylc.complex.exact_facets import FacetProofs, facet_tests
 from polylc.complex.sweep_threads import Pairs, Swept, sweep_all
-from polylc.network.patterns import unpack
 
 
 @dataclass(frozen=True)
@@ -157,9 +156,3 @@ def _flips(bits: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarra
     for word in bits.T:
         flips += np.bitwise_count(word[first] ^ word[second])
     return flips
-
-
-def edge_patterns(complex_: Complex, graph: RegionGraph, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Bits of the two regions of some edges; boolean, shape (len(rows), neurons) each."""
-    neurons = complex_.network.neurons
-    return unpack(complex_.bits[graph.first[rows]], neurons), unpack(complex_.bits[graph.second[rows]], neurons)

@@ -12,11 +12,13 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.network.compose import TINY, UNIT, batches
+from polylc.network.form import once
 from polylc.network.residues import Residues, largest_coefficient, primes
 
 FEW = 64  # so many maps are compared in integers; more of them modulo primes
 
 
+@once
 def affine_functions(complex_: Complex) -> np.ndarray:
     """A label per region, 0, 1, ...: equal labels exactly where the affine maps are equal; shape (R,)."""
     labels = _apart_in_floats(complex_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Event
@@ -70,14 +71,14 @@ def sweep_all(complex_: Complex, programs: bool, keep: bool, threads: int = 1) -
     stop = Event()
     columns: list[list[np.ndarray]] = [[] for _ in range(12)]
     refuted = 0
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
+    with nullcontext() if threads <= 1 else ThreadPoolExecutor(threads) as pool:
 
         def one(begin: int) -> Columns:
             return _slice(complex_, begin, min(begin + size, len(complex_)), programs, keep, stop)
 
         try:
-            contexts = [copy_context() for _ in begins]  # the time limit holds in threads too
-            each = map(one, begins) if threads <= 1 else pool.map(lambda c, b: c.run(one, b), contexts, begins)
+            # the time limit holds in threads too
+            each = map(one, begins) if pool is None else pool.map(lambda c, b: c.run(one, b), [copy_context() for _ in begins], begins)
             for parts, none in each:
                 refuted += none
                 for column, part in zip(columns, parts, strict=True):

@@ -76,6 +76,11 @@ class Neighbourhood:
         return to_floats((self.upper[j] - self.lower[j]) / 2 for j in self.free)
 
     @cached_property
+    def inverse_sides(self) -> tuple[Fraction, ...]:
+        """1 / half-side of the free coordinates: what turns coefficients of unit coordinates into gradients."""
+        return tuple(2 / (self.upper[j] - self.lower[j]) for j in self.free.tolist())
+
+    @cached_property
     def rounding(self) -> np.ndarray:
         """Bound on what `middle` and `half` together lost in rounding, per coordinate; shape (n,)."""
         lost = []

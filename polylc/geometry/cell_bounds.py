@@ -26,6 +26,8 @@ class CellBounds:
         Integrals of the coordinates over those faces, and their errors.
     ok : ndarray of bool, shape (R,)
         Where all this is proved; vertices on more than n hyperplanes, or nearly so, are not.
+    rows, error : ndarray, shape (E, n + 1) and (E,)
+        The half-spaces, scaled, and bounds on the sum of the errors of their coefficients.
     """
 
     def __init__(self, starts: Array, rows: Array, noise: Array) -> None:
@@ -44,16 +46,18 @@ class CellBounds:
         self.volume, self.shadow = np.zeros((count, 2)), np.zeros((len(rows), 2))
         self.box, self.moment = np.zeros((count, 2 * n, 2)), np.zeros((count, 2 * n, 2, n))
         self.ok = np.zeros(count, dtype=np.bool_)
-        sized, error = scaled(rows, noise)
+        self.rows, self.error = scaled(rows, noise)
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
         sizes = Sizes(self.volume, self.shadow, self.box, self.moment, self.ok)
         work = room(n, len(stack.value), starts)
-        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), sized, error, stack, sizes, work)
+        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), self.rows, self.error, stack, sizes, work)
 
 
 def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:
     """Rows times powers of two that bring their largest |a_j| to between 1/2 and 1, and their errors."""
-    size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+    size = np.zeros(len(rows))
+    for column in rows[:, :-1].T:  # quicker than a maximum over a short axis
+        np.maximum(size, np.abs(column), out=size)
     exponent = np.frexp(np.where(np.isfinite(size), size, 1.0))[1]
     with np.errstate(over="ignore"):  # what leaves the range of doubles is not proved
         return np.ldexp(rows, -exponent[:, None]), np.ldexp(noise, -exponent) + 2.0**-900

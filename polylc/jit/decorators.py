@@ -101,6 +101,7 @@ def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     import numba
 
+    _load_functions_of_arrays()
     kept = _kept(function)
     before = numba.config.CACHE_DIR
     try:
@@ -111,6 +112,21 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     finally:
         numba.config.CACHE_DIR = before
     return _joined(door, inner)
+
+
+def _load_functions_of_arrays() -> None:
+    """Have numba load its functions of arrays without SciPy, where nobody else's code runs.
+
+    It imports scipy.linalg to see whether there is BLAS, which no kernel calls; that takes as long as numba itself.
+    """
+    blas = "scipy.linalg.cython_blas"
+    if not mode.own_process or blas in sys.modules:
+        return
+    sys.modules[blas] = None  # type: ignore[assignment]  # what cannot be imported
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules[blas]
 
 
 def _joined(door: Any, inner: Any) -> Any:

@@ -22,10 +22,12 @@ class Mode:
         Whether kernels run as plain Python.
     loaded : bool
         Whether this process has run a compiled kernel.
+    own_process : bool
+        Whether this process is a command's, so that numba is not used by others.
     """
 
     def __init__(self) -> None:
-        self.plain, self.loaded = DISABLED, False
+        self.plain, self.loaded, self.own_process = DISABLED, False, False
         self._ready: Ready | None = None
 
     def begin_plain(self, ready: Ready) -> None:

@@ -13,7 +13,7 @@ from polylc.exact.checkpoint import checkpoint
 from polylc.exact.linear import rank
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.network.compose import batches, unit_slopes
-from polylc.network.patterns import pack
+from polylc.network.patterns import distinct
 from polylc.network.residues import Residues, primes, ranks
 
 
@@ -79,7 +79,7 @@ def region_ranks(complex_: Complex) -> np.ndarray:
     residues = Residues(network, domain.lower, domain.upper, prime)
     for index, layer in enumerate(network.layers):
         before = int(network.offsets[index])
-        first, which = _distinct(complex_, before)
+        first, which = distinct(complex_.bits, before)
         most = _upper_bounds(complex_, index, first, result)
         found = np.empty(len(first), dtype=np.int64)
         for part in batches(len(first), 2 * (before + layer.width) * (domain.dimension + 1)):
@@ -95,13 +95,6 @@ def region_ranks(complex_: Complex) -> np.ndarray:
             found[at] = rank([row[:-1] for row in rows])
         result[:, index] = found[which]
     return result
-
-
-def _distinct(complex_: Complex, neurons: int) -> tuple[np.ndarray, np.ndarray]:
-    """Regions that differ in their first `neurons` bits, and for every region its place among them."""
-    parts = [pack(complex_.patterns(rows)[:, :neurons]) for rows in complex_.batches()]
-    _, first, which = np.unique(np.concatenate(parts), axis=0, return_index=True, return_inverse=True)
-    return first, which.reshape(-1)
 
 
 def _upper_bounds(complex_: Complex, index: int, regions: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -227,18 +227,21 @@ class Network:
         return f"Network({shape}, source={self.source!r})"
 
 
+Owner = TypeVar("Owner")
 T = TypeVar("T")
 
 
-def once(make: Callable[[Network], T]) -> Callable[[Network], T]:
-    """Have a function of a network make its result once, and keep it while the network lives."""
-    kept: WeakKeyDictionary[Network, T] = WeakKeyDictionary()
+def once(make: Callable[[Owner], T]) -> Callable[[Owner], T]:
+    """Have a function of a network, or of what else does not change, make its result once, and keep it while that
+    lives.
+    """
+    kept: WeakKeyDictionary[Owner, T] = WeakKeyDictionary()
 
     @wraps(make)
-    def found(network: Network) -> T:
-        if network not in kept:
-            kept[network] = make(network)
-        return kept[network]
+    def found(owner: Owner) -> T:
+        if owner not in kept:
+            kept[owner] = make(owner)
+        return kept[owner]
 
     return found
 

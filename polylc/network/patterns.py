@@ -45,6 +45,56 @@ def unpack(packed: np.ndarray, neurons: int) -> np.ndarray:
     return np.unpackbits(as_bytes, axis=1, count=neurons, bitorder="little").astype(bool)
 
 
+def distinct(packed: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first row of each pattern in the first `neurons` bits, in order, and for every row its place among these;
+    (G,) and (R,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distinct(np.array([[7], [3], [2], [3]], dtype=np.uint64), 2)
+    (array([0, 2]), array([0, 0, 1, 0]))
+    """
+    heads, run = runs(packed, neurons)  # neighbours in the order of a search mostly agree
+    part = _first_bits(packed[heads], neurons)
+    order = np.lexsort(part.T) if part.shape[1] else np.arange(len(heads))  # stable
+    begins = _differing(part[order])
+    first = heads[order[begins]]  # the first of each, as the order is stable
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.argsort(np.argsort(first))[np.cumsum(begins) - 1]
+    return np.sort(first), group[run]
+
+
+def runs(packed: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first of each run of rows with the same first `neurons` bits, and for every row the number of its run; (G,)
+    and (R,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> runs(np.array([[7], [3], [2], [3]], dtype=np.uint64), 2)
+    (array([0, 2, 3]), array([0, 0, 1, 2]))
+    """
+    new = _differing(_first_bits(packed, neurons))
+    return np.flatnonzero(new), np.cumsum(new) - 1
+
+
+def _first_bits(packed: np.ndarray, neurons: int) -> np.ndarray:
+    """The words of the first bits, nothing behind them."""
+    whole, rest = divmod(neurons, 64)
+    part = packed[:, : whole + (rest > 0)].copy()
+    if rest:
+        part[:, whole] &= np.uint64(2**rest - 1)
+    return part
+
+
+def _differing(rows: np.ndarray) -> np.ndarray:
+    """Whether a row differs from the one before it."""
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return new
+
+
 class PatternTable(NamedTuple):
     """A table of patterns by a linear hash, so that flipping a bit changes the key by a constant.
 

@@ -19,7 +19,9 @@ _DOUBLES = 2**22  # of a batch of points
 
 
 class Lines(NamedTuple):
-    """Where lines enter the neighbourhood and where they leave it, in unit coordinates; (B, k) each."""
+    """Where lines enter the neighbourhood and where they leave it: in unit coordinates, (B, k) each, or as the linear
+    parts of unstable neurons there.
+    """
 
     entry: np.ndarray
     exit: np.ndarray
@@ -40,8 +42,8 @@ def crossings_of_lines(complex_: Complex, count: int, rng: np.random.Generator) 
     network, parts = UnstableNetwork(complex_), []
     for rows in batches(count, complex_.domain.dimension, _DOUBLES):
         lines = cosine_lines(complex_.domain.half, rows.stop - rows.start, faces / factor, rng)
-        line, first, second = region_changes(network, lines)
-        total = np.zeros((len(lines.entry), 4))
+        line, first, second = region_changes(network, Lines(network.linear(lines.entry), network.linear(lines.exit)))
+        total = np.zeros((rows.stop - rows.start, 4))
         np.add.at(total, line, _passages(complex_, first, second))
         parts.append(total)
     return np.concatenate(parts), factor
@@ -60,18 +62,22 @@ def cosine_lines(half: np.ndarray, count: int, shares: np.ndarray, rng: np.rando
     start[every, axis] = sign
     direction = rng.standard_normal((count, k))
     direction[every, axis] = 0.0
-    size = np.sqrt((direction**2).sum(axis=1, keepdims=True))
-    radius = rng.random((count, 1)) ** (1.0 / max(1, k - 1)) if k > 1 else 0.0
+    size = np.sqrt(np.einsum("ij,ij->i", direction, direction))[:, None]
+    radius = rng.random((count, 1)) ** (1.0 / max(1, k - 1)) if k > 1 else np.zeros((count, 1))
     direction *= radius / np.where(size > 0, size, 1.0)
-    direction[every, axis] = -sign * np.sqrt(np.maximum(1.0 - (direction**2).sum(axis=1), 0.0))
+    direction[every, axis] = -sign * np.sqrt(np.maximum(1.0 - np.where(size > 0, radius, 0.0)[:, 0] ** 2, 0.0))
     direction /= half  # into unit coordinates
+    far = np.copysign(1.0, direction)
+    far -= start
     with np.errstate(divide="ignore", invalid="ignore"):
-        length = np.where(direction != 0, (np.sign(direction) - start) / direction, np.inf).min(axis=1)
+        far /= direction
+    length = np.fmin.reduce(far, axis=1)  # where a direction is zero, so are no steps: infinity, or no number
     return Lines(start, np.clip(start + np.maximum(length, 0.0)[:, None] * direction, -1.0, 1.0))
 
 
 def breakpoints(network: UnstableNetwork, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the way, from 0 to 1, at which the pattern can change along each line, both ends included.
+    """Shares of the way, from 0 to 1, at which the pattern can change along each line, both ends included; lines by
+    their linear parts.
 
     Layer by layer: between breakpoints of the earlier layers a pre-activation is affine, so a change of sign gives one
     crossing.

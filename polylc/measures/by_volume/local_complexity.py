@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.complex.graph import RegionGraph, edge_patterns
+from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.measures.by_volume.variation import facet_areas
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.form import Network
-from polylc.network.weights import before, nonzero
+from polylc.network.patterns import pack
+from polylc.network.weights import Weight, before, nonzero
 
 
 def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
@@ -29,8 +30,15 @@ def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
         passing = good[:, here] & (unit_slopes(layer, patterns[:, here]) != 0)
         for source, weight in affine.terms:
             if source > 0:
-                good[:, _columns(network, source - 1)] |= before(passing.astype(np.float32), nonzero(weight)) > 0
+                good[:, _columns(network, source - 1)] |= _before(passing, weight)
     return good
+
+
+def _before(passing: np.ndarray, weight: Weight) -> np.ndarray:
+    """What units that pass on read with weights that are not zero; boolean, (R, m) and (R, n), or (R, 1) for all."""
+    if isinstance(weight, np.ndarray) and weight.all():
+        return np.asarray(passing.any(axis=1, keepdims=True))
+    return before(passing.astype(np.float32), nonzero(weight)) > 0
 
 
 def _columns(network: Network, layer: int) -> slice:
@@ -52,10 +60,13 @@ def local_complexity(complex_: Complex, graph: RegionGraph) -> dict[str, float]:
 
 def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     """How often each version of the local complexity counts each facet; shape (E,) each."""
+    network, bits = complex_.network, complex_.bits
+    good = np.empty_like(bits)
+    for rows in batches(len(bits), network.neurons + 1, 4_000_000):
+        good[rows] = pack(good_neurons(network, complex_.patterns(rows)))
     is_open = np.zeros(len(graph), dtype=bool)
-    for rows in batches(len(graph), complex_.network.neurons + 1, 4_000_000):
-        left, right = edge_patterns(complex_, graph, rows)
-        good = good_neurons(complex_.network, left) | good_neurons(complex_.network, right)
-        is_open[rows] = ((left ^ right) & good).any(axis=1)
+    for own, reached in zip(bits.T, good.T, strict=True):
+        left, right = graph.first, graph.second
+        is_open |= (own[left] ^ own[right]) & (reached[left] | reached[right]) != 0
     counted = {"activation": graph.flips, "activation_set": np.ones(len(graph)), "open": is_open, "function": ~joined(complex_, graph)}
     return {name: weight.astype(np.float64) for name, weight in counted.items()}

@@ -23,7 +23,6 @@ from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
 from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Sums, Weighted, integrals, over_simplices, room
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
 from polylc.measures.gradient.enclosed_norms import SLACK, scaled_row_norms
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
@@ -127,7 +126,7 @@ def row_norms(complex_: Complex, rows: Array, noise: Array) -> Array:
     """Enclosures of the l2 norms of gradients, for forms (..., n + 1) in unit coordinates with their rounding (...);
     shape (..., 2).
     """
-    exact = inverse_sides(complex_.domain)
+    exact = complex_.domain.inverse_sides
     if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
         return np.broadcast_to(np.array([0.0, np.inf]), (*noise.shape, 2))
     inverse = np.array([float(v) for v in exact])

@@ -122,7 +122,7 @@ def total_variation(complex_: Complex) -> tuple[dict[str, Quantity], str]:
         return {k: Quantity(a, b, Kind.EXACT if a == b else Kind.ENCLOSURE) for k, (a, b) in extremes.items()}, "one region"
     network, rng = UnstableNetwork(complex_), np.random.default_rng([SEED, 1])
     k = complex_.domain.dimension
-    region = np.concatenate([network.regions(rng.uniform(-1.0, 1.0, (part.stop - part.start, k))) for part in batches(POINTS, k)])
+    region = np.concatenate([network.regions(network.linear(rng.uniform(-1.0, 1.0, (part.stop - part.start, k)))) for part in batches(POINTS, k)])
     lost = float((region < 0).mean())
     found = {}
     level = math.log(4.0 / RISK)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from polylc.complex.complex import Complex
+from polylc.complex.complex import Complex, forms_along
 from polylc.measures.by_volume.noise import row_norms
 from polylc.measures.by_volume.variation import lengths
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import UNIT, batches
-from polylc.network.patterns import pack
+from polylc.network.patterns import distinct, unpack
 
 Array = np.ndarray
 
@@ -31,20 +31,19 @@ def sliced(complex_: Complex) -> Array:
     of the earliest layer see one such pattern on both sides, so every facet is counted. If all layers but one are
     stable there is one term for each unstable neuron.
     """
-    network, bits = complex_.network, complex_.patterns()
+    network, domain = complex_.network, complex_.domain
     terms: list[Array] = []
     for index in range(len(network.layers)):
         begin, end = int(network.offsets[index]), int(network.offsets[index + 1])
-        _, first, which = np.unique(pack(bits[:, :begin]), axis=0, return_index=True, return_inverse=True)
-        own = bits[:, begin:end].astype(np.int64)
-        which = which.reshape(-1)
-        active = np.zeros((len(first), end - begin), dtype=np.int64)
-        np.add.at(active, which, own)
-        many = np.bincount(which, minlength=len(first))
-        crossed = (active > 0) & (active < many[:, None])
+        first, which = distinct(complex_.bits, begin)
+        order = np.argsort(which, kind="stable")
+        starts = np.searchsorted(which[order], np.arange(len(first)))
+        own = complex_.bits[order, begin // 64 : (end + 63) // 64]
+        both = np.bitwise_or.reduceat(own, starts) & ~np.bitwise_and.reduceat(own, starts)
+        crossed = unpack(both, end - begin // 64 * 64)[:, begin % 64 :]
         groups = np.flatnonzero(crossed.any(axis=1))
-        for part in batches(len(groups), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
-            forms, seen = complex_.forms(first[groups[part]]), crossed[groups[part]]
+        for part in batches(len(groups), (network.neurons + network.outputs) * (domain.dimension + 1)):
+            forms, seen = forms_along(network, complex_.bits[first[groups[part]]], complex_.start, domain.rounding), crossed[groups[part]]
             terms.append(_sections(complex_, forms.hidden[:, begin:end][seen], forms.noise[:, begin:end][seen]))
     return np.array(total(np.concatenate(terms))) if terms else np.zeros(2)
 

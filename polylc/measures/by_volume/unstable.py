@@ -64,24 +64,34 @@ class UnstableNetwork:
                 on[len(self.layers) - 1] = picked
             handed.append(_Handed(slopes[:, None] * linear, on))
 
-    def preactivations(self, unit: np.ndarray, layers: int | None = None) -> list[np.ndarray]:
-        """Of the layers that have unstable neurons, or of the first ones, at points in unit coordinates; (B, u)
-        each.
+        self._rows = np.concatenate([complex_.start[:0], *(layer.linear for layer in self.layers)])
+        self._ends = np.cumsum([len(layer.neuron) for layer in self.layers])
+
+    def linear(self, unit: np.ndarray) -> np.ndarray:
+        """The part of each pre-activation that is affine in the input, at points in unit coordinates; (B, unstable)."""
+        result: np.ndarray = unit @ self._rows[:, :-1].T + self._rows[:, -1]
+        return result
+
+    def preactivations(self, linear: np.ndarray, layers: int | None = None) -> list[np.ndarray]:
+        """Of the layers that have unstable neurons, or of the first ones, at points whose `linear` parts are given; (B,
+        u) each.
         """
         z: list[np.ndarray] = []
         h: list[np.ndarray] = []
-        for layer in self.layers[:layers]:
-            value = unit @ layer.linear[:, :-1].T + layer.linear[:, -1]
+        for layer, end in zip(self.layers[:layers], self._ends.tolist(), strict=False):
+            value = linear[:, end - len(layer.neuron) : end].copy()
             for place, matrix in layer.reads:
                 value += h[place] @ matrix.T
             z.append(value)
             h.append(np.where(value > 0, layer.positive, layer.negative) * value)
         return z
 
-    def regions(self, unit: np.ndarray) -> np.ndarray:
-        """The region of each point in unit coordinates, or -1 where rounding gives a pattern of none; shape (B,)."""
-        bits = np.broadcast_to(self._stable_bits, (len(unit), len(self._stable_bits))).copy()
-        for layer, z in zip(self.layers, self.preactivations(unit), strict=True):
+    def regions(self, linear: np.ndarray) -> np.ndarray:
+        """The region of each point whose `linear` parts are given, or -1 where rounding gives a pattern of none; shape
+        (B,).
+        """
+        bits = np.broadcast_to(self._stable_bits, (len(linear), len(self._stable_bits))).copy()
+        for layer, z in zip(self.layers, self.preactivations(linear), strict=True):
             bits[:, layer.neuron] = z > 0
         return self.complex.index.find(bits)
 

@@ -9,7 +9,7 @@ are computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -19,15 +19,15 @@ from polylc.complex.graph import RegionGraph
 from polylc.errors import ConsistencyError, SolverError
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.linear import sum_of_quotients, sums_to
-from polylc.geometry.cell_bounds import CellBounds, scaled
+from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.sums import between, outward, total
 from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
+BATCH = 3_000_000  # doubles that the forms of regions would take which are bounded at a time
 
 
 class Volumes:
@@ -59,7 +59,7 @@ class Volumes:
         """
         self.complex = complex_
         k = complex_.domain.dimension
-        self._inverse = inverse_sides(complex_.domain)
+        self._inverse = complex_.domain.inverse_sides
         self._common = math.lcm(*(v.denominator for v in self._inverse))
         self._scaled_inverse = [int(v * self._common) for v in self._inverse]
         self._cube = Fraction(2) ** k
@@ -70,7 +70,7 @@ class Volumes:
         self.exact: dict[int, RationalCell] = {}
         self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
         balance = _Balance(complex_.network.outputs, k)
-        for rows in complex_.batches():
+        for rows in complex_.batches(BATCH):
             self._bound(rows, exact, balance)
         balance.check()
         self._check_total()
@@ -98,16 +98,15 @@ class Volumes:
         found = CellBounds(starts, half_spaces, noise)
         good = found.ok[own]
         self.proved[rows] = found.ok
-        slopes, slope_error = self._slants(half_spaces, noise)
         self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
-        low, high = outward(found.shadow[:, 0], found.shadow[:, 1]).T / float(self._cube)
-        slant = outward(slopes, slope_error)
         carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
+        low, high = outward(*found.shadow[carries].T).T / float(self._cube)
+        slant = outward(*self._slants(found.rows[carries], found.error[carries]))
         density = np.zeros((len(carries), 2))  # nothing where there is no facet, however little is known of the slant
-        density[carries] = between(low[carries] * slant[carries, 0], high[carries] * slant[carries, 1])
+        density[carries] = between(low * slant[:, 0], high * slant[:, 1])
         self.density[entries] = density
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
-        _check_closed(starts, *scaled(half_spaces, noise), found)
+        _check_closed(own, carries, found)
         for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
             cell = self.refine(rows.start + region)
             found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
@@ -115,12 +114,11 @@ class Volumes:
         maps = complex_.maps(rows)
         balance.add(found, maps.map, maps.noise)
 
-    def _slants(self, rows: Array, noise: Array) -> tuple[Array, Array]:
+    def _slants(self, sized: Array, error: Array) -> tuple[Array, Array]:
         """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""
-        sized, error = scaled(rows, noise)
         inverse = _in_range(self._inverse)
         if inverse is None:
-            return np.zeros(len(rows)), np.full(len(rows), np.inf)
+            return np.zeros(len(sized)), np.full(len(sized), np.inf)
         a = sized[:, :-1]
         at = np.abs(a).argmax(axis=1)
         lead = np.abs(a)[np.arange(len(a)), at]
@@ -230,7 +228,7 @@ class Volumes:
         return self.exact[region].shadow[self._places[region][entry]]
 
 
-def _in_range(exact: list[Fraction]) -> Array | None:
+def _in_range(exact: Sequence[Fraction]) -> Array | None:
     if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
         return None
     return np.array([float(v) for v in exact])
@@ -242,23 +240,26 @@ def _ball(value: Fraction) -> tuple[float, float]:
     return near, abs(near) * 2.0**-52 + TINY if value else 0.0
 
 
-def _check_closed(starts: Array, rows: Array, noise: Array, found: CellBounds) -> None:
-    """C0, per region: the outward normals weighted by area sum to zero, within the bounds."""
+def _check_closed(owner: Array, seen: Array, found: CellBounds) -> None:
+    """C0, per region: the outward normals weighted by area sum to zero, within the bounds.
+
+    `owner` has the region of each half-space, `seen` whether it carries a facet that is enclosed.
+    """
+    rows, noise, owner, (shadow, slip) = found.rows[seen], found.error[seen], owner[seen], found.shadow[seen].T
     k, count = rows.shape[1] - 1, len(found.ok)
-    owner = np.repeat(np.arange(count), np.diff(starts))
     lead = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
-    seen = found.ok[owner] & (found.shadow[:, 1] > 0)
+    many = np.bincount(owner, minlength=count)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = noise / (lead - noise)
     for j in range(k):
         with np.errstate(divide="ignore", invalid="ignore"):
             normal = rows[:, j] / lead
-        size = np.where(seen, found.shadow[:, 0] * np.abs(normal), 0.0)
-        doubt = np.where(seen, found.shadow[:, 1] * (np.abs(normal) + 2 * relative) + found.shadow[:, 0] * 2.1 * relative, 0.0)
+        size = shadow * np.abs(normal)
+        doubt = slip * (np.abs(normal) + 2 * relative) + shadow * 2.1 * relative
         low, high = found.box[:, 2 * j], found.box[:, 2 * j + 1]
-        gap = low[:, 0] - high[:, 0] + np.bincount(owner, np.where(seen, found.shadow[:, 0] * normal, 0.0), count)
+        gap = low[:, 0] - high[:, 0] + np.bincount(owner, shadow * normal, count)
         sizes = low[:, 0] + high[:, 0] + np.bincount(owner, size, count)
-        bound = low[:, 1] + high[:, 1] + np.bincount(owner, doubt, count) + 8 * (np.diff(starts) + 8) * UNIT * sizes
+        bound = low[:, 1] + high[:, 1] + np.bincount(owner, doubt, count) + 8 * (many + 8) * UNIT * sizes
         if (np.abs(gap) > bound * SLACK + TINY)[found.ok].any():
             raise ConsistencyError("the facets of a region do not close it")
 

@@ -43,15 +43,10 @@ def bounded_gradients(complex_: Complex, regions: np.ndarray) -> Iterator[tuple[
 
 def _inverse_half(domain: Neighbourhood) -> np.ndarray | None:
     """The nearest doubles of 1 / half-side, or None where doubles are out of range."""
-    exact = inverse_sides(domain)
+    exact = domain.inverse_sides
     if not all(Fraction(1, 2**900) < v < 2**900 for v in exact):
         return None
     return np.array([float(v) for v in exact])
-
-
-def inverse_sides(domain: Neighbourhood) -> list[Fraction]:
-    """1 / half-side of the free coordinates: what turns coefficients of unit coordinates into gradients."""
-    return [2 / (domain.upper[j] - domain.lower[j]) for j in domain.free.tolist()]
 
 
 class ExactGradients:
@@ -67,7 +62,7 @@ class ExactGradients:
 
     def __init__(self, complex_: Complex) -> None:
         self._complex = complex_
-        inverse = inverse_sides(complex_.domain)
+        inverse = complex_.domain.inverse_sides
         common = math.lcm(*(v.denominator for v in inverse))
         factors = [int(v * common) for v in inverse]
         shared = math.gcd(common, *factors)

@@ -7,19 +7,22 @@ output with respect to h_l = D_l z_l, so that J_f = M_l D_l J_l for every l of a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.complex import Complex
+from polylc.complex.complex import Complex, forms_along
 from polylc.measures.by_volume.noise import row_norms
-from polylc.measures.gradient.gradients import inverse_sides
+from polylc.measures.gradient.layer_sums import passed_on, passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
-from polylc.network.compose import TINY, UNIT, Forms, unit_slopes
-from polylc.network.form import Network
-from polylc.network.weights import dense
+from polylc.network.compose import UNIT, absolute_sums, batches
+from polylc.network.form import Affine, Layer, Network, once
+from polylc.network.patterns import pack, runs
+from polylc.network.replay import begin, flatten
+from polylc.network.weights import dense, settled
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
@@ -49,52 +52,60 @@ class LayerTerms:
     gain: Array | None
 
 
-def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, Forms, LayerTerms]]:
-    """Batches of regions with their terms; `ranks`, shape (R, L), are the exact ranks of the J_l."""
-    network, inverse = complex_.network, np.array([float(v) for v in inverse_sides(complex_.domain)])
-    for rows in complex_.batches():
-        forms = complex_.forms(rows)
+def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerTerms]]:
+    """Batches of regions with their terms; `ranks`, shape (R, L), are the exact ranks of the J_l.
+
+    Neighbours in the list mostly share the earlier bits, and so a layer's Jacobian: one of each run of them will do.
+    """
+    network, domain, inverse = complex_.network, complex_.domain, np.array([float(v) for v in complex_.domain.inverse_sides])
+    heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
+    heads = np.append(heads, len(complex_))
+    for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
+        rows = slice(int(heads[part.start]), int(heads[part.stop]))
+        some = complex_.bits[heads[part]]
+        own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
+        forms = forms_along(network, some, complex_.start, domain.rounding)
         bits = complex_.patterns(rows)
-        norms = row_norms(complex_, forms.hidden, forms.noise)
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
-            passing = unit_slopes(layer, bits[:, here]) != 0
-            # neighbours in the list mostly share the earlier bits, and so this Jacobian: one of each run will do
-            some, run = _runs(bits[:, : here.start])
-            jacobian = forms.hidden[some, here, :-1] * inverse
-            error = (forms.noise[some, here] * inverse.max() + 4 * UNIT * np.abs(jacobian).sum(axis=2)) * SLACK
+            one, run = runs(some, here.start)
+            run = run[own]
+            form, noise = forms.hidden[one, here], forms.noise[one, here]
+            norms = row_norms(complex_, form, noise)
+            jacobian = form[:, :, :-1] * inverse
+            error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
             values, slip = singular_values(jacobian, error)
-            rank = ranks[rows, index][some]
+            rank = ranks[heads[part.start : part.stop][one], index]
             last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
             zero = rank == 0
             shared = (
-                added(norms[some, here], 1),
+                added(norms, 1),
                 np.where(zero[:, None], 0.0, _around(last, slip)),
                 _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
                 frobenius(jacobian, error),
                 _around(values[:, 0], slip),
             )
+            active = np.empty((len(run), 2))
+            passing_sums(norms, run, np.where(bits[:, here], layer.positive != 0, layer.negative != 0), active)
             row_sums, *rest = (value[run] for value in shared)
-            for part, value in zip(parts, (row_sums, added(np.where(passing[:, :, None], norms[:, here], 0.0), 1), *rest), strict=True):
-                part.append(value)
+            for column, value in zip(parts, (row_sums, active * _of_sums(layer.width), *rest), strict=True):
+                column.append(value)
         none = np.zeros((rows.stop - rows.start, 0, 2))
-        first, second, third, fourth, fifth, sixth = (np.stack(part, axis=1) if part else none for part in parts)
-        yield rows, forms, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
-
-
-def _runs(bits: Array) -> tuple[Array, Array]:
-    """The first of each run of equal rows, and the number of each row's run."""
-    new = np.ones(len(bits), dtype=bool)
-    new[1:] = (bits[1:] != bits[:-1]).any(axis=1)
-    return np.flatnonzero(new), np.cumsum(new) - 1
+        first, second, third, fourth, fifth, sixth = (np.stack(column, axis=1) if column else none for column in parts)
+        yield rows, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
 
 
 def added(intervals: Array, axis: int) -> Array:
     """Sums of intervals of numbers >= 0 along an axis."""
-    slack = 2 * (intervals.shape[axis] + 4) * UNIT
-    result: Array = intervals.sum(axis=axis) * np.array([1 - slack, 1 + slack])
+    result: Array = intervals.sum(axis=axis) * _of_sums(intervals.shape[axis])
     return result
+
+
+def _of_sums(terms: int) -> Array:
+    """What the ends of a rounded sum of so many numbers >= 0 are multiplied with."""
+    slack = 2 * (terms + 4) * UNIT
+    return np.array([1 - slack, 1 + slack])
 
 
 def _around(value: Array, slip: Array) -> Array:
@@ -136,27 +147,44 @@ def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
 def gains(network: Network, bits: Array) -> Array | None:
     """Gamma_l = ||M_l D_l|| on the regions with these patterns, enclosed; (r, L, 2), or None if layers are not a
     chain.
+
+    Notes
+    -----
+    The columns of M_l are the forms of layer l of the network read backwards, whose input are the rows of the output's
+    weight; forms are brought up to date from one region to the next, with the bound of lemma 2 on their rounding.
     """
     if not network.is_chain or not network.layers:
         return None
-    weight = dense(network.output.terms[0][1])
-    m = np.broadcast_to(weight, (len(bits), *weight.shape))
-    error = np.zeros(m.shape)
+    turned = backwards(network)
+    net, zero = flatten(turned), np.zeros(network.outputs)
+    error = np.zeros((len(bits), network.outputs))  # of all rows together, in the place of the first
+    columns, slip = np.empty((len(bits), network.outputs, network.neurons)), np.empty((len(bits), len(network.layers)))
+    replay = begin(turned, net, np.eye(network.outputs, network.outputs + 1), zero)
+    passed_on(net, replay, pack(bits[:, _turned(network)]), columns, slip)
     result = []
-    for index in range(len(network.layers) - 1, -1, -1):
-        layer, here = network.layers[index], slice(int(network.offsets[index]), int(network.offsets[index + 1]))
-        slopes = unit_slopes(layer, bits[:, here])[:, None, :]
-        m, error = m * slopes, (error * np.abs(slopes) + 2 * UNIT * np.abs(m * slopes)) * SLACK
-        result.append(spectral(m, error.sum(axis=2) * SLACK))
-        weight = dense(layer.affine.terms[0][1])
-        unit = 2.0 * (len(weight) + 4) * UNIT
-        size = np.abs(weight)
-        flat, doubt = m.reshape(-1, len(weight)), (error + unit * np.abs(m)).reshape(-1, len(weight))  # one product, not one a region
-        live, full = (flat != 0) | (doubt != 0), weight != 0
-        reached = live.any(axis=1, keepdims=True) if full.all() else live.astype(np.float64) @ full.astype(np.float64) > 0
-        error = np.where(reached, doubt @ size * SLACK + len(weight) * TINY, 0.0)  # what is zero stays zero
-        m, error = (flat @ weight).reshape(*m.shape[:2], -1), error.reshape(*m.shape[:2], -1)
+    for at, (first, end) in enumerate(itertools.pairwise(turned.offsets.tolist())):
+        error[:, 0] = slip[:, at] * SLACK
+        result.append(spectral(columns[:, :, first:end], error))
     return np.stack(result[::-1], axis=1)
+
+
+@once
+def backwards(network: Network) -> Network:
+    """The transposed maps of a chain from its output down to its first hidden layer, without biases, as a network with
+    the same units.
+    """
+    affines = [*(layer.affine for layer in network.layers[1:]), network.output]
+    turned = [
+        Layer(Affine(((index, settled(affine.terms[0][1].T)),), np.zeros(layer.width)), layer.negative, layer.positive)
+        for index, (affine, layer) in enumerate(zip(affines[::-1], network.layers[::-1], strict=True))
+    ]
+    return Network(network.outputs, tuple(turned), Affine((), np.zeros(1)), sha256=network.sha256)
+
+
+def _turned(network: Network) -> Array:
+    """The neurons in the order of the network read backwards."""
+    blocks = [np.arange(begin, end) for begin, end in itertools.pairwise(network.offsets.tolist())]
+    return np.concatenate(blocks[::-1])
 
 
 def weight_norms(network: Network) -> tuple[Array, Array]:

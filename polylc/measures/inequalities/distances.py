@@ -11,7 +11,6 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.gradient.gradients import inverse_sides
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.inequalities.inequality import Inequality
 from polylc.network.exact import ExactNetwork
@@ -65,7 +64,7 @@ def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, li
     times a number.
     """
     bits = np.array([v > 0 for v in values])
-    forms, inverse = complex_.exact_forms, inverse_sides(complex_.domain)
+    forms, inverse = complex_.exact_forms, complex_.domain.inverse_sides
     common = math.lcm(1, *(h.denominator for h in inverse))  # whole numbers throughout: fractions take ten times as long
     sides, scale = [h.numerator * (common // h.denominator) for h in inverse], forms.scale * common
     reach = None

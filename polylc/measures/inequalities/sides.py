@@ -41,7 +41,7 @@ class Sides:
         columns: dict[str, list[Array]] = {name: [] for name in ("rows", "least", "nuclear", "frobenius", "operator", "gain_rows")}
         self.gain: Array | None = np.zeros(2)
         widths = np.sqrt(np.array(self.complex.network.widths, dtype=np.float64))
-        for rows, _, terms in layer_terms(self.complex, ranks):
+        for rows, terms in layer_terms(self.complex, ranks):
             rank = ranks[rows].astype(np.float64)
             roots = between(np.sqrt(rank), np.sqrt(rank))
             wide = np.broadcast_to(between(widths, widths), roots.shape)

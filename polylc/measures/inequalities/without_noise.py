@@ -12,11 +12,12 @@ from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.enclosures import edge_jumps
 from polylc.measures.by_volume.noise import Integrator, row_norms
 from polylc.measures.by_volume.noise_integrals import BELOW, MEAN
+from polylc.measures.by_volume.volumes import BATCH
 from polylc.measures.gradient.norms import frobenius
 from polylc.measures.inequalities.inequality import Array, Inequality, difference, distance, interval, quantity, times
 from polylc.measures.inequalities.sides import Sides
 from polylc.measures.sums import between, product, total
-from polylc.network.compose import UNIT
+from polylc.network.compose import UNIT, absolute_sums
 
 
 def gain_bound(sides: Sides) -> Iterable[Inequality]:
@@ -72,19 +73,21 @@ def _mean_jacobian(sides: Sides) -> tuple[Array, Array]:
 
 def _stretches(sides: Sides) -> Array:
     """For each edge sum_j D_j |nu_j|: the width of the box in the direction of the facet's normal; (E, 2)."""
-    complex_ = sides.complex
-    stretch = np.zeros((len(complex_.neuron), 2))
-    for rows in complex_.batches():
+    complex_, named = sides.complex, sides.graph.entry()
+    stretch, carries = np.zeros((len(complex_.neuron), 2)), np.zeros(len(complex_.neuron), dtype=bool)
+    carries[named] = True
+    for rows in complex_.batches(BATCH):
         entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
-        half_spaces, noise = complex_.half_spaces(rows)
+        seen = carries[entries]
+        half_spaces, noise = (part[seen] for part in complex_.half_spaces(rows))
         norms = row_norms(complex_, half_spaces, noise)
-        size = 2 * np.abs(half_spaces[:, :-1]).sum(axis=1)
+        size = 2 * absolute_sums(half_spaces[:, :-1])
         slip = (2 * noise + 16 * (half_spaces.shape[1] + 4) * UNIT * size) * (1 + 2.0**-40)
         with np.errstate(divide="ignore", invalid="ignore"):
             low = np.where(norms[:, 1] > 0, np.maximum(size - slip, 0.0) / norms[:, 1], 0.0)
             high = np.where(norms[:, 0] > 0, (size + slip) / norms[:, 0], np.inf)
-        stretch[entries] = between(low, high)
-    result: Array = stretch[sides.graph.entry()]
+        stretch[entries.start + np.flatnonzero(seen)] = between(low, high)
+    result: Array = stretch[named]
     return result
 
 
