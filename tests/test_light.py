@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
-HIDDEN = ("torch", "sympy", "matplotlib", "pandas", "cvxpy", "onnxruntime", "mpmath")
+HIDDEN = ("torch", "sympy", "matplotlib", "pandas", "cvxpy", "onnxruntime", "mpmath", "vnnlib")
 HIDE = textwrap.dedent(f"""
     import sys
     from importlib.abc import MetaPathFinder
@@ -56,6 +56,7 @@ def test_dimensions_beyond_volumes_need_no_torch():
         (["certify", "moons2d.npz", "--data", "moons2d.pt", "--radius", "1"], "torch"),
         (["plot", "moons2d.npz", "--box", "0,0", ".1,.1", "--out", "OUT.png"], "plot"),
         (["certify", "moons2d.npz", "--box", "0,0", ".1,.1", "--symbolic", "OUT.tex"], "symbolic"),
+        (["verify", str(DATA.parent.parent / "examples" / "moons" / "two_inputs.vnnlib"), "--network", "moons2d.onnx"], "vnnlib"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(arguments, extra, tmp_path):
