@@ -15,6 +15,7 @@ import numpy as np
 from polylc.bounds.backward import Bound, Cells, backward, forward
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import Rows, Sizes, Tables
+from polylc.exact.checkpoint import checkpoint
 
 SLOPES = 128.0  # slopes are multiples of 1 / SLOPES
 SHARES = 4096.0  # multipliers of rows are multiples of 1 / SHARES
@@ -156,6 +157,7 @@ def ascend(
     live = np.arange(many)
     now, line, sign, cell, who, aim = start, lines, signs, cells, member, target
     for step in range(steps):
+        checkpoint()
         rows, constant = goals.combined(now.shares)
         pulls = None if sign is None or now.betas is None else sign * now.betas
         bound = backward(tables, rows, constant, tables.depth, line, cell, sizes, now.slopes, pulls, keep=True)

@@ -7,6 +7,7 @@ import numpy as np
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.relaxation import Lines, down, up
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables, magnitude
+from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Affine
 from polylc.network.weights import at_points
 
@@ -87,6 +88,7 @@ def refine(
         lines = Lines.of(lows[:, : span.start], highs[:, : span.start]) if layer else None
         step = max(1, BATCH // (2 * max(tables.inputs, span.start, 1)))
         for at in range(0, len(cell), step):
+            checkpoint()
             _refine_some(tables, lows, highs, cells, sizes, layer, lines, cell[at : at + step], neuron[at : at + step], doubtful, reach)
 
 

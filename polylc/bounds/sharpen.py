@@ -11,6 +11,7 @@ from polylc.bounds.backward import Cells, backward, forward
 from polylc.bounds.hidden import BATCH, rows_of
 from polylc.bounds.relaxation import Lines, down
 from polylc.bounds.tables import Sizes, Tables
+from polylc.exact.checkpoint import checkpoint
 
 STEPS = 10
 REACH, NEARER = 0.3, 0.7  # first target above the first bound, relative to it; and its factor where a step fails
@@ -85,6 +86,7 @@ def _ascend(
     best, kept = np.full(many, -np.inf), slopes.copy()
     reach = np.zeros(many)
     for step in range(STEPS):
+        checkpoint()
         rows = rows_of(affine, neuron, sign, layer)
         bound = backward(tables, rows, sign * affine.bias[neuron], layer, lines, cells, sizes, slopes, keep=True)
         least = bound.value - 2 * bound.error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polylc._version import __version__
 from polylc.domains.alternatives import Root, roots
 from polylc.errors import CertificateError
+from polylc.exact.checkpoint import until
 from polylc.network.exact import ExactNetwork
 from polylc.proof.refutation import query_line, root_lines, write_refutation
 from polylc.proof.tree import Node
@@ -116,10 +117,6 @@ def answer(
         If an input is not bounded.
     """
     begin = time.monotonic()
-
-    def over() -> bool:
-        return (timeout is not None and time.monotonic() - begin > timeout) or (stop is not None and stop())
-
     network = question.network
     exact = ExactNetwork(network)
     result, point = Answer.UNSAT, None
@@ -127,10 +124,8 @@ def answer(
     found = roots(question.formula, network.inputs, question.names)
     trees: list[Node] = []
     for root in found:
-        if over():
-            result = Answer.TIMED_OUT
-            break
-        outcome = search_root(network, root, over, keep=proof is not None, watch=watch)
+        with until(None if timeout is None else begin + timeout, stop):
+            outcome = search_root(network, root, keep=proof is not None, watch=watch)
         for key, value in outcome.statistics.items():
             statistics[key] = statistics.get(key, 0) + value
         if outcome.tree is not None:

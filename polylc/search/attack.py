@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from polylc.bounds.ascent import Goals
 from polylc.bounds.relaxation import Lines
+from polylc.exact.checkpoint import checkpoint
 from polylc.network.weights import at_points, before
 from polylc.search.polish import polish
 from polylc.search.problem import Problem
@@ -26,7 +27,6 @@ def attack(
     high: np.ndarray,
     starts: int,
     rng: np.random.Generator,
-    over: Callable[[], bool],
 ) -> Iterator[np.ndarray]:
     """Points of a box that seem to satisfy the formula.
 
@@ -55,8 +55,7 @@ def attack(
     push = np.zeros_like(x)
     nearest, least = x.copy(), np.full(count, np.inf)
     for step in range(STEPS):
-        if over():
-            return
+        checkpoint()
         left = 1 - step / STEPS
         values, passes = [x], []
         for layer, span in enumerate(tables.span):
@@ -79,8 +78,7 @@ def attack(
     for a, goals_of in enumerate(alternatives):
         mine = np.flatnonzero(which == a)
         for start in nearest[mine[np.argsort(least[mine], kind="stable")]][: max(1, POLISHED // len(alternatives))]:
-            if over():
-                return
+            checkpoint()
             yield from polish(problem, goals_of, start, low, high)
 
 

@@ -22,6 +22,8 @@ from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.sharpen import sharpen
 from polylc.domains.alternatives import Alternative, Root, outward
+from polylc.errors import LimitReached
+from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Network
 from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Closing, Combination, Exact, Node
 from polylc.search.attack import attack
@@ -61,32 +63,32 @@ class Outcome:
         An input for which the formula holds, where the answer is sat.
     tree : Node or None
         How every cell was refuted, where that was to be kept and the answer is unsat.
-    bound : float
-        The lowest bound of an open cell.
     statistics : dict
     """
 
     answer: Answer
     point: tuple[Fraction, ...] | None = None
     tree: Node | None = None
-    bound: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
 
 
 class Search:
     """The search for one root."""
 
-    def __init__(self, problem: Problem, over: Callable[[], bool], keep: bool = False, watch: Watch | None = None) -> None:
-        self.problem, self.tables, self.over, self.keep, self.watch = problem, problem.tables, over, keep, watch
+    def __init__(self, problem: Problem, keep: bool = False, watch: Watch | None = None) -> None:
+        self.problem, self.tables, self.keep, self.watch = problem, problem.tables, keep, watch
         self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0}
         free = problem.high > problem.low
         self.by_box = bool(free.sum() <= FEW)
         self.rng = np.random.default_rng(0)
 
     def run(self) -> Outcome:
-        """Search until the answer is known or the time is over."""
+        """Search until the answer is known, or the time is over (`exact.checkpoint.until`)."""
         begin = time.monotonic()
-        outcome = self._run()
+        try:
+            outcome = self._run()
+        except LimitReached:
+            outcome = Outcome(Answer.TIMED_OUT)
         outcome.statistics = {**self.counts, "seconds": time.monotonic() - begin}
         return outcome
 
@@ -115,8 +117,7 @@ class Search:
         queue = Queue([root])
         rounds = 0
         while len(queue):
-            if self.over():
-                return Outcome(Answer.TIMED_OUT, bound=min(cell.bound for cell in queue.cells))
+            checkpoint()
             rounds += 1
             batch = queue.take(BATCH)
             if rounds % RARE == 0:
@@ -138,7 +139,7 @@ class Search:
         self.counts["attacks"] += 1
         lines = Lines.of(cell.lows[None], cell.highs[None])
         alternatives = [one.goals for one in cell.open if not one.alternative.pending and one.goals]
-        for point in attack(self.problem, self.goals, alternatives, lines, cell.low, cell.high, starts, self.rng, self.over):
+        for point in attack(self.problem, self.goals, alternatives, lines, cell.low, cell.high, starts, self.rng):
             found = self.problem.solution(point)
             if found is not None:
                 return found
@@ -386,6 +387,6 @@ class Search:
         return None, []
 
 
-def search_root(network: Network, root: Root, over: Callable[[], bool], keep: bool = False, watch: Watch | None = None) -> Outcome:
+def search_root(network: Network, root: Root, keep: bool = False, watch: Watch | None = None) -> Outcome:
     """Search one root of a question."""
-    return Search(Problem(network, root, *outward(root.lower, root.upper)), over, keep, watch).run()
+    return Search(Problem(network, root, *outward(root.lower, root.upper)), keep, watch).run()
