@@ -179,7 +179,7 @@ def ascend(
         if last and not trace:
             break
         z, values = forward(tables, bound.point, bound.coefficients, line, now.slopes)
-        if trace:  # of the last pass of every row: a later one writes over it
+        if trace and (last or step == EARLY):  # of the last pass of a row: a later one writes over it
             _gaps(tables, bound, z, now.slopes, line, live, gaps, worst)
         if last:
             break

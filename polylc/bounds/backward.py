@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.bounds.fused import relaxed, through
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables
+from polylc.network.form import Affine
 from polylc.network.weights import at_points, before
 
 
@@ -71,6 +73,7 @@ def backward(
     sizes: Sizes,
     slopes: np.ndarray | None = None,
     pulls: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
     keep: bool = False,
 ) -> Bound:
     """Lower bounds of rows over values.
@@ -92,9 +95,13 @@ def backward(
         Lower slopes, those of the rule where the sign is known; by default all are those of the rule.
     pulls : ndarray, shape (rows, neurons), optional
         s beta of each neuron, where half-spaces s z >= 0 are known.
+    numbers : ndarray of int, shape (rows,), optional
+        The cell of each row, where lines have one row for each cell; without slopes and multipliers of its own.
     keep : bool
         Whether coefficients are wanted.
     """
+    if numbers is not None and not (tables.fused and all(units.plain for units in tables.units)):
+        lines, numbers = lines.of_cells(numbers), None
     value = np.array(constant, dtype=float)
     size = np.abs(value)
     kept: list[np.ndarray | None] = [None] * top
@@ -106,6 +113,13 @@ def backward(
         if keep:
             kept[layer] = v
         span, units = tables.span[layer], tables.units[layer]
+        affine = tables.affines[layer]
+        if tables.fused and pulls is None and units.plain:
+            k = np.empty_like(v)
+            low = lines.rule if slopes is None else slopes
+            through(v, span.start, _numbers(numbers, lines, len(v)), low, lines.chord, lines.above, affine.bias, sizes.layers[layer], k, value, size)
+            _hand_on(rows, affine, k)
+            continue
         slope = (lines.rule if slopes is None else slopes)[:, span]
         jump = v if units.plain else v * units.jump
         k = jump * np.where(jump > 0, slope, lines.chord[:, span])
@@ -115,7 +129,6 @@ def backward(
         if pull is not None:
             k = k - pull
         lost = np.einsum("rm,rm->r", np.minimum(jump, 0.0), np.broadcast_to(lines.above[:, span], jump.shape))
-        affine = tables.affines[layer]
         value += lost + k @ affine.bias
         weighed = np.abs(k)
         if pull is not None:
@@ -123,10 +136,7 @@ def backward(
         if not units.plain:
             weighed += np.abs(v * units.negative) + np.abs(jump)
         size += weighed @ sizes.layers[layer] - 2 * lost
-        for reads, weight in affine.terms:
-            part = before(k, weight)
-            there = rows[reads]
-            rows[reads] = part if there is None else there + part
+        _hand_on(rows, affine, k)
     gradient = rows[0]
     if gradient is None:
         gradient = np.zeros((len(value), cells.low.shape[-1]))
@@ -134,6 +144,21 @@ def backward(
     value += np.einsum("rn,rn->r", gradient, point)
     size += np.abs(gradient) @ np.maximum(np.abs(cells.low), np.abs(cells.high)).max(axis=0)
     return Bound(value, size * tables.gamma + (sizes.loss + LOST), gradient, point, kept)
+
+
+def _numbers(numbers: np.ndarray | None, lines: Lines, rows: int) -> np.ndarray:
+    """The cell of each row, whose lines it uses."""
+    if numbers is not None:
+        return numbers
+    return np.arange(rows) if len(lines.chord) == rows else np.zeros(rows, dtype=np.int64)
+
+
+def _hand_on(rows: Rows, affine: Affine, k: np.ndarray) -> None:
+    """Coefficients of pre-activations to what these read."""
+    for reads, weight in affine.terms:
+        part = before(k, weight)
+        there = rows[reads]
+        rows[reads] = part if there is None else there + part
 
 
 def forward(
@@ -154,6 +179,11 @@ def forward(
         hidden[:, span] = z
         if v is None:  # nothing reads it
             values.append(np.zeros_like(z))
+            continue
+        if tables.fused and units.plain and len(lines.chord) == len(v):
+            h = np.empty_like(z)
+            relaxed(v, z, span.start, slopes, lines.chord, lines.above, h)
+            values.append(h)
             continue
         jump = v if units.plain else v * units.jump
         h = np.where(jump > 0, slopes[:, span] * z, lines.chord[:, span] * z + lines.above[:, span])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-ROUNDS = 60
+ROUNDS = 40
+MEANS = 8  # rounds between two looks at the mean
 
 
 def combine(gradient: np.ndarray, constant: np.ndarray, member: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -40,14 +41,17 @@ def combine(gradient: np.ndarray, constant: np.ndarray, member: np.ndarray, low:
     best, value = shares.copy(), single.max(axis=1)
     regret, total = np.zeros(member.shape), np.zeros(member.shape)
     for t in range(1, ROUNDS + 1):
-        for trial in (shares, total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)):
-            row = np.einsum("gr,grn->gn", trial, slope)
+        trials = [shares]
+        if t % MEANS == 0:
+            trials.append(total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300))
+        for trial in trials:
+            row = (trial[:, None, :] @ slope)[:, 0]
             now = np.einsum("gr,gr->g", trial, centre) - np.abs(row).sum(axis=1)
             better = (now > value) & (trial.sum(axis=1) > 0.5)
             best[better], value[better] = trial[better], now[better]
             if trial is shares:
                 answer = -np.sign(row)
-        payoff = np.where(member, centre + np.einsum("grn,gn->gr", slope, answer), -np.inf)
+        payoff = np.where(member, centre + (slope @ answer[:, :, None])[:, :, 0], -np.inf)
         gain = np.where(member, payoff - np.einsum("gr,gr->g", shares, np.where(member, payoff, 0.0))[:, None], 0.0)
         regret = np.maximum(regret + gain, 0.0)
         sum_ = regret.sum(axis=1, keepdims=True)

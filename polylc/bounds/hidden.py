@@ -110,8 +110,9 @@ def _refine_some(
     sign = np.repeat([1.0, -1.0], len(cell))
     rows = rows_of(affine, np.concatenate([neuron, neuron]), sign, layer)
     some = Cells(cells.low[both], cells.high[both])
-    line = lines.of_cells(both) if lines is not None else Lines(*([np.zeros((1, 0))] * 4))
-    found = backward(tables, rows, sign * np.concatenate([affine.bias[neuron]] * 2), layer, line, some, sizes)
+    constant = sign * np.concatenate([affine.bias[neuron]] * 2)
+    nothing = Lines(*([np.zeros((1, 0))] * 4))
+    found = backward(tables, rows, constant, layer, lines or nothing, some, sizes, numbers=both if lines else None)
     least = down(found.value - 2 * found.error)
     at = neuron + tables.span[layer].start
     many = len(cell)

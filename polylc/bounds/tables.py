@@ -57,6 +57,8 @@ class Tables:
     units : list of Units
     depth : int
         Hidden layers.
+    fused : bool
+        Whether passes use compiled kernels, which pays for searches that last.
     span : list of slice
         Neurons of each hidden layer, among all.
     gamma : float
@@ -73,6 +75,7 @@ class Tables:
         self.neurons = network.neurons
         ends = network.offsets.tolist()
         self.span = [slice(a, b) for a, b in pairwise(ends)]
+        self.fused = False
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class Cell:
     first : int
         Layer from which bounds are worth finding anew.
     node : Node
+    waiting : bool
+        Whether it is in a queue.
     """
 
     low: np.ndarray
@@ -53,6 +56,7 @@ class Cell:
     depth: int
     first: int
     node: Node
+    waiting: bool = False
 
     @property
     def bound(self) -> float:
@@ -72,26 +76,41 @@ class Queue:
     MOST = 20000  # cells from which only the newest are taken, which needs little memory
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self.cells = list(cells)
+        self._newest: list[Cell] = []
+        self._lowest: list[tuple[float, int, Cell]] = []
+        self._count = self._put = 0
+        self.put(cells)
 
     def take(self, many: int) -> list[Cell]:
         """Up to so many cells."""
-        newest = many if len(self.cells) > self.MOST else max(1, many // 2)
-        taken = self.cells[len(self.cells) - newest :] if newest < len(self.cells) else self.cells
-        rest = self.cells[: len(self.cells) - len(taken)]
-        lowest = min(many - len(taken), len(rest))
-        if lowest > 0:
-            bounds = np.array([cell.bound for cell in rest])
-            chosen = np.argpartition(bounds, lowest - 1)[:lowest] if lowest < len(rest) else np.arange(len(rest))
-            which = set(chosen.tolist())
-            taken = taken + [rest[i] for i in sorted(which)]
-            rest = [cell for i, cell in enumerate(rest) if i not in which]
-        self.cells = rest
+        taken: list[Cell] = []
+        newest = many if len(self) > self.MOST else max(1, many // 2)
+        while len(taken) < many and self._count:
+            by_age = len(taken) < newest
+            cell = self._newest.pop() if by_age else heapq.heappop(self._lowest)[2]
+            if cell.waiting:
+                cell.waiting = False
+                self._count -= 1
+                taken.append(cell)
+        if len(self._lowest) > 2 * self._count + 64:  # those that were taken by age
+            self._lowest = [entry for entry in self._lowest if entry[2].waiting]
+            heapq.heapify(self._lowest)
+        if len(self._newest) > 2 * self._count + 64:
+            self._newest = [cell for cell in self._newest if cell.waiting]
         return taken
 
     def put(self, cells: Sequence[Cell]) -> None:
         """Add cells, the one to be taken first last."""
-        self.cells += cells
+        for cell in cells:
+            self._put += 1
+            cell.waiting = True
+            self._newest.append(cell)
+            heapq.heappush(self._lowest, (cell.bound, self._put, cell))
+        self._count += len(cells)
+
+    def lowest(self) -> float:
+        """The lowest bound of an open alternative of a cell, or one lower."""
+        return self._lowest[0][0] if self._lowest else 0.0
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return self._count

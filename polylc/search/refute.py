@@ -36,6 +36,7 @@ FEW = 16  # free inputs up to which boxes are cut
 FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
+COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
 UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
 RARE = 64  # rounds between attacks from the worst cells
 
@@ -119,6 +120,7 @@ class Search:
         while len(queue):
             checkpoint()
             rounds += 1
+            tables.fused = self.counts["cells"] >= COMPILED
             batch = queue.take(BATCH)
             if rounds % RARE == 0:
                 found = self._attack(min(batch, key=lambda cell: cell.bound), 8)
@@ -129,7 +131,7 @@ class Search:
                 return Outcome(Answer.SAT, point)
             queue.put(children)
             if self.watch is not None:
-                self.watch({**self.counts, "open": len(queue), "bound": min((c.bound for c in queue.cells), default=0.0)})
+                self.watch({**self.counts, "open": len(queue), "bound": queue.lowest()})
         return Outcome(Answer.UNSAT, tree=node if self.keep else None)
 
     def _open(self, alternative: Alternative) -> Open:
