@@ -25,7 +25,7 @@ from polylc.readers.vnnlib.file import read_query
 from polylc.report.assignment import DIGITS, decimal, is_rounded
 from polylc.report.verification import VerifyReport
 from polylc.run.verification import Verdict
-from polylc.search.refute import Answer
+from polylc.search.prove import Answer
 
 
 def run(*arguments: object):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,9 @@ from polylc.proof.tree import Node
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
 from polylc.report.files import written_beside
-from polylc.search.refute import Answer, search_root
+from polylc.search.crew import ProcessCrew
+from polylc.search.prove import Answer, search_root
+from polylc.search.refute import Watch
 
 if TYPE_CHECKING:
     from polylc.report.verification import QueryReport
@@ -123,16 +126,17 @@ def answer(
     statistics: dict[str, float] = {}
     found = roots(question.formula, network.inputs, question.names)
     trees: list[Node] = []
-    for root in found:
-        with until(None if timeout is None else begin + timeout, stop):
-            outcome = search_root(network, root, keep=proof is not None, watch=watch)
-        for key, value in outcome.statistics.items():
-            statistics[key] = statistics.get(key, 0) + value
-        if outcome.tree is not None:
-            trees.append(outcome.tree)
-        if outcome.answer is not Answer.UNSAT:
-            result, point = outcome.answer, outcome.point
-            break
+    with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
+        for number, root in enumerate(found):
+            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew)
+            for key, value in outcome.statistics.items():
+                statistics[key] = statistics.get(key, 0) + value
+            if outcome.tree is not None:
+                trees.append(outcome.tree)
+            if outcome.answer is not Answer.UNSAT:
+                result, point = outcome.answer, outcome.point
+                break
+    statistics.pop("share", None)
     if proof is not None and result is Answer.UNSAT:
         statistics["proof_bytes"] = _write(proof, question, found, trees)
     assignment = None
@@ -141,6 +145,13 @@ def answer(
         assert question.holds(assignment.x, assignment.y), "a point that does not satisfy the query"
     written = str(proof) if proof is not None and result is Answer.UNSAT else None
     return Verdict(result, question, assignment, written, time.monotonic() - begin, statistics)
+
+
+def _of(watch: Watch | None, number: int, many: int) -> Watch | None:
+    """A watch that sees the share of all roots."""
+    if watch is None:
+        return None
+    return lambda counts: watch({**counts, "share": (number + counts.get("share", 0.0)) / many})
 
 
 def _write(path: Path, question: Question, found: list[Root], trees: list[Node]) -> int:

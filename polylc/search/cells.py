@@ -42,6 +42,8 @@ class Cell:
     first : int
         Layer from which bounds are worth finding anew.
     node : Node
+    share : float
+        Of the root, were every split one into halves.
     waiting : bool
         Whether it is in a queue.
     """
@@ -56,6 +58,7 @@ class Cell:
     depth: int
     first: int
     node: Node
+    share: float = 1.0
     waiting: bool = False
 
     @property
@@ -107,6 +110,10 @@ class Queue:
             self._newest.append(cell)
             heapq.heappush(self._lowest, (cell.bound, self._put, cell))
         self._count += len(cells)
+
+    def waiting(self) -> list[Cell]:
+        """All cells, the newest last."""
+        return [cell for cell in self._newest if cell.waiting]
 
     def lowest(self) -> float:
         """The lowest bound of an open alternative of a cell, or one lower."""

@@ -7,10 +7,7 @@ program decides.
 
 from __future__ import annotations
 
-import enum
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -18,13 +15,11 @@ import numpy as np
 from polylc.bounds.ascent import SHARES, Ascent, Choice, Goals, ascend, on_grid
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.game import combine
-from polylc.bounds.hidden import intervals, refine
-from polylc.bounds.relaxation import Lines, largest_outputs
-from polylc.bounds.sharpen import sharpen
-from polylc.domains.alternatives import Alternative, Root, outward
-from polylc.errors import LimitReached
+from polylc.bounds.hidden import refine
+from polylc.bounds.relaxation import Lines
+from polylc.bounds.tables import Sizes
+from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
-from polylc.network.form import Network
 from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Closing, Combination, Exact, Node
 from polylc.search.attack import attack
 from polylc.search.cells import Cell, Open, Queue
@@ -37,107 +32,69 @@ FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split 
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
 COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
-UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
 RARE = 64  # rounds between attacks from the worst cells
 
 
+Point = tuple[Fraction, ...]
 Watch = Callable[[dict[str, float]], None]
 
 
-class Answer(enum.StrEnum):
-    """What a search came to."""
-
-    SAT = "sat"
-    UNSAT = "unsat"
-    UNKNOWN = "unknown"
-    TIMED_OUT = "timed-out"
-
-
-@dataclass
-class Outcome:
-    """The answer of one root.
+class Search:
+    """Cells of one root, refuted or cut.
 
     Attributes
     ----------
-    answer : Answer
-    point : tuple of Fraction or None
-        An input for which the formula holds, where the answer is sat.
-    tree : Node or None
-        How every cell was refuted, where that was to be kept and the answer is unsat.
-    statistics : dict
+    counts : dict
+        Cells that were treated, refutations, exact programs and attacks; and `share`, of the root, that is refuted.
     """
 
-    answer: Answer
-    point: tuple[Fraction, ...] | None = None
-    tree: Node | None = None
-    statistics: dict[str, float] = field(default_factory=dict)
-
-
-class Search:
-    """The search for one root."""
-
-    def __init__(self, problem: Problem, keep: bool = False, watch: Watch | None = None) -> None:
+    def __init__(self, problem: Problem, sizes: Sizes, keep: bool = False, watch: Watch | None = None, seed: int = 0) -> None:
         self.problem, self.tables, self.keep, self.watch = problem, problem.tables, keep, watch
-        self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0}
-        free = problem.high > problem.low
-        self.by_box = bool(free.sum() <= FEW)
-        self.rng = np.random.default_rng(0)
+        self.sizes = sizes
+        self.goals: Goals = problem.make_goals(np.maximum(np.abs(problem.low), np.abs(problem.high)), sizes)
+        self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0, "share": 0.0}
+        self.by_box = by_box(problem)
+        self.rng = np.random.default_rng(seed)
 
-    def run(self) -> Outcome:
-        """Search until the answer is known, or the time is over (`exact.checkpoint.until`)."""
-        begin = time.monotonic()
-        try:
-            outcome = self._run()
-        except LimitReached:
-            outcome = Outcome(Answer.TIMED_OUT)
-        outcome.statistics = {**self.counts, "seconds": time.monotonic() - begin}
-        return outcome
+    def explore(self, cells: Sequence[Cell], budget: int) -> tuple[Point | None, list[Cell]]:
+        """Treat cells until none is left, a solution is found, or so many were treated.
 
-    def _run(self) -> Outcome:
-        problem, tables = self.problem, self.tables
-        low, high = problem.low, problem.high
-        lows, highs = intervals(tables, low, high)
-        box = np.maximum(np.abs(low), np.abs(high))
-        self.sizes = tables.magnitudes(largest_outputs(tables, lows, highs, box))
-        one = Cells(low[None], high[None])
-        rows = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
-        doubtful = np.full((2, 1, tables.neurons), np.nan) if self.keep else None
-        refine(tables, *rows, one, self.sizes, 0, doubtful)
-        node = Node(0)
-        self._note_ends(node, 0, doubtful)
-        if not self.by_box:
-            claims = sharpen(tables, rows[0][0], rows[1][0], low, high, self.sizes)
-            node.claims = claims if self.keep else []
-        self.sizes = tables.magnitudes(largest_outputs(tables, rows[0][0], rows[1][0], box))
-        self.goals: Goals = problem.make_goals(box, self.sizes)
-        opened = [self._open(a) for a in problem.root.alternatives]
-        root = Cell(low, high, rows[0][0], rows[1][0], None, (), opened, 0, tables.depth, node)
-        found = self._attack(root, 64)
-        if found is not None:
-            return Outcome(Answer.SAT, found)
-        queue = Queue([root])
+        Returns
+        -------
+        point : tuple of Fraction or None
+            A solution.
+        left : list of Cell
+        """
+        queue = Queue(cells)
         rounds = 0
-        while len(queue):
+        self.tables.fused = self.counts["cells"] >= COMPILED
+        while len(queue) and self.counts["cells"] < budget:
             checkpoint()
             rounds += 1
-            tables.fused = self.counts["cells"] >= COMPILED
+            self.tables.fused = self.tables.fused or self.counts["cells"] >= COMPILED
             batch = queue.take(BATCH)
             if rounds % RARE == 0:
-                found = self._attack(min(batch, key=lambda cell: cell.bound), 8)
+                found = self.attack(min(batch, key=lambda cell: cell.bound), 8)
                 if found is not None:
-                    return Outcome(Answer.SAT, found)
+                    return found, []
             point, children = self._treat(batch)
             if point is not None:
-                return Outcome(Answer.SAT, point)
+                return point, []
             queue.put(children)
             if self.watch is not None:
                 self.watch({**self.counts, "open": len(queue), "bound": queue.lowest()})
-        return Outcome(Answer.UNSAT, tree=node if self.keep else None)
+        return None, queue.waiting()
+
+    def root(self, lows: np.ndarray, highs: np.ndarray, node: Node) -> Cell:
+        """The cell that is all of the root."""
+        opened = [self._open(a) for a in self.problem.root.alternatives]
+        return Cell(self.problem.low, self.problem.high, lows, highs, None, (), opened, 0, self.tables.depth, node)
 
     def _open(self, alternative: Alternative) -> Open:
         return Open(alternative, self.problem.goals_of(alternative))
 
-    def _attack(self, cell: Cell, starts: int) -> tuple[Fraction, ...] | None:
+    def attack(self, cell: Cell, starts: int) -> Point | None:
+        """A solution near which gradients lead, from so many points of a cell."""
         self.counts["attacks"] += 1
         lines = Lines.of(cell.lows[None], cell.highs[None])
         alternatives = [one.goals for one in cell.open if not one.alternative.pending and one.goals]
@@ -148,7 +105,7 @@ class Search:
         return None
 
     # ---- one batch ------------------------------------------------------------------------------------------------
-    def _treat(self, batch: list[Cell]) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
+    def _treat(self, batch: list[Cell]) -> tuple[Point | None, list[Cell]]:
         """A solution, if there is one, or the cells that are left."""
         tables = self.tables
         self.counts["cells"] += len(batch)
@@ -183,13 +140,7 @@ class Search:
         for k, b in enumerate(anew):
             batch[b].lows, batch[b].highs = low[k], high[k]
             batch[b].node.refined = 0
-            self._note_ends(batch[b].node, k, doubtful)
-
-    @staticmethod
-    def _note_ends(node: Node, k: int, doubtful: np.ndarray | None) -> None:
-        if doubtful is not None:
-            for side, neuron in zip(*np.nonzero(~np.isnan(doubtful[:, k])), strict=True):
-                node.ends.append((int(neuron), int(side), float(doubtful[side, k, neuron]) * (1, -1)[side]))
+            note_ends(batch[b].node, k, doubtful)
 
     def _bound(self, batch: list[Cell], pairs: list[tuple[int, Open]], lines: Lines, cells: Cells) -> Ascent:
         at = np.array([b for b, _ in pairs])
@@ -243,7 +194,7 @@ class Search:
             goals = pairs[r][1].goals
             start.shares[r, goals] = found[g, : len(goals)]
 
-    def _candidate(self, points: np.ndarray) -> tuple[Fraction, ...] | None:
+    def _candidate(self, points: np.ndarray) -> Point | None:
         miss = self.problem.misses(points)
         for i in np.flatnonzero(miss <= 0)[:3]:
             found = self.problem.solution(points[i])
@@ -285,20 +236,21 @@ class Search:
         highs: np.ndarray,
         cells: Cells,
         reach: np.ndarray | None,
-    ) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
+    ) -> tuple[Point | None, list[Cell]]:
         children: list[Cell] = []
         row_of = {id(one): r for r, (_, one) in enumerate(pairs)}
         branching: list[Branching] = []
         for b, cell in enumerate(batch):
             if not cell.open:
+                self.counts["share"] += cell.share
                 continue
             mine = [row_of[id(one)] for one in cell.open]
             free = cell.free
             if not len(free) or any(not one.goals for one in cell.open):
-                point, more = self._decide(cell)
+                point = self._decide(cell)
                 if point is not None:
                     return point, []
-                children += more
+                self.counts["share"] += cell.share
                 continue
             grown = self._choose(cell)
             if grown is not None:
@@ -344,6 +296,7 @@ class Search:
             "path": cell.path,
             "open": opened,
             "depth": cell.depth + 1,
+            "share": cell.share / 2,
             "first": 0,
             "node": node,
             **changes,
@@ -353,7 +306,8 @@ class Search:
     def _apart(self, cell: Cell) -> list[Cell]:
         """One cell for each open alternative, which are split by different neurons."""
         cell.node.kind = ALTERNATIVES
-        return [self._child(cell, open=[one], first=self.tables.depth) for one in cell.open]
+        share = cell.share / len(cell.open)
+        return [self._child(cell, open=[one], first=self.tables.depth, share=share) for one in cell.open]
 
     def _halves(self, cell: Cell, k: int, middle: float) -> list[Cell]:
         cell.node.kind, cell.node.at = BOX, k
@@ -372,9 +326,10 @@ class Search:
             found.append(self._child(cell, lows=lows, highs=highs, signs=signs, path=(*cell.path, neuron)))
         return found
 
-    def _decide(self, cell: Cell) -> tuple[tuple[Fraction, ...] | None, list[Cell]]:
-        """Settle a cell without open neurons by exact programs."""
+    def _decide(self, cell: Cell) -> Point | None:
+        """Settle a cell without open neurons by exact programs: a solution, or all alternatives are refuted."""
         while cell.open:
+            checkpoint()
             one = cell.open[0]
             if one.alternative.pending:
                 cell.node.events.append(0)
@@ -383,12 +338,19 @@ class Search:
             self.counts["programs"] += 1
             found = decide(self.problem, cell, one)
             if not isinstance(found, Combination):
-                return found, []
+                return found
             cell.node.events.append(Exact(0, found))
             cell.open.pop(0)
-        return None, []
+        return None
 
 
-def search_root(network: Network, root: Root, keep: bool = False, watch: Watch | None = None) -> Outcome:
-    """Search one root of a question."""
-    return Search(Problem(network, root, *outward(root.lower, root.upper)), keep, watch).run()
+def by_box(problem: Problem) -> bool:
+    """Whether boxes are cut, rather than neurons."""
+    return bool((problem.high > problem.low).sum() <= FEW)
+
+
+def note_ends(node: Node, k: int, doubtful: np.ndarray | None) -> None:
+    """Keep the ends of cell k that other arithmetic might round otherwise."""
+    if doubtful is not None:
+        for side, neuron in zip(*np.nonzero(~np.isnan(doubtful[:, k])), strict=True):
+            node.ends.append((int(neuron), int(side), float(doubtful[side, k, neuron]) * (1, -1)[side]))

@@ -1,0 +1,211 @@
+"""A root of a question to its answer: the search in units that any process may do.
+
+A unit is some cells with a budget; it returns what it found and the cells that are left, which make up new units. Units
+are cut in the same way however many processes there are, so the tree is the same.
+"""
+
+from __future__ import annotations
+
+import enum
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from polylc.bounds.backward import Cells
+from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.relaxation import largest_outputs
+from polylc.bounds.sharpen import sharpen
+from polylc.bounds.tables import Sizes
+from polylc.domains.alternatives import Root, outward
+from polylc.errors import LimitReached
+from polylc.exact.checkpoint import checkpoint, until
+from polylc.network.form import Network
+from polylc.proof.tree import Node
+from polylc.search.cells import Cell
+from polylc.search.crew import Crew
+from polylc.search.problem import Problem
+from polylc.search.refute import Point, Search, Watch, by_box, note_ends
+
+TOP = 2048  # cells that are treated before units are cut
+UNIT, BUDGET = 32, 2048  # cells that a unit begins with, and that it treats
+STARTS = 64  # of the first attack
+UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
+LOOK = 0.1  # seconds between two looks at limits while others work
+_last = threading.local()  # the job that this thread has worked on last
+
+
+class Answer(enum.StrEnum):
+    """What a search came to."""
+
+    SAT = "sat"
+    UNSAT = "unsat"
+    UNKNOWN = "unknown"
+    TIMED_OUT = "timed-out"
+
+
+@dataclass
+class Outcome:
+    """The answer of one root.
+
+    Attributes
+    ----------
+    answer : Answer
+    point : tuple of Fraction or None
+        An input for which the formula holds, where the answer is sat.
+    tree : Node or None
+        How every cell was refuted, where that was to be kept and the answer is unsat.
+    statistics : dict
+    """
+
+    answer: Answer
+    point: Point | None = None
+    tree: Node | None = None
+    statistics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the units of a root have in common."""
+
+    network: Network
+    root: Root
+    sizes: Sizes
+    keep: bool
+
+
+@dataclass
+class Found:
+    """What a unit found: a solution, or the cells that are left, and the tree below those that it began with."""
+
+    point: Point | None
+    left: list[Cell]
+    nodes: list[Node]
+    counts: dict[str, float]
+
+
+def search_root(network: Network, root: Root, keep: bool = False, watch: Watch | None = None, crew: Crew | None = None) -> Outcome:
+    """Search one root until its answer is known, or the time is over (`exact.checkpoint.until`).
+
+    Parameters
+    ----------
+    keep : bool
+        Whether what proves the answer is kept.
+    watch : callable, optional
+        Told counts now and then.
+    crew : Crew, optional
+        Who does units beside this process.
+    """
+    begin = time.monotonic()
+    counts: dict[str, float] = {}
+    try:
+        outcome = _search(network, root, keep, watch, crew, counts)
+    except LimitReached:
+        outcome = Outcome(Answer.TIMED_OUT)
+    outcome.statistics = {**counts, "seconds": time.monotonic() - begin}
+    return outcome
+
+
+def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float]) -> Outcome:
+    begin = time.monotonic()
+    problem = Problem(network, root, *outward(root.lower, root.upper))
+    sizes, lows, highs, node = _root(problem, keep)
+    search = Search(problem, sizes, keep, watch)
+    search.counts = counts | search.counts
+    cell = search.root(lows, highs, node)
+    left: list[Cell] = []
+    try:
+        point = search.attack(cell, STARTS)
+        if point is None:
+            point, left = search.explore([cell], TOP)
+    finally:
+        counts.update(search.counts)
+    job = Job(network, root, sizes, keep)
+    packed = b""
+    number = 0
+    while left and point is None:
+        units = [left[at : at + UNIT] for at in range(0, len(left), UNIT)]
+        left = []
+        shared = crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - begin, counts["share"])
+        packed = packed or (pickle.dumps(job) if shared else b"")
+        for found in _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts):
+            for name, many in found.counts.items():
+                counts[name] += many
+            if found.point is not None:
+                point = found.point
+                break
+            left += found.left
+            if watch is not None:
+                watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
+        number += len(units)
+    if point is not None:
+        return Outcome(Answer.SAT, point)
+    return Outcome(Answer.UNSAT, tree=node if keep else None)
+
+
+def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, Node]:
+    """Ends of all neurons on the whole box, and sizes that hold there."""
+    tables, low, high = problem.tables, problem.low, problem.high
+    box = np.maximum(np.abs(low), np.abs(high))
+    sizes = tables.magnitudes(largest_outputs(tables, *intervals(tables, low, high), box))
+    lows, highs = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
+    doubtful = np.full((2, 1, tables.neurons), np.nan) if keep else None
+    node = Node(0)
+    refine(tables, lows, highs, Cells(low[None], high[None]), sizes, 0, doubtful)
+    note_ends(node, 0, doubtful)
+    if not by_box(problem):
+        claims = sharpen(tables, lows[0], highs[0], low, high, sizes)
+        node.claims = claims if keep else []
+    return tables.magnitudes(largest_outputs(tables, lows[0], highs[0], box)), lows[0], highs[0], node
+
+
+def _alone(problem: Problem, job: Job, units: list[list[Cell]], first: int, counts: dict[str, float]):  # type: ignore[no-untyped-def]
+    """Units one after the other, here."""
+    for number, cells in enumerate(units, first):
+        search = Search(problem, job.sizes, job.keep, seed=number + 1)
+        try:
+            point, left = search.explore(cells, BUDGET)
+        except LimitReached:
+            for name, many in search.counts.items():
+                counts[name] += many
+            raise
+        yield Found(point, left, [], search.counts)
+
+
+def _shared(crew: Crew, packed: bytes, units: list[list[Cell]], first: int):  # type: ignore[no-untyped-def]
+    """Units wherever there is room, in their order."""
+    futures = [crew.submit(_explore, packed, cells, number) for number, cells in enumerate(units, first)]
+    try:
+        for future, cells in zip(futures, units, strict=True):
+            while not future.done():
+                checkpoint()
+                if not crew.alive():
+                    raise LimitReached("a worker process died")
+                threading.Event().wait(LOOK if len(futures) > 1 else LOOK / 10)
+            found: Found = future.result()
+            places = {id(node): cell.node for node, cell in zip(found.nodes, cells, strict=True)}
+            for node, cell in zip(found.nodes, cells, strict=True):
+                cell.node.__dict__.update(node.__dict__)
+            for cell in found.left:
+                cell.node = places.get(id(cell.node), cell.node)
+            yield found
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _explore(packed: bytes, cells: list[Cell], number: int, stop: Callable[[], bool] | None = None) -> Found:
+    """What a process is given to do."""
+    if getattr(_last, "packed", None) != packed:
+        job: Job = pickle.loads(packed)
+        _last.packed, _last.job = packed, job
+        _last.problem = Problem(job.network, job.root, *outward(job.root.lower, job.root.upper))
+    job = _last.job
+    search = Search(_last.problem, job.sizes, job.keep, seed=number + 1)
+    nodes = [cell.node for cell in cells]
+    with until(None, stop):
+        point, left = search.explore(cells, BUDGET)
+    return Found(point, left, nodes, search.counts)
