@@ -1228,6 +1228,8 @@ INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
 DIGITS, FINEST = 12, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
 SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
 WORD = 64
+_SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
+_SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
 Choices = tuple[tuple[int, int], ...]
 
 
@@ -1690,11 +1692,19 @@ class _Query:
         return (p << UNIT) // q
 
     def _slopes(self, cell: _Searched, text: Any, below: int) -> dict[int, int]:
-        """Slopes of the open neurons below a number, one byte each."""
+        """Slopes of the open neurons below a number: "0", "1", "~" and two digits to the base 16, or "." for the rule's,
+        as those at the end that are left out.
+        """
         free = [i for i in range(below) if cell.low[i] < 0 < cell.high[i]]
-        found = _bytes(text, len(free))
-        _need(max(found, default=0) <= 1 << SLOPE, "slopes up to 1 expected")
-        return dict(zip(free, found, strict=True))
+        _need(type(text) is str and _SLOPES.fullmatch(text), "slopes expected")
+        words = _SLOPE.findall(text)
+        _need(len(words) <= len(free), "no more slopes than there are open neurons expected")
+        found = {i: (1 << SLOPE) * (cell.high[i] > -cell.low[i]) for i in free}
+        for i, word in zip(free, words, strict=False):
+            if word != ".":
+                found[i] = int(word[1:], 16) if word[0] == "~" else int(word) << SLOPE
+        _need(max(found.values(), default=0) <= 1 << SLOPE, "slopes up to 1 expected")
+        return found
 
     def _claim(self, cell: _Searched, entry: list[Any]) -> None:
         """An end of a neuron, by slopes of its own."""

@@ -27,12 +27,15 @@ class Claims:
         Which neuron, and 0 for its lower, 1 for its upper end.
     ends : ndarray, shape (claims,)
     slopes : ndarray, shape (claims, open neurons of earlier layers)
+    rule : ndarray, shape (open neurons of earlier layers,)
+        The rule's.
     """
 
     neurons: np.ndarray
     sides: np.ndarray
     ends: np.ndarray
     slopes: np.ndarray
+    rule: np.ndarray
 
 
 def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray, high: np.ndarray, sizes: Sizes) -> list[Claims]:
@@ -70,7 +73,15 @@ def sharpen(tables: Tables, lows: np.ndarray, highs: np.ndarray, low: np.ndarray
         better = least > before
         lower, upper = better & (side == 0), better & (side == 1)
         lows[at_neuron[lower]], highs[at_neuron[upper]] = least[lower], -least[upper]
-        found.append(Claims(at_neuron[better], side[better], np.where(side == 0, least, -least)[better], best[better][:, lines.open[0]]))
+        found.append(
+            Claims(
+                at_neuron[better],
+                side[better],
+                np.where(side == 0, least, -least)[better],
+                best[better][:, lines.open[0]],
+                lines.rule[0, lines.open[0]],
+            )
+        )
     return found
 
 

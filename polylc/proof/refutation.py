@@ -50,21 +50,28 @@ def _claims(claims: list[Claims]) -> list[list[Any]]:
     found = []
     for layer in claims:
         for neuron, side, end, slopes in zip(layer.neurons.tolist(), layer.sides.tolist(), layer.ends.tolist(), layer.slopes, strict=True):
-            found.append([neuron, side, end, _slopes(slopes)])
+            found.append([neuron, side, end, _slopes(slopes, layer.rule)])
     return found
 
 
 def _event(event: object) -> list[Any]:
     if isinstance(event, Closing):
-        return ["bound", event.place, np.rint(event.shares * SHARES).astype(int).tolist(), _slopes(event.slopes), event.betas.tolist()]
+        return ["bound", event.place, np.rint(event.shares * SHARES).astype(int).tolist(), _slopes(event.slopes, event.rule), event.betas.tolist()]
     if isinstance(event, Exact):
         found = event.combination
         return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons]]
     return ["choose", event]
 
 
-def _slopes(slopes: np.ndarray) -> str:
-    return base64.b64encode(np.rint(slopes * SLOPES).astype(np.uint8).tobytes()).decode()
+def _slopes(slopes: np.ndarray, rule: np.ndarray) -> str:
+    """Slopes in words: "." for the rule's, else "0", "1", or two digits to the base 16; those of the rule at the end left
+    out.
+    """
+    words = [_WORDS[value] for value in np.rint(slopes * SLOPES).astype(int).tolist()]
+    return "".join("." if same else word for word, same in zip(words, (slopes == rule).tolist(), strict=True)).rstrip(".")
+
+
+_WORDS = ["0", *(f"~{value:02x}" for value in range(1, int(SLOPES))), "1"]
 
 
 def compact_network(network: Network) -> dict[str, Any]:

@@ -20,14 +20,15 @@ class Closing:
     ----------
     place : int
         Of the alternative, among those that are open at the cell.
-    shares, slopes, betas : ndarray
-        Multipliers of the alternative's goals, in the order of its rows; slopes of the neurons that are open; and
-        multipliers of the neurons on the cell's path, in its order.
+    shares, slopes, rule, betas : ndarray
+        Multipliers of the alternative's goals, in the order of its rows; slopes of the neurons that are open, and those
+        of the rule; and multipliers of the neurons on the cell's path, in its order.
     """
 
     place: int
     shares: np.ndarray
     slopes: np.ndarray
+    rule: np.ndarray
     betas: np.ndarray
 
 

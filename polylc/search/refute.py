@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.bounds.ascent import SHARES, Ascent, Choice, Goals, ascend, on_grid
+from polylc.bounds.ascent import SHARES, SLOPES, Ascent, Choice, Goals, ascend, on_grid
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.game import combine
 from polylc.bounds.hidden import refine
@@ -31,6 +31,7 @@ FEW = 16  # free inputs up to which boxes are cut
 FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
+COARSER = (0.0, 1.0, 2.0, 8.0, SLOPES)  # 0: the slopes of the rule  # grids on which slopes of refutations are tried
 COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
 RARE = 64  # rounds between attacks from the worst cells
 
@@ -127,6 +128,8 @@ class Search:
             found = self._candidate(np.concatenate([result.point, result.mean]))
             if found is not None:
                 return found, []
+            if self.keep:
+                self._shorten(batch, pairs, result, lines, cells)
             self._close(batch, pairs, result)
         return self._divide(batch, pairs, result if pairs else None, lines, lows, highs, cells, reach)
 
@@ -202,6 +205,37 @@ class Search:
                 return found
         return None
 
+    def _shorten(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent, lines: Lines, cells: Cells) -> None:
+        """Slopes of refutations on the coarsest grid on which they still refute: what is kept of them is short."""
+        rows = np.flatnonzero(result.sure > 0)
+        if not len(rows):
+            return
+        at = np.array([pairs[r][0] for r in rows])
+        line, some = lines.of_cells(at), Cells(cells.low[at], cells.high[at])
+        choice = result.choice.rows(rows)
+        shares, betas = choice.shares, choice.betas
+        pulls = None
+        if betas is not None:
+            pulls = betas * np.stack([np.zeros(self.tables.neurons) if (s := batch[b].signs) is None else s for b in at])
+        matters = np.zeros(choice.slopes.shape, dtype=bool)
+        left = np.ones(len(rows), dtype=bool)
+        for grid in (None, *COARSER):
+            combined, constant = self.goals.combined(shares)
+            slopes = choice.slopes
+            if grid is not None:
+                slopes = np.where(line.open & matters, on_grid(slopes, grid), line.rule) if grid else line.rule
+            bound = backward(self.tables, combined, constant, self.tables.depth, line, some, self.sizes, slopes, pulls, keep=grid is None)
+            if grid is None:
+                for span, v, units in zip(self.tables.span, bound.coefficients, self.tables.units, strict=True):
+                    if v is not None:
+                        matters[:, span] = v * units.jump > 0
+                continue
+            good = left & (bound.value - bound.error - shares @ self.goals.noise > 0)
+            result.choice.slopes[rows[good]] = slopes[good]
+            left &= ~good
+            if not left.any():
+                break
+
     def _close(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent) -> None:
         """Keep what was found of every alternative; take out those that are refuted."""
         for r, (_, one) in enumerate(pairs):
@@ -223,7 +257,8 @@ class Search:
         assert one.shares is not None
         assert one.slopes is not None
         betas = np.zeros(len(cell.path)) if one.betas is None else one.betas[list(cell.path)]
-        return Closing(place, one.shares, one.slopes[cell.free], betas)
+        low, high = cell.lows[cell.free], cell.highs[cell.free]
+        return Closing(place, one.shares, one.slopes[cell.free], (high > -low).astype(float), betas)
 
     # ---- what is left ---------------------------------------------------------------------------------------------
     def _divide(
