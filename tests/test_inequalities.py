@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import mpmath
@@ -245,6 +246,32 @@ def test_gains_and_weights():
     theta = math.sqrt(5) * flat[0] + math.sqrt(4) * (flat[0] ** 2 + flat[1] ** 2) / 2
     assert [b.mean() for b in weight_bound(network)] == pytest.approx([mixed, straight, theta], rel=1e-12)
     assert gains(residual_net(0), np.zeros((1, 7), dtype=bool)) is None
+
+
+def test_gains_of_a_long_list_of_patterns_are_those_of_each_by_itself():
+    rng = np.random.default_rng(5)
+    sizes = [2, 6, 70, 5, 3]
+    weights = [rng.normal(size=(b, a)) * (rng.random((b, a)) < 0.7) for a, b in itertools.pairwise(sizes)]
+    network = chain(weights, [rng.normal(size=b) for b in sizes[1:]], negative_slope=0.3)
+    bits = np.logical_xor.accumulate(rng.random((300, network.neurons)) < 0.03)  # neighbours differ in a few bits
+    bits[100:110] = bits[99]
+    slopes = np.where(bits, 1.0, 0.3)
+    found = gains(network, bits)
+    for r in range(len(bits)):
+        back = weights[-1]
+        for index in (2, 1, 0):
+            back = back * slopes[r, network.offsets[index] : network.offsets[index + 1]]
+            exact = np.linalg.norm(back, 2)
+            low, high = found[r, index]
+            assert exact * (1 - 1e-13) <= high <= exact * (1 + 1e-10)
+            assert exact * (1 - 1e-10) <= low <= exact * (1 + 1e-13)
+            back = back @ weights[index]
+
+
+def test_what_is_never_passed_on_has_no_gain():
+    network = chain([np.ones((3, 2)), np.ones((2, 3))], [np.zeros(3), np.zeros(2)])
+    off = gains(network, np.zeros((2, 3), dtype=bool))
+    assert (off == 0.0).all()
 
 
 def test_holds_is_decided_on_enclosures():

@@ -18,7 +18,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
-from polylc.measures.by_volume.local_complexity import good_neurons, local_complexity
+from polylc.measures.by_volume.local_complexity import good_neurons, local_complexity, weights
 from polylc.measures.by_volume.variation import kink_variation, total_variation
 from polylc.measures.gradient.lipschitz import lipschitz
 from polylc.measures.margin.float_robustness import robustness
@@ -263,3 +263,21 @@ def test_a_hidden_pattern_is_that_of_its_point():
     complex_ = explore(network, domain)
     assert [complex_.region_at(p) for p in complex_.points] == list(range(len(complex_)))
     assert (pattern_at(network, complex_.points) == complex_.patterns()).all()
+
+
+def test_facets_are_open_where_a_neuron_that_flips_is_good_on_either_side():
+    """Edge by edge, on networks some of whose weights and units pass nothing on."""
+    seen = set()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        sizes = [2, 5, 4, 2]
+        matrices = [rng.normal(size=(b, a)) * (rng.random((b, a)) < 0.6) for a, b in itertools.pairwise(sizes)]
+        network = chain(matrices, [rng.normal(size=b) for b in sizes[1:]])
+        complex_, _ = enumerate_regions(network, box([-2, -2], [2, 2]))
+        graph = build_graph(complex_)
+        left, right = complex_.patterns(graph.first), complex_.patterns(graph.second)
+        good = good_neurons(network, left) | good_neurons(network, right)
+        expected = ((left ^ right) & good).any(axis=1)
+        np.testing.assert_array_equal(weights(complex_, graph)["open"], expected)
+        seen |= set(expected.tolist())
+    assert seen == {False, True}

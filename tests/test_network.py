@@ -15,7 +15,7 @@ from polylc.errors import ModelError
 from polylc.network.compose import compose, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
-from polylc.network.patterns import PatternIndex, find_flipped, pack, unpack, words
+from polylc.network.patterns import PatternIndex, distinct, find_flipped, pack, runs, unpack, words
 
 
 @pytest.mark.parametrize("make", [lambda s: random_net([3, 5, 70, 2], s), lambda s: random_net([3, 5, 4, 2], s, negative_slope=0.125), residual_net])
@@ -77,6 +77,23 @@ def test_patterns_pack_and_unpack(neurons, count, seed):
     assert packed.shape == (count, words(neurons))
     assert (unpack(packed, neurons) == bits).all()
     assert all((int(packed[r, i // 64]) >> (i % 64)) & 1 == bits[r, i] for r in range(count) for i in range(0, neurons, 7))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.sampled_from([0, 1, 3, 63, 64, 65, 70]), st.integers(0, 5))
+def test_patterns_are_told_apart_by_their_first_bits(kinds, neurons, seed):
+    """Beside a dictionary of tuples."""
+    bits = (np.random.default_rng(seed).random((4, 70)) < 0.5)[kinds]
+    bits[:, neurons:] = np.random.default_rng(seed).random((len(kinds), 70 - neurons)) < 0.5  # say nothing
+    rows = [tuple(row) for row in bits[:, :neurons].tolist()]
+    first, which = distinct(pack(bits), neurons)
+    places: dict[tuple[bool, ...], int] = {}
+    for at, row in enumerate(rows):
+        places.setdefault(row, at)
+    assert first.tolist() == list(places.values())
+    assert first[which].tolist() == [places[row] for row in rows]
+    heads, run = runs(pack(bits), neurons)
+    assert heads.tolist() == [i for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
+    assert heads[run].tolist() == [max(h for h in heads.tolist() if h <= i) for i in range(len(rows))]
 
 
 @given(st.integers(1, 130), st.integers(0, 10**6))

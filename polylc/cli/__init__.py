@@ -10,8 +10,8 @@ from polylc.jit.mode import mode
 
 def main() -> None:
     """Run the command line."""
-    # products of small matrices, region by region: threads would wait for one another, and cores are for --jobs
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.argv[1:2] != ["verify"]:  # bounds of large networks are large products; all else are small ones,
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # whose threads would wait for one another: cores are for --jobs
     mode.own_process = True
     try:
         from polylc.cli.main import app
