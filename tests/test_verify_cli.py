@@ -254,11 +254,22 @@ def test_options_that_do_not_fit(model, arguments, message):
     assert message in refused(*(model if a == "MODEL" else a for a in arguments))
 
 
-def test_an_input_without_a_bound_is_named(model, tmp_path):
-    (tmp_path / "q.vnnlib").write_text(
-        "".join(f"(declare-const {n} Real)" for n in ("X_0", "X_1", "Y_0", "Y_1", "Y_2")) + "(assert (<= X_0 1 ))(assert (>= X_0 Y_0))"
-    )
-    assert re.search("X_[01] has no (lower|upper) bound", refused(tmp_path / "q.vnnlib", "--network", model))
+def test_inputs_without_bounds(model, tmp_path):
+    """What is found counts; what is not found near zero is unknown, and the input is named."""
+    declared = "".join(f"(declare-const {n} Real)" for n in ("X_0", "X_1", "Y_0", "Y_1", "Y_2"))
+    path = tmp_path / "q.vnnlib"
+    for assertions, word in (
+        ("(assert (>= X_0 100))(assert (<= Y_2 101))", "sat"),
+        ("(assert (<= X_0 -100))(assert (>= Y_1 3))", "sat"),
+        ("(assert (<= X_0 1))(assert (> X_0 Y_0))", "unknown"),
+        ("(assert (<= Y_0 1000))(assert (>= Y_0 999))", "unknown"),
+    ):
+        path.write_text(declared + assertions)
+        done = run("verify", path, "--network", model, "--timeout", "60")
+        assert (done.exit_code, done.stdout.split()[0]) == (0, word)
+        assert ("is not bounded" in done.stderr) == (word == "unknown")
+    path.write_text(declared + "(assert (or (<= 0 X_0 1) (<= 2 X_1 3)))(assert (<= -1 X_1))(assert (>= Y_0 X_0))")
+    assert re.search("X_[01] has no (lower|upper) bound", refused(path, "--network", model))
 
 
 # ---- capabilities --------------------------------------------------------------------------------------------------

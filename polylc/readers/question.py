@@ -55,7 +55,7 @@ class Question:
     network : Network
         All networks of the query side by side, hidden tensors among the outputs.
     formula : Formula
-        Over the inputs, then the outputs of the network.
+        Over the inputs, then the outputs of the network; in its simplified form, to which proofs refer.
     names : tuple of str
         Of the network's inputs, as the query writes them.
     semantics : str
@@ -77,6 +77,9 @@ class Question:
     sha256: str = ""
     version: str = ""
     models: tuple[tuple[str, Network], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "formula", simplified(self.formula))
 
     def holds(self, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
         """Whether the formula holds for an input and its outputs."""
@@ -273,7 +276,7 @@ class _Asked:
         )
         return Question(
             network,
-            simplified(_renamed(formula, column)),
+            _renamed(formula, column),
             tuple(names[c] for c in range(count)),
             self._semantics(bool(softmax)),
             places,

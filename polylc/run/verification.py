@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from polylc.proof.tree import Node
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
 from polylc.report.files import written_beside
+from polylc.run.unbounded import within_reach
 from polylc.search.crew import ProcessCrew
 from polylc.search.prove import Answer, search_root
 from polylc.search.refute import Watch
@@ -57,6 +58,8 @@ class Verdict:
         The proof file, where one was asked for and the result is unsat.
     seconds : float
     statistics : dict
+    note : str
+        Why the result is unknown.
     """
 
     result: Answer
@@ -65,6 +68,7 @@ class Verdict:
     proof: str | None = None
     seconds: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
     def __str__(self) -> str:
         if self.assignment is None:
@@ -101,6 +105,8 @@ def answer(
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
 
+    Where inputs are not bounded, they are searched near zero only, and what is not found there is unknown.
+
     Parameters
     ----------
     question : Question
@@ -117,9 +123,17 @@ def answer(
     Raises
     ------
     NeighbourhoodError
-        If an input is not bounded.
+        If an input is bounded in some parts of an `or` only.
     """
     begin = time.monotonic()
+    near, unbounded = within_reach(question)
+    if unbounded:
+        verdict = answer(near, timeout=timeout, stop=stop, watch=watch, jobs=jobs)
+        if verdict.result is not Answer.UNSAT:
+            return replace(verdict, question=question)
+        named = f"{', '.join(unbounded[:3])}{', ...' if len(unbounded) > 3 else ''}"
+        note = f"input {named} is not bounded, and there is no solution near zero; state bounds"
+        return replace(verdict, question=question, result=Answer.UNKNOWN, note=note)
     network = question.network
     exact = ExactNetwork(network)
     result, point = Answer.UNSAT, None

@@ -102,6 +102,8 @@ def _one(
     steps: list[Callable[[], None]] = []
     if not quiet:
         typer.echo(verdict.result.value)
+    if verdict.note:
+        typer.echo(f"polylc: {verdict.note}", err=True)
     found = verdict.assignment
     if found is not None:
         if folder is not None:

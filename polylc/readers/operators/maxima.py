@@ -44,7 +44,7 @@ def max_pool(call: Call) -> Value:
     """Maxima over windows, along one axis after the other: windows that overlap share what they have in common."""
     if call.flag("return_indices"):
         raise call.error("returns indices, which are no continuous function of the input; leave them out")
-    image, window = pooling(call)
+    image, window = pooling(call, partial=True)
     where = f"{call.builder.source}: {call.name}"
     return _along_axes(call, image, [places([size], window.along(axis), where)[1] for axis, size in enumerate(image.shape[1:])])
 
@@ -103,7 +103,7 @@ ROWS = (
     Operator(
         "Max pooling",
         Kind.PIECEWISE_LINEAR,
-        "1-D to 3-D, with stride, dilation and padding, over full windows; a tournament along one axis after the other, each pair once",
+        "1-D to 3-D, with stride, dilation, padding and ceil_mode; a tournament along one axis after the other, each pair once",
         onnx=("MaxPool(X, auto_pad='NOTSET', ceil_mode=0, dilations=None, kernel_shape=None, pads=None, storage_order=0, strides=None)",),
         torch=(
             "torch.nn.MaxPool1d",

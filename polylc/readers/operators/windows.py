@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from polylc.network.builder import Value
 from polylc.network.convolutions import Window
 from polylc.readers.operators.call import Call, show
@@ -24,8 +26,10 @@ def adaptive(call: Call) -> tuple[Value, tuple[int, ...]]:
     return image, tuple(w if isinstance(w, int) else size for w, size in zip(asked, image.shape[1:], strict=True))
 
 
-def pooling(call: Call) -> tuple[Value, Window]:
-    """The image and the window of a pooling over full windows."""
+def pooling(call: Call, partial: bool = False) -> tuple[Value, Window]:
+    """The image and the window of a pooling over full windows; with `partial`, over those too that ceil_mode adds,
+    which begin before the padding at the end and reach beyond it.
+    """
     axes, setting = axes_named(call), call.setting("kernel_size", "kernel_shape")
     kernel = tuple(setting) if isinstance(setting, tuple | list) else (call.whole("kernel_size"),) * axes
     kernel = kernel * axes if len(kernel) == 1 and call.in_torch else kernel
@@ -38,5 +42,11 @@ def pooling(call: Call) -> tuple[Value, Window]:
         raise call.error("has more padding than its window is large; the model is damaged")
     rest = [(s + b + a - r) % t for s, b, a, r, t in zip(sizes, window.before, window.after, reach, window.stride, strict=True)]
     if call.flag("ceil_mode") and any(rest):
+        if partial:
+            more = [
+                t - left if left and (s + b + a - r) // t * t + t < s + b else 0
+                for s, b, a, r, t, left in zip(sizes, window.before, window.after, reach, window.stride, rest, strict=True)
+            ]
+            return image, replace(window, after=tuple(a + m for a, m in zip(window.after, more, strict=True)))
         raise call.error(f"uses ceil_mode on {' x '.join(map(str, sizes))} entries; polylc reads only full windows")
     return image, window
