@@ -12,6 +12,7 @@ The same seed on the same versions gives the same files.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,7 @@ class Task(NamedTuple):
 def connected(*widths: int) -> list[nn.Module]:
     """Fully connected layers with ReLU between them."""
     layers: list[nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in itertools.pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return layers[:-1]
 

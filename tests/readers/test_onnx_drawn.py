@@ -107,6 +107,18 @@ def matmul(d: Draw) -> Drawn:
     return Drawn({"b": d.weights(*right)}, {}, left) if d.of(True, False) else Drawn({"left": d.weights(*left)}, {}, right)
 
 
+def einsum(d: Draw) -> Drawn:
+    i, j, k = d.int(1, 3), d.int(1, 3), d.int(1, 3)
+    equation, shape, constant = d.of(
+        ("ij,jk->ik", (i, j), (j, k)),
+        ("bij,jk->bki", (k, i, j), (j, k)),
+        ("ij,ij->i", (i, j), (i, j)),
+        ("ij,k->kij", (i, j), (k,)),
+        ("ij->ji", (i, j), None),
+    )
+    return Drawn({} if constant is None else {"b": d.weights(*constant)}, {"equation": equation}, shape)
+
+
 def clip(d: Draw) -> Drawn:
     low, high = sorted((d.int(-9, 9), d.int(-9, 9)))
     if d.opset < 11:
@@ -284,6 +296,8 @@ DRAWN: dict[str, tuple[Callable[[Draw], Drawn], int, int]] = {
     "Div": (division, 7, 21),
     "Neg": (plain(), 7, 21),
     **dict.fromkeys(("Sum", "Max", "Min"), (several, 8, 21)),
+    "Mean": (lambda d: several(d)._replace(whole=False), 8, 21),
+    "Einsum": (einsum, 12, 21),
     "Conv": (image(pool=False), 7, 21),
     "ConvTranspose": (transposed, 7, 21),
     "AveragePool": (image(pool=True), 7, 18),

@@ -39,7 +39,6 @@ REFUSED: list[tuple[str, list[Any], dict[str, Any], tuple[int, ...], str]] = [
     ("ArgMax", [], {}, (1, 4), JUMPS),
     ("Shrink", [], {"lambd": 1.0, "bias": 0.5}, (1, 4), JUMPS),
     ("ThresholdedRelu", [], {"alpha": 1.0}, (1, 4), JUMPS),
-    ("Mean", ["x"], {}, (1, 4), LATER),
     ("Resize", [np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32)], {"mode": "cubic"}, (1, 1, 2, 2), LATER),
     ("AveragePool", [], {"kernel_shape": [2, 2], "ceil_mode": 1, "strides": [2, 2]}, (1, 1, 3, 3), "only full windows"),
     ("Conv", [W], {}, (1, 3, 4, 4), "expects 1 channels but gets 3"),
