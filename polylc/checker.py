@@ -1692,8 +1692,8 @@ class _Query:
         return (p << UNIT) // q
 
     def _slopes(self, cell: _Searched, text: Any, below: int) -> dict[int, int]:
-        """Slopes of the open neurons below a number: "0", "1", "~" and two digits to the base 16, or "." for the rule's,
-        as those at the end that are left out.
+        """Slopes of the open neurons below a number: "0", "1", "~" and two digits to the base 16, or "." for the
+        rule's, as those at the end that are left out.
         """
         free = [i for i in range(below) if cell.low[i] < 0 < cell.high[i]]
         _need(type(text) is str and _SLOPES.fullmatch(text), "slopes expected")

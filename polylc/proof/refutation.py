@@ -64,8 +64,8 @@ def _event(event: object) -> list[Any]:
 
 
 def _slopes(slopes: np.ndarray, rule: np.ndarray) -> str:
-    """Slopes in words: "." for the rule's, else "0", "1", or two digits to the base 16; those of the rule at the end left
-    out.
+    """Slopes in words: "." for the rule's, else "0", "1", or two digits to the base 16; those of the rule at the end
+    left out.
     """
     words = [_WORDS[value] for value in np.rint(slopes * SLOPES).astype(int).tolist()]
     return "".join("." if same else word for word, same in zip(words, (slopes == rule).tolist(), strict=True)).rstrip(".")
