@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from polylc.network.form import Network
 from polylc.readers.load import load
 
 Shape = tuple[int, ...]
@@ -208,17 +209,41 @@ def networks(draw: st.DrawFn) -> tuple[Chain, Shape, bool]:
     return Chain(steps, tied).double().eval(), shape, exact
 
 
-@given(networks(), st.integers(0, 2**16))
-def test_networks_of_all_layers(drawn: tuple[Chain, Shape, bool], seed: int) -> None:
-    module, shape, exact = drawn
-    points = np.random.default_rng(seed).integers(-4, 5, (8, *shape)).astype(np.float64)
-    with torch.no_grad():
-        wanted = module(torch.from_numpy(points)).reshape(8, -1).numpy()
-    assume(np.isfinite(wanted).all())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        got = load(module, input_shape=shape)(points.reshape(8, -1))
+def require_agreement(network: Network, points: np.ndarray, wanted: np.ndarray, exact: bool) -> None:
+    got = network(points.reshape(len(points), -1))
     if exact and np.abs(wanted).max() < 2**20:
         np.testing.assert_array_equal(got, wanted)
     else:
         assert np.abs(got - wanted).max() <= 1e-6 * max(1.0, np.abs(wanted).max())
+
+
+def computed(module: nn.Module, shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points, and what torch makes of them."""
+    points = np.random.default_rng(seed).integers(-4, 5, (8, *shape)).astype(np.float64)
+    with torch.no_grad():
+        wanted = module(torch.from_numpy(points)).reshape(8, -1).numpy()
+    assume(np.isfinite(wanted).all())
+    return points, wanted
+
+
+@given(networks(), st.integers(0, 2**16))
+def test_networks_of_all_layers(drawn: tuple[Chain, Shape, bool], seed: int) -> None:
+    module, shape, exact = drawn
+    points, wanted = computed(module, shape, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = load(module, input_shape=shape)
+    require_agreement(network, points, wanted, exact)
+
+
+@settings(max_examples=15)
+@given(networks(), st.integers(0, 2**16), st.booleans())
+def test_programs_of_all_layers(drawn: tuple[Chain, Shape, bool], seed: int, core: bool) -> None:
+    """The same exported, in the operators of training or of the core."""
+    module, shape, exact = drawn
+    points, wanted = computed(module, shape, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module, (torch.zeros(1, *shape, dtype=torch.float64),))
+        network = load(program.run_decompositions() if core else program)
+    require_agreement(network, points, wanted, exact and not core)
