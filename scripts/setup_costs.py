@@ -23,7 +23,8 @@ HEAD = """\
 
 {count} model files of public benchmarks (VNN-COMP 2021 to 2024, ACAS Xu, mnist) and of the networks that
 polylc is measured on: seconds to read it and to set up the forms of its neurons on a box, megabytes that this takes at
-most beside the libraries. The same network may be there in several formats. Made by `python scripts/setup_costs.py FOLDER`.
+most beside the libraries. The same network may be there in several formats. Made by
+`python scripts/setup_costs.py FOLDER`.
 
 | model | kind | inputs | neurons in each layer | outputs | non-zero weights | read, s | set up, s | MB |
 |---|---|---|---|---|---|---|---|---|

@@ -51,7 +51,10 @@ def from_module(module: nn.Module, *, source: str = "", sha256: str = "", input_
         with warnings.catch_warnings():
             # torch warns of its own deprecations, which are no concern of the user here
             warnings.simplefilter("ignore")
-            return _convert(module, source, sha256, input_shape)
+            try:
+                return _convert(module, source, sha256, input_shape)
+            except ModelError as error:  # once more, to say where: keeping lines loads much of torch
+                raise _with_line(module, source, sha256, input_shape, error) from error.__cause__
     except PolylcError:
         raise
     except MemoryError:
@@ -67,12 +70,23 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     return _unwrapped(module.module) if isinstance(module, nn.DataParallel) else module
 
 
-def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None) -> Network:
+def _with_line(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None, error: ModelError) -> ModelError:
+    """A refusal with the line of the user's forward, where it has one."""
+    try:
+        _convert(module, source, sha256, input_shape, lines=True)
+    except ModelError as located:
+        return located if str(located).startswith(str(error)) else error
+    except Exception:
+        return error
+    return error
+
+
+def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int, ...] | None, lines: bool = False) -> Network:
     if isinstance(module, torch.jit.ScriptModule):
         raise ModelError(f"{source}: this is a TorchScript module, which polylc cannot look into; give the nn.Module it was made from")
     noisy = sorted({type(m).__name__ for m in module.modules() if m.training and isinstance(m, _MODE_DEPENDENT)})
     model, computed = _double_copy(module, source)
-    graph = _trace(model, source)
+    graph = _trace(model, source, lines)
     casts = _without_casts(graph) if not (model._forward_hooks or model._forward_pre_hooks) else []
     model = fx.GraphModule(model, graph) if casts else model
     layers = []
@@ -114,9 +128,9 @@ def _double_copy(module: nn.Module, source: str) -> tuple[nn.Module, list[str]]:
     return (nn.Sequential(model) if bare else model), log
 
 
-def _trace(model: nn.Module, source: str) -> fx.Graph:
+def _trace(model: nn.Module, source: str, lines: bool) -> fx.Graph:
     tracer = fx.Tracer()
-    tracer.record_stack_traces = True  # for messages
+    tracer.record_stack_traces = lines
     try:
         graph = tracer.trace(model)
     except Exception as failure:
