@@ -13,6 +13,9 @@ weight taken as the rational number that its IEEE double is, and for every neigh
 * volumes: total variation (Frobenius, and of margins), local complexity and kink variation lie between the two numbers
   given.
 
+If the file is about queries, then for each of them no input of the network satisfies the formula that is printed,
+together with the network's outputs.
+
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
 with many coordinates the first ones are printed, with the SHA-256 of the whole. With `--full` behind PROOF nothing is
 cut off.
@@ -1293,7 +1296,7 @@ def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junctio
 
 class _Matrix:
     """The matrix of a term: rows of whole numbers of 2^-shift, each also packed into one integer of equal lanes, so
-    that a row of numbers times the matrix is one multiplication for each of them. Format: "Arithmetic".
+    that a row of numbers times the matrix is one multiplication for each of them. Format: "Whole numbers".
     """
 
     def __init__(self, rows: list[list[float]], columns: int, shift: int) -> None:
@@ -1363,7 +1366,7 @@ def _grid(value: int, unit: int) -> int:
 
 
 class _Bounds:
-    """The one rule: rows over values of a network bounded from below on a cell. Format: "Bounds".
+    """The one rule: rows over values of a network bounded from below on a cell. Format: "The rule".
 
     Values are numbered by source: 0 are the inputs, s >= 1 the outputs of hidden layer s - 1. Rows have coefficients in
     2^-UNIT, those of inputs in 2^-(UNIT + shift), and a constant in 2^-(UNIT + shift).

@@ -85,7 +85,9 @@ class Tables:
         for affine in self.affines:
             total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
             found.append(total * (1 + 2.0**-20) + LOST)
-        return Sizes(found, COARSE * sum(float(size.sum()) for size in found))
+        steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.negative + u.jump).max(initial=0.0)) for u in self.units), 1.0]
+        steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
+        return Sizes(found, COARSE * (steps + sum(s * float(size.sum()) for s, size in zip(steep, found, strict=True))))
 
 
 def magnitude(weight: Weight) -> Weight:

@@ -1,0 +1,418 @@
+"""Proofs by search: what the checker proves is true, and damaged proofs are refused."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+from collections.abc import Callable
+from fractions import Fraction as F
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import polylc
+from polylc import checker
+from polylc.bounds.backward import Cells, backward
+from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.relaxation import Lines, largest_outputs
+from polylc.bounds.tables import tables
+from polylc.domains.question import And, Or, Row, row
+from polylc.network.exact import ExactNetwork
+from polylc.network.form import Affine, Layer, Network, chain
+from polylc.proof.refutation import compact_network
+from polylc.readers.question import Question
+
+Lines_ = list[Any]
+
+
+class Inapplicable(Exception):  # noqa: N818
+    """A proof has nothing that could be damaged in this way."""
+
+
+# ---- proofs to damage ------------------------------------------------------------------------------------------------
+def boxed(n: int, parts: list[Any], low: F = F(-1), high: F = F(1)) -> And:
+    bounds = [row({i: F(1)}, -low) for i in range(n)] + [row({i: F(-1)}, high) for i in range(n)]
+    return And((*bounds, *parts))
+
+
+def drawn(seed: int, widths: list[int]) -> Network:
+    rng = np.random.default_rng(seed)
+    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in zip(widths[:-1], widths[1:], strict=True)]
+    return chain(weights, [rng.integers(-4, 5, b) / 8 for b in widths[1:]])
+
+
+def leaky_with_skip() -> Network:
+    rng = np.random.default_rng(5)
+    first = Affine(((0, rng.integers(-8, 9, (4, 3)) / 8),), rng.integers(-4, 5, 4) / 8)
+    second = Affine(((1, rng.integers(-8, 9, (4, 4)) / 8), (0, rng.integers(-8, 9, (4, 3)) / 8)), rng.integers(-4, 5, 4) / 8)
+    last = Affine(((2, rng.integers(-8, 9, (2, 4)) / 8), (1, rng.integers(-8, 9, (2, 4)) / 8)), np.zeros(2))
+    slopes = np.array([0.25, -1.0, 0.0, 1.5])
+    return Network(3, (Layer(first, slopes, np.ones(4)), Layer(second, slopes[::-1].copy(), np.full(4, 0.5))), last)
+
+
+def least_refuted(network: Network, make: Callable[[F], Any]) -> Question:
+    """The question with the least threshold, in steps, that has no solution: its proof needs splits."""
+    names = tuple(f"x{i}" for i in range(network.inputs))
+    for step in range(200):
+        question = Question(network, make(F(step, 16)), names)
+        if polylc.verify(question, timeout=60).result == "unsat":
+            return question
+    raise AssertionError("no threshold is high enough")
+
+
+def nested(t: F) -> And:
+    inner = Or((row({3: F(1), 0: F(1)}, F(0)), row({3: F(-1), 1: F(1)}, F(0))))
+    return boxed(3, [Or((row({3: F(1)}, -t), And((row({4: F(1)}, -t), inner))))])
+
+
+def questions() -> dict[str, Question]:
+    deep, wide, skip = drawn(1, [2, 5, 5, 2]), drawn(2, [18, 6, 4, 2]), leaky_with_skip()
+    either = [{18: F(1)}, {19: F(1), 18: F(-1)}]
+    least = [least_refuted(wide, lambda t, terms=terms: boxed(18, [row(terms, -t)])).formula.parts[-1] for terms in either]
+    several = Question(wide, boxed(18, [Or(tuple(least))]), tuple(f"x{i}" for i in range(18)))
+    absolute = Network(
+        1, (Layer(Affine(((0, np.array([[1.0]])),), np.zeros(1)), -np.ones(1), np.ones(1)),), Affine(((1, np.ones((1, 1))),), np.zeros(1))
+    )
+    return {
+        "boxes": least_refuted(deep, lambda t: boxed(2, [row({2: F(1)}, -t)])),
+        "neurons": several,
+        "alternatives": least_refuted(skip, nested),
+        "tie": Question(absolute, boxed(1, [row({1: F(1)}, F(-1), strict=True)]), ("x",)),
+        "rows": least_refuted(skip, lambda t: boxed(3, [row({3: F(1), 0: F(1, 3)}, -t), row({4: F(1)}, F(0)), row({1: F(1), 2: F(1)}, F(1, 2))])),
+    }
+
+
+@cache
+def proofs() -> dict[str, Lines_]:
+    found = {}
+    with TemporaryDirectory() as folder:
+        for name, question in questions().items():
+            path = Path(folder) / name
+            assert polylc.verify(question, timeout=60, proof=path).result == "unsat", name
+            with gzip.open(path) as file:
+                found[name] = [json.loads(line) for line in file]
+    return found
+
+
+def checked(lines: Lines_ | bytes, folder: Path) -> list[Any]:
+    path = folder / "p.proof"
+    text = lines if isinstance(lines, bytes) else "".join(json.dumps(line) + "\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(text))
+    return checker.check_file(path)
+
+
+NAMES = ("boxes", "neurons", "alternatives", "tie", "rows")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_true_proofs_are_verified(name, tmp_path):
+    (found,) = checked(proofs()[name], tmp_path)
+    assert isinstance(found, checker.Refuted)
+    assert found.leaves >= 1
+
+
+def test_the_proofs_have_all_there_is_to_damage():
+    cells = [line for lines in proofs().values() for line in lines if isinstance(line, list) and len(line) == 6]
+    kinds = {line[4] for line in cells}
+    events = {event[0] for line in cells for event in line[3]}
+    assert kinds >= {-1, 0, 1, 2}
+    assert events == {"bound", "exact", "choose"}
+    assert any(line[2] for line in cells), "no claims"
+    assert any(event[0] == "bound" and event[4] for line in cells for event in line[3]), "no betas"
+
+
+# ---- forgeries -------------------------------------------------------------------------------------------------------
+def cells(lines: Lines_) -> list[list[Any]]:
+    return [line for line in lines if isinstance(line, list) and len(line) == 6]
+
+
+def first(found: list[Any]) -> Any:
+    if not found:
+        raise Inapplicable
+    return found[0]
+
+
+def event(lines: Lines_, kind: str, having: Callable[[list[Any]], bool] = lambda e: True) -> list[Any]:
+    return first([e for line in cells(lines) for e in line[3] if e[0] == kind and having(e)])
+
+
+def goal_row(lines: Lines_) -> list[Any]:
+    """A row over outputs."""
+    inputs = lines[1]["network"]["inputs"]
+    return first([r for r in all_rows(lines[2]["formula"]) if any(v >= inputs for v, _ in r[1])])
+
+
+def all_rows(formula: list[Any]) -> list[list[Any]]:
+    return [formula] if formula[0] == "row" else [r for part in formula[1:] for r in all_rows(part)]
+
+
+def matrix(lines: Lines_) -> dict[str, Any]:
+    return first([layer for layer in lines[1]["network"]["layers"]])
+
+
+def put(at: Any, key: Any, value: Any) -> None:
+    at[key] = value
+
+
+def split_of(lines: Lines_, kind: int) -> list[Any]:
+    return first([line for line in cells(lines) if line[4] == kind])
+
+
+def root_line(lines: Lines_) -> dict[str, Any]:
+    return first([line for line in lines if isinstance(line, dict) and "alternatives" in line])
+
+
+def drop_subtree(lines: Lines_) -> None:
+    leaf = first([line for line in cells(lines) if line[4] == -1])
+    lines.remove(leaf)
+
+
+def claims(lines: Lines_) -> list[list[Any]]:
+    return first([line[2] for line in cells(lines) if line[2]])
+
+
+def on_every_event(change: Callable[[list[Any]], None], kind: str) -> Callable[[Lines_], None]:
+    def forge(lines: Lines_) -> None:
+        event(lines, kind)
+        for line in cells(lines):
+            for e in line[3]:
+                if e[0] == kind:
+                    change(e)
+
+    return forge
+
+
+def refined(lines: Lines_) -> list[Any]:
+    return first([line for line in cells(lines) if line[0] == 0])
+
+
+def swapped_sign(r: list[Any]) -> None:
+    r[1] = [[v, str(-F(c))] for v, c in r[1]]
+    r[2] = str(-F(r[2]) + 100)
+
+
+FORGERIES: dict[str, Callable[[Lines_], Any]] = {
+    "another format": lambda p: put(p[0], "format", "polylc-proof/0"),
+    "no queries": lambda p: put(p[0], "queries", 0),
+    "one query more": lambda p: put(p[0], "queries", 2),
+    "queries true": lambda p: put(p[0], "queries", True),
+    "a key more": lambda p: put(p[0], "neighbourhoods", 1),
+    "no end": lambda p: p.pop(),
+    "a line behind the end": lambda p: p.append([0]),
+    "a bias": lambda p: put(matrix(p)["bias"], 0, 3.5),
+    "a slope of a unit": lambda p: put(matrix(p)["positive"], 0, 2.0),
+    "hash": lambda p: put(p[1]["network"], "weights_sha256", "0" * 64),
+    "inputs": lambda p: put(p[1]["network"], "inputs", p[1]["network"]["inputs"] + 1),
+    "weights in base64 cut": lambda p: put(matrix(p)["terms"][0][1], "float32", matrix(p)["terms"][0][1]["float32"][:-4]),
+    "weights in base64 of another alphabet": lambda p: put(matrix(p)["terms"][0][1], "float32", "!" + matrix(p)["terms"][0][1]["float32"][1:]),
+    "weights that are not finite": lambda p: put(matrix(p)["terms"][0][1], "float32", "AACAfw==" * 2),
+    "semantics": lambda p: put(p[2], "semantics", "float32"),
+    "names": lambda p: p[2]["names"].pop(),
+    "a name that is no text": lambda p: put(p[2]["names"], 0, 1),
+    "a negative number": lambda p: put(p[2], "query", -1),
+    "a root more": lambda p: put(p[2], "roots", p[2]["roots"] + 1),
+    "a root less": lambda p: put(p[2], "roots", p[2]["roots"] - 1),
+    "no roots at all": lambda p: (put(p[2], "roots", 0), p.__delitem__(slice(3, -1))),
+    "a formula of another kind": lambda p: put(p[2]["formula"], 0, "xor"),
+    "and made or": lambda p: put(p[2]["formula"], 0, "or"),
+    "a row cut": lambda p: goal_row(p).pop(),
+    "a variable there is not": lambda p: put(goal_row(p)[1][0], 0, 10**6),
+    "a variable twice": lambda p: goal_row(p)[1].append(list(goal_row(p)[1][0])),
+    "a coefficient 0": lambda p: put(goal_row(p)[1][0], 1, "0"),
+    "a constant that is no number": lambda p: put(goal_row(p), 2, "x"),
+    "a constant without a denominator": lambda p: put(goal_row(p), 2, "1/0"),
+    "a constant of a million digits": lambda p: put(goal_row(p), 2, "1" * 10**6),
+    "strict as a number": lambda p: put(goal_row(p), 3, 1),
+    "a row that holds everywhere": lambda p: [put(r, 2, "1000") for r in all_rows(p[2]["formula"]) if any(v >= p[1]["network"]["inputs"] for v, _ in r[1])],
+    "another sign": lambda p: [swapped_sign(r) for r in all_rows(p[2]["formula"]) if any(v >= p[1]["network"]["inputs"] for v, _ in r[1])],
+    "a wider box in the query": lambda p: put(first(all_rows(p[2]["formula"])), 2, "50"),
+    "a bound of an input left out": lambda p: p[2]["formula"].pop(1),
+    "one more disjunct": lambda p: p[2].update(formula=["or", p[2]["formula"], ["row", [[0, "1"]], "100", False]]),
+    "a row of the formula left out": lambda p: p[2]["formula"].remove(goal_row(p)) if goal_row(p) in p[2]["formula"] else first([]),
+    "lower above upper": lambda p: put(root_line(p)["lower"], 0, 7.0),
+    "a box that is narrower from below": lambda p: put(root_line(p)["lower"], 0, root_line(p)["lower"][0] / 2),
+    "a box that is narrower from above": lambda p: put(root_line(p)["upper"], 0, root_line(p)["upper"][0] / 2),
+    "a box that is a little narrower": lambda p: put(root_line(p)["upper"], 0, float(np.nextafter(1.0, 0.0))),
+    "a box of whole numbers": lambda p: put(root_line(p)["upper"], 0, 1),
+    "a box without an end": lambda p: put(root_line(p)["upper"], 0, float("inf")),
+    "an alternative left out": lambda p: root_line(p)["alternatives"].pop(),
+    "an alternative there is not": lambda p: root_line(p)["alternatives"].append([[0, 99]]),
+    "an alternative with a negative choice": lambda p: root_line(p)["alternatives"].append([[-1, 0]]),
+    "a cell cut": lambda p: first(cells(p)).pop(),
+    "a layer before the first": lambda p: put(first(cells(p)), 0, -1),
+    "a layer behind the last": lambda p: put(first(cells(p)), 0, 99),
+    "nothing bounded anywhere": lambda p: (event(p, "bound"), [put(line, 0, len(p[1]["network"]["layers"])) for line in cells(p)]),
+    "a lower end": lambda p: refined(p)[1].append([0, 0, 40.0]),
+    "an upper end": lambda p: refined(p)[1].append([0, 1, -40.0]),
+    "an end of too many bits": lambda p: refined(p)[1].append([0, 0, -1e-15]),
+    "an end that is no number": lambda p: refined(p)[1].append([0, 0, float("nan")]),
+    "an end of a neuron there is not": lambda p: refined(p)[1].append([10**6, 0, -1.0]),
+    "an end of a third side": lambda p: refined(p)[1].append([0, 2, -1.0]),
+    "a claim that is tighter": lambda p: put(claims(p)[0], 2, claims(p)[0][2] + (1 - 2 * claims(p)[0][1]) * 2.0),
+    "a claim with slopes above 1": lambda p: put(claims(p)[0], 3, "~ff" + claims(p)[0][3][1:]),
+    "a claim with too many slopes": lambda p: put(claims(p)[0], 3, "1" * 1000),
+    "a claim of a neuron there is not": lambda p: put(claims(p)[0], 0, 10**6),
+    "an event of another kind": lambda p: put(event(p, "bound"), 0, "guess"),
+    "a place there is not": lambda p: put(event(p, "bound"), 1, 7),
+    "a negative place": lambda p: put(event(p, "bound"), 1, -1),
+    "negative shares": on_every_event(lambda e: put(e, 2, [-s for s in e[2]]), "bound"),
+    "no shares": on_every_event(lambda e: put(e, 2, []), "bound"),
+    "shares of 0": on_every_event(lambda e: put(e, 2, [0] * len(e[2])), "bound"),
+    "one share more": on_every_event(lambda e: e[2].append(1), "bound"),
+    "slopes that are no words": on_every_event(lambda e: put(e, 3, "2"), "bound"),
+    "too many slopes": on_every_event(lambda e: put(e, 3, "1" * 1000), "bound"),
+    "slopes above 1": on_every_event(lambda e: put(e, 3, "~ff"), "bound"),
+    "negative betas": lambda p: put(event(p, "bound", lambda e: any(e[4])), 4, [-1.0 for _ in event(p, "bound", lambda e: any(e[4]))[4]]),
+    "a beta more": on_every_event(lambda e: e[4].append(1.0), "bound"),
+    "betas that are no numbers": lambda p: put(event(p, "bound", lambda e: bool(e[4]))[4], 0, float("nan")),
+    "an event left out": lambda p: first([line[3] for line in cells(p) if line[3]]).pop(),
+    "an event twice": lambda p: first([line[3] for line in cells(p) if line[4] == -1]).append(["bound", 0, [1], "", []]),
+    "a leaf too early": lambda p: (put(first([line for line in cells(p) if line[4] >= 0]), 4, -1)),
+    "a split of a leaf": lambda p: put(first([line for line in cells(p) if line[4] == -1]), 4, 0),
+    "a split of an input there is not": lambda p: put(split_of(p, 0), 5, 99),
+    "a split of a neuron there is not": lambda p: put(split_of(p, 1), 5, 10**6),
+    "a split of a fourth kind": lambda p: put(first(cells(p)), 4, 3),
+    "a child left out": drop_subtree,
+    "a cell twice": lambda p: p.insert(len(p) - 1, copy.deepcopy(cells(p)[-1])),
+    "negative exact multipliers": on_every_event(lambda e: put(e, 2, [[r, "-" + y] for r, y in e[2]]), "exact"),
+    "exact multipliers of 0": on_every_event(lambda e: put(e, 2, [[r, "0"] for r, _ in e[2]]), "exact"),
+    "an exact multiplier of a row there is not": on_every_event(lambda e: put(e, 2, [[99, "1"]]), "exact"),
+    "an exact multiplier of a neuron that was not split": on_every_event(lambda e: put(e, 3, [[10**6, "1"]]), "exact"),
+    "strictness left out": lambda p: (event(p, "exact"), [put(r, 3, False) for r in all_rows(p[2]["formula"])]),
+    "an exact combination where neurons are open": lambda p: put(first([line for line in cells(p) if line[4] == 0 and not line[3]]), 3, [["exact", 0, [[0, "1"]], []]]),
+    "a choice that there is not": lambda p: put(first([line for line in cells(p) if line[3] and line[3][0][0] == "bound"])[3], 0, ["choose", 0]),
+    "a key left out": lambda p: p[2].pop("names"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_forgeries_are_refused(forgery, tmp_path):
+    applied = 0
+    for name in NAMES:
+        lines = copy.deepcopy(proofs()[name])
+        try:
+            FORGERIES[forgery](lines)
+        except (Inapplicable, IndexError, KeyError):
+            continue
+        if json.dumps(lines) == json.dumps(proofs()[name]):  # 1 and True are equal, and not the same
+            continue
+        applied += 1
+        with pytest.raises((checker.Refused, checker.Unreadable)):
+            checked(lines, tmp_path)
+    assert applied
+
+
+def test_there_are_enough_forgeries():
+    assert len(FORGERIES) >= 60
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_damaged_bytes_are_refused_or_say_the_same(tmp_path_factory, data):
+    name = data.draw(st.sampled_from(NAMES))
+    text = bytearray("".join(json.dumps(line) + "\n" for line in proofs()[name]).encode())
+    at = data.draw(st.integers(0, len(text) - 1))
+    text[at] = data.draw(st.integers(32, 126))
+    folder = tmp_path_factory.mktemp("damaged")
+    try:
+        (found,) = checked(bytes(text), folder)
+    except (checker.Refused, checker.Unreadable):
+        return
+    (true,) = checked(proofs()[name], folder)
+    if (found.formula, found.weights_sha256) != (true.formula, true.weights_sha256):  # another theorem: it must be true
+        rows = [(dict(r.terms), r.constant) for r in _rows(found.formula)]
+        assert rows != [(dict(r.terms), r.constant) for r in _rows(true.formula)] or found.formula != true.formula
+        assert _holds_nowhere(questions_by_name()[name], found.formula)
+
+
+@cache
+def questions_by_name() -> dict[str, Question]:
+    return questions()
+
+
+def _rows(formula: Any) -> list[Any]:
+    return [formula] if isinstance(formula, checker.Condition) else [r for part in formula.parts for r in _rows(part)]
+
+
+def _holds_nowhere(question: Question, formula: Any) -> bool:
+    """By sampling, in rationals, near and far."""
+    exact, rng = ExactNetwork(question.network), np.random.default_rng(0)
+    for point in rng.integers(-64, 65, (200, question.network.inputs)):
+        x = tuple(F(int(v), 32) for v in point)
+        if _true(formula, (*x, *exact.outputs(x))):
+            return False
+    return True
+
+
+def _true(formula: Any, values: tuple[F, ...]) -> bool:
+    if isinstance(formula, checker.Condition):
+        return Row(formula.terms, formula.constant, formula.strict).holds(values)
+    return (all if formula.every else any)(_true(part, values) for part in formula.parts)
+
+
+# ---- bounds ----------------------------------------------------------------------------------------------------------
+@st.composite
+def networks(draw: Any) -> Network:
+    n, depth = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    number = st.integers(-8, 8).map(lambda k: k / 4)
+    widths = [n, *(draw(st.integers(1, 4)) for _ in range(depth))]
+
+    def some(rows: int, columns: int) -> np.ndarray:
+        return np.array(draw(st.lists(number, min_size=rows * columns, max_size=rows * columns))).reshape(rows, columns)
+
+    def affine(size: int, index: int) -> Affine:
+        sources = sorted({index - 1, *draw(st.sets(st.integers(0, index - 1), max_size=2))})
+        return Affine(tuple((s, some(size, widths[s])) for s in sources), some(size, 1)[:, 0])
+
+    layers = []
+    for index in range(1, depth + 1):
+        plain = draw(st.booleans())
+        low, high = (np.zeros(widths[index]), np.ones(widths[index])) if plain else (some(widths[index], 1)[:, 0], some(widths[index], 1)[:, 0])
+        layers.append(Layer(affine(widths[index], index), low, high))
+    return Network(n, tuple(layers), affine(2, depth + 1))
+
+
+@given(networks(), st.integers(0, 2**32 - 1))
+@settings(max_examples=120, deadline=None)
+def test_bounds_hold_in_doubles_and_in_the_checker(network, seed):
+    rng = np.random.default_rng(seed)
+    centre, radius = rng.integers(-8, 9, network.inputs) / 8, rng.integers(1, 9, network.inputs) / 8
+    low, high = centre - radius, centre + radius
+    found = tables(network)
+    lows, highs = intervals(found, low, high)
+    sizes = found.magnitudes(largest_outputs(found, lows, highs, np.maximum(np.abs(low), np.abs(high))))
+    cells_ = Cells(low[None], high[None])
+    ends = lows[None].copy(), highs[None].copy()
+    refine(found, *ends, cells_, sizes)
+    lines = Lines.of(*ends)
+    slopes = np.where(lines.open, rng.integers(0, 129, ends[0].shape) / 128, lines.rule)
+    rows = [None] * (found.depth + 1)
+    for source, weight in network.output.terms:
+        rows[source] = weight[:1].copy()
+    bound = backward(found, rows, network.output.bias[:1], found.depth, lines, cells_, sizes, slopes)
+    sure = float(bound.value[0] - bound.error[0])
+
+    read = checker._Network(json.loads(json.dumps(compact_network(network))))
+    rule = checker._Bounds(read)
+    scale = 1 << checker.UNIT
+    cell = checker._Searched(low.tolist(), high.tolist(), [int(F(v) * scale) for v in ends[0][0]], [int(F(v) * scale) for v in ends[1][0]], [], [])
+    start, constant = rule.over_outputs([1, 0], [0] * network.inputs, 0, cell)
+    given_slopes = {int(i): int(slopes[0, i] * 128) for i in np.flatnonzero(lines.open[0])}
+    whole = F(rule.bound(start, constant, cell, given_slopes), 1 << checker.UNIT + rule.shift + checker.INPUT)
+
+    exact = ExactNetwork(network)
+    for t in rng.integers(0, 9, (12, network.inputs)):
+        x = tuple(F(a) + (F(b) - F(a)) * int(k) / 8 for a, b, k in zip(low, high, t, strict=True))
+        *hidden, outputs = exact.preactivations(x)
+        z = [v for layer in hidden for v in layer]
+        assert all(F(a) <= v <= F(b) for a, v, b in zip(ends[0][0], z, ends[1][0], strict=True))
+        assert F(sure) <= outputs[0]
+        assert whole <= outputs[0]
+    assert F(sure) <= whole  # what the search closes, the checker closes
