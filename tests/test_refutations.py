@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction as F
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,7 +45,7 @@ def boxed(n: int, parts: list[Any], low: F = F(-1), high: F = F(1)) -> And:
 
 def drawn(seed: int, widths: list[int]) -> Network:
     rng = np.random.default_rng(seed)
-    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in zip(widths[:-1], widths[1:], strict=True)]
+    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in pairwise(widths)]
     return chain(weights, [rng.integers(-4, 5, b) / 8 for b in widths[1:]])
 
 
@@ -145,8 +146,17 @@ def event(lines: Lines_, kind: str, having: Callable[[list[Any]], bool] = lambda
 
 def goal_row(lines: Lines_) -> list[Any]:
     """A row over outputs."""
+    return first(goal_rows(lines))
+
+
+def goal_rows(lines: Lines_) -> list[list[Any]]:
     inputs = lines[1]["network"]["inputs"]
-    return first([r for r in all_rows(lines[2]["formula"]) if any(v >= inputs for v, _ in r[1])])
+    return [r for r in all_rows(lines[2]["formula"]) if any(v >= inputs for v, _ in r[1])]
+
+
+def undivided(lines: Lines_) -> list[Any]:
+    """A cell with nothing but a split of its box."""
+    return first([line for line in cells(lines) if line[4] == 0 and not line[3]])
 
 
 def all_rows(formula: list[Any]) -> list[list[Any]]:
@@ -154,7 +164,7 @@ def all_rows(formula: list[Any]) -> list[list[Any]]:
 
 
 def matrix(lines: Lines_) -> dict[str, Any]:
-    return first([layer for layer in lines[1]["network"]["layers"]])
+    return first(list(lines[1]["network"]["layers"]))
 
 
 def put(at: Any, key: Any, value: Any) -> None:
@@ -230,8 +240,8 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "a constant without a denominator": lambda p: put(goal_row(p), 2, "1/0"),
     "a constant of a million digits": lambda p: put(goal_row(p), 2, "1" * 10**6),
     "strict as a number": lambda p: put(goal_row(p), 3, 1),
-    "a row that holds everywhere": lambda p: [put(r, 2, "1000") for r in all_rows(p[2]["formula"]) if any(v >= p[1]["network"]["inputs"] for v, _ in r[1])],
-    "another sign": lambda p: [swapped_sign(r) for r in all_rows(p[2]["formula"]) if any(v >= p[1]["network"]["inputs"] for v, _ in r[1])],
+    "a row that holds everywhere": lambda p: [put(r, 2, "1000") for r in goal_rows(p)],
+    "another sign": lambda p: [swapped_sign(r) for r in goal_rows(p)],
     "a wider box in the query": lambda p: put(first(all_rows(p[2]["formula"])), 2, "50"),
     "a bound of an input left out": lambda p: p[2]["formula"].pop(1),
     "one more disjunct": lambda p: p[2].update(formula=["or", p[2]["formula"], ["row", [[0, "1"]], "100", False]]),
@@ -286,7 +296,7 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "an exact multiplier of a row there is not": on_every_event(lambda e: put(e, 2, [[99, "1"]]), "exact"),
     "an exact multiplier of a neuron that was not split": on_every_event(lambda e: put(e, 3, [[10**6, "1"]]), "exact"),
     "strictness left out": lambda p: (event(p, "exact"), [put(r, 3, False) for r in all_rows(p[2]["formula"])]),
-    "an exact combination where neurons are open": lambda p: put(first([line for line in cells(p) if line[4] == 0 and not line[3]]), 3, [["exact", 0, [[0, "1"]], []]]),
+    "an exact combination where neurons are open": lambda p: put(undivided(p), 3, [["exact", 0, [[0, "1"]], []]]),
     "a choice that there is not": lambda p: put(first([line for line in cells(p) if line[3] and line[3][0][0] == "bound"])[3], 0, ["choose", 0]),
     "a key left out": lambda p: p[2].pop("names"),
 }  # fmt: skip
