@@ -336,6 +336,22 @@ def _whole(values: Sequence[float], exponent: int) -> list[int]:
     return [(p << exponent) // q for p, q in (v.as_integer_ratio() for v in values)]
 
 
+Weights = Sequence[list[float]] | Sequence[dict[int, float]]  # rows of a matrix: all entries, or those that are not left out
+
+
+def _full(row: list[float] | dict[int, float], length: int) -> list[float]:
+    if isinstance(row, list):
+        return row
+    found = [0.0] * length
+    for j, weight in row.items():
+        found[j] = weight
+    return found
+
+
+def _matrix_bits(rows: Weights) -> int:
+    return max((_bits(row if isinstance(row, list) else list(row.values())) for row in rows), default=0)
+
+
 def _single(value: Any, shape: tuple[int, int]) -> list[list[float]]:
     """Rows of a matrix from its entries as little-endian singles, in base64."""
     data = _bytes(value, 4 * shape[0] * shape[1])
@@ -359,7 +375,7 @@ class _Network:
         )
         _need({str} == {type(self.source), type(self.model_sha256), type(digest)}, "source and hashes: strings expected")
         self.inputs = _integer(inputs, 1, math.inf, "inputs")
-        self.floats: list[tuple[list[tuple[int, list[list[float]]]], list[float], list[list[float]]]] = []  # terms, bias, slopes
+        self.floats: list[tuple[list[tuple[int, Weights]], list[float], list[list[float]]]] = []  # terms, bias, slopes
         self.terms: list[list[tuple[int, list[Row]]]] = []  # of each layer: a source, and the columns of the matrix
         self.biases: list[list[int]] = []
         self.slopes: list[list[tuple[int, int]]] = []
@@ -371,7 +387,7 @@ class _Network:
         def packed(shape: tuple[int, ...], rows: list[list[float]]) -> bytes:
             return repr(shape).encode() + b"".join(struct.pack(f"<{len(row)}d", *row) for row in rows)
 
-        def matrix(value: Any, shape: tuple[int, int]) -> list[list[float]]:
+        def matrix(value: Any, shape: tuple[int, int]) -> Weights:
             if type(value) is not dict:
                 for row in _list(value, shape[0]):
                     _floats(row, shape[1])
@@ -390,15 +406,13 @@ class _Network:
             hashed.update(
                 repr(shape).encode() + b"sparse" + struct.pack(f"<{len(lengths) + len(places)}q{len(weights)}d", *lengths, *places, *weights)
             )
-            rows, entries = [], zip(places, weights, strict=True)
+            few: list[dict[int, float]] = []
+            entries = zip(places, weights, strict=True)
             for length in lengths:
                 here = dict(islice(entries, length))
                 _need(len(here) == length, "a column once in a row expected")
-                row = [0.0] * shape[1]
-                for j, weight in here.items():
-                    row[j] = weight
-                rows.append(row)
-            return rows
+                few.append(here)
+            return few
 
         for layer in [*_list(layers), output]:
             hidden = len(self.floats) < len(layers)
@@ -426,12 +440,12 @@ class _Network:
         """Make the integers that forms are composed of."""
         scales = [0]
         for layer, (read, bias, slopes) in enumerate(self.floats):
-            exponent = max([_bits(bias), *(scales[source] + max(map(_bits, rows), default=0) for source, rows in read)])
+            exponent = max([_bits(bias), *(scales[source] + _matrix_bits(rows) for source, rows in read)])
             self.exponents.append(exponent)
             self.biases.append(_whole(bias, exponent))
             own: list[tuple[int, list[Row]]] = []
             for source, rows in read:
-                whole = [_whole(row, exponent - scales[source]) for row in rows]
+                whole = [_whole(_full(row, self.widths[source]), exponent - scales[source]) for row in rows]
                 own.append((source, [tuple(row[j] for row in whole) for j in range(self.widths[source])]))
             self.terms.append(own)
             if layer < self.hidden:
@@ -1299,9 +1313,14 @@ class _Matrix:
     that a row of numbers times the matrix is one multiplication for each of them. Format: "Whole numbers".
     """
 
-    def __init__(self, rows: list[list[float]], columns: int, shift: int) -> None:
-        self.rows = [_whole(row, shift) for row in rows]
+    def __init__(self, rows: Weights, columns: int, shift: int) -> None:
         self.columns, self.shift, self.words = columns, shift, shift // WORD + 1
+        self.few: list[list[tuple[int, int]]] = []  # of a matrix that is mostly zeros: columns and entries of each row
+        self.rows: list[list[int]] = []
+        if any(isinstance(row, dict) for row in rows):
+            self.few = [list(zip(row, _whole(list(row.values()), shift), strict=True)) for row in rows if isinstance(row, dict)]
+            return
+        self.rows = [_whole(row, shift) for row in rows if isinstance(row, list)]
         self.lane = WORD * self.words
         self.most = max(map(sum, zip(*([abs(w) for w in row] for row in self.rows), strict=True)), default=0)
         self.offset = sum(1 << (self.lane * j + self.lane - 1) for j in range(columns))
@@ -1315,7 +1334,7 @@ class _Matrix:
 
     def _product(self, k: list[int]) -> bytes | None:
         """The lanes of k times the matrix, with half a lane added to each; None if they would not hold it."""
-        if max(map(abs, k), default=0) * self.most >= 1 << (self.lane - 1):
+        if self.few or max(map(abs, k), default=0) * self.most >= 1 << (self.lane - 1):
             return None
         total = self.offset + sum(map(mul, compress(k, k), compress(self.packed, k)))
         lanes: bytes = total.to_bytes(self.lane // 8 * self.columns, "little")
@@ -1337,7 +1356,18 @@ class _Matrix:
         half = 1 << (WORD - 1)
         return [a - half for a in memoryview(lanes).cast("Q")[self.words - 1 :: self.words].tolist()]
 
+    def row(self, at: int) -> list[int]:
+        """One row of the matrix."""
+        return self._slowly([int(i == at) for i in range(len(self.few))]) if self.few else self.rows[at]
+
     def _slowly(self, k: list[int]) -> list[int]:
+        if self.few:
+            found = [0] * self.columns
+            for a, entries in zip(k, self.few, strict=True):
+                if a:
+                    for j, w in entries:
+                        found[j] += a * w
+            return found
         rows = [(a, row) for a, row in zip(k, self.rows, strict=True) if a]
         return [sum(a * row[j] for a, row in rows) for j in range(self.columns)]
 
@@ -1374,7 +1404,7 @@ class _Bounds:
 
     def __init__(self, network: _Network) -> None:
         self.network, self.first = network, network.first
-        bits = max([_bits(bias) for _, bias, _ in network.floats] + [_bits(row) for read, _, _ in network.floats for _, rows in read for row in rows])
+        bits = max(max([_bits(bias), *(_matrix_bits(rows) for _, rows in read)]) for read, bias, _ in network.floats)
         self.shift = max(1, -(-bits // WORD)) * WORD
         _need(self.shift <= 20 * WORD, "weights of fewer bits expected")
         self.terms = [[(source, _Matrix(rows, network.widths[source], self.shift)) for source, rows in read] for read, _, _ in network.floats]
@@ -1487,7 +1517,7 @@ class _Bounds:
         rows: dict[int, list[int]] = {}
         constant = sign * self.biases[layer][at] << UNIT
         for reads, matrix in self.terms[layer]:
-            row = matrix.rows[at]
+            row = matrix.row(at)
             if reads:
                 part = [sign * w >> self.shift - UNIT for w in row]
                 constant -= self._negative(reads, cell)
