@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,27 @@ def progress(screen: Console) -> Any:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+
+
+@contextmanager
+def searching() -> Iterator[Callable[[dict[str, float]], None] | None]:
+    """A progress bar over the share of the inputs that is settled; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with progress(console(stderr=True)) as bar:
+        whole = bar.add_task("searching", total=1.0)
+        last = 0.0
+
+        def watch(counts: dict[str, float]) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > 0.1:
+                last = now
+                text = f"{counts['cells']:.0f} cells, {counts.get('open', 0):.0f} open, lowest bound {counts.get('bound', 0.0):.3g}"
+                bar.update(whole, completed=counts.get("share", 0.0), description=text)
+
+        yield watch
 
 
 class Count(NamedTuple):

@@ -124,11 +124,12 @@ def _one(
 def _answered(query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: str | None, jobs: int) -> Verdict | int:
     """The verdict, or the exit code if the user stopped the work."""
     from polylc.api.verify import verify as ask
+    from polylc.cli.terminal import searching
 
     with signals.heeded() as stop:
         try:
-            with stop.breaking_off():
-                verdict = ask(query, models, timeout=timeout, semantics=semantics, proof=proof, jobs=jobs, stop=stop)
+            with searching() as watch, stop.breaking_off():
+                verdict = ask(query, models, timeout=timeout, semantics=semantics, proof=proof, jobs=jobs, stop=stop, watch=watch)
         except KeyboardInterrupt:
             stop.asked = stop.asked or time.monotonic()
             verdict = None
