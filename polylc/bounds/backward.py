@@ -1,6 +1,6 @@
 """Rows bounded from below on cells: from the outputs of a layer back to the input, through lines in place of units.
 
-The one rule (docs/exactness.md, lemma 12): with the coefficient v on h = m z + d max(z, 0), the row gets K z less a
+The one rule (docs/exactness.md, lemma 15): with the coefficient v on h = m z + d max(z, 0), the row gets K z less a
 loss, where K = m v + a d v for any a in [0, 1] if d v >= 0 (no loss), and K = m v + s d v with the loss -d v t if
 d v < 0, for the chord s z + t; a half-space s z >= 0 that the cell is known to lie in gives K - s beta, for any
 beta >= 0. Then z = W h + b. At the input the box ends it.
@@ -104,6 +104,8 @@ def backward(
         lines, numbers = lines.of_cells(numbers), None
     value = np.array(constant, dtype=float)
     size = np.abs(value)
+    if not tables.network.is_chain:  # coefficients of several layers are added up
+        size = size + sum(np.abs(v) @ sizes.values[source] for source, v in enumerate(rows) if v is not None)
     kept: list[np.ndarray | None] = [None] * top
     for source in range(top, 0, -1):
         v = rows[source]

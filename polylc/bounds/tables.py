@@ -38,12 +38,15 @@ class Sizes:
     ----------
     layers : list of ndarray
         For each hidden neuron, by layer, and each output, more than the sum of |weight| |value| and |bias|.
+    values : list of ndarray
+        Sizes that no input and no output of a layer exceeds, by source.
     loss : float
         More than what rounding to multiples of 2^-44 costs a bound in the checker of proofs, which is to come to the
         same conclusion (docs/certificate-format.md, "Arithmetic").
     """
 
     layers: list[np.ndarray]
+    values: Sequence[np.ndarray]
     loss: float
 
 
@@ -63,7 +66,7 @@ class Tables:
         Neurons of each hidden layer, among all.
     gamma : float
         Relative to the sum of sizes of all that is added up in a backward pass, a bound on its rounding in any order of
-        summation, fused or not (docs/exactness.md, lemma 12).
+        summation, fused or not (docs/exactness.md, lemma 15).
     """
 
     def __init__(self, network: Network) -> None:
@@ -87,7 +90,7 @@ class Tables:
             found.append(total * (1 + 2.0**-20) + LOST)
         steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.negative + u.jump).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
-        return Sizes(found, COARSE * (steps + sum(s * float(size.sum()) for s, size in zip(steep, found, strict=True))))
+        return Sizes(found, values, COARSE * (steps + sum(s * float(size.sum()) for s, size in zip(steep, found, strict=True))))
 
 
 def magnitude(weight: Weight) -> Weight:

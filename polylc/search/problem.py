@@ -57,7 +57,7 @@ class Problem:
         """The goals; `box` are the sizes of the inputs, `sizes` those of sums."""
         network = self.network
         outputs, inputs, constant = self.matrices
-        terms = max((len(row.terms) for row in self.rows), default=0)
+        terms = max((len(row.terms) for row in self.rows), default=0) + len(self.rows) + self.tables.depth
         noise = 2 * (terms + 4) * UNIT * (np.abs(constant) + np.abs(inputs) @ box + np.abs(outputs) @ sizes.layers[-1]) + LOST
         found: Rows = [None] * (self.tables.depth + 1)
         for source, weight in network.output.terms:
