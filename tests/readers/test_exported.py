@@ -78,7 +78,7 @@ def test_programs_are_their_modules(name: str, how: str, tmp_path: Path) -> None
     make, shape = MODULES[name]
     torch.manual_seed(1)
     module = make().eval()
-    program = exported(module, shape, how) if name != "mixed" or how != "core" else exported(module, shape)  # prelu is not of the core
+    program = exported(module, shape, how)
     in_memory, of_file = load(program), load(saved(program, tmp_path / "net.pt2"))
     logits = nn.Sequential(*list(module)[:-1]) if name == "mlp" else module
     require_equal(in_memory, logits, shape)
@@ -86,6 +86,44 @@ def test_programs_are_their_modules(name: str, how: str, tmp_path: Path) -> None
     assert in_memory.log == of_file.log
     assert of_file.sha256
     assert in_memory.neurons == load(module.float(), input_shape=shape).neurons
+
+
+SLOPES = torch.tensor([0.5, -2.0, 3.0])
+UNITS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "prelu": lambda x: functional.prelu(x, SLOPES.to(x.dtype)),
+    "one slope": lambda x: functional.prelu(x, SLOPES[:1].to(x.dtype)),
+    "threshold": lambda x: functional.threshold(x, 0.25, 0.25),
+    "softshrink": lambda x: functional.softshrink(x, 0.75),
+    "by hand": lambda x: torch.where(x >= 0, x, 0.25 * x),
+    "by hand, below": lambda x: torch.where(x < 0, x * SLOPES, x),  # along the last axis, where prelu has channels
+    "twice": lambda x: functional.threshold(functional.softshrink(x, 0.75), -1, -1) + functional.prelu(x, SLOPES.to(x.dtype)),
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_that_torch_takes_apart(name: str, tmp_path: Path) -> None:
+    """The core has comparisons in their place."""
+    module = Applied(UNITS[name], torch.neg)
+    program = exported(module, (3, 3), "core")
+    assert any(str(node.target).startswith("aten.where") for node in program.graph.nodes)
+    for network in (load(program), load(saved(program, tmp_path / "net.pt2"))):
+        require_equal(network, module, (3, 3))
+    assert any(str(node.target).startswith("aten.where") for node in program.graph.nodes)  # it is not changed
+
+
+@pytest.mark.parametrize(
+    ("function", "wording"),
+    [
+        (lambda x: functional.threshold(x, 0.25, 0.5), r"jumps from 0\.5 to 0\.25, which is discontinuous \(in forward, file test_exported.py"),
+        (lambda x: functional.hardshrink(x, 0.5), "is discontinuous"),
+        (lambda x: torch.where(x > 1, x, 2 * x), "is discontinuous"),
+        (lambda x: torch.where(x > 0, x, x * x), "needs a constant as its"),
+        (lambda x: torch.where(x > 0, 2 * x, x), "is discontinuous"),  # continuous, but none of torch's units
+    ],
+)
+def test_choices_that_are_no_units_of_torch(function: Callable[[torch.Tensor], torch.Tensor], wording: str) -> None:
+    with pytest.raises(ModelError, match=wording):
+        load(exported(Applied(function), (3, 3), "core"))
 
 
 def test_weights_are_not_changed() -> None:
@@ -119,12 +157,12 @@ def test_a_batch_in_the_file_is_asked_about(tmp_path: Path) -> None:
 
 
 class Applied(nn.Module):
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], first: Callable[[torch.Tensor], torch.Tensor] = torch.relu) -> None:
         super().__init__()
-        self.function = function
+        self.function, self.first = function, first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = torch.relu(x)
+        h = self.first(x)
         return self.function(h)
 
 

@@ -40,7 +40,7 @@ def hardtanh(call: Call) -> Value:
 def prelu(call: Call) -> Value:
     """z above zero, below it times a slope of its own."""
     value, slope = call.value, call.weight("weight", "slope")
-    if call.in_torch and slope.size > 1:  # one for each channel, the axis after the batch
+    if call.in_torch and slope.size > 1 and call.kind != "_prelu_kernel":  # one for each channel, the axis after the batch
         slope = slope.reshape(-1, *[1] * (len(value.shape) - (1 if call.batched or len(value.shape) == 1 else 2)))
     try:
         below = np.broadcast_to(slope, value.shape).ravel()

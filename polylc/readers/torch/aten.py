@@ -48,8 +48,8 @@ def plain_name(target: object) -> str:
 
 
 def may_run(target: object) -> bool:
-    """Whether an operation may be carried out on constants: one of the table, of the core of ATen, or one that makes or
-    copies tensors; ATen has others, which read files. Arithmetic on sizes may, too.
+    """Whether an operation may be carried out on constants: one of the table, of the core of ATen, or one that makes
+    tensors, copies or reparametrises them; ATen has others, which read files. Arithmetic on sizes may, too.
     """
     if not isinstance(target, torch._ops.OpOverload):
         return target in _ON_SIZES
@@ -60,6 +60,7 @@ _MAKERS = frozenset(
     [
         *("zeros", "ones", "eye", "linspace", "new_zeros", "new_ones", "new_full", "zeros_like", "ones_like", "full_like"),
         *("lift", "tril", "triu"),
+        *("_weight_norm", "_weight_norm_interface", "linalg_vector_norm", "mv", "dot", "vdot"),  # reparametrised weights
     ]
 )
 _ON_SIZES: frozenset[Any] = frozenset(

@@ -28,6 +28,7 @@ from polylc.readers.torch.agree import require_agreement
 from polylc.readers.torch.aten import ROWS, SPELLING, AtenCall, in_doubles, is_aten, may_run, plain_name
 from polylc.readers.torch.calls import Step
 from polylc.readers.torch.graph import Walk
+from polylc.readers.torch.recomposed import recomposed
 from polylc.readers.whole import Declared, joined_outputs, with_inputs
 
 
@@ -112,7 +113,7 @@ def _convert(program: Program, source: str, sha256: str, input_shape: tuple[int,
     constants = {name: _wide(constant, f"{source}: {shown(name)}") for name, constant in program.constants.items()}
     walk = AtenWalk(builder, {**constants, **values}, program.outputs)
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
-        result = walk.run(program.graph)
+        result = walk.run(recomposed(program.graph))
         network = finish(builder, result, sha256)
     shapes = [value.shape for value in values.values()]
     require_agreement(network, lambda points: _computed(program, constants, shapes, points), result, source)
