@@ -29,8 +29,7 @@ def intervals(tables: Tables, low: np.ndarray, high: np.ndarray) -> tuple[np.nda
         half = half * (1 + 2.0**-30) + tables.gamma * size + LOST
         a, b = down(middle - half), up(middle + half)
         lows[span], highs[span] = a, b
-        positive = units.negative + units.jump
-        ends = [units.negative * np.minimum(z, 0) + positive * np.maximum(z, 0) for z in (a, b)]
+        ends = [units.negative * np.minimum(z, 0) + units.positive * np.maximum(z, 0) for z in (a, b)]
         ends.append(np.where((a < 0) & (b > 0), 0.0, ends[0]))
         m, h = _middle(np.minimum.reduce(ends), np.maximum.reduce(ends))
         middles += m

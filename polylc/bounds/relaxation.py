@@ -74,6 +74,5 @@ def largest_outputs(tables: Tables, lows: np.ndarray, highs: np.ndarray, box: np
     found = [box]
     for units, span in zip(tables.units, tables.span, strict=True):
         low, high = lows[span], highs[span]
-        positive = units.negative + units.jump
-        found.append(np.maximum(np.abs(units.negative) * np.maximum(-low, 0.0), np.abs(positive) * np.maximum(high, 0.0)) * (1 + 2.0**-40))
+        found.append(np.maximum(np.abs(units.negative) * np.maximum(-low, 0.0), np.abs(units.positive) * np.maximum(high, 0.0)) * (1 + 2.0**-40))
     return found

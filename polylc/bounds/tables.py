@@ -23,9 +23,12 @@ LOST = 2.0**-900  # more than all that underflows in a pass
 
 @dataclass(frozen=True)
 class Units:
-    """Slopes of a layer's units: h = negative z + jump max(z, 0); None stands for 0 and 1 throughout, ReLU."""
+    """Slopes of a layer's units: h = negative z + jump max(z, 0), where jump is rounded; plain are ReLU, 0 and 1
+    throughout.
+    """
 
     negative: np.ndarray
+    positive: np.ndarray
     jump: np.ndarray
     plain: bool
 
@@ -88,7 +91,7 @@ class Tables:
         for affine in self.affines:
             total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
             found.append(total * (1 + 2.0**-20) + LOST)
-        steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.negative + u.jump).max(initial=0.0)) for u in self.units), 1.0]
+        steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.positive).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
         return Sizes(found, values, COARSE * (steps + sum(s * float(size.sum()) for s, size in zip(steep, found, strict=True))))
 
@@ -100,7 +103,7 @@ def magnitude(weight: Weight) -> Weight:
 
 def _units(negative: np.ndarray, positive: np.ndarray) -> Units:
     jump = positive - negative
-    return Units(negative, jump, bool((negative == 0).all() and (positive == 1).all()))
+    return Units(negative, positive, jump, bool((negative == 0).all() and (positive == 1).all()))
 
 
 @once

@@ -61,10 +61,9 @@ def attack(
         for layer, span in enumerate(tables.span):
             affine, units = tables.affines[layer], tables.units[layer]
             z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
-            positive = units.negative + units.jump
-            values.append(np.where(z > 0, positive * z, units.negative * z))
+            values.append(np.where(z > 0, units.positive * z, units.negative * z))
             let_through = leak * left * np.where(lines.open[:, span], lines.chord[:, span], 0.0)
-            passes.append(np.where(z > 0, positive, units.negative + units.jump * let_through))
+            passes.append(np.where(z > 0, units.positive, units.negative + units.jump * let_through))
         found = np.where(member, goals.values(values), -np.inf)
         worst = found.argmax(axis=1)
         miss = found.max(axis=1)

@@ -19,7 +19,10 @@ Form = tuple[Fraction, ...]
 
 
 def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Combination:
-    """A solution of an alternative without choices on a cell without open neurons, or what refutes it."""
+    """A solution of an alternative without choices on a cell without open neurons, or what refutes it.
+
+    If it has bounds of inputs alone, neurons do not matter, and may be open.
+    """
     lower = [max(a, Fraction(f)) for a, f in zip(problem.root.lower, cell.low.tolist(), strict=True)]
     upper = [min(b, Fraction(f)) for b, f in zip(problem.root.upper, cell.high.tolist(), strict=True)]
     forms = ExactForms(problem.network, lower, upper)
@@ -28,7 +31,8 @@ def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Co
     k = forms.dimension
     rows = [_form(row, values, forms.scale, k) for row in one.alternative.rows]
     signs = np.zeros(len(bits)) if cell.signs is None else cell.signs
-    walls = [tuple(Fraction(int(signs[i]) * v, forms.scale) for v in form) for i, form in zip(cell.path, forms.neurons(cell.path, bits), strict=True)]
+    path = cell.path if one.goals else ()
+    walls = [tuple(Fraction(int(signs[i]) * v, forms.scale) for v in form) for i, form in zip(path, forms.neurons(path, bits), strict=True)]
     strict = [row.strict for row in one.alternative.rows]
     table = [(*row[:-1], Fraction(-int(s)), row[-1]) for row, s in zip(rows, strict, strict=True)]
     table += [(*wall[:-1], Fraction(0), wall[-1]) for wall in walls]
@@ -39,7 +43,7 @@ def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Co
     y = found.multipliers
     return Combination(
         tuple((r, y[r]) for r in range(len(rows)) if y.get(r)),
-        tuple((neuron, y[len(rows) + e]) for e, neuron in enumerate(cell.path) if y.get(len(rows) + e)),
+        tuple((neuron, y[len(rows) + e]) for e, neuron in enumerate(path) if y.get(len(rows) + e)),
     )
 
 

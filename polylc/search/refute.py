@@ -279,22 +279,22 @@ class Search:
             if not cell.open:
                 self.counts["share"] += cell.share
                 continue
-            mine = [row_of[id(one)] for one in cell.open]
             free = cell.free
-            if not len(free) or any(not one.goals for one in cell.open):
-                point = self._decide(cell)
-                if point is not None:
-                    return point, []
-                self.counts["share"] += cell.share
-                continue
-            grown = self._choose(cell)
+            grown = self._choose(cell) if len(free) else None
             if grown is not None:
                 children.append(grown)
+                continue
+            point = self._decide(cell)
+            if point is not None:
+                return point, []
+            if not cell.open:
+                self.counts["share"] += cell.share
                 continue
             if len(cell.open) > 1 and not self.by_box:
                 children += self._apart(cell)
                 continue
             assert result is not None
+            mine = [row_of[id(one)] for one in cell.open]
             if self.by_box and reach is not None and len(free) > FEW_OPEN and cell.depth < DEEP:
                 scores = box_scores(result, mine, reach[b], cell.low, cell.high)
                 k = int(np.argmax(scores))
@@ -362,20 +362,27 @@ class Search:
         return found
 
     def _decide(self, cell: Cell) -> Point | None:
-        """Settle a cell without open neurons by exact programs: a solution, or all alternatives are refuted."""
-        while cell.open:
+        """Settle alternatives by exact programs: a solution, or they are refuted.
+
+        All of them where no neuron is open; otherwise those that say nothing of outputs, where nothing is to be chosen.
+        """
+        known, place = not len(cell.free), 0
+        while place < len(cell.open):
             checkpoint()
-            one = cell.open[0]
+            one = cell.open[place]
+            if one.goals and not known:
+                place += 1
+                continue
             if one.alternative.pending:
-                cell.node.events.append(0)
-                cell.open[:1] = [self._open(a) for a in one.alternative.chosen()]
+                cell.node.events.append(place)
+                cell.open[place : place + 1] = [self._open(a) for a in one.alternative.chosen()]
                 continue
             self.counts["programs"] += 1
             found = decide(self.problem, cell, one)
             if not isinstance(found, Combination):
                 return found
-            cell.node.events.append(Exact(0, found))
-            cell.open.pop(0)
+            cell.node.events.append(Exact(place, found))
+            cell.open.pop(place)
         return None
 
 
