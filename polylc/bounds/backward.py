@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.bounds.fused import relaxed, through
+from polylc.bounds.fused import Chosen, Weighing, relaxed, through
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables
 from polylc.network.form import Affine
@@ -119,7 +119,16 @@ def backward(
         if tables.fused and pulls is None and units.plain:
             k = np.empty_like(v)
             low = lines.rule if slopes is None else slopes
-            through(v, span.start, _numbers(numbers, lines, len(v)), low, lines.chord, lines.above, affine.bias, sizes.layers[layer], k, value, size)
+            through(
+                v,
+                span.start,
+                _numbers(numbers, lines, len(v)),
+                Chosen(low, lines.chord, lines.above),
+                Weighing(affine.bias, sizes.layers[layer]),
+                k,
+                value,
+                size,
+            )
             _hand_on(rows, affine, k)
             continue
         slope = (lines.rule if slopes is None else slopes)[:, span]
@@ -184,7 +193,7 @@ def forward(
             continue
         if tables.fused and units.plain and len(lines.chord) == len(v):
             h = np.empty_like(z)
-            relaxed(v, z, span.start, slopes, lines.chord, lines.above, h)
+            relaxed(v, z, span.start, Chosen(slopes, lines.chord, lines.above), h)
             values.append(h)
             continue
         jump = v if units.plain else v * units.jump

@@ -6,6 +6,8 @@ made. Invariant: every sum and product is rounded once, in the order in which it
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from polylc.jit.decorators import kernel
@@ -13,10 +15,23 @@ from polylc.jit.decorators import kernel
 Array = np.ndarray
 
 
+class Chosen(NamedTuple):
+    """Lower slopes, and upper lines, of all neurons on some cells; arrays of shape (cells, neurons)."""
+
+    slope: Array
+    chord: Array
+    above: Array
+
+
+class Weighing(NamedTuple):
+    """Of a layer's neurons, biases and sizes of what is added up; arrays of shape (width,)."""
+
+    bias: Array
+    size: Array
+
+
 @kernel
-def through(
-    v: Array, first: int, cell: Array, slope: Array, chord: Array, above: Array, bias: Array, size: Array, k: Array, value: Array, total: Array
-) -> None:
+def through(v: Array, first: int, cell: Array, lines: Chosen, layer: Weighing, k: Array, value: Array, total: Array) -> None:
     """Coefficients of pre-activations in place of those of outputs.
 
     Parameters
@@ -26,9 +41,8 @@ def through(
         The layer's first neuron.
     cell : ndarray of int, shape (rows,)
         The cell of each row.
-    slope, chord, above : ndarray, shape (cells, neurons)
-        Lower slopes, and upper lines.
-    bias, size : ndarray, shape (width,)
+    lines : Chosen
+    layer : Weighing
     k : ndarray, shape (rows, width)
         Receives the coefficients.
     value, total : ndarray, shape (rows,)
@@ -40,23 +54,23 @@ def through(
         for i in range(v.shape[1]):
             a = v[r, i]
             if a > 0.0:
-                b = a * slope[c, first + i]
+                b = a * lines.slope[c, first + i]
             else:
-                b = a * chord[c, first + i]
-                lost += a * above[c, first + i]
+                b = a * lines.chord[c, first + i]
+                lost += a * lines.above[c, first + i]
             k[r, i] = b
-            constant += b * bias[i]
-            weight += abs(b) * size[i]
+            constant += b * layer.bias[i]
+            weight += abs(b) * layer.size[i]
         value[r] += lost + constant
         total[r] += weight - 2.0 * lost
 
 
 @kernel
-def relaxed(v: Array, z: Array, first: int, slope: Array, chord: Array, above: Array, h: Array) -> None:
-    """Outputs of units replaced by the lines that a backward pass chose, from its coefficients v; all of shape (rows,
-    width) or (rows, neurons).
+def relaxed(v: Array, z: Array, first: int, lines: Chosen, h: Array) -> None:
+    """Outputs of units replaced by the lines that a backward pass chose, from its coefficients v, for rows with lines
+    of their own; v, z, h of shape (rows, width).
     """
     for r in range(v.shape[0]):
         for i in range(v.shape[1]):
             a = z[r, i]
-            h[r, i] = slope[r, first + i] * a if v[r, i] > 0.0 else chord[r, first + i] * a + above[r, first + i]
+            h[r, i] = lines.slope[r, first + i] * a if v[r, i] > 0.0 else lines.chord[r, first + i] * a + lines.above[r, first + i]
