@@ -108,7 +108,8 @@ def _sizes_of_torch(call: Call, sizes: Sequence[int]) -> tuple[tuple[int, ...], 
         factors = [float(one) for one in told if isinstance(one, float)]
     if min(wanted) < 1:
         raise call.error("makes an image without entries")
-    return tuple(wanted), factors if kept else [new / old for new, old in zip(wanted, sizes, strict=True)]
+    # whatever the factor, an axis that keeps its size is copied
+    return tuple(wanted), [f if kept and new != old else new / old for new, old, f in zip(wanted, sizes, factors or wanted, strict=True)]
 
 
 def _each(call: Call, told: object, axes: int) -> list[float]:
