@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from fractions import Fraction as F
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nets import eighth_net
 
 import polylc
 from polylc import checker
@@ -26,7 +26,7 @@ from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.tables import tables
 from polylc.domains.question import And, Or, Row, row
 from polylc.network.exact import ExactNetwork
-from polylc.network.form import Affine, Layer, Network, chain
+from polylc.network.form import Affine, Layer, Network
 from polylc.proof.refutation import compact_network
 from polylc.readers.question import Question
 
@@ -41,12 +41,6 @@ class Inapplicable(Exception):  # noqa: N818
 def boxed(n: int, parts: list[Any], low: F = F(-1), high: F = F(1)) -> And:
     bounds = [row({i: F(1)}, -low) for i in range(n)] + [row({i: F(-1)}, high) for i in range(n)]
     return And((*bounds, *parts))
-
-
-def drawn(seed: int, widths: list[int]) -> Network:
-    rng = np.random.default_rng(seed)
-    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in pairwise(widths)]
-    return chain(weights, [rng.integers(-4, 5, b) / 8 for b in widths[1:]])
 
 
 def leaky_with_skip() -> Network:
@@ -74,7 +68,7 @@ def nested(t: F) -> And:
 
 
 def questions() -> dict[str, Question]:
-    deep, wide, skip = drawn(1, [2, 5, 5, 2]), drawn(2, [18, 6, 4, 2]), leaky_with_skip()
+    deep, wide, skip = eighth_net([2, 5, 5, 2], 1), eighth_net([18, 6, 4, 2], 2), leaky_with_skip()
     either = [{18: F(1)}, {19: F(1), 18: F(-1)}]
     least = [least_refuted(wide, lambda t, terms=terms: boxed(18, [row(terms, -t)])).formula.parts[-1] for terms in either]
     several = Question(wide, boxed(18, [Or(tuple(least))]), tuple(f"x{i}" for i in range(18)))

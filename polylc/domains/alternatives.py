@@ -126,8 +126,17 @@ def _bounded(ends: list[Fraction | None], side: str, names: Sequence[str]) -> li
 
 
 def outward(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[np.ndarray, np.ndarray]:
-    """The box in doubles, rounded outward."""
-    low, high = to_floats(lower), to_floats(upper)
+    """The box in doubles, rounded outward.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If it reaches beyond all doubles.
+    """
+    try:
+        low, high = to_floats(lower), to_floats(upper)
+    except OverflowError:
+        raise NeighbourhoodError("query: an input is bounded by a number beyond all doubles; state a nearer bound") from None
     low = np.array([f if Fraction(f) <= v else math.nextafter(f, -math.inf) for f, v in zip(low.tolist(), lower, strict=True)])
     high = np.array([f if Fraction(f) >= v else math.nextafter(f, math.inf) for f, v in zip(high.tolist(), upper, strict=True)])
     return low, high
