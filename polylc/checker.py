@@ -1298,6 +1298,16 @@ class Alternative:
                 side[v] = end if before is None else max(before, end) if c > 0 else min(before, end)
         return low, high
 
+    def empty(self, inputs: int) -> bool:
+        """Whether these bounds leave nothing."""
+        low, high = self.box(inputs)
+        for row in self.rows:
+            if row.strict and _bounds(row, inputs):
+                ((v, c),) = row.terms
+                if low[v] == high[v] == -row.constant / c:
+                    return True
+        return any(a is not None and b is not None and a > b for a, b in zip(low, high, strict=True))
+
 
 def _bounds(row: Condition, inputs: int) -> bool:
     return len(row.terms) == 1 and row.terms[0][0] < inputs
@@ -1670,11 +1680,11 @@ class _Query:
         stack = [self.first]
         while stack:
             one = stack.pop()
-            low, high = one.box(self.network.inputs)
-            if any(a is not None and b is not None and a > b for a, b in zip(low, high, strict=True)):
+            if one.empty(self.network.inputs):
                 continue
             box = refuted.get(one.choices)
             if box is not None:
+                low, high = one.box(self.network.inputs)
                 inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
                 _hold(inside, "an alternative's inputs are not in the box where it is refuted")
                 continue

@@ -106,7 +106,7 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
             continue
         low, high = input_box(one, inputs)
         box = tuple(_bounded(low, "lower", names)), tuple(_bounded(high, "upper", names))
-        if all(a <= b for a, b in zip(*box, strict=True)):
+        if all(a <= b for a, b in zip(*box, strict=True)) and not _excluded(one, low, high):
             found.setdefault(box, []).append(one)
     result = []
     for (lower, upper), group in found.items():
@@ -114,6 +114,16 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
             group = group[0].chosen()
         result.append(Root(lower, upper, tuple(group)))
     return result
+
+
+def _excluded(one: Alternative, low: Sequence[Fraction | None], high: Sequence[Fraction | None]) -> bool:
+    """Whether a side is a point that a strict bound excludes."""
+    for row in one.rows:
+        if row.strict and is_bound(row, len(low)):
+            ((v, c),) = row.terms
+            if low[v] == high[v] == -row.constant / c:
+                return True
+    return False
 
 
 def _bounded(ends: list[Fraction | None], side: str, names: Sequence[str]) -> list[Fraction]:
