@@ -90,8 +90,10 @@ def compact_network(network: Network) -> dict[str, Any]:
 
     def matrix(weight: Weight) -> Any:
         if isinstance(weight, np.ndarray):
-            if (weight.astype(np.float32).astype(float) == weight).all():
-                return {"float32": base64.b64encode(weight.astype("<f4").tobytes()).decode()}
+            with np.errstate(over="ignore"):
+                single = weight.astype("<f4")
+            if (single == weight).all():
+                return {"float32": base64.b64encode(single.tobytes()).decode()}
             return weight.tolist()
         lengths, columns, weights = sparse_rows(weight)
         return {"lengths": lengths.tolist(), "columns": columns.tolist(), "weights": weights.tolist()}
