@@ -451,12 +451,12 @@ def test_values_may_be_as_large_as_doubles_make_them(refined, power, layers, tmp
         checked(by_hand(plain(network), formula, root, [first_layer, [], [], [["bound", 0, [1], "", []]], -1, 0]), tmp_path)
 
 
-@pytest.mark.parametrize(("over", "true"), [(F(1, 2**80), True), (F(0), False), (F(-1, 2**80), False)])
+@pytest.mark.parametrize(("over", "true"), [(F(1, 2**80), True), (F(0), True), (F(-1, 2**80), False)])
 def test_a_layer_without_neurons_rounds_nothing(over, true, tmp_path):
-    """Of y = x on [0, 1] it is asked whether y >= 1 + over, exactly; what is less than a rounding of doubles counts."""
+    """Of y = x on [0, 1] it is asked whether y > 1 + over, exactly; what is less than a rounding of doubles counts."""
     empty = Layer(Affine(((0, np.zeros((0, 1))),), np.zeros(0)), np.zeros(0), np.ones(0))
     network = Network(1, (empty,), Affine(((0, np.ones((1, 1))),), np.zeros(1)))
-    formula = ["and", *between("0", "1"), ["row", [[1, "1"]], str(-1 - over), False]]
+    formula = ["and", *between("0", "1"), ["row", [[1, "1"]], str(-1 - over), True]]
     root = {"lower": [0.0], "upper": [1.0], "alternatives": [[]]}
     proof = by_hand(plain(network), formula, root, [1, [], [], [["exact", 0, [[2, "1"]], []]], -1, 0])
     if true:
