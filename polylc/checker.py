@@ -14,7 +14,8 @@ weight taken as the rational number that its IEEE double is, and for every neigh
   given.
 
 If the file is about queries, then for each of them no input of the network satisfies the formula that is printed,
-together with the network's outputs.
+together with the network's outputs, where variables have the names printed for inputs and outputs, in their order. That
+this is what a query file says is not checked.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
 with many coordinates the first ones are printed, with the SHA-256 of the whole. With `--full` behind PROOF nothing is
@@ -1247,6 +1248,7 @@ SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of
 WORD = 64
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.,:!\[\]]*")
 Choices = tuple[tuple[int, int], ...]
 
 
@@ -1280,6 +1282,10 @@ class Alternative:
         rest = self.pending[:at] + self.pending[at + 1 :]
         return [_taken((*self.choices, (at, i)), self.rows, rest, part) for i, part in enumerate(self.pending[at].parts)]
 
+    def choice(self, at: int, i: int) -> Alternative:
+        """One of them."""
+        return _taken((*self.choices, (at, i)), self.rows, self.pending[:at] + self.pending[at + 1 :], self.pending[at].parts[i])
+
     def box(self, inputs: int) -> tuple[list[Fraction | None], list[Fraction | None]]:
         """The bounds of inputs that its rows state."""
         low: list[Fraction | None] = [None] * inputs
@@ -1291,6 +1297,16 @@ class Alternative:
                 before = side[v]
                 side[v] = end if before is None else max(before, end) if c > 0 else min(before, end)
         return low, high
+
+    def empty(self, inputs: int) -> bool:
+        """Whether these bounds leave nothing."""
+        low, high = self.box(inputs)
+        for row in self.rows:
+            if row.strict and _bounds(row, inputs):
+                ((v, c),) = row.terms
+                if low[v] == high[v] == -row.constant / c:
+                    return True
+        return any(a is not None and b is not None and a > b for a, b in zip(low, high, strict=True))
 
 
 def _bounds(row: Condition, inputs: int) -> bool:
@@ -1354,7 +1370,7 @@ class _Matrix:
         if lanes is None:
             return [a >> self.shift for a in self._slowly(k)]
         half = 1 << (WORD - 1)
-        return [a - half for a in memoryview(lanes).cast("Q")[self.words - 1 :: self.words].tolist()]
+        return [a - half for a in struct.unpack(f"<{self.words * self.columns}Q", lanes)[self.words - 1 :: self.words]]
 
     def row(self, at: int) -> list[int]:
         """One row of the matrix."""
@@ -1552,14 +1568,14 @@ class _Bounds:
         box: list[tuple[Fraction, Fraction]],
     ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
-        neurons, where all signs are known: nothing is rounded.
+        neurons, where the signs of all neurons that matter are known: nothing is rounded.
         """
         rows: dict[int, list[Fraction]] = {0: [Fraction(a) for a in inputs]}
         one = 1 << self.shift
 
         def give(layer: int, k: list[Fraction]) -> None:
             nonlocal constant
-            constant += sum(map(mul, k, self.biases[layer])) / one
+            constant += Fraction(sum(map(mul, k, self.biases[layer])), one)
             scale = math.lcm(*(a.denominator for a in k)) if k else 1
             whole = [a.numerator * (scale // a.denominator) for a in k]
             for reads, matrix in self.terms[layer]:
@@ -1574,7 +1590,7 @@ class _Bounds:
             units = self.units[layer]
             k = []
             for i, a in enumerate(v, first):
-                _hold(not cell.low[i] < 0 < cell.high[i], "an exact combination, but a neuron's sign is open")
+                _hold(not (a and cell.low[i] < 0 < cell.high[i]), "an exact combination, but a neuron's sign is open")
                 on = cell.high[i] > 0
                 slope = Fraction(int(on)) if units is None else Fraction(units[i - first][on], 1 << self.slope_bits[layer])
                 k.append(a * slope - pulls.get(i, 0))
@@ -1591,6 +1607,7 @@ class Refuted:
     query_sha256: str
     formula: Condition | Junction
     names: tuple[str, ...]
+    inputs: int
     cells: int
     leaves: int
     weights_sha256: str
@@ -1608,9 +1625,11 @@ class _Query:
         self.index = _integer(index, 0, math.inf, "query")
         _need({str} == {type(source), type(digest)} and semantics == "real", 'source and hash: strings, and the semantics "real" expected')
         self.variables = network.inputs + network.outputs
-        _need({str}.issuperset(map(type, _list(names, self.variables))), "names: strings expected")
+        _need({str}.issuperset(map(type, _list(names, self.variables))) and all(map(_NAME.fullmatch, names)), "names: words expected")
+        _need(len(set(names)) == len(names), "names: no word twice expected")
         self.source, self.digest, self.names = source, digest, tuple(names)
         self.formula = self._formula(formula, 0)
+        self.first = _taken((), (), (), self.formula)
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = 0
 
@@ -1639,45 +1658,44 @@ class _Query:
             for one in found:
                 refuted[one.choices] = (low, high)
             self._tree(lines, low, high, found)
-        self._complete(_taken((), (), (), self.formula), refuted)
+        self._complete(refuted)
         return Refuted(
-            self.index, self.source, self.digest, self.formula, self.names, self.cells, self.leaves,
+            self.index, self.source, self.digest, self.formula, self.names, self.network.inputs, self.cells, self.leaves,
             self.network.weights_sha256, self.network.model_sha256, self.network.source,
         )  # fmt: skip
 
     def _alternative(self, value: Any) -> Alternative:
-        found = _taken((), (), (), self.formula)
+        found = self.first
         for pair in _list(value):
             at, part = _integers(_list(pair, 2))
             _need(0 <= at < len(found.pending) and 0 <= part < len(found.pending[at].parts), "a choice that there is expected")
-            found = found.chosen(at)[part]
+            found = found.choice(at, part)
         return found
 
-    def _complete(self, one: Alternative, refuted: dict[Choices, tuple[list[float], list[float]]]) -> None:
+    def _complete(self, refuted: dict[Choices, tuple[list[float], list[float]]]) -> None:
         """Every alternative lies in a box where it was refuted, is empty by its bounds, or all that may be chosen of it
-        is.
+        is: of the `or` that was chosen of one that was refuted, of one that is empty, or of the first.
         """
-        low, high = one.box(self.network.inputs)
-        if any(a is not None and b is not None and a > b for a, b in zip(low, high, strict=True)):
-            return
-        box = refuted.get(one.choices)
-        if box is not None:
-            inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
-            _hold(inside, "an alternative's inputs are not in the box where it is refuted")
-            return
-        for at in range(len(one.pending)):
-            if any(key[: len(one.choices)] == one.choices and len(key) > len(one.choices) and key[len(one.choices)][0] == at for key in refuted):
-                break
-        else:
-            at = next((i for i, part in enumerate(one.pending) if not part.parts), -1)
-            if at < 0 and one.pending:
-                at = 0
-        _hold(at >= 0 and one.pending, "an alternative is refuted nowhere")
-        for part in one.chosen(at):
-            self._complete(part, refuted)
+        chosen = {key[:length]: key[length][0] for key in refuted for length in range(len(key))}
+        stack = [self.first]
+        while stack:
+            one = stack.pop()
+            if one.empty(self.network.inputs):
+                continue
+            box = refuted.get(one.choices)
+            if box is not None:
+                low, high = one.box(self.network.inputs)
+                inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
+                _hold(inside, "an alternative's inputs are not in the box where it is refuted")
+                continue
+            _hold(one.pending, "an alternative is refuted nowhere")
+            at = chosen.get(one.choices)
+            if at is None:
+                at = next((i for i, part in enumerate(one.pending) if not part.parts), 0)
+            stack += one.chosen(at)
 
     def _tree(self, lines: _Lines, lower: list[float], upper: list[float], alternatives: list[Alternative]) -> None:
-        most = 1 << UNIT + 200  # nothing is known of neurons
+        most = 1 << UNIT + 2200 * self.network.hidden  # nothing is known of neurons, but that sums of doubles are smaller
         neurons = self.bounds.first[-1]
         stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
         while stack:
@@ -2023,12 +2041,14 @@ def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
 
 
 def _report_query(v: Refuted, full: bool) -> list[str]:
-    text = _words(v.formula, v.names)
+    text, inputs, outputs = _words(v.formula, v.names), list(v.names[: v.inputs]), list(v.names[v.inputs :])
     if not full and len(text) > MOST_SHOWN:
         digest = hashlib.sha256(text.encode()).hexdigest()
         text = f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]} (sha256 {digest} of what --full prints here)"
     return [
         f"query {v.index}, {v.source!a}, sha256 (not checked) {v.query_sha256!a}: refuted, {v.cells} cells, {v.leaves} bounds",
+        f"  inputs, in order: {_coordinates(inputs, inputs, ' ', full)}",
+        f"  outputs, in order: {_coordinates(outputs, outputs, ' ', full)}",
         "  no inputs, with the network's outputs, satisfy",
         f"    {text}",
     ]

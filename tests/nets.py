@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -35,6 +36,22 @@ def quarter_net(widths: list[int], seed: int) -> Network:
     weights = [rng.integers(-4, 5, size=(b, a)) / 4 for a, b in itertools.pairwise(widths)]
     biases = [rng.integers(-4, 5, size=b) / 4 for b in widths[1:]]
     return chain(weights, biases)
+
+
+def eighth_net(widths: list[int], seed: int) -> Network:
+    """Weights from -1 to 1 in multiples of 1/8, biases from -1/2 to 1/2."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in itertools.pairwise(widths)]
+    return chain(weights, [rng.integers(-4, 5, b) / 8 for b in widths[1:]])
+
+
+def sloped_net(widths: list[int], seed: int) -> Network:
+    """Every unit has two slopes of its own, in multiples of 1/4 from -2 to 2."""
+    rng = np.random.default_rng(seed)
+    plain = quarter_net(widths, seed)
+    slopes = [rng.integers(-8, 9, (2, width)) / 4 for width in plain.widths]
+    layers = [replace(layer, negative=low, positive=high) for layer, (low, high) in zip(plain.layers, slopes, strict=True)]
+    return replace(plain, layers=tuple(layers))
 
 
 def zero_bias_net(widths: list[int], seed: int) -> Network:

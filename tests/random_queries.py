@@ -7,7 +7,7 @@ from __future__ import annotations
 from fractions import Fraction as F
 
 import numpy as np
-from nets import quarter_net, random_net, residual_net, zero_bias_net
+from nets import quarter_net, random_net, residual_net, sloped_net, zero_bias_net
 
 from polylc.domains.question import And, Formula, Or, Row, negated, row
 from polylc.network.exact import ExactNetwork
@@ -29,15 +29,17 @@ def network_of(seed: int) -> Network:
         return random_net(widths, seed)
     if kind == 3:
         return zero_bias_net(widths, seed)
+    if kind == 4:
+        return sloped_net(widths, seed)
     return quarter_net(widths, seed)
 
 
-def questions(network: Network, seed: int, count: int) -> list[Question]:
-    """So many questions within the box from -1 to 1."""
+def questions(network: Network, seed: int, count: int, depth: int = 2) -> list[Question]:
+    """So many questions within the box from -1 to 1, with `and` and `or` nested so deeply."""
     rng = np.random.default_rng(seed)
     exact = ExactNetwork(network)
     names = tuple(f"X_{i}" for i in range(network.inputs))
-    return [Question(network, And((_box(rng, network.inputs), _condition(rng, network, exact, 2))), names) for _ in range(count)]
+    return [Question(network, And((_box(rng, network.inputs), _condition(rng, network, exact, depth))), names) for _ in range(count)]
 
 
 def _quarter(rng: np.random.Generator, most: int = 4) -> F:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from fractions import Fraction as F
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nets import eighth_net
 
 import polylc
 from polylc import checker
@@ -41,12 +41,6 @@ class Inapplicable(Exception):  # noqa: N818
 def boxed(n: int, parts: list[Any], low: F = F(-1), high: F = F(1)) -> And:
     bounds = [row({i: F(1)}, -low) for i in range(n)] + [row({i: F(-1)}, high) for i in range(n)]
     return And((*bounds, *parts))
-
-
-def drawn(seed: int, widths: list[int]) -> Network:
-    rng = np.random.default_rng(seed)
-    weights = [rng.integers(-8, 9, (b, a)) / 8 for a, b in pairwise(widths)]
-    return chain(weights, [rng.integers(-4, 5, b) / 8 for b in widths[1:]])
 
 
 def leaky_with_skip() -> Network:
@@ -74,7 +68,7 @@ def nested(t: F) -> And:
 
 
 def questions() -> dict[str, Question]:
-    deep, wide, skip = drawn(1, [2, 5, 5, 2]), drawn(2, [18, 6, 4, 2]), leaky_with_skip()
+    deep, wide, skip = eighth_net([2, 5, 5, 2], 1), eighth_net([18, 6, 4, 2], 2), leaky_with_skip()
     either = [{18: F(1)}, {19: F(1), 18: F(-1)}]
     least = [least_refuted(wide, lambda t, terms=terms: boxed(18, [row(terms, -t)])).formula.parts[-1] for terms in either]
     several = Question(wide, boxed(18, [Or(tuple(least))]), tuple(f"x{i}" for i in range(18)))
@@ -426,3 +420,158 @@ def test_bounds_hold_in_doubles_and_in_the_checker(network, seed):
         assert F(sure) <= outputs[0]
         assert whole <= outputs[0]
     assert F(sure) <= whole  # what the search closes, the checker closes
+
+
+# ---- what a proof must not get away with: each was a hole ------------------------------------------------------------
+def by_hand(network: dict[str, Any], formula: list[Any], root: dict[str, Any], *cells: list[Any], names: list[str] | None = None) -> Lines_:
+    """A proof of one query with one root, by hand."""
+    variables = names or ["x", "y"]
+    query = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "names": variables, "formula": formula, "roots": 1}
+    return [{"format": checker.FORMAT, "producer": "", "queries": 1}, {"network": network}, query, root, *cells, ["end of file"]]
+
+
+def plain(network: Network) -> dict[str, Any]:
+    return json.loads(json.dumps(compact_network(network)))
+
+
+def between(low: str, high: str) -> list[list[Any]]:
+    return [["row", [[0, "1"]], str(-F(low)), False], ["row", [[0, "-1"]], high, False]]
+
+
+@pytest.mark.parametrize("refined", [0, 1])
+@pytest.mark.parametrize("power", [150, 300, 1000])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_values_may_be_as_large_as_doubles_make_them(refined, power, layers, tmp_path):
+    """Max of 2^p x over [-1, 1] is 2^p, more than 3/4 of it; ends are no nearer than what is proved of them."""
+    network = chain([np.array([[2.0**power]])] * layers + [np.ones((1, 1))], [np.zeros(1)] * (layers + 1))
+    formula = ["and", *between("-1", "1"), ["row", [[1, "1"]], str(-3 * 2 ** (power * layers - 2)), False]]
+    root = {"lower": [-1.0], "upper": [1.0], "alternatives": [[]]}
+    first_layer = 0 if refined else layers
+    with pytest.raises(checker.Refused, match="not refuted"):
+        checked(by_hand(plain(network), formula, root, [first_layer, [], [], [["bound", 0, [1], "", []]], -1, 0]), tmp_path)
+
+
+@pytest.mark.parametrize(("over", "true"), [(F(1, 2**80), True), (F(0), True), (F(-1, 2**80), False)])
+def test_a_layer_without_neurons_rounds_nothing(over, true, tmp_path):
+    """Of y = x on [0, 1] it is asked whether y > 1 + over, exactly; what is less than a rounding of doubles counts."""
+    empty = Layer(Affine(((0, np.zeros((0, 1))),), np.zeros(0)), np.zeros(0), np.ones(0))
+    network = Network(1, (empty,), Affine(((0, np.ones((1, 1))),), np.zeros(1)))
+    formula = ["and", *between("0", "1"), ["row", [[1, "1"]], str(-1 - over), True]]
+    root = {"lower": [0.0], "upper": [1.0], "alternatives": [[]]}
+    proof = by_hand(plain(network), formula, root, [1, [], [], [["exact", 0, [[2, "1"]], []]], -1, 0])
+    if true:
+        assert checked(proof, tmp_path)
+    else:
+        with pytest.raises(checker.Refused, match="not refuted"):
+            checked(proof, tmp_path)
+
+
+def identity() -> dict[str, Any]:
+    return plain(Network(1, (), Affine(((0, np.ones((1, 1))),), np.zeros(1))))
+
+
+@pytest.mark.parametrize("name", ["x", "y 1", "y\nverified", "1", "-y", "", "x>=2,or,y", "\ud800"])
+def test_names_that_would_be_read_as_something_else(name, tmp_path):
+    proof = by_hand(
+        identity(), ["and", *between("0", "1"), ["row", [[1, "1"]], "-2", False]], {"lower": [0.0], "upper": [1.0], "alternatives": [[]]},
+        [0, [], [], [["bound", 0, [1], "", []]], -1, 0], names=["x", name],
+    )  # fmt: skip
+    with pytest.raises(checker.Unreadable, match="names"):
+        checked(proof, tmp_path)
+
+
+def test_names_are_printed_in_the_order_of_variables(tmp_path, capsys):
+    """What is proved of y is not to be read as of x."""
+    formula = ["and", *between("0", "1"), ["row", [[1, "1"]], "-2", False]]
+    root, cell = {"lower": [0.0], "upper": [1.0], "alternatives": [[]]}, [0, [], [], [["bound", 0, [1], "", []]], -1, 0]
+    said = []
+    for names in (["x", "y"], ["y", "x"]):
+        checked(by_hand(identity(), formula, root, cell, names=names), tmp_path)
+        assert checker.main([str(tmp_path / "p.proof")]) == 0
+        said.append(capsys.readouterr().out)
+    assert "inputs, in order: x\n  outputs, in order: y\n" in said[0]
+    assert "inputs, in order: y\n  outputs, in order: x\n" in said[1]
+
+
+def test_thousands_of_choices_one_within_the_other(tmp_path):
+    """All but the last are chosen of in turn, without a root of their own."""
+    many = 3000
+    goal = ["row", [[1, "1"]], "-2", False]
+    formula = ["and", *between("0", "1"), *([["or", goal]] * many)]
+    root = {"lower": [0.0], "upper": [1.0], "alternatives": [[[0, 0]] * many]}
+    cell = [0, [], [], [["bound", 0, [1], "", []]], -1, 0]
+    assert checked(by_hand(identity(), formula, root, cell), tmp_path)
+    with pytest.raises(checker.Refused, match="refuted nowhere"):
+        checked(by_hand(identity(), formula, {**root, "alternatives": []}, [0, [], [], [], -1, 0]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "empty"),
+    [
+        ([["row", [[0, "1"]], "0", True], ["row", [[0, "-1"]], "0", False]], True),  # x > 0 and x <= 0
+        ([["row", [[0, "2"]], "-1", False], ["row", [[0, "-3"]], "1", False]], True),  # x >= 1/2 and x <= 1/3
+        ([["row", [[0, "1"]], "0", False], ["row", [[0, "-1"]], "0", False]], False),  # x = 0
+        ([["row", [[0, "1"]], "1", True], ["row", [[0, "1"]], "0", False], ["row", [[0, "-1"]], "0", False]], False),  # x > -1 and x = 0
+    ],
+)
+def test_which_bounds_leave_nothing(bounds, empty, tmp_path):
+    proof = by_hand(
+        identity(), ["and", *bounds, ["row", [[1, "1"]], "0", False]], {"lower": [7.0], "upper": [8.0], "alternatives": []}, [0, [], [], [], -1, 0]
+    )
+    if empty:
+        assert checked(proof, tmp_path)
+    else:
+        with pytest.raises(checker.Refused, match="refuted nowhere"):
+            checked(proof, tmp_path)
+
+
+def test_neurons_that_are_open_matter_only_with_a_coefficient(tmp_path):
+    """An exact combination of rows over inputs needs no signs; one of outputs does."""
+    network = plain(chain([np.ones((1, 1)), np.ones((1, 1))], [np.zeros(1)] * 2))
+    root, rows = {"lower": [-1.0], "upper": [1.0], "alternatives": [[]]}, between("-1", "1")
+    split = [0, [], [], [["exact", 0, [[2, "1"]], []]], -1, 0]
+    assert checked(by_hand(network, ["and", *rows, ["row", [[0, "1"]], "-2", False]], root, split), tmp_path)
+    with pytest.raises(checker.Refused, match="sign is open"):
+        checked(by_hand(network, ["and", *rows, ["row", [[1, "1"]], "-2", False]], root, split), tmp_path)
+
+
+whole = st.one_of(st.integers(-3, 3), st.integers(-(2**70), 2**70), st.sampled_from([2**63 - 1, -(2**63), 2**127 - 1, -(2**127), 2**200]))
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_products_in_lanes_are_products(data):
+    """Whatever the numbers, also those that no lane holds; matrices with zeros left out, too."""
+    height, width, words = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    entry = st.one_of(st.just(0.0), st.sampled_from([1.0, -1.0, 2.0**-52, 1 - 2.0**-53, 2.0**60, -(2.0**60), 2.0**300]))
+    rows = data.draw(st.lists(st.lists(entry, min_size=width, max_size=width), min_size=height, max_size=height))
+    k = data.draw(st.lists(whole, min_size=height, max_size=height))
+    few: list[dict[int, float]] = [{j: w for j, w in enumerate(row) if w} for row in rows]
+    shift = checker.WORD * words
+    true = [sum(a * F(row[j]) for a, row in zip(k, rows, strict=True)) for j in range(width)]
+    for matrix_ in (checker._Matrix(rows, width, shift), checker._Matrix(few, width, shift)):
+        assert [F(v, 2**shift) for v in matrix_.exactly(k)] == true
+        assert matrix_.floors(k) == [v.__floor__() for v in true]
+        assert [[F(v, 2**shift) for v in matrix_.row(i)] for i in range(height)] == [[F(w) for w in row] for row in rows]
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_rule_of_one_unit(data):
+    """v h >= K z - e at both ends and at 0, for slopes of any sign and size, and on all of what a known sign leaves."""
+    low, high = sorted((data.draw(st.integers(-(2**48), 2**48)), data.draw(st.integers(-(2**48), 2**48))))
+    m, p = (data.draw(st.sampled_from([0.0, 1.0, 0.25, -1.0, 1.5, -0.3, 2.0**-60, 3e5])) for _ in range(2))
+    v, slope = data.draw(st.integers(-(2**50), 2**50)), data.draw(st.integers(0, 128))
+    unit = Layer(Affine(((0, np.ones((1, 1))),), np.zeros(1)), np.array([m]), np.array([p]))
+    rule = checker._Bounds(checker._Network(plain(Network(1, (unit,), Affine(((1, np.ones((1, 1))),), np.zeros(1))))))
+    cell = checker._Searched([-1.0], [1.0], [low], [high], [], [])
+    for slopes in (None, {0: slope}):
+        (k,), lost = rule._through(0, [v], cell, slopes)
+        assert lost >= 0
+        for z in {low, high, *([0] if low <= 0 <= high else [])}:
+            h = F(p) * z if z > 0 else F(m) * z
+            assert v * h >= k * z - (lost << checker.UNIT)
+    scale = 1 << checker.UNIT  # rounding a coefficient of h down costs at most this
+    for z in {low, high, *([0] if low <= 0 <= high else [])}:
+        h = F(p) * z if z > 0 else F(m) * z
+        assert (rule._negative(1, cell) >> rule.shift) * scale >= -h if rule.units[0] is not None else h >= 0

@@ -115,8 +115,8 @@ def _refine_some(
     least = down(found.value - 2 * found.error)
     at = neuron + tables.span[layer].start
     many = len(cell)
-    lows[cell, at] = np.maximum(lows[cell, at], least[:many])
-    highs[cell, at] = np.minimum(highs[cell, at], -least[many:])
+    lows[cell, at] = np.fmax(lows[cell, at], least[:many])  # what is not a number says nothing
+    highs[cell, at] = np.fmin(highs[cell, at], -least[many:])
     if doubtful is not None:
         unsure = least != down(found.value + found.error)
         doubtful[0, cell, at] = np.where(unsure[:many], least[:many], np.nan)

@@ -106,7 +106,7 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
             continue
         low, high = input_box(one, inputs)
         box = tuple(_bounded(low, "lower", names)), tuple(_bounded(high, "upper", names))
-        if all(a <= b for a, b in zip(*box, strict=True)):
+        if all(a <= b for a, b in zip(*box, strict=True)) and not _excluded(one, low, high):
             found.setdefault(box, []).append(one)
     result = []
     for (lower, upper), group in found.items():
@@ -114,6 +114,16 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
             group = group[0].chosen()
         result.append(Root(lower, upper, tuple(group)))
     return result
+
+
+def _excluded(one: Alternative, low: Sequence[Fraction | None], high: Sequence[Fraction | None]) -> bool:
+    """Whether a side is a point that a strict bound excludes."""
+    for row in one.rows:
+        if row.strict and is_bound(row, len(low)):
+            ((v, c),) = row.terms
+            if low[v] == high[v] == -row.constant / c:
+                return True
+    return False
 
 
 def _bounded(ends: list[Fraction | None], side: str, names: Sequence[str]) -> list[Fraction]:
@@ -126,8 +136,17 @@ def _bounded(ends: list[Fraction | None], side: str, names: Sequence[str]) -> li
 
 
 def outward(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[np.ndarray, np.ndarray]:
-    """The box in doubles, rounded outward."""
-    low, high = to_floats(lower), to_floats(upper)
+    """The box in doubles, rounded outward.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If it reaches beyond all doubles.
+    """
+    try:
+        low, high = to_floats(lower), to_floats(upper)
+    except OverflowError:
+        raise NeighbourhoodError("query: an input is bounded by a number beyond all doubles; state a nearer bound") from None
     low = np.array([f if Fraction(f) <= v else math.nextafter(f, -math.inf) for f, v in zip(low.tolist(), lower, strict=True)])
     high = np.array([f if Fraction(f) >= v else math.nextafter(f, math.inf) for f, v in zip(high.tolist(), upper, strict=True)])
     return low, high

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,16 @@ def query_line(index: int, source: str, sha256: str, names: Sequence[str], formu
     """The opening line of a query."""
     said = {"query": index, "source": source, "query_sha256": sha256, "semantics": "real"}
     return {**said, "names": list(names), "formula": formula_text(formula), "roots": roots}
+
+
+def plain_names(names: Sequence[str], inputs: int) -> list[str]:
+    """Names of inputs and outputs, if they are distinct words; otherwise x0, x1, ..., and y0, y1, ..."""
+    if len(set(names)) == len(names) and all(map(_NAME.fullmatch, names)):
+        return list(names)
+    return [f"x{i}" if i < inputs else f"y{i - inputs}" for i in range(len(names))]
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.,:!\[\]]*")
 
 
 def formula_text(formula: Formula) -> list[Any]:
@@ -79,8 +90,10 @@ def compact_network(network: Network) -> dict[str, Any]:
 
     def matrix(weight: Weight) -> Any:
         if isinstance(weight, np.ndarray):
-            if (weight.astype(np.float32).astype(float) == weight).all():
-                return {"float32": base64.b64encode(weight.astype("<f4").tobytes()).decode()}
+            with np.errstate(over="ignore"):
+                single = weight.astype("<f4")
+            if (single == weight).all():
+                return {"float32": base64.b64encode(single.tobytes()).decode()}
             return weight.tolist()
         lengths, columns, weights = sparse_rows(weight)
         return {"lengths": lengths.tolist(), "columns": columns.tolist(), "weights": weights.tolist()}

@@ -15,7 +15,7 @@ from polylc.domains.alternatives import Root, roots
 from polylc.errors import CertificateError
 from polylc.exact.checkpoint import until
 from polylc.network.exact import ExactNetwork
-from polylc.proof.refutation import query_line, root_lines, write_refutation
+from polylc.proof.refutation import plain_names, query_line, root_lines, write_refutation
 from polylc.proof.tree import Node
 from polylc.readers.question import Question
 from polylc.report.assignment import assignment_text
@@ -136,7 +136,7 @@ def answer(
         return replace(verdict, question=question, result=Answer.UNKNOWN, note=note)
     network = question.network
     exact = ExactNetwork(network)
-    result, point = Answer.UNSAT, None
+    result, point, note = Answer.UNSAT, None, ""
     statistics: dict[str, float] = {}
     found = roots(question.formula, network.inputs, question.names)
     trees: list[Node] = []
@@ -148,7 +148,7 @@ def answer(
             if outcome.tree is not None:
                 trees.append(outcome.tree)
             if outcome.answer is not Answer.UNSAT:
-                result, point = outcome.answer, outcome.point
+                result, point, note = outcome.answer, outcome.point, outcome.note
                 break
     statistics.pop("share", None)
     if proof is not None and result is Answer.UNSAT:
@@ -158,7 +158,7 @@ def answer(
         assignment = Assignment(point, tuple(exact.outputs(point)))
         assert question.holds(assignment.x, assignment.y), "a point that does not satisfy the query"
     written = str(proof) if proof is not None and result is Answer.UNSAT else None
-    return Verdict(result, question, assignment, written, time.monotonic() - begin, statistics)
+    return Verdict(result, question, assignment, written, time.monotonic() - begin, statistics, note)
 
 
 def _of(watch: Watch | None, number: int, many: int) -> Watch | None:
@@ -177,7 +177,8 @@ def _write(path: Path, question: Question, found: list[Root], trees: list[Node])
                 names[column] = name
 
     def lines() -> Iterator[Any]:
-        yield query_line(0, question.source, question.sha256, names, question.formula, len(found))
+        said = plain_names(names, question.network.inputs)
+        yield query_line(0, question.source, question.sha256, said, question.formula, len(found))
         for root, tree in zip(found, trees, strict=True):
             yield from root_lines(root, tree)
 

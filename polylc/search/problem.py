@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import cached_property
 
@@ -50,8 +51,8 @@ class Problem:
         outputs, inputs = np.zeros((len(self.rows), self.network.outputs)), np.zeros((len(self.rows), n))
         for r, row in enumerate(self.rows):
             for v, c in row.terms:
-                (inputs if v < n else outputs)[r, v if v < n else v - n] = -float(c)
-        return outputs, inputs, np.array([-float(row.constant) for row in self.rows]).reshape(len(self.rows))
+                (inputs if v < n else outputs)[r, v if v < n else v - n] = -_double(c)
+        return outputs, inputs, np.array([-_double(row.constant) for row in self.rows]).reshape(len(self.rows))
 
     def make_goals(self, box: np.ndarray, sizes: Sizes) -> Goals:
         """The goals; `box` are the sizes of the inputs, `sizes` those of sums."""
@@ -88,6 +89,8 @@ class Problem:
 
     def solution(self, point: np.ndarray) -> tuple[Fraction, ...] | None:
         """The point of the box nearest to this one, if the formula holds there, in rationals."""
+        if not np.isfinite(point).all():
+            return None
         exact = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(point.tolist(), self.root.lower, self.root.upper, strict=True))
         return exact if self.holds(exact) else None
 
@@ -104,3 +107,11 @@ class Problem:
     def goals_of(self, alternative: Alternative) -> list[int]:
         """Numbers of the goals that may refute an alternative."""
         return [self.number[row] for row in alternative.rows if row in self.number]
+
+
+def _double(value: Fraction) -> float:
+    """The nearest double, or an infinity: goals with one bound nothing."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -33,7 +33,7 @@ from polylc.search.refute import Point, Search, Watch, by_box, note_ends
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 32, 2048  # cells that a unit begins with, and that it treats
 STARTS = 64  # of the first attack
-UNKNOWN = 2.0**200  # ends of neurons of which nothing is known
+UNKNOWN = 2.0**200  # ends of neurons of which nothing is known: no value is larger
 LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 
@@ -59,12 +59,15 @@ class Outcome:
     tree : Node or None
         How every cell was refuted, where that was to be kept and the answer is unsat.
     statistics : dict
+    note : str
+        Why the answer is unknown.
     """
 
     answer: Answer
     point: Point | None = None
     tree: Node | None = None
     statistics: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,18 @@ def search_root(network: Network, root: Root, keep: bool = False, watch: Watch |
 def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float]) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
-    sizes, lows, highs, node = _root(problem, keep)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes, lows, highs, node = _root(problem, keep)
+    large = not all((size < UNKNOWN).all() for size in sizes.layers)  # or not a number
     search = Search(problem, sizes, keep, watch)
     search.counts = counts | search.counts
     cell = search.root(lows, highs, node)
     left: list[Cell] = []
     try:
-        point = search.attack(cell, STARTS)
+        with np.errstate(over="ignore", invalid="ignore"):
+            point = search.attack(cell, STARTS)
+        if point is None and large:
+            return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
         if point is None:
             point, left = search.explore([cell], TOP)
     finally:
@@ -154,6 +162,8 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     lows, highs = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
     doubtful = np.full((2, 1, tables.neurons), np.nan) if keep else None
     node = Node(0)
+    if not all((size < UNKNOWN).all() for size in sizes.layers):
+        return sizes, lows[0], highs[0], node
     refine(tables, lows, highs, Cells(low[None], high[None]), sizes, 0, doubtful)
     note_ends(node, 0, doubtful)
     if not by_box(problem):

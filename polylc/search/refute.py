@@ -29,6 +29,7 @@ from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW = 16  # free inputs up to which boxes are cut
 FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
+FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 32
 COARSER = (0.0, 1.0, 2.0, 8.0, SLOPES)  # 0: the slopes of the rule  # grids on which slopes of refutations are tried
@@ -295,7 +296,8 @@ class Search:
                 continue
             assert result is not None
             mine = [row_of[id(one)] for one in cell.open]
-            if self.by_box and reach is not None and len(free) > FEW_OPEN and cell.depth < DEEP:
+            varies = (cell.highs[free] - cell.lows[free]).max() > FINE
+            if self.by_box and reach is not None and len(free) > FEW_OPEN and cell.depth < DEEP and varies:
                 scores = box_scores(result, mine, reach[b], cell.low, cell.high)
                 k = int(np.argmax(scores))
                 middle = (cell.low[k] + cell.high[k]) / 2
