@@ -310,13 +310,19 @@ def test_integers_of_thousands_of_digits_are_read(tmp_path, capsys):
     assert shown in capsys.readouterr().out
 
 
-def test_the_example_in_the_document(tmp_path, capsys):
-    block = re.search(r"<!-- example -->\n+```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert block
-    lines = block.group(1).splitlines()
-    write(lines, tmp_path)
-    assert checker.main([str(tmp_path / "x.proof")]) == 0, capsys.readouterr().err
-    assert lines[-1] == '["end of file"]'
+def test_the_examples_in_the_document(tmp_path, capsys):
+    blocks = re.findall(r"<!-- example -->\n+```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        lines = block.splitlines()
+        write(lines, tmp_path)
+        assert checker.main([str(tmp_path / "x.proof")]) == 0, capsys.readouterr().err
+        assert lines[-1] == '["end of file"]'
+    said = capsys.readouterr().out
+    assert "(x >= -1 and x <= 1 and f0 > 1/2)" in said
+    for true, false in (('"-1/2", true', '"-1/2", false'), ("~40", ""), ("~40", "~3f"), ("~40", "~41")):
+        write(blocks[1].replace(true, false).splitlines(), tmp_path)
+        assert checker.main([str(tmp_path / "x.proof")]) == 1
 
 
 # ---- what makes it fast is exact -------------------------------------------------------------------------------------
