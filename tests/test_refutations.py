@@ -182,6 +182,13 @@ def claims(lines: Lines_) -> list[list[Any]]:
     return first([line[2] for line in cells(lines) if line[2]])
 
 
+def tighter(claim: list[Any]) -> None:
+    """An end moved inward by one step of the grid, more than what rounding it outward can have given away."""
+    sign = 1 - 2 * claim[1]
+    _, exponent = np.frexp(claim[2])
+    claim[2] += sign * 2.0 ** max(int(exponent) - checker.DIGITS, -checker.FINEST)
+
+
 def on_every_event(change: Callable[[list[Any]], None], kind: str) -> Callable[[Lines_], None]:
     def forge(lines: Lines_) -> None:
         event(lines, kind)
@@ -260,6 +267,7 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "an end of a neuron there is not": lambda p: refined(p)[1].append([10**6, 0, -1.0]),
     "an end of a third side": lambda p: refined(p)[1].append([0, 2, -1.0]),
     "a claim that is tighter": lambda p: put(claims(p)[0], 2, claims(p)[0][2] + (1 - 2 * claims(p)[0][1]) * 2.0),
+    "a claim a step of the grid tighter": lambda p: tighter(claims(p)[0]),
     "a claim with slopes above 1": lambda p: put(claims(p)[0], 3, "~ff" + claims(p)[0][3][1:]),
     "a claim with too many slopes": lambda p: put(claims(p)[0], 3, "1" * 1000),
     "a claim of a neuron there is not": lambda p: put(claims(p)[0], 0, 10**6),
