@@ -17,6 +17,7 @@ from polylc.domains.question import And, Or, Row, row
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import chain
 from polylc.readers.question import Question
+from polylc.search import refute
 
 
 def compare(seed: int, count: int, proof: Path, depth: int = 2) -> None:
@@ -40,6 +41,12 @@ def test_verdicts_are_those_of_brute_force(seed, tmp_path):
 @pytest.mark.parametrize("seed", range(300, 312))
 def test_choices_within_choices(seed, tmp_path):
     compare(seed, 5, tmp_path / "proof", 3)
+
+
+@pytest.mark.parametrize("seed", range(400, 408))
+def test_where_neurons_are_split_and_no_boxes(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr(refute, "FEW", -1)
+    compare(seed, 6, tmp_path / "proof", 3)
 
 
 @pytest.mark.parametrize("seed", [3, 17, 29, 39])
