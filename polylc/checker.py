@@ -1316,12 +1316,17 @@ def _bounds(row: Condition, inputs: int) -> bool:
 def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junction, ...], part: Condition | Junction) -> Alternative:
     if isinstance(part, Condition):
         return Alternative(choices, rows if part in rows else (*rows, part), pending)
-    if not part.every:
-        return Alternative(choices, rows, (*pending, part))
-    found = Alternative(choices, rows, pending)
-    for one in part.parts:
-        found = _taken(choices, found.rows, found.pending, one)
-    return found
+    held, left = dict.fromkeys(rows), list(pending)
+    stack: list[Condition | Junction] = [part]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Condition):
+            held.setdefault(one)
+        elif one.every:
+            stack += reversed(one.parts)
+        else:
+            left.append(one)
+    return Alternative(choices, tuple(held), tuple(left))
 
 
 class _Matrix:
@@ -1499,9 +1504,8 @@ class _Bounds:
                 else:
                     k[i] = a * slopes[first + i] >> SLOPE
             else:
-                s = -a * high // (high - low)
-                t, w = (-a - s) * high, -s * low
-                lost += t if t > w else w
+                s = -a * high // (high - low)  # rounded down, so no more is lost at the lower end
+                lost += (-a - s) * high
                 k[i] = -s
         return k, -(-lost >> UNIT)
 

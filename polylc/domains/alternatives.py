@@ -44,12 +44,17 @@ class Alternative:
 def _with(choices: tuple[tuple[int, int], ...], held: tuple[Row, ...], pending: tuple[Or, ...], part: Formula) -> Alternative:
     if isinstance(part, Row):
         return Alternative(choices, held if part in held else (*held, part), pending)
-    if isinstance(part, Or):
-        return Alternative(choices, held, (*pending, part))
-    found = Alternative(choices, held, pending)
-    for one in part.parts:
-        found = _with(choices, found.rows, found.pending, one)
-    return found
+    taken, left = dict.fromkeys(held), list(pending)
+    stack: list[Formula] = [part]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Row):
+            taken.setdefault(one)
+        elif isinstance(one, Or):
+            left.append(one)
+        else:
+            stack += reversed(one.parts)
+    return Alternative(choices, tuple(taken), tuple(left))
 
 
 def root_alternative(formula: Formula) -> Alternative:

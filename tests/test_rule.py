@@ -1,0 +1,238 @@
+"""The checker's rule of proofs by search: what it says of a point holds there, on any walk through a tree, and
+less than a unit of rounding decides nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from fractions import Fraction as F
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import polylc
+from polylc import checker
+from polylc.domains import alternatives
+from polylc.domains.question import And, Or, Row, row
+from polylc.network.exact import ExactNetwork
+from polylc.network.form import Affine, Layer, Network, chain
+from polylc.proof.refutation import compact_network
+from polylc.readers.question import Question
+
+
+def bounds_of(v: int, low: F | int, high: F | int) -> list[list[Any]]:
+    return [["row", [[v, "1"]], str(-F(low)), False], ["row", [[v, "-1"]], str(F(high)), False]]
+
+
+def at_least(v: int, t: F | int) -> list[Any]:
+    return ["row", [[v, "1"]], str(-F(t)), False]
+
+
+def checked(folder: Path, network: Network, formula: list[Any], *lines: Any) -> list[Any]:
+    """Check a file with this query; lines of roots are objects."""
+    names = [*(f"X_{i}" for i in range(network.inputs)), *(f"Y_{k}" for k in range(network.outputs))]
+    opening = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "names": names, "formula": formula}
+    opening["roots"] = sum(isinstance(line, dict) for line in lines)
+    header = {"format": "polylc-proof/1", "producer": "by hand", "queries": 1}
+    text = [header, {"network": compact_network(network)}, opening, *lines, ["end of file"]]
+    path = folder / "crafted.proof"
+    path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in text).encode()))
+    return checker.check_file(path)
+
+
+def relu() -> Network:
+    return chain([np.ones((1, 1))] * 2, [np.zeros(1)] * 2)
+
+
+LEAF = [0, [], [], [["bound", 0, [1], "", []]], -1, 0]
+
+
+# ---- how large values may be -----------------------------------------------------------------------------------------
+def test_the_largest_values_of_all(tmp_path):
+    """Three layers of the largest doubles, slopes included."""
+    most = float(np.finfo(float).max)
+    layer = Layer(Affine(((0, np.array([[most]])),), np.array([most])), np.zeros(1), np.array([most]))
+    second = Layer(Affine(((1, np.array([[most]])),), np.array([most])), np.zeros(1), np.array([most]))
+    network = Network(1, (layer, second), Affine(((2, np.array([[most]])),), np.array([most])))
+    (value,) = ExactNetwork(network).outputs((F(most),))
+    formula = ["and", *bounds_of(0, 0, F(most)), at_least(1, value)]
+    for first in (0, 1, 2):
+        with pytest.raises(checker.Refused, match="not refuted"):
+            checked(tmp_path, network, formula, {"lower": [0.0], "upper": [most], "alternatives": [[]]}, [first, *LEAF[1:]])
+
+
+# ---- rounding: less than a unit of the checker decides ---------------------------------------------------------------
+def one_unit(negative: float, positive: float) -> Network:
+    """-2^-44 times a unit."""
+    layer = Layer(Affine(((0, np.ones((1, 1))),), np.zeros(1)), np.array([negative]), np.array([positive]))
+    return Network(1, (layer,), Affine(((1, np.array([[-(2.0**-44)]])),), np.zeros(1)))
+
+
+def small_weights(place: int) -> Network:
+    """Four values of -1024 to -2048, times 2^-50 in a later layer, where units have coefficient 1 throughout."""
+    fold = Layer(Affine(((0, np.ones((4, 1))),), np.zeros(4)), np.ones(4), -np.ones(4))
+    last = (np.full((1, 4), 2.0**-50), np.ones((1, 1)), np.ones((1, 1)))
+    if place == 0:
+        return Network(1, (fold,), Affine(((1, last[0]),), np.zeros(1)))
+    kept = Layer(Affine(((1, last[0]),), np.array([1.0])), np.zeros(1), np.ones(1))
+    if place == 1:
+        return Network(1, (fold, kept), Affine(((2, last[1]),), np.array([-1.0])))
+    return Network(1, (fold, kept, Layer(Affine(((2, last[1]),), np.zeros(1)), np.zeros(1), np.ones(1))), Affine(((3, last[2]),), np.array([-1.0])))
+
+
+@pytest.mark.parametrize(
+    ("network", "low", "high"),
+    [
+        (one_unit(0.0, 1.0), -0.5, 0.5),
+        (one_unit(0.0, 2.0), -0.5, 0.5),
+        (one_unit(0.25, 1.0), -0.5, 0.5),
+        (one_unit(-3.0, 0.5), -0.5, 0.5),
+        (one_unit(-0.75, 0.5), -0.5, -0.25),
+        (one_unit(-0.75, 0.25), 0.25, 0.5),
+        *((small_weights(place), 1024.0, 2048.0) for place in range(3)),
+    ],
+)
+def test_rounding_proves_nothing(tmp_path, network, low, high):
+    """What the network comes down to at an end of the box is not to be refuted, whatever is rounded on the way."""
+    least = min(ExactNetwork(network).outputs((F(end),))[0] for end in (low, high))
+    root = {"lower": [low], "upper": [high], "alternatives": [[]]}
+    reached = ["and", *bounds_of(0, F(low), F(high)), ["row", [[1, "-1"]], str(least), False]]
+    with pytest.raises(checker.Refused, match="not refuted"):
+        checked(tmp_path, network, reached, root, LEAF)
+    missed = ["and", *bounds_of(0, F(low), F(high)), ["row", [[1, "-1"]], str(least - F(1, 2**30)), False]]
+    assert checked(tmp_path, network, missed, root, LEAF)[0].leaves == 1
+
+
+# ---- names, and rows -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("names", [("one two",), ("y0",), ("1",), ("X[0,1]",)])
+def test_names_that_proofs_do_not_have_are_replaced(tmp_path, names):
+    question = Question(relu(), And((row({0: F(1)}, F(0)), row({0: F(-1)}, F(1)), row({1: F(1)}, F(-2)))), names)
+    assert polylc.verify(question, proof=tmp_path / "proof").result == "unsat"
+    (found,) = checker.check_file(tmp_path / "proof")
+    assert found.names == (("X[0,1]", "y0") if names == ("X[0,1]",) else ("x0", "y0"))
+
+
+def test_alternatives_take_their_rows_in_order_and_once():
+    """In the checker and in the search, whose choices are numbers of what is pending."""
+
+    def both(make_row, every, either, taken):
+        one, two, three = (make_row(((0, F(1)),), F(k), False) for k in range(3))
+        some, other = either((one, three)), either((two,))
+        found = taken((), (one,), (other,), every((two, some, every((one, other, two)), three)))
+        assert found.rows == (one, two, three)
+        assert found.pending == (other, some, other)
+
+    both(checker.Condition, lambda p: checker.Junction(True, p), lambda p: checker.Junction(False, p), checker._taken)
+    both(Row, And, Or, alternatives._with)
+
+
+# ---- walks -----------------------------------------------------------------------------------------------------------
+class Walk(checker._Query):
+    """A tree with splits at random, of which only the cells are seen that hold a point: there all the rule says is
+    true.
+    """
+
+    def __init__(self, network: Network, low: list[float], high: list[float], point: tuple[F, ...], rng: random.Random) -> None:
+        read = checker._Network(json.loads(json.dumps(compact_network(network))))
+        variables = network.inputs + network.outputs
+        opening = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "roots": 1, "formula": ["and"]}
+        super().__init__(read, checker._Bounds(read), {**opening, "names": [f"v{i}" for i in range(variables)]})
+        self.point, self.rng, self.seen = point, rng, 0
+        *hidden, outputs = ExactNetwork(network).preactivations(point)
+        self.values, self.outputs = [v for layer in hidden for v in layer], outputs
+        self._tree(self, low, high, [])  # type: ignore[arg-type]
+
+    def next(self) -> Any:
+        return [self.rng.choice([0, 0, self.rng.randrange(self.network.hidden + 1)]), [], [], [], 0, 0]
+
+    def words(self, cell: checker._Searched, below: int) -> str:
+        free = sum(cell.low[i] < 0 < cell.high[i] for i in range(below))
+        return "".join(self.rng.choice([".", "0", "1", f"~{self.rng.randrange(129):02x}"]) for _ in range(self.rng.randint(0, free)))
+
+    def _split(self, cell: checker._Searched, kind: Any, at: Any) -> list[checker._Searched]:
+        rng, scale = self.rng, 1 << checker.UNIT
+        self.seen += 1
+        for _ in range(2):  # claims
+            number, side = rng.randrange(len(self.values)), rng.randrange(2)
+            layer = max(k for k, first in enumerate(self.bounds.first[:-1]) if first <= number)
+            text, sign = self.words(cell, self.bounds.first[layer]), (1, -1)[side]
+            value = self.bounds.neuron(layer, number - self.bounds.first[layer], sign, cell, self._slopes(cell, text, self.bounds.first[layer]))
+            assert F(value, scale << self.bounds.shift + checker.INPUT) <= sign * self.values[number]
+            end = checker._grid(value, checker.UNIT + self.bounds.shift + checker.INPUT)
+            step = 1 << max(abs(end).bit_length() - checker.DIGITS, checker.UNIT - checker.FINEST)
+            if abs(end) < 1 << 1000:
+                self._claim(cell, [number, side, sign * end / scale, text])
+                with pytest.raises(checker.Refused):
+                    self._claim(cell, [number, side, sign * (end + step) / scale, text])
+        for low, high, value in zip(cell.low, cell.high, self.values, strict=True):
+            assert low <= value * scale <= high
+        self.row(cell)
+        if self.seen > 5:
+            return []
+        kind = rng.choice([0, 1, 1])
+        at = rng.randrange(self.network.inputs if kind == 0 else len(self.values))
+        here = [one for one in super()._split(cell, kind, at) if self.holds(one)]
+        assert here
+        return [rng.choice(here)]
+
+    def holds(self, cell: checker._Searched) -> bool:
+        inside = all(F(a) <= x <= F(b) for a, x, b in zip(cell.lower, self.point, cell.upper, strict=True))
+        return inside and all(sign * self.values[i] >= 0 for i, sign in cell.path)
+
+    def row(self, cell: checker._Searched) -> None:
+        rng, scale = self.rng, 1 << checker.UNIT
+        coefficients = [rng.randint(-9, 9) for _ in self.outputs]
+        inputs = [rng.choice([0, rng.randint(-9, 9)]) for _ in self.point]
+        constant = F(rng.randint(-99, 99), 7)
+        value = sum(map(F.__mul__, map(F, coefficients), self.outputs), sum(map(F.__mul__, map(F, inputs), self.point), constant))
+        pulls: dict[int, int] = {}
+        for neuron, sign in cell.path:
+            pulls[neuron] = pulls.get(neuron, 0) + sign * rng.choice([0, rng.randint(0, 8 * scale)])
+        rows, start = self.bounds.over_outputs(coefficients, inputs, int(constant * (scale << self.bounds.shift) // 1), cell)
+        least = self.bounds.bound(rows, start, cell, self._slopes(cell, self.words(cell, len(self.values)), len(self.values)), pulls)
+        assert F(least, scale << self.bounds.shift + checker.INPUT) <= value
+        if not any(low < 0 < high for low, high in zip(cell.low, cell.high, strict=True)):
+            signs = dict(cell.path)
+            box = [(F(a), F(b)) for a, b in zip(cell.lower, cell.upper, strict=True)]
+            assert self.bounds.exactly(coefficients, inputs, constant, cell, {i: s * F(rng.randint(0, 9), 3) for i, s in signs.items()}, box) <= value
+
+
+def drawn(rng: random.Random) -> Network:
+    """Skips, units of any slopes, several terms of one source, matrices of few entries, and weights of many sizes."""
+    widths = [rng.choice([1, 1, 2, 3]), *(rng.randint(1, 4) for _ in range(rng.randint(1, 3)))]
+    sizes = rng.choice([[0], [0, 0, -30, 20], [0, 300], [0, -300]])
+    short = rng.random() < 0.5  # else with all bits of a double, so that every rounding shows
+
+    def some(rows: int, columns: int) -> np.ndarray:
+        entries = [rng.choice([0, rng.randint(-8, 8)]) / 4 if short else rng.uniform(-2, 2) for _ in range(rows * columns)]
+        return np.array([w * 2.0 ** rng.choice(sizes) for w in entries]).reshape(rows, columns)
+
+    def affine(size: int, index: int) -> Affine:
+        sources = [index - 1, *(s for s in range(index) if rng.random() < 0.4)]
+        return Affine(tuple((s, some(size, widths[s])) for s in sources), some(size, 1)[:, 0])
+
+    layers = []
+    for index, width in enumerate(widths[1:], 1):
+        slopes = (np.zeros(width), np.ones(width)) if rng.random() < 0.4 else (some(width, 1)[:, 0], some(width, 1)[:, 0])
+        layers.append(Layer(affine(width, index), *slopes))
+    return Network(widths[0], tuple(layers), affine(rng.randint(1, 2), len(widths)))
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=400, deadline=None)
+def test_what_the_rule_says_of_a_point_is_true(seed):
+    rng = random.Random(seed)
+    network = drawn(rng)
+    low = [rng.randint(-8, 8) / 8 * 2.0 ** rng.choice([0, 0, -90]) for _ in range(network.inputs)]
+    side = rng.choice([0, 2.0**-20, 1, 1])  # of length 0, bounds are the values but for rounding
+    high = [a + rng.randint(0, 8) / 8 * side for a in low]
+    point = tuple(
+        F(a) + (F(b) - F(a)) * rng.choice([0, 1, F(rng.randint(0, 8), 8), F(rng.randint(0, 99), 99)]) for a, b in zip(low, high, strict=True)
+    )
+    assert Walk(network, low, high, point, rng).seen > 0
