@@ -132,6 +132,18 @@ def test_alternatives_take_their_rows_in_order_and_once():
     both(Row, And, Or, alternatives._with)
 
 
+# ---- lanes -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("words", [1, 2])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_that_no_lane_holds(words, sign):
+    """Each product fits in its lane, and would if it were alone; three of them do not."""
+    shift = checker.WORD * words
+    matrix = checker._Matrix([[1.0, -1.0]] * 3, 2, shift)
+    for k in ((1 << checker.WORD - 1) - 1, (1 << checker.WORD - 1) // 3, (1 << checker.WORD - 1) // 3 + 1):
+        assert matrix.floors([sign * k] * 3) == [3 * sign * k, -3 * sign * k]
+        assert matrix.exactly([sign * k] * 3) == [3 * sign * k << shift, -3 * sign * k << shift]
+
+
 # ---- walks -----------------------------------------------------------------------------------------------------------
 class Walk(checker._Query):
     """A tree with splits at random, of which only the cells are seen that hold a point: there all the rule says is
