@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from polylc.bounds.backward import Cells
-from polylc.bounds.floats import DOUBLE, FORMATS, LOST, UP, Evaluated, Format, added, joined, plain, product, scaled, settled, taken, within
+from polylc.bounds.floats import DOUBLE, FORMATS, LOST, MOST_PARTS, UP, Evaluated, Format, added, joined, plain, product, scaled, settled, taken, within
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.tables import magnitude, tables
@@ -35,13 +35,26 @@ class Enclosure:
     ----------
     low, high : ndarray, shape (outputs and hidden tensors,)
         Ends of the evaluated values.
-    error : ndarray
-        How far they are from the values of the network analysed, for the same input.
+    own : ndarray
+        With `shared`, how far they are from the values of the network analysed, for the same input: at most that, plus
+        what the columns of `shared` make of errors of size 1.
+    shared : ndarray, shape (outputs and hidden tensors, errors)
     """
 
     low: np.ndarray
     high: np.ndarray
-    error: np.ndarray
+    own: np.ndarray
+    shared: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """How far each value is from that of the network analysed."""
+        return (self.own + np.abs(self.shared).sum(axis=1) * UP) * UP
+
+    def of(self, weights: np.ndarray) -> float:
+        """How far a weighted sum of the values is from that of the network analysed."""
+        each = float(np.abs(weights) @ self.own)
+        return (each + float(np.abs(weights @ self.shared).sum()) + float(np.abs(weights) @ np.abs(self.shared).sum(axis=1)) * 2.0**-36) * UP + LOST
 
 
 def evaluated(tape: Tape, element: str, low: np.ndarray, high: np.ndarray) -> Enclosure:
@@ -99,17 +112,22 @@ class _Walk:
         for record in self.tape.records:
             checkpoint()
             self._node(record)
-        found = []
+        found, ends = [], []
         for name in self.tape.wanted:
             if name in self.tape.constants:
                 constant = self.tape.constants[name].astype(np.float64).ravel()
-                found.append((constant, constant, np.zeros(len(constant))))
+                found.append(plain(constant, constant, np.zeros(len(constant)), form))
+                ends.append((constant, constant))
                 continue
             if name not in self.known:
                 raise RoundingError(f"the tensor {name} is no plain value")
             one = self.known[name]
-            found.append((*within(one, form, self.ends(self.value[name])), one.off(form)))
-        return Enclosure(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+            found.append(one)
+            ends.append(within(one, form, self.ends(self.value[name])))
+        whole = joined(found)
+        low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
+        shared = np.concatenate([np.zeros((len(low), 0)), *whole.parts.values()], axis=1)
+        return Enclosure(low, high, (whole.base + whole.rounding(form)) * UP, shared)
 
     # ---- the network analysed ----------------------------------------------------------------------------------
     def _bound_layers(self) -> None:
@@ -357,13 +375,16 @@ def _units(walk: _Walk, record: Record, one: Evaluated, place: int) -> Evaluated
     rounded = np.where(exact | (low >= 0), 0.0, lost)
     small, large = _kinked(low, high, below, above)
     wide = np.where(rounded > 0, rounded + np.maximum(np.abs(small), np.abs(large)) * 4 * DOUBLE, 0.0)
+    base = (base + rounded) * UP
     if not below.any() and (above == 1).all():  # both are between zero and this
-        cap = np.maximum(np.maximum(high, true_high), 0.0)
+        cap = np.maximum(np.maximum(high, true_high), 0.0) * UP
         total = (base + sum((np.abs(p).sum(axis=1) for p in parts.values()), np.zeros(1))) * UP
         short = cap < total
-        base = np.where(short, cap * UP, base)
+        base = np.where(short, cap, base)
         parts = {key: np.where(short[:, None], 0.0, part) for key, part in parts.items()}
-    return plain(small - wide, large + wide, (base + rounded) * UP, form, parts)
+    if base.any() and len(base) <= MOST_PARTS:  # behind matrices what is kept by itself may cancel
+        parts[-id(record)], base = np.diag(base), np.zeros(len(base))
+    return plain(small - wide, large + wide, base, form, parts)
 
 
 def _selects(walk: _Walk, record: Record, one: Evaluated, place: int) -> Evaluated:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -65,13 +65,21 @@ def representable(formula: Formula, inputs: int, element: str) -> Formula:
     return kind(tuple(representable(part, inputs, element) for part in formula.parts))
 
 
-def weakened(formula: Formula, inputs: int, slack: Sequence[Fraction]) -> Formula:
-    """A formula that holds wherever this one holds for outputs that differ by so much, at most; a negative slack
-    strengthens it.
+def weakened(formula: Formula, inputs: int, slack: Callable[[Row], Fraction]) -> Formula:
+    """A formula that holds wherever this one holds for outputs that are somewhat different.
+
+    Parameters
+    ----------
+    formula : Formula
+    inputs : int
+    slack : callable
+        By how much the left-hand side of a row may be different; rows of inputs alone are not asked. Where it is
+        negative, the row is strengthened.
     """
     if isinstance(formula, Row):
-        more = sum((abs(c) * slack[v - inputs] for v, c in formula.terms if v >= inputs), Fraction(0))
-        return Row(formula.terms, formula.constant + more, formula.strict)
+        if formula.terms[-1][0] < inputs:
+            return formula
+        return Row(formula.terms, formula.constant + slack(formula), formula.strict)
     kind = And if isinstance(formula, And) else Or
     return kind(tuple(weakened(part, inputs, slack) for part in formula.parts))
 

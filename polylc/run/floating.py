@@ -18,7 +18,7 @@ import numpy as np
 
 from polylc.bounds.rounding import Enclosure, evaluated
 from polylc.domains.alternatives import outward, roots
-from polylc.domains.question import And, Formula, Or, simplified
+from polylc.domains.question import And, Formula, Or, Row, simplified
 from polylc.domains.representable import between, nearest, representable, surely, weakened
 from polylc.errors import LimitReached, RoundingError
 from polylc.exact.checkpoint import checkpoint, until
@@ -30,7 +30,7 @@ from polylc.run import verification
 from polylc.run.unbounded import within_reach
 from polylc.run.verification import Assignment, Verdict
 from polylc.search.crew import Crew, ProcessCrew
-from polylc.search.prove import Answer, search_root
+from polylc.search.prove import STARTS, Answer, search_root
 from polylc.search.refute import Watch
 
 Point = tuple[Fraction, ...]
@@ -78,22 +78,39 @@ class _Boxes:
         """What is evaluated for the inputs of a box, all outputs of the question's network."""
         low, high = outward(lower, upper)
         many = self.network.outputs
-        found = Enclosure(np.full(many, -np.inf), np.full(many, np.inf), np.zeros(many))
+        ends = np.full(many, -np.inf), np.full(many, np.inf)
+        own, shared = np.zeros(many), []
         for tape, inputs, outputs in self.tapes:
             one = evaluated(tape, self.question.semantics, low[inputs], high[inputs])
-            found.low[outputs] = np.maximum(found.low[outputs], one.low)
-            found.high[outputs] = np.minimum(found.high[outputs], one.high)
-            found.error[outputs] = np.maximum(found.error[outputs], one.error)
-        return found
+            ends[0][outputs], ends[1][outputs] = np.maximum(ends[0][outputs], one.low), np.minimum(ends[1][outputs], one.high)
+            own[outputs] = one.own
+            part = np.zeros((many, one.shared.shape[1]))
+            part[outputs] = one.shared
+            shared.append(part)
+        return Enclosure(*ends, own, np.concatenate(shared, axis=1))
 
-    def satisfies(self, point: Point) -> tuple[bool, np.ndarray]:
+    def slack(self, at: Enclosure, margin: int = 1) -> Callable[[Row], Fraction]:
+        """By how much rows may be different where this is evaluated."""
+        n = self.network.inputs
+
+        def of(row: Row) -> Fraction:
+            weights = np.zeros(self.network.outputs)
+            for v, c in row.terms:
+                if v >= n:
+                    weights[v - n] = float(c)
+            bound = at.of(weights) * (1 + 2.0**-30)  # coefficients are rounded to doubles
+            return margin * Fraction(bound)
+
+        return of
+
+    def satisfies(self, point: Point) -> tuple[bool, Enclosure]:
         """Whether every evaluation at a point of the format satisfies the query; and its errors, at most."""
         at = self.enclosure(point, point)
         exact = self.exact.outputs(point)
         error = list(map(Fraction, at.error.tolist()))
         low = [max(Fraction(a), y - e) for a, y, e in zip(at.low.tolist(), exact, error, strict=True)]
         high = [min(Fraction(b), y + e) for b, y, e in zip(at.high.tolist(), exact, error, strict=True)]
-        return surely(self.question.formula, (*point, *low), (*point, *high)), at.error
+        return surely(self.question.formula, (*point, *low), (*point, *high)), at
 
     def rounded(self, point: Point, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Point:
         """The point of the format nearest to a point of a box."""
@@ -101,10 +118,10 @@ class _Boxes:
         return tuple(nearest(x, a, b, element) for x, a, b in zip(point, lower, upper, strict=True))
 
     # ---- search --------------------------------------------------------------------------------------------------
-    def search(self, formula: Formula) -> tuple[Answer, Point | None, Sequence[Fraction], Sequence[Fraction]]:
+    def search(self, formula: Formula, starts: int = STARTS) -> tuple[Answer, Point | None, Sequence[Fraction], Sequence[Fraction]]:
         """A point at which a formula holds over the rationals, and its root's box."""
         for root in roots(formula, self.network.inputs, self.question.names):
-            outcome = search_root(self.network, root, False, self.watch, self.crew)
+            outcome = search_root(self.network, root, False, self.watch, self.crew, starts)
             for key, value in outcome.statistics.items():
                 self.statistics[key] = self.statistics.get(key, 0) + value
             if outcome.answer is Answer.TIMED_OUT:
@@ -118,19 +135,17 @@ class _Boxes:
         for root in roots(self.formula, self.network.inputs, self.question.names):
             inside = And((between(root.lower, root.upper), Or(tuple(And((*a.rows, *a.pending)) for a in root.alternatives))))
             middle = self.rounded(tuple((a + b) / 2 for a, b in zip(root.lower, root.upper, strict=True)), root.lower, root.upper)
-            holds, error = self.satisfies(middle)
+            holds, at = self.satisfies(middle)
             if holds:
                 return middle
             for margin in TIGHTER:
-                slack = [-margin * Fraction(e) for e in error.tolist()]
-                answer, point, low, high = self.search(simplified(weakened(inside, self.network.inputs, slack)))
+                answer, point, low, high = self.search(simplified(weakened(inside, self.network.inputs, self.slack(at, -margin))))
                 if point is None:
                     break
                 near = self.rounded(point, low, high)
-                holds, here = self.satisfies(near)
+                holds, at = self.satisfies(near)
                 if holds:
                     return near
-                error = np.maximum(error, here)
         return None
 
     def refute(self) -> str:
@@ -147,13 +162,16 @@ class _Boxes:
             point: Point | None = tuple((a + b) / 2 for a, b in zip(lower, upper, strict=True))
             if at is not None:
                 self.statistics["boxes"] = self.statistics.get("boxes", 0) + 1
-                slack = [Fraction(e) for e in at.error.tolist()]
-                weak = simplified(weakened(And((between(lower, upper), inside)), self.network.inputs, slack))
+                weak = simplified(weakened(And((between(lower, upper), inside)), self.network.inputs, self.slack(at)))
                 assert point is not None
                 if not weak.holds((*point, *self.exact.outputs(point))):
-                    _, point, _, _ = self.search(weak)
+                    _, point, _, _ = self.search(weak, 0)
                 if point is None:
                     self.proved.append(weak)
+                    import os
+                    if os.environ.get("DBG"):
+                        self.done = getattr(self, "done", 0.0) + 2.0**-depth
+                        print(depth, at.error.max(), self.done, len(self.proved), self.statistics)
                     self.largest = max(self.largest, float(at.error.max()))
                     continue
             assert point is not None
