@@ -6,6 +6,7 @@ evaluates".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,8 @@ class _Walk:
         """All nodes, then the tensors asked for."""
         form, first = self.form, 0
         assert self.tape.builder is not None
-        for name, size in self.tape.inputs:
+        for name, shape in self.tape.inputs:
+            size = math.prod(shape)
             span = slice(first, first + size)
             first += size
             self.known[name] = plain(self.low[span], self.high[span], np.zeros(size), form)

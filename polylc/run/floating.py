@@ -7,11 +7,13 @@ boxes are cut. A solution is a point of the format at which every evaluation sat
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -168,10 +170,6 @@ class _Boxes:
                     _, point, _, _ = self.search(weak, 0)
                 if point is None:
                     self.proved.append(weak)
-                    import os
-                    if os.environ.get("DBG"):
-                        self.done = getattr(self, "done", 0.0) + 2.0**-depth
-                        print(depth, at.error.max(), self.done, len(self.proved), self.statistics)
                     self.largest = max(self.largest, float(at.error.max()))
                     continue
             assert point is not None
@@ -255,7 +253,8 @@ def answer(
         statistics["rounding"] = boxes.largest
         if proof is not None:
             left = None if timeout is None else max(0.0, begin + timeout - time.monotonic())
-            over = replace(question, formula=Or(tuple(boxes.proved)), semantics=REAL, evaluations=())
+            source = f"{question.source}, rows weakened by rounding bounds in {question.semantics} (rounding bounds: not checked)"
+            over = replace(question, formula=Or(tuple(boxes.proved)), semantics=REAL, evaluations=(), source=source, sha256="")
             found = verification.answer(over, timeout=left, stop=stop, watch=watch, proof=proof, jobs=jobs)
             written, statistics["proof_bytes"] = found.proof, found.statistics.get("proof_bytes", 0)
             note = "the proof is about the query weakened by the rounding bounds, over the rationals; rounding bounds: not checked"
@@ -266,5 +265,31 @@ def answer(
 
 
 def _computed(boxes: _Boxes, point: Point) -> Iterator[str]:
-    """What a runtime computes at a point, where one is installed."""
-    return iter(())
+    """What onnxruntime computes at a point, where it is installed."""
+    if find_spec("onnxruntime") is None:
+        return
+    import onnxruntime
+
+    at = boxes.enclosure(point, point)
+    values = np.array([float(x) for x in point])
+    onnxruntime.set_default_logger_severity(4)
+    for tape, inputs, outputs in boxes.tapes:
+        given, first = {}, 0
+        for name, shape in tape.inputs:
+            given[name] = values[inputs[first : first + math.prod(shape)]].astype(boxes.question.semantics).reshape(shape)
+            first += math.prod(shape)
+        try:
+            session = onnxruntime.InferenceSession(tape.content, providers=["CPUExecutionProvider"])
+            names = [entry.name for entry in session.get_outputs()]
+            found = np.concatenate([np.asarray(y, dtype=np.float64).ravel() for y in session.run(names, given)])
+        except Exception as failure:  # weights in files beside the model, operators that it does not know
+            yield f"onnxruntime does not run the model: {str(failure).splitlines()[0][:100]}"
+            continue
+        low, high = at.low[outputs[: len(found)]], at.high[outputs[: len(found)]]
+        far = ", which is outside of the proved bounds: it evaluates other operators than the file has" * bool(((found < low) | (found > high)).any())
+        text = ", ".join(f"{y:.9g}" for y in found[:MANY]) + ", ..." * (len(found) > MANY)
+        yield f"onnxruntime computes {text}{far}"
+
+
+MANY = 10
+"""Outputs of a runtime that are told."""

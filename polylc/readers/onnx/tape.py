@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +18,6 @@ from polylc.network.weights import Weight, identity
 from polylc.readers.onnx.evaluate import rounds
 from polylc.readers.onnx.graph import lower_node
 from polylc.readers.onnx.node import Node
-
-if TYPE_CHECKING:
-    import onnx
 
 
 @dataclass(frozen=True)
@@ -79,11 +75,13 @@ class Tape:
     ----------
     elements : tuple of str
         Element types of the inputs.
-    inputs : list of (str, int)
-        Names and sizes, one after the other the network's inputs.
-    records : list of Record
+    inputs : list of (str, tuple of int)
+        Names and shapes, one after the other the network's inputs.
     wanted : list of str
         Outputs, then hidden tensors; one after the other the network's outputs.
+    content : bytes
+        The file.
+    records : list of Record
     constants : dict
         Those that do not depend on the input.
     doubtful : str
@@ -91,8 +89,9 @@ class Tape:
     """
 
     elements: tuple[str, ...]
-    inputs: list[tuple[str, int]]
+    inputs: list[tuple[str, tuple[int, ...]]]
     wanted: list[str]
+    content: bytes = b""
     records: list[Record] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     doubtful: str = ""

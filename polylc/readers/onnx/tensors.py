@@ -39,16 +39,16 @@ def onnx_model(content: bytes, *, source: str, sha256: str, hidden: Sequence[str
         As `from_onnx`, and if there is no tensor of a name.
     """
     found = guarded(content, source, lambda model: _with_tensors(model, source, sha256, hidden, shapes))
-    return replace(found, tape=lambda: guarded(content, source, lambda model: _taped(model, source, hidden, shapes)))
+    return replace(found, tape=lambda: guarded(content, source, lambda model: _taped(model, content, source, hidden, shapes)))
 
 
-def _taped(model: onnx.ModelProto, source: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Tape:
+def _taped(model: onnx.ModelProto, content: bytes, source: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Tape:
     """The nodes of the graph, for the same tensors."""
     inputs, names = _named(model, source, hidden, shapes)
     elements = tuple(element_name(entry.type.tensor_type.elem_type) for entry in inputs)
-    tape = Tape(elements, [], names)
+    tape = Tape(elements, [], names, content)
     tape.builder, known = lowered(model, source, inputs, names, None, tape)
-    tape.inputs += [(entry.name, known[entry.name].size) for entry in inputs]
+    tape.inputs += [(entry.name, known[entry.name].shape) for entry in inputs]
     tape.constants |= {name: known[name] for name in names if isinstance(known.get(name), np.ndarray)}
     return tape
 
