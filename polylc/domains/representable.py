@@ -38,9 +38,9 @@ def number_above(value: Fraction, element: str, strict: bool = False) -> Fractio
             near = np.finfo(kind).min
         while math.isfinite(near) and (Fraction(float(near)) < value or (strict and Fraction(float(near)) == value)):
             near = np.nextafter(near, kind(math.inf))
+        below = np.nextafter(near, kind(-math.inf))
     if not math.isfinite(near):
         return None
-    below = np.nextafter(near, kind(-math.inf))
     if math.isfinite(below) and (Fraction(float(below)) > value or (not strict and Fraction(float(below)) == value)):
         near = below
     return Fraction(float(near))
