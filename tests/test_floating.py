@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import polylc
+from polylc.bounds import floats, rounding
 from polylc.bounds.rounding import RULES, evaluated
 from polylc.domains.question import And, Or, Row, row
 from polylc.domains.representable import number_above, representable, surely, weakened
@@ -128,6 +129,65 @@ def test_no_order_of_summation_leaves_the_bounds(tmp_path_factory, seed, element
         check(box, values, truth)
 
 
+HALF = np.float32(2.0**-24 * (1 + 2.0**-10))  # a little more than half of what follows 1: every sum with it rounds up
+
+
+def test_roundings_that_all_go_one_way(tmp_path):
+    """1 + h + h + ... in a product, and in as many additions, errs by nearly a rounding each time."""
+    n = 40
+    ones = {"w": np.ones((n + 1, 1), np.float32)}
+    product = load_model(saved(tmp_path / "p.onnx", model([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": [1, n + 1]}, {"y": [1, 1]}, ones)))
+    x = np.array([1, *[HALF] * n], dtype=np.float32)
+    value = run([(ones["w"].T.copy(), np.zeros(1, np.float32))], x, "last", False)
+    found = evaluated(product.tape(), "float32", *[x.astype(float)] * 2)
+    truth = exact(product.network, x)
+    assert abs(F(float(value[0])) - truth[0]) > 0.9 * n * F(1, 2**24)
+    check(found, value.astype(float), truth)
+    names = ["x", *(f"s{k}" for k in range(n - 1)), "y"]
+    nodes = [helper.make_node("Add", [a, "h"], [b]) for a, b in itertools.pairwise(names)]
+    sums = load_model(saved(tmp_path / "s.onnx", model(nodes, {"x": [1, 1]}, {"y": [1, 1]}, {"h": np.array([HALF])})))
+    check(evaluated(sums.tape(), "float32", np.ones(1), np.ones(1)), value.astype(float), exact(sums.network, [1.0]))
+
+
+@pytest.mark.parametrize("most", [1024, 0])
+def test_errors_are_carried_on(tmp_path, monkeypatch, most):
+    """Through units, factors and products, with their signs or by their sizes."""
+    for place in (floats, rounding):
+        monkeypatch.setattr(place, "MOST_PARTS", most)
+    n = 40
+    weights = {"w": np.ones((n + 1, 2), np.float32), "c": np.float32([8, -16]), "v": np.float32([[4], [-2]]), "s": np.float32([2.5])}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("Mul", ["r", "c"], ["m"]),
+        helper.make_node("LeakyRelu", ["m"], ["l"], alpha=0.5),
+        helper.make_node("MatMul", ["l", "v"], ["b"]),
+        helper.make_node("Max", ["b", "s"], ["k"]),
+        helper.make_node("Mul", ["k", "s"], ["y"]),
+    ]
+    one = load_model(saved(tmp_path / "m.onnx", model(nodes, {"x": [1, n + 1]}, {"y": [1, 1]}, weights)))
+    x = np.array([1, *[HALF] * n], dtype=np.float32)
+    total = run([(weights["w"].T.copy(), np.zeros(2, np.float32))], x, "last", False)[0]
+    value = np.array([float(total) * (8 * 4 + 16 * 0.5 * 2) * 2.5])  # no more rounding: few digits
+    found, truth = evaluated(one.tape(), "float32", *[x.astype(float)] * 2), exact(one.network, x)
+    assert abs(F(value[0]) - truth[0]) > 0.9 * n * F(120, 2**24)
+    check(found, value, truth)
+
+
+@pytest.mark.parametrize(("left", "right"), [(2.0**-70, 2.0**-70), (3 * 2.0**-64, 2.0**-64), (2.0**-130, 2.0**20), (2.0**-20, 2.0**-130)])
+def test_what_underflow_costs(tmp_path, left, right):
+    """Products that are subnormal or less, and factors that are, kept or flushed to zero."""
+    weight, n = np.full((1, 5), left, np.float32), 5
+    content = model([helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)], {"x": [1, n]}, {"y": [1, 1]}, {"w": weight})
+    one = load_model(saved(tmp_path / "m.onnx", content))
+    x = np.full(n, right, np.float32)
+    found, truth = evaluated(one.tape(), "float32", *[x.astype(float)] * 2), exact(one.network, x)
+    for order, flush in ORDERS:
+        value = run([(weight, np.zeros(1, np.float32))], x, order, flush)
+        check(found, value.astype(float), truth)
+    check(found, np.zeros(1), truth)  # subnormal inputs and weights are taken for zero
+
+
 def test_the_bound_is_that_of_a_sum(tmp_path):
     """For one row of n ones it is no more than a few roundings of n numbers: it would not do to claim too much."""
     content = model([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": [1, 50]}, {"y": [1, 1]}, {"w": np.ones((50, 1), np.float32)})
@@ -179,8 +239,9 @@ OPERATORS = {
 
 @pytest.mark.parametrize("kind", OPERATORS)
 @pytest.mark.parametrize("element", ["float32", "float64"])
-def test_operators_as_onnxruntime_evaluates_them(tmp_path, kind, element):
-    """Between two products, where folding and fusing have something to do."""
+@pytest.mark.parametrize("alone", [True, False])
+def test_operators_as_onnxruntime_evaluates_them(tmp_path, kind, element, alone):
+    """By themselves, and between two products, where folding and fusing have something to do."""
     rng = np.random.default_rng(len(kind))
     shapes, arguments, attributes = OPERATORS[kind]
     weights = {}
@@ -199,6 +260,9 @@ def test_operators_as_onnxruntime_evaluates_them(tmp_path, kind, element):
         helper.make_node("MatMul", ["g", "out"], ["y"]),
     ]
     content = model(nodes, {"x": [1, 2, 4, 4]}, {"y": [1, 1, 5]}, weights, element)
+    if alone:
+        nodes = [helper.make_node(kind, arguments, ["k"], **attributes), helper.make_node("Reshape", ["k", "line"], ["y"])]
+        content = model(nodes, {"x": [1, 2, 4, 4]}, {"y": ["n"]}, weights | {"line": np.array([-1])}, element)
     one = load_model(saved(tmp_path / "m.onnx", content))
     tape = one.tape()
     sessions = []

@@ -339,10 +339,13 @@ def _multiplies(roundings: int = 0, slack: float = 0.0) -> Callable[[_Walk, Reco
                 more, about = 4, 2.0**-48
         if record.node.kind == "Einsum" and len(record.node.inputs) != 2:
             raise walk.error(record, "has other than two operands, so that nothing bounds its rounding")
+        some = np.abs(entries(matrix)) if matrix is not None else np.ones(1)
+        some = some[some > 0]
+        if roundings and len(some) and (some == some[0]).all() and np.frexp(some[0])[0] == 0.5:
+            more, about = 0, 0.0  # means of 2, 4, ... entries: dividing by their number does not round
         found = product(walk.plain(record, one), matrix, bias, more, walk.form, about)
-        if more:  # sums before they are divided or multiplied
-            some = np.abs(entries(matrix)) if matrix is not None else np.ones(1)
-            gain = max(2.0**10, 1 / float(some[some > 0].min(initial=1.0)))
+        if more or roundings:  # sums before they are divided or multiplied
+            gain = max(2.0**10, 1 / float(some.min(initial=1.0)))
             if not (found.total * gain * 1.01 < walk.form.largest).all():
                 raise walk.error(record, f"may overflow {walk.form.name}")
         return _with_base(found, walk.folding(record, matrix, np.abs(bias), about > 0))
