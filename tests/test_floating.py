@@ -1,4 +1,4 @@
-"""What floating point evaluates: bounds against evaluations in many orders, verdicts against all points of tiny grids."""
+"""What floating point evaluates: bounds against evaluations in many orders, verdicts against all points of grids."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def chain(rng, widths, element="float32", spread=0, bias=1.0):
         if k < last:
             nodes.append(helper.make_node("Relu", [name], [f"h{k}"]))
             before = f"h{k}"
-    return model(nodes, {"x": [1, widths[0]]}, {"y": [1, widths[-1]]}, weights, element), [(weights[f"w{k}"], weights[f"b{k}"]) for k in range(last + 1)]
+    return model(nodes, {"x": [1, widths[0]]}, {"y": [1, widths[-1]]}, weights, element), [
+        (weights[f"w{k}"], weights[f"b{k}"]) for k in range(last + 1)
+    ]
 
 
 def dot(w, x, b, order, flush):
@@ -103,12 +105,13 @@ def exact(network, x) -> list[F]:
 
 def check(found, values, truth):
     """Evaluated values are inside of the bounds, and near the network over the rationals."""
-    assert (found.low <= values).all() and (values <= found.high).all(), (found, values)
+    assert (found.low <= values).all(), (found, values)
+    assert (values <= found.high).all(), (found, values)
     for value, real, bound in zip(values.tolist(), truth, found.error.tolist(), strict=True):
         assert abs(F(value) - real) <= F(bound), (value, float(real), bound)
 
 
-# ---- bounds --------------------------------------------------------------------------------------------------------------
+# ---- bounds --------------------------------------------------------------------------------------------------------
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["float32", "float64"]), st.sampled_from([0, 0, 3, 12, 40]), st.sampled_from([0.0, 1e-3, 1.0, 1e3]))
 def test_no_order_of_summation_leaves_the_bounds(tmp_path_factory, seed, element, spread, bias):
@@ -290,7 +293,7 @@ def test_every_rule_is_of_an_operator_that_is_read():
     assert set(RULES) <= set(ONNX)
 
 
-# ---- what is refused -------------------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------------------------
 def refused(tmp_path, nodes, weights, match, outputs=(1, 2), low=-1.0, high=1.0, element="float32"):
     content = model(nodes, {"x": [1, 2]}, {"y": list(outputs)}, weights, element)
     tape = load_model(saved(tmp_path / "m.onnx", content)).tape()
@@ -308,7 +311,7 @@ def test_what_may_overflow_is_refused(tmp_path):
 
 
 def test_what_has_no_rule_is_refused(tmp_path):
-    refused(tmp_path, [helper.make_node("HardSigmoid", ["x"], ["y"])], {}, "HardSigmoid.*has no bound on its rounding")
+    refused(tmp_path, [helper.make_node("HardSigmoid", ["x"], ["y"])], {}, r"HardSigmoid.*has no bound on its rounding")
     nodes = [helper.make_node("Mul", ["c", "c"], ["d"]), helper.make_node("Mul", ["x", "d"], ["y"])]
     refused(tmp_path, nodes, {"c": np.array([0.1], np.float32)}, "computes a constant, which may round")
     nodes = [helper.make_node("Div", ["x", "c"], ["y"])]
@@ -320,14 +323,18 @@ def test_semantics_are_those_of_the_file(tmp_path):
     path = saved(tmp_path / "m.onnx", content)
     query = written(tmp_path, 2, 1, [(0, 0), (0, 0)], "(assert (>= Y_0 100.0))")
     assert polylc.verify(query, path, semantics="float32").result is Answer.UNSAT
-    with pytest.raises(QueryError, match="semantics float64: x is float32 in .*; ask for float32, or real"):
+    with pytest.raises(QueryError, match=r"semantics float64: x is float32 in .*; ask for float32, or real"):
         polylc.verify(query, path, semantics="float64")
-    with pytest.raises(QueryError, match="verdicts in float32 are given for .onnx files"):
+    with pytest.raises(QueryError, match=r"verdicts in float32 are given for \.onnx files"):
         polylc.verify(query, load_model(path).network, semantics="float32")
 
 
-# ---- numbers of a format --------------------------------------------------------------------------------------------------
-@given(st.fractions(-(10**6), 10**6) | st.floats(width=32, allow_nan=False, allow_infinity=False).map(F), st.sampled_from(["float32", "float64"]), st.booleans())
+# ---- numbers of a format -------------------------------------------------------------------------------------------
+@given(
+    st.fractions(-(10**6), 10**6) | st.floats(width=32, allow_nan=False, allow_infinity=False).map(F),
+    st.sampled_from(["float32", "float64"]),
+    st.booleans(),
+)
 def test_the_next_number_of_a_format(value, element, strict):
     found = number_above(value, element, strict)
     kind = np.dtype(element).type
@@ -342,7 +349,8 @@ def test_bounds_that_no_number_of_the_format_reaches():
     assert number_above(-(F(10) ** 39), "float32") == F(float(np.finfo(np.float32).min))
     assert number_above(F(1, 2**200), "float32") == F(1, 2**149)
     formula = representable(And((row({0: F(3)}, F(-1), True), row({0: F(-1), 1: F(1)}, F(0)))), 1, "float32")
-    assert formula.parts[0].terms == ((0, F(1)),) and formula.parts[0].constant == -F(float(np.float32(1 / 3)))
+    assert formula.parts[0].terms == ((0, F(1)),)
+    assert formula.parts[0].constant == -F(float(np.float32(1 / 3)))
     assert formula.parts[1] == row({0: F(-1), 1: F(1)}, F(0))
 
 
@@ -360,7 +368,7 @@ def test_a_weakened_formula_follows_from_values_nearby(said, random):
             assert formula.holds((x, y + off))
 
 
-# ---- verdicts ----------------------------------------------------------------------------------------------------------------
+# ---- verdicts ------------------------------------------------------------------------------------------------------
 def written(folder, inputs, outputs, box, assertions) -> str:
     """A query of VNN-LIB 1.0."""
     lines = [f"(declare-const X_{i} Real)" for i in range(inputs)] + [f"(declare-const Y_{k} Real)" for k in range(outputs)]
@@ -373,7 +381,11 @@ def written(folder, inputs, outputs, box, assertions) -> str:
 
 def decimal(value) -> str:
     """All digits of a double."""
-    return format(np.longdouble(value), ".1f") if value == int(value) else np.format_float_positional(float(value), unique=False, precision=120, trim="-")
+    return (
+        format(np.longdouble(value), ".1f")
+        if value == int(value)
+        else np.format_float_positional(float(value), unique=False, precision=120, trim="-")
+    )
 
 
 GRID_ORDERS = [o for o in ORDERS if o[0] in ("first", "back", "tree")]
@@ -404,11 +416,13 @@ def test_verdicts_on_all_points_of_a_tiny_grid(tmp_path, seed):
         assert [F(float(v)) for v in x] == list(verdict.assignment.x)
         at = next(i for i, p in enumerate(points) if (p == x).all())
         assert holds[at].all()
-        assert "onnxruntime computes" in verdict.note and "outside" not in verdict.note
+        assert "onnxruntime computes" in verdict.note
+        assert "outside" not in verdict.note
     elif verdict.result is Answer.UNSAT:
         assert not holds.any()
     else:
-        assert verdict.result is Answer.UNKNOWN and verdict.note
+        assert verdict.result is Answer.UNKNOWN
+        assert verdict.note
     if seed % 5 < 2 and spread > 0:  # far enough from all values
         assert verdict.result is (Answer.UNSAT if seed % 5 == 0 else Answer.SAT)
 
@@ -428,10 +442,12 @@ def test_sums_of_small_integers_are_exact_in_any_order(tmp_path):
     nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "b"], ["c"]), helper.make_node("Relu", ["c"], ["y"])]
     path = saved(tmp_path / "m.onnx", model(nodes, {"x": [1, 2]}, {"y": [1, 2]}, weights))
     found = evaluated(load_model(path).tape(), "float32", np.array([2.0, 5.0]), np.array([2.0, 5.0]))
-    assert found.error.tolist() == [0, 0] and found.low.tolist() == found.high.tolist() == [18, 14]
+    assert found.error.tolist() == [0, 0]
+    assert found.low.tolist() == found.high.tolist() == [18, 14]
     query = written(tmp_path, 2, 2, [(2, 2), (5, 5)], "(assert (<= Y_0 18.0))(assert (>= Y_0 18.0))(assert (= Y_1 14.0))")
     verdict = polylc.verify(query, path, semantics="float32")
-    assert verdict.result is Answer.SAT and verdict.assignment.y == (18, 14)
+    assert verdict.result is Answer.SAT
+    assert verdict.assignment.y == (18, 14)
     thirds = evaluated(load_model(path).tape(), "float32", *[np.float32([0.1, 0.3]).astype(float)] * 2)
     assert thirds.error[0] > 0
 
@@ -448,12 +464,13 @@ def test_what_holds_over_the_reals_may_fail_in_floats(tmp_path):
     query = written(tmp_path, 1, 1, [(1, 1)], "(assert (or (and (<= Y_0 0.5)) (and (>= Y_0 1.5))))")
     assert polylc.verify(query, path, semantics="real").result is Answer.UNSAT
     verdict = polylc.verify(query, path, semantics="float32")
-    assert verdict.result is Answer.UNKNOWN and "rounding may" in verdict.note
+    assert verdict.result is Answer.UNKNOWN
+    assert "rounding may" in verdict.note
 
 
 def test_boxes_are_cut_where_the_bound_is_coarse(tmp_path):
     rng = np.random.default_rng(5)
-    content, layers = chain(rng, [2, 8, 8, 1])
+    content, _layers = chain(rng, [2, 8, 8, 1])
     path = saved(tmp_path / "m.onnx", content)
     network = load_model(path).network
     top = max(float(exact(network, p)[0]) for p in rng.uniform(-1, 1, size=(400, 2)).astype(np.float32))
@@ -461,14 +478,15 @@ def test_boxes_are_cut_where_the_bound_is_coarse(tmp_path):
     query = written(tmp_path, 2, 1, [(-1, 1), (-1, 1)], f"(assert (>= Y_0 {decimal(top + 0.7)}))")
     verdict = polylc.verify(query, path, semantics="float32", proof=tmp_path / "p.polylc")
     assert polylc.verify(query, path, semantics="real").result is Answer.UNSAT
-    assert verdict.result is Answer.UNSAT and verdict.statistics["rounding"] <= whole
+    assert verdict.result is Answer.UNSAT
+    assert verdict.statistics["rounding"] <= whole
     assert "rounding bounds: not checked" in verdict.note
     report = polylc.check(tmp_path / "p.polylc")
     assert "rounding bounds: not checked" in str(report)
 
 
 def test_hidden_tensors_and_two_networks_in_float32(tmp_path):
-    content, layers = chain(np.random.default_rng(3), [2, 3, 1])
+    content, _layers = chain(np.random.default_rng(3), [2, 3, 1])
     path = saved(tmp_path / "m.onnx", content)
     text = """(vnnlib-version <2.0>)
     (declare-network f (declare-input X float32 [1,2]) (declare-hidden H float32 [1,3] "z0") (declare-output Y float32 [1,1]))
@@ -483,4 +501,5 @@ def test_hidden_tensors_and_two_networks_in_float32(tmp_path):
     assert (verdict.question.semantics, verdict.result) == ("float32", Answer.UNSAT)
     query.write_text(text.replace("100.0", "-100.0"))
     verdict = polylc.verify(query, path)
-    assert verdict.result is Answer.SAT and not isinstance(verdict.question.formula, Row)
+    assert verdict.result is Answer.SAT
+    assert not isinstance(verdict.question.formula, Row)

@@ -122,7 +122,8 @@ class Evaluated:
 
     def off(self, form: Format) -> np.ndarray:
         """How far what is evaluated is from the value in the network analysed."""
-        return (self.carried + self.rounding(form)) * UP
+        found: np.ndarray = (self.carried + self.rounding(form)) * UP
+        return found
 
     def ends(self, form: Format) -> tuple[np.ndarray, np.ndarray]:
         """An enclosure of what is evaluated."""
@@ -144,6 +145,14 @@ def plain(low: np.ndarray, high: np.ndarray, base: np.ndarray, form: Format, par
     return Evaluated(low, high, size, nothing, size, nothing, grid, base, parts or {})
 
 
+_ARRAYS = ("low", "high", "total", "terms", "reads", "lost", "grid", "base")
+
+
+def _made(arrays: Sequence[np.ndarray], parts: dict[int, np.ndarray]) -> Evaluated:
+    low, high, total, terms, reads, lost, grid, base = arrays
+    return Evaluated(low, high, total, terms, reads, lost, grid, base, parts)
+
+
 def joined(several: Sequence[Evaluated]) -> Evaluated:
     """The entries of several, one after the other."""
     if len(several) == 1:
@@ -153,8 +162,7 @@ def joined(several: Sequence[Evaluated]) -> Evaluated:
     for key in dict.fromkeys(key for one in several for key in one.parts):
         width = next(one.parts[key].shape[1] for one in several if key in one.parts)
         parts[key] = np.concatenate([one.parts.get(key, np.zeros((size, width))) for one, size in zip(several, sizes, strict=True)])
-    names = ("low", "high", "total", "terms", "reads", "lost", "grid", "base")
-    return Evaluated(*(np.concatenate([getattr(one, name) for one in several]) for name in names), parts)
+    return _made([np.concatenate([getattr(one, name) for one in several]) for name in _ARRAYS], parts)
 
 
 def taken(one: Evaluated, index: np.ndarray, constants: np.ndarray, form: Format) -> Evaluated:
@@ -162,9 +170,8 @@ def taken(one: Evaluated, index: np.ndarray, constants: np.ndarray, form: Format
     fixed = index < 0
     there = np.where(fixed, 0, index)
     known = plain(constants, constants, np.zeros(len(index)), form)
-    names = ("low", "high", "total", "terms", "reads", "lost", "grid", "base")
-    found = [np.where(fixed, getattr(known, name), getattr(one, name)[there]) for name in names]
-    return Evaluated(*found, {key: np.where(fixed[:, None], 0.0, part[there]) for key, part in one.parts.items()})
+    found = [np.where(fixed, getattr(known, name), getattr(one, name)[there]) for name in _ARRAYS]
+    return _made(found, {key: np.where(fixed[:, None], 0.0, part[there]) for key, part in one.parts.items()})
 
 
 def added(one: Evaluated, matrix: Weight | None, bias: np.ndarray, form: Format) -> Evaluated:
@@ -218,7 +225,7 @@ def scaled(one: Evaluated, factor: np.ndarray, roundings: int, form: Format, mea
 
 
 def product(one: Evaluated, matrix: Weight | None, bias: np.ndarray, roundings: int, form: Format, slack: float = 0.0) -> Evaluated:
-    """A matrix times entries that are evaluated, and a bias; entries of the matrix err relatively by `slack`, at most."""
+    """A matrix times entries that are evaluated, and a bias; entries of the matrix err relatively by `slack`."""
     sizes = magnitude(matrix)
     there = None if matrix is None else with_entries(matrix, (entries(matrix) != 0).astype(float))
     ones = np.ones(len(one.low))

@@ -13,14 +13,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from polylc.bounds.backward import Cells
-from polylc.bounds.floats import DOUBLE, FORMATS, LOST, MOST_PARTS, UP, Evaluated, Format, added, joined, plain, product, scaled, settled, taken, within
+from polylc.bounds.floats import (
+    DOUBLE,
+    FORMATS,
+    LOST,
+    MOST_PARTS,
+    UP,
+    Evaluated,
+    Format,
+    added,
+    joined,
+    plain,
+    product,
+    scaled,
+    settled,
+    taken,
+    within,
+)
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.tables import magnitude, tables
 from polylc.errors import RoundingError
 from polylc.exact.checkpoint import checkpoint
 from polylc.network.builder import Value
-from polylc.network.form import Affine, Layer
+from polylc.network.form import Layer
 from polylc.network.weights import Weight, at_points, entries
 from polylc.readers.onnx.evaluate import compute
 from polylc.readers.onnx.tape import Record, Tape
@@ -50,7 +66,8 @@ class Enclosure:
     @property
     def error(self) -> np.ndarray:
         """How far each value is from that of the network analysed."""
-        return (self.own + np.abs(self.shared).sum(axis=1) * UP) * UP
+        found: np.ndarray = (self.own + np.abs(self.shared).sum(axis=1) * UP) * UP
+        return found
 
     def of(self, weights: np.ndarray) -> float:
         """How far a weighted sum of the values is from that of the network analysed."""
@@ -181,7 +198,8 @@ class _Walk:
         size = np.abs(value.bias)
         for source, matrix in value.terms:
             size = size + (self.largest[source] if matrix is None else at_points(self.largest[source], magnitude(matrix)))
-        return size * UP
+        found: np.ndarray = size * UP
+        return found
 
     # ---- one node ----------------------------------------------------------------------------------------------
     def error(self, record: Record, what: str) -> RoundingError:
@@ -223,7 +241,8 @@ class _Walk:
         size = np.concatenate([self.majorant(self.value[name]) for name in record.sources])
         many = 1 if matrix is None else len(size)
         moved = (size if matrix is None else at_points(size, magnitude(matrix))) + bias
-        return (8 * DOUBLE * (many + 8) * moved + LOST * self.summed * (many + 8)) * UP
+        found: np.ndarray = (8 * DOUBLE * (many + 8) * moved + LOST * self.summed * (many + 8)) * UP
+        return found
 
 
 def _part(span: slice, size: int) -> Value:
@@ -267,7 +286,7 @@ def _chosen(walk: _Walk, record: Record, matrix: Weight | None, count: int) -> t
 def _moves(walk: _Walk, record: Record, one: Evaluated, place: int) -> Evaluated:
     """Entries are passed on."""
     target = record.node.attributes.get("to")
-    if record.node.kind == "Cast" and {1: "float32", 11: "float64"}.get(target) != walk.form.name:
+    if record.node.kind == "Cast" and target != {"float32": 1, "float64": 11}[walk.form.name]:
         raise walk.error(record, "changes the element type, so that nothing bounds its rounding")
     matrix, bias = _map(walk, record, place)
     index, factor = _chosen(walk, record, matrix, len(bias))
@@ -405,7 +424,8 @@ def _selects(walk: _Walk, record: Record, one: Evaluated, place: int) -> Evaluat
                 arrays.append(end[first : first + argument.size].reshape(argument.shape))
                 first += argument.size
             else:
-                arrays.append(argument if argument is None or argument.dtype.kind != "f" else argument.astype(np.float64))
+                constant = argument if isinstance(argument, np.ndarray) else None
+                arrays.append(constant.astype(np.float64) if constant is not None and constant.dtype.kind == "f" else constant)
         found = compute(record.node.proto, record.node.attributes, arrays, record.node.opset)
         ends.append(np.asarray(found[place], dtype=np.float64).ravel())
     base = _largest_read(builder.layers, values[place], before.off(walk.form))
@@ -426,9 +446,9 @@ def _largest_read(layers: list[Layer], value: Value, error: np.ndarray) -> np.nd
     from scipy import sparse
 
     reads = [sparse.eye_array(len(error), format="csr")]
-    for affine in (*(layer.affine for layer in layers), Affine(value.terms, value.bias)):  # type: ignore[arg-type]
-        rows = sparse.csr_array((affine.size, len(error)))
-        for source, matrix in affine.terms:
+    for terms, size in (*((layer.affine.terms, layer.width) for layer in layers), (value.terms, value.size)):
+        rows = sparse.csr_array((size, len(error)))
+        for source, matrix in terms:
             rows = rows + (reads[source] if matrix is None else abs(sparse.csr_array(matrix)) @ reads[source])
         rows.data[:] = rows.data != 0
         reads.append(sparse.csr_array(rows))

@@ -315,7 +315,10 @@ class _Asked:
         """The models, each on its inputs."""
         for part in self.parts:
             assert part.model.tape is not None
-            inputs, outputs = range(part.inputs, part.inputs + part.model.network.inputs), range(part.outputs, part.outputs + part.model.network.outputs)
+            inputs, outputs = (
+                range(part.inputs, part.inputs + part.model.network.inputs),
+                range(part.outputs, part.outputs + part.model.network.outputs),
+            )
             yield Evaluation(part.model.tape, tuple(columns[i] for i in inputs), tuple(number - shift[number] for number in outputs))
 
     def _columns(self, formula: Formula, entries: Mapping[int, int]) -> list[int]:

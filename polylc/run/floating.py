@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +143,7 @@ class _Boxes:
             if holds:
                 return middle
             for margin in TIGHTER:
-                answer, point, low, high = self.search(simplified(weakened(inside, self.network.inputs, self.slack(at, -margin))))
+                _answer, point, low, high = self.search(simplified(weakened(inside, self.network.inputs, self.slack(at, -margin))))
                 if point is None:
                     break
                 near = self.rounded(point, low, high)
@@ -268,7 +270,7 @@ def _computed(boxes: _Boxes, point: Point) -> Iterator[str]:
     """What onnxruntime computes at a point, where it is installed."""
     if find_spec("onnxruntime") is None:
         return
-    import onnxruntime
+    onnxruntime: Any = import_module("onnxruntime")
 
     at = boxes.enclosure(point, point)
     values = np.array([float(x) for x in point])

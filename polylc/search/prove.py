@@ -116,9 +116,7 @@ def search_root(
     return outcome
 
 
-def _search(
-    network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int
-) -> Outcome:
+def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -94,8 +94,9 @@ def lowered(
     input_shape: tuple[int, ...] | None,
     tape: Tape | None = None,
 ) -> tuple[Builder, dict[str, Any]]:
-    """All nodes carried out: the builder, and what each name of the graph stands for. Names in `wanted` are used; a tape
-    gets every node.
+    """All nodes carried out: the builder, and what each name of the graph stands for.
+
+    Names in `wanted` are used; a tape gets every node.
     """
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST:

@@ -57,7 +57,7 @@ class Record:
                 arguments.append(Value(argument.shape, ((0, _some(first, argument.size, total)),), np.zeros(argument.size)))
                 first += argument.size
             else:
-                arguments.append(argument)
+                arguments.append(argument if isinstance(argument, np.ndarray) else None)
         found = lower_node(Node(builder, self.node.proto, self.node.opset, arguments))
         return builder, tuple(one for one in found if isinstance(one, Value))
 
