@@ -117,7 +117,8 @@ class Evaluated:
 
     def rounding(self, form: Format) -> np.ndarray:
         """How far evaluating the sum is from the sum."""
-        found: np.ndarray = np.where(self.exact(form), 0.0, (form.gamma(self.terms) * self.total + self.lost) * UP)
+        gamma = form.gamma(self.terms)
+        found: np.ndarray = np.where(self.exact(form), 0.0, (gamma * self.total + (1 + gamma) * self.lost) * UP)
         return found
 
     def off(self, form: Format) -> np.ndarray:
