@@ -122,17 +122,20 @@ class _Boxes:
         return tuple(nearest(x, a, b, element) for x, a, b in zip(point, lower, upper, strict=True))
 
     # ---- search --------------------------------------------------------------------------------------------------
-    def search(self, formula: Formula, starts: int = STARTS) -> tuple[Answer, Point | None, Sequence[Fraction], Sequence[Fraction]]:
-        """A point at which a formula holds over the rationals, and its root's box."""
+    def search(self, formula: Formula, starts: int = STARTS) -> tuple[Point, Point, Point] | None:
+        """A point at which a formula holds over the rationals, with its root's box, if there is one."""
         for root in roots(formula, self.network.inputs, self.question.names):
             outcome = search_root(self.network, root, False, self.watch, self.crew, starts)
             for key, value in outcome.statistics.items():
                 self.statistics[key] = self.statistics.get(key, 0) + value
             if outcome.answer is Answer.TIMED_OUT:
                 raise LimitReached("the time is over")
-            if outcome.answer is not Answer.UNSAT:
-                return outcome.answer, outcome.point, root.lower, root.upper
-        return Answer.UNSAT, None, (), ()
+            if outcome.answer is Answer.UNKNOWN:
+                raise RoundingError(outcome.note or "the search ended without an answer")
+            if outcome.point is not None:
+                return outcome.point, root.lower, root.upper
+            assert outcome.answer is Answer.UNSAT
+        return None
 
     def solution(self) -> Point | None:
         """A point of the format that satisfies the query by a margin, if one is found."""
@@ -143,10 +146,10 @@ class _Boxes:
             if holds:
                 return middle
             for margin in TIGHTER:
-                _answer, point, low, high = self.search(simplified(weakened(inside, self.network.inputs, self.slack(at, -margin))))
-                if point is None:
+                found = self.search(simplified(weakened(inside, self.network.inputs, self.slack(at, -margin))))
+                if found is None:
                     break
-                near = self.rounded(point, low, high)
+                near = self.rounded(*found)
                 holds, at = self.satisfies(near)
                 if holds:
                     return near
@@ -169,7 +172,8 @@ class _Boxes:
                 weak = simplified(weakened(And((between(lower, upper), inside)), self.network.inputs, self.slack(at)))
                 assert point is not None
                 if not weak.holds((*point, *self.exact.outputs(point))):
-                    _, point, _, _ = self.search(weak, 0)
+                    found = self.search(weak, 0)
+                    point = None if found is None else found[0]
                 if point is None:
                     self.proved.append(weak)
                     self.largest = max(self.largest, float(at.error.max()))
