@@ -8,6 +8,7 @@
         UnsafeModelError         ... because its pickle names code outside the allow-list
       DataError             a data file or one of its rows cannot be read
       QueryError            a query cannot be read, or does not fit its networks
+      RoundingError         nothing bounds how a model rounds
       NeighbourhoodError    a neighbourhood is empty, flat or malformed
       SolverError           a numerical solver gave up
       CertificateError      a proof file could not be written
@@ -58,6 +59,10 @@ class DataError(PolylcError):
 
 class QueryError(PolylcError):
     """A query cannot be read, or does not fit the networks that it is asked of."""
+
+
+class RoundingError(PolylcError):
+    """Nothing that polylc proves bounds how a model rounds."""
 
 
 class NeighbourhoodError(PolylcError):

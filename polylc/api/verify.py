@@ -9,6 +9,8 @@ from typing import Any
 from polylc.errors import UsageError
 from polylc.readers.question import Question, make_question
 from polylc.readers.vnnlib.file import read_query
+from polylc.readers.vnnlib.query import REAL
+from polylc.run import floating
 from polylc.run.verification import Verdict, answer
 
 
@@ -61,4 +63,5 @@ def verify(
         if networks is None:
             raise UsageError("verify: no network; give the model that the query is asked of")
         question = make_question(read_query(query), networks, semantics)
-    return answer(question, timeout=timeout, stop=stop, watch=watch, proof=None if proof is None else Path(proof), jobs=jobs)
+    decide = answer if question.semantics == REAL else floating.answer
+    return decide(question, timeout=timeout, stop=stop, watch=watch, proof=None if proof is None else Path(proof), jobs=jobs)

@@ -53,6 +53,7 @@ class Builder:
         self._passed: set[int] = set()  # sources whose units somebody has put after a maximum
         self.log: list[str] = []
         self.steps: list[Step] = []
+        self.rounded = False  # whether some folding has rounded
         self._how: list[str] = []
         size = math.prod(input_shape)
         self.inputs = size
@@ -65,6 +66,7 @@ class Builder:
 
     def note_folding(self, text: str, change: float) -> None:
         """Log that something was folded, with the largest relative change of a weight by rounding."""
+        self.rounded = self.rounded or bool(change)
         self.note(f"{text} in float64, {said(change)}; the network analysed is the folded one" if change else f"{text}, exactly")
 
     # ---- what is read ------------------------------------------------------------------------------------------

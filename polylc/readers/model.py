@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from polylc.network.form import Network
+
+if TYPE_CHECKING:
+    from polylc.readers.onnx.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Model:
         First the outputs, then the hidden tensors that were asked for, are the network's output.
     operators : tuple of str
         Of the nodes of an ONNX graph, in order; empty for others.
+    tape : callable, optional
+        Of ONNX files: reads the graph again and gives its nodes one by one.
     """
 
     network: Network
@@ -57,6 +64,7 @@ class Model:
     outputs: tuple[Tensor, ...]
     hidden: tuple[Tensor, ...] = ()
     operators: tuple[str, ...] = ()
+    tape: Callable[[], Tape] | None = None
 
     @classmethod
     def plain(cls, network: Network) -> Model:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from polylc.readers.load import load_model
 from polylc.readers.model import Model, Tensor
 from polylc.readers.vnnlib.query import REAL, Declared, Kind, Query, Variable
 
+if TYPE_CHECKING:
+    from polylc.readers.onnx.tape import Tape
+
 FLOATS = ("float32", "float64")
 """Element types of the arithmetic of models, besides `REAL`."""
 
-SOUND = (REAL,)
+SOUND = (REAL, *FLOATS)
 """Those in which verdicts are proved."""
 
 
@@ -47,6 +50,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """A model of the query as its file has it, for questions about what floating point evaluates.
+
+    Attributes
+    ----------
+    tape : callable
+        Gives its nodes.
+    inputs, outputs : tuple of int
+        For each of its inputs, and of its outputs and hidden tensors, the number among those of the question's network.
+    """
+
+    tape: Callable[[], Tape]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """Is there an input of a network for which a formula holds?
 
@@ -66,6 +86,8 @@ class Question:
         Of the query.
     models : tuple of (str, Network)
         The networks as they were read, by the names that the query declares; without those that are equal to another.
+    evaluations : tuple of Evaluation
+        Where the semantics is one of `FLOATS`, the models.
     """
 
     network: Network
@@ -77,6 +99,7 @@ class Question:
     sha256: str = ""
     version: str = ""
     models: tuple[tuple[str, Network], ...] = field(default=())
+    evaluations: tuple[Evaluation, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formula", simplified(self.formula))
@@ -274,17 +297,29 @@ class _Asked:
             for part in self.parts
             for v, tensor, _ in sorted(part.placed(), key=lambda one: one[0].first)
         )
+        semantics = self._semantics(bool(softmax))
         return Question(
             network,
             _renamed(formula, column),
             tuple(names[c] for c in range(count)),
-            self._semantics(bool(softmax)),
+            semantics,
             places,
             self.query.source,
             self.query.sha256,
             self.query.version,
             tuple((name, model.network) for name, (model, _) in self.read.items()),
+            () if semantics == REAL else tuple(self._evaluations(columns, shift)),
         )
+
+    def _evaluations(self, columns: Sequence[int], shift: Sequence[int]) -> Iterator[Evaluation]:
+        """The models, each on its inputs."""
+        for part in self.parts:
+            assert part.model.tape is not None
+            inputs, outputs = (
+                range(part.inputs, part.inputs + part.model.network.inputs),
+                range(part.outputs, part.outputs + part.model.network.outputs),
+            )
+            yield Evaluation(part.model.tape, tuple(columns[i] for i in inputs), tuple(number - shift[number] for number in outputs))
 
     def _columns(self, formula: Formula, entries: Mapping[int, int]) -> list[int]:
         """The column of each input of all parts: one for those that the formula says are equal, of several parts."""
@@ -338,6 +373,13 @@ class _Asked:
             raise self.error(f"semantics {shown(found)}: polylc proves verdicts in {', '.join(SOUND)}")
         if softmax and found != REAL:
             raise self.error(f"a softmax is analysed over the real numbers only, not in {found}; declare its network real")
+        for part in self.parts if found != REAL else ():
+            source = part.model.network.source
+            if part.model.tape is None:
+                raise self.error(f"verdicts in {found} are given for .onnx files, which say what is evaluated; {source} is none, ask for real")
+            other = next((t for t in part.model.inputs if t.element != found), None)
+            if other is not None:
+                raise self.error(f"semantics {found}: {other.name} is {other.element} in {source}; ask for {other.element}, or real")
         return found
 
     def _declared_semantics(self) -> str:
@@ -349,7 +391,7 @@ class _Asked:
         unsound = [element for element in used if element not in SOUND]
         if unsound:
             raise self.error(
-                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; declare {' or '.join(reversed(SOUND))}, "
+                f"{used[unsound[0]]} is declared {unsound[0]}, in which polylc proves nothing; declare {' or '.join((*FLOATS, REAL))}, "
                 "or ask over the real numbers with --semantics real"
             )
         if len(used) > 1:

@@ -51,6 +51,7 @@ class QueryReport(_Model):
     proof: str | None = None
     seconds: float = 0.0
     statistics: dict[str, float] = {}
+    note: str | None = None
     error: str | None = None
 
 

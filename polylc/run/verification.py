@@ -59,7 +59,7 @@ class Verdict:
     seconds : float
     statistics : dict
     note : str
-        Why the result is unknown.
+        Why the result is unknown; of verdicts in floats, what is not proved, and what a runtime computes.
     """
 
     result: Answer
@@ -91,6 +91,7 @@ class Verdict:
             proof=self.proof,
             seconds=self.seconds,
             statistics=self.statistics,
+            note=self.note or None,
         )
 
 

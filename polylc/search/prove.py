@@ -90,7 +90,9 @@ class Found:
     counts: dict[str, float]
 
 
-def search_root(network: Network, root: Root, keep: bool = False, watch: Watch | None = None, crew: Crew | None = None) -> Outcome:
+def search_root(
+    network: Network, root: Root, keep: bool = False, watch: Watch | None = None, crew: Crew | None = None, starts: int = STARTS
+) -> Outcome:
     """Search one root until its answer is known, or the time is over (`exact.checkpoint.until`).
 
     Parameters
@@ -101,18 +103,20 @@ def search_root(network: Network, root: Root, keep: bool = False, watch: Watch |
         Told counts now and then.
     crew : Crew, optional
         Who does units beside this process.
+    starts : int
+        Points from which solutions are looked for first.
     """
     begin = time.monotonic()
     counts: dict[str, float] = {}
     try:
-        outcome = _search(network, root, keep, watch, crew, counts)
+        outcome = _search(network, root, keep, watch, crew, counts, starts)
     except LimitReached:
         outcome = Outcome(Answer.TIMED_OUT)
     outcome.statistics = {**counts, "seconds": time.monotonic() - begin}
     return outcome
 
 
-def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float]) -> Outcome:
+def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -124,7 +128,7 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
     left: list[Cell] = []
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            point = search.attack(cell, STARTS)
+            point = search.attack(cell, starts) if starts else None
         if point is None and large:
             return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
         if point is None:

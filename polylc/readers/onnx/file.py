@@ -20,6 +20,7 @@ from polylc.readers.onnx.external import load_external
 from polylc.readers.onnx.graph import lower_node, refuse_hopeless
 from polylc.readers.onnx.node import Node
 from polylc.readers.onnx.order import in_order
+from polylc.readers.onnx.tape import Tape
 from polylc.readers.operators.ends import finish
 from polylc.readers.whole import joined_outputs, with_inputs
 
@@ -91,8 +92,12 @@ def lowered(
     inputs: Sequence[onnx.ValueInfoProto],
     wanted: Sequence[str],
     input_shape: tuple[int, ...] | None,
+    tape: Tape | None = None,
 ) -> tuple[Builder, dict[str, Any]]:
-    """All nodes carried out: the builder, and what each name of the graph stands for. Names in `wanted` are used."""
+    """All nodes carried out: the builder, and what each name of the graph stands for.
+
+    Names in `wanted` are used; a tape gets every node.
+    """
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST:
         raise ModelError(f"{source}: opset {opset} is too old; convert the model with onnx.version_converter to opset 13")
@@ -106,7 +111,10 @@ def lowered(
     computed, formats = 0, {entry.name: entry.type.tensor_type.elem_type for entry in inputs}
     for proto in nodes:
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
+        builder.rounded = False
         results = lower_node(node)
+        if tape is not None:
+            tape.note(node, results, builder.rounded)
         if any(name and name in used for name in proto.output[len(results) :]):
             raise node.error("has several outputs that are used, of which polylc reads only the first")
         if node.depends_on_input:

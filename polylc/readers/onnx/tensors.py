@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from polylc.network.builder import Value
 from polylc.readers.files import shown
 from polylc.readers.model import Model, Tensor
 from polylc.readers.onnx.file import declared_shape, graph_inputs, guarded, lowered
+from polylc.readers.onnx.tape import Tape
 from polylc.readers.operators.call import Stripped
 from polylc.readers.whole import full_shape
 
@@ -36,10 +38,25 @@ def onnx_model(content: bytes, *, source: str, sha256: str, hidden: Sequence[str
     ModelError
         As `from_onnx`, and if there is no tensor of a name.
     """
-    return guarded(content, source, lambda model: _with_tensors(model, source, sha256, hidden, shapes))
+    found = guarded(content, source, lambda model: _with_tensors(model, source, sha256, hidden, shapes))
+    return replace(found, tape=lambda: guarded(content, source, lambda model: _taped(model, content, source, hidden, shapes)))
 
 
-def _with_tensors(model: onnx.ModelProto, source: str, sha256: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Model:
+def _taped(model: onnx.ModelProto, content: bytes, source: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Tape:
+    """The nodes of the graph, for the same tensors."""
+    inputs, names = _named(model, source, hidden, shapes)
+    elements = tuple(element_name(entry.type.tensor_type.elem_type) for entry in inputs)
+    tape = Tape(elements, [], names, content)
+    tape.builder, known = lowered(model, source, inputs, names, None, tape)
+    tape.inputs += [(entry.name, known[entry.name].shape) for entry in inputs]
+    tape.constants |= {name: known[name] for name in names if isinstance(known.get(name), np.ndarray)}
+    return tape
+
+
+def _named(
+    model: onnx.ModelProto, source: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]
+) -> tuple[list[onnx.ValueInfoProto], list[str]]:
+    """The inputs, with the sizes that were left open, and the names of the outputs and of the hidden tensors."""
     inputs = graph_inputs(model, source)
     for entry, shape in zip(inputs, shapes, strict=False):
         _filled(entry, shape)
@@ -49,7 +66,11 @@ def _with_tensors(model: onnx.ModelProto, source: str, sha256: str, hidden: Sequ
     for name in inside:
         if name not in makers:
             raise ModelError(f"{source}: no node of the graph makes a tensor {shown(name)!r}; polylc info shows its nodes, a viewer its names")
-    names = [*(entry.name for entry in model.graph.output), *inside]
+    return inputs, [*(entry.name for entry in model.graph.output), *inside]
+
+
+def _with_tensors(model: onnx.ModelProto, source: str, sha256: str, hidden: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Model:
+    inputs, names = _named(model, source, hidden, shapes)
     builder, known = lowered(model, source, inputs, names, None)
     types = {entry.name: element_name(entry.type.tensor_type.elem_type) for entry in (*model.graph.value_info, *model.graph.output, *inputs)}
     values, tensors = [], []
