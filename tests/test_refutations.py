@@ -281,7 +281,7 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "slopes that are no words": on_every_event(lambda e: put(e, 3, "2"), "bound"),
     "too many slopes": on_every_event(lambda e: put(e, 3, "1" * 1000), "bound"),
     "slopes above 1": on_every_event(lambda e: put(e, 3, "~ff"), "bound"),
-    "negative betas": lambda p: put(event(p, "bound", lambda e: any(e[4])), 4, [-1.0 for _ in event(p, "bound", lambda e: any(e[4]))[4]]),
+    "negative betas": lambda p: put(event(p, "bound", lambda e: bool(e[4])), 4, [-1.0 for _ in event(p, "bound", lambda e: bool(e[4]))[4]]),
     "a beta more": on_every_event(lambda e: e[4].append(1.0), "bound"),
     "betas that are no numbers": lambda p: put(event(p, "bound", lambda e: bool(e[4]))[4], 0, float("nan")),
     "an event left out": lambda p: first([line[3] for line in cells(p) if line[3]]).pop(),

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.bounds.backward import Bound, Cells, backward, forward
+from polylc.bounds.dense import Goal, Plan, Rows
+from polylc.bounds.fused import Chosen
+from polylc.bounds.packed import Packed, packed
 from polylc.bounds.relaxation import Lines
-from polylc.bounds.tables import Rows, Sizes, Tables
+from polylc.bounds.tables import Rows as Coefficients
+from polylc.bounds.tables import Sizes, Tables
 from polylc.exact.checkpoint import checkpoint
 
 SLOPES = 128.0  # slopes are multiples of 1 / SLOPES
@@ -35,11 +39,11 @@ class Goals:
         Bound on what rounding them did to their values.
     """
 
-    coefficients: Rows
+    coefficients: Coefficients
     constant: np.ndarray
     noise: np.ndarray
 
-    def combined(self, shares: np.ndarray) -> tuple[Rows, np.ndarray]:
+    def combined(self, shares: np.ndarray) -> tuple[Coefficients, np.ndarray]:
         """Combinations with multipliers of shape (rows, goals)."""
         return [None if c is None else shares @ c for c in self.coefficients], shares @ self.constant
 
@@ -148,6 +152,9 @@ def ascend(
     trace : bool
         Whether more than the bounds is wanted.
     """
+    kernels = packed(tables, sizes) if signs is None else None
+    if kernels is not None:
+        return _climb(kernels, goals, member, start, lines, cells, steps, target, patient)
     many, inputs = len(target), cells.low.shape[1]
     best = Choice(start.shares.copy(), start.slopes.copy(), None if start.betas is None else start.betas.copy())
     sure = np.full(many, -np.inf)
@@ -189,6 +196,25 @@ def ascend(
             line = Lines(line.open[going], line.rule[going], line.chord[going], line.above[going])
             sign, cell = None if sign is None else sign[going], Cells(cell.low[going], cell.high[going])
     return Ascent(best, sure, gradient, point, mean / np.maximum(weight, 1)[:, None], gaps, worst)
+
+
+def _climb(
+    kernels: Packed, goals: Goals, member: np.ndarray, start: Choice, lines: Lines, cells: Cells, steps: int, target: np.ndarray, patient: bool
+) -> Ascent:
+    """The same, one row after the other."""
+    inputs, last = goals.coefficients[0], goals.coefficients[-1]
+    many, width = len(goals.constant), kernels.net.width[-1]
+    rows = Rows(member, target, start.shares.copy(), start.slopes.copy())
+    goal = Goal(
+        np.zeros((many, width)) if last is None else last,
+        np.zeros((many, cells.low.shape[1])) if inputs is None else inputs,
+        goals.constant,
+        goals.noise,
+    )
+    plan = Plan(steps, -1 if patient else EARLY, HOPELESS, SLOPES, SHARES)
+    best = kernels.climb(goal, rows, Chosen(lines.rule, lines.chord, lines.above), cells.low, cells.high, plan)
+    choice = Choice(rows.shares, rows.slopes, None if start.betas is None else start.betas.copy())
+    return Ascent(choice, *best)
 
 
 def _gaps(tables: Tables, bound: Bound, z: np.ndarray, slopes: np.ndarray, lines: Lines, at: np.ndarray, gaps: np.ndarray, worst: np.ndarray) -> None:

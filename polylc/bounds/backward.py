@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.bounds.fused import Chosen, Weighing, relaxed, through
+from polylc.bounds.packed import packed
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables
 from polylc.network.form import Affine
@@ -100,8 +101,18 @@ def backward(
     keep : bool
         Whether coefficients are wanted.
     """
+    kernels = packed(tables, sizes) if top == tables.depth and pulls is None and not keep and numbers is None else None
+    whole = rows[top]
+    if kernels is not None and whole is not None:
+        first = rows[0]
+        given = np.zeros((len(constant), tables.inputs)) if first is None else first
+        chosen = Chosen(lines.rule if slopes is None else slopes, lines.chord, lines.above)
+        found = kernels.bound(whole, given, constant, chosen, cells.low, cells.high)
+        return Bound(found.sure, np.zeros(len(constant)), found.gradient, found.point, [])
     if numbers is not None and not (tables.fused and all(units.plain for units in tables.units)):
         lines, numbers = lines.of_cells(numbers), None
+    if tables.fused and slopes is not None and len(lines.chord) != len(slopes):
+        lines = lines.of_cells(np.zeros(len(slopes), dtype=np.int64))  # kernels find slopes and lines by one number
     value = np.array(constant, dtype=float)
     size = np.abs(value)
     if not tables.network.is_chain:  # coefficients of several layers are added up

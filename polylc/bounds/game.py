@@ -7,7 +7,11 @@ are sound.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+from polylc.jit.decorators import kernel
 
 ROUNDS = 40
 MEANS = 8  # rounds between two looks at the mean
@@ -60,3 +64,110 @@ def combine(gradient: np.ndarray, constant: np.ndarray, member: np.ndarray, low:
         if (value > 0).all():
             break
     return best
+
+
+class Hands(NamedTuple):
+    """Room for one game: multipliers now, their sum, the best, regrets, centres; shape (rows,). Slopes in units of the
+    box, shape (rows, inputs); a row, and the answer to it, shape (inputs,).
+    """
+
+    shares: np.ndarray
+    total: np.ndarray
+    best: np.ndarray
+    regret: np.ndarray
+    centre: np.ndarray
+    slope: np.ndarray
+    row: np.ndarray
+    answer: np.ndarray
+
+
+def combine_compiled(gradient: np.ndarray, constant: np.ndarray, member: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """As `combine`, one game after the other."""
+    _, many, inputs = gradient.shape
+    a, b, c, d, e = np.zeros((5, many))
+    hands = Hands(a, b, c, d, e, np.zeros((many, inputs)), np.zeros(inputs), np.zeros(inputs))
+    found = np.zeros(member.shape)
+    _play(np.ascontiguousarray(gradient), constant, member, low, high, hands, found)
+    return found
+
+
+@kernel
+def _play(gradient: np.ndarray, constant: np.ndarray, member: np.ndarray, low: np.ndarray, high: np.ndarray, hands: Hands, found: np.ndarray) -> None:
+    rows, inputs = gradient.shape[1], gradient.shape[2]
+    for g in range(gradient.shape[0]):
+        scale = 1e-300
+        for r in range(rows):
+            if member[g, r]:
+                centre, size = constant[g, r], 0.0
+                for n in range(inputs):
+                    half = (high[g, n] - low[g, n]) / 2
+                    centre += gradient[g, r, n] * (low[g, n] + high[g, n]) / 2
+                    size += abs(gradient[g, r, n]) * half
+                hands.centre[r] = centre
+                scale = max(scale, size + abs(centre))
+        value, first = -np.inf, -1
+        for r in range(rows):
+            hands.shares[r], hands.total[r], hands.best[r], hands.regret[r] = 0.0, 0.0, 0.0, 0.0
+            if member[g, r]:
+                hands.centre[r] /= scale
+                single = hands.centre[r]
+                for n in range(inputs):
+                    hands.slope[r, n] = gradient[g, r, n] * ((high[g, n] - low[g, n]) / 2 / scale)
+                    single -= abs(hands.slope[r, n])
+                if single > value:
+                    value, first = single, r
+        if first < 0:
+            continue
+        hands.shares[first], hands.best[first] = 1.0, 1.0
+        for t in range(1, ROUNDS + 1):
+            if value > 0.0:
+                break
+            value = _look(member, g, hands.shares, 1.0, value, hands)
+            for n in range(inputs):
+                hands.answer[n] = -np.sign(hands.row[n])
+            mean, sum_ = 0.0, 0.0
+            for r in range(rows):
+                if member[g, r]:
+                    payoff = hands.centre[r]
+                    for n in range(inputs):
+                        payoff += hands.slope[r, n] * hands.answer[n]
+                    mean += hands.shares[r] * payoff
+                    hands.regret[r] += payoff
+            for r in range(rows):
+                if member[g, r]:
+                    hands.regret[r] = max(hands.regret[r] - mean, 0.0)
+                    sum_ += hands.regret[r]
+            if t % MEANS == 0:
+                whole = 0.0
+                for r in range(rows):
+                    whole += hands.total[r]
+                value = _look(member, g, hands.total, max(whole, 1e-300), value, hands)
+            for r in range(rows):
+                if member[g, r]:
+                    if sum_ > 0.0:
+                        hands.shares[r] = hands.regret[r] / sum_
+                    hands.total[r] += t * hands.shares[r]
+        for r in range(rows):
+            found[g, r] = hands.best[r]
+
+
+@kernel
+def _look(member: np.ndarray, g: int, trial: np.ndarray, whole: float, value: float, hands: Hands) -> float:
+    """The combination's row; where its bound is better than `value`, the multipliers are kept."""
+    now, total = 0.0, 0.0
+    for n in range(hands.row.shape[0]):
+        hands.row[n] = 0.0
+    for r in range(trial.shape[0]):
+        if member[g, r] and trial[r] != 0.0:
+            s = trial[r] / whole
+            now += s * hands.centre[r]
+            total += s
+            for n in range(hands.row.shape[0]):
+                hands.row[n] += s * hands.slope[r, n]
+    for n in range(hands.row.shape[0]):
+        now -= abs(hands.row[n])
+    if now > value and total > 0.5:
+        for r in range(trial.shape[0]):
+            hands.best[r] = trial[r] / whole
+        return now
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.bounds.backward import Cells, backward
+from polylc.bounds.packed import packed
 from polylc.bounds.relaxation import Lines, down, up
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables, magnitude
 from polylc.exact.checkpoint import checkpoint
@@ -78,6 +79,12 @@ def refine(
     reach : ndarray, shape (cells, neurons, inputs), optional
         Receives by how much each input moves the ends of the neurons that were open.
     """
+    kernels = packed(tables, sizes)
+    if kernels is not None and first == 0:
+        unsure = np.full((2, *lows.shape), np.nan) if doubtful is None else doubtful
+        spread = np.zeros((*lows.shape, tables.inputs)) if reach is None else reach
+        kernels.refine(cells.low, cells.high, lows, highs, unsure, spread)
+        return
     for layer in range(first, tables.depth):
         span = tables.span[layer]
         free = (lows[:, span] < 0) & (highs[:, span] > 0)

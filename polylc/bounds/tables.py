@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ Rows = list[np.ndarray | None]
 UNIT = 2.0**-53
 COARSE = 8 * 2.0**-44  # the checker's unit, and a factor for how often a size is rounded
 LOST = 2.0**-900  # more than all that underflows in a pass
+WIDEST, MOST = 256, 2**20  # width of layers, and entries of padded weights, that compiled passes over cells take
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Tables:
         Hidden layers.
     fused : bool
         Whether passes use compiled kernels, which pays for searches that last.
+    compact : bool
+        Whether the network is a chain of narrow dense ReLU layers, for which kernels do whole cells (`packed`).
+    packed : tuple or None
+        Sizes, and the arrays that were made for them.
     span : list of slice
         Neurons of each hidden layer, among all.
     gamma : float
@@ -82,8 +88,16 @@ class Tables:
         ends = network.offsets.tolist()
         self.span = [slice(a, b) for a, b in pairwise(ends)]
         self.fused = False
+        self.compact = self._is_compact()
+        self.packed: tuple[Sizes, Any] | None = None
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
+
+    def _is_compact(self) -> bool:
+        widths = [self.inputs, *self.network.widths]
+        dense = all(isinstance(w, np.ndarray) for affine in self.affines for _, w in affine.terms)
+        small = bool(self.depth) and max(widths) <= WIDEST and self.depth * max(widths) ** 2 <= MOST
+        return small and dense and self.network.is_chain and all(units.plain for units in self.units)
 
     def magnitudes(self, values: Sequence[np.ndarray]) -> Sizes:
         """Sizes of what is added up, where no value is larger than those given, by source."""

@@ -54,6 +54,11 @@ class Kernel:
         return (self.compiled if made is None else made)(*arguments)
 
     @property
+    def at_hand(self) -> bool:
+        """Whether a call runs at once, with nothing to be compiled or loaded first."""
+        return mode.plain or self._made is not None
+
+    @property
     def compiled(self) -> Any:
         """What numba makes of the function; it compiles for the types of a first call, or loads what it has kept."""
         with _making:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from polylc.bounds.backward import Cells
+from polylc.bounds.dense import refined
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.sharpen import sharpen
@@ -23,6 +24,7 @@ from polylc.bounds.tables import Sizes
 from polylc.domains.alternatives import Root, outward
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import checkpoint, until
+from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
 from polylc.search.cells import Cell
@@ -31,7 +33,7 @@ from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
 
 TOP = 2048  # cells that are treated before units are cut
-UNIT, BUDGET = 32, 2048  # cells that a unit begins with, and that it treats
+UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
 STARTS = 64  # of the first attack
 UNKNOWN = 2.0**200  # ends of neurons of which nothing is known: no value is larger
 LOOK = 0.1  # seconds between two looks at limits while others work
@@ -119,6 +121,7 @@ def search_root(
 def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
+    problem.tables.fused = refined.at_hand and not mode.plain
     with np.errstate(over="ignore", invalid="ignore"):
         sizes, lows, highs, node = _root(problem, keep)
     large = not all((size < UNKNOWN).all() for size in sizes.layers)  # or not a number

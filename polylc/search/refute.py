@@ -14,7 +14,7 @@ import numpy as np
 
 from polylc.bounds.ascent import SHARES, SLOPES, Ascent, Choice, Goals, ascend, on_grid
 from polylc.bounds.backward import Cells, backward
-from polylc.bounds.game import combine
+from polylc.bounds.game import combine, combine_compiled
 from polylc.bounds.hidden import refine
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import Sizes
@@ -28,12 +28,13 @@ from polylc.search.problem import Problem
 from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW = 16  # free inputs up to which boxes are cut
-FEW_OPEN, DEEP = 4, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
+FEW_OPEN, DEEP = 1, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
 STEPS, ROOT_STEPS = 8, 24
-BATCH = 32
+BATCH = 64
 COARSER = (0.0, 1.0, 2.0, 8.0, SLOPES)  # 0: the slopes of the rule  # grids on which slopes of refutations are tried
 COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
+NEAR = 2.0**20  # bounds on the rounding of goals, by which points that are tried exactly may miss them
 RARE = 64  # rounds between attacks from the worst cells
 
 
@@ -46,15 +47,19 @@ class Search:
 
     Attributes
     ----------
+    unit : bool
+        Whether the cells are some of a search that has lasted a while.
     counts : dict
         Cells that were treated, refutations, exact programs and attacks; and `share`, of the root, that is refuted.
     """
 
     def __init__(self, problem: Problem, sizes: Sizes, keep: bool = False, watch: Watch | None = None, seed: int = 0) -> None:
         self.problem, self.tables, self.keep, self.watch = problem, problem.tables, keep, watch
+        self.unit = seed > 0
         self.sizes = sizes
         self.goals: Goals = problem.make_goals(np.maximum(np.abs(problem.low), np.abs(problem.high)), sizes)
         self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "attacks": 0, "share": 0.0}
+        self.near = NEAR * float(self.goals.noise.max(initial=0.0))
         self.by_box = by_box(problem)
         self.rng = np.random.default_rng(seed)
 
@@ -69,11 +74,10 @@ class Search:
         """
         queue = Queue(cells)
         rounds = 0
-        self.tables.fused = self.counts["cells"] >= COMPILED
         while len(queue) and self.counts["cells"] < budget:
             checkpoint()
             rounds += 1
-            self.tables.fused = self.tables.fused or self.counts["cells"] >= COMPILED
+            self.tables.fused = self.tables.fused or self.unit or self.counts["cells"] >= COMPILED
             batch = queue.take(BATCH)
             if rounds % RARE == 0:
                 found = self.attack(min(batch, key=lambda cell: cell.bound), 8)
@@ -101,9 +105,10 @@ class Search:
         lines = Lines.of(cell.lows[None], cell.highs[None])
         alternatives = [one.goals for one in cell.open if not one.alternative.pending and one.goals]
         for point in attack(self.problem, self.goals, alternatives, lines, cell.low, cell.high, starts, self.rng):
-            found = self.problem.solution(point)
-            if found is not None:
-                return found
+            if self.problem.misses(point[None])[0] <= self.near:
+                found = self.problem.solution(point)
+                if found is not None:
+                    return found
         return None
 
     # ---- one batch ------------------------------------------------------------------------------------------------
@@ -193,7 +198,7 @@ class Search:
         offset[game, place] = bound.value - np.einsum("rn,rn->r", bound.gradient, bound.point)
         there = np.zeros(offset.shape, dtype=bool)
         there[game, place] = True
-        found = on_grid(combine(gradient, offset, there, low, high), SHARES)
+        found = on_grid((combine_compiled if self.tables.fused else combine)(gradient, offset, there, low, high), SHARES)
         for g, r in enumerate(several):
             goals = pairs[r][1].goals
             start.shares[r, goals] = found[g, : len(goals)]
