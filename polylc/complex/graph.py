@@ -78,7 +78,7 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     RegionGraph
     """
     seen = sweep_all(complex_, programs, keep, threads)
-    odd = candidates(complex_, seen.odd, seen.suspects)
+    odd = candidates(complex_, seen.odd, seen.suspects, not keep)
     asked, other = _asked(complex_, seen, odd, keep)
     is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
     tested["by point" if complex_.seen.facets is None or keep else "by engine"] += len(seen.edges.region)
