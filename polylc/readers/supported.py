@@ -127,7 +127,8 @@ def renewed(page: str) -> str:
 
 _ON_CONSTANTS = """\
 On constants alone, ONNX models may use any standard operator but random ones and those with graphs inside (`If`,
-`Loop`, `Scan`). Single precision is widened to doubles first; results that may have rounded are logged."""
+`Loop`, `Scan`). Single precision is widened to doubles first; results that may have rounded are logged, with the
+largest relative change where it is known."""
 
 _REFUSED_TITLES = {
     Kind.NOT_YET: "Piecewise linear, but not supported yet",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polylc.network.builder import Value
+from polylc.network.folded import said
 from polylc.readers.files import first_line
-from polylc.readers.onnx.evaluate import RANDOM, compute, rounds
+from polylc.readers.onnx.evaluate import RANDOM, compute, rounding, rounds
 from polylc.readers.onnx.node import Node
 from polylc.readers.onnx.order import called
 from polylc.readers.operators.call import Stripped
@@ -103,7 +104,9 @@ def _constants(node: Node) -> Sequence[np.ndarray]:
     if not all(a is None or isinstance(a, np.ndarray | np.generic) for a in results):
         raise node.error("makes something else than arrays of its constants; fold constants when exporting the model")
     if rounds(node.kind, arrays, results):
-        node.builder.note(f"{node.name}: a constant computed in float64; the network analysed has the result")
+        change = rounding(node.kind, arrays, results)
+        if change:
+            node.builder.note(f"{node.name}: a constant computed in float64, {said(change)}; the network analysed has the result")
     return [np.asarray(a) for a in results]
 
 
