@@ -103,7 +103,7 @@ def test_regions_are_those_of_brute_force(data: st.DataObject, tmp_path_factory:
 
 
 ZERO, TWO, HALF = np.float32(0), np.float32(2), np.float32(0.5)
-CONSTANTS = {"zero": ZERO, "two": TWO, "half": HALF, "one": np.float32(1), "four": np.full((4, 3), 2, np.float32)}
+CONSTANTS = {"zero": ZERO, "two": TWO, "half": HALF, "three": np.float32(3), "one": np.float32(1), "four": np.full((4, 3), 2, np.float32)}
 GREATER = node("Greater", ["x", "zero"], ["c"], name="compared")
 
 
@@ -121,6 +121,11 @@ GREATER = node("Greater", ["x", "zero"], ["c"], name="compared")
                 node("Where", ["c", "two_", "x"], ["y"]),
             ],
             lambda x: np.where(x > 0, 0.5 * x, x),
+            3,
+        ),
+        (  # a third is no double
+            [node("Div", ["x", "three"], ["d"]), node("Greater", ["x", "three"], ["c"]), node("Where", ["c", "d", "one"], ["y"])],
+            lambda x: np.maximum(x / 3, 1),
             3,
         ),
         ([GREATER, node("Where", ["c", "x", "x"], ["y"])], lambda x: x, 0),

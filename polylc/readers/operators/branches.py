@@ -117,9 +117,9 @@ def _multiple(one: Side, base: Value) -> Multiple:
     factor, constant = _fractions(np.ones(base.size)), _fractions(np.zeros(base.size))
     while not _same(one, base):
         assert one.of is not None
-        before, scale, shift = one.of
-        own, more = (_fractions(np.broadcast_to(a, base.shape).ravel()) for a in (scale, shift))
-        factor, constant, one = factor * own, constant + factor * more, before
+        before, *numbers = one.of
+        scale, shift, divisor = (_fractions(np.broadcast_to(a, base.shape).ravel()) for a in numbers)
+        factor, constant, one = factor * scale / divisor, constant + factor * shift, before
     return factor, constant
 
 
