@@ -19,11 +19,13 @@ from oracles import regions_of_any_network
 from torch import nn
 from torch.nn import functional
 
+import polylc
 from polylc.api.certify import certify
 from polylc.domains.box import box
 from polylc.errors import ModelError, UnsupportedLayerError
 from polylc.network.form import Network
 from polylc.readers.load import load
+from polylc.search.prove import Answer
 
 Nodes = list[onnx.NodeProto]
 node = helper.make_node
@@ -234,3 +236,14 @@ def test_what_torch_exports(opset: int, tmp_path: Path) -> None:
     network = load(tmp_path / "net.onnx")
     np.testing.assert_allclose(network(points.double().numpy()), module(points).detach().numpy(), rtol=0, atol=1e-5)
     assert network.widths == (4,)
+
+
+def test_nothing_is_said_of_choices_in_floating_point(tmp_path: Path) -> None:
+    """Rounding may turn the comparison round; over the real numbers the answer stands."""
+    onnx.save(model([GREATER, node("Where", ["c", "x", "zero"], ["y"])], CONSTANTS, (1, 3)), tmp_path / "net.onnx")
+    rows = "".join(f"(declare-const X_{i} Real)(declare-const Y_{i} Real)(assert (>= X_{i} -1.0))(assert (<= X_{i} 1.0))" for i in range(3))
+    (tmp_path / "q.vnnlib").write_text(f"{rows}(assert (<= Y_0 -1.0))")
+    found = {how: polylc.verify(tmp_path / "q.vnnlib", tmp_path / "net.onnx", semantics=how) for how in ("real", "float32")}
+    assert found["real"].result is Answer.UNSAT
+    assert found["float32"].result is Answer.UNKNOWN
+    assert "chooses by a comparison of data" in found["float32"].note
