@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from polylc.network.builder import Builder
-from polylc.network.form import Network, chain
+from polylc.network.form import Affine, Layer, Network, chain
 
 
 def random_net(widths: list[int], seed: int, *, negative_slope: float = 0.0) -> Network:
@@ -52,6 +52,35 @@ def sloped_net(widths: list[int], seed: int) -> Network:
     slopes = [rng.integers(-8, 9, (2, width)) / 4 for width in plain.widths]
     layers = [replace(layer, negative=low, positive=high) for layer, (low, high) in zip(plain.layers, slopes, strict=True)]
     return replace(plain, layers=tuple(layers))
+
+
+COPIES = 1 / 16  # of what a copied unit gives, what each of its copies but the first gives for a factor of 1
+
+
+def multiplied(network: Network, factors: list[float], seed: int) -> tuple[Network, np.ndarray]:
+    """The same function with several copies of each hidden unit, whose rows are multiples, in each layer in an order
+    of chance; and where the copies of each neuron are, the first of which has the factor 1: shape (neurons, copies).
+
+    All is exact for weights of at most 40 bits. A copy with a negative factor has slopes that make up for it.
+    """
+    rng = np.random.default_rng(seed)
+    f = np.array([1.0, *factors])
+    share = np.array([1.0 - COPIES * np.abs(f[1:]).sum(), *(COPIES for _ in factors)])
+    order = [np.arange(network.inputs), *(rng.permutation(len(f) * width) for width in network.widths)]
+
+    def read(affine: Affine) -> list[tuple[int, np.ndarray]]:
+        return [(s, w if s == 0 else np.kron(w, share)[:, order[s]]) for s, w in affine.terms]
+
+    layers = []
+    for layer, place in zip(network.layers, order[1:], strict=True):
+        terms = tuple((s, np.kron(w, f[:, None])[place]) for s, w in read(layer.affine))
+        back = np.tile(f < 0, layer.width)
+        low, high = np.repeat(layer.negative, len(f)), np.repeat(layer.positive, len(f))
+        slopes = [np.where(back, -high, low)[place], np.where(back, -low, high)[place]]
+        layers.append(Layer(Affine(terms, np.kron(layer.affine.bias, f)[place]), *slopes))
+    where = [len(f) * at + np.argsort(place) for at, place in zip(network.offsets.tolist(), order[1:], strict=False)]
+    output = Affine(tuple(read(network.output)), network.output.bias)
+    return Network(network.inputs, tuple(layers), output), np.concatenate([np.zeros(0, dtype=np.int64), *where]).reshape(-1, len(f))
 
 
 def zero_bias_net(widths: list[int], seed: int) -> Network:

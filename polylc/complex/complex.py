@@ -20,6 +20,7 @@ from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.network.patterns import PatternIndex, unpack
 from polylc.network.replay import FlatNet, Replay, begin, flatten
+from polylc.network.twins import twins
 
 _SomeCells = TypeVar("_SomeCells", bound=CellSizes)
 MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
@@ -102,7 +103,7 @@ class Complex:
     @cached_property
     def index(self) -> PatternIndex:
         """Search for patterns."""
-        return PatternIndex(self.bits, self.network.neurons)
+        return PatternIndex(self.bits, self.network.neurons, twins(self.network))
 
     @property
     def points(self) -> np.ndarray:

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.jit.decorators import kernel
+from polylc.network.compose import batches
 from polylc.network.exact_forms import ExactForms, Row, proportional
 from polylc.network.patterns import unpack
+
+COMPARED = 10_000_000  # patterns between two looks at limits and signals
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Candidates:
     groups: dict[int, np.ndarray]
 
 
-def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray) -> Candidates:
+def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray, first: bool = False) -> Candidates:
     """The listed region beyond the hyperplanes of path entries, where there is one, decided exactly.
 
     Parameters
@@ -45,20 +49,47 @@ def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray) -> 
     entries : ndarray of int, shape (E,)
     suspects : ndarray of uint64, shape (E, words)
         Packed bits of the neurons that may vanish on the entry's hyperplane; all others certainly do not.
+    first : bool
+        Whether pairs may be left out in which the region beyond comes before the other.
     """
+    begins = np.searchsorted(complex_.starts, entries, side="right") - 1
+    possible = np.zeros(len(entries), dtype=np.bool_)
+    for part in batches(len(entries), len(complex_), COMPARED):
+        _some_agree(complex_.bits, begins[part], suspects[part], first, possible[part])
+    entries, suspects = entries[possible], suspects[possible]
     regions = np.searchsorted(complex_.starts, entries, side="right") - 1
     found = np.full(len(entries), -1, dtype=np.int64)
     groups: dict[int, np.ndarray] = {}
     patterns = np.zeros((len(entries), complex_.network.neurons), dtype=bool)
-    first = np.zeros(len(entries), dtype=bool)
+    leads = np.zeros(len(entries), dtype=bool)
     for i, (region, entry) in enumerate(zip(regions.tolist(), entries.tolist(), strict=True)):
         some = np.flatnonzero(unpack(suspects[i : i + 1], complex_.network.neurons)[0])
-        patterns[i], group, first[i] = _cross_entry(complex_, region, entry, some)
+        patterns[i], group, leads[i] = _cross_entry(complex_, region, entry, some)
         if group is not None:
             groups[entry] = group
-    found = np.where(first, complex_.index.find(patterns), -1)
+    found = np.where(leads, complex_.index.find(patterns), -1)
     listed = np.flatnonzero(found >= 0)
     return Candidates(regions[listed], entries[listed], found[listed], groups)
+
+
+@kernel
+def _some_agree(bits: np.ndarray, region: np.ndarray, suspects: np.ndarray, first: bool, possible: np.ndarray) -> None:
+    """Whether some other listed region has the bits of an entry's region in all neurons that do not vanish on the
+    hyperplane, as the pattern beyond has.
+
+    Words are compared for all regions: to find the pattern beyond takes as long as for a million of them.
+    """
+    for i in range(len(region)):
+        r = region[i]
+        for w in range(r + 1 if first else 0, len(bits)):
+            same = w != r
+            for j in range(bits.shape[1]):
+                same = same and not (bits[w, j] ^ bits[r, j]) & ~suspects[i, j]
+                if not same:
+                    break
+            if same:
+                possible[i] = True
+                break
 
 
 def _cross_entry(complex_: Complex, region: int, entry: int, suspects: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.complex.facet_search import FACET, OPEN
-from polylc.complex.facet_sweep import Columns, Found, entry_of, insert, look_up
+from polylc.complex.facet_sweep import Columns, Found, entry_of, insert, leads_path, look_up
 from polylc.jit.decorators import kernel
 from polylc.network.patterns import PatternTable, announced
 
@@ -61,6 +61,12 @@ def link(
             i = columns.neuron[e]
             if sure[r] and not facets[r, i >> 6] >> np.uint64(i & 63) & one:
                 continue
+            if not leads_path(columns, table, r, i):
+                found.odd[odd] = e
+                for word in range(facets.shape[1]):
+                    found.suspects[odd, word] = ~np.uint64(0)
+                odd += 1
+                continue
             room.entry[asked] = e
             room.key[asked] = announced(table, r, i)
             asked += 1
@@ -82,7 +88,7 @@ def link(
         for q in range(many):
             w, e = room.beyond[q], room.carrier[q]
             i = columns.neuron[e]
-            other = entry_of(columns, w, i)
+            other = entry_of(columns, table, w, i)
             if w < r and other >= 0 and not sure[w]:  # found at w
                 continue
             both = other >= 0 and sure[r] and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one

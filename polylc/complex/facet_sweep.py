@@ -5,7 +5,8 @@ In: the columns of a complex, a table of its patterns, and forms that are brough
 handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
 
 Invariant: a region is looked up beyond a hyperplane only where no other form vanishes on it (docs/exactness.md, lemmas
-6 and 6a), so that flipping one bit gives the only pattern that can lie there; every such pair is decided once.
+6 and 6a) but those of twins, which are multiples of it everywhere. So flipping one bit, or those of a group of twins,
+gives the only pattern that can lie there; every such pair is decided once. A path names such a hyperplane once.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np
             prefetch(columns.unit, w)
     for q in range(asked):
         w, neuron = beyond[q], columns.neuron[entry[q]]
-        if w >= 0 and not is_flipped(columns.bits, r, w, neuron):
+        if w >= 0 and not is_flipped(table, columns.bits, r, w, neuron):
             w = find_flipped(table, columns.bits, r, neuron)
         if w >= 0:
             prefetch(columns.neuron, columns.starts[w])
@@ -146,12 +147,13 @@ def sweep(
             e = room.chosen[i]
             neuron = columns.neuron[e]
             if known:
-                alone = _is_alone_near(facets.rows, room, neurons, i)
+                alone = _is_alone_near(facets.rows, room, neurons, i, _mates_near(net, columns, r, neuron))
             else:
                 own = seen.key[neuron]
-                alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
+                group = 1 + net.begin_mate[neuron + 1] - net.begin_mate[neuron]
+                alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group
                 alone = alone or is_alone(net, replay, seen, neuron)
-            if alone:
+            if alone and leads_path(columns, table, r, neuron):
                 room.place[asked], room.entry[asked] = i, e  # not beyond q
                 room.key[asked] = announced(table, r, neuron)
                 asked += 1
@@ -169,7 +171,7 @@ def sweep(
             w, own = room.beyond[i], room.own[i]
             e = room.chosen[own]
             neuron = columns.neuron[e]
-            other = entry_of(columns, w, neuron)
+            other = entry_of(columns, table, w, neuron)
             if w < r and other >= 0:  # found at w
                 continue
             found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
@@ -199,13 +201,37 @@ def _decide(columns: Columns, r: int, w: int, own: int, other: int, count: int, 
 
 
 @inlined
-def entry_of(columns: Columns, region: int, neuron: int) -> int:
-    """The path entry of a region that is split by a neuron, or -1."""
+def entry_of(columns: Columns, table: PatternTable, region: int, leader: int) -> int:
+    """The first path entry of a region that is split by a leader or one of its mates, or -1."""
     entry = -1
     for q in range(columns.starts[region], columns.starts[region + 1]):
-        if columns.neuron[q] == neuron:
+        if entry < 0 and table.leader[columns.neuron[q]] == leader:
             entry = q
     return entry
+
+
+@inlined
+def leads_path(columns: Columns, table: PatternTable, region: int, neuron: int) -> bool:
+    """Whether a neuron of a region's path is a leader, and none of its mates is on the path."""
+    if table.leader[neuron] != neuron:
+        return False
+    if table.begin[neuron] == table.begin[neuron + 1]:
+        return True
+    named = 0
+    for q in range(columns.starts[region], columns.starts[region + 1]):
+        named += table.leader[columns.neuron[q]] == neuron
+    return named == 1
+
+
+@inlined
+def _mates_near(net: FlatNet, columns: Columns, region: int, neuron: int) -> int:
+    """How many mates of a neuron may vanish on a closed region, where that is known."""
+    many = 0
+    for q in range(net.begin_mate[neuron], net.begin_mate[neuron + 1]):
+        i = net.mate[q]
+        if columns.near[region, i >> 6] >> np.uint64(i & 63) & np.uint64(1):
+            many += 1
+    return many
 
 
 @inlined
@@ -293,9 +319,9 @@ def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: R
 
 
 @inlined
-def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bool:
+def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int, mates: int) -> bool:
     """Whether the form at a place is certainly proportional to no other of those that may vanish on the region (lemma
-    6)."""
+    6) but so many mates, which are never apart."""
     square = (1.0 - 2.0 * CLOSE) * room.square[place]  # lemma 6 with both sides squared: (1 - CLOSE)^2 is more
     if square < 0.0:
         return False
@@ -312,7 +338,7 @@ def _is_alone_near(rows: np.ndarray, room: Room, neurons: int, place: int) -> bo
         apart += p1 * p1 < square * room.square[i + 1]
         apart += p2 * p2 < square * room.square[i + 2]
         apart += p3 * p3 < square * room.square[i + 3]
-    return apart == ((neurons + 3) & ~3) - 1
+    return apart == ((neurons + 3) & ~3) - 1 - mates
 
 
 @kernel

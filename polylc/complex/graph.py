@@ -16,6 +16,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.crossing import Candidates, candidates
 from polylc.complex.exact_facets import FacetProofs, facet_tests
 from polylc.complex.sweep_threads import Pairs, Swept, sweep_all
+from polylc.network.twins import twins
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,14 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     RegionGraph
     """
     seen = sweep_all(complex_, programs, keep, threads)
-    odd = candidates(complex_, seen.odd, seen.suspects)
+    odd = candidates(complex_, seen.odd, seen.suspects, not keep)
     asked, other = _asked(complex_, seen, odd, keep)
     is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
     tested["by point" if complex_.seen.facets is None or keep else "by engine"] += len(seen.edges.region)
     tested["no facet"] += seen.refuted
     first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
-    flips = np.ones(len(first), dtype=np.int32)  # what doubles settle is beyond the hyperplane of one neuron
+    # what doubles settle is beyond the hyperplane of one neuron and its mates
+    flips = twins(complex_.network).sizes[complex_.neuron[seen.edges.entry]].astype(np.int32)
     if keep:
         proofs.points.update(enumerate(zip(seen.solved.tolist(), seen.point, strict=True), len(asked.region)))
         asked = _behind(asked, seen.edges)

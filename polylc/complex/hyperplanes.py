@@ -84,14 +84,14 @@ def near_keys(key: np.ndarray, own: float, limit: float) -> int:
 
 @kernel
 def is_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
-    """Whether a neuron's form is certainly proportional to that of no other neuron (lemma 6)."""
+    """Whether a neuron's form is certainly proportional to that of no other neuron but its twins (lemma 6)."""
     own = seen.key[neuron]
     limit = np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))
     if not abs(own) < np.inf and not _sharp(replay, net.first[1] + neuron):
         return False
     for i in range(len(seen.key)):
         known = abs(own) < np.inf and abs(seen.key[i]) < np.inf and abs(seen.key[i] - own) > limit
-        if i != neuron and not known and not is_apart(replay, net.first[1] + neuron, net.first[1] + i):
+        if net.leader[i] != net.leader[neuron] and not known and not is_apart(replay, net.first[1] + neuron, net.first[1] + i):
             return False
     return True
 

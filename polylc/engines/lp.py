@@ -13,6 +13,7 @@ neighbourhood's size. They only steer the search; what they decide wrongly is fo
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from polylc.geometry.lp import BoxProgram, Optimum
 from polylc.network.compose import apply_affine, rounding, scaled_error, unit_slopes
 from polylc.network.form import Network
 from polylc.network.patterns import pack, words
+from polylc.network.twins import twins
 
 SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
 MOST_POINTS = 48
@@ -100,6 +102,7 @@ class LpEngine:
 
     def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         self.network, self.domain, self._sink, self._prefix = network, domain, sink, prefix
+        self._twins = twins(network)
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []
         self._claims: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
@@ -206,14 +209,38 @@ class LpEngine:
         decided = positive | (high <= cell.noise)
         cell.bits = cell.bits.copy()
         cell.bits[begin : begin + len(decided)] = positive
-        cell.open = np.flatnonzero(~decided)
+        leads = self._twins.leader[begin : begin + len(decided)] == begin + np.arange(len(decided))
+        cell.open = np.flatnonzero(~decided & leads)
+        for i in np.flatnonzero(decided & leads):
+            zero = not positive[i] and low[i] >= -cell.noise[i]
+            self._claim(cell, begin + int(i), bool(positive[i]), np.zeros(0, dtype=np.int64), np.zeros(0), zero)
+
+    def _claim(self, cell: _Cell, neuron: int, above: bool, nodes: np.ndarray, multipliers: np.ndarray, zero: bool = False) -> None:
+        """Decide a neuron and its mates, which have its multipliers in proportion; none is positive where forms are
+        zero.
+        """
+        cell.bits[neuron] = above
         if self._sink is not None:
-            none = np.zeros(0)
-            for i in np.flatnonzero(decided):
-                self._claims.append((cell.node, begin + i, 1 if positive[i] else -1, none, none))
+            self._claims.append((cell.node, neuron, 1 if above else -1, nodes, multipliers))
+        for mate, sign, ratio in self._mates(neuron, above):
+            cell.bits[mate] = sign and not zero
+            if self._sink is not None:
+                self._claims.append((cell.node, mate, 1 if cell.bits[mate] else -1, nodes, ratio * multipliers))
+
+    def _mates(self, neuron: int, above: bool) -> Iterator[tuple[int, bool, float]]:
+        """The mates of a neuron, their signs, and by how much their forms are larger."""
+        begin, end = self._twins.begin[neuron : neuron + 2].tolist()
+        for mate in self._twins.mate[begin:end].tolist():
+            ratio = float(self._twins.ratio[mate])
+            yield mate, above == (ratio > 0), abs(ratio)
 
     def _process(self, cell: _Cell) -> list[_Cell]:
         """Decide the cell's open neurons, then split it, or pass to the next layers, or emit its region."""
+        if cell.path:  # what is left of the claims of mates is zero
+            for mate, sign, ratio in self._mates(self._neuron[cell.node], self._side[cell.node] == 1):
+                cell.bits[mate] = sign
+                if self._sink is not None:
+                    self._claims.append((cell.node, mate, 1 if sign else -1, np.array([cell.node]), np.array([ratio])))
         while cell.layer < len(self.network.layers):
             split = self._decide(cell)
             if split is not None:
@@ -248,29 +275,29 @@ class LpEngine:
                 if high[i] > threshold[i] if sign > 0 else low[i] < -threshold[i]:
                     continue
                 optimum = self._maximise(cell, forms[i, :-1], sign / length[i] if length[i] > 0 else 0.0)
-                if optimum is None:
-                    if self._sink is not None:  # said without a proof; the judge will find one, or refute it
-                        self._claims.append((cell.node, begin + int(cell.open[i]), -sign, np.zeros(0, dtype=np.int64), np.zeros(0)))
+                if optimum is None:  # said without a proof; the judge will find one, or refute it
+                    self._claim(cell, begin + int(cell.open[i]), sign < 0, np.zeros(0, dtype=np.int64), np.zeros(0))
                     continue
                 value = forms[:, :-1] @ optimum.point + forms[:, -1]
                 if sign * value[i] > threshold[i]:
                     found.append(optimum.point)
                     np.maximum(high, value, out=high)
                     np.minimum(low, value, out=low)
-                elif self._sink is not None:
-                    nodes, multipliers = self._certificate(optimum, length[i])
-                    self._claims.append((cell.node, begin + int(cell.open[i]), -sign, nodes, multipliers))
+                else:
+                    self._claim(cell, begin + int(cell.open[i]), sign < 0, *self._certificate(optimum, length[i]))
             above, below = high[i] > threshold[i], low[i] < -threshold[i]
             keep[i] = above and below
             cell.bits[begin + cell.open[i]] = above and not below
+            for mate, positive, _ in self._mates(begin + int(cell.open[i]), bool(above and not below)):
+                cell.bits[mate] = positive
         if found:
             cell.points = np.concatenate([cell.points, np.array(found)])
         cell.open = cell.open[keep]
         if not len(cell.open):
             return None
         values = cell.forms[cell.open, :-1] @ cell.points.T + cell.forms[cell.open, -1:]
-        positive = (values > 0).sum(axis=1)
-        best = int(np.argmax(np.minimum(positive, values.shape[1] - positive)))
+        over = (values > 0).sum(axis=1)
+        best = int(np.argmax(np.minimum(over, values.shape[1] - over)))
         return int(cell.open[best]), values[best]
 
     def _spread(self, cell: _Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -307,8 +334,7 @@ class LpEngine:
         positive = (low >= -noise) & (high > noise)
         decided = positive | (high <= noise)
         begin = int(self.network.offsets[cell.layer])
-        cell.bits[begin + cell.open[decided]] = positive[decided]
-        if self._sink is not None and decided.any():
+        if decided.any():
             rows = np.flatnonzero(decided)
             # of each direction's multipliers: z >= 0 needs v from below where a > 0
             share = np.empty((len(rows), 2 * up.shape[1]))
@@ -318,7 +344,7 @@ class LpEngine:
             total = share @ multipliers
             for row, i in zip(total, rows.tolist(), strict=True):
                 used = row.nonzero()[0]
-                self._claims.append((cell.node, begin + int(cell.open[i]), 1 if positive[i] else -1, nodes[used], row[used]))
+                self._claim(cell, begin + int(cell.open[i]), bool(positive[i]), nodes[used], row[used])
         cell.open = cell.open[~decided]
 
     def _certificate(self, optimum: Optimum, length: float) -> tuple[np.ndarray, np.ndarray]:

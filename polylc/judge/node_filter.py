@@ -83,6 +83,7 @@ def sift(
     good: np.ndarray,
     held: np.ndarray,
     zero: np.ndarray,
+    plain: np.ndarray,
     room: Room,
 ) -> None:
     """Regions one after the other: which points are certainly inside, which claims certainly hold.
@@ -99,9 +100,12 @@ def sift(
     good : ndarray of bool, shape (R,)
         Receives whether a point is confirmed.
     held : ndarray of bool, shape (C,)
-        Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
+        Receives whether a claim holds beyond doubt, by multipliers on half-spaces of its node's path: strictly, or
+        because its neuron is a twin of one that was split.
     zero : ndarray of bool, shape (C,)
         Receives whether the form of which a claim speaks vanishes beyond doubt, which decides it whatever is claimed.
+    plain : ndarray of bool, shape (neurons,)
+        Whether a multiplier that is the ratio of a neuron to its leader may be taken as that.
     room
     """
     offset = net.first[1]
@@ -120,7 +124,24 @@ def sift(
             if vanishes(replay.form, replay.noise, offset + claims.neuron[c]):
                 zero[c] = True
             else:
-                held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total)
+                held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total) or _is_twin(
+                    net, tree, claims, c, plain, room.mark, r
+                )
+
+
+@kernel
+def _is_twin(net: FlatNet, tree: Tree, claims: ClaimColumns, c: int, plain: np.ndarray, mark: np.ndarray, region: int) -> bool:
+    """Whether a claim speaks of a multiple of a half-space of its path, and has that half-space and ratio alone: then
+    what is left of it is zero (docs/exactness.md, lemma 4a)."""
+    i, e = claims.neuron[c], claims.starts[c]
+    leader = net.leader[i]
+    if leader == i or not plain[i] or claims.starts[c + 1] - e != 1:
+        return False
+    v = claims.constraint[e]
+    if not (v > 0 and v <= claims.node[c] and mark[v] == region and tree.neuron[v] == leader):
+        return False
+    above = (tree.side[v] == 1) == (net.ratio[i] > 0.0)
+    return bool((claims.sign[c] > 0) == above and claims.multiplier[e] == abs(net.ratio[i]))
 
 
 @inlined

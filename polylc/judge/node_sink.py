@@ -27,6 +27,7 @@ from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
 from polylc.network.replay import Replay, begin, flatten
+from polylc.network.twins import twins
 
 
 @dataclass
@@ -81,6 +82,8 @@ class NodeSink:
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
         self._net = flatten(network)
+        # a certificate has integers for multipliers, so ratios of twins have to be of few bits
+        self._plain = twins(network).short if keep else np.ones(network.neurons, dtype=bool)
         self.regions: list[Batch] = []
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
@@ -115,7 +118,7 @@ class NodeSink:
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
         room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
         nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
-        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, room)
+        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, self._plain, room)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, zero, rounded)
         near = np.zeros((count, 0), dtype=np.uint64)

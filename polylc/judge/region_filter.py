@@ -128,7 +128,7 @@ def sift_regions(net: FlatNet, replay: Replay, tree: Tree, regions: Regions, cla
             rest = found.near[r, w] & ~room.entered[w]
             while rest:
                 i = 64 * w + np.int64(lowest_bit(rest))
-                if not _zero(replay, offset + i):
+                if not _zero(replay, offset + i) and not _by_leader(net, replay, i, r, found, room):
                     _leave_open(found, r, i, NO_CLAIM)
                 rest &= rest - one
     return DONE if c == len(claims.node) else WRONG
@@ -138,6 +138,24 @@ def sift_regions(net: FlatNet, replay: Replay, tree: Tree, regions: Regions, cla
 def _zero(replay: Replay, column: int) -> bool:
     """Whether a form vanishes beyond doubt, so that its bit is 0, and is."""
     return bool(replay.sign[column] < 0.0 and vanishes(replay.form, replay.noise, column))
+
+
+@inlined
+def _by_leader(net: FlatNet, replay: Replay, i: int, r: int, found: Found, room: Room) -> bool:
+    """Whether a neuron is the twin of one that is on the path or clear of the region, and has the sign that follows
+    (docs/exactness.md, lemma 4a)."""
+    leader, offset, one = net.leader[i], net.first[1], np.uint64(1)
+    if leader == i:
+        return False
+    on_path = room.path[leader >> 6] >> np.uint64(leader & 63) & one != np.uint64(0)
+    near = found.near[r, leader >> 6] >> np.uint64(leader & 63) & one != np.uint64(0)
+    same = (replay.sign[offset + i] > 0.0) == ((replay.sign[offset + leader] > 0.0) == (net.ratio[i] > 0.0))
+    if not same or (near and not on_path):
+        return False
+    if not near:
+        found.near[r, i >> 6] &= ~(one << np.uint64(i & 63))
+    found.counts[BY_CLAIM] += 1
+    return True
 
 
 @inlined

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from polylc.errors import ModelError
-from polylc.network.folded import UNIT, largest_change, matrix_error, product_error, reciprocal_root, said, sum_error
+from polylc.network.folded import UNIT, largest_change, matrix_error, product_error, reciprocal, reciprocal_root, said, sum_error
 from polylc.network.form import Affine, Layer, Network, Step
 from polylc.network.weights import Weight, dense, identity, settled, with_entries
 
@@ -23,12 +23,14 @@ _MOST_ENTRIES = 2**25  # of one unrolled matrix that are not zero: half a GB
 @dataclass(frozen=True)
 class Value:
     """An affine expression: per source layer a matrix (None stands for the identity), and a bias; with its array
-    shape.
+    shape. One that was made of another by `scale_shift` says so: value, scale, shift, and what the scale is divided by,
+    before anything was rounded.
     """
 
     shape: tuple[int, ...]
     terms: tuple[tuple[int, Weight | None], ...]
     bias: np.ndarray
+    of: tuple[Value, np.ndarray, np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -109,6 +111,12 @@ class Builder:
             self.note_folding(f"{name}: {what}", change)
         return Value(shape, terms, offset)
 
+    def divide(self, value: Value, divisor: np.ndarray, name: str) -> Value:
+        """Entrywise value / divisor, which broadcasts to the value's shape and is nowhere zero."""
+        factor, doubt = reciprocal(divisor)
+        one, zero = np.array(1.0), np.array(0.0)
+        return replace(self.scale_shift(value, factor, None, name, doubt), of=(value, one, zero, divisor))
+
     def scale_shift(self, value: Value, scale: np.ndarray | None, shift: np.ndarray | None, name: str, doubt: float | np.ndarray = 0.0) -> Value:
         """Entrywise scale * value + shift; both broadcast to the value's shape, and so does a bound on the relative
         rounding in the scale itself.
@@ -118,7 +126,8 @@ class Builder:
         scaled = scale is not None and (np.abs(scale) != 1).any() and (shifted or any(m is not None for _, m in value.terms))
         if change or scaled or (shift is not None and shifted):  # a factor of an identity and a shift of zero are exact
             self.note_folding(f"{name}: folded as a constant factor or shift", change)
-        return result
+        one, zero = np.array(1.0), np.array(0.0)
+        return replace(result, of=(value, one if scale is None else scale, zero if shift is None else shift, one))
 
     @staticmethod
     def _scale_shift(
@@ -233,6 +242,8 @@ class Builder:
         """
         flat = index.ravel()
         if len(values) == 1 and len(flat) == values[0].size and np.array_equal(flat, np.arange(len(flat))):
+            if index.shape == values[0].shape:
+                return values[0]
             return Value(index.shape, values[0].terms, values[0].bias)
         self.require_room(len(flat), name)
         ends = np.cumsum([0, *(value.size for value in values)])

@@ -13,6 +13,7 @@ import numpy as np
 
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
+from polylc.network.twins import Twins
 
 LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
 ENTERED, SAME_KEY, TWICE = range(3)
@@ -99,10 +100,15 @@ class PatternTable(NamedTuple):
     """A table of patterns by a linear hash, so that flipping a bit changes the key by a constant.
 
     The key of a pattern is the exclusive or of random 64-bit constants over its set bits. Keys only propose: every hit
-    is compared bit by bit.
+    is compared bit by bit. What flips beyond a hyperplane are the bits of all neurons that define it, a leader and its
+    mates (`network/twins.py`).
     """
 
     constants: np.ndarray  # (neurons,) uint64
+    flip: np.ndarray  # (neurons,) uint64: for a leader, the change of the key beyond its hyperplane
+    leader: np.ndarray  # (neurons,)
+    begin: np.ndarray  # (neurons + 1,)
+    mate: np.ndarray
     keys: np.ndarray  # (R,) uint64
     slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
 
@@ -172,19 +178,41 @@ def find_key(table: PatternTable, key: np.uint64) -> int:
 
 @kernel
 def flipped_key(table: PatternTable, row: int, neuron: int) -> np.uint64:
-    """Key of pattern `row` with one bit flipped."""
-    key: np.uint64 = table.keys[row] ^ table.constants[neuron]
+    """Key of pattern `row` with the bits of a leader and its mates flipped."""
+    key: np.uint64 = table.keys[row] ^ table.flip[neuron]
     return key
 
 
 @kernel
-def is_flipped(packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
-    """Whether two patterns differ in one bit alone."""
+def is_flipped(table: PatternTable, packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
+    """Whether two patterns differ in the bits of a leader and its mates alone."""
+    if table.begin[neuron + 1] > table.begin[neuron]:
+        flipped: bool = _all_flipped(table, packed, row, other, neuron)
+        return flipped
     word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
     same = True
     for w in range(packed.shape[1]):
         same = same and packed[other, w] ^ packed[row, w] == (bit if w == word else np.uint64(0))
     return same
+
+
+@kernel
+def _all_flipped(table: PatternTable, packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
+    """The same for a leader with mates."""
+    first, end = table.begin[neuron], table.begin[neuron + 1]
+    here = packed[row, neuron >> 6] ^ packed[other, neuron >> 6]
+    same = (here >> np.uint64(neuron & 63)) & np.uint64(1) != np.uint64(0)
+    for q in range(first, end):
+        i = table.mate[q]
+        here = packed[row, i >> 6] ^ packed[other, i >> 6]
+        same = same and (here >> np.uint64(i & 63)) & np.uint64(1) != np.uint64(0)
+    many = 0
+    for w in range(packed.shape[1]):
+        change = packed[row, w] ^ packed[other, w]
+        while change:
+            many += 1
+            change &= change - np.uint64(1)
+    return bool(same and many == 1 + end - first)
 
 
 @kernel
@@ -196,11 +224,11 @@ def first_with(table: PatternTable, key: np.uint64) -> int:
 
 @kernel
 def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
-    """Index of pattern `row` with one bit flipped, or -1."""
+    """Index of pattern `row` with the bits of a leader and its mates flipped, or -1."""
     key = flipped_key(table, row, neuron)
     slot = _next(table, key, key)
     found = _entry(table, slot)
-    while found >= 0 and not is_flipped(packed, row, found, neuron):
+    while found >= 0 and not is_flipped(table, packed, row, found, neuron):
         slot = _next(table, key, slot + np.uint64(1))
         found = _entry(table, slot)
     return found  # type: ignore[no-any-return]
@@ -226,19 +254,32 @@ def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, resul
 class PatternIndex:
     """Finds patterns in a list. Should two of them share a key, other constants are drawn.
 
+    Parameters
+    ----------
+    packed : ndarray of uint64, shape (R, words)
+    neurons : int
+    groups : Twins, optional
+        Neurons that flip together; each by itself if it is left out.
+
     Raises
     ------
     ValueError
         If the list holds a pattern twice.
     """
 
-    def __init__(self, packed: np.ndarray, neurons: int) -> None:
+    def __init__(self, packed: np.ndarray, neurons: int, groups: Twins | None = None) -> None:
         self.packed = np.ascontiguousarray(packed)
         size = 1 << max(4, int(2 * len(packed)).bit_length())
         for seed in range(16):
             constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
-            self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64))
-            same = _fill(self.packed, *self.table)
+            flip, leader, begin, mate = constants, np.arange(neurons), np.zeros(neurons + 1, dtype=np.int64), np.zeros(0, dtype=np.int64)
+            if groups is not None:
+                leader, begin, mate = groups.leader, groups.begin, groups.mate
+                flip = constants.copy()
+                np.bitwise_xor.at(flip, leader[mate], constants[mate])
+            keys, slots = np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64)
+            self.table = PatternTable(constants, flip, leader, begin, mate, keys, slots)
+            same = _fill(self.packed, constants, keys, slots)
             if same == ENTERED:
                 return
             if same == TWICE:

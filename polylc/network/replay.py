@@ -25,6 +25,7 @@ from polylc.jit.room import zeros
 from polylc.network.compose import UNIT, input_forms
 from polylc.network.form import Affine, Network, once
 from polylc.network.patterns import words
+from polylc.network.twins import twins
 from polylc.network.weights import entries
 
 Array = np.ndarray
@@ -53,6 +54,10 @@ class FlatNet(NamedTuple):
     layer: Array  # (columns,) layer of a column, -1 for the input
     length: Array  # (L + 1,) terms of the sums that make up a form
     normal: Array  # (L + 1,) whether all weights are zero or far from underflow
+    leader: Array  # (neurons,) the first neuron that defines the same hyperplane (`network/twins.py`)
+    ratio: Array  # (neurons,) multiple of the leader's form
+    begin_mate: Array  # (neurons + 1,) a leader's mates are mate[begin_mate[i]:begin_mate[i + 1]]
+    mate: Array
 
 
 class Replay(NamedTuple):
@@ -94,7 +99,7 @@ def flatten(network: Network) -> FlatNet:
     counts = [np.zeros(w.shape[1], dtype=np.int64) if c is None else np.diff(c.indptr) for (_, w), c in zip(flat, spare, strict=True)]
     some = [c for c in spare if c is not None]
     begins = np.cumsum([0, *(w.size for w in full)]).astype(np.int64)
-    none, zero = np.zeros(0), np.zeros(network.inputs)
+    none, zero, groups = np.zeros(0), np.zeros(network.inputs), twins(network)
     ones, last = np.ones(network.inputs), np.ones(network.outputs)
     return FlatNet(
         first,
@@ -112,6 +117,10 @@ def flatten(network: Network) -> FlatNet:
         np.repeat(np.arange(-1, len(affines)), widths),
         np.array([1 + sum(w.shape[1] for _, w in a.terms) for a in affines], dtype=np.int64),
         np.array([all(_far_or_zero(entries(w)) for _, w in a.terms) for a in affines], dtype=np.bool_),
+        groups.leader,
+        groups.ratio,
+        groups.begin,
+        groups.mate,
     )
 
 

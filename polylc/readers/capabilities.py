@@ -10,7 +10,7 @@ from polylc.readers.supported import ONNX
 _IN_PART = frozenset(
     [
         *("Mul", "Div"),  # by constants only, and to no power of the input
-        *("Cast", "Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),  # where the input decides, they jump
+        *("Cast", "Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"),  # where the input decides, they jump
         *("Softmax", "LogSoftmax"),  # left out at the end, for comparisons
     ]
 )

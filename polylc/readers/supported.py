@@ -7,10 +7,10 @@ The rows stand in `polylc.readers.operators`, by subject. Reading the table impo
 from __future__ import annotations
 
 from polylc.errors import UnsupportedLayerError
-from polylc.readers.operators import affine, ends, images, maxima, picks, reductions, resizing, shapes, smooth, units
+from polylc.readers.operators import affine, branches, ends, images, maxima, picks, reductions, resizing, shapes, smooth, units
 from polylc.readers.operators.row import Format, Kind, Operator, Spelling
 
-_FILES = (affine, images, units, maxima, reductions, shapes, picks, resizing, ends, smooth)
+_FILES = (affine, images, units, maxima, reductions, shapes, picks, branches, resizing, ends, smooth)
 OPERATORS: tuple[Operator, ...] = tuple(row for file in _FILES for row in file.ROWS)
 
 ONNX: dict[str, tuple[Operator, Spelling]] = {s.name: (row, s) for row in OPERATORS for s in row.spellings("onnx")}
@@ -21,6 +21,7 @@ ONNX: dict[str, tuple[Operator, Spelling]] = {s.name: (row, s) for row in OPERAT
 _WHY = {
     Kind.SMOOTH: "is not piecewise linear",
     Kind.DISCONTINUOUS: "is discontinuous",
+    Kind.CONDITION: "is discontinuous",
     Kind.NOT_YET: "is not supported yet",
 }
 _INSTEAD = "replace it by ReLU or LeakyReLU units, or leave it out if it comes last"
@@ -127,7 +128,8 @@ def renewed(page: str) -> str:
 
 _ON_CONSTANTS = """\
 On constants alone, ONNX models may use any standard operator but random ones and those with graphs inside (`If`,
-`Loop`, `Scan`). Single precision is widened to doubles first; results that may have rounded are logged."""
+`Loop`, `Scan`). Single precision is widened to doubles first; results that may have rounded are logged, with the
+largest relative change where it is known."""
 
 _REFUSED_TITLES = {
     Kind.NOT_YET: "Piecewise linear, but not supported yet",

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from polylc.errors import ModelError
+from polylc.errors import ModelError, UnsupportedLayerError
 from polylc.network.builder import Builder, Value
 from polylc.readers.files import shown
-from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.call import Condition, Stripped
 
 Declared = Sequence[int | None]
 """A shape as a graph says it; None where it is left open."""
@@ -64,6 +64,8 @@ def joined_outputs(builder: Builder, results: Sequence[tuple[str, object]]) -> V
     """
     found: list[Value | Stripped] = []
     for name, result in results:
+        if isinstance(result, Condition):
+            raise UnsupportedLayerError(f"{builder.source}: {result.name} is discontinuous, and an output; compare the outputs outside the model")
         if not isinstance(result, Value | Stripped):
             raise ModelError(f"{builder.source}: the output {shown(name)!r} does not depend on the input; the graph is damaged")
         found.append(result)

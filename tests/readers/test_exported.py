@@ -116,9 +116,8 @@ def test_units_that_torch_takes_apart(name: str, tmp_path: Path) -> None:
     [
         (lambda x: functional.threshold(x, 0.25, 0.5), r"jumps from 0\.5 to 0\.25, which is discontinuous \(in forward, file test_exported.py"),
         (lambda x: functional.hardshrink(x, 0.5), "is discontinuous"),
-        (lambda x: torch.where(x > 1, x, 2 * x), "is discontinuous"),
+        (lambda x: torch.where(x > 1, x, 2 * x), "jumps from 2 to 1 where the outcome of step gt"),
         (lambda x: torch.where(x > 0, x, x * x), "needs a constant as its"),
-        (lambda x: torch.where(x > 0, 2 * x, x), "is discontinuous"),  # continuous, but none of torch's units
     ],
 )
 def test_choices_that_are_no_units_of_torch(function: Callable[[torch.Tensor], torch.Tensor], wording: str) -> None:

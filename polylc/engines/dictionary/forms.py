@@ -48,6 +48,10 @@ class Flat(NamedTuple):
     positive: Array
     fixed: Array  # whether a layer reads the input alone
     normal: bool  # no weight is so small that products vanish
+    leader: Array  # (neurons,) the first neuron with the same hyperplane (`network/twins.py`); only leaders have rows
+    ratio: Array  # (neurons,) multiple of the leader's form
+    begin_mate: Array  # (neurons + 1,) where a leader's mates begin
+    mate: Array
 
 
 class Work(NamedTuple):
@@ -87,6 +91,10 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         net.positive[hidden],
         np.array([all(s == 0 for s, _ in layer.affine.terms) for layer in network.layers], dtype=np.bool_),
         bool(net.normal[:layers].all()),
+        net.leader,
+        net.ratio,
+        net.begin_mate,
+        net.mate,
     )
     k, neurons, inputs = domain.dimension, network.neurons, network.inputs
     read = any(any(s == 0 for s, _ in layer.affine.terms) for layer, fixed in zip(network.layers, flat.fixed, strict=True) if not fixed)

@@ -34,6 +34,8 @@ from polylc.engines.dictionary.state import (
     Search,
     claim,
     claim_by_row,
+    decide_mates,
+    follow_mates,
 )
 from polylc.jit.decorators import inlined, kernel
 
@@ -77,11 +79,13 @@ def _decide(s: Search, d: int) -> None:
                 lev.alive[d] = note_witness(dic, signs, fixed, lev.rows[d], lev.alive[d], True)
                 continue
             s.bits[begin + i] = sign < 0
+            entry = s.at[ENTRIES]
             if s.at[RECORD]:
                 if code == STUCK:  # said without a proof; the judge will find one, or refute it
                     claim(s.claims, s.at, lev.node[d], begin + i, -sign)
                 else:
                     claim_by_row(s, d, begin + i, -sign, dic.T[:, q])
+            decide_mates(s, lev.node[d], begin + i, sign < 0, False, entry)
             drop(dic, lev, d, q)
             break
 
@@ -159,6 +163,7 @@ def _split(s: Search, d: int) -> bool:
         s.bits[i] = lost < 0
         if s.at[RECORD]:
             claim(s.claims, s.at, lev.node[d], i, -lost)
+        decide_mates(s, lev.node[d], i, lost < 0, False, s.at[ENTRIES])
         drop(dic, lev, d, q)
         return False
     _put_sides(s, d, q, sign)
@@ -218,7 +223,7 @@ def _enter(s: Search, d: int) -> bool:
     enter_layer(s.net, work, layer, SLIVER)
     fixed, open_ = lev.fixed[d], 0
     for i in range(begin, end):
-        open_ += not (work.low[i] >= -work.noise[i] or work.high[i] <= work.noise[i])
+        open_ += s.net.leader[i] == i and not (work.low[i] >= -work.noise[i] or work.high[i] <= work.noise[i])
     if fixed + open_ + 1 > s.arena.value.shape[1]:
         return False
     lev.layer[d] = layer
@@ -228,12 +233,15 @@ def _enter(s: Search, d: int) -> bool:
     rows = fixed
     lev.alive[d] = VERTEX | INNER
     for i in range(begin, end):
+        if s.net.leader[i] != i:  # decided with its leader
+            continue
         noise, high, low = work.noise[i], work.high[i], work.low[i]
         positive = low >= -noise and high > noise
         if positive or high <= noise or not work.length[i] < np.inf:
             s.bits[i] = positive
             if s.at[RECORD]:
                 claim(s.claims, s.at, lev.node[d], i, 1 if positive else -1)
+            decide_mates(s, lev.node[d], i, positive, not positive and low >= -noise, s.at[ENTRIES])
             continue
         fill(work, dic, rows, i, s.room.form, s.room.basis.place)
         dic.name[rows] = i - begin
@@ -270,6 +278,9 @@ def _follow(s: Search, d: int) -> None:
     """Take the half-space that cut a cell off into the path."""
     lev, i = s.lev, s.lev.split[d]
     s.bits[i] = lev.side[d] > 0
+    if lev.told[d] != lev.node[d]:  # else the cell is taken up again
+        lev.told[d] = lev.node[d]
+        follow_mates(s, lev.node[d], i, lev.side[d] > 0)
     p = lev.depth[d] - 1
     length = s.work.length[i]
     for j in range(len(s.room.form)):

@@ -46,6 +46,7 @@ class Levels(NamedTuple):
     side: Array
     alive: Array  # set of witnesses, as bits
     age: Array  # pivots since the last check of drift
+    told: Array  # the node for which the mates of its neuron were claimed last
     weight: Array  # share of the tree
     out: Array  # (D, k)
     up: Array  # (D, k)
@@ -160,7 +161,7 @@ def grown(search: Search) -> Search:
 
 def _levels(count: int, k: int, width: int) -> Levels:
     """Room for `count` levels, with the whole neighbourhood at level 0."""
-    whole = np.zeros((9, count), dtype=np.int64)
+    whole = np.zeros((10, count), dtype=np.int64)
     masks = np.zeros((2, count, width), dtype=np.int64)
     lev = Levels(
         whole[0],
@@ -172,6 +173,7 @@ def _levels(count: int, k: int, width: int) -> Levels:
         whole[6],
         whole[7],
         whole[8],
+        whole[9],
         np.zeros(count),
         np.zeros((count, k), dtype=np.int64),
         np.zeros((count, k), dtype=np.bool_),
@@ -214,6 +216,43 @@ def claim(claims: ClaimColumns, at: Array, node: int, neuron: int, sign: int) ->
     claims.sign[c] = sign
     claims.size[c] = 0
     at[CLAIMS] = c + 1
+
+
+@kernel
+def decide_mates(s: Search, node: int, leader: int, above: bool, zero: bool, entry: int) -> None:
+    """Decide the mates of a neuron that has just been decided, and claim it with the entries from `entry` on, in
+    proportion; none is positive where forms are zero.
+    """
+    net, claims, end = s.net, s.claims, s.at[ENTRIES]
+    for q in range(net.begin_mate[leader], net.begin_mate[leader + 1]):
+        i = net.mate[q]
+        s.bits[i] = (above == (net.ratio[i] > 0.0)) and not zero
+        if not s.at[RECORD]:
+            continue
+        claim(claims, s.at, node, i, 1 if s.bits[i] else -1)
+        place = s.at[ENTRIES]
+        for e in range(entry, end):
+            claims.constraint[place] = claims.constraint[e]
+            claims.multiplier[place] = abs(net.ratio[i]) * claims.multiplier[e]
+            place += 1
+        claims.size[s.at[CLAIMS] - 1] = end - entry
+        s.at[ENTRIES] = place
+
+
+@kernel
+def follow_mates(s: Search, node: int, leader: int, above: bool) -> None:
+    """Decide the mates of the neuron that cut off a node: what is left of their claims is zero."""
+    net, claims = s.net, s.claims
+    for q in range(net.begin_mate[leader], net.begin_mate[leader + 1]):
+        i = net.mate[q]
+        s.bits[i] = above == (net.ratio[i] > 0.0)
+        if s.at[RECORD]:
+            claim(claims, s.at, node, i, 1 if s.bits[i] else -1)
+            place = s.at[ENTRIES]
+            claims.constraint[place] = node
+            claims.multiplier[place] = abs(net.ratio[i])
+            claims.size[s.at[CLAIMS] - 1] = 1
+            s.at[ENTRIES] = place + 1
 
 
 @kernel

@@ -50,7 +50,10 @@ def claim_box(dim: tuple, forms: Forms, cells: Cells, claims: ClaimColumns, room
         room.clear[path[d] - first] = 1.0
     many = not_clear(room.clear, neurons, room.beside)
     for q in range(many):
-        c = first + room.beside[q]
+        i = room.beside[q]
+        if forms.leader[i] != i:  # the leader's sign shows it
+            continue
+        c = first + i
         claim(dim, forms, cells, claims, cell, c, 1 if forms.sign[c] > 0 else -1)
 
 

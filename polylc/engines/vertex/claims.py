@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.vertex.forms import Forms
+from polylc.engines.vertex.forms import Forms, decide
 from polylc.engines.vertex.skeleton import Cell, Cells, owner, value_at
 from polylc.jit.decorators import inlined, kernel
 
@@ -56,6 +56,49 @@ def put_claim(claims: ClaimColumns, node: int, neuron: int, sign: int) -> None:
     claims.sign[c] = sign
     claims.end[c] = claims.at[ENTRIES]
     claims.at[CLAIMS] = c + 1
+
+
+@inlined
+def decide_mates(forms: Forms, claims: ClaimColumns, node: int, column: int, above: bool, zero: bool, entry: int, by_node: bool) -> None:
+    """Decide the mates of a neuron that has just been decided, and claim it with the multipliers from `entry` on, in
+    proportion; none is positive where forms are zero.
+    """
+    leader = column - forms.first
+    end = claims.at[ENTRIES]
+    for q in range(forms.begin_mate[leader], forms.begin_mate[leader + 1]):
+        i = forms.mate[q]
+        sign = (above == (forms.ratio[i] > 0.0)) and not zero
+        decide(forms, forms.first + i, sign, -1)
+        if by_node:
+            put_multiples(claims, entry, end, abs(forms.ratio[i]))
+            put_claim(claims, node, i, 1 if sign else -1)
+
+
+@inlined
+def put_multiples(claims: ClaimColumns, entry: int, end: int, ratio: float) -> None:
+    """Entries entry .. end once more, times a ratio."""
+    place = claims.at[ENTRIES]
+    for e in range(entry, end):
+        claims.constraint[place] = claims.constraint[e]
+        claims.multiplier[place] = ratio * claims.multiplier[e]
+        place += 1
+    claims.at[ENTRIES] = place
+
+
+@inlined
+def follow_mates(forms: Forms, claims: ClaimColumns, node: int, column: int, above: bool, by_node: bool) -> None:
+    """Decide the mates of the neuron that cut off a node: what is left of their claims is zero."""
+    leader = column - forms.first
+    for q in range(forms.begin_mate[leader], forms.begin_mate[leader + 1]):
+        i = forms.mate[q]
+        sign = above == (forms.ratio[i] > 0.0)
+        decide(forms, forms.first + i, sign, -1)
+        if by_node:
+            place = claims.at[ENTRIES]
+            claims.constraint[place] = node
+            claims.multiplier[place] = abs(forms.ratio[i])
+            claims.at[ENTRIES] = place + 1
+            put_claim(claims, node, i, 1 if sign else -1)
 
 
 @inlined

@@ -34,6 +34,10 @@ class Forms(NamedTuple):
     threshold: Array  # (columns,) values below this do not count as a sign
     node: Array  # (columns,) node of the path whose half-space the neuron is, -1 if it is none
     first: int  # column of the first neuron
+    leader: Array  # (neurons,) the first neuron with the same hyperplane (`network/twins.py`); only leaders are looked at
+    ratio: Array  # (neurons,) multiple of the leader's form
+    begin_mate: Array  # (neurons + 1,) where a leader's mates begin
+    mate: Array
 
 
 def start_forms(net: FlatNet, replay: Replay) -> Forms:
@@ -41,7 +45,8 @@ def start_forms(net: FlatNet, replay: Replay) -> Forms:
     columns = len(replay.noise)
     threshold, node = np.zeros(columns), np.full(columns, -1, dtype=np.int64)
     first = int(net.first[1])
-    return Forms(replay.form, replay.noise, replay.sign, replay.slope, replay.words, net.negative, net.positive, threshold, node, first)
+    told = replay.form, replay.noise, replay.sign, replay.slope, replay.words, net.negative, net.positive
+    return Forms(*told, threshold, node, first, net.leader, net.ratio, net.begin_mate, net.mate)
 
 
 @inlined

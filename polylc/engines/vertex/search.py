@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.engines.vertex.bounds import BoxRoom, box_room, claim_box
-from polylc.engines.vertex.claims import CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, ClaimColumns
+from polylc.engines.vertex.claims import CLAIMS, ENTRIES, READY_CLAIMS, READY_ENTRIES, ClaimColumns, follow_mates
 from polylc.engines.vertex.cut import CutRoom, cut_cell, cut_room
 from polylc.engines.vertex.facets import FacetRoom, facet_room
 from polylc.engines.vertex.forms import Forms, decide
@@ -131,7 +131,7 @@ def advance(dim: tuple, net: FlatNet, replay: Replay, forms: Forms, cells: Cells
         if not _fits(dim, cells, room.cut, cell):
             return SHORT
         layer, start, many, share = frame[LAYER], frame[OPEN], frame[OPENS], stack.share[top]
-        _take(forms, stack, cell, top)
+        _take(forms, stack, claims, cell, top, by_node)
         if cell.depth <= task.unit_depth:
             _forget_forms(replay, layer)
         while True:
@@ -186,14 +186,15 @@ def _fits(dim: tuple, cells: Cells, room: CutRoom, cell: Cell) -> bool:
 
 
 @inlined
-def _take(forms: Forms, stack: Stack, cell: Cell, top: int) -> None:
-    """Take a cell off the stack, and note the sign of the neuron that was cut last."""
+def _take(forms: Forms, stack: Stack, claims: ClaimColumns, cell: Cell, top: int, by_node: bool) -> None:
+    """Take a cell off the stack, and note the sign of the neuron that was cut last, and of its mates."""
     column = stack.frame[top, COLUMN]
     stack.height[0] = top
     stack.stats[PROCESSED] += 1
     stack.stats[LARGEST] = max(stack.stats[LARGEST], cell.vertices)
     if column >= 0:
         decide(forms, column, stack.frame[top, SIDE] == 1, cell.node)
+        follow_mates(forms, claims, cell.node, column, stack.frame[top, SIDE] == 1, by_node)
         stack.path[cell.depth - 1] = column
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.engines.vertex.claims import ClaimColumns, claim, put_claim
+from polylc.engines.vertex.claims import ENTRIES, ClaimColumns, claim, decide_mates, put_claim
 from polylc.engines.vertex.forms import Forms, decide
 from polylc.engines.vertex.skeleton import Cell, Cells, value_at
 from polylc.jit.decorators import inlined, kernel
@@ -64,6 +64,9 @@ def enter(
     many = 0
     for i in range(end - first):
         c = first + i
+        if forms.leader[c - forms.first] != c - forms.first:  # decided with its leader
+            continue
+        entry = claims.at[ENTRIES]
         # intervals over the neighbourhood come first: the checker of proofs sees these signs by itself, so claims need
         # no multipliers
         most, least, doubt = form[n, c] + room.spread[i], form[n, c] - room.spread[i], forms.noise[c]
@@ -72,6 +75,7 @@ def enter(
             decide(forms, c, above, -1)
             if by_node:
                 put_claim(claims, cell.node, c - forms.first, 1 if above else -1)
+            decide_mates(forms, claims, cell.node, c, above, not above and least >= -doubt, entry, by_node)
             continue
         threshold = max(SLIVER * room.length[i], doubt)
         forms.threshold[c] = threshold
@@ -83,6 +87,7 @@ def enter(
         decide(forms, c, above, -1)
         if by_node:
             claim(dim, forms, cells, claims, cell, c, 1 if above else -1)
+        decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
     return many
 
 
@@ -103,6 +108,7 @@ def look(
     left, best, score = 0, -1, -1
     for q in range(many):
         c = opens[place + q]
+        entry = claims.at[ENTRIES]
         low, high, over = np.inf, -np.inf, 0
         for v in range(cell.begin, cell.begin + cell.vertices):
             t = value_at(dim, forms.form, c, cells.x, v)
@@ -122,6 +128,7 @@ def look(
         decide(forms, c, above, -1)
         if by_node:
             claim(dim, forms, cells, claims, cell, c, 1 if above else -1)
+        decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
     return left, best
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from polylc.network.folded import UNIT, largest_change, matrix_error, product_error, sum_error
+
 MOST_ENTRIES = 2**26
 """Of one computed constant: 512 MB."""
 
@@ -36,6 +38,48 @@ def rounds(kind: str, arrays: Sequence[np.ndarray | None], results: Sequence[obj
     if kind == "DequantizeLinear":  # 17 digits times 24
         return any(a is not None and a.dtype.itemsize > (4 if a.dtype.kind == "f" else 2) for a in arrays)
     return kind not in _EXACT and any(isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f" for a in results)
+
+
+def rounding(kind: str, arrays: Sequence[np.ndarray | None], results: Sequence[Any]) -> float:
+    """A bound on the largest relative change of an entry that computing constants made, infinity where none is known.
+
+    Of matrix products it is relative to the largest entry of the row.
+    """
+    result = np.atleast_1d(np.asarray(results[0], dtype=np.float64))
+    if kind == "DequantizeLinear" and all(a is None or a.dtype.itemsize <= 4 or a.dtype.kind == "f" for a in arrays):
+        return 2 * UNIT  # one product of a difference that is exact
+    given = [np.asarray(a, dtype=np.float64) for a in arrays if a is not None and a.dtype.kind == "f" and a.dtype.itemsize <= 8]
+    if len(given) != len(arrays) or not (np.isfinite(result).all() and all(np.isfinite(a).all() for a in given)):
+        return math.inf
+    error = _ERRORS[kind](result, *given) if kind in _ERRORS and len(given) == (1 if kind in _OF_ONE else 2) else None
+    if error is None:
+        return math.inf
+    return largest_change([error], [result]) if kind == "MatMul" else largest_change([error.ravel()], [result.ravel()])
+
+
+def _of_quotient(result: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    exact = (result * right == left) & (product_error(result, right) == 0)
+    bound: np.ndarray = np.where(exact, 0.0, 2 * UNIT * np.abs(result))
+    return bound
+
+
+def _of_root(result: np.ndarray, square: np.ndarray) -> np.ndarray:
+    exact = (result * result == square) & (product_error(result, result) == 0)
+    bound: np.ndarray = np.where(exact, 0.0, 2 * UNIT * result)
+    return bound
+
+
+# bounds on the rounding of each entry
+_ERRORS: dict[str, Callable[..., np.ndarray | None]] = {
+    "Add": lambda _, left, right: sum_error(left, right),
+    "Sub": lambda _, left, right: sum_error(left, -right),
+    "Mul": lambda _, left, right: product_error(left, right),
+    "Div": _of_quotient,
+    "Sqrt": _of_root,
+    "Reciprocal": lambda result, value: _of_quotient(result, np.ones(()), value),
+    "MatMul": lambda result, left, right: np.asarray(matrix_error(left, right)) if left.ndim == right.ndim == result.ndim == 2 else None,
+}
+_OF_ONE = frozenset(["Sqrt", "Reciprocal"])
 
 
 def compute(proto: Any, attributes: dict[str, Any], arrays: Sequence[np.ndarray | None], opset: int) -> list[Any]:

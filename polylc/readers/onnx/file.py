@@ -21,6 +21,7 @@ from polylc.readers.onnx.graph import lower_node, refuse_hopeless
 from polylc.readers.onnx.node import Node
 from polylc.readers.onnx.order import in_order
 from polylc.readers.onnx.tape import Tape
+from polylc.readers.operators.call import Condition
 from polylc.readers.operators.ends import finish
 from polylc.readers.whole import joined_outputs, with_inputs
 
@@ -107,7 +108,7 @@ def lowered(
     builder.log += notes
     used = {name for node in model.graph.node for name in node.input} | set(wanted)
     nodes = in_order(model.graph.node, known, source)
-    refuse_hopeless(nodes, [entry.name for entry in inputs], source)
+    refuse_hopeless(nodes, [entry.name for entry in inputs], wanted, source)
     computed, formats = 0, {entry.name: entry.type.tensor_type.elem_type for entry in inputs}
     for proto in nodes:
         node = Node(builder, proto, opset, [known.get(name) if name else None for name in proto.input])
@@ -117,7 +118,7 @@ def lowered(
             tape.note(node, results, builder.rounded)
         if any(name and name in used for name in proto.output[len(results) :]):
             raise node.error("has several outputs that are used, of which polylc reads only the first")
-        if node.depends_on_input:
+        if node.depends_on_input and not isinstance(results[0], Condition):
             formats |= dict.fromkeys(proto.output, _format_of(node, formats))
         known.update((name, result) for name, result in zip(proto.output, results, strict=False) if name)
         computed += sum(a.size for a in results if isinstance(a, np.ndarray))

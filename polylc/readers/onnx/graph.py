@@ -8,29 +8,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polylc.network.builder import Value
+from polylc.network.folded import said
 from polylc.readers.files import first_line
-from polylc.readers.onnx.evaluate import RANDOM, compute, rounds
+from polylc.readers.onnx.evaluate import RANDOM, compute, rounding, rounds
 from polylc.readers.onnx.node import Node
 from polylc.readers.onnx.order import called
-from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.call import Condition, Stripped
 from polylc.readers.operators.row import Kind
 from polylc.readers.supported import ONNX, softmax_inside, unsupported
 
 if TYPE_CHECKING:
     import onnx
 
-Result = Value | Stripped | np.ndarray
+Result = Value | Stripped | Condition | np.ndarray
 
 
-def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entries: Sequence[str], source: str) -> None:
+def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entries: Sequence[str], wanted: Sequence[str], source: str) -> None:
     """Refuse the first operator that can never be read, before any that is merely missing is met.
 
     Parameters
     ----------
     nodes : sequence of NodeProto
         Each after all that it reads.
-    entries : sequence of str
-        Names of the graph's inputs.
+    entries, wanted : sequence of str
+        Names of the graph's inputs, and of its outputs.
     source : str
 
     Raises
@@ -43,9 +44,23 @@ def refuse_hopeless(nodes: Sequence[onnx.NodeProto], entries: Sequence[str], sou
         kind = str(node.op_type)
         if depend.isdisjoint(node.input) or kind in ("Shape", "Size"):
             continue
-        if node.domain in ("", "ai.onnx") and kind in ONNX and ONNX[kind][0].kind in (Kind.SMOOTH, Kind.DISCONTINUOUS):
+        never = ONNX[kind][0].kind if node.domain in ("", "ai.onnx") and kind in ONNX else None
+        if never in (Kind.SMOOTH, Kind.DISCONTINUOUS) or (never is Kind.CONDITION and not _only_chooses(nodes, node.output[0], wanted)):
             raise unsupported(source, called(node), kind, "onnx")
         depend.update(filter(None, node.output))
+
+
+def _only_chooses(nodes: Sequence[onnx.NodeProto], outcome: str, wanted: Sequence[str]) -> bool:
+    """Whether a condition, or what is made of it, is nothing but that of choices."""
+    if outcome in wanted:
+        return False
+    for node in nodes:
+        if outcome in node.input:
+            kind = str(node.op_type)
+            passed = kind in ("Cast", "Not") and _only_chooses(nodes, node.output[0], wanted)
+            if not passed and (kind != "Where" or outcome in node.input[1:]):
+                return False
+    return True
 
 
 def lower_node(node: Node) -> Sequence[Result]:
@@ -103,7 +118,9 @@ def _constants(node: Node) -> Sequence[np.ndarray]:
     if not all(a is None or isinstance(a, np.ndarray | np.generic) for a in results):
         raise node.error("makes something else than arrays of its constants; fold constants when exporting the model")
     if rounds(node.kind, arrays, results):
-        node.builder.note(f"{node.name}: a constant computed in float64; the network analysed has the result")
+        change = rounding(node.kind, arrays, results)
+        if change:
+            node.builder.note(f"{node.name}: a constant computed in float64, {said(change)}; the network analysed has the result")
     return [np.asarray(a) for a in results]
 
 

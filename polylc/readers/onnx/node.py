@@ -17,11 +17,11 @@ from polylc.readers.arrays import exact_float64
 from polylc.readers.files import first_line
 from polylc.readers.onnx.evaluate import evaluate
 from polylc.readers.onnx.order import called
-from polylc.readers.operators.call import OfOne, Picks, Stripped, show
+from polylc.readers.operators.call import Condition, OfOne, Picks, Stripped, show
 from polylc.readers.operators.row import Spelling
 from polylc.readers.supported import ONNX
 
-Argument = Value | Stripped | np.ndarray | None
+Argument = Value | Stripped | Condition | np.ndarray | None
 
 _SEVERAL = frozenset(["Split"])
 _OF_SHAPES = frozenset(["Shape", "Size"])
@@ -60,7 +60,7 @@ class Node(OfOne):
     @property
     def depends_on_input(self) -> bool:
         """Whether any argument does."""
-        return any(isinstance(a, Value | Stripped) for a in self.inputs)
+        return any(isinstance(a, Value | Stripped | Condition) for a in self.inputs)
 
     def find(self, name: str) -> tuple[bool, object]:
         if name not in self.spelling.arguments:

@@ -12,12 +12,14 @@ from functools import cached_property
 
 import numpy as np
 
+from polylc.errors import RoundingError
 from polylc.network.builder import Builder, Value
 from polylc.network.form import Affine, Layer, Network
 from polylc.network.weights import Weight, identity
 from polylc.readers.onnx.evaluate import rounds
 from polylc.readers.onnx.graph import lower_node
 from polylc.readers.onnx.node import Node
+from polylc.readers.operators.call import Condition
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,15 @@ class Record:
 
     @cached_property
     def alone(self) -> tuple[Builder, tuple[Value, ...]]:
-        """The node by itself: its layers, and its results over them and over all that it reads, one after the other."""
+        """The node by itself: its layers, and its results over them and over all that it reads, one after the other.
+
+        Raises
+        ------
+        RoundingError
+            If it chooses by data: where rounding turns a comparison round, the sides need not meet.
+        """
+        if any(isinstance(a, Condition) for a in self.node.arguments):
+            raise RoundingError(f"{self.node.name} chooses by a comparison of data, which may come out otherwise where numbers are rounded")
         given = [a for a in self.node.arguments if isinstance(a, Value)]
         total = sum(value.size for value in given)
         builder = Builder(self.node.builder.source, (total,))

@@ -8,7 +8,7 @@ import string
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.network.folded import largest_change, product_error, reciprocal
+from polylc.network.folded import largest_change, product_error
 from polylc.readers.operators.call import Call, flat, show
 from polylc.readers.operators.row import Kind, Operator
 
@@ -174,7 +174,7 @@ def mean_of_several(call: Call) -> Value:
         left, right = call.broadcast(total, other)
         total = left + right if isinstance(left, np.ndarray) and isinstance(right, np.ndarray) else _sum(call, left, right, 1.0)
     assert isinstance(total, Value)
-    return call.builder.scale_shift(total, np.array(1.0 / len(call.arguments)), None, call.name)
+    return call.builder.divide(total, np.array(float(len(call.arguments))), call.name)
 
 
 def multiply(call: Call) -> Value:
@@ -192,8 +192,7 @@ def divide(call: Call) -> Value:
         raise call.not_continuous("rounds the quotient")
     if not divisor.all():
         raise call.error("divides by zero")
-    factor, doubt = reciprocal(divisor)
-    return call.builder.scale_shift(value, factor, None, call.name, doubt)
+    return call.builder.divide(value, divisor, call.name)
 
 
 def _value_and_constant(call: Call) -> tuple[Value, np.ndarray]:

@@ -28,6 +28,20 @@ class Stripped:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """The outcome of a comparison of data, entry by entry: whether left > right, or if not `above`, left <= right.
+
+    `kind` and `name` are those of the comparison.
+    """
+
+    left: Value | np.ndarray
+    right: Value | np.ndarray
+    above: bool
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Picks:
     """Where each entry of an operator's results comes from, for operators that only pick, repeat, move and join
     entries.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call, Picks, show
+from polylc.readers.operators.branches import argument, branch
+from polylc.readers.operators.call import Call, Condition, Picks, show
 from polylc.readers.operators.row import Kind, Operator, not_yet
 
 
@@ -22,8 +23,10 @@ def picked(call: Call) -> object:
 
 
 def choice(call: Call) -> Value:
-    """Entries of one or the other by a constant condition."""
+    """Entries of one or the other by a constant condition, or by a comparison where both meet."""
     condition, sides = call.setting("condition"), (call.setting("input", "X"), call.setting("other", "Y"))
+    if isinstance(condition, Condition):
+        return branch(call, condition, argument(call, ("input", "X")), argument(call, ("other", "Y")))
     if condition is None or isinstance(condition, Value) or any(side is None for side in sides):
         raise call.error("chooses by a condition that depends on the input, which is not supported; write it with ReLU units or maxima")
     mask = np.asarray(condition) != 0
@@ -163,10 +166,12 @@ ROWS = (
     Operator(
         "Choice by a condition",
         Kind.SHAPE,
-        "with a constant condition",
+        "with a constant condition, or by a comparison if both sides meet where it changes: multiples of one value plus constants, "
+        "or the two that are compared; a neuron for each entry",
         onnx=("Where(condition, X, Y)",),
         torch=("torch.where(condition, input, other)", "torch.Tensor.where(input, condition, other)"),
         lower=choice,
+        takes_conditions=True,
     ),
     Operator(
         "Padding",

@@ -9,8 +9,9 @@ from enum import StrEnum
 from functools import cached_property, wraps
 from typing import Literal
 
+from polylc.errors import UnsupportedLayerError
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call, Stripped
+from polylc.readers.operators.call import Call, Condition, Stripped
 
 
 class Kind(StrEnum):
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     AFFINE = "affine"
     SHAPE = "shape"  # entries are passed on, in whatever shape
     PIECEWISE_LINEAR = "piecewise linear"
+    CONDITION = "condition"  # jumps by itself, and is read only for choices that do not
     CONSTANT = "constant"  # known without the input: sizes, and what is computed from them
     STRIPPED = "stripped at the end"
     SMOOTH = "smooth"
@@ -96,6 +98,8 @@ class Operator:
         For operators that are refused, what to do; empty for what is said of all of their kind.
     after_softmax : bool
         Whether it may stand between a final softmax and the end of the model, since entries are passed on as they are.
+    takes_conditions : bool
+        Whether outcomes of comparisons may be among its arguments.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Operator:
     family: str = ""
     instead: str = ""
     after_softmax: bool = False
+    takes_conditions: bool = False
 
     def __post_init__(self) -> None:
         if self.lower is not None:
@@ -117,6 +122,12 @@ class Operator:
 
         @wraps(lower)
         def run(call: Call) -> object:
+            condition = next((a for a in call.arguments if isinstance(a, Condition)), None)
+            if condition is not None and not self.takes_conditions:
+                raise UnsupportedLayerError(
+                    f"{call.builder.source}: {condition.name} is discontinuous, and {call.name} takes its outcome; "
+                    "compare the outputs outside the model, or choose by it between values that meet where it changes"
+                )
             begin = len(call.builder.layers)
             result = lower(call)
             value = result.value if isinstance(result, Stripped) else result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polylc.network.builder import Value
-from polylc.readers.operators.call import Call
+from polylc.readers.operators.call import Call, Condition
 from polylc.readers.operators.picks import picked
 from polylc.readers.operators.row import Kind, Operator
 
@@ -39,13 +39,16 @@ def same_format(call: Call) -> Value:
     return call.value
 
 
-def cast(call: Call) -> Value:
+def cast(call: Call) -> Value | Condition:
     """The value itself: networks are computed in real numbers, whatever their format."""
+    if isinstance(call.arguments[0], Condition) and call.setting("to") == _TRUTH:
+        return call.arguments[0]
     if call.setting("to") not in _FLOATING:
         raise call.error("casts to whole numbers or truth values, which is discontinuous; leave it out")
     return call.value
 
 
+_TRUTH = 9
 _FLOATING = frozenset([1, 10, 11, 16])  # float32, float16, double, bfloat16, as ONNX numbers them
 
 
@@ -185,5 +188,6 @@ ROWS = (
         onnx=("Cast(input, to=None)",),
         lower=cast,
         after_softmax=True,
+        takes_conditions=True,
     ),
 )

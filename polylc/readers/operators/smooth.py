@@ -74,9 +74,9 @@ ROWS = (
     _jumps("Rounding", ("Ceil", "Round", "QuantizeLinear", "DynamicQuantizeLinear"), _functions("ceil", "round", "trunc", "frac")),
     _jumps("Hardshrink", (), _layers("Hardshrink")),
     _jumps(
-        "Comparison",
-        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"),
-        ("operator.gt", "operator.ge", "operator.lt", "operator.le", "operator.eq", "operator.ne"),
+        "Equality",
+        ("Equal",),
+        ("operator.eq", "operator.ne"),
         "compare the outputs outside the model",
     ),
     _jumps(

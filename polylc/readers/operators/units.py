@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from polylc.network.builder import Value
-from polylc.network.folded import UNIT
+from polylc.network.folded import UNIT, largest_change, sum_error
 from polylc.readers.operators.call import Call, show
 from polylc.readers.operators.row import Kind, Operator
 
@@ -54,7 +54,10 @@ def rrelu(call: Call) -> Value:
     call.setting("noise")  # for training alone
     if call.flag("training"):
         raise call.error("is random, since it is in training mode; call it in evaluation mode")
-    return call.builder.units(call.value, 0.5 * (call.number("lower") + call.number("upper")), 1.0, call.name)
+    lower, upper = np.array(call.number("lower")), np.array(call.number("upper"))
+    change = largest_change([np.atleast_1d(sum_error(lower, upper))], [np.atleast_1d(lower + upper)])
+    call.builder.note_folding(f"{call.name}: the mean of its bounds taken for its slope", change)
+    return call.builder.units(call.value, 0.5 * float(lower + upper), 1.0, call.name)
 
 
 def hardsigmoid(call: Call) -> Value:

@@ -10,7 +10,7 @@ from torch import fx, nn
 
 from polylc.errors import ModelError
 from polylc.network.builder import Builder, Value
-from polylc.readers.operators.call import Stripped
+from polylc.readers.operators.call import Condition, Stripped
 from polylc.readers.operators.row import Operator, Spelling
 from polylc.readers.supported import softmax_inside, unsupported
 from polylc.readers.torch.calls import LayerCall, Step, StepCall
@@ -47,6 +47,8 @@ class Walk:
     def output(self, node: fx.Node) -> Value | Stripped:
         """The value that the graph returns."""
         result = fx.node.map_arg(node.args[0], self.known.__getitem__)
+        if isinstance(result, Condition):
+            raise unsupported(self.source, result.name, result.kind, "torch")
         if not isinstance(result, Value | Stripped):
             kind = type(result).__name__.removeprefix("immutable_")  # torch.fx has its own lists and dicts
             raise ModelError(f"{self.source}: the module returns a {kind}, not one tensor that depends on its input")
@@ -72,7 +74,7 @@ class Walk:
         if stripped and not (found and found[0].after_softmax):
             raise softmax_inside(self.source, stripped.name)
         taken_out = node.target in (operator.getitem, getattr) and isinstance(self.known[node.all_input_nodes[0]], tuple)
-        if taken_out or not any(isinstance(value, Value | Stripped) for value in seen):
+        if taken_out or not any(isinstance(value, Value | Stripped | Condition) for value in seen):
             return step.call(*step.args, **step.kwargs)
         row, spelling = found or (None, None)
         if row is None or row.lower is None or spelling is None:
