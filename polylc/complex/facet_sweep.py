@@ -21,7 +21,7 @@ from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
-from polylc.network.replay import FlatNet, Replay, move
+from polylc.network.replay import FlatNet, Replay, move, write_map
 
 
 class Columns(NamedTuple):
@@ -345,13 +345,9 @@ def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, e
 @kernel
 def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
     """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
-    first = net.first[-2]
     for r in range(len(bits)):
         move(net, replay, bits[r], True)
-        for i in range(maps.shape[1]):
-            for j in range(maps.shape[2]):
-                maps[r, i, j] = replay.form[j, first + i]
-            noise[r, i] = replay.noise[first + i]
+        write_map(net, replay, maps, noise, r)
 
 
 @kernel

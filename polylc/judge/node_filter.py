@@ -17,7 +17,7 @@ import numpy as np
 
 from polylc.jit.decorators import allocating, inlined, kernel
 from polylc.network.compose import TINY, UNIT
-from polylc.network.replay import FlatNet, Replay, move, vanishes
+from polylc.network.replay import FlatNet, Replay, move, vanishes, write_map
 
 MULTIPLIER_BITS = 30  # of rounded multipliers; lemma 4 takes any, so this proves nothing
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
@@ -83,9 +83,11 @@ def sift(
     good: np.ndarray,
     held: np.ndarray,
     zero: np.ndarray,
+    maps: np.ndarray,
+    map_noise: np.ndarray,
     room: Room,
 ) -> None:
-    """Regions one after the other: which points are certainly inside, which claims certainly hold.
+    """Regions one after the other: which points are certainly inside, which claims certainly hold, and affine maps.
 
     Parameters
     ----------
@@ -102,11 +104,15 @@ def sift(
         Receives whether a claim holds beyond doubt, strictly, by multipliers on half-spaces of its node's path.
     zero : ndarray of bool, shape (C,)
         Receives whether the form of which a claim speaks vanishes beyond doubt, which decides it whatever is claimed.
+    maps, map_noise : ndarray, shape (R, outputs, k + 1) and (R, outputs)
+        Receive the affine maps and bounds on the rounding in them; no rows if they are not wanted.
     room
     """
     offset = net.first[1]
     for r in range(len(regions.leaf)):
-        move(net, replay, regions.bits[r], False)
+        move(net, replay, regions.bits[r], len(maps) > 0)
+        if len(maps) > 0:
+            write_map(net, replay, maps, map_noise, r)
         node = regions.leaf[r]
         while tree.parent[node] >= 0:
             room.mark[node] = r
