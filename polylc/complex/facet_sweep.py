@@ -20,7 +20,7 @@ from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directi
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
-from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
+from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, flipped_key, is_flipped, may_hold
 from polylc.network.replay import FlatNet, Replay, move, write_map
 
 
@@ -152,6 +152,8 @@ def sweep(
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == 1
                 alone = alone or is_alone(net, replay, seen, neuron)
             if alone:
+                if not may_hold(table, flipped_key(table, r, neuron)):
+                    continue
                 room.place[asked], room.entry[asked] = i, e  # not beyond q
                 room.key[asked] = announced(table, r, neuron)
                 asked += 1

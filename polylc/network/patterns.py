@@ -15,6 +15,7 @@ from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 
 LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
+MARKS = 4  # bits for each slot, of which at most half are taken
 ENTERED, SAME_KEY, TWICE = range(3)
 
 
@@ -105,6 +106,7 @@ class PatternTable(NamedTuple):
     constants: np.ndarray  # (neurons,) uint64
     keys: np.ndarray  # (R,) uint64
     slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
+    marks: np.ndarray  # bits, MARKS for each slot: those of keys that are there; small enough for the processor's caches
 
 
 @kernel
@@ -127,9 +129,9 @@ def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
 
 
 @kernel
-def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
+def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray, marks: np.ndarray) -> int:
     """Enter all patterns: ENTERED, or SAME_KEY if two have one key, or TWICE if they are the same."""
-    mask = np.uint64(len(slots) - 1)
+    mask, last = np.uint64(len(slots) - 1), np.uint64(64 * len(marks) - 1)
     for r in range(len(packed)):
         key = key_of(constants, packed[r])
         keys[r] = key
@@ -140,6 +142,7 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
                 return TWICE if _same(packed, other, packed, r) else SAME_KEY
             slot = (slot + np.uint64(1)) & mask
         slots[slot] = (key & ~LOW) | np.uint64(r + 1)
+        marks[(key & last) >> np.uint64(6)] |= np.uint64(1) << (key & np.uint64(63))
     return ENTERED
 
 
@@ -206,6 +209,14 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
     return found  # type: ignore[no-any-return]
 
 
+@inlined
+def may_hold(table: PatternTable, key: np.uint64) -> bool:
+    """Whether there may be a pattern with a key: mostly there is none, and then this says so without a look into the
+    table."""
+    place = key & np.uint64(64 * len(table.marks) - 1)
+    return bool(table.marks[place >> np.uint64(6)] >> (key & np.uint64(63)) & np.uint64(1))
+
+
 @kernel
 def announced(table: PatternTable, row: int, neuron: int) -> np.uint64:
     """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory
@@ -234,10 +245,11 @@ class PatternIndex:
 
     def __init__(self, packed: np.ndarray, neurons: int) -> None:
         self.packed = np.ascontiguousarray(packed)
-        size = 1 << max(4, int(2 * len(packed)).bit_length())
+        size = 1 << max(6, int(2 * len(packed)).bit_length())
         for seed in range(16):
             constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
-            self.table = PatternTable(constants, np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64))
+            keys, slots, marks = (np.zeros(many, dtype=np.uint64) for many in (len(packed), size, size * MARKS // 64))
+            self.table = PatternTable(constants, keys, slots, marks)
             same = _fill(self.packed, *self.table)
             if same == ENTERED:
                 return

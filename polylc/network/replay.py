@@ -257,12 +257,19 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         used = replay.used[net.place[t] : net.place[t + 1]]
         slope = replay.slope[net.first[source] : net.first[source + 1]]
         many = 0
-        for j in range(len(used)):
-            change = slope[j] - (used[j] if update else 0.0)
-            if change != 0.0:
+        if update:
+            for j in range(len(used)):
+                change = slope[j] - used[j]
+                if change != 0.0:  # seldom
+                    replay.live[many] = j
+                    replay.factor[many] = change
+                    many += 1
+        else:
+            for j in range(len(used)):  # without branches: half of the units are active
                 replay.live[many] = j
-                replay.factor[many] = change
-                many += 1
+                replay.factor[many] = slope[j]
+                many += slope[j] != 0.0
+        for j in range(len(used)):
             used[j] = slope[j]
         replay.seen[t] = replay.version[source]
         sources = _Sources(replay.live, replay.factor, many, net.first[source])
