@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def _apart_in_floats(complex_: Complex) -> np.ndarray:
     """
     count = len(complex_)
     low, high = np.empty(count), np.empty(count)
-    direction = np.random.default_rng(0).uniform(0.5, 1.0, (complex_.network.outputs, complex_.domain.dimension + 1))
+    direction = _direction(complex_.network.outputs, complex_.domain.dimension + 1)
     for rows in complex_.map_batches():
         maps = complex_.maps(rows)
         _keys(maps.map, maps.noise, direction, low[rows], high[rows])
@@ -80,6 +81,12 @@ def _apart_in_floats(complex_: Complex) -> np.ndarray:
     labels = np.empty(count, dtype=np.int64)
     _number(low, high, order, labels)
     return labels
+
+
+@lru_cache(maxsize=16)
+def _direction(outputs: int, width: int) -> np.ndarray:
+    """Weights of the coefficients in a key."""
+    return np.random.default_rng(0).uniform(0.5, 1.0, (outputs, width))
 
 
 @kernel

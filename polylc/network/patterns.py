@@ -7,6 +7,7 @@ by bit, here or by the caller.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -234,6 +235,12 @@ def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, resul
             result[r] = -1
 
 
+@lru_cache(maxsize=16)
+def _constants(seed: int, neurons: int) -> np.ndarray:
+    """What the bits of a pattern add to its key."""
+    return np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
+
+
 class PatternIndex:
     """Finds patterns in a list. Should two of them share a key, other constants are drawn.
 
@@ -247,7 +254,7 @@ class PatternIndex:
         self.packed = np.ascontiguousarray(packed)
         size = 1 << max(6, int(2 * len(packed)).bit_length())
         for seed in range(16):
-            constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
+            constants = _constants(seed, neurons)
             keys, slots, marks = (np.zeros(many, dtype=np.uint64) for many in (len(packed), size, size * MARKS // 64))
             self.table = PatternTable(constants, keys, slots, marks)
             same = _fill(self.packed, *self.table)
