@@ -21,8 +21,8 @@ from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directi
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
-from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, is_flipped
-from polylc.network.replay import FlatNet, Replay, move
+from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, flipped_key, is_flipped, may_hold
+from polylc.network.replay import FlatNet, Replay, move, write_map
 
 
 class Columns(NamedTuple):
@@ -154,6 +154,8 @@ def sweep(
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group
                 alone = alone or is_alone(net, replay, seen, neuron)
             if alone and leads_path(columns, table, r, neuron):
+                if not may_hold(table, flipped_key(table, r, neuron)):
+                    continue
                 room.place[asked], room.entry[asked] = i, e  # not beyond q
                 room.key[asked] = announced(table, r, neuron)
                 asked += 1
@@ -371,13 +373,9 @@ def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, e
 @kernel
 def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
     """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
-    first = net.first[-2]
     for r in range(len(bits)):
         move(net, replay, bits[r], True)
-        for i in range(maps.shape[1]):
-            for j in range(maps.shape[2]):
-                maps[r, i, j] = replay.form[j, first + i]
-            noise[r, i] = replay.noise[first + i]
+        write_map(net, replay, maps, noise, r)
 
 
 @kernel

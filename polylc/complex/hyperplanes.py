@@ -7,6 +7,7 @@ and is then compared with every other.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,10 +34,17 @@ class Directions(NamedTuple):
     sums: np.ndarray  # (3, widest layer) room: both projections and the squared length
 
 
-def directions(net: FlatNet, width: int) -> Directions:
-    """Nothing known yet, for forms of `width` coefficients."""
+@lru_cache(maxsize=16)
+def _projection(width: int) -> np.ndarray:
+    """Two directions of forms."""
     projection = np.random.default_rng(0).normal(size=(2, width))
     projection /= np.linalg.norm(projection, axis=1, keepdims=True)
+    return projection
+
+
+def directions(net: FlatNet, width: int) -> Directions:
+    """Nothing known yet, for forms of `width` coefficients."""
+    projection = _projection(width)
     layers = len(net.length) - 1
     blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
     widest = int(np.diff(net.first[1:-1]).max(initial=0))

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
+from polylc.jit.decorators import kernel
 from polylc.network.compose import TINY, UNIT, batches
 from polylc.network.form import once
 from polylc.network.residues import Residues, largest_coefficient, primes
@@ -23,9 +25,10 @@ def affine_functions(complex_: Complex) -> np.ndarray:
     """A label per region, 0, 1, ...: equal labels exactly where the affine maps are equal; shape (R,)."""
     labels = _apart_in_floats(complex_)
     groups = np.bincount(labels, minlength=1)
+    if groups.max(initial=0) <= 1:  # as nearly everywhere
+        return labels
     rows = np.flatnonzero(groups[labels] > 1)
-    if len(rows):
-        labels[rows] = len(groups) + _equal(complex_, rows, labels[rows])
+    labels[rows] = len(groups) + _equal(complex_, rows, labels[rows])
     return np.unique(labels, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
@@ -35,6 +38,8 @@ def joined(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = No
     `labels` are the `affine_functions`, if they are known.
     """
     labels = affine_functions(complex_) if labels is None else labels
+    if labels.max(initial=-1) + 1 == len(labels):  # no two regions have one
+        return np.zeros(len(graph), dtype=bool)
     result: np.ndarray = labels[graph.first] == labels[graph.second]
     return result
 
@@ -68,20 +73,48 @@ def _apart_in_floats(complex_: Complex) -> np.ndarray:
     """
     count = len(complex_)
     low, high = np.empty(count), np.empty(count)
-    direction = np.random.default_rng(0).uniform(0.5, 1.0, (complex_.network.outputs, complex_.domain.dimension + 1))
-    terms = direction.size
+    direction = _direction(complex_.network.outputs, complex_.domain.dimension + 1)
     for rows in complex_.map_batches():
         maps = complex_.maps(rows)
-        key = (maps.map * direction).sum(axis=(1, 2))
-        size = np.abs(maps.map).sum(axis=(1, 2))
-        slack = (maps.noise.sum(axis=1) + 2 * (terms + 8) * UNIT * size) * (1 + 8 * (terms + 8) * UNIT) + 4 * terms * TINY
-        known = np.isfinite(key) & np.isfinite(slack)
-        low[rows], high[rows] = np.where(known, key - slack, -np.inf), np.where(known, key + slack, np.inf)
-    order = np.argsort(low, kind="stable")
-    reach = np.maximum.accumulate(high[order])
+        _keys(maps.map, maps.noise, direction, low[rows], high[rows])
+    order = np.argsort(low)
     labels = np.empty(count, dtype=np.int64)
-    labels[order] = np.concatenate([[0], np.cumsum(low[order][1:] > reach[:-1])])[:count]
+    _number(low, high, order, labels)
     return labels
+
+
+@lru_cache(maxsize=16)
+def _direction(outputs: int, width: int) -> np.ndarray:
+    """Weights of the coefficients in a key."""
+    return np.random.default_rng(0).uniform(0.5, 1.0, (outputs, width))
+
+
+@kernel
+def _keys(maps: np.ndarray, noise: np.ndarray, direction: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Ends of the intervals in which the keys of maps lie."""
+    outputs, width = direction.shape
+    terms = outputs * width
+    for r in range(len(maps)):
+        key = size = doubt = 0.0
+        for i in range(outputs):
+            for j in range(width):
+                key += maps[r, i, j] * direction[i, j]
+                size += abs(maps[r, i, j])
+            doubt += noise[r, i]
+        slack = (doubt + 2 * (terms + 8) * UNIT * size) * (1 + 8 * (terms + 8) * UNIT) + 4 * terms * TINY
+        known = abs(key) < np.inf and slack < np.inf
+        low[r], high[r] = (key - slack, key + slack) if known else (-np.inf, np.inf)
+
+
+@kernel
+def _number(low: np.ndarray, high: np.ndarray, order: np.ndarray, labels: np.ndarray) -> None:
+    """Number the groups of intervals that meet, in the order of their lower ends."""
+    group, reach = -1, -np.inf
+    for r in order:
+        if group < 0 or low[r] > reach:
+            group += 1
+        reach = max(reach, high[r])
+        labels[r] = group
 
 
 def _equal(complex_: Complex, regions: np.ndarray, groups: np.ndarray) -> np.ndarray:

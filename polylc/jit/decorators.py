@@ -116,7 +116,24 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         inner = numba.njit(cache=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
+    if options.items() >= _NO_REFERENCE_COUNTS.items():
+        for made in (door, inner):
+            _load_alone(made._cache)
     return _joined(door, inner)
+
+
+def _load_alone(kept: Any) -> None:
+    """Have kept code loaded without all that compiling takes, which takes longer than loading everything else; who then
+    finds none, and compiles, sees to it.
+
+    Code that counts references calls what is made there, so this is for code that does not.
+    """
+
+    def load(signature: Any, context: Any) -> Any:
+        with kept._guard_against_spurious_io_errors():
+            return kept._load_overload(signature, context)
+
+    kept.load_overload = load
 
 
 def _load_functions_of_arrays() -> None:

@@ -50,7 +50,8 @@ def confirmed(judge: Judge | RegionJudge) -> Confirmed:
     """What a judge has confirmed so far."""
     tree, batches = judge.tree, judge.regions
     none = no_regions(judge.network.neurons, judge.domain.dimension, isinstance(judge, RegionJudge))
-    regions = Batch(*(np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf", "near")))
+    columns = {name: np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf", "near")}
+    regions = Batch(**columns)
     nodes = tree.parent.astype(np.int32), tree.neuron.astype(np.int32), tree.side.astype(np.int8)
     return Confirmed(nodes, tree.known.copy(), tree.ones.copy(), regions, judge.doubts, judge.tally, judge.kept, tree.exact)
 

@@ -69,4 +69,4 @@ class Judge(NodeSink):
             return None
         ends = np.cumsum([len(b.leaf) for b in self.regions])[:-1]
         parts = zip(self.regions, np.split(held, ends), strict=True)
-        return [Batch(b.bits[h], b.unit[h], b.good[h], b.leaf[h], b.near[h]) for b, h in parts]
+        return [batch.take(some) for batch, some in parts]

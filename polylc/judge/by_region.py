@@ -26,7 +26,7 @@ from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_c
 from polylc.judge.node_filter import NOT_ON_PATH, ClaimColumns, Regions, Tree
 from polylc.judge.node_sink import Doubt
 from polylc.judge.proofs import Kept
-from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions
+from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions, room_for_maps
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.patterns import unpack, words
@@ -48,13 +48,15 @@ class RegionJudge:
     domain : Neighbourhood
     forms : ExactForms, optional
         Those of the network on the neighbourhood, if they are there already.
+    maps : int
+        How many bytes the affine maps of all regions may take; beyond that they are left out.
     """
 
     by_region = True
     keeps_regions = True
 
-    def __init__(self, network: Network, domain: Neighbourhood, forms: ExactForms | None = None) -> None:
-        self.network, self.domain = network, domain
+    def __init__(self, network: Network, domain: Neighbourhood, forms: ExactForms | None = None, maps: int = 0) -> None:
+        self.network, self.domain, self._map_bytes = network, domain, maps
         self.tree = Columns(network.neurons, masks=False)
         self.tally = Tally()
         self._net = flatten(network)
@@ -83,10 +85,11 @@ class RegionJudge:
         count = len(chunk.leaf)
         tree.extend(chunk.parent, chunk.neuron, chunk.side)
         self._make_room()
-        points, near = np.empty((count, self.domain.dimension)), np.zeros(chunk.bits.shape, dtype=np.uint64)
+        points, near = np.empty((count, k)), np.zeros(chunk.bits.shape, dtype=np.uint64)
         left, counts = np.empty((MOST_OPEN + self.network.neurons, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
         claims = ClaimColumns(*vars(chunk.claims).values())
-        regions, found = Regions(chunk.leaf, chunk.bits, chunk.unit), kernels.Found(points, near, left, counts)
+        maps = room_for_maps(self.network, k, self.regions, count, self._map_bytes)
+        regions, found = Regions(chunk.leaf, chunk.bits, chunk.unit), kernels.Found(points, maps.map, maps.noise, near, left, counts)
         why = kernels.sift_regions(self._net, self._replay, self._nodes(), regions, claims, found, self._room)
         if why == kernels.WRONG:
             raise JudgeError("the engine's columns contradict each other")
@@ -97,7 +100,8 @@ class RegionJudge:
             self._settle(chunk, claims, points, region, neuron, claim)
         self.tally.claims_filter += int(counts[kernels.BY_BOX] + counts[kernels.BY_CLAIM])
         self.tally.regions_filter += count - int((left[:, kernels.NEURON] == kernels.NO_NEURON).sum())
-        self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64), near))
+        told = maps if len(maps.map) == count else None
+        self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64), near, told))
         self.done += count
         self._busy = False
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import allocating, inlined, kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import TINY, UNIT
-from polylc.network.replay import FlatNet, Replay, move, vanishes
+from polylc.network.replay import FlatNet, Replay, move, vanishes, write_map
 
 MULTIPLIER_BITS = 30  # of rounded multipliers; lemma 4 takes any, so this proves nothing
 POINT_BITS = 20  # points of regions are rounded to multiples of 2^-20 where they stay inside
@@ -59,16 +59,21 @@ class ClaimColumns(NamedTuple):
     multiplier: np.ndarray
 
 
-@allocating
 def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     """For every node, the index of a leaf below it, or -1."""
     found = np.full(len(parent), -1, dtype=np.int64)
+    _represent(parent, leaf, found)
+    return found
+
+
+@kernel
+def _represent(parent: np.ndarray, leaf: np.ndarray, found: np.ndarray) -> None:
+    """The same in a column filled with -1."""
     for region in range(len(leaf)):
         node = leaf[region]
         while node >= 0 and found[node] < 0:
             found[node] = region
             node = parent[node]
-    return found
 
 
 @kernel
@@ -84,9 +89,11 @@ def sift(
     held: np.ndarray,
     zero: np.ndarray,
     plain: np.ndarray,
+    maps: np.ndarray,
+    map_noise: np.ndarray,
     room: Room,
 ) -> None:
-    """Regions one after the other: which points are certainly inside, which claims certainly hold.
+    """Regions one after the other: which points are certainly inside, which claims certainly hold, and affine maps.
 
     Parameters
     ----------
@@ -106,11 +113,15 @@ def sift(
         Receives whether the form of which a claim speaks vanishes beyond doubt, which decides it whatever is claimed.
     plain : ndarray of bool, shape (neurons,)
         Whether a multiplier that is the ratio of a neuron to its leader may be taken as that.
+    maps, map_noise : ndarray, shape (R, outputs, k + 1) and (R, outputs)
+        Receive the affine maps and bounds on the rounding in them; no rows if they are not wanted.
     room
     """
     offset = net.first[1]
     for r in range(len(regions.leaf)):
-        move(net, replay, regions.bits[r], False)
+        move(net, replay, regions.bits[r], len(maps) > 0)
+        if len(maps) > 0:
+            write_map(net, replay, maps, map_noise, r)
         node = regions.leaf[r]
         while tree.parent[node] >= 0:
             room.mark[node] = r
@@ -329,7 +340,6 @@ def _highest(mask: np.ndarray) -> int:
     return -1
 
 
-@allocating
 def audit(
     tree: Tree,
     known: np.ndarray,
@@ -347,11 +357,40 @@ def audit(
     leaves has both children, the leaves are those of the regions, and all regions are held. `begins` has the first
     neuron of each neuron's layer; `held`, boolean, shape (R,), receives what is held of a sound tree.
     """
+    count = len(known)
+    all_known, all_ones = np.empty_like(known), np.empty_like(known)
+    split, sides, is_leaf = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+    columns = _Audited(all_known, all_ones, split, sides, is_leaf)
+    found: tuple[bool, bool] = _audit(tree, known, ones, leaf, bits, begins, held, columns)
+    return found
+
+
+class _Audited(NamedTuple):
+    """Room for what holds at each node."""
+
+    all_known: np.ndarray
+    all_ones: np.ndarray
+    split: np.ndarray  # the neuron that is split there, -1 at first
+    sides: np.ndarray
+    is_leaf: np.ndarray
+
+
+@kernel
+def _audit(
+    tree: Tree,
+    known: np.ndarray,
+    ones: np.ndarray,
+    leaf: np.ndarray,
+    bits: np.ndarray,
+    begins: np.ndarray,
+    held: np.ndarray,
+    columns: _Audited,
+) -> tuple[bool, bool]:
+    """The same, with room to work in."""
     parent, neuron, side = tree
     count, words = known.shape
     neurons = len(begins)
-    all_known, all_ones = np.empty((count, words), dtype=np.uint64), np.empty((count, words), dtype=np.uint64)
-    split, sides, is_leaf = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+    all_known, all_ones, split, sides, is_leaf = columns
     one = np.uint64(1)
     for region in range(len(leaf)):
         if is_leaf[leaf[region]]:
@@ -396,14 +435,20 @@ def audit(
     return True, complete
 
 
-@allocating
 def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Nodes in preorder, the child of side 0 before that of side 1; parents come before children in the columns."""
     count = len(parent)
-    child = np.full((count, 2), -1, dtype=np.int64)
+    child, order, stack = np.full((count, 2), -1, dtype=np.int64), np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    _preorder(parent, side, child, order, stack)
+    return order
+
+
+@kernel
+def _preorder(parent: np.ndarray, side: np.ndarray, child: np.ndarray, order: np.ndarray, stack: np.ndarray) -> None:
+    """The same, into `order`; `child` is filled with -1."""
+    count = len(parent)
     for node in range(1, count):
         child[parent[node], side[node]] = node
-    order, stack = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     top, done = min(count, 1), 0
     stack[:1] = 0
     while top:
@@ -415,4 +460,3 @@ def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
             if child[node, s] >= 0:
                 stack[top] = child[node, s]
                 top += 1
-    return order

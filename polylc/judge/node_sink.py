@@ -22,7 +22,7 @@ from polylc.judge.columns import Book, Columns
 from polylc.judge.door import admit
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.proofs import ClaimRows, Kept, KeptClaim, KeptClaims
-from polylc.judge.verdict import Batch, Tally
+from polylc.judge.verdict import Batch, Tally, room_for_maps
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
@@ -67,14 +67,22 @@ class NodeSink:
         Those of the network on the neighbourhood, if they are there already.
     go_on : callable, optional
         Asked between exact decisions; when it says no, the claims that the filter left open are left to `verdict`.
+    maps : int
+        How many bytes the affine maps of all regions may take; beyond that they are left out.
     """
 
     keeps_regions = True
 
     def __init__(
-        self, network: Network, domain: Neighbourhood, keep: bool = False, forms: ExactForms | None = None, go_on: Callable[[], bool] | None = None
+        self,
+        network: Network,
+        domain: Neighbourhood,
+        keep: bool = False,
+        forms: ExactForms | None = None,
+        go_on: Callable[[], bool] | None = None,
+        maps: int = 0,
     ) -> None:
-        self.network, self.domain, self._go_on = network, domain, go_on
+        self.network, self.domain, self._go_on, self._map_bytes = network, domain, go_on, maps
         self.left_open = False  # whether claims were
         self.forms = forms or ExactForms(network, domain.lower, domain.upper)
         self.tree = Columns(network.neurons)
@@ -118,11 +126,13 @@ class NodeSink:
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
         room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
         nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
-        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, self._plain, room)
+        maps = room_for_maps(self.network, self.domain.dimension, self.regions, count, self._map_bytes)
+        kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, self._plain, maps.map, maps.noise, room)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, zero, rounded)
         near = np.zeros((count, 0), dtype=np.uint64)
-        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near))
+        told = maps if len(maps.map) == count else None
+        self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near, told))
         self.done += count
         self._busy = False
 

@@ -18,7 +18,7 @@ from polylc.bounds.interval import clearance, not_clear
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.judge.node_filter import BOTH_SIDES, NOT_ON_PATH, ClaimColumns, Regions, Tree, beyond, least_of_claim, propose
-from polylc.network.replay import FlatNet, Replay, move, vanishes
+from polylc.network.replay import FlatNet, Replay, move, vanishes, write_map
 
 DONE, WRONG, CROWDED = range(3)
 ON_PATH = 0  # mark of a node of the path
@@ -31,6 +31,8 @@ class Found(NamedTuple):
     """What is found of the regions of a chunk."""
 
     points: np.ndarray  # (R, k) confirmed points: those proposed, rounded to POINT_BITS where that keeps them inside
+    map: np.ndarray  # (R, outputs, k + 1) affine maps, or no row if they are not wanted
+    map_noise: np.ndarray  # (R, outputs) bounds on the rounding in them
     near: np.ndarray  # (R, words) neurons that may vanish on the closed cell; all others have the pattern's sign
     open: np.ndarray  # (., 3) what is not settled: region, neuron or NO_NEURON for the point, claim or NO_CLAIM
     counts: np.ndarray  # (3,) how many entries are open, and how many signs the boxes and the claims of neurons settled
@@ -95,7 +97,9 @@ def sift_regions(net: FlatNet, replay: Replay, tree: Tree, regions: Regions, cla
     one = np.uint64(1)
     c = 0
     for r in range(len(regions.leaf)):
-        move(net, replay, regions.bits[r], False)
+        move(net, replay, regions.bits[r], len(found.map) > 0)
+        if len(found.map) > 0:
+            write_map(net, replay, found.map, found.map_noise, r)
         if not _go(tree, regions.leaf[r], room):
             return WRONG
         for w in range(len(room.path)):

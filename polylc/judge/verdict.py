@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
 from polylc.engines.contract import Exploration
+from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.errors import JudgeError
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.proofs import Kept
+from polylc.network.form import Network
 from polylc.network.patterns import words
 
 
@@ -39,7 +42,7 @@ class Batch:
     """Regions of one chunk: packed patterns, points, whether the points are confirmed, leaves.
 
     `near` holds the packed neurons that may vanish somewhere on the closed region; it has no words where that is not
-    known.
+    known. `maps` are the affine maps, if they were wanted.
     """
 
     bits: np.ndarray
@@ -47,6 +50,26 @@ class Batch:
     good: np.ndarray
     leaf: np.ndarray
     near: np.ndarray
+    maps: Maps | None = None
+
+    def take(self, some: np.ndarray) -> Batch:
+        """Those of its regions of which a boolean column says so."""
+        if some.all():
+            return self
+        maps = None if self.maps is None else Maps(self.maps.map[some], self.maps.noise[some])
+        return Batch(self.bits[some], self.unit[some], self.good[some], self.leaf[some], self.near[some], maps)
+
+
+def room_for_maps(network: Network, dimension: int, batches: Sequence[Batch], regions: int, most: int) -> Maps:
+    """Room for the affine maps of so many regions behind those of some batches; none, and none is kept of those before,
+    where all of them would take more than `most` bytes.
+    """
+    size = 8 * network.outputs * (dimension + 2)
+    if size * (regions + sum(len(b.leaf) for b in batches)) > most or any(len(b.leaf) and b.maps is None for b in batches):
+        regions = 0
+        for batch in batches:
+            batch.maps = None
+    return Maps(np.empty((regions, network.outputs, dimension + 1)), np.empty((regions, network.outputs)))
 
 
 def no_regions(neurons: int, dimension: int, near: bool) -> Batch:
@@ -78,20 +101,26 @@ def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tup
     number = np.cumsum(is_leaf) - 1
     rank = number[leaf]
 
-    def column(name: str) -> np.ndarray:
-        first = getattr(batches[0], name)
+    ordered = bool((rank[1:] > rank[:-1]).all())  # as the engines that search depth first have them
+
+    def column(read: Callable[[Batch], np.ndarray]) -> np.ndarray:
+        first = read(batches[0])
         result = np.empty((len(leaf), *first.shape[1:]), dtype=first.dtype)
         at = 0
         for batch in batches:  # never all of it twice
-            part = getattr(batch, name)
-            result[rank[at : at + len(part)]] = part
+            part = read(batch)
+            result[slice(at, at + len(part)) if ordered else rank[at : at + len(part)]] = part
             at += len(part)
         return result
 
     parent = np.where(tree.parent[order] < 0, -1, place[tree.parent[order]]).astype(np.int32)
     neuron, side = tree.neuron[order].astype(np.int32), tree.side[order].astype(np.int8)
-    exploration = Exploration(parent, neuron, side, column("bits"), column("unit"), leaves.astype(np.int32), found.outcome, found.stats)
-    return exploration, place, column("near")
+    seen = UNSEEN
+    if all(b.maps is not None for b in batches):
+        seen = Seen(maps=Maps(*(column(attrgetter(f"maps.{name}")) for name in ("map", "noise"))))
+    bits, unit = column(attrgetter("bits")), column(attrgetter("unit"))
+    exploration = Exploration(parent, neuron, side, bits, unit, leaves.astype(np.int32), found.outcome, found.stats, seen=seen)
+    return exploration, place, column(attrgetter("near"))
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ class Network:
         """Dimension of the output."""
         return self.output.size
 
-    @property
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """Number of neurons of each hidden layer."""
         return tuple(layer.width for layer in self.layers)
@@ -165,7 +165,7 @@ class Network:
         """Index of each hidden layer's first neuron in a pattern, and the number of neurons last; shape (L + 1,)."""
         return np.concatenate([[0], np.cumsum(self.widths)]).astype(np.int64)
 
-    @property
+    @cached_property
     def neurons(self) -> int:
         """Number of hidden neurons, the length of an activation pattern."""
         return int(sum(self.widths))

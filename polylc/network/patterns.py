@@ -7,6 +7,7 @@ by bit, here or by the caller.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from polylc.jit.prefetch import prefetch
 from polylc.network.twins import Twins
 
 LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
+MARKS = 4  # bits for each slot, of which at most half are taken
 ENTERED, SAME_KEY, TWICE = range(3)
 
 
@@ -111,6 +113,7 @@ class PatternTable(NamedTuple):
     mate: np.ndarray
     keys: np.ndarray  # (R,) uint64
     slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
+    marks: np.ndarray  # bits, MARKS for each slot: those of keys that are there; small enough for the processor's caches
 
 
 @kernel
@@ -133,9 +136,9 @@ def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
 
 
 @kernel
-def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray) -> int:
+def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray, marks: np.ndarray) -> int:
     """Enter all patterns: ENTERED, or SAME_KEY if two have one key, or TWICE if they are the same."""
-    mask = np.uint64(len(slots) - 1)
+    mask, last = np.uint64(len(slots) - 1), np.uint64(64 * len(marks) - 1)
     for r in range(len(packed)):
         key = key_of(constants, packed[r])
         keys[r] = key
@@ -146,6 +149,7 @@ def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np
                 return TWICE if _same(packed, other, packed, r) else SAME_KEY
             slot = (slot + np.uint64(1)) & mask
         slots[slot] = (key & ~LOW) | np.uint64(r + 1)
+        marks[(key & last) >> np.uint64(6)] |= np.uint64(1) << (key & np.uint64(63))
     return ENTERED
 
 
@@ -234,6 +238,14 @@ def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int)
     return found  # type: ignore[no-any-return]
 
 
+@inlined
+def may_hold(table: PatternTable, key: np.uint64) -> bool:
+    """Whether there may be a pattern with a key: mostly there is none, and then this says so without a look into the
+    table."""
+    place = key & np.uint64(64 * len(table.marks) - 1)
+    return bool(table.marks[place >> np.uint64(6)] >> (key & np.uint64(63)) & np.uint64(1))
+
+
 @kernel
 def announced(table: PatternTable, row: int, neuron: int) -> np.uint64:
     """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory
@@ -249,6 +261,12 @@ def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, resul
         result[r] = find_key(table, key_of(table.constants, wanted[r]))
         if result[r] >= 0 and not _same(packed, result[r], wanted, r):
             result[r] = -1
+
+
+@lru_cache(maxsize=16)
+def _constants(seed: int, neurons: int) -> np.ndarray:
+    """What the bits of a pattern add to its key."""
+    return np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
 
 
 class PatternIndex:
@@ -269,17 +287,17 @@ class PatternIndex:
 
     def __init__(self, packed: np.ndarray, neurons: int, groups: Twins | None = None) -> None:
         self.packed = np.ascontiguousarray(packed)
-        size = 1 << max(4, int(2 * len(packed)).bit_length())
+        size = 1 << max(6, int(2 * len(packed)).bit_length())
         for seed in range(16):
-            constants = np.random.default_rng(seed).integers(0, 2**64, size=neurons, dtype=np.uint64)
+            constants = _constants(seed, neurons)
             flip, leader, begin, mate = constants, np.arange(neurons), np.zeros(neurons + 1, dtype=np.int64), np.zeros(0, dtype=np.int64)
             if groups is not None:
                 leader, begin, mate = groups.leader, groups.begin, groups.mate
                 flip = constants.copy()
                 np.bitwise_xor.at(flip, leader[mate], constants[mate])
-            keys, slots = np.zeros(len(packed), dtype=np.uint64), np.zeros(size, dtype=np.uint64)
-            self.table = PatternTable(constants, flip, leader, begin, mate, keys, slots)
-            same = _fill(self.packed, constants, keys, slots)
+            keys, slots, marks = (np.zeros(many, dtype=np.uint64) for many in (len(packed), size, size * MARKS // 64))
+            self.table = PatternTable(constants, flip, leader, begin, mate, keys, slots, marks)
+            same = _fill(self.packed, constants, keys, slots, marks)
             if same == ENTERED:
                 return
             if same == TWICE:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import UNIT, input_forms
 from polylc.network.form import Affine, Network, once
@@ -31,6 +31,7 @@ from polylc.network.weights import entries
 Array = np.ndarray
 MOST_KEPT = 2**15  # doubles of the forms at the start of a replay that are kept for the next one
 MOST_FLIPS = 64  # lemma 2a: changes of slopes until a layer is composed anew; keeps the bound small, proves nothing
+NARROW = 3  # layers of at most so many neurons are composed one neuron after the other
 SMALL = 2.0**-400  # lemma 2: products of larger numbers do not underflow to zero
 LOST = 2.0**-1000  # lemma 2: more than all underflows of a form together; not subnormal, which would be slow
 
@@ -265,16 +266,25 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         used = replay.used[net.place[t] : net.place[t + 1]]
         slope = replay.slope[net.first[source] : net.first[source + 1]]
         many = 0
-        for j in range(len(used)):
-            change = slope[j] - (used[j] if update else 0.0)
-            if change != 0.0:
+        if update:
+            for j in range(len(used)):
+                change = slope[j] - used[j]
+                if change != 0.0:  # seldom
+                    replay.live[many] = j
+                    replay.factor[many] = change
+                    many += 1
+        else:
+            for j in range(len(used)):  # without branches: half of the units are active
                 replay.live[many] = j
-                replay.factor[many] = change
-                many += 1
+                replay.factor[many] = slope[j]
+                many += slope[j] != 0.0
+        for j in range(len(used)):
             used[j] = slope[j]
         replay.seen[t] = replay.version[source]
         sources = _Sources(replay.live, replay.factor, many, net.first[source])
-        if net.begin[t] >= 0:
+        if net.begin[t] >= 0 and end - first <= NARROW:
+            normal = _add_narrow(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
+        elif net.begin[t] >= 0:
             normal = _add(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
         else:
             normal = _add_sparse(net, replay, t, sources, first, unit) and normal
@@ -283,6 +293,17 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     for i in range(len(doubt)):
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
     _clear_dead(net, replay, layer)
+
+
+@inlined
+def write_map(net: FlatNet, replay: Replay, maps: Array, noise: Array, r: int) -> None:
+    """The affine map of the network on the cell at hand, whose output has been brought up to date, into row r of
+    columns of shape (R, outputs, k + 1) and (R, outputs)."""
+    first = net.first[-2]
+    for i in range(maps.shape[1]):
+        for j in range(maps.shape[2]):
+            maps[r, i, j] = replay.form[j, first + i]
+        noise[r, i] = replay.noise[first + i]
 
 
 @kernel
@@ -389,6 +410,41 @@ def _add(form: Array, noise: Array, weight: Array, sources: _Sources, first: int
         p0, p1, p2, p3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
         for i in range(m):
             doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
+    return normal
+
+
+@kernel
+def _add_narrow(form: Array, noise: Array, weight: Array, sources: _Sources, first: int, end: int, unit: float) -> bool:
+    """As `_add`, to the last bit, for a layer of so few neurons, such as an output, that loops over them do not pay:
+    one after the other."""
+    live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
+    n = form.shape[0] - 1
+    m = end - first
+    normal = True
+    for q in range(many, many + 3):
+        live[q] = live[max(many - 1, 0)]
+        factor[q] = 0.0
+    for q in range(0, many, 4):
+        j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
+        s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
+        c0, c1, c2, c3 = start + j0, start + j1, start + j2, start + j3
+        e0 = e1 = e2 = e3 = 0.0
+        for i in range(m):
+            x0, x1, x2, x3 = weight[j0 * m + i], weight[j1 * m + i], weight[j2 * m + i], weight[j3 * m + i]
+            z0 = z1 = z2 = z3 = 0.0
+            for k in range(n + 1):
+                p0, p1, p2, p3 = s0 * form[k, c0], s1 * form[k, c1], s2 * form[k, c2], s3 * form[k, c3]
+                z0 += abs(p0)
+                z1 += abs(p1)
+                z2 += abs(p2)
+                z3 += abs(p3)
+                form[k, first + i] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
+            if i == 0:
+                e0, e1 = _scaled_noise(n, noise[c0], z0, s0), _scaled_noise(n, noise[c1], z1, s1)
+                e2, e3 = _scaled_noise(n, noise[c2], z2, s2), _scaled_noise(n, noise[c3], z3, s3)
+                normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
+                e0, e1, e2, e3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
+            noise[first + i] += abs(x0) * e0 + abs(x1) * e1 + abs(x2) * e2 + abs(x3) * e3
     return normal
 
 

@@ -78,9 +78,11 @@ def explore_judged(
     domain, wishes = task.domain, NOTHING
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
-        judges = [lambda: Judge(network, domain, settings.proves, go_on=functools.partial(go_on, limits))]
+        # in the order of the result, so that they are rounded as where they are composed afterwards
+        maps = MAP_BYTES if crew is None and task.engine == "vertex" else 0
+        judges = [lambda: Judge(network, domain, settings.proves, go_on=functools.partial(go_on, limits), maps=maps)]
         if settings.judges_regions(task):
-            judges.insert(0, lambda: RegionJudge(network, domain))
+            judges.insert(0, lambda: RegionJudge(network, domain, maps=maps))
     else:
         wishes = _wishes(settings.measures)
     for make in judges:

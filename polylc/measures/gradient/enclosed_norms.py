@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from polylc.jit.decorators import allocating
+from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -23,7 +23,7 @@ VANISHED = 2.0**-500  # lemma 14: more than the root of all squares that underfl
 MOST_SHIFT = 1000  # lemma 14: of the exponent of what is scaled, so that the scale itself does not overflow
 
 
-@allocating
+@kernel
 def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
     """Frobenius norms of matrices (r, m, k) known up to row errors (r, m), enclosed in result (r, 2); [0, inf] where
     numbers are not finite."""
@@ -47,7 +47,7 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
         result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, m * k, scale, finite)
 
 
-@allocating
+@kernel
 def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) -> None:
     """Norms of the gradients of forms (r, k + 1) with their rounding (r,), each coordinate multiplied with its factor
     (k,), enclosed; (r, 2)."""
@@ -76,7 +76,7 @@ def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) ->
         result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, k, scale, finite)
 
 
-@allocating
+@kernel
 def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool) -> tuple[float, float]:
     """The interval around a rounded root of a sum of squares, scaled back; exactly zero where root and error are."""
     if not finite or not error < np.inf:
