@@ -51,7 +51,7 @@ def confirmed(judge: Judge | RegionJudge) -> Confirmed:
     tree, batches = judge.tree, judge.regions
     none = no_regions(judge.network.neurons, judge.domain.dimension, isinstance(judge, RegionJudge))
     columns = {name: np.concatenate([getattr(b, name) for b in (none, *batches)]) for name in ("bits", "unit", "good", "leaf", "near")}
-    regions = Batch(**columns)
+    regions = Batch(columns["bits"], columns["unit"], columns["good"], columns["leaf"], columns["near"])
     nodes = tree.parent.astype(np.int32), tree.neuron.astype(np.int32), tree.side.astype(np.int8)
     return Confirmed(nodes, tree.known.copy(), tree.ones.copy(), regions, judge.doubts, judge.tally, judge.kept, tree.exact)
 
