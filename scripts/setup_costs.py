@@ -23,8 +23,8 @@ HEAD = """\
 
 {count} model files of public benchmarks (VNN-COMP 2021 to 2024, ACAS Xu, mnist) and of the networks that
 polylc is measured on: seconds to read it and to set up the forms of its neurons on a box, megabytes that this takes at
-most beside the libraries. The same network may be there in several formats. Made by
-`python scripts/setup_costs.py FOLDER`.
+most beside the libraries. The same network may be there in several formats. State dicts are read with
+`--activation relu`. Made by `python scripts/setup_costs.py FOLDER`.
 
 | model | kind | inputs | neurons in each layer | outputs | non-zero weights | read, s | set up, s | MB |
 |---|---|---|---|---|---|---|---|---|
@@ -36,14 +36,22 @@ import onnx, scipy.sparse, polylc.readers.onnx.file
 from polylc.domains.ball import ball
 from polylc.network.replay import begin, flatten
 from polylc.network.weights import entries
+from polylc.errors import ModelError
 import polylc
 if sys.argv[1].endswith((".pt", ".pth")):
     import torch
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 before = peak()
-network = polylc.load(sys.argv[1])
+activation = None
+try:
+    network = polylc.load(sys.argv[1])
+except ModelError as error:
+    if "--activation relu" not in str(error):
+        raise
+    activation = "relu"  # a state dict: as the user may state it
+network = polylc.load(sys.argv[1], activation=activation)
 clock = time.perf_counter()
-network = polylc.load(sys.argv[1])
+network = polylc.load(sys.argv[1], activation=activation)
 read = time.perf_counter() - clock
 clock = time.perf_counter()
 domain = ball([0] * network.inputs, "1/100")

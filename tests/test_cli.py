@@ -197,7 +197,7 @@ def test_units_that_split_nothing_are_counted():
     slopes = np.array([0, 0, 0, 0, 1.0, 0])
     for weight in (rows, sparse_copy(rows)):
         layer = Layer(Affine(((0, weight),), np.array([1.0, 4, -1, 2, 1, 3])), slopes, np.ones(6))
-        assert idle_units(layer) == (1, 1, 2)
+        assert idle_units(Network(3, (layer,), Affine(((1, np.ones((1, 6))),), np.zeros(1))), 0) == (1, 1, 4)
 
 
 def test_plot_writes_pictures(net, tmp_path):
