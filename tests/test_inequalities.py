@@ -16,6 +16,7 @@ from polylc.measures.bounds import BOUNDS
 from polylc.measures.gradient.layers import gains, singular_values, weight_bound
 from polylc.measures.inequalities.inequality import Inequality
 from polylc.network.form import chain
+from polylc.network.patterns import pack
 
 CLAIM = "not a theorem"
 
@@ -232,7 +233,7 @@ def test_gains_and_weights():
     network = random_net([3, 5, 4, 2], 0)
     bits = np.random.default_rng(1).random((6, 9)) < 0.6
     w1, w2 = network.layers[1].affine.terms[0][1], network.output.terms[0][1]
-    for row, found in zip(bits, gains(network, bits), strict=True):
+    for row, found in zip(bits, gains(network, pack(bits)), strict=True):
         second = w2 * row[5:]
         first = (second @ w1) * row[:5]
         for exact, (low, high) in zip((np.linalg.norm(first, 2), np.linalg.norm(second, 2)), found, strict=True):
@@ -245,7 +246,7 @@ def test_gains_and_weights():
     straight = math.sqrt(5) * flat[0] + math.sqrt(4) * flat[0] * flat[1]
     theta = math.sqrt(5) * flat[0] + math.sqrt(4) * (flat[0] ** 2 + flat[1] ** 2) / 2
     assert [b.mean() for b in weight_bound(network)] == pytest.approx([mixed, straight, theta], rel=1e-12)
-    assert gains(residual_net(0), np.zeros((1, 7), dtype=bool)) is None
+    assert gains(residual_net(0), pack(np.zeros((1, 7), dtype=bool))) is None
 
 
 def test_gains_of_a_long_list_of_patterns_are_those_of_each_by_itself():
@@ -256,7 +257,7 @@ def test_gains_of_a_long_list_of_patterns_are_those_of_each_by_itself():
     bits = np.logical_xor.accumulate(rng.random((300, network.neurons)) < 0.03)  # neighbours differ in a few bits
     bits[100:110] = bits[99]
     slopes = np.where(bits, 1.0, 0.3)
-    found = gains(network, bits)
+    found = gains(network, pack(bits))
     for r in range(len(bits)):
         back = weights[-1]
         for index in (2, 1, 0):
@@ -270,7 +271,7 @@ def test_gains_of_a_long_list_of_patterns_are_those_of_each_by_itself():
 
 def test_what_is_never_passed_on_has_no_gain():
     network = chain([np.ones((3, 2)), np.ones((2, 3))], [np.zeros(3), np.zeros(2)])
-    off = gains(network, np.zeros((2, 3), dtype=bool))
+    off = gains(network, pack(np.zeros((2, 3), dtype=bool)))
     assert (off == 0.0).all()
 
 

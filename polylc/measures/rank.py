@@ -12,6 +12,7 @@ from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.linear import rank
 from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.measures.full_rank import full_ranks, room
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.patterns import distinct
 from polylc.network.residues import Residues, primes, ranks
@@ -53,6 +54,7 @@ def _constant(column: np.ndarray) -> Quantity | None:
     return Quantity(least, most, Kind.EXACT) if least == most else None
 
 
+FEW = 5  # columns of matrices that doubles are asked about
 MOST_PRODUCTS = 2**26  # of an exact elimination, which cannot be broken off and takes seconds
 
 
@@ -66,7 +68,8 @@ def region_ranks(complex_: Complex) -> np.ndarray:
 
     Notes
     -----
-    From below: the rank modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the
+    From below: as many rows as columns are independent, which doubles show in low dimension (`full_rank`), and the rank
+    modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the
     dimension, and the sum over its sources of the smaller of the source's rank and the number of its units whose slope
     is not zero. Where the two differ the matrix of integers decides. A layer's Jacobian depends on the bits of earlier
     layers alone, and in unit coordinates it only has its columns scaled.
@@ -81,10 +84,12 @@ def region_ranks(complex_: Complex) -> np.ndarray:
         before = int(network.offsets[index])
         first, which = distinct(complex_.bits, before)
         most = _upper_bounds(complex_, index, first, result)
-        found = np.empty(len(first), dtype=np.int64)
-        for part in batches(len(first), 2 * (before + layer.width) * (domain.dimension + 1)):
-            patterns = complex_.patterns(first[part])
-            found[part] = ranks(residues.layer(index, patterns)[:, :, :-1], prime, most[part])
+        found = np.where(_full(complex_, index, first), most, -1)
+        open_ = np.flatnonzero(found < 0)
+        for part in batches(len(open_), 2 * (before + layer.width) * (domain.dimension + 1)):
+            some = open_[part]
+            patterns = complex_.patterns(first[some])
+            found[some] = ranks(residues.layer(index, patterns)[:, :, :-1], prime, most[some])
         for at in np.flatnonzero(found < most).tolist():
             m, k = layer.width, domain.dimension
             if m * k * min(m, k) > MOST_PRODUCTS:
@@ -95,6 +100,14 @@ def region_ranks(complex_: Complex) -> np.ndarray:
             found[at] = rank([row[:-1] for row in rows])
         result[:, index] = found[which]
     return result
+
+
+def _full(complex_: Complex, index: int, regions: np.ndarray) -> np.ndarray:
+    """Whether the Jacobian of layer `index` certainly has full column rank in some regions."""
+    certain, k = np.zeros(len(regions), dtype=bool), complex_.domain.dimension
+    if index > 0 and k <= min(FEW, complex_.network.layers[index].width):
+        full_ranks(complex_.flat, complex_.replay(), complex_.bits[regions], index, certain, room(k, complex_.network.layers[index].width))
+    return certain
 
 
 def _upper_bounds(complex_: Complex, index: int, regions: np.ndarray, known: np.ndarray) -> np.ndarray:

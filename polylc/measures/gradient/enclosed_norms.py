@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -45,6 +45,24 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
                 part = matrices[r, i, j] * scale
                 square += part * part
         result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, m * k, scale, finite)
+
+
+@inlined
+def row_norm(row: Array, error: float) -> tuple[float, float]:
+    """The norm of one row (k,) known up to an error, as `matrix_norms` has it."""
+    size = square = 0.0
+    finite = True
+    for j in range(len(row)):
+        size = max(size, abs(row[j]))
+        finite = finite and abs(row[j]) < np.inf
+    scale = 1.0
+    if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
+        scale = math.ldexp(1.0, min(-math.frexp(size)[1], MOST_SHIFT))
+    for j in range(len(row)):
+        part = row[j] * scale
+        square += part * part
+    found: tuple[float, float] = _enclosed(np.sqrt(square), error, len(row), scale, finite)
+    return found
 
 
 @kernel

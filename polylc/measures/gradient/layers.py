@@ -15,12 +15,13 @@ import numpy as np
 
 from polylc.complex.complex import Complex, forms_along
 from polylc.measures.by_volume.noise import row_norms
-from polylc.measures.gradient.layer_sums import passed_on, passing_sums
+from polylc.measures.gradient import layer_sums
+from polylc.measures.gradient.layer_sums import passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
 from polylc.network.compose import UNIT, absolute_sums, batches
 from polylc.network.form import Affine, Layer, Network, once
-from polylc.network.patterns import pack, runs
+from polylc.network.patterns import runs
 from polylc.network.replay import begin, flatten
 from polylc.network.weights import dense, settled
 
@@ -65,7 +66,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         some = complex_.bits[heads[part]]
         own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
         forms = forms_along(network, some, complex_.start, domain.rounding)
-        bits = complex_.patterns(rows)
+        bits = complex_.bits[rows]
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
@@ -87,7 +88,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
                 _around(values[:, 0], slip),
             )
             active = np.empty((len(run), 2))
-            passing_sums(norms, run, np.where(bits[:, here], layer.positive != 0, layer.negative != 0), active)
+            passing_sums(norms, run, bits, here.start, layer.negative, layer.positive, active)
             row_sums, *rest = (value[run] for value in shared)
             for column, value in zip(parts, (row_sums, active * _of_sums(layer.width), *rest), strict=True):
                 column.append(value)
@@ -145,7 +146,7 @@ def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
 
 
 def gains(network: Network, bits: Array) -> Array | None:
-    """Gamma_l = ||M_l D_l|| on the regions with these patterns, enclosed; (r, L, 2), or None if layers are not a
+    """Gamma_l = ||M_l D_l|| on the regions with these packed patterns, enclosed; (r, L, 2), or None if layers are not a
     chain.
 
     Notes
@@ -157,10 +158,14 @@ def gains(network: Network, bits: Array) -> Array | None:
         return None
     turned = backwards(network)
     net, zero = flatten(turned), np.zeros(network.outputs)
+    replay, order = begin(turned, net, np.eye(network.outputs, network.outputs + 1), zero), layer_sums.turned(_places(network), bits.shape[1])
+    if network.outputs == 1:
+        found = np.empty((len(bits), len(network.layers), 2))
+        layer_sums.passed_norms(net, replay, bits, order, np.empty(max(network.widths)), found)
+        return found
     error = np.zeros((len(bits), network.outputs))  # of all rows together, in the place of the first
     columns, slip = np.empty((len(bits), network.outputs, network.neurons)), np.empty((len(bits), len(network.layers)))
-    replay = begin(turned, net, np.eye(network.outputs, network.outputs + 1), zero)
-    passed_on(net, replay, pack(bits[:, _turned(network)]), columns, slip)
+    layer_sums.passed_on(net, replay, bits, order, columns, slip)
     result = []
     for at, (first, end) in enumerate(itertools.pairwise(turned.offsets.tolist())):
         error[:, 0] = slip[:, at] * SLACK
@@ -181,10 +186,9 @@ def backwards(network: Network) -> Network:
     return Network(network.outputs, tuple(turned), Affine((), np.zeros(1)), sha256=network.sha256)
 
 
-def _turned(network: Network) -> Array:
-    """The neurons in the order of the network read backwards."""
-    blocks = [np.arange(begin, end) for begin, end in itertools.pairwise(network.offsets.tolist())]
-    return np.concatenate(blocks[::-1])
+def _places(network: Network) -> Array:
+    """Where each neuron is in the order of the network read backwards."""
+    return np.concatenate([network.neurons - end + np.arange(end - begin) for begin, end in itertools.pairwise(network.offsets.tolist())])
 
 
 def weight_norms(network: Network) -> tuple[Array, Array]:
