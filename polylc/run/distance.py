@@ -1,0 +1,248 @@
+"""How far the nearest adversarial point is in the linf norm, by searches in balls that shrink.
+
+A point at which another class is at least as high as the label bounds the distance from above; an exact program over
+its region, and over those next to it, brings it near. A ball without such a point bounds it from below. When none is in
+the open ball whose radius is the distance of the nearest one known, that is the distance. The radius of the
+neighbourhood is only a cap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from polylc.domains.ball import ball
+from polylc.domains.box import Neighbourhood
+from polylc.domains.question import And, Formula, Or, row
+from polylc.errors import UsageError
+from polylc.measures.margin.programs import fixed_gap, nearest
+from polylc.network.exact import ExactNetwork
+from polylc.network.exact_forms import ExactForms, Row
+from polylc.network.form import Network, pattern_at
+from polylc.readers.question import Question
+from polylc.run.verification import Verdict, answer
+from polylc.search.prove import Answer
+from polylc.search.refute import Watch
+
+Point = tuple[Fraction, ...]
+NEARER = (Fraction(1, 2), Fraction(9, 10))  # of the distance of the point known: balls that are searched before its own
+MOVES = 6  # regions, one next to the other, in which the nearest point is looked for
+STEP = 1e-9  # beyond a point, relative to its distance from the centre, lies the region that is looked at next
+
+
+@dataclass
+class Distance:
+    """What is known of the distance from a centre to the nearest adversarial point.
+
+    Attributes
+    ----------
+    label : int
+        The class that is to be the only highest.
+    target : int or None
+        The class that is to be at least as high; None for any.
+    lower : Fraction
+        Proved: no adversarial point is nearer.
+    upper : Fraction or None
+        The distance of `point`, which is adversarial; None if none is known.
+    point : tuple of Fraction or None
+    rival : int or None
+        A highest other class there.
+    cap : Fraction
+        The radius within which adversarial points count.
+    proof : str or None
+        File that proves that there is none in the ball of radius `lower`, open if `exact`, else closed.
+    proved : Fraction or None
+        The radius of which the file speaks.
+    seconds : float
+    statistics : dict
+    """
+
+    label: int
+    target: int | None
+    cap: Fraction
+    lower: Fraction = Fraction(0)
+    upper: Fraction | None = None
+    point: Point | None = None
+    rival: int | None = None
+    proof: str | None = None
+    proved: Fraction | None = None
+    seconds: float = 0.0
+    statistics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the distance is known."""
+        return self.upper is not None and self.lower == self.upper
+
+    @property
+    def robust(self) -> bool | None:
+        """Whether the closed neighbourhood has no adversarial point; None if that is not known."""
+        return False if self.upper is not None else True if self.lower > self.cap or self.proved == self.cap else None
+
+
+class _Search:
+    """The nearest adversarial point known, and the largest ball known to be without."""
+
+    def __init__(self, network: Network, domain: Neighbourhood, found: Distance, proof: Path | None, watch: Watch | None, jobs: int) -> None:
+        assert domain.center is not None
+        self.network, self.domain, self.center, self.found = network, domain, domain.center, found
+        self.proof, self.watch, self.jobs = proof, watch, jobs
+        self.rivals = [j for j in range(network.outputs) if j != found.label and found.target in (None, j)]
+        self.exact = ExactNetwork(network)
+
+    def question(self, radius: Fraction, strict: bool) -> Question:
+        """Whether an adversarial point is within a radius, or nearer than it."""
+        n, label = self.network.inputs, self.found.label
+        rows: list[Formula] = []
+        for q, (low, high, c) in enumerate(zip(self.domain.lower, self.domain.upper, self.center, strict=True)):
+            a, b = c - radius, c + radius
+            rows.append(row({q: Fraction(1)}, -max(a, low), strict and a >= low))
+            rows.append(row({q: Fraction(-1)}, min(b, high), strict and b <= high))
+        rows.append(Or(tuple(row({n + j: Fraction(1), n + label: Fraction(-1)}, Fraction(0)) for j in self.rivals)))
+        source = f"an adversarial point {'nearer than' if strict else 'within'} {float(radius):.17g}"
+        return Question(self.network, And(tuple(rows)), tuple(f"x{q}" for q in range(n)), source=source)
+
+    def ask(self, radius: Fraction, strict: bool, seconds: float | None, stop: Callable[[], bool] | None) -> Answer:
+        """Search one ball; what is found is kept."""
+        verdict: Verdict = answer(self.question(radius, strict), timeout=seconds, stop=stop, watch=self.watch, proof=self.proof, jobs=self.jobs)
+        for key, value in verdict.statistics.items():
+            self.found.statistics[key] = self.found.statistics.get(key, 0) + value
+        if verdict.result is Answer.UNSAT:
+            self.found.lower, self.found.proved, self.found.proof = radius, radius, verdict.proof
+        if verdict.assignment is not None:
+            self.take(verdict.assignment.x)
+            self.improve()
+        return verdict.result
+
+    def take(self, point: Point) -> bool:
+        """Keep an adversarial point if it is nearer than the one known."""
+        values = self.exact.outputs(point)
+        rival = max(self.rivals, key=lambda j: values[j])
+        assert values[rival] >= values[self.found.label], "a point that is not adversarial"
+        distance = max(abs(a - c) for a, c in zip(point, self.center, strict=True))
+        if self.found.upper is not None and distance >= self.found.upper:
+            return False
+        self.found.upper, self.found.point, self.found.rival = distance, point, rival
+        return True
+
+    def improve(self) -> None:
+        """The nearest point of the region, and of the regions next to it, as long as they are nearer."""
+        for _ in range(MOVES):
+            point, distance, rival = self.found.point, self.found.upper, self.found.rival
+            assert point is not None
+            assert distance is not None
+            assert rival is not None
+            if distance <= fixed_gap(self.domain) or not distance:
+                return
+            x, c = np.array([float(v) for v in point]), np.array([float(v) for v in self.center])
+            moved = [
+                self._nearest(bits, rival, distance)
+                for bits in {b.tobytes(): b for b in pattern_at(self.network, np.stack([x, x + STEP * (x - c)]))}.values()
+            ]
+            if not any([p is not None and self.take(p) for p in moved]):
+                return
+
+    def _nearest(self, bits: np.ndarray, rival: int, distance: Fraction) -> Point | None:
+        """The nearest adversarial point of one region that is no farther than another, if it has one."""
+        inner = ball(self.center, distance, (self.domain.lower, self.domain.upper))
+        forms = ExactForms(self.network, inner.lower, inner.upper)
+        path: list[Row] = []
+        for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
+            if abs(form[-1]) <= sum(map(abs, form[:-1])):
+                path.append(form if bit else tuple(-v for v in form))
+            elif (form[-1] > 0) != bit:
+                return None
+        outputs = forms.output(bits)
+        margin = tuple(a - b for a, b in zip(outputs[self.found.label], outputs[rival], strict=True))
+        found = nearest(inner, path, margin, forms.scale, rival)
+        if found is None:
+            return None
+        point = list(inner.lower)
+        for q, t in zip(inner.free.tolist(), found.point, strict=True):
+            point[q] += (1 + t) * (inner.upper[q] - inner.lower[q]) / 2
+        return tuple(point)
+
+
+def nearest_adversarial(
+    network: Network,
+    domain: Neighbourhood,
+    label: int | None,
+    *,
+    target: int | None = None,
+    timeout: float | None = None,
+    stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
+    proof: Path | None = None,
+    jobs: int = 1,
+) -> Distance:
+    """The linf distance from the centre of a neighbourhood to its nearest point where the label is not the only highest.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+        A ball, clipped or not; its radius is the cap.
+    label : int or None
+        By default the class at the centre.
+    target : int, optional
+        Only points where this class is at least as high count.
+    timeout : float, optional
+        Seconds after which what is known is returned.
+    proof : Path, optional
+        File for the proof of the lower bound.
+
+    Raises
+    ------
+    UsageError
+        If the network has one output, there is no such class, or the neighbourhood has no centre.
+    """
+    begin = time.monotonic()
+    if domain.center is None or domain.radius is None:
+        raise UsageError("distance: a box has no centre to be far from; give points and a radius")
+    exact = ExactNetwork(network)
+    values = exact.outputs(domain.center)
+    label = max(range(len(values)), key=lambda j: values[j]) if label is None else label
+    for name, one in (("label", label), ("target", target)):
+        if one is not None and not 0 <= one < network.outputs or network.outputs < 2:
+            raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
+    if target == label:
+        raise UsageError(f"distance: the target is the label itself, {label}; give another class")
+    cap = max(domain.radius)
+    found = Distance(label, target, cap, lower=fixed_gap(domain))
+    search = _Search(network, domain, found, proof, watch, jobs)
+    if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
+        search.take(domain.center)
+    else:
+        _close(search, begin, timeout, stop)
+    return replace(found, seconds=time.monotonic() - begin)
+
+
+def _close(search: _Search, begin: float, timeout: float | None, stop: Callable[[], bool] | None) -> None:
+    """Search balls until the distance is known, or the time is over."""
+    found = search.found
+
+    def left(share: float = 1.0) -> float | None:
+        return None if timeout is None else max(0.0, begin + timeout - time.monotonic()) * share
+
+    radius, result = found.cap, Answer.UNSAT
+    while found.upper is None:  # the cap, or, if that takes too long, smaller balls for a lower bound
+        result = search.ask(radius, False, left(0.5), stop)
+        if result is Answer.UNSAT or result is Answer.UNKNOWN or (stop is not None and stop()) or radius < found.cap / 64:
+            return
+        radius /= 2
+    for share in NEARER:
+        while found.upper * share > found.lower:
+            result = search.ask(found.upper * share, False, left(0.5), stop)
+            if result is not Answer.SAT:
+                break
+        if result is not Answer.UNSAT:
+            break
+    while found.lower < found.upper:
+        result = search.ask(found.upper, True, left(), stop)
+        if result is not Answer.SAT:
+            return
