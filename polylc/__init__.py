@@ -6,6 +6,7 @@ run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
 polylc.check("proof.polylc")
 polylc.verify("query.vnnlib", net)
+polylc.distance(net, points)
 polylc.estimate(net, points, radius=0.1), polylc.compare(net, points, radius=0.1)
 tracker = polylc.track(module, points, radius=0.1, every=50, table="run.csv")  # tracker(step) in a training loop
 """
@@ -17,18 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 from polylc._version import __version__
 
-__all__ = ["__version__", "certify", "check", "compare", "estimate", "load", "track", "verify"]
+__all__ = ["__version__", "certify", "check", "compare", "distance", "estimate", "load", "track", "verify"]
 
 if TYPE_CHECKING:
     from polylc.api.certify import certify
     from polylc.api.check import check
     from polylc.api.compare import compare
+    from polylc.api.distance import distance
     from polylc.api.estimate import estimate
     from polylc.api.track import track
     from polylc.api.verify import verify
     from polylc.readers.load import load
 
-_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "estimate", "track", "verify")} | {"load": "polylc.readers.load"}
+_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "distance", "estimate", "track", "verify")} | {
+    "load": "polylc.readers.load"
+}
 
 
 def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a function is first used

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.readers.question import Question
+from polylc.report.distance import Distance
 from polylc.run.verification import Verdict, answer
 from polylc.search.prove import Answer
 from polylc.search.refute import Watch
@@ -33,56 +34,6 @@ Point = tuple[Fraction, ...]
 NEARER = (Fraction(1, 2), Fraction(9, 10))  # of the distance of the point known: balls that are searched before its own
 MOVES = 6  # regions, one next to the other, in which the nearest point is looked for
 STEP = 1e-9  # beyond a point, relative to its distance from the centre, lies the region that is looked at next
-
-
-@dataclass
-class Distance:
-    """What is known of the distance from a centre to the nearest adversarial point.
-
-    Attributes
-    ----------
-    label : int
-        The class that is to be the only highest.
-    target : int or None
-        The class that is to be at least as high; None for any.
-    lower : Fraction
-        Proved: no adversarial point is nearer.
-    upper : Fraction or None
-        The distance of `point`, which is adversarial; None if none is known.
-    point : tuple of Fraction or None
-    rival : int or None
-        A highest other class there.
-    cap : Fraction
-        The radius within which adversarial points count.
-    proof : str or None
-        File that proves that there is none in the ball of radius `lower`, open if `exact`, else closed.
-    proved : Fraction or None
-        The radius of which the file speaks.
-    seconds : float
-    statistics : dict
-    """
-
-    label: int
-    target: int | None
-    cap: Fraction
-    lower: Fraction = Fraction(0)
-    upper: Fraction | None = None
-    point: Point | None = None
-    rival: int | None = None
-    proof: str | None = None
-    proved: Fraction | None = None
-    seconds: float = 0.0
-    statistics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def exact(self) -> bool:
-        """Whether the distance is known."""
-        return self.upper is not None and self.lower == self.upper
-
-    @property
-    def robust(self) -> bool | None:
-        """Whether the closed neighbourhood has no adversarial point; None if that is not known."""
-        return False if self.upper is not None else True if self.lower > self.cap or self.proved == self.cap else None
 
 
 class _Search:
@@ -144,7 +95,8 @@ class _Search:
                 self._nearest(bits, rival, distance)
                 for bits in {b.tobytes(): b for b in pattern_at(self.network, np.stack([x, x + STEP * (x - c)]))}.values()
             ]
-            if not any([p is not None and self.take(p) for p in moved]):
+            taken = [p is not None and self.take(p) for p in moved]
+            if not any(taken):
                 return
 
     def _nearest(self, bits: np.ndarray, rival: int, distance: Fraction) -> Point | None:
@@ -180,7 +132,7 @@ def nearest_adversarial(
     proof: Path | None = None,
     jobs: int = 1,
 ) -> Distance:
-    """The linf distance from the centre of a neighbourhood to its nearest point where the label is not the only highest.
+    """The linf distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
     Parameters
     ----------
@@ -208,7 +160,7 @@ def nearest_adversarial(
     values = exact.outputs(domain.center)
     label = max(range(len(values)), key=lambda j: values[j]) if label is None else label
     for name, one in (("label", label), ("target", target)):
-        if one is not None and not 0 <= one < network.outputs or network.outputs < 2:
+        if network.outputs < 2 or (one is not None and not 0 <= one < network.outputs):
             raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
     if target == label:
         raise UsageError(f"distance: the target is the label itself, {label}; give another class")

@@ -1,0 +1,82 @@
+"""`distance`: a network and points in, the nearest adversarial points and their linf distances out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from polylc.api.neighbourhoods import make_tasks
+from polylc.errors import UsageError
+from polylc.readers.load import as_network
+from polylc.report.distance import Distance
+from polylc.report.record import Refusal
+from polylc.run.distance import nearest_adversarial
+
+
+def distance(
+    network: Any,
+    points: Any,
+    radius: Any = 1,
+    *,
+    clip: tuple[Any, Any] | None = None,
+    labels: Sequence[int] | None = None,
+    target: int | None = None,
+    timeout: float | None = None,
+    proof: str | Path | None = None,
+    jobs: int = 1,
+    stop: Callable[[], bool] | None = None,
+    watch: Callable[[dict[str, float]], None] | None = None,
+) -> list[Distance | Refusal]:
+    """The exact linf distance of points to the nearest input that is classified otherwise.
+
+    Ties count: a point is adversarial if some other class is at least as high as the label.
+
+    Parameters
+    ----------
+    network : Network, path, or torch.nn.Module
+        As for `certify`.
+    points : array_like, shape (n,) or (N, n), or images of the model's own shape
+        Centres. Floats are taken as the rationals they are, strings as exact decimals.
+    radius : number
+        Adversarial points farther away do not count; a large one costs nothing where there is a nearer point.
+    clip : pair of numbers or sequences, optional
+        Adversarial points have to lie in this box.
+    labels : sequence of int, optional
+        One for each point; by default the class at the point.
+    target : int, optional
+        Only points where this class is at least as high count.
+    timeout : float, optional
+        Seconds for each point; what is known then is returned: a proved lower bound, and an attained upper one.
+    proof : path, optional
+        File that proves the lower bound; for one point.
+    jobs : int
+        Processes.
+    stop, watch : callable, optional
+        Asked whether to end; told statistics.
+
+    Returns
+    -------
+    list of Distance or Refusal
+        In the order of the points.
+
+    Raises
+    ------
+    UsageError, NeighbourhoodError, ModelError
+        As for `certify`; and for a proof of several points.
+    """
+    net = as_network(network)
+    tasks = make_tasks(net, points, radius, None, clip, labels)
+    if proof is not None and len(tasks) != 1:
+        raise UsageError(f"distance: a proof file is for one point, {len(tasks)} are given")
+    found: list[Distance | Refusal] = []
+    for task in tasks:
+        if isinstance(task, Refusal):
+            found.append(task)
+            continue
+        file = None if proof is None else Path(proof)
+        one = nearest_adversarial(net, task.domain, task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs)
+        found.append(one)
+        if stop is not None and stop():
+            break
+    return found

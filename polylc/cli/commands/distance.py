@@ -1,0 +1,102 @@
+"""`polylc distance`: the nearest adversarial points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polylc.cli import outputs, signals
+from polylc.cli.app import BAD_INPUT, LIMIT, app, arch_file, errors_in_one_line, load_model
+from polylc.cli.options import (
+    Activation,
+    Arch,
+    Array,
+    Center,
+    Clip,
+    Data,
+    InputShape,
+    JsonFile,
+    LabelColumn,
+    Labels,
+    Model,
+    Radius,
+    Rows,
+    Scale,
+    TrustPickle,
+)
+from polylc.errors import UsageError
+
+
+@app.command()
+def distance(
+    model: Model,
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    radius: Radius = "1",
+    clip: Clip = None,
+    labels: Labels = None,
+    target: Annotated[int | None, typer.Option(help="Only points where this class is at least as high.", show_default=False)] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
+    proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
+    json_file: JsonFile = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
+    trust_pickle: TrustPickle = False,
+) -> None:
+    """Find how far the nearest adversarial point of data points is in the linf norm, exactly, and prove that none is
+    nearer.
+
+    The radius is a cap: adversarial points farther away do not count.
+    """
+    with errors_in_one_line():
+        outputs.writable(proof, ("",), stdout=False)
+        outputs.writable(json_file, (".json", ""))
+        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        from polylc.cli.inputs import Where, make_tasks
+        from polylc.cli.terminal import searching
+        from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
+        from polylc.report.record import Refusal
+        from polylc.report.schema import network_info
+        from polylc.run.distance import nearest_adversarial
+
+        network = load_model(model, input_shape, arch, activation, trust_pickle)
+        tasks = make_tasks(network, Where(data, rows, center, None, radius, clip, labels, label_column, scale, array))
+        if proof is not None and len(tasks) != 1:
+            raise UsageError(f"--proof: a proof file is for one point, {len(tasks)} are given; choose one with --rows")
+        points: list[PointReport] = []
+        code = 0
+        with signals.heeded() as stop:
+            for task in tasks:
+                if isinstance(task, Refusal):
+                    typer.echo(f"polylc: row {task.index} refused: {task.reason}", err=True)
+                    points.append(PointReport(index=task.index, status="refused", reason=task.reason))
+                    code = BAD_INPUT
+                    continue
+                file = None if proof is None else Path(proof)
+                with searching() as watch:
+                    found = nearest_adversarial(
+                        network, task.domain, task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
+                    )
+                one = point_report(task.index, found)
+                points.append(one)
+                if json_file != "-":
+                    typer.echo(distance_line(task.index, found))
+                if one.status == "open":
+                    code = code or LIMIT
+                if stop():
+                    break
+            if proof is not None and points[0].proof is None:
+                typer.echo("polylc: nothing was proved, so no proof is written", err=True)
+            if json_file is not None:
+                report = DistanceReport(network=network_info(network), points=points)
+                written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
+                code = code if written else BAD_INPUT
+    raise typer.Exit(signals.exit_code() if stop() else code)

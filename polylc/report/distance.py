@@ -1,0 +1,147 @@
+"""What is known of a distance; on screen, and as a JSON report, schema `polylc.distance/1`. Keys may be added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from polylc._version import __version__
+from polylc.exact.enclose import enclose
+from polylc.exact.numbers import long_numbers
+from polylc.report.schema import NetworkInfo
+
+
+@dataclass
+class Distance:
+    """What is known of the distance from a centre to the nearest adversarial point.
+
+    Attributes
+    ----------
+    label : int
+        The class that is to be the only highest.
+    target : int or None
+        The class that is to be at least as high; None for any.
+    lower : Fraction
+        Proved: no adversarial point is nearer.
+    upper : Fraction or None
+        The distance of `point`, which is adversarial; None if none is known.
+    point : tuple of Fraction or None
+    rival : int or None
+        A highest other class there.
+    cap : Fraction
+        The radius within which adversarial points count.
+    proof : str or None
+        File that proves that there is none in the ball of radius `lower`, open if `exact`, else closed.
+    proved : Fraction or None
+        The radius of which the file speaks.
+    seconds : float
+    statistics : dict
+    """
+
+    label: int
+    target: int | None
+    cap: Fraction
+    lower: Fraction = Fraction(0)
+    upper: Fraction | None = None
+    point: tuple[Fraction, ...] | None = None
+    rival: int | None = None
+    proof: str | None = None
+    proved: Fraction | None = None
+    seconds: float = 0.0
+    statistics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the distance is known."""
+        return self.upper is not None and self.lower == self.upper
+
+    @property
+    def robust(self) -> bool | None:
+        """Whether the closed neighbourhood has no adversarial point; None if that is not known."""
+        return False if self.upper is not None else True if self.lower > self.cap or self.proved == self.cap else None
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class PointReport(_Model):
+    """What is known of one point. `status` is exact (the distance is `lower` and `upper`), robust (farther than the
+    cap), or open (between `lower`, proved, and `upper`, attained, if that is known); of a refused row there is only the
+    reason.
+    """
+
+    index: int
+    status: Literal["exact", "robust", "open", "refused"]
+    reason: str | None = None
+    label: int | None = None
+    target: int | None = None
+    rival: int | None = None
+    cap: str | None = None
+    lower: float | None = Field(default=None, description="rounded down")
+    lower_exact: str | None = None
+    upper: float | None = Field(default=None, description="rounded up")
+    upper_exact: str | None = None
+    adversarial: list[float] | None = None
+    adversarial_exact: list[str] | None = None
+    proof: str | None = None
+    seconds: float = 0.0
+    statistics: dict[str, float] = {}
+
+
+class DistanceReport(_Model):
+    """All points of a run."""
+
+    format: Literal["polylc.distance/1"] = Field(default="polylc.distance/1", alias="schema")
+    version: str = __version__
+    norm: Literal["linf"] = "linf"
+    network: NetworkInfo
+    points: list[PointReport]
+
+
+def status_of(found: Distance) -> Literal["exact", "robust", "open"]:
+    """exact, robust or open."""
+    return "exact" if found.exact else "robust" if found.robust else "open"
+
+
+def point_report(index: int, found: Distance) -> PointReport:
+    """The answer for a point, as data."""
+
+    def text(value: Fraction | None) -> str | None:
+        return None if value is None else str(value)
+
+    with long_numbers():
+        return PointReport(
+            index=index,
+            status=status_of(found),
+            label=found.label,
+            target=found.target,
+            rival=found.rival,
+            cap=text(found.cap),
+            lower=enclose(found.lower)[0],
+            lower_exact=text(found.lower),
+            upper=None if found.upper is None else enclose(found.upper)[1],
+            upper_exact=text(found.upper),
+            adversarial=None if found.point is None else [float(v) for v in found.point],
+            adversarial_exact=None if found.point is None else [str(v) for v in found.point],
+            proof=found.proof,
+            seconds=found.seconds,
+            statistics=found.statistics,
+        )
+
+
+def distance_line(index: int, found: Distance) -> str:
+    """The answer for a point, in a line."""
+    low = enclose(found.lower)[0]
+    if found.exact:
+        what = f"distance {float(found.lower):.12g}, to class {found.rival}"
+    elif found.robust:
+        what = f"no adversarial point within {float(found.cap):.6g}"
+    elif found.upper is None:
+        what = f"distance > {low:.12g}, no adversarial point known"
+    else:
+        what = f"distance in [{low:.12g}, {enclose(found.upper)[1]:.12g}], to class {found.rival}"
+    return f"row {index}  class {found.label}  {what}  ({status_of(found)}, {found.seconds:.1f} s)"
