@@ -20,6 +20,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import build_graph
 from polylc.domains.box import Neighbourhood, box
 from polylc.engines.contract import Chunk
+from polylc.engines.extras import UNSEEN
 from polylc.engines.vertex.engine import VertexEngine
 from polylc.errors import JudgeError
 from polylc.exact.lazy import minimise_lazily
@@ -253,3 +254,27 @@ def test_what_is_clear_of_a_box_is_positive_there(seed, k, scale):
             assert least > 0
         elif scale == 1.0:
             assert float(least) < 1e-10
+
+
+@pytest.mark.parametrize("network", [*GENERAL, *SPECIAL.values()], ids=repr)
+@pytest.mark.parametrize("kind", [Judge, RegionJudge])
+def test_maps_told_are_those_that_are_composed_afterwards(network, kind):
+    """To the last bit, in the order of the regions; none where there is no room for all of them."""
+    domain = unit_box(network)
+    size = 8 * network.outputs * (domain.dimension + 2)
+    for room in (2**28, 0, size * 5):
+        judge = kind(network, domain, maps=room)
+        engine = VertexEngine(network, domain, judge)
+        engine._columns = engine._columns._replace(regions=engine._columns.regions._replace(leaf=engine._columns.regions.leaf[:3]))  # many chunks
+        try:
+            verdict = judge.verdict(engine.explore())
+        except UnsettledError:
+            return
+        found = verdict.exploration
+        told, after = found.seen.maps, Complex.of(network, domain, dataclasses.replace(found, seen=UNSEEN)).maps(slice(None))
+        if told is None:
+            assert len(found.leaf) * size > room or kind is Judge  # which may have repaired something
+            continue
+        assert len(found.leaf) * size <= room
+        assert told.map.tobytes() == after.map.tobytes()
+        assert told.noise.tobytes() == after.noise.tobytes()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,9 +40,9 @@ def test_a_change_in_what_a_kernel_imports_gives_it_another_folder(monkeypatch, 
 def test_kernels_use_that_folder_and_leave_the_setting_alone():
     import numba
 
-    from polylc.judge.node_filter import preorder
+    from polylc.judge.node_filter import _preorder, preorder
 
-    assert stamp(ROOT / "judge" / "node_filter.py") in preorder.compiled.stats.cache_path
+    assert stamp(ROOT / "judge" / "node_filter.py") in _preorder.compiled.stats.cache_path
     assert not numba.config.CACHE_DIR or stamp(ROOT / "judge" / "node_filter.py") not in numba.config.CACHE_DIR
     assert preorder(np.array([-1, 0, 0]), np.array([-1, 1, 0])).tolist() == [0, 2, 1]
 
@@ -59,6 +62,10 @@ PRIVATE = {
         "inner.get_overload",
         "door.get_call_template",
         "door.get_overload",
+        "made._cache",
+        "kept._guard_against_spurious_io_errors",
+        "kept._load_overload",
+        "kept.load_overload",
     },
     "jit/prefetch.py": {
         "llvmlite.ir",
@@ -72,7 +79,7 @@ PRIVATE = {
 }
 PUBLIC = {"numba.njit", "numba.config.CACHE_DIR"}
 OPTIONS = {"cache", "error_model", "nogil"}
-OBJECTS = ("compiled", "context", "door", "inner", "numba", "signature")  # names of numba's objects in jit/
+OBJECTS = ("compiled", "context", "door", "inner", "kept", "made", "numba", "signature")  # names of numba's objects in jit/
 
 
 def dotted(node: ast.expr) -> str:
@@ -136,6 +143,21 @@ def test_kernels_are_short_and_take_their_state_as_named_tuples():
             plain = [a.arg for a in node.args.args if a.annotation is None or dotted(a.annotation).split(".")[-1] not in tuples]
             assert len(plain) <= MOST_PARAMETERS, (file.name, node.name, plain)
             assert (node.end_lineno or 0) - node.lineno < MOST_LINES, (file.name, node.name)
+
+
+def test_kept_code_is_loaded_without_what_compiling_takes(tmp_path):
+    """A second process loads what the first has made, and numba's functions of arrays with it only where code counts
+    references."""
+    text = """
+import sys
+import numpy as np
+from polylc.judge.node_filter import preorder
+assert preorder(np.array([-1, 0, 0]), np.array([-1, 1, 0])).tolist() == [0, 2, 1]
+print("numba.np.linalg" in sys.modules)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT.parent)}
+    said = [subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert said == ["True\n", "False\n"]
 
 
 def test_the_folder_can_be_chosen(monkeypatch, tmp_path):

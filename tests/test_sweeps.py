@@ -19,6 +19,7 @@ from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
 from polylc.domains.ball import ball
+from polylc.network import replay
 from polylc.network.compose import compose
 from polylc.network.exact_forms import ExactForms, proportional
 from polylc.network.form import Affine, Layer, Network, chain
@@ -151,6 +152,23 @@ def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
                 others = [row for j, row in enumerate(rows) if net.leader[j] != net.leader[i]]
                 assert not any(proportional(row, rows[i]) is not None for row in others)
     assert said or seed % 4 or network.neurons < 3 or domain.dimension == 1
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(0, 9), st.integers(0, 10**6))
+def test_few_rows_are_composed_as_many_are(m, n, sources, seed):
+    """To the last bit: the loops differ in their order alone."""
+    rng = np.random.default_rng(seed)
+    form, noise = rng.normal(size=(n + 1, 12 + m)), rng.random(12 + m) * 1e-16
+    weight = rng.normal(size=12 * m)
+    results = []
+    for add in (replay._add, replay._add_narrow):
+        new, doubt = form.copy(), noise.copy()
+        live, factor = np.zeros(15, dtype=np.int64), np.zeros(15)
+        live[:sources] = np.sort(np.random.default_rng(seed).choice(12, sources, replace=False))
+        factor[:sources] = np.random.default_rng(seed).choice([1.0, -1.0, 0.3, 2.0**-500], sources)
+        normal = add(new, doubt, weight, replay._Sources(live, factor, sources, 0), 12, 12 + m, 1e-15)
+        results.append((new.tolist(), doubt.tolist(), bool(normal)))
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("name", [name for name, network in SPECIAL.items() if network.neurons])
