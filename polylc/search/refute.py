@@ -28,7 +28,8 @@ from polylc.search.problem import Problem
 from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW = 16  # free inputs up to which boxes are cut
-FEW_OPEN, DEEP = 1, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
+FEW_OPEN, DEEP = 3, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
+LATE, SLOWLY = 24, 6  # from this depth on one open neuron more for every so many levels: boxes creep along a tie
 FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
 STEPS, ROOT_STEPS = 8, 24
 BATCH = 64
@@ -302,7 +303,8 @@ class Search:
             assert result is not None
             mine = [row_of[id(one)] for one in cell.open]
             varies = (cell.highs[free] - cell.lows[free]).max() > FINE
-            if self.by_box and reach is not None and len(free) > FEW_OPEN and cell.depth < DEEP and varies:
+            few = FEW_OPEN + max(0, cell.depth - LATE) // SLOWLY
+            if self.by_box and reach is not None and len(free) > few and cell.depth < DEEP and varies:
                 scores = box_scores(result, mine, reach[b], cell.low, cell.high)
                 k = int(np.argmax(scores))
                 middle = (cell.low[k] + cell.high[k]) / 2
