@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import polylc
-from polylc.bounds import floats, rounding
-from polylc.bounds.rounding import RULES, evaluated
+from polylc.bounds import floats, rules
+from polylc.bounds.rounding import evaluated
+from polylc.bounds.rules import RULES
 from polylc.domains.question import And, Or, Row, row
 from polylc.domains.representable import number_above, representable, surely, weakened
 from polylc.errors import QueryError, RoundingError
@@ -160,7 +161,7 @@ def test_roundings_that_all_go_one_way(tmp_path):
 @pytest.mark.parametrize("most", [1024, 0])
 def test_errors_are_carried_on(tmp_path, monkeypatch, most):
     """Through units, factors and products, with their signs or by their sizes."""
-    for place in (floats, rounding):
+    for place in (floats, rules):
         monkeypatch.setattr(place, "MOST_PARTS", most)
     n = 40
     weights = {"w": np.ones((n + 1, 2), np.float32), "c": np.float32([8, -16]), "v": np.float32([[4], [-2]]), "s": np.float32([2.5])}
@@ -294,6 +295,33 @@ def test_operators_as_onnxruntime_evaluates_them(tmp_path, kind, element, alone)
             check(box, values, truth)
 
 
+SQUARES = [41, 47, 55, 61, 82, 83, 97]  # n times the rounded reciprocal of n is not 1
+
+
+@pytest.mark.parametrize("n", SQUARES)
+def test_computed_factors_round_on_the_way(tmp_path, n):
+    """scale / sqrt(variance) is 1, but scale times the rounded 1 / sqrt(variance) is not."""
+    weights = {"s": np.float32([n]), "o": np.zeros(1, np.float32), "v": np.float32([n * n])}
+    node = helper.make_node("BatchNormalization", ["x", "s", "o", "o", "v"], ["y"], epsilon=0.0)
+    content = model([node], {"x": [1, 1, 1]}, {"y": [1, 1, 1]}, weights)
+    one = load_model(saved(tmp_path / "m.onnx", content))
+    found = evaluated(one.tape(), "float32", np.ones(1), np.ones(1))
+    value = np.float32(n) * (np.float32(1) / np.sqrt(weights["v"]))
+    assert value < 1
+    check(found, value.astype(float), exact(one.network, [1.0]))
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    check(found, session.run(None, {"x": np.ones((1, 1, 1), np.float32)})[0].ravel().astype(float), exact(one.network, [1.0]))
+
+
+def test_constants_that_are_asked_for_may_be_flushed(tmp_path):
+    tiny = {"c": np.float32([1e-40])}
+    nodes = [helper.make_node("Identity", ["c"], ["k"]), helper.make_node("Relu", ["x"], ["y"])]
+    one = load_model(saved(tmp_path / "m.onnx", model(nodes, {"x": [1]}, {"y": [1], "k": [1]}, tiny)))
+    found = evaluated(one.tape(), "float32", np.ones(1), np.ones(1))
+    for k in (0.0, float(tiny["c"][0])):
+        check(found, np.array([1.0, k]), [F(1), F(float(tiny["c"][0]))])
+
+
 def test_every_rule_is_of_an_operator_that_is_read():
     assert set(RULES) <= set(ONNX)
 
@@ -321,6 +349,18 @@ def test_what_has_no_rule_is_refused(tmp_path):
     refused(tmp_path, nodes, {"c": np.array([0.1], np.float32)}, "computes a constant, which may round")
     nodes = [helper.make_node("Div", ["x", "c"], ["y"])]
     refused(tmp_path, nodes, {"c": np.array([1e-39], np.float32)}, "inverse may underflow or overflow")
+
+
+def test_sums_of_constants_are_refused(tmp_path):
+    """2^24 - 2^24 is 0, but x + 2^24 - 2^24 is not x."""
+    high = {"c": np.float32([2**24]), "d": np.float32([-(2**24)])}
+    for kind in ("Sum", "Mean"):
+        refused(tmp_path, [helper.make_node(kind, ["x", "c", "d"], ["y"])], high, "adds several constants")
+    row = {"w": np.float32([[2**24, 1, -(2**24)]])}
+    for equation in ("ab,dc->ab", "ab,dc->ba", "ab,cc"):
+        nodes = [helper.make_node("Einsum", ["x", "w"], ["y"], equation=equation)]
+        weights = row if "d" in equation else {"w": np.diag(row["w"][0])}
+        refused(tmp_path, nodes, weights, "adds up constants before it multiplies", (2, 1) if equation.endswith("ba") else (1, 2))
 
 
 def test_semantics_are_those_of_the_file(tmp_path):
@@ -508,3 +548,42 @@ def test_hidden_tensors_and_two_networks_in_float32(tmp_path):
     verdict = polylc.verify(query, path)
     assert verdict.result is Answer.SAT
     assert not isinstance(verdict.question.formula, Row)
+
+
+def test_files_with_the_same_weights_may_round_otherwise(tmp_path):
+    """(x + 2^24) - 2^24 and x are one network over the reals; in float32 the former is even."""
+    pytest.importorskip("vnnlib")
+    nodes = [helper.make_node("Add", ["x", "c"], ["t"]), helper.make_node("Sub", ["t", "c"], ["y"])]
+    shapes = {"x": [1, 1]}, {"y": [1, 1]}
+    one = saved(tmp_path / "f.onnx", model(nodes, *shapes, {"c": np.float32([2**24])}))
+    two = saved(tmp_path / "g.onnx", model([helper.make_node("Identity", ["x"], ["y"])], *shapes, {}))
+    query = tmp_path / "q.vnnlib"
+    query.write_text("""(vnnlib-version <2.0>)
+    (declare-network f (declare-input X float32 [1,1]) (declare-output Y float32 [1,1]))
+    (declare-network g (declare-input V float32 [1,1]) (declare-output W float32 [1,1]))
+    (assert (and (== X[0,0] 1.0) (== X[0,0] V[0,0]) (>= W[0,0] (+ Y[0,0] 0.5))))""")
+    for models in ({"f": one, "g": two}, {"f": two, "g": one}):
+        assert polylc.verify(query, models).result is Answer.UNKNOWN
+        assert polylc.verify(query, models, semantics="real").result is Answer.UNSAT
+
+
+def test_one_model_on_the_same_input_is_one_function(tmp_path):
+    """A network that is declared equal to another gives what that one gives."""
+    pytest.importorskip("vnnlib")
+    content, _layers = chain(np.random.default_rng(3), [2, 3, 1])
+    query = tmp_path / "q.vnnlib"
+    query.write_text("""(vnnlib-version <2.0>)
+    (declare-network f (declare-input X float32 [1,2]) (declare-output Y float32 [1,1]))
+    (declare-network g (equal-to f) (declare-input V float32 [1,2]) (declare-output W float32 [1,1]))
+    (assert (and (>= X[0,0] 0.0) (<= X[0,0] 1.0) (>= X[0,1] 0.0) (<= X[0,1] 1.0) (== X[0,0] V[0,0]) (== X[0,1] V[0,1])))
+    (assert (> Y[0,0] W[0,0]))""")
+    assert polylc.verify(query, saved(tmp_path / "m.onnx", content)).result is Answer.UNSAT
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # attacks in doubles get nowhere
+@pytest.mark.parametrize("power", [400, -400])
+def test_coefficients_beyond_doubles(tmp_path, power):
+    content, _layers = chain(np.random.default_rng(1), [1, 2, 1])
+    factor = "1" + "0" * power + ".0" if power > 0 else "0." + "0" * (-power - 1) + "1"
+    query = written(tmp_path, 1, 1, [(0, 1)], f"(assert (>= (* {factor} Y_0) (* {factor} 100.0)))")
+    assert polylc.verify(query, saved(tmp_path / "m.onnx", content), semantics="float32").result is Answer.UNSAT

@@ -47,11 +47,16 @@ class Format:
         """The smallest normal number: more than what an underflow loses, gradual or not."""
         return 2.0**self.lowest
 
+    @property
+    def unit(self) -> float:
+        """More than the relative error of one rounding, also of one by way of a format of 11 digits more."""
+        return 2.0**-self.digits * (1 + 2.0**-10)
+
     def gamma(self, terms: np.ndarray) -> np.ndarray:
         """The relative error of so many roundings, at most."""
-        if terms.size and terms.max() * 2.0**-self.digits > 0.25:
+        some = terms * self.unit
+        if (some > 0.25).any():
             raise RoundingError(f"sums of {int(terms.max())} terms")
-        some = terms * 2.0**-self.digits
         found: np.ndarray = some / (1 - some) * UP
         return found
 
@@ -193,20 +198,23 @@ def added(one: Evaluated, matrix: Weight | None, bias: np.ndarray, form: Format)
     )
 
 
-def scaled(one: Evaluated, factor: np.ndarray, roundings: int, form: Format, mean: np.ndarray, bias: np.ndarray, slack: float = 0.0) -> Evaluated:
+def scaled(
+    one: Evaluated, factor: np.ndarray, roundings: int, form: Format, mean: np.ndarray, bias: np.ndarray, slack: np.ndarray | float = 0.0
+) -> Evaluated:
     """Entries less a mean, times factors, and a bias; `factor` itself errs relatively by `slack`, at most.
 
-    Factors may have been multiplied into the weights of the products before, and the mean into the bias.
+    Factors may have been multiplied into the weights of the products before, and the mean into the bias. A factor with
+    a slack is computed, and rounds on the way, even if what comes out is a power of two.
     """
     size = np.abs(factor)
     moved = size * np.abs(mean) + np.abs(bias)
     total = (np.maximum(size, SMALLEST) * one.total + moved) * UP
     powers = np.abs(np.frexp(factor)[0]) == 0.5
     alone = (one.terms == 0) & (mean == 0) & (bias == 0)
-    known = alone & (powers | (slack == 0)) | ((size == 1) & (moved == 0))
+    known = (alone | ((size == 1) & (moved == 0))) & (np.asarray(slack) == 0)
     grid = np.where(known & (one.grid > COARSE), one.grid + _grid_of(factor, form), COARSE)
     around = one.reads + np.abs(mean)
-    lost = size * one.lost + form.normal * (one.terms + roundings + 2 + size + around + one.total + total) + (slack * total if slack else 0.0)
+    lost = size * one.lost + form.normal * (one.terms + roundings + 2 + size + around + one.total + total) + slack * total
     shift = bias - factor * mean
     ends = factor * one.low + shift, factor * one.high + shift
     sure = known & (total < np.ldexp(1.0, np.clip(grid + 53, -1000, 1000)))

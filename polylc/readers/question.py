@@ -286,7 +286,8 @@ class _Asked:
         formula = simplified(self.query.formula)
         columns = self._columns(formula, entries)
         count = max(columns) + 1
-        network, shift = self._joined(columns, count)
+        semantics = self._semantics(bool(softmax))
+        network, shift = self._joined(columns, count, semantics)
         column = {entry: columns[number] for entry, number in entries.items()}
         column |= {entry: count + number - shift[number] for entry, number in after.items()}
         names: dict[int, str] = {}
@@ -297,7 +298,6 @@ class _Asked:
             for part in self.parts
             for v, tensor, _ in sorted(part.placed(), key=lambda one: one[0].first)
         )
-        semantics = self._semantics(bool(softmax))
         return Question(
             network,
             _renamed(formula, column),
@@ -312,14 +312,17 @@ class _Asked:
         )
 
     def _evaluations(self, columns: Sequence[int], shift: Sequence[int]) -> Iterator[Evaluation]:
-        """The models, each on its inputs."""
+        """The models, each on its inputs; one on the same inputs only once."""
+        found: dict[tuple[int, ...], Evaluation] = {}
         for part in self.parts:
             assert part.model.tape is not None
             inputs, outputs = (
                 range(part.inputs, part.inputs + part.model.network.inputs),
                 range(part.outputs, part.outputs + part.model.network.outputs),
             )
-            yield Evaluation(part.model.tape, tuple(columns[i] for i in inputs), tuple(number - shift[number] for number in outputs))
+            after = tuple(number - shift[number] for number in outputs)
+            found[after] = Evaluation(part.model.tape, tuple(columns[i] for i in inputs), after)
+        yield from found.values()
 
     def _columns(self, formula: Formula, entries: Mapping[int, int]) -> list[int]:
         """The column of each input of all parts: one for those that the formula says are equal, of several parts."""
@@ -334,16 +337,16 @@ class _Asked:
         numbers: dict[int, int] = {}
         return [numbers.setdefault(min(groups[i]), len(numbers)) for i in range(self.inputs)]
 
-    def _joined(self, columns: Sequence[int], count: int) -> tuple[Network, list[int]]:
+    def _joined(self, columns: Sequence[int], count: int, semantics: str) -> tuple[Network, list[int]]:
         """All networks side by side, but one network on the same inputs only once; and how far each output of all parts
-        moves forward.
+        moves forward. In floating point, one network is one model: others with the same weights may round otherwise.
         """
-        kept: dict[tuple[str, tuple[int, ...]], int] = {}  # where its outputs are
+        kept: dict[tuple[object, tuple[int, ...]], int] = {}  # where its outputs are
         networks, owners, shift, outputs = [], [], [], 0
         for part in self.parts:
             network = part.model.network
             own = tuple(columns[part.inputs : part.inputs + network.inputs])
-            key = (network.weights_sha256 if len(self.parts) > 1 else "", own)
+            key = (id(part.model) if semantics != REAL else network.weights_sha256 if len(self.parts) > 1 else "", own)
             if key not in kept:
                 kept[key] = outputs
                 outputs += network.outputs

@@ -99,11 +99,12 @@ class _Boxes:
 
         def of(row: Row) -> Fraction:
             weights = np.zeros(self.network.outputs)
+            size = max(abs(c) for v, c in row.terms if v >= n)
             for v, c in row.terms:
                 if v >= n:
-                    weights[v - n] = float(c)
+                    weights[v - n] = float(c / size)
             bound = at.of(weights) * (1 + 2.0**-30)  # coefficients are rounded to doubles
-            return margin * Fraction(bound)
+            return margin * size * Fraction(bound)
 
         return of
 

@@ -111,7 +111,7 @@ class Tape:
         """Keep what a node did."""
         if not node.depends_on_input:
             arrays = [a if isinstance(a, np.ndarray) else None for a in node.inputs]
-            if node.kind == "DequantizeLinear" or rounds(node.kind, arrays, results):
+            if node.kind in ("DequantizeLinear", "QuantizeLinear") or rounds(node.kind, arrays, results):
                 self.doubtful = self.doubtful or node.name
             return
         values = tuple(one for one in results if isinstance(one, Value))
