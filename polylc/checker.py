@@ -47,6 +47,7 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
@@ -182,6 +183,11 @@ def _list(value: Any, length: int | None = None) -> list[Any]:
 _only_integers = frozenset({int}).issuperset  # of types: true and false are no integers
 
 
+def _list_of(value: Any, short: int, long: int) -> list[Any]:
+    """A list of one of two lengths."""
+    return _list(value, short if len(_list(value)) == short else long)
+
+
 def _integers(value: Any, least: int = 0) -> list[int]:
     if not (type(value) is list and len(value) >= least and _only_integers(map(type, value))):
         raise Unreadable("a list of integers, or a longer one, expected")
@@ -216,13 +222,13 @@ def _floats(value: Any, length: int) -> list[float]:
     return list(value)
 
 
-def _bytes(value: Any, length: int) -> bytes:
+def _bytes(value: Any, length: int | None = None) -> bytes:
     try:
         _need(type(value) is str, "a string in base64 expected")
         data = binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
     except ValueError:
         raise Unreadable("a string in base64 expected") from None
-    _need(len(data) == length, f"{length} bytes in base64 expected")
+    _need(length in (None, len(data)), f"{length} bytes in base64 expected")
     return data
 
 
@@ -353,12 +359,16 @@ def _matrix_bits(rows: Weights) -> int:
     return max((_bits(row if isinstance(row, list) else list(row.values())) for row in rows), default=0)
 
 
-def _single(value: Any, shape: tuple[int, int]) -> list[list[float]]:
-    """Rows of a matrix from its entries as little-endian singles, in base64."""
-    data = _bytes(value, 4 * shape[0] * shape[1])
-    rows = [list(struct.unpack_from(f"<{shape[1]}f", data, 4 * shape[1] * i)) for i in range(shape[0])]
-    _need(all(all(map(math.isfinite, row)) for row in rows), "finite numbers expected")
-    return rows
+def _singles(value: Any) -> list[float]:
+    """Numbers from little-endian singles in base64: first bytes of all of them, then second ones, and so on."""
+    planes = _bytes(value)
+    many, data = len(planes) // 4, bytearray(len(planes))
+    _need(len(planes) == 4 * many, "four bytes for each number expected")
+    for k in range(4):
+        data[k::4] = planes[many * k : many * (k + 1)]
+    found = list(struct.unpack(f"<{many}f", data))
+    _need(all(map(math.isfinite, found)), "finite numbers expected")
+    return found
 
 
 class _Network:
@@ -396,7 +406,8 @@ class _Network:
                 return list(value)
             _need(shape[0] * shape[1] <= MOST_ENTRIES, f"matrices of at most {MOST_ENTRIES} entries expected")
             if set(value) == {"float32"}:
-                rows = _single(value["float32"], shape)
+                singles = _list(_singles(value["float32"]), shape[0] * shape[1])
+                rows = [singles[shape[1] * i : shape[1] * (i + 1)] for i in range(shape[0])]
                 hashed.update(packed(shape, rows))
                 return rows
             lengths, places, weights = _fields(value, "lengths", "columns", "weights")
@@ -418,6 +429,8 @@ class _Network:
         for layer in [*_list(layers), output]:
             hidden = len(self.floats) < len(layers)
             terms, bias, *slopes = _fields(layer, "terms", "bias", *(("negative", "positive") if hidden else ()))
+            if type(bias) is dict:
+                bias = _singles(_fields(bias, "float32")[0])
             width = len(_list(bias))
             read = []
             for pair in _list(terms):
@@ -1241,15 +1254,19 @@ PARTS = tuple(kind.name for kind in KINDS)
 
 
 # ---- searches: queries that are refuted cell by cell -----------------------------------------------------------------
-UNIT = 44  # coefficients of rows, and ends of neurons, are whole numbers of 2^-UNIT
+UNIT = 48  # coefficients of rows, and ends of neurons, are whole numbers of 2^-UNIT
 INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
-DIGITS, FINEST = 12, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
+DIGITS, FINEST = 10, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
 SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
 WORD = 64
+VARYING = 16  # inputs up to which rows are kept for the cells within a cell
+APART = 5  # splits below which cells are shared out among processes
+MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.,:!\[\]]*")
 Choices = tuple[tuple[int, int], ...]
+Box = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -1329,45 +1346,49 @@ def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junctio
     return Alternative(choices, tuple(held), tuple(left))
 
 
+def _packed(numbers: Iterable[int], size: int) -> int:
+    """The sum of numbers times powers of 256^size, all of them less than half of that."""
+    half = 1 << 8 * size - 1
+    lanes = [(a + half).to_bytes(size, "little") for a in numbers]
+    return int.from_bytes(b"".join(lanes), "little") - half * ((1 << 8 * size * len(lanes)) - 1) // ((1 << 8 * size) - 1)
+
+
+def _unpacked(lanes: bytes, size: int) -> list[int]:
+    """Numbers from their lanes, to each of which half a lane was added."""
+    half = 1 << 8 * size - 1
+    return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
+
+
 class _Matrix:
     """The matrix of a term: rows of whole numbers of 2^-shift, each also packed into one integer of equal lanes, so
     that a row of numbers times the matrix is one multiplication for each of them. Format: "Whole numbers".
     """
 
     def __init__(self, rows: Weights, columns: int, shift: int) -> None:
-        self.columns, self.shift, self.words = columns, shift, shift // WORD + 1
+        self.columns, self.shift, self.lane = columns, shift, shift + WORD
         self.few: list[list[tuple[int, int]]] = []  # of a matrix that is mostly zeros: columns and entries of each row
         self.rows: list[list[int]] = []
         if any(isinstance(row, dict) for row in rows):
             self.few = [list(zip(row, _whole(list(row.values()), shift), strict=True)) for row in rows if isinstance(row, dict)]
             return
         self.rows = [_whole(row, shift) for row in rows if isinstance(row, list)]
-        self.lane = WORD * self.words
         self.most = max(map(sum, zip(*([abs(w) for w in row] for row in self.rows), strict=True)), default=0)
+        self.limit = ((1 << self.lane - 1) - 1) // max(self.most, 1) or -1  # of the numbers that the matrix is multiplied by
         self.offset = sum(1 << (self.lane * j + self.lane - 1) for j in range(columns))
-        packed = []
-        for row in self.rows:
-            total = 0
-            for w in reversed(row):
-                total = (total << self.lane) + w
-            packed.append(total)
-        self.packed = packed
+        self.packed = [_packed(row, self.lane // 8) for row in self.rows] if self.limit > 0 else []
+        self.words = struct.Struct("<" + f"{shift // 8}xQ" * columns)
 
     def _product(self, k: list[int]) -> bytes | None:
         """The lanes of k times the matrix, with half a lane added to each; None if they would not hold it."""
-        if self.few or max(map(abs, k), default=0) * self.most >= 1 << (self.lane - 1):
+        if self.few or (k and max(max(k), -min(k)) > self.limit):
             return None
-        total = self.offset + sum(map(mul, compress(k, k), compress(self.packed, k)))
-        lanes: bytes = total.to_bytes(self.lane // 8 * self.columns, "little")
-        return lanes
+        total: int = self.offset + sum(map(mul, compress(k, k), compress(self.packed, k)))
+        return total.to_bytes(self.lane // 8 * self.columns, "little")
 
     def exactly(self, k: list[int]) -> list[int]:
         """k times the matrix, in 2^-shift of the unit of k."""
         lanes = self._product(k)
-        if lanes is None:
-            return self._slowly(k)
-        size, half = self.lane // 8, 1 << (self.lane - 1)
-        return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
+        return self._slowly(k) if lanes is None else _unpacked(lanes, self.lane // 8)
 
     def floors(self, k: list[int]) -> list[int]:
         """k times the matrix, in the unit of k, rounded down."""
@@ -1375,7 +1396,7 @@ class _Matrix:
         if lanes is None:
             return [a >> self.shift for a in self._slowly(k)]
         half = 1 << (WORD - 1)
-        return [a - half for a in struct.unpack(f"<{self.words * self.columns}Q", lanes)[self.words - 1 :: self.words]]
+        return [a - half for a in self.words.unpack(lanes)]
 
     def row(self, at: int) -> list[int]:
         """One row of the matrix."""
@@ -1393,6 +1414,45 @@ class _Matrix:
         return [sum(a * row[j] for a, row in rows) for j in range(self.columns)]
 
 
+class _Kept:
+    """Rows over the inputs that are less than sign * z of neurons on a cell, and so on all cells within it: what was
+    found there when these were bounded anew.
+
+    Coefficients are in 2^-(UNIT + shift), constants in 2^-(UNIT + shift + INPUT).
+    """
+
+    def __init__(self, box: Box, ends: list[tuple[int, int]], rows: list[tuple[int, list[int]]]) -> None:
+        self.box, self.ends, self.rows = box, ends, rows  # ends: neurons and sides
+        self.inputs = [k for k, (low, high) in enumerate(box) if low < high]
+
+    @cached_property
+    def lanes(self) -> tuple[int, int, list[int], list[int]]:
+        """The size of a lane in bytes; constants, with half a lane added; and for each varying input the positive parts
+        of coefficients, and the negative ones with the other sign: one number of lanes each.
+        """
+        inputs = self.inputs
+        fixed = set(range(len(self.box))) - set(inputs)
+        constants = [c + sum(a[k] * self.box[k][a[k] <= 0] for k in fixed if a[k]) if a else c for c, a in self.rows]
+        columns = [[a[k] if a else 0 for _, a in self.rows] for k in inputs]
+        most = max(map(abs, constants), default=0)
+        for k, column in zip(inputs, columns, strict=True):
+            most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
+        size = most.bit_length() // 8 + 1
+        positive = [_packed([max(a, 0) for a in column], size + 1) for column in columns]
+        negative = [_packed([max(-a, 0) for a in column], size + 1) for column in columns]
+        half = (1 << 8 * size + 7) * ((1 << 8 * (size + 1) * len(constants)) - 1) // ((1 << 8 * (size + 1)) - 1)
+        return size + 1, _packed(constants, size + 1) + half, positive, negative
+
+    def least(self, box: Box, places: Sequence[int]) -> list[int]:
+        """The least values of some rows on a cell within, in 2^-(UNIT + shift + INPUT)."""
+        size, total, positive, negative = self.lanes
+        for k, up, down in zip(self.inputs, positive, negative, strict=True):
+            low, high = box[k]
+            total += low * up - high * down
+        lanes, half = total.to_bytes(size * len(self.rows), "little"), 1 << 8 * size - 1
+        return [int.from_bytes(lanes[size * i : size * (i + 1)], "little") - half for i in places]
+
+
 @dataclass
 class _Searched:
     """A cell of a search: its box, the ends of all neurons in 2^-UNIT, its path, and the alternatives open there."""
@@ -1403,17 +1463,32 @@ class _Searched:
     high: list[int]
     path: list[tuple[int, int]]  # neurons that were split, and signs
     open: list[Alternative]
+    kept: tuple[_Kept, ...] = ()
+    depth: int = 0
+    mine: bool = True  # whether this process checks it
 
     def __post_init__(self) -> None:
+        self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
         scale = 1 << INPUT
         self.box = [(math.floor(Fraction(a) * scale), math.ceil(Fraction(b) * scale)) for a, b in zip(self.lower, self.upper, strict=True)]
 
 
-def _grid(value: int, unit: int) -> int:
-    """The largest number of the grid of ends that is not above value / 2^unit, in 2^-UNIT."""
+def _grid(value: int, unit: int, lower: bool = False) -> int:
+    """The largest number of the grid of ends that is not above value / 2^unit, in 2^-UNIT; or not above a quarter of a
+    step less.
+    """
     value >>= unit - UNIT
+    if lower:
+        value -= 1 << max(abs(value).bit_length() - DIGITS, UNIT - FINEST) - 2
     drop = max(value.bit_length() - DIGITS if value >= 0 else (-value).bit_length() - DIGITS, UNIT - FINEST)
     return value >> drop << drop
+
+
+def _least_value(constant: int, coefficients: list[int], box: Box) -> int:
+    total = constant << INPUT
+    for a, (low, high) in zip(coefficients, box, strict=False):
+        total += a * (low if a > 0 else high)
+    return total
 
 
 class _Bounds:
@@ -1426,7 +1501,7 @@ class _Bounds:
     def __init__(self, network: _Network) -> None:
         self.network, self.first = network, network.first
         bits = max(max([_bits(bias), *(_matrix_bits(rows) for _, rows in read)]) for read, bias, _ in network.floats)
-        self.shift = max(1, -(-bits // WORD)) * WORD
+        self.shift = max(UNIT, -(-bits // 8) * 8)
         _need(self.shift <= 20 * WORD, "weights of fewer bits expected")
         self.terms = [[(source, _Matrix(rows, network.widths[source], self.shift)) for source, rows in read] for read, _, _ in network.floats]
         self.biases = [_whole(bias, self.shift) for _, bias, _ in network.floats]
@@ -1438,25 +1513,27 @@ class _Bounds:
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
 
-    def bound(
+    def over_inputs(
         self,
         rows: dict[int, list[int]],
         constant: int,
         cell: _Searched,
         slopes: dict[int, int] | None = None,
         pulls: dict[int, int] | None = None,
-    ) -> int:
-        """The least value of a row that the rule proves, in 2^-(UNIT + shift + INPUT). The rows are used up.
+        losses: dict[int, int] | None = None,
+    ) -> tuple[int, list[int]]:
+        """A constant in 2^-(UNIT + shift), and coefficients of the inputs: less than a row on the cell, by the rule.
+        The rows are used up.
 
         `slopes` are those of open neurons, in 2^-SLOPE (the rule's without them), `pulls` sign times multiplier of
-        split neurons, in 2^-UNIT.
+        split neurons, in 2^-UNIT. `losses` receives what each open neuron costs, in 2^-2UNIT.
         """
         for source in range(max(rows, default=0), 0, -1):
             v = rows.pop(source, None)
             if v is None:
                 continue
             layer = source - 1
-            k, lost = self._through(layer, v, cell, slopes)
+            k, lost = self._through(layer, v, cell, slopes, losses)
             first = self.first[layer]
             if pulls:
                 for i, pull in pulls.items():
@@ -1468,10 +1545,11 @@ class _Bounds:
                 constant -= self._negative(reads, cell)
                 there = rows.get(reads)
                 rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
-        total = constant << INPUT
-        for a, (low, high) in zip(rows.get(0, ()), cell.box, strict=False):
-            total += a * (low if a > 0 else high)
-        return total
+        return constant, rows.get(0, [])
+
+    def bound(self, rows: dict[int, list[int]], constant: int, cell: _Searched, *more: dict[int, int] | None) -> int:
+        """The least value of a row that the rule proves, in 2^-(UNIT + shift + INPUT)."""
+        return _least_value(*self.over_inputs(rows, constant, cell, *more), cell.box)
 
     def _negative(self, source: int, cell: _Searched) -> int:
         """What rounding a coefficient of every output of a source down may cost, in 2^-(UNIT + shift)."""
@@ -1484,33 +1562,46 @@ class _Bounds:
             total += -min(0, m * min(low, 0), m * min(high, 0), p * max(low, 0), p * max(high, 0))
         return ((total >> UNIT + bits) + 1) << self.shift
 
-    def _through(self, layer: int, v: list[int], cell: _Searched, slopes: dict[int, int] | None) -> tuple[list[int], int]:
+    def _through(
+        self, layer: int, v: list[int], cell: _Searched, slopes: dict[int, int] | None, losses: dict[int, int] | None = None
+    ) -> tuple[list[int], int]:
         """Coefficients of z in place of those of h, and what is lost, rounded up."""
         units = self.units[layer]
         if units is not None:
-            return self._through_slopes(layer, v, cell, slopes, units)
-        first = self.first[layer]
-        k = v[:]
-        lost = 0
-        for i, (a, low, high) in enumerate(zip(v, cell.low[first : first + len(v)], cell.high[first : first + len(v)], strict=True)):
-            if high <= 0:
-                k[i] = 0
-            elif low >= 0 or not a:
-                continue
-            elif a > 0:
-                if slopes is None:
-                    if high <= -low:
-                        k[i] = 0
-                else:
-                    k[i] = a * slopes[first + i] >> SLOPE
-            else:
-                s = -a * high // (high - low)  # rounded down, so no more is lost at the lower end
-                lost += (-a - s) * high
-                k[i] = -s
+            return self._through_slopes(layer, v, cell, slopes, units, losses)
+        lines = cell.lines.get(layer)
+        if lines is None:
+            lines = cell.lines[layer] = self._lines(layer, cell)
+        on, free = lines
+        k, lost, first = list(map(mul, v, on)), 0, self.first[layer]
+        for i, high, width in free:
+            a = v[i]
+            if a < 0:
+                k[i] = s = -(-a * high // width)  # rounded up, so no more is lost at the lower end
+                lost += (s - a) * high
+                if losses is not None:
+                    losses[first + i] = (s - a) * high
+            elif slopes is not None:
+                k[i] = a * slopes[first + i] >> SLOPE
         return k, -(-lost >> UNIT)
 
+    def _lines(self, layer: int, cell: _Searched) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """The slopes of a layer's units, the rule's where they are open; and of these the place, the upper end, and by
+        how much it is above the lower one.
+        """
+        first, end = self.first[layer], self.first[layer + 1]
+        ends = list(zip(cell.low[first:end], cell.high[first:end], strict=True))
+        on = [int(high > 0 if low >= 0 else high > -low) for low, high in ends]
+        return on, [(i, high, high - low) for i, (low, high) in enumerate(ends) if low < 0 < high]
+
     def _through_slopes(
-        self, layer: int, v: list[int], cell: _Searched, slopes: dict[int, int] | None, units: list[tuple[int, int]]
+        self,
+        layer: int,
+        v: list[int],
+        cell: _Searched,
+        slopes: dict[int, int] | None,
+        units: list[tuple[int, int]],
+        losses: dict[int, int] | None,
     ) -> tuple[list[int], int]:
         first, bits = self.first[layer], self.slope_bits[layer]
         k, lost = [0] * len(v), 0
@@ -1529,11 +1620,14 @@ class _Bounds:
                     k[i] = below + ((above - below) * slope >> SLOPE) >> bits
                 else:
                     k[i] = (above * high - below * low) // (high - low) >> bits
-                lost += max(0, (k[i] << bits) * low - below * low, (k[i] << bits) * high - above * high)
+                loss = max(0, (k[i] << bits) * low - below * low, (k[i] << bits) * high - above * high)
+                lost += loss
+                if losses is not None:
+                    losses[first + i] = loss >> bits
         return k, -(-lost >> UNIT + bits)
 
-    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int] | None = None) -> int:
-        """A lower bound of sign * z of a neuron."""
+    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int] | None = None) -> tuple[int, list[int]]:
+        """A row over the inputs that is less than sign * z of a neuron on the cell."""
         rows: dict[int, list[int]] = {}
         constant = sign * self.biases[layer][at] << UNIT
         for reads, matrix in self.terms[layer]:
@@ -1545,7 +1639,7 @@ class _Bounds:
                 part = [sign * w << UNIT for w in row]
             there = rows.get(reads)
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
-        return self.bound(rows, constant, cell, slopes)
+        return self.over_inputs(rows, constant, cell, slopes)
 
     def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:
         """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
@@ -1622,7 +1716,7 @@ class Refuted:
 class _Query:
     """A query: its formula, and boxes whose trees refute all of its alternatives. Format: "A query"."""
 
-    def __init__(self, network: _Network, bounds: _Bounds, opening: Any) -> None:
+    def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
         self.network, self.bounds = network, bounds
         keys = ("query", "source", "query_sha256", "semantics", "names", "formula", "roots")
         index, source, digest, semantics, names, formula, roots = _fields(opening, *keys)
@@ -1635,7 +1729,8 @@ class _Query:
         self.formula = self._formula(formula, 0)
         self.first = _taken((), (), (), self.formula)
         self.roots = _integer(roots, 0, math.inf, "roots")
-        self.cells = self.leaves = 0
+        self.cells = self.leaves = self.parts = 0
+        self.share, self.jobs = share
 
     def _formula(self, value: Any, depth: int) -> Condition | Junction:
         _need(depth < 200, "a formula nested less deeply expected")
@@ -1703,41 +1798,84 @@ class _Query:
         neurons = self.bounds.first[-1]
         stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
         while stack:
-            line = _list(lines.next(), 6)
-            refined, ends, claims, events, kind, at = line
+            first, ends, claims, events, kind, at, *moved = _list_of(lines.next(), 6, 7)
             cell = stack.pop()
             self.cells += 1
-            self._refine(cell, _integer(refined, 0, self.network.hidden + 1, "layer"), _list(ends))
-            for claim in _list(claims):
+            if cell.depth == APART:
+                self.parts += 1
+                cell.mine = self.parts % self.jobs == self.share
+            if moved and cell.mine:
+                self._move(cell, self._given(cell, moved[0]))
+            if cell.mine:
+                self._refine(cell, _integer(first, 0, self.network.hidden + 1, "layer"), self._given(cell, ends))
+            for claim in _list(claims) if cell.mine else ():
                 self._claim(cell, _list(claim, 4))
             for event in _list(events):
                 self._event(cell, _list(event))
             stack += reversed(self._split(cell, kind, at))
 
-    def _refine(self, cell: _Searched, first: int, ends: list[Any]) -> None:
-        """Bound open neurons anew, with the slopes of the rule; `ends` are given where they are not those found."""
-        given: dict[tuple[int, int], int] = {}
-        for entry in ends:
+    def _given(self, cell: _Searched, ends: Any) -> dict[tuple[int, int], int | None]:
+        """Ends that are given where they are not those found, with their signs; None for those that are to be rounded
+        from a quarter of a step less.
+        """
+        given: dict[tuple[int, int], int | None] = {}
+        for entry in _list(ends):
+            if type(entry) is int:
+                given[divmod(_integer(entry, 0, 2 * len(cell.low), "an end"), 2)] = None
+                continue
             neuron, side, end = _list(entry, 3)
             given[_integer(neuron, 0, len(cell.low), "neuron"), _integer(side, 0, 2, "side")] = self._end(end)
-        bounds, unit = self.bounds, UNIT + self.bounds.shift + INPUT
+        return given
+
+    def _put(self, cell: _Searched, neuron: int, side: int, value: int, given: dict[tuple[int, int], int | None]) -> None:
+        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + shift + INPUT)."""
+        unit = self.bounds.shift + INPUT
+        low, high = cell.low, cell.high
+        stated = given.get((neuron, side)) if given else None
+        if stated is not None:
+            end = stated * (1, -1)[side]
+            _hold(end << unit <= value, "an end of a neuron is not proved")
+        elif value >> unit <= (-high[neuron] if side else low[neuron]):
+            return  # no better
+        else:
+            end = _grid(value, UNIT + unit, (neuron, side) in given)
+        if side == 0:
+            low[neuron] = max(low[neuron], end)
+        else:
+            high[neuron] = min(high[neuron], -end)
+
+    def _move(self, cell: _Searched, given: dict[tuple[int, int], int | None]) -> None:
+        """The least values, on this cell, of the newest rows that were kept for open neurons."""
+        wanted = {(i, side) for i, (low, high) in enumerate(zip(cell.low, cell.high, strict=True)) if low < 0 < high for side in (0, 1)}
+        kept = []
+        for rows in reversed(cell.kept):
+            places = [place for place, end in enumerate(rows.ends) if end in wanted]
+            if places:
+                kept.append(rows)
+                for place, value in zip(places, rows.least(cell.box, places), strict=True):
+                    self._put(cell, *rows.ends[place], value, given)
+                wanted.difference_update(rows.ends)
+        cell.kept = tuple(reversed(kept))
+
+    def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
+        """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
+        bounds = self.bounds
+        ends: list[tuple[int, int]] = []
+        rows: list[tuple[int, list[int]]] = []
         for layer in range(first, self.network.hidden):
-            start = bounds.first[layer]
-            found = []
+            start, found = bounds.first[layer], []
             for i in range(start, bounds.first[layer + 1]):
-                if cell.low[i] < 0 < cell.high[i]:
-                    for side, sign in ((0, 1), (1, -1)):
-                        value = bounds.neuron(layer, i - start, sign, cell)
-                        end = given.get((i, side))
-                        if end is None:
-                            end = sign * _grid(value, unit)
-                        _hold(sign * end << unit - UNIT <= value, "an end of a neuron is not proved")
-                        found.append((i, side, end))
-            for i, side, end in found:
-                if side == 0:
-                    cell.low[i] = max(cell.low[i], end)
-                else:
-                    cell.high[i] = min(cell.high[i], end)
+                if cell.low[i] < 0 < cell.high[i] and (only is None or i in only):
+                    for side in (0, 1):
+                        found.append(bounds.neuron(layer, i - start, (1, -1)[side], cell))
+                        ends.append((i, side))
+            for (i, side), (constant, row) in zip(ends[len(rows) :], found, strict=True):
+                self._put(cell, i, side, _least_value(constant, row, cell.box), given)
+            if found:
+                cell.lines.pop(layer, None)
+            rows += found
+        if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
+            cell.kept = (*cell.kept, _Kept(cell.box, ends, [(constant << INPUT, row) for constant, row in rows]))
 
     @staticmethod
     def _end(value: Any) -> int:
@@ -1767,12 +1905,13 @@ class _Query:
         side, end = _integer(entry[1], 0, 2, "side"), self._end(entry[2])
         layer = bisect_right(self.bounds.first, number) - 1
         start, sign = self.bounds.first[layer], (1, -1)[side]
-        value = self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start))
+        value = _least_value(*self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start)), cell.box)
         _hold(sign * end << self.bounds.shift + INPUT <= value, "an end of a neuron is not proved")
         if side == 0:
             cell.low[number] = max(cell.low[number], end)
         else:
             cell.high[number] = min(cell.high[number], end)
+        cell.lines.pop(layer, None)
 
     def _event(self, cell: _Searched, event: list[Any]) -> None:
         """An alternative that is refuted here, or replaced by what may be chosen of it."""
@@ -1784,12 +1923,13 @@ class _Query:
             _need(len(rest) == 1 and one.pending, "an alternative with a choice expected")
             cell.open[place : place + 1] = one.chosen(0)
             return
-        _hold(self._bound(cell, one, rest) if kind == "bound" else self._exact(cell, one, rest), "an alternative is not refuted")
+        if cell.mine:
+            _hold(self._bound(cell, one, rest) if kind == "bound" else self._exact(cell, one, rest), "an alternative is not refuted")
         del cell.open[place]
         self.leaves += 1
 
     def _bound(self, cell: _Searched, one: Alternative, rest: list[Any]) -> bool:
-        _, shares, text, multipliers = _list(rest, 4)
+        _, shares, text, multipliers, *little = _list_of(rest, 4, 6)
         goals = [row for row in one.rows if not _bounds(row, self.network.inputs)]
         weights = _integers(_list(shares, len(goals)))
         _need(all(w >= 0 for w in weights), "multipliers that are not negative expected")
@@ -1802,7 +1942,13 @@ class _Query:
         rows, start = self.bounds.over_outputs([-a for a in outputs], [-a for a in inputs], whole, cell)
         if scale != 1:
             pulls = {i: a * scale for i, a in pulls.items()}
-        value = self.bounds.bound(rows, start, cell, self._slopes(cell, text, len(cell.low)), pulls)
+        slopes = self._slopes(cell, text, len(cell.low))
+        if little:  # bound anew first what costs this bound much
+            losses: dict[int, int] = {}
+            self.bounds.over_inputs(dict(rows), start, cell, slopes, pulls, losses)
+            most, down = max(losses.values(), default=0), _integer(little[0], 0, MOST_SHIFT + 1, "shift")
+            self._refine(cell, 0, self._given(cell, little[1]), {i for i, loss in losses.items() if loss << down >= most})
+        value = self.bounds.bound(rows, start, cell, slopes, pulls)
         return value > 0 or (value == 0 and any(w and row.strict for row, w in zip(goals, weights, strict=True)))
 
     def _combined(self, pairs: Iterable[tuple[Condition, Any]]) -> tuple[list[int], list[int], Fraction, int]:
@@ -1864,8 +2010,16 @@ class _Query:
 
     @staticmethod
     def _child(cell: _Searched, **changes: Any) -> _Searched:
-        values = {"lower": cell.lower, "upper": cell.upper, "low": cell.low[:], "high": cell.high[:], "path": cell.path, "open": cell.open[:]}
-        return _Searched(**{**values, **changes})
+        values = {
+            "lower": cell.lower,
+            "upper": cell.upper,
+            "low": cell.low[:],
+            "high": cell.high[:],
+            "path": cell.path,
+            "open": cell.open[:],
+            "kept": cell.kept,
+        }
+        return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
 
 
 # ---- the file: a header, the network, and a block for every neighbourhood --------------------------------------------
@@ -1948,12 +2102,17 @@ class _Block:
         )
 
 
-def check_file(path: Any) -> list[Verified | Refuted]:
+def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
     """Check a proof file.
 
     Parameters
     ----------
     path : path-like
+    network : optional
+        What line 2 of a proof file says of the network, for a proof that names its hash only.
+    share : (int, int), optional
+        With (k, n), of the cells of a query's trees below APART splits only every n-th part is checked; all is once
+        that was done for every k < n.
 
     Returns
     -------
@@ -1970,28 +2129,56 @@ def check_file(path: Any) -> list[Verified | Refuted]:
     lines = _Lines(path)
     try:
         with _digits():
-            return _check(lines)
+            return _check(lines, network, share)
     except (Refused, Unreadable) as error:
         raise type(error)(f"line {lines.number}: {error}") from None
     finally:
         lines.file.close()
 
 
-def _check(lines: _Lines) -> list[Verified | Refuted]:
+def network_of(path: Any) -> Any:
+    """What line 2 of a proof file says of the network."""
+    lines = _Lines(path)
+    try:
+        lines.next()
+        return _fields(lines.next(), "network")[0]
+    finally:
+        lines.file.close()
+
+
+def _network(said: Any, given: Any) -> _Network:
+    """The network of a proof, or, where the proof has its hash only, the one that is given, if it has this hash."""
+    if type(said) is not dict or set(said) != {"weights_sha256"}:
+        return _Network(said)
+    _need(given is not None, "the proof has no weights, only their hash: name a network")
+    found = _Network(given)
+    _hold(found.weights_sha256 == said["weights_sha256"], "the proof is about other weights than those of the network that is named")
+    return found
+
+
+def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refuted]:
+    """Check a proof file in several processes."""
+    with ProcessPoolExecutor(jobs) as pool:
+        found = list(pool.map(check_file, [path] * jobs, [network] * jobs, [(k, jobs) for k in range(jobs)]))
+    _hold(len(found) == jobs and all(one == found[0] for one in found), "the file changed while it was read")
+    return found[0]
+
+
+def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
     header = lines.next()
     search = type(header) is dict and "queries" in header
     name, producer, count = _fields(header, "format", "producer", "queries" if search else "neighbourhoods")
     _need(name == FORMAT, f"the format {FORMAT} expected, not {name!a}")
     _need(type(producer) is str, "producer: a string expected")
     _integer(count, 1, math.inf, "neighbourhoods or queries")
-    network = _Network(_fields(lines.next(), "network")[0])
+    network = _network(_fields(lines.next(), "network")[0], given)
     found: list[Verified | Refuted] = []
     if search:
         bounds = _Bounds(network)
     else:
         network.in_columns()
     for _ in range(count):
-        found.append((_Query(network, bounds, lines.next()) if search else _Block(network, lines.next())).check(lines))
+        found.append((_Query(network, bounds, lines.next(), share) if search else _Block(network, lines.next())).check(lines))
         _need(found[-1].index not in {v.index for v in found[:-1]}, "a number occurs twice")
     lines.end()
     return found
@@ -2079,18 +2266,26 @@ def _report(found: list[Verified | Refuted], full: bool = False) -> str:
     return "\n".join([*text, "verified"])
 
 
-def main(argv: Sequence[str] | None = None, weights_sha256: str | None = None) -> int:
+def main(argv: Sequence[str] | None = None, weights_sha256: str | None = None, network: Any = None) -> int:
     """Check the file that `argv` names, print what was verified (all digits with --full behind it), and return the exit
     code.
 
-    With `weights_sha256`, the proof must be about the network with this hash.
+    With `weights_sha256`, the proof must be about the network with this hash; `network` is that of a proof that names
+    its hash only, otherwise read from the proof file behind --network.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, jobs = list(sys.argv[1:] if argv is None else argv), 1
     try:
-        if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--full"]):
-            print("usage: python -I checker.py PROOF [--full]", file=sys.stderr)
+        if "--jobs" in arguments[1:-1]:
+            at = arguments.index("--jobs", 1)
+            jobs = int(arguments[at + 1]) if arguments[at + 1].isdecimal() else 0
+            del arguments[at : at + 2]
+        if arguments[1:2] == ["--network"] and len(arguments) > 2:
+            network = network_of(arguments[2])
+            del arguments[1:3]
+        if jobs < 1 or len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--full"]):
+            print("usage: python -I checker.py PROOF [--network PROOF_WITH_WEIGHTS] [--jobs N] [--full]", file=sys.stderr)
             return 2
-        found = check_file(arguments[0])
+        found = check_file(arguments[0], network) if jobs == 1 else _check_together(arguments[0], network, jobs)
         if weights_sha256 not in (None, found[0].weights_sha256):
             raise Refused("the proof is about other weights")
         with _digits():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import gzip
 import json
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from nets import eighth_net
 
 import polylc
-from polylc import checker
+from polylc import checker, errors
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
@@ -68,14 +69,16 @@ def nested(t: F) -> And:
 
 
 def questions() -> dict[str, Question]:
-    deep, wide, skip = eighth_net([2, 5, 5, 2], 1), eighth_net([18, 6, 4, 2], 2), leaky_with_skip()
+    deep, wide, skip = eighth_net([2, 5, 5, 2], 1), eighth_net([18, 6, 4, 2], 3), leaky_with_skip()
     either = [{18: F(1)}, {19: F(1), 18: F(-1)}]
     least = [least_refuted(wide, lambda t, terms=terms: boxed(18, [row(terms, -t)])).formula.parts[-1] for terms in either]
     several = Question(wide, boxed(18, [Or(tuple(least))]), tuple(f"x{i}" for i in range(18)))
     absolute = Network(
         1, (Layer(Affine(((0, np.array([[1.0]])),), np.zeros(1)), -np.ones(1), np.ones(1)),), Affine(((1, np.ones((1, 1))),), np.zeros(1))
     )
+    larger = eighth_net([3, 10, 10, 10, 2], 4)
     return {
+        "little": least_refuted(larger, lambda t: boxed(3, [row({3: F(1)}, -t)])),
         "boxes": least_refuted(deep, lambda t: boxed(2, [row({2: F(1)}, -t)])),
         "neurons": several,
         "alternatives": least_refuted(skip, nested),
@@ -103,7 +106,7 @@ def checked(lines: Lines_ | bytes, folder: Path) -> list[Any]:
     return checker.check_file(path)
 
 
-NAMES = ("boxes", "neurons", "alternatives", "tie", "rows")
+NAMES = ("little", "boxes", "neurons", "alternatives", "tie", "rows")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,7 +117,7 @@ def test_true_proofs_are_verified(name, tmp_path):
 
 
 def test_the_proofs_have_all_there_is_to_damage():
-    cells = [line for lines in proofs().values() for line in lines if isinstance(line, list) and len(line) == 6]
+    cells = [line for lines in proofs().values() for line in lines if isinstance(line, list) and len(line) in (6, 7)]
     kinds = {line[4] for line in cells}
     events = {event[0] for line in cells for event in line[3]}
     assert kinds >= {-1, 0, 1, 2}
@@ -125,7 +128,7 @@ def test_the_proofs_have_all_there_is_to_damage():
 
 # ---- forgeries -------------------------------------------------------------------------------------------------------
 def cells(lines: Lines_) -> list[list[Any]]:
-    return [line for line in lines if isinstance(line, list) and len(line) == 6]
+    return [line for line in lines if isinstance(line, list) and len(line) in (6, 7)]
 
 
 def first(found: list[Any]) -> Any:
@@ -163,6 +166,38 @@ def matrix(lines: Lines_) -> dict[str, Any]:
 
 def put(at: Any, key: Any, value: Any) -> None:
     at[key] = value
+
+
+def moved(lines: Lines_) -> list[list[Any]]:
+    """Ends by rows from above that are stated."""
+    return [line[6] for line in cells(lines) if len(line) == 7]
+
+
+def neurons(lines: Lines_) -> int:
+    return sum(map(neurons_of, lines[1]["network"]["layers"]))
+
+
+def neurons_of(layer: dict[str, Any]) -> int:
+    return len(layer["positive"])
+
+
+def depth(lines: Lines_) -> int:
+    return len(lines[1]["network"]["layers"])
+
+
+def by_rows(lines: Lines_) -> list[list[Any]]:
+    """All cells but the first of proofs that need what is found farther down."""
+    little(lines)
+    return cells(lines)[1:]
+
+
+def little(lines: Lines_) -> list[Any]:
+    """A refutation before which some neurons are bounded anew."""
+    return event(lines, "bound", lambda e: len(e) > 4 + 1)
+
+
+def single_bias(lines: Lines_) -> dict[str, str]:
+    return first([layer["bias"] for layer in lines[1]["network"]["layers"] if isinstance(layer["bias"], dict)])
 
 
 def split_of(lines: Lines_, kind: int) -> list[Any]:
@@ -217,7 +252,7 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "a key more": lambda p: put(p[0], "neighbourhoods", 1),
     "no end": lambda p: p.pop(),
     "a line behind the end": lambda p: p.append([0]),
-    "a bias": lambda p: put(matrix(p)["bias"], 0, 3.5),
+    "a bias": lambda p: put(matrix(p), "bias", [3.5] * neurons_of(matrix(p))),
     "a slope of a unit": lambda p: put(matrix(p)["positive"], 0, 2.0),
     "hash": lambda p: put(p[1]["network"], "weights_sha256", "0" * 64),
     "inputs": lambda p: put(p[1]["network"], "inputs", p[1]["network"]["inputs"] + 1),
@@ -271,6 +306,27 @@ FORGERIES: dict[str, Callable[[Lines_], Any]] = {
     "a claim with slopes above 1": lambda p: put(claims(p)[0], 3, "~ff" + claims(p)[0][3][1:]),
     "a claim with too many slopes": lambda p: put(claims(p)[0], 3, "1" * 1000),
     "a claim of a neuron there is not": lambda p: put(claims(p)[0], 0, 10**6),
+    "an end of a neuron that there is not, by its number": lambda p: refined(p)[1].append(2 * 10**6),
+    "an end by a negative number": lambda p: refined(p)[1].append(-1),
+    "an end that is true": lambda p: refined(p)[1].append(True),
+    "an end of rows from above that is better": lambda p: [little(p), *(one.append([i, 0, 40.0]) for one in moved(p) for i in range(neurons(p)))],
+    "an end of rows from above with too many bits": lambda p: first(moved(p)).append([0, 0, -1e-15]),
+    "an end of rows from above of a neuron there is not": lambda p: first(moved(p)).append(2 * neurons(p)),
+    "rows from above that are no list": lambda p: put(first([line for line in cells(p) if len(line) == 7]), 6, None),
+    "one entry more of a cell": lambda p: first([line for line in cells(p) if len(line) == 7]).append([]),
+    "no rows from above": lambda p: [line.pop() for line in cells(p) if len(line) == 7] and by_rows(p),
+    "nothing bounded anew but at the root": lambda p: [put(line, 0, depth(p)) for line in by_rows(p)],
+    "a shift below 0": lambda p: put(little(p), 5, -1),
+    "a shift above the largest": lambda p: put(little(p), 5, checker.MOST_SHIFT + 1),
+    "a shift that is no integer": lambda p: put(little(p), 5, 1.0),
+    "nothing bounded anew that costs much": lambda p: [little(p), *(e.__delitem__(slice(5, None)) for line in cells(p) for e in line[3])],
+    "only the costliest bounded anew": lambda p: [little(p), *(put(e, 5, 0) for line in cells(p) for e in line[3] if len(e) > 5)],
+    "an end of the costly that is better": lambda p: [little(p)[6].append([i, 1, -40.0]) for i in range(neurons(p))],
+    "a costly end by a number that there is not": lambda p: little(p)[6].append(2 * neurons(p)),
+    "a shift without ends": lambda p: little(p).pop(),
+    "another hash only": lambda p: put(p[1], "network", {"weights_sha256": p[1]["network"]["weights_sha256"]}),
+    "biases in base64 of other bytes": lambda p: put(single_bias(p), "float32", "AAAA"),
+    "biases that are not finite": lambda p: put(single_bias(p), "float32", base64.b64encode(b"\0\0\xc0\x7f").decode()),
     "an event of another kind": lambda p: put(event(p, "bound"), 0, "guess"),
     "a place there is not": lambda p: put(event(p, "bound"), 1, 7),
     "a negative place": lambda p: put(event(p, "bound"), 1, -1),
@@ -367,6 +423,52 @@ def _true(formula: Any, values: tuple[F, ...]) -> bool:
     if isinstance(formula, checker.Condition):
         return Row(formula.terms, formula.constant, formula.strict).holds(values)
     return (all if formula.every else any)(_true(part, values) for part in formula.parts)
+
+
+# ---- proofs without weights ------------------------------------------------------------------------------------------
+def test_a_proof_may_have_the_hash_of_its_network_only(tmp_path, capsys):
+    question = questions_by_name()["boxes"]
+    short, long = tmp_path / "short", tmp_path / "long"
+    assert polylc.verify(question, proof=short, proof_network="reference").result == "unsat"
+    assert polylc.verify(question, proof=long).result == "unsat"
+    assert short.stat().st_size < long.stat().st_size
+    assert checker.main([str(short)]) == 2
+    assert "name a network" in capsys.readouterr().err
+    assert checker.main([str(short), "--network", str(long)]) == 0
+    assert polylc.check(short, question.network)[0].weights_sha256 == question.network.weights_sha256
+    other = questions_by_name()["tie"].network
+    with pytest.raises(errors.ProofRefused, match="other weights"):
+        polylc.check(short, other)
+    with pytest.raises(errors.UsageError, match="embedded or reference"):
+        polylc.verify(question, proof=short, proof_network="none")
+
+
+# ---- several processes -----------------------------------------------------------------------------------------------
+def test_every_cell_is_checked_by_some_process(tmp_path, capsys):
+    lines = copy.deepcopy(proofs()["little"])
+    (whole,) = checked(lines, tmp_path)
+    path = tmp_path / "p.proof"
+    assert all(checker.check_file(path, None, (k, 3)) == [whole] for k in range(3))
+    assert checker.main([str(path), "--jobs", "2"]) == 0
+    assert checker.main([str(path), "--jobs", "0"]) == 2
+    capsys.readouterr()
+    places = [(line, e) for line in cells(lines) for e in line[3] if e[0] == "bound"]
+    assert len(places) > 20
+    for line, e in places:
+        before, e[2] = e[2], [0] * len(e[2])
+        path.write_bytes(gzip.compress("".join(json.dumps(one) + "\n" for one in lines).encode()))
+        refused = 0
+        for k in range(3):
+            try:
+                checker.check_file(path, None, (k, 3))
+            except checker.Refused:
+                refused += 1
+        assert refused in (1, 3), line
+        e[2] = before
+    places[-1][1][2] = [0]
+    path.write_bytes(gzip.compress("".join(json.dumps(one) + "\n" for one in lines).encode()))
+    assert checker.main([str(path), "--jobs", "2"]) == 1
+    assert "not refuted" in capsys.readouterr().err
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------------

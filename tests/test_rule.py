@@ -161,7 +161,12 @@ class Walk(checker._Query):
         self._tree(self, low, high, [])  # type: ignore[arg-type]
 
     def next(self) -> Any:
-        return [self.rng.choice([0, 0, self.rng.randrange(self.network.hidden + 1)]), [], [], [], 0, 0]
+        def ends() -> list[int]:
+            """Some that are rounded from a quarter of a step less."""
+            return self.rng.sample(range(2 * len(self.values)), self.rng.choice([0, 0, 1, min(3, 2 * len(self.values))]))
+
+        moved = self.rng.choice([[], [[]], [ends()]])
+        return [self.rng.choice([0, 0, self.rng.randrange(self.network.hidden + 1), self.network.hidden]), ends(), [], [], 0, 0, *moved]
 
     def words(self, cell: checker._Searched, below: int) -> str:
         free = sum(cell.low[i] < 0 < cell.high[i] for i in range(below))
@@ -174,7 +179,8 @@ class Walk(checker._Query):
             number, side = rng.randrange(len(self.values)), rng.randrange(2)
             layer = max(k for k, first in enumerate(self.bounds.first[:-1]) if first <= number)
             text, sign = self.words(cell, self.bounds.first[layer]), (1, -1)[side]
-            value = self.bounds.neuron(layer, number - self.bounds.first[layer], sign, cell, self._slopes(cell, text, self.bounds.first[layer]))
+            slopes = self._slopes(cell, text, self.bounds.first[layer])
+            value = checker._least_value(*self.bounds.neuron(layer, number - self.bounds.first[layer], sign, cell, slopes), cell.box)
             assert F(value, scale << self.bounds.shift + checker.INPUT) <= sign * self.values[number]
             end = checker._grid(value, checker.UNIT + self.bounds.shift + checker.INPUT)
             step = 1 << max(abs(end).bit_length() - checker.DIGITS, checker.UNIT - checker.FINEST)

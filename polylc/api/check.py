@@ -18,7 +18,7 @@ def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted]:
     ----------
     proof : path
     model : Network, path or torch.nn.Module, optional
-        A model whose weights must be those of the proof.
+        A model whose weights must be those of the proof; a proof that has only their hash needs it.
 
     Returns
     -------
@@ -34,17 +34,19 @@ def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted]:
     """
     from polylc import checker
 
+    network: Network | None = None
+    if model is not None:
+        from polylc.network.form import Network
+        from polylc.proof.refutation import compact_network
+        from polylc.readers.load import load
+
+        network = model if isinstance(model, Network) else load(model)
     try:
-        verified = checker.check_file(str(proof))
+        verified = checker.check_file(str(proof), None if network is None else compact_network(network))
     except checker.Refused as error:
         raise ProofRefused(f"{proof}: refused: {error}") from None
     except checker.Unreadable as error:
         raise ProofUnreadable(f"{proof}: {error}") from None
-    if model is not None:
-        from polylc.network.form import Network
-        from polylc.readers.load import load
-
-        network = model if isinstance(model, Network) else load(model)
-        if any(v.weights_sha256 != network.weights_sha256 for v in verified):
-            raise ProofRefused(f"{proof}: refused: it is about other weights than those of {network.source}")
+    if network is not None and any(v.weights_sha256 != network.weights_sha256 for v in verified):
+        raise ProofRefused(f"{proof}: refused: it is about other weights than those of {network.source}")
     return verified

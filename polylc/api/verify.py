@@ -21,6 +21,7 @@ def verify(
     timeout: float | None = None,
     semantics: str | None = None,
     proof: str | Path | None = None,
+    proof_network: str = "embedded",
     jobs: int = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
@@ -40,6 +41,9 @@ def verify(
         "real" in VNN-LIB 1.0.
     proof : path, optional
         File for a proof, where the result is unsat.
+    proof_network : str
+        "embedded", or "reference": the proof has only the hash of the weights, is shorter, and is checked with a model
+        beside it.
     jobs : int
         Processes.
     stop, watch : callable, optional
@@ -63,5 +67,9 @@ def verify(
         if networks is None:
             raise UsageError("verify: no network; give the model that the query is asked of")
         question = make_question(read_query(query), networks, semantics)
-    decide = answer if question.semantics == REAL else floating.answer
-    return decide(question, timeout=timeout, stop=stop, watch=watch, proof=None if proof is None else Path(proof), jobs=jobs)
+    if proof_network not in ("embedded", "reference"):
+        raise UsageError(f"proof_network: {proof_network!r} is unknown; choose embedded or reference")
+    path, embedded = None if proof is None else Path(proof), proof_network == "embedded"
+    if question.semantics != REAL:
+        return floating.answer(question, timeout=timeout, stop=stop, watch=watch, proof=path, jobs=jobs)
+    return answer(question, timeout=timeout, stop=stop, watch=watch, proof=path, embedded=embedded, jobs=jobs)

@@ -165,7 +165,7 @@ def backward(
     point = cells.least(gradient)
     value += np.einsum("rn,rn->r", gradient, point)
     size += np.abs(gradient) @ np.maximum(np.abs(cells.low), np.abs(cells.high)).max(axis=0)
-    return Bound(value, size * tables.gamma + (sizes.loss + LOST), gradient, point, kept)
+    return Bound(value, size * tables.gamma + (sizes.loss[top] + LOST), gradient, point, kept)
 
 
 def _numbers(numbers: np.ndarray | None, lines: Lines, rows: int) -> np.ndarray:

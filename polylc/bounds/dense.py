@@ -19,7 +19,7 @@ from polylc.jit.decorators import inlined, kernel
 Array = np.ndarray
 
 ROUNDED = 1 + 2.0**-50  # as in `relaxation`
-DIGITS, FINEST = 12, 30
+DIGITS, FINEST = 10, 30
 VAST = 2.0**100  # ends are not known where they are larger
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.packed import packed
-from polylc.bounds.relaxation import Lines, down, up
+from polylc.bounds.relaxation import Lines, down, lower, steps, up
 from polylc.bounds.tables import LOST, Rows, Sizes, Tables, magnitude
 from polylc.exact.checkpoint import checkpoint
 from polylc.network.form import Affine
@@ -42,6 +44,69 @@ def _middle(low: np.ndarray, high: np.ndarray) -> tuple[list[np.ndarray], list[n
     return [(low + high) / 2], [(high - low) / 2 * (1 + 2.0**-40) + np.maximum(np.abs(low), np.abs(high)) * 2.0**-50]
 
 
+@dataclass
+class Kept:
+    """Rows over the inputs that bounded neurons from below on cells, and so do on all cells within.
+
+    Attributes
+    ----------
+    gradient : ndarray, shape (cells, 2, neurons, inputs)
+        Of z, and of -z.
+    constant, error : ndarray, shape (cells, 2, neurons)
+        The constant is minus infinity where there is no row; the error bounds the rounding of the least value.
+    """
+
+    gradient: np.ndarray
+    constant: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def none(cls, cells: int, neurons: int, inputs: int) -> Kept:
+        """No rows at all."""
+        return cls(np.zeros((cells, 2, neurons, inputs)), np.full((cells, 2, neurons), -np.inf), np.zeros((cells, 2, neurons)))
+
+    def of(self, cells: np.ndarray) -> Kept:
+        """The rows of some cells."""
+        return Kept(self.gradient[cells], self.constant[cells], self.error[cells])
+
+    def put(self, cells: np.ndarray, other: Kept) -> None:
+        """Replace those of some cells."""
+        self.gradient[cells], self.constant[cells], self.error[cells] = other.gradient, other.constant, other.error
+
+
+def move(kept: Kept, lows: np.ndarray, highs: np.ndarray, cells: Cells) -> np.ndarray:
+    """Bring ends of open neurons closer together by rows that were kept; those lower ends, of z and of -z, that other
+    arithmetic might round to a neighbour on the grid, of shape (2, cells, neurons), infinite where a quarter of a step
+    less is rounded, and elsewhere not a number.
+    """
+    value = kept.constant.copy()
+    for k in range(cells.low.shape[1]):
+        g = kept.gradient[..., k]
+        value += np.where(g > 0, g * cells.low[:, k, None, None], g * cells.high[:, k, None, None])
+    there = np.isfinite(value)
+    value = np.where(there, value, 0.0)
+    before = np.stack([lows, -highs], axis=1)
+    better = there & (value + 2 * kept.error > before) & ((lows < 0) & (highs > 0))[:, None]
+    least, unsure, near = _rounded(value, 4 * kept.error, 2 * kept.error)
+    unsure &= better
+    least = np.where(better, np.maximum(least, before), before)
+    lows[:], highs[:] = least[:, 0], -least[:, 1]
+    found: np.ndarray = np.where(unsure, np.where(near, np.inf, least), np.nan).transpose(1, 0, 2)
+    return found
+
+
+def _rounded(value: np.ndarray, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers between value - below and value + above rounded down to the grid; whether they may round to several; and
+    where it is certain what a quarter of a step less rounds to, in which case it is that.
+    """
+    least = down(value - below)
+    unsure = least != down(value + above)
+    near = unsure & (8 * (below + above) < steps(value))
+    low, high = lower(value - below), lower(value + above)
+    near &= low == high
+    return np.where(near, low, least), unsure, near
+
+
 def rows_of(affine: Affine, neurons: np.ndarray, sign: np.ndarray | float, top: int) -> Rows:
     """Rows of the pre-activations of some neurons of a layer, times signs, over the sources that it reads."""
     rows: Rows = [None] * (top + 1)
@@ -62,6 +127,8 @@ def refine(
     first: int = 0,
     doubtful: np.ndarray | None = None,
     reach: np.ndarray | None = None,
+    only: np.ndarray | None = None,
+    kept: Kept | None = None,
 ) -> None:
     """Bring the ends of open neurons closer together, layer by layer, with the slopes of the rule.
 
@@ -75,12 +142,17 @@ def refine(
     first : int
         Layer to begin with.
     doubtful : ndarray, shape (2, cells, neurons), optional
-        Receives those lower ends, of z and of -z, that other arithmetic might round to a neighbour on the grid.
+        Receives those lower ends, of z and of -z, that other arithmetic might round to a neighbour on the grid, or
+        infinity where a quarter of a step less was rounded, which is certain.
     reach : ndarray, shape (cells, neurons, inputs), optional
         Receives by how much each input moves the ends of the neurons that were open.
+    only : ndarray of bool, shape (cells, neurons), optional
+        Neurons to bound; by default all that are open.
+    kept : Kept, optional
+        Receives the rows that were found.
     """
     kernels = packed(tables, sizes)
-    if kernels is not None and first == 0:
+    if kernels is not None and first == 0 and only is None and kept is None:
         unsure = np.full((2, *lows.shape), np.nan) if doubtful is None else doubtful
         spread = np.zeros((*lows.shape, tables.inputs)) if reach is None else reach
         kernels.refine(cells.low, cells.high, lows, highs, unsure, spread)
@@ -88,14 +160,14 @@ def refine(
     for layer in range(first, tables.depth):
         span = tables.span[layer]
         free = (lows[:, span] < 0) & (highs[:, span] > 0)
-        cell, neuron = np.nonzero(free)
+        cell, neuron = np.nonzero(free if only is None else free & only[:, span])
         if not len(cell):
             continue
         lines = Lines.of(lows[:, : span.start], highs[:, : span.start]) if layer else None
         step = max(1, BATCH // (2 * max(tables.inputs, span.start, 1)))
         for at in range(0, len(cell), step):
             checkpoint()
-            _refine_some(tables, lows, highs, cells, sizes, layer, lines, cell[at : at + step], neuron[at : at + step], doubtful, reach)
+            _refine_some(tables, lows, highs, cells, sizes, layer, lines, cell[at : at + step], neuron[at : at + step], doubtful, reach, kept)
 
 
 def _refine_some(
@@ -110,6 +182,7 @@ def _refine_some(
     neuron: np.ndarray,
     doubtful: np.ndarray | None,
     reach: np.ndarray | None,
+    kept: Kept | None,
 ) -> None:
     affine = tables.affines[layer]
     both = np.concatenate([cell, cell])
@@ -119,15 +192,23 @@ def _refine_some(
     constant = sign * np.concatenate([affine.bias[neuron]] * 2)
     nothing = Lines(*([np.zeros((1, 0))] * 4))
     found = backward(tables, rows, constant, layer, lines or nothing, some, sizes, numbers=both if lines else None)
-    least = down(found.value - 2 * found.error)
+    if doubtful is None:
+        least = down(found.value - 2 * found.error)
+    else:
+        least, unsure, near = _rounded(found.value, 2 * found.error, found.error)
     at = neuron + tables.span[layer].start
     many = len(cell)
+    better = found.value + found.error > np.concatenate([lows[cell, at], -highs[cell, at]])
     lows[cell, at] = np.fmax(lows[cell, at], least[:many])  # what is not a number says nothing
     highs[cell, at] = np.fmin(highs[cell, at], -least[many:])
     if doubtful is not None:
-        unsure = least != down(found.value + found.error)
-        doubtful[0, cell, at] = np.where(unsure[:many], least[:many], np.nan)
-        doubtful[1, cell, at] = np.where(unsure[many:], least[many:], np.nan)
+        noted = np.where(better & unsure, np.where(near, np.inf, least), np.nan)
+        doubtful[0, cell, at], doubtful[1, cell, at] = noted[:many], noted[many:]
     if reach is not None:
         spread = np.abs(found.gradient) * (some.high - some.low)
         reach[cell, at] = spread[:many] + spread[many:]
+    if kept is not None:
+        side = np.repeat([0, 1], many)
+        kept.gradient[both, side, np.concatenate([at, at])] = found.gradient
+        kept.constant[both, side, np.concatenate([at, at])] = found.value - np.einsum("rn,rn->r", found.gradient, found.point)
+        kept.error[both, side, np.concatenate([at, at])] = found.error

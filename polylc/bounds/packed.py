@@ -82,7 +82,7 @@ def _pack(tables: Tables, sizes: Sizes) -> Packed:
             turned[layer, : w.shape[1], : w.shape[0]] = w.T
         bias[layer, : affine.size], size[layer, : affine.size] = affine.bias, sizes.layers[layer]
     first = np.array([*(span.start for span in tables.span), tables.neurons])
-    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, sizes.loss + LOST)
+    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, sizes.loss[-1] + LOST)
     row, inputs = np.zeros(most), np.zeros(tables.inputs)
     room = Room(
         row,

@@ -15,16 +15,27 @@ import numpy as np
 
 from polylc.bounds.tables import Tables
 
-DIGITS = 12  # significant bits of ends
+DIGITS = 10  # significant bits of ends
 FINEST = 30  # they are multiples of 2^-FINEST
 ROUNDED = 1 + 2.0**-50  # more than what the intercept of a chord loses in rounding
 
 
 def down(values: np.ndarray) -> np.ndarray:
     """The largest numbers of the grid that are not above these."""
-    _, exponent = np.frexp(values)
-    step = np.ldexp(1.0, np.maximum(exponent - DIGITS, -FINEST))
+    step = steps(values)
     found: np.ndarray = np.floor(values / step) * step
+    return found
+
+
+def lower(values: np.ndarray) -> np.ndarray:
+    """The same of numbers a quarter of a step less."""
+    return down(values - 0.25 * steps(values))
+
+
+def steps(values: np.ndarray) -> np.ndarray:
+    """The steps of the grid there."""
+    _, exponent = np.frexp(values)
+    found: np.ndarray = np.ldexp(1.0, np.maximum(exponent - DIGITS, -FINEST))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from polylc.network.weights import Weight, at_points, entries, with_entries
 
 Rows = list[np.ndarray | None]
 UNIT = 2.0**-53
-COARSE = 8 * 2.0**-44  # the checker's unit, and a factor for how often a size is rounded
+COARSE = 8 * 2.0**-48  # the checker's unit, and a factor for how often a size is rounded
 LOST = 2.0**-900  # more than all that underflows in a pass
 WIDEST, MOST = 256, 2**20  # width of layers, and entries of padded weights, that compiled passes over cells take
 
@@ -45,14 +45,14 @@ class Sizes:
         For each hidden neuron, by layer, and each output, more than the sum of |weight| |value| and |bias|.
     values : list of ndarray
         Sizes that no input and no output of a layer exceeds, by source.
-    loss : float
-        More than what rounding to multiples of 2^-44 costs a bound in the checker of proofs, which is to come to the
-        same conclusion (docs/certificate-format.md, "Arithmetic").
+    loss : list of float
+        For rows over sources up to each one, more than what rounding to multiples of 2^-48 costs a bound in the checker
+        of proofs, which is to come to the same conclusion (docs/certificate-format.md, "Arithmetic").
     """
 
     layers: list[np.ndarray]
     values: Sequence[np.ndarray]
-    loss: float
+    loss: list[float]
 
 
 class Tables:
@@ -107,7 +107,9 @@ class Tables:
             found.append(total * (1 + 2.0**-20) + LOST)
         steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.positive).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
-        return Sizes(found, values, COARSE * (steps + sum(s * float(size.sum()) for s, size in zip(steep, found, strict=True))))
+        summed = [0.0, *accumulate(s * float(size.sum()) for s, size in zip(steep, found, strict=True))]
+        loss = [COARSE * (steps + total) for total in (*summed[: self.depth], summed[-1])]
+        return Sizes(found, values, loss)
 
 
 def magnitude(weight: Weight) -> Weight:

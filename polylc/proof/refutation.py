@@ -20,7 +20,7 @@ from polylc.domains.question import And, Formula, Row
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.certificate import FORMAT
-from polylc.proof.tree import Closing, Exact, Node
+from polylc.proof.tree import Closing, End, Exact, Node
 
 
 def query_line(index: int, source: str, sha256: str, names: Sequence[str], formula: Formula, roots: int) -> dict[str, Any]:
@@ -53,8 +53,14 @@ def root_lines(root: Root, tree: Node) -> Iterator[Any]:
     stack = [tree]
     while stack:
         node = stack.pop()
-        yield [node.refined, [list(end) for end in node.ends], _claims(node.claims), [_event(e) for e in node.events], node.kind, max(node.at, 0)]
+        moved = [] if node.moved is None else [_ends(node.moved)]
+        ends, events = _ends(node.ends), [_event(e) for e in node.events]
+        yield [node.refined, ends, _claims(node.claims), events, node.kind, max(node.at, 0), *moved]
         stack += reversed(node.children)
+
+
+def _ends(ends: Sequence[End]) -> list[Any]:
+    return [end if isinstance(end, int) else list(end) for end in ends]
 
 
 def _claims(claims: list[Claims]) -> list[list[Any]]:
@@ -67,7 +73,9 @@ def _claims(claims: list[Claims]) -> list[list[Any]]:
 
 def _event(event: object) -> list[Any]:
     if isinstance(event, Closing):
-        return ["bound", event.place, np.rint(event.shares * SHARES).astype(int).tolist(), _slopes(event.slopes, event.rule), event.betas.tolist()]
+        shares = np.rint(event.shares * SHARES).astype(int).tolist()
+        little = [event.little, _ends(event.ends)] if event.little >= 0 else []
+        return ["bound", event.place, shares, _slopes(event.slopes, event.rule), event.betas.tolist(), *little]
     if isinstance(event, Exact):
         found = event.combination
         return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons]]
@@ -88,18 +96,22 @@ _WORDS = ["0", *(f"~{value:02x}" for value in range(1, int(SLOPES))), "1"]
 def compact_network(network: Network) -> dict[str, Any]:
     """The line of a network; matrices of single precision are written as such."""
 
+    def vector(weight: np.ndarray) -> Any:
+        with np.errstate(over="ignore"):
+            single = weight.astype("<f4")
+        if weight.size and (single == weight).all():
+            planes = single.reshape(-1).view(np.uint8).reshape(-1, 4).T
+            return {"float32": base64.b64encode(planes.tobytes()).decode()}
+        return weight.tolist()
+
     def matrix(weight: Weight) -> Any:
         if isinstance(weight, np.ndarray):
-            with np.errstate(over="ignore"):
-                single = weight.astype("<f4")
-            if (single == weight).all():
-                return {"float32": base64.b64encode(single.tobytes()).decode()}
-            return weight.tolist()
+            return vector(weight)
         lengths, columns, weights = sparse_rows(weight)
         return {"lengths": lengths.tolist(), "columns": columns.tolist(), "weights": weights.tolist()}
 
     def affine(a: Affine) -> dict[str, Any]:
-        return {"terms": [[source, matrix(weight)] for source, weight in a.terms], "bias": a.bias.tolist()}
+        return {"terms": [[source, matrix(weight)] for source, weight in a.terms], "bias": vector(a.bias)}
 
     layers = [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers]
     return {
@@ -108,9 +120,12 @@ def compact_network(network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str) -> int:
-    """Write the proof file of one query, from its opening line on; its size in bytes."""
+def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str, embedded: bool = True) -> int:
+    """Write the proof file of one query, from its opening line on; its size in bytes. Where the network is not to be
+    embedded, its hash stands for it.
+    """
+    said = compact_network(network) if embedded else {"weights_sha256": network.weights_sha256}
     with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=9, mtime=0) as file:
-        for line in chain(({"format": FORMAT, "producer": producer, "queries": 1}, {"network": compact_network(network)}), lines, (["end of file"],)):
+        for line in chain(({"format": FORMAT, "producer": producer, "queries": 1}, {"network": said}), lines, (["end of file"],)):
             file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
     return path.stat().st_size

@@ -11,6 +11,23 @@ from polylc.bounds.sharpen import Claims
 
 BOX, NEURON, ALTERNATIVES = 0, 1, 2  # kinds of splits
 
+End = tuple[int, int, float] | int
+"""A neuron, a side (0 lower, 1 upper) and the end; or 2 * neuron + side where it is found by itself, but rounded from a
+quarter of a step less.
+"""
+STATED = 256  # added to a slope that a refutation states
+
+
+def stated_ends(doubtful: np.ndarray) -> list[End]:
+    """Ends that other arithmetic might not find by itself: shape (2, neurons), lower ends of z and -z, infinite where a
+    quarter of a step less is rounded, and not numbers where nothing is to be said.
+    """
+    found: list[End] = []
+    for side, neuron in zip(*(one.tolist() for one in np.nonzero(~np.isnan(doubtful))), strict=True):
+        end = float(doubtful[side, neuron])
+        found.append(2 * neuron + side if end == np.inf else (neuron, side, end * (1, -1)[side]))
+    return found
+
 
 @dataclass
 class Closing:
@@ -23,6 +40,13 @@ class Closing:
     shares, slopes, rule, betas : ndarray
         Multipliers of the alternative's goals, in the order of its rows; slopes of the neurons that are open, and those
         of the rule; and multipliers of the neurons on the cell's path, in its order.
+    every : ndarray of int16, shape (neurons,), or None
+        Slopes of all neurons, in 1 / SLOPES, whether they are open or not; and STATED more where it is not the rule's.
+    little : int
+        If not negative, the neurons whose lines cost at least 2^-little of what the costliest one does are bounded anew
+        before.
+    ends : list of End
+        Ends of those that other arithmetic might not find by itself.
     """
 
     place: int
@@ -30,6 +54,9 @@ class Closing:
     slopes: np.ndarray
     rule: np.ndarray
     betas: np.ndarray
+    every: np.ndarray | None = None
+    little: int = -1
+    ends: list[End] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,8 +93,10 @@ class Node:
     ----------
     refined : int
         First layer whose open neurons were bounded anew; the number of layers if none was.
-    ends : list of (int, int, float)
-        Neurons, sides (0 lower, 1 upper) and ends that other arithmetic might not find by itself.
+    moved : list of End, or None
+        Whether rows that were found farther up were used before; and as `ends`, of these.
+    ends : list of End
+        Ends that other arithmetic might not find by itself.
     claims : list of Claims
         Ends with slopes of their own, after these.
     events : list
@@ -79,7 +108,8 @@ class Node:
     """
 
     refined: int
-    ends: list[tuple[int, int, float]] = field(default_factory=list)
+    moved: list[End] | None = None
+    ends: list[End] = field(default_factory=list)
     claims: list[Claims] = field(default_factory=list)
     events: list[object] = field(default_factory=list)
     kind: int = -1

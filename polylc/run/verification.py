@@ -102,6 +102,7 @@ def answer(
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     proof: Path | None = None,
+    embedded: bool = True,
     jobs: int = 1,
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
@@ -119,6 +120,8 @@ def answer(
         Receives statistics now and then.
     proof : Path, optional
         File for a proof.
+    embedded : bool
+        Whether the proof has the network's weights, not only their hash.
     jobs : int
 
     Raises
@@ -153,7 +156,7 @@ def answer(
                 break
     statistics.pop("share", None)
     if proof is not None and result is Answer.UNSAT:
-        statistics["proof_bytes"] = _write(proof, question, found, trees)
+        statistics["proof_bytes"] = _write(proof, question, found, trees, embedded)
     assignment = None
     if result is Answer.SAT and point is not None:
         assignment = Assignment(point, tuple(exact.outputs(point)))
@@ -169,7 +172,7 @@ def _of(watch: Watch | None, number: int, many: int) -> Watch | None:
     return lambda counts: watch({**counts, "share": (number + counts.get("share", 0.0)) / many})
 
 
-def _write(path: Path, question: Question, found: list[Root], trees: list[Node]) -> int:
+def _write(path: Path, question: Question, found: list[Root], trees: list[Node], embedded: bool) -> int:
     """The proof that the formula holds nowhere; its size in bytes."""
     names = [*question.names, *(f"y{k}" for k in range(question.network.outputs))]
     for place in question.places:
@@ -185,6 +188,6 @@ def _write(path: Path, question: Question, found: list[Root], trees: list[Node])
 
     try:
         with written_beside(path) as beside:
-            return write_refutation(beside, question.network, lines(), f"polylc {__version__}")
+            return write_refutation(beside, question.network, lines(), f"polylc {__version__}", embedded)
     except OSError as error:
         raise CertificateError(f"{path}: the proof cannot be written: {error.strerror}") from None

@@ -28,6 +28,7 @@ from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
 from polylc.search.cells import Cell
+from polylc.search.condense import condense
 from polylc.search.crew import Crew
 from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
@@ -158,7 +159,12 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
         number += len(units)
     if point is not None:
         return Outcome(Answer.SAT, point)
-    return Outcome(Answer.UNSAT, tree=node if keep else None)
+    return Outcome(Answer.UNSAT, tree=_kept(search, node) if keep else None)
+
+
+def _kept(search: Search, tree: Node) -> Node:
+    """What is written of a tree."""
+    return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box else None) or tree
 
 
 def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, Node]:

@@ -20,7 +20,7 @@ from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
-from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Closing, Combination, Exact, Node
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, STATED, Closing, Combination, Exact, Node, stated_ends
 from polylc.search.attack import attack
 from polylc.search.cells import Cell, Open, Queue
 from polylc.search.decide import decide
@@ -265,7 +265,11 @@ class Search:
         assert one.slopes is not None
         betas = np.zeros(len(cell.path)) if one.betas is None else one.betas[list(cell.path)]
         low, high = cell.lows[cell.free], cell.highs[cell.free]
-        return Closing(place, one.shares, one.slopes[cell.free], (high > -low).astype(float), betas)
+        every = None
+        if self.by_box:
+            every = np.rint(one.slopes * SLOPES).astype(np.int16)
+            every[cell.free] += np.where(one.slopes[cell.free] != (high > -low), STATED, 0).astype(np.int16)
+        return Closing(place, one.shares, one.slopes[cell.free], (high > -low).astype(float), betas, every)
 
     # ---- what is left ---------------------------------------------------------------------------------------------
     def _divide(
@@ -403,5 +407,4 @@ def by_box(problem: Problem) -> bool:
 def note_ends(node: Node, k: int, doubtful: np.ndarray | None) -> None:
     """Keep the ends of cell k that other arithmetic might round otherwise."""
     if doubtful is not None:
-        for side, neuron in zip(*np.nonzero(~np.isnan(doubtful[:, k])), strict=True):
-            node.ends.append((int(neuron), int(side), float(doubtful[side, k, neuron]) * (1, -1)[side]))
+        node.ends += stated_ends(doubtful[:, k])

@@ -18,6 +18,7 @@ def check(
     arch: Arch = None,
     activation: Activation = None,
     trust_pickle: TrustPickle = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, for proofs of queries.")] = 1,
     full: Annotated[bool, typer.Option("--full", help="Print all coordinates and all digits of what was verified.")] = False,
 ) -> None:
     """Check PROOF, exactly and independently of what wrote it.
@@ -25,9 +26,11 @@ def check(
     The same check runs without polylc: copy polylc/checker.py anywhere and run python -I checker.py PROOF.
     """
     from polylc import checker
+    from polylc.proof.refutation import compact_network
 
-    weights = None
+    weights = said = None
     if model is not None:
         with errors_in_one_line():
-            weights = load_model(model, input_shape, arch, activation, trust_pickle).weights_sha256
-    raise typer.Exit(checker.main([proof, "--full"] if full else [proof], weights))
+            network = load_model(model, input_shape, arch, activation, trust_pickle)
+            weights, said = network.weights_sha256, compact_network(network)
+    raise typer.Exit(checker.main([proof, "--jobs", str(jobs), *(["--full"] if full else [])], weights, said))

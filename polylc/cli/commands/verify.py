@@ -39,6 +39,9 @@ def verify(
         str | None, typer.Option(help="real, float32 or float64: the arithmetic asked about (default: what the query declares).", show_default=False)
     ] = None,
     proof: Annotated[str | None, typer.Option(help="Proof file to write where the answer is unsat.", show_default=False)] = None,
+    proof_network: Annotated[
+        str, typer.Option(help="embedded, or reference: without the weights, shorter, to be checked with --model.", metavar="KIND")
+    ] = "embedded",
     json_file: JsonFile = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
@@ -65,7 +68,7 @@ def verify(
                 raise UsageError(f"--serialise-assignments {serialise_assignments}: is a file; give a folder")
             inputs = {"QUERY": query, **{f"--network {name}".strip(): model for name, model in models.items()}}
             outputs.distinct({"--json": json_file, "--proof": proof}, inputs)
-            code = _one(query, models, timeout, serialise_assignments, semantics, proof, json_file, jobs)
+            code = _one(query, models, timeout, serialise_assignments, semantics, (proof, proof_network), json_file, jobs)
     raise typer.Exit(code)
 
 
@@ -89,7 +92,7 @@ def _one(
     timeout: float | None,
     folder: str | None,
     semantics: str | None,
-    proof: str | None,
+    proof: tuple[str | None, str],
     json_file: str | None,
     jobs: int,
 ) -> int:
@@ -121,15 +124,18 @@ def _one(
     return BAD_INPUT if not written else LIMIT if verdict.result.value == "timed-out" else 0
 
 
-def _answered(query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: str | None, jobs: int) -> Verdict | int:
+def _answered(
+    query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: tuple[str | None, str], jobs: int
+) -> Verdict | int:
     """The verdict, or the exit code if the user stopped the work."""
     from polylc.api.verify import verify as ask
     from polylc.cli.terminal import searching
 
     with signals.heeded() as stop:
+        file, kind = proof
         try:
             with searching() as watch, stop.breaking_off():
-                verdict = ask(query, models, timeout=timeout, semantics=semantics, proof=proof, jobs=jobs, stop=stop, watch=watch)
+                verdict = ask(query, models, timeout=timeout, semantics=semantics, proof=file, proof_network=kind, jobs=jobs, stop=stop, watch=watch)
         except KeyboardInterrupt:
             stop.asked = stop.asked or time.monotonic()
             verdict = None
@@ -154,7 +160,7 @@ def _many(instances: str, timeout: float | None, semantics: str | None, json_fil
         begin = time.monotonic()
         limit = one.timeout if timeout is None else timeout
         try:
-            verdict = _answered(one.query, one.models, limit, semantics, None, jobs)
+            verdict = _answered(one.query, one.models, limit, semantics, (None, "embedded"), jobs)
             if isinstance(verdict, int):
                 code = verdict
                 break
