@@ -58,7 +58,9 @@ def test_there_are_commands_on_every_page():
     assert len(commands()) >= 5
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/training.md", "docs/verify.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/training.md", "docs/verify.md", "docs/distance.md"]
+)
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
