@@ -313,6 +313,16 @@ def test_computed_factors_round_on_the_way(tmp_path, n):
     check(found, session.run(None, {"x": np.ones((1, 1, 1), np.float32)})[0].ravel().astype(float), exact(one.network, [1.0]))
 
 
+def test_roundings_of_constants_far_below_others(tmp_path):
+    """x - 2^100 - 2^-1000 is folded into x - 2^100, which is less than a relative change that doubles hold."""
+    weights = {"a": np.array(-(2.0**100)), "b": np.array(2.0**-1000)}
+    content = model([helper.make_node("Max", ["x", "a", "b"], ["y"])], {"x": [1]}, {"y": [1]}, weights, "float64")
+    one = load_model(saved(tmp_path / "m.onnx", content))
+    found = evaluated(one.tape(), "float64", np.zeros(1), np.zeros(1))
+    check(found, weights["b"].reshape(1), exact(one.network, [0.0]))
+    assert not any(line.endswith("exactly") for line in one.network.log)
+
+
 def test_constants_that_are_asked_for_may_be_flushed(tmp_path):
     tiny = {"c": np.float32([1e-40])}
     nodes = [helper.make_node("Identity", ["c"], ["k"]), helper.make_node("Relu", ["x"], ["y"])]
@@ -341,6 +351,15 @@ def test_what_may_overflow_is_refused(tmp_path):
     refused(tmp_path, [node], cancels, "may overflow float32", low=1.0, high=1.5)
     refused(tmp_path, [node], {"w": np.full((2, 2), 1e-30, np.float32)}, "larger than all numbers", high=1e39)
     refused(tmp_path, [node], {"w": np.full((2, 2), 1e308)}, "may overflow float64", high=2.0, element="float64")
+
+
+def test_bounds_beyond_float32_are_no_bounds(tmp_path):
+    """The reader takes them for none, as exporters mean them; in float64 something may pass them."""
+    node = helper.make_node("Clip", ["x", "", "c"], ["y"])
+    refused(tmp_path, [node], {"c": np.array(1e40)}, "may pass the largest number of float32", high=1e41, element="float64")
+    content = model([node], {"x": [1, 2]}, {"y": [1, 2]}, {"c": np.array(1e40)}, "float64")
+    tape = load_model(saved(tmp_path / "m.onnx", content)).tape()
+    assert evaluated(tape, "float64", np.ones(2), np.full(2, 1e30)).error.max() == 0
 
 
 def test_what_has_no_rule_is_refused(tmp_path):

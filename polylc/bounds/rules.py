@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from polylc.bounds.analysed import Analysed, Ends, kinked
-from polylc.bounds.floats import DOUBLE, LOST, MOST_PARTS, UP, Evaluated, Format, added, magnitude, plain, product, scaled, settled, taken
+from polylc.bounds.floats import DOUBLE, FORMATS, LOST, MOST_PARTS, UP, Evaluated, Format, added, magnitude, plain, product, scaled, settled, taken
 from polylc.errors import RoundingError
 from polylc.network.builder import Value
 from polylc.network.form import Layer
@@ -268,7 +268,10 @@ def _selects(at: Reading, place: int) -> Evaluated:
                 arrays.append(constant.astype(np.float64) if constant is not None and constant.dtype.kind == "f" else constant)
         found = compute(at.record.node.proto, at.record.node.attributes, arrays, at.record.node.opset)
         ends.append(np.asarray(found[place], dtype=np.float64).ravel())
-    base = _largest_read(builder.layers, values[place], before.off(at.form))
+    off = before.off(at.form)
+    if at.record.node.kind == "Clip" and not (np.maximum(np.abs(before.low), np.abs(before.high)) + off < FORMATS["float32"].largest).all():
+        raise at.error("may pass the largest number of float32, from which on bounds are read as none")
+    base = _largest_read(builder.layers, values[place], off)
     if at.record.folded:
         base = base + 8 * DOUBLE * (2 * len(base) + len(before.low) + 8) * at.analysed.summed * UP
     return plain(ends[0], ends[1], base, at.form)

@@ -17,6 +17,7 @@ UNIT = 2.0**-53  # unit of rounding of doubles
 _BITS = 53
 _LOST = 2.0**-1070  # more than an underflow loses, and than the error of a product that is near it
 _NEAR = 2.0**-960  # products below have errors that may underflow
+_LEAST = 2.0**-1000  # what smaller changes are said to be: they are not nothing
 _LARGE = 2.0**996  # halves of larger numbers may overflow
 
 
@@ -121,7 +122,7 @@ def largest_change(errors: list[Weight | np.ndarray], rows: list[Weight | np.nda
     size = np.maximum(np.maximum.reduce([_largest(part) for part in rows]) - error, 0.0)  # of the exact row
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.where(error > 0, error / size, 0.0)
-    return float(change.max() * (1 + 2.0**-20))
+    return max(float(change.max() * (1 + 2.0**-20)), _LEAST)
 
 
 def _largest(part: Weight | np.ndarray) -> np.ndarray:
