@@ -197,6 +197,17 @@ def test_what_underflow_costs(tmp_path, left, right):
     check(found, np.zeros(1), truth)  # subnormal inputs and weights are taken for zero
 
 
+def test_factors_that_are_merged_may_underflow(tmp_path):
+    """2^100 * 2^-80 * 2^-60 is no small number, but the product of the factors is flushed."""
+    weights = {"w": np.float32([[2.0**100]]), "c": np.float32([2.0**-80]), "d": np.float32([2.0**-60])}
+    nodes = [helper.make_node(kind, [a, b], [c]) for kind, a, b, c in (("MatMul", "x", "w", "s"), ("Mul", "s", "c", "t"), ("Mul", "t", "d", "y"))]
+    one = load_model(saved(tmp_path / "m.onnx", model(nodes, {"x": [1, 1]}, {"y": [1, 1]}, weights)))
+    found, truth = evaluated(one.tape(), "float32", np.ones(1), np.ones(1)), exact(one.network, [1.0])
+    assert truth == [F(1, 2**40)]
+    for value in (0.0, 2.0**-40):
+        check(found, np.array([value]), truth)
+
+
 def test_the_bound_is_that_of_a_sum(tmp_path):
     """For one row of n ones it is no more than a few roundings of n numbers: it would not do to claim too much."""
     content = model([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": [1, 50]}, {"y": [1, 1]}, {"w": np.ones((50, 1), np.float32)})

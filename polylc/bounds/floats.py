@@ -87,7 +87,7 @@ class Evaluated:
     terms : ndarray
         Roundings that a term may go through.
     reads : ndarray
-        No less than the sum of the sizes of what the terms are products with.
+        No less than the sum of the sizes of what the terms are products with, at any factor.
     lost : ndarray
         What underflow may have cost.
     grid : ndarray of int
@@ -213,8 +213,8 @@ def scaled(
     alone = (one.terms == 0) & (mean == 0) & (bias == 0)
     known = (alone | ((size == 1) & (moved == 0))) & (np.asarray(slack) == 0)
     grid = np.where(known & (one.grid > COARSE), one.grid + _grid_of(factor, form), COARSE)
-    around = one.reads + np.abs(mean)
-    lost = size * one.lost + form.normal * (one.terms + roundings + 2 + size + around + one.total + total) + slack * total
+    around = one.reads + one.total + np.abs(mean)  # also of the product of this factor and a later one
+    lost = size * one.lost + form.normal * (one.terms + roundings + 2 + size + around + total) + slack * total
     shift = bias - factor * mean
     ends = factor * one.low + shift, factor * one.high + shift
     sure = known & (total < np.ldexp(1.0, np.clip(grid + 53, -1000, 1000)))
@@ -225,7 +225,7 @@ def scaled(
         np.maximum(*ends) + wide,
         total,
         one.terms + roundings,
-        around,
+        around * UP,
         lost * UP,
         np.where(alone & (factor == 0), NOTHING, grid),
         (size * (one.base + spread)) * UP,
