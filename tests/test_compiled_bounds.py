@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 from nets import random_net, zero_bias_net
 from test_verdicts import compare
 
+import polylc
 from polylc.bounds.ascent import Choice, Goals, ascend
 from polylc.bounds.backward import Cells, backward
+from polylc.bounds.dense import refined
 from polylc.bounds.game import combine, combine_compiled
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
@@ -184,3 +188,13 @@ def test_games_have_the_same_value(seed, rows, inputs):
 def test_verdicts_of_compiled_searches_are_those_of_brute_force(seed, tmp_path, monkeypatch):
     monkeypatch.setattr(refute, "COMPILED", 0)
     compare(seed, 6, tmp_path / "proof")
+
+
+def test_searches_that_begin_compiled_find_combinations_that_tie():
+    """Bounds of single goals go into the game as they are, not less their errors: else it misses exact multipliers."""
+    pytest.importorskip("vnnlib")
+    moons = Path(__file__).resolve().parent.parent / "examples" / "moons"
+    assert callable(refined.compiled)  # so that the search uses kernels from its root on
+    verdict = polylc.verify(moons / "two_inputs.vnnlib", {"moons": moons / "moons.pt"}, timeout=60)
+    assert verdict.result == "unsat"
+    assert verdict.statistics["cells"] < 4000

@@ -107,8 +107,8 @@ def backward(
         first = rows[0]
         given = np.zeros((len(constant), tables.inputs)) if first is None else first
         chosen = Chosen(lines.rule if slopes is None else slopes, lines.chord, lines.above)
-        found = kernels.bound(whole, given, constant, chosen, cells.low, cells.high)
-        return Bound(found.sure, np.zeros(len(constant)), found.gradient, found.point, [])
+        found, error = kernels.bound(whole, given, constant, chosen, cells.low, cells.high)
+        return Bound(found.sure, error, found.gradient, found.point, [])
     if numbers is not None and not (tables.fused and all(units.plain for units in tables.units)):
         lines, numbers = lines.of_cells(numbers), None
     if tables.fused and slopes is not None and len(lines.chord) != len(slopes):

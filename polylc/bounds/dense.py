@@ -226,7 +226,7 @@ def refined(net: Dense, low: Array, high: Array, ends: Ends, lines: Chosen, room
 
 
 @kernel
-def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, which: Array, line: Array, best: Best, room: Room) -> None:
+def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, which: Array, line: Array, best: Best, error: Array, room: Room) -> None:
     """Goals bounded one by one: goal r with the slopes of row which[r] and the upper lines of row line[r].
 
     Parameters
@@ -237,7 +237,9 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
         One for each row.
     which, line : ndarray of int, shape (rows,)
     best : Best
-        Receives bounds, without what rounding did to goals; gradients, and points.
+        Receives bounds as they were rounded, gradients, and points.
+    error : ndarray, shape (rows,)
+        Receives bounds on that rounding.
     """
     depth = net.first.shape[0] - 1
     for r in range(low.shape[0]):
@@ -248,7 +250,7 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
         start = goals.constant[r]
         value, size = descend(net, depth, lines, which[r], line[r], room, start, abs(start))
         value, size = _at_box(net, low, high, r, room, value, size)
-        best.sure[r] = value - (size * net.gamma + net.extra)
+        best.sure[r], error[r] = value, size * net.gamma + net.extra
         for k in range(net.width[0]):
             best.gradient[r, k], best.point[r, k] = room.row[k], room.point[k]
 

@@ -30,8 +30,10 @@ class Packed:
         lines = Chosen(*(np.zeros(lows.shape) for _ in range(3)))
         refined(self.net, low, high, Ends(lows, highs, doubtful[0], doubtful[1], reach), lines, self.room)
 
-    def bound(self, last: np.ndarray, first: np.ndarray, constant: np.ndarray, lines: Chosen, low: np.ndarray, high: np.ndarray) -> Best:
-        """Sure bounds, gradients and least points of rows over the last layer and the input.
+    def bound(
+        self, last: np.ndarray, first: np.ndarray, constant: np.ndarray, lines: Chosen, low: np.ndarray, high: np.ndarray
+    ) -> tuple[Best, np.ndarray]:
+        """Bounds, gradients and least points of rows over the last layer and the input; and bounds on rounding in them.
 
         Parameters
         ----------
@@ -44,8 +46,9 @@ class Packed:
         best = _best(len(constant), low.shape[1], 0)
         goals = Goal(np.ascontiguousarray(last), np.ascontiguousarray(first), constant, np.zeros(0))
         which, line = (np.arange(len(constant)) if len(a) == len(constant) else np.zeros(len(constant), dtype=np.int64) for a in lines[:2])
-        bounded(self.net, low, high, lines, goals, which, line, best, self.room)
-        return best
+        error = np.zeros(len(constant))
+        bounded(self.net, low, high, lines, goals, which, line, best, error, self.room)
+        return best, error
 
     def climb(self, goals: Goal, rows: Rows, lines: Chosen, low: np.ndarray, high: np.ndarray, plan: Plan) -> Best:
         """As `ascent.ascend`; multipliers and slopes of `rows` become the best ones."""
