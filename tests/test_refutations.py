@@ -26,10 +26,12 @@ from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.tables import tables
 from polylc.domains.question import And, Or, Row, row
+from polylc.errors import LimitReached
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.proof.refutation import compact_network
 from polylc.readers.question import Question
+from polylc.search import prove
 
 Lines_ = list[Any]
 
@@ -685,3 +687,13 @@ def test_the_rule_of_one_unit(data):
     for z in {low, high, *([0] if low <= 0 <= high else [])}:
         h = F(p) * z if z > 0 else F(m) * z
         assert (rule._negative(1, cell) >> rule.shift) * scale >= -h if rule.units[0] is not None else h >= 0
+
+
+def test_a_proof_that_no_time_is_left_to_shorten_is_written_as_it_was_found(tmp_path, monkeypatch):
+    def late(*_: object) -> None:
+        raise LimitReached
+
+    monkeypatch.setattr(prove, "condense", late)
+    verdict = polylc.verify(questions()["boxes"], timeout=60, proof=tmp_path / "p")
+    assert verdict.result == "unsat"
+    polylc.check(tmp_path / "p")

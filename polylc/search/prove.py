@@ -163,8 +163,11 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
 
 
 def _kept(search: Search, tree: Node) -> Node:
-    """What is written of a tree."""
-    return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box else None) or tree
+    """What is written of a tree: a shorter one, or, if the time is over before that is made, the tree as it was found."""
+    try:
+        return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box else None) or tree
+    except LimitReached:
+        return tree
 
 
 def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, Node]:
