@@ -163,7 +163,7 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
 
 
 def _kept(search: Search, tree: Node) -> Node:
-    """What is written of a tree: a shorter one, or, if the time is over before that is made, the tree as it was found."""
+    """What is written of a tree: a shorter one, or the tree as it was found if the time is over before that is made."""
     try:
         return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box else None) or tree
     except LimitReached:
