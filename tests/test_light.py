@@ -83,3 +83,15 @@ def test_compiled_kernels_of_a_command_load_no_linear_algebra_of_scipy_and_leave
     environment = os.environ | {"POLYLC_KERNELS": "first"}
     found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, env=environment)
     assert found.returncode == 0, found.stderr
+
+
+def test_check_needs_nothing_but_what_reads_the_command_line(tmp_path):
+    """`polylc check` without a model is the checker, so that no package that computes is imported."""
+    proof = tmp_path / "p"
+    written = polylc("certify", str(DATA / "moons2d.npz"), "--box", "0,0", ".1,.1", "--measures", "counts", "--proof", str(proof))
+    assert written.returncode == 0, written.stderr
+    numeric = ("numpy", "scipy", "numba", "flint", "networkx", "highspy", "onnx")
+    code = HIDE.replace(str(HIDDEN), str(HIDDEN + numeric)) + "from polylc.cli import main\nmain()"
+    found = subprocess.run([sys.executable, "-c", code, "check", str(proof)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "verified"

@@ -70,6 +70,5 @@ def verify(
     if proof_network not in ("embedded", "reference"):
         raise UsageError(f"proof_network: {proof_network!r} is unknown; choose embedded or reference")
     path, embedded = None if proof is None else Path(proof), proof_network == "embedded"
-    if question.semantics != REAL:
-        return floating.answer(question, timeout=timeout, stop=stop, watch=watch, proof=path, jobs=jobs)
-    return answer(question, timeout=timeout, stop=stop, watch=watch, proof=path, embedded=embedded, jobs=jobs)
+    decide = answer if question.semantics == REAL else floating.answer
+    return decide(question, timeout=timeout, stop=stop, watch=watch, proof=path, embedded=embedded, jobs=jobs)

@@ -6,7 +6,7 @@ import numpy as np
 
 from polylc.bounds.backward import Cells
 from polylc.bounds.floats import DOUBLE, LOST, UP
-from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.hidden import intervals, kinked, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.tables import magnitude, tables
 from polylc.errors import RoundingError
@@ -79,10 +79,3 @@ class Analysed:
             size = size + (self.largest[source] if matrix is None else at_points(self.largest[source], magnitude(matrix)))
         found: np.ndarray = size * UP
         return found
-
-
-def kinked(low: np.ndarray, high: np.ndarray, below: np.ndarray, above: np.ndarray) -> Ends:
-    """Ends of below * min(z, 0) + above * max(z, 0) for z between ends."""
-    ends = [below * np.minimum(z, 0) + above * np.maximum(z, 0) for z in (low, high)]
-    ends.append(np.where((low < 0) & (high > 0), 0.0, ends[0]))
-    return np.minimum.reduce(ends), np.maximum.reduce(ends)

@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.bounds.fused import Chosen
+from polylc.bounds.relaxation import DIGITS, FINEST, ROUNDED
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 
-ROUNDED = 1 + 2.0**-50  # as in `relaxation`
-DIGITS, FINEST = 10, 30
 VAST = 2.0**100  # ends are not known where they are larger
 
 

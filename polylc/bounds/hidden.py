@@ -32,12 +32,17 @@ def intervals(tables: Tables, low: np.ndarray, high: np.ndarray) -> tuple[np.nda
         half = half * (1 + 2.0**-30) + tables.gamma * size + LOST
         a, b = down(middle - half), up(middle + half)
         lows[span], highs[span] = a, b
-        ends = [units.negative * np.minimum(z, 0) + units.positive * np.maximum(z, 0) for z in (a, b)]
-        ends.append(np.where((a < 0) & (b > 0), 0.0, ends[0]))
-        m, h = _middle(np.minimum.reduce(ends), np.maximum.reduce(ends))
+        m, h = _middle(*kinked(a, b, units.negative, units.positive))
         middles += m
         halves += h
     return lows, highs
+
+
+def kinked(low: np.ndarray, high: np.ndarray, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of below * min(z, 0) + above * max(z, 0) for z between ends."""
+    ends = [below * np.minimum(z, 0) + above * np.maximum(z, 0) for z in (low, high)]
+    ends.append(np.where((low < 0) & (high > 0), 0.0, ends[0]))
+    return np.minimum.reduce(ends), np.maximum.reduce(ends)
 
 
 def _middle(low: np.ndarray, high: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from polylc.bounds.analysed import Analysed, Ends, kinked
+from polylc.bounds.analysed import Analysed, Ends
 from polylc.bounds.floats import DOUBLE, FORMATS, LOST, MOST_PARTS, UP, Evaluated, Format, added, magnitude, plain, product, scaled, settled, taken
+from polylc.bounds.hidden import kinked
 from polylc.errors import RoundingError
 from polylc.network.builder import Value
 from polylc.network.form import Layer

@@ -65,6 +65,13 @@ class Neighbourhood:
         """Exact volume in the free coordinates."""
         return math.prod((self.upper[j] - self.lower[j] for j in self.free), start=Fraction(1))
 
+    def lifted(self, unit: Sequence[Fraction]) -> tuple[Fraction, ...]:
+        """All coordinates of a point that is given by its free ones, in [-1, 1] from side to side."""
+        point = list(self.lower)
+        for q, t in zip(self.free.tolist(), unit, strict=True):
+            point[q] += (1 + t) * (self.upper[q] - self.lower[q]) / 2
+        return tuple(point)
+
     @cached_property
     def middle(self) -> np.ndarray:
         """Middle of the box, all coordinates, as floats; shape (n,)."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.geometry.inverse import invert_beside
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 from polylc.network.replay import FlatNet, Replay, move
@@ -86,30 +87,13 @@ def _pick(replay: Replay, first: int, end: int, room: Room) -> None:
 
 @inlined
 def _invert(replay: Replay, first: int, room: Room) -> bool:
-    """The inverse of the rows picked, by Gauss and Jordan, as it is rounded; False where a pivot is zero."""
+    """The inverse of the rows picked, as it is rounded; False where a pivot is zero."""
     t, square = len(room.pick), room.square
     for i in range(t):
         for j in range(t):
             square[i, j] = replay.form[j, first + room.pick[i]]
             square[i, t + j] = 1.0 if i == j else 0.0
-    for c in range(t):
-        pivot = c
-        for i in range(c + 1, t):
-            if abs(square[i, c]) > abs(square[pivot, c]):
-                pivot = i
-        if not abs(square[pivot, c]) > 0.0:
-            return False
-        for j in range(2 * t):
-            square[c, j], square[pivot, j] = square[pivot, j], square[c, j]
-        inverse = 1.0 / square[c, c]
-        for j in range(2 * t):
-            square[c, j] *= inverse
-        for i in range(t):
-            factor = square[i, c]
-            if i != c:
-                for j in range(2 * t):
-                    square[i, j] -= factor * square[c, j]
-    return True
+    return bool(invert_beside(square, t, 0.0))
 
 
 @inlined

@@ -112,12 +112,7 @@ class _Search:
         outputs = forms.output(bits)
         margin = tuple(a - b for a, b in zip(outputs[self.found.label], outputs[rival], strict=True))
         found = nearest(inner, path, margin, forms.scale, rival)
-        if found is None:
-            return None
-        point = list(inner.lower)
-        for q, t in zip(inner.free.tolist(), found.point, strict=True):
-            point[q] += (1 + t) * (inner.upper[q] - inner.lower[q]) / 2
-        return tuple(point)
+        return None if found is None else inner.lifted(found.point)
 
 
 def nearest_adversarial(

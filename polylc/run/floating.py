@@ -220,6 +220,7 @@ def answer(
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     proof: Path | None = None,
+    embedded: bool = True,
     jobs: int = 1,
 ) -> Verdict:
     """Decide a question about what `float32` or `float64` evaluates; parameters are those of `verification.answer`.
@@ -262,7 +263,7 @@ def answer(
             left = None if timeout is None else max(0.0, begin + timeout - time.monotonic())
             source = f"{question.source}, rows weakened by rounding bounds in {question.semantics} (rounding bounds: not checked)"
             over = replace(question, formula=Or(tuple(boxes.proved)), semantics=REAL, evaluations=(), source=source, sha256="")
-            found = verification.answer(over, timeout=left, stop=stop, watch=watch, proof=proof, jobs=jobs)
+            found = verification.answer(over, timeout=left, stop=stop, watch=watch, proof=proof, embedded=embedded, jobs=jobs)
             written, statistics["proof_bytes"] = found.proof, found.statistics.get("proof_bytes", 0)
             note = "the proof is about the query weakened by the rounding bounds, over the rationals; rounding bounds: not checked"
             if written is None:

@@ -21,14 +21,13 @@ from polylc.bounds.tables import Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
 from polylc.proof.tree import BOX, NEURON, STATED, Closing, Exact, Node, stated_ends
-from polylc.search.problem import Problem
+from polylc.search.problem import UNKNOWN, Problem
 
 LITTLE = (1, 3, 6)  # tried in turn: 2^-little of the largest loss is what is bounded anew
 EVERY = 2  # levels between cells whose neurons are bounded anew at first
 MEMORY = 2**25  # numbers of the rows that are kept of a batch of cells
 CLOSE = 2.0**-30  # a loss that is so close to the limit might lie on its other side
 ROUNDS, PATIENT = 12, 4  # rounds, and those after which all cells above are bounded anew
-UNKNOWN = 2.0**200
 
 
 @dataclass

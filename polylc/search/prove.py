@@ -30,13 +30,12 @@ from polylc.proof.tree import Node
 from polylc.search.cells import Cell
 from polylc.search.condense import condense
 from polylc.search.crew import Crew
-from polylc.search.problem import Problem
+from polylc.search.problem import UNKNOWN, Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
 
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
 STARTS = 64  # of the first attack
-UNKNOWN = 2.0**200  # ends of neurons of which nothing is known: no value is larger
 LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 

@@ -26,10 +26,11 @@ def check(
     The same check runs without polylc: copy polylc/checker.py anywhere and run python -I checker.py PROOF.
     """
     from polylc import checker
-    from polylc.proof.refutation import compact_network
 
     weights = said = None
     if model is not None:
+        from polylc.proof.refutation import compact_network  # without a model the checker is all that is needed
+
         with errors_in_one_line():
             network = load_model(model, input_shape, arch, activation, trust_pickle)
             weights, said = network.weights_sha256, compact_network(network)

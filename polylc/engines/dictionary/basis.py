@@ -14,6 +14,7 @@ import numpy as np
 
 from polylc.engines.dictionary.points import vertex
 from polylc.engines.dictionary.simplex import Dictionary
+from polylc.geometry.inverse import invert_beside
 from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
@@ -100,7 +101,7 @@ def rebuild(dic: Dictionary, fixed: int, path: Array, room: BasisRoom) -> bool:
             room.system[e, m + f] = 0.0
             room.system[e, f] = path[dic.out[room.columns[e]] - k, name[room.basic[f]]]
         room.system[e, m + e] = 1.0
-    if not _invert(room.system, m):
+    if not invert_beside(room.system, m, SINGULAR):
         return False
     for f in range(m):
         _write_basic(dic, path, room, m, f)
@@ -130,33 +131,6 @@ def _match(dic: Dictionary, fixed: int, room: BasisRoom) -> int:
             room.basic[found] = q
             found += 1
     return m if found == m else -1
-
-
-@inlined
-def _invert(system: Array, m: int) -> bool:
-    """Gauss and Jordan on a matrix beside the identity, rows exchanged for the largest pivot; False if it is singular
-    in doubles.
-    """
-    for f in range(m):
-        best = f
-        for e in range(f + 1, m):
-            if abs(system[e, f]) > abs(system[best, f]):
-                best = e
-        if not abs(system[best, f]) > SINGULAR:  # or NaN
-            return False
-        if best != f:
-            for j in range(2 * m):
-                system[f, j], system[best, j] = system[best, j], system[f, j]
-        inverse = 1.0 / system[f, f]
-        for j in range(2 * m):
-            system[f, j] *= inverse
-        for e in range(m):
-            if e != f:
-                factor = system[e, f]
-                if factor != 0.0:
-                    for j in range(f, 2 * m):
-                        system[e, j] -= factor * system[f, j]
-    return True
 
 
 @inlined

@@ -222,7 +222,7 @@ class _Search:
             self._keep(region, exclusion(rival, found))
             return False
         if self.domain.center is None:
-            self._take(self._lift(found[1]))
+            self._take(self.domain.lifted(found[1]))
         return True
 
     def _nearest(self, region: int, rival: int) -> bool:
@@ -231,7 +231,7 @@ class _Search:
         if found is None:
             return False
         if self.distance is None or found.distance < self.distance:
-            self._take(self._lift(found.point))
+            self._take(self.domain.lifted(found.point))
         self._keep(region, found.entry)
         return True
 
@@ -243,13 +243,6 @@ class _Search:
 
     def _margin(self, region: int, rival: int) -> Row:
         return exact_margin(self.complex, region, self.label, rival)
-
-    def _lift(self, unit: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-        """All coordinates of a point given in unit coordinates."""
-        point = list(self.domain.lower)
-        for q, t in zip(self.domain.free.tolist(), unit, strict=True):
-            point[q] += (1 + t) * (self.domain.upper[q] - self.domain.lower[q]) / 2
-        return tuple(point)
 
     def _is_adversarial(self, point: tuple[Fraction, ...]) -> bool:
         values = self.exact.outputs(point)

@@ -1,0 +1,108 @@
+"""Searches on the shared instances: verdicts, cells, CPU seconds, bytes and checks of proofs; and adversarial distances.
+
+    python scripts/bench_verify.py --shared ../shared [--proofs] [FAMILY ...]         acasxu, mnist, or of vnncomp
+    python scripts/bench_verify.py --shared ../shared --distances moons2d digits64    against reference.json
+
+One process, CPU seconds; kernels are loaded before the first instance that counts. With --proofs, every unsat is proved
+and checked. Exit code 1 where a verdict or a distance is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import polylc
+from polylc.bounds.dense import refined
+
+
+def instances(shared: Path) -> Iterator[tuple[str, Path, Path, str]]:
+    """Family, model, query and known verdict."""
+    with (shared / "acasxu" / "expected.csv").open() as file:
+        for row in csv.DictReader(file):
+            model = f"ACASXU_run2a_{row['net_i']}_{row['net_j']}_batch_2000.onnx"
+            yield "acasxu", shared / "acasxu" / model, shared / "acasxu" / f"prop_{row['prop']}.vnnlib", row["result"]
+    for prop in ("prop_0_0.03", "prop_1_0.03"):
+        yield "mnist", shared / "mnist" / "mnist-net_256x2.onnx", shared / "mnist" / f"{prop}.vnnlib", "unsat"
+    with (shared / "vnncomp" / "expected.csv").open() as file:
+        for row in csv.DictReader(file):
+            folder = shared / "vnncomp" / row["family"]
+            yield row["family"], folder / row["model"], folder / row["property"], row["verdict"]
+
+
+def verdicts(shared: Path, families: list[str], timeout: float, proofs: bool) -> int:
+    """A line for each instance; how many are wrong."""
+    wrong, seconds = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        proof = Path(folder) / "proof"
+        for family, model, query, known in instances(shared):
+            if families and family not in families:
+                continue
+            begin = time.process_time()
+            verdict = polylc.verify(query, model, timeout=timeout, proof=proof if proofs else None)
+            seconds.append(time.process_time() - begin)
+            bad = verdict.result in ("sat", "unsat") and verdict.result != known
+            wrong += bad
+            checked = ""
+            if verdict.proof is not None:
+                begin = time.process_time()
+                polylc.check(proof)
+                checked = f"  {proof.stat().st_size:8} bytes, checked in {time.process_time() - begin:.1f} s"
+            cells = int(verdict.statistics.get("cells", 0))
+            print(f"{family:20} {model.stem:36} {query.stem:24} {verdict.result:9} {cells:6} cells {seconds[-1]:7.2f} s{checked}{'  WRONG' * bad}")
+    if seconds:
+        print(f"{len(seconds)} instances, {wrong} wrong, {sum(seconds):.1f} s in all, median {statistics.median(seconds):.2f} s")
+    return wrong
+
+
+def distances(shared: Path, names: list[str], timeout: float) -> int:
+    """A line for each centre of the reference, with proof; how many are wrong."""
+    wrong = 0
+    reference = json.loads((shared / "networks" / "reference.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            listed = reference.get(f"adversarial_distance_{name}") or reference[f"adversarial_distance_{name}_linf"]
+            centers = np.load(shared / "networks" / f"{name}.npz")["centers"]
+            for entry in listed:
+                clip = (0, 1) if entry.get("clipped_to_0_1") else None
+                begin = time.process_time()
+                (found,) = polylc.distance(
+                    str(shared / "networks" / f"{name}.npz"), [centers[entry["i"]]], clip=clip, timeout=timeout, proof=Path(folder) / "p"
+                )
+                seconds = time.process_time() - begin
+                polylc.check(Path(folder) / "p")
+                off = abs(float(found.upper) - entry["linf"])
+                bad = found.exact and off > 1e-12
+                wrong += bad
+                print(f"{name:10} centre {entry['i']}{' clipped' * bool(clip):8} {'exact' if found.exact else 'open':6}"
+                      f" {float(found.upper):.15f}  off by {off:.1e}  {seconds:6.2f} s{'  WRONG' * bad}")  # fmt: skip
+    return wrong
+
+
+def main() -> int:
+    """Read the arguments; whether something is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--timeout", type=float, default=100.0)
+    parser.add_argument("--proofs", action="store_true")
+    parser.add_argument("--distances", action="store_true")
+    given = parser.parse_args()
+    assert callable(refined.compiled)
+    next(one for one in (polylc.verify(q, m, timeout=3.0) for f, m, q, _ in instances(given.shared) if f == "acasxu") if one)
+    if given.distances:
+        return int(distances(given.shared, given.names, given.timeout) > 0)
+    return int(verdicts(given.shared, given.names, given.timeout, given.proofs) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
