@@ -165,7 +165,9 @@ def spread(tables: Restriction, direction: Array, masks: Masks) -> tuple[Spread,
     return Spread(low, high, sizes), largest
 
 
-def tied(tables: Restriction, rows: Rows, row_sizes: Rows, direction: Array, masks: Masks, t: Spread, largest: Sequence[Array], shares: Array) -> Tied:
+def tied(
+    tables: Restriction, rows: Rows, row_sizes: Rows, direction: Array, masks: Masks, t: Spread, largest: Sequence[Array], shares: Array
+) -> Tied:
     """Derivatives in a direction of rows over the values, bounded from above.
 
     Parameters
@@ -268,5 +270,3 @@ def summed_squares(low: Array, high: Array) -> tuple[Array, Array, Array]:
     above = np.maximum(high * high - direction * high, low * low - direction * low)
     lost = FEW * (most.sum(axis=1) + np.abs(above).sum(axis=1))
     return direction, above.sum(axis=1) + lost * low.shape[1], most.sum(axis=1) * GROWN_LITTLE
-
-

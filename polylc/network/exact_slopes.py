@@ -1,4 +1,4 @@
-"""Gradients of a network in integers: on a cell whose pattern is known, or all that some open neurons leave possible."""
+"""Gradients of a network in integers: where a pattern is known, or all that some open neurons leave possible."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def gradient_ends(network: Network, outputs: Mapping[int, int], bits: np.ndarray
     return GradientEnds(middle - radius, middle + radius, 2 << weights.own[last])
 
 
-def _through(middle: np.ndarray, radius: np.ndarray, layer: int, network: Network, bits: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _through(
+    middle: np.ndarray, radius: np.ndarray, layer: int, network: Network, bits: np.ndarray, free: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Intervals times the slopes of a layer."""
     slopes = exact_weights(network).slopes[layer]
     known = slopes.of(bits)

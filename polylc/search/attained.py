@@ -9,7 +9,6 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.bounds.restriction import Restriction
-from polylc.bounds.tables import Rows
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose
@@ -18,11 +17,14 @@ from polylc.network.exact_forms import ExactForms
 from polylc.network.exact_slopes import gradient_ends
 from polylc.network.form import Network
 from polylc.network.weights import at_points, before
-from polylc.search.gradient_goals import Goal, Norm, Target
+from polylc.search.gradient_goals import Goal, Norm, Target, stacked
 
 Array = np.ndarray
 Point = tuple[Fraction, ...]
 INSIDE = 2.0**-20  # points of the boundary are moved inward by as much of the way to the middle
+SAMPLES, ROUNDS, SEEDS, NEAR_BY = 2048, 12, 8, 512  # points; rounds near the best so many, with so many points each
+NARROWER = 0.7  # how much nearer they are in each round
+TAKEN = 3  # points of each answer that are confirmed
 CLEARLY = 1 + 1e-13  # times a value known, from which another one is worth confirming
 
 
@@ -65,17 +67,20 @@ class Record:
         self.forms = ExactForms(network, domain.lower, domain.upper)
         self.fixed = np.ones(network.inputs, dtype=bool)
         self.fixed[domain.free] = False
+        self._rows: dict[Target, list[Array | None]] = {}
         self._seen: set[tuple[bytes, Target, str]] = set()
 
-    def gradients(self, points: Array, rows: Rows) -> Array:
-        """Gradients at points, in doubles, of one row for each; shapes (points, inputs)."""
+    def gradients(self, points: Array, targets: Sequence[Target]) -> Array:
+        """Gradients at points, in doubles, of one target for each; shapes (points, inputs)."""
         slopes, values = [], [points]
         for layer, units in enumerate(self.tables.units):
             affine = self.tables.affines[layer]
             z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
             slopes.append(np.where(z > 0, units.positive, units.negative))
             values.append(slopes[-1] * z)
-        pending: Rows = list(rows)
+        for target in set(targets) - self._rows.keys():
+            self._rows[target] = self.tables.combined(target.outputs)[0]
+        pending = stacked([self._rows[target] for target in targets])
         for layer in range(self.tables.depth - 1, -1, -1):
             v = pending[layer + 1]
             if v is None:
@@ -89,9 +94,37 @@ class Record:
         gradient[:, self.fixed] = 0.0
         return gradient
 
-    def offer(self, points: Array, goals: Sequence[Goal], rows: Rows) -> None:
+    def look(self, goals: Sequence[Goal], low: Array, high: Array, rng: np.random.Generator) -> None:
+        """Take what points of a box have: spread over all of it, and then near the best of them."""
+        middle, half = (low + high) / 2, (high - low) / 2
+        spread = middle + half * rng.uniform(-1.0, 1.0, (SAMPLES, len(low)))
+        spread[::2] = middle + half * rng.choice([-1.0, 1.0], (SAMPLES // 2, len(low))) * rng.random((SAMPLES // 2, 1)) ** 0.2
+        spread[0] = middle
+        found: dict[int, list[tuple[float, Goal, Array]]] = {}
+        for target in {g.target: None for g in goals}:
+            mine = [g for g in goals if g.target == target]
+            points, step = spread, 1.0
+            for _ in range(ROUNDS):
+                checkpoint()
+                gradient = self.gradients(points, [target] * len(points))
+                best = []
+                for goal in mine:
+                    values = goal.norm.of(gradient)
+                    order = np.argsort(-values, kind="stable")[:SEEDS]
+                    found.setdefault(goal.answer, []).append((float(values[order[0]]), goal, points[order[0]]))
+                    best.append(points[order])
+                step *= NARROWER
+                seeds = np.concatenate(best)
+                moved = np.repeat(seeds, max(1, NEAR_BY // len(seeds)), axis=0)
+                points = np.concatenate([seeds, np.clip(moved + step * half * rng.uniform(-1.0, 1.0, moved.shape), low, high)])
+        for some in found.values():
+            for value, goal, point in sorted(some, key=lambda one: -one[0])[:TAKEN]:
+                if self.best[goal.answer].point is None or value > self.best[goal.answer].floor:
+                    self.take(goal, self.inside(point))
+
+    def offer(self, points: Array, goals: Sequence[Goal]) -> None:
         """Take what points have that is larger than what is known; point p is for goal p."""
-        gradient = self.gradients(points, rows)
+        gradient = self.gradients(points, [g.target for g in goals])
         values = np.zeros(len(points))
         for norm in {g.norm.name: g.norm for g in goals}.values():
             mine = np.array([g.norm is norm for g in goals])
