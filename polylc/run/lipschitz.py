@@ -23,16 +23,16 @@ from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.lipschitz import Constant, LipschitzConstants, Method, NormName
 from polylc.report.result import Result
+from polylc.run.brackets import points_of
 from polylc.run.compile_ahead import missing_kernels
 from polylc.run.neighbourhood import answer
-from polylc.search.gradient_goals import NORMS, Goal, Target
+from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
 from polylc.search.steepest import Steepest, Watch
 from polylc.search.task import Settings, Task
 
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
 FIRST = 1.0  # seconds of search before the first enumeration
-MOST_POINTS = 4096  # of regions of an enumeration that was stopped
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,10 @@ def targets_of(network: Network, label: int | None, output: int | None, largest:
         return [(f"f{output}", (Target(output),))]
     if label is not None and not 0 <= label < many:
         raise UsageError(f"lipschitz: label {label} is not one of the network's {many} classes")
-    if label is None or many == 1:
-        if largest:
-            raise UsageError("lipschitz: the largest of the margins needs several outputs, and a label or a centre")
-        return [(f"f{i}", (Target(i),)) for i in range(many)]
-    margins = [Target(label, j) for j in range(many) if j != label]
-    return [(MARGINS, tuple(margins))] if largest else [(m.name, (m,)) for m in margins]
+    if largest and (label is None or many == 1):
+        raise UsageError("lipschitz: the largest of the margins needs several outputs, and a label or a centre")
+    usual = usual_targets(many, label)
+    return [(MARGINS, tuple(usual))] if largest else [(t.name, (t,)) for t in usual]
 
 
 def lipschitz_constants(
@@ -203,14 +201,7 @@ class _Work:
         """Gradients of the regions that were listed, for the search."""
         if self.search is None or result.complex is None or not len(result.complex):
             return
-        step = max(1, len(result.complex) // MOST_POINTS)
-        points = result.complex.points[::step]
-        record = self.search.record
-        for goal in self.goals:
-            values = goal.norm.of(record.gradients(points, [goal.target] * len(points)))
-            at = int(np.argmax(values))
-            if values[at] > record.best[goal.answer].floor:
-                record.take(goal, record.inside(points[at]))
+        self.search.record.learn(self.goals, points_of(result.complex))
 
     def constants(self) -> list[Constant]:
         """All that was asked for."""

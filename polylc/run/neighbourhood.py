@@ -19,6 +19,8 @@ from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
+from polylc.measures.answers import Answer, Answers
+from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
 from polylc.network.compose import UNIT, enclosed_outputs
@@ -27,10 +29,13 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
+from polylc.run.brackets import bracketed_lipschitz
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
 from polylc.search.task import LAST_WORDS, Phase, PhaseWatch, Settings, Task
+
+BRACKETS = 0.5  # seconds more than an enumeration lasted, for a search where it was stopped by a limit on regions
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -89,8 +94,13 @@ def answer(
     )
     last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
+    brackets: list[Lipschitz] = []
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) and settings.certify and "lipschitz" in settings.measures:
+        now = time.monotonic()
+        brackets = bracketed_lipschitz(complex_, label, now + ((now - begin) + BRACKETS if last is None else 0.5 * (last - now)), stop)
     with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop):
         answers, interrupted, late = measure(scene)
+    answers = _with_brackets(answers, brackets)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
         try:
             with until(last, stop):
@@ -150,6 +160,12 @@ def answer(
         block=block,
         late=late,
     )
+
+
+def _with_brackets(answers: Answers, constants: list[Lipschitz]) -> Answers:
+    """The answers with what a search says of Lipschitz constants, if it says anything."""
+    said = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
+    return answers if not constants else Answers({**answers, "lipschitz": Answer(constants, said)})
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:

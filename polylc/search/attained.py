@@ -122,6 +122,15 @@ class Record:
                 if self.best[goal.answer].point is None or value > self.best[goal.answer].floor:
                     self.take(goal, self.inside(point))
 
+    def learn(self, goals: Sequence[Goal], points: Array) -> None:
+        """Take the best of some points for every goal."""
+        for goal in goals:
+            checkpoint()
+            values = goal.norm.of(self.gradients(points, [goal.target] * len(points)))
+            at = int(np.argmax(values))
+            if values[at] > self.best[goal.answer].floor:
+                self.take(goal, self.inside(points[at]))
+
     def offer(self, points: Array, goals: Sequence[Goal]) -> None:
         """Take what points have that is larger than what is known; point p is for goal p."""
         gradient = self.gradients(points, [g.target for g in goals])

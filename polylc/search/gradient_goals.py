@@ -34,6 +34,13 @@ class Target:
         return {self.first: 1} if self.second is None else {self.first: 1, self.second: -1}
 
 
+def usual_targets(outputs: int, label: int | None) -> list[Target]:
+    """The margins of a label, or all outputs where there is none."""
+    if label is None or outputs == 1:
+        return [Target(i) for i in range(outputs)]
+    return [Target(label, j) for j in range(outputs) if j != label]
+
+
 @dataclass(frozen=True)
 class Norm:
     """A norm of gradients, or its square, where that is rational.

@@ -41,6 +41,7 @@ FEW_OPEN = 12  # open neurons up to which neurons are split there
 BATCH = 64
 STEPS, ROOT_STEPS, TRIAL_STEPS = 10, 30, 3
 TRIED = 16  # neurons that are tried at a split
+FEW_POINTS = 1000  # fewer than these are not looked at instead of others
 NEARLY = 1 + 1e-9  # times the value known: cells that exceed it by no more are looked at in integers
 UNKNOWN = 2.0**200
 ANEW = -1  # in place of a layer: the box is a new one
@@ -109,11 +110,17 @@ class Steepest:
                 found[span] += absolute @ before
         return found
 
-    def start(self) -> None:
-        """Look at points, and begin with the whole box."""
-        self.record.look(self.goals, self.low, self.high, np.random.default_rng(0))
+    def start(self, points: Array | None = None) -> None:
+        """Begin with the whole box, and look at points: those given, some of many regions, or others."""
         signs = np.zeros(self.tables.neurons, dtype=np.int8)
-        self._push([Cell(goal, self.low, self.high, self.lows, self.highs, signs, (), first=self.tables.depth) for goal in self.goals])
+        cells = [Cell(goal, self.low, self.high, self.lows, self.highs, signs, (), first=self.tables.depth) for goal in self.goals]
+        for cell, value in zip(cells, self.bounds.of(cells, [None] * len(cells), np.zeros(len(cells)), 0).value.tolist(), strict=True):
+            cell.bound = value
+        self._push(cells)
+        if points is None or len(points) < FEW_POINTS:
+            self.record.look(self.goals, self.low, self.high, np.random.default_rng(0))
+        else:
+            self.record.learn(self.goals, points)
 
     def run(self) -> None:
         """Go on until all goals are closed.
