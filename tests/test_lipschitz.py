@@ -326,6 +326,25 @@ def test_the_command_says_what_the_function_finds(tmp_path: Path, data: Path):
         assert f"{said['value'][0]:.10g}" in run.output
 
 
+@pytest.mark.parametrize("options", [[], ["--largest"], ["--output", "1"]])
+def test_a_proof_is_written_and_checks(options, data: Path, tmp_path: Path):
+    proof, report = tmp_path / "p", tmp_path / "r.json"
+    arguments = ["lipschitz", str(data / "moons2d.npz"), "--center", "0.5,0.25", "--radius", "0.3", "--proof", str(proof), "--json", str(report)]
+    run = CliRunner().invoke(app, [*arguments, *options])
+    assert run.exit_code == 0, run.output
+    (one,) = json.loads(report.read_text())["neighbourhoods"]
+    assert one["proof"] == str(proof)
+    assert {c["method"] for c in one["constants"]} == {"enumeration"}
+    searched = polylc.lipschitz(
+        data / "moons2d.npz", [F(1, 2), F(1, 4)], radius="0.3", method="search", largest="--largest" in options, output=1 if "1" in options else None
+    )
+    assert [c["exact"] for c in one["constants"]] == [c.closed_form for c in searched[0].constants]
+    (claim,) = polylc.check(proof)
+    proved = {(c.target, c.norm): c for c in claim.lipschitz}
+    for constant in one["constants"]:
+        assert (constant["attained"], constant["norm"]) in proved
+
+
 def test_the_command_ends_with_3_at_a_limit(data: Path):
     arguments = ["lipschitz", str(data / "rand8d.npz"), "--center", "0", "--radius", "1", "--timeout", "0", "--norm", "l2"]
     run = CliRunner().invoke(app, arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from polylc.api.neighbourhoods import make_tasks
@@ -27,6 +28,7 @@ def lipschitz(
     largest: bool = False,
     method: str = "auto",
     timeout: float | None = None,
+    proof: str | Path | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[LipschitzConstants | Refusal]:
@@ -53,6 +55,9 @@ def lipschitz(
         "search", "enumeration", or "auto": both by turns, until one has ended.
     timeout : float, optional
         Seconds for each neighbourhood; what is known then is returned: an attained lower and a proved upper bound.
+    proof : path, optional
+        File that proves the constants of one neighbourhood, which `polylc.check` verifies. It lists the regions, so
+        they are enumerated.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
 
@@ -64,7 +69,7 @@ def lipschitz(
     Raises
     ------
     UsageError, NeighbourhoodError, ModelError
-        As for `certify`; and if there is no such norm, output or method.
+        As for `certify`; and if there is no such norm, output or method, or for a proof of several neighbourhoods.
 
     Examples
     --------
@@ -76,14 +81,28 @@ def lipschitz(
     """
     net = as_network(network)
     norms = parse_norms(norm)
+    tasks = make_tasks(net, points, radius, box, clip, labels)
+    if proof is not None and len(tasks) != 1:
+        raise UsageError(f"lipschitz: a proof file is for one neighbourhood, {len(tasks)} are given")
+    file = None if proof is None else Path(proof)
     found: list[LipschitzConstants | Refusal] = []
-    for task in make_tasks(net, points, radius, box, clip, labels):
+    for task in tasks:
         if isinstance(task, Refusal):
             found.append(task)
             continue
         label, _ = label_of(net, task)
         one = lipschitz_constants(
-            net, task.domain, label, norms=norms, output=output, largest=largest, method=method, timeout=timeout, stop=stop, watch=watch
+            net,
+            task.domain,
+            label,
+            norms=norms,
+            output=output,
+            largest=largest,
+            method=method,
+            timeout=timeout,
+            proof=file,
+            stop=stop,
+            watch=watch,
         )
         found.append(one)
         if stop is not None and stop():

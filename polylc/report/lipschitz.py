@@ -86,12 +86,15 @@ class LipschitzConstants:
     constants : list of Constant
     seconds : float
     statistics : dict
+    proof : str or None
+        File that proves the constants.
     """
 
     label: int | None
     constants: list[Constant]
     seconds: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
+    proof: str | None = None
 
     @property
     def exact(self) -> bool:
@@ -138,6 +141,7 @@ class NeighbourhoodReport(_Model):
     reason: str | None = None
     label: int | None = None
     constants: list[ConstantReport] = []
+    proof: str | None = None
     seconds: float = 0.0
     statistics: dict[str, float] = {}
 
@@ -173,6 +177,7 @@ def neighbourhood_report(index: int, found: LipschitzConstants) -> Neighbourhood
         status="exact" if found.exact else "open",
         label=found.label,
         constants=constants,
+        proof=found.proof,
         seconds=found.seconds,
         statistics=found.statistics,
     )

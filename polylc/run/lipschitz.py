@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -23,16 +24,19 @@ from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.lipschitz import Constant, LipschitzConstants, Method, NormName
 from polylc.report.result import Result
+from polylc.report.run import Run
 from polylc.run.brackets import points_of
 from polylc.run.compile_ahead import missing_kernels
 from polylc.run.neighbourhood import answer
+from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
 from polylc.search.steepest import Steepest, Watch
 from polylc.search.task import Settings, Task
 
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
-FIRST = 1.0  # seconds of search before the first enumeration
+FIRST = 0.5  # seconds of search before the first enumeration
+LEAST = 3.0  # seconds that an enumeration is given at least: compiled code may have to be loaded
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def lipschitz_constants(
     largest: bool = False,
     method: str = "auto",
     timeout: float | None = None,
+    proof: Path | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Watch | None = None,
 ) -> LipschitzConstants:
@@ -96,19 +101,34 @@ def lipschitz_constants(
         "search", "enumeration", or "auto": both by turns.
     timeout : float, optional
         Seconds after which what is known is returned.
+    proof : Path, optional
+        File for a proof of the constants, which lists the regions.
 
     Raises
     ------
     UsageError
-        If there is no such method or output.
+        If there is no such method or output, or a proof is to be found by search.
     """
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    work = _Work(network, domain, label, norms, targets_of(network, label, output, largest), stop, watch)
+    if proof is not None and method == "search":
+        raise UsageError("lipschitz: proofs are those of enumerations; leave the method out")
+    targets = targets_of(network, label, output, largest)
+    if output is not None:  # an enumeration measures outputs where there is no label
+        label, domain = None, replace(domain, center=None, radius=None)
+    work = _Work(network, domain, label, norms, targets, stop, watch)
     begin = time.monotonic()
     deadline = None if timeout is None else begin + timeout
-    work.go(method, begin, deadline)
-    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics())
+    if proof is None:
+        work.go(method, begin, deadline)
+    else:
+        with proof_blocks(proof) as work.blocks:
+            work.go("enumeration", begin, deadline)
+            if work.result is not None and work.result.block is not None:
+                write_proof(proof, Run(network, [work.result], time.monotonic() - begin))
+    seconds = time.monotonic() - begin
+    written = None if proof is None or work.result is None or work.result.block is None else str(proof)
+    return LipschitzConstants(label, work.constants(), seconds, work.statistics(), written)
 
 
 class _Work:
@@ -131,6 +151,8 @@ class _Work:
         self.search: Steepest | None = None
         self.listed: dict[int, Constant] = {}  # by what is asked for, from an enumeration
         self.regions = 0
+        self.blocks: Path | None = None
+        self.result: Result | None = None  # of the last enumeration
 
     def go(self, method: str, begin: float, deadline: float | None) -> None:
         """Search and enumerate until everything is known or the time is over."""
@@ -153,7 +175,8 @@ class _Work:
                 return
             if enumerates:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                budget = left if method == "enumeration" else lasted if left is None else min(left, lasted)
+                turn = max(lasted, LEAST)
+                budget = left if method == "enumeration" else turn if left is None else min(left, turn)
                 if self._enumerate(budget) or self._over(deadline) or method == "enumeration":
                     return
             lasted = time.monotonic() - begin
@@ -175,14 +198,14 @@ class _Work:
         return Task(0, self.domain, self.label, choose_engine("auto", self.domain))
 
     def _settings(self, seconds: float | None) -> Settings:
-        return Settings(("lipschitz",), time_limit=seconds)
+        return Settings(("lipschitz",), time_limit=seconds, blocks=self.blocks)
 
     def _enumerate(self, seconds: float | None) -> bool:
         """List regions for so long; whether these are all, and so everything is known."""
-        result = answer(self.network, self._task(), self._settings(seconds), self.stop)
+        self.result = result = answer(self.network, self._task(), self._settings(seconds), self.stop)
         self.regions = max(self.regions, result.regions)
-        found: list[Lipschitz] | None = result.answers["lipschitz"].value if "lipschitz" in result.answers else None
-        if found is None:
+        found: list[Lipschitz] | None = result.answers.value("lipschitz")
+        if found is None or not result.complete:
             self._learn(result)
             return False
         assert result.complex is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from polylc.cli.options import (
     Rows,
     Scale,
 )
+from polylc.errors import UsageError
 
 
 @app.command()
@@ -42,6 +44,9 @@ def lipschitz(
     largest: Annotated[bool, typer.Option("--largest", help="The largest of the margins alone, which is quicker than each of them.")] = False,
     method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
+    proof: Annotated[
+        str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood; it lists the regions.", show_default=False)
+    ] = None,
     json_file: JsonFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
@@ -56,8 +61,9 @@ def lipschitz(
     At a time limit what is known is a bracket: what some region attains, and what none exceeds.
     """
     with errors_in_one_line():
+        outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.api.lipschitz import parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
@@ -70,6 +76,9 @@ def lipschitz(
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
         tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array))
+        if proof is not None and len(tasks) != 1:
+            raise UsageError(f"--proof: a proof file is for one neighbourhood, {len(tasks)} are given; choose one with --rows")
+        file = None if proof is None else Path(proof)
         found: list[NeighbourhoodReport] = []
         code = 0
         with signals.heeded() as stop:
@@ -90,6 +99,7 @@ def lipschitz(
                         largest=largest,
                         method=method,
                         timeout=timeout,
+                        proof=file,
                         stop=stop,
                         watch=watch,
                     )
@@ -101,6 +111,8 @@ def lipschitz(
                     code = code or LIMIT
                 if stop():
                     break
+            if proof is not None and found[0].proof is None:
+                typer.echo(f"polylc: {proof}: not written, the regions could not be enumerated and proved", err=True)
             if json_file is not None:
                 report = LipschitzReport(network=network_info(network), neighbourhoods=found)
                 written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
