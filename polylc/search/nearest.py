@@ -23,6 +23,7 @@ STARTS, MOST = 8, 128  # starts for each rival, and for all
 ROUNDS = 4
 AGAIN, SPREAD = 32, 1.0  # starts of later rounds, from a box so wide, relative to the distance known
 CLOSE, POLISHED = 1.1, 6  # starts that are not farther, relative to the best one, and so many, go on by programs
+SMALL = 2**16  # numbers in the forms of a region up to which so many do; fewer in larger ones
 STEPS = 30
 OVER = 1.02  # how far beyond the zero of the linear margin points are tried
 HALVINGS = 30
@@ -79,9 +80,10 @@ def near_points(
     x = _about(around.center, np.minimum(around.high - around.low, 2 * cap), len(rival), around, rng)
     x[::each] = around.center
     found: list[tuple[float, int, np.ndarray]] = []
+    polished = max(2, min(POLISHED, POLISHED * SMALL // ((network.inputs + 1) * (network.neurons + network.inputs))))
     for _ in range(ROUNDS):
         fresh = _descended(tables, label, x, rival, around)
-        close = [entry for entry in fresh if entry[0] <= CLOSE * fresh[0][0]][:POLISHED]
+        close = [entry for entry in fresh if entry[0] <= CLOSE * fresh[0][0]][:polished]
         fresh += [(float(_distances(q[None], around)[0]), j, q) for _, j, p in close for q in [nearer(network, label, j, around, p)]]
         fresh.sort(key=lambda entry: entry[0])
         if not fresh or (found and fresh[0][0] >= found[0][0] * (1 - 1e-9)):
@@ -207,12 +209,14 @@ def _nearest(rows: np.ndarray, around: Around, distance: float) -> tuple[float, 
     n = rows.shape[1] - 1
     low = np.maximum((around.low - around.center) / distance, -1.0)
     high = np.minimum((around.high - around.center) / distance, 1.0)
-    eye, one, inf = np.eye(n), np.ones((n, 1)), infinity()
-    matrix = np.vstack([np.hstack([slope, np.zeros((len(slope), 1))]), np.hstack([eye, one]), np.hstack([-eye, one])])
+    from scipy.sparse import csr_array, eye_array, hstack, vstack
+
+    eye, one = eye_array(n, format="csr"), csr_array(np.ones((n, 1)))
+    matrix = vstack([csr_array(np.column_stack([slope, np.zeros(len(slope))])), hstack([eye, one]), hstack([-eye, one])], format="csr")
     least = np.concatenate([-value, np.zeros(2 * n)])
     cost = np.append(np.zeros(n), 1.0)
     try:
-        found = minimise(cost, matrix, least, np.full(len(least), inf), np.append(low, 0.0), np.append(high, 1.0))
+        found = minimise(cost, matrix, least, np.full(len(least), infinity()), np.append(low, 0.0), np.append(high, 1.0))
     except SolverError:
         return None
     if found is None:
