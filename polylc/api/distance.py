@@ -8,8 +8,8 @@ from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
 from polylc.errors import UsageError
+from polylc.measures.margin.distance import Distance
 from polylc.readers.load import as_network
-from polylc.report.distance import Distance
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 

@@ -24,12 +24,12 @@ from polylc.domains.question import And, Formula, Or, row
 from polylc.errors import LimitReached, UsageError
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.numbers import to_floats
+from polylc.measures.margin.distance import Distance
 from polylc.measures.margin.programs import fixed_gap, nearest
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.readers.question import Question
-from polylc.report.distance import Distance
 from polylc.run.verification import Verdict, answer
 from polylc.search.nearest import Around, near_points
 from polylc.search.prove import Answer
