@@ -65,8 +65,10 @@ def _best(rows: int, inputs: int, neurons: int) -> Best:
 
 
 def packed(tables: Tables, sizes: Sizes) -> Packed | None:
-    """The arrays, made once for each domain; None where kernels are not wanted yet or the network is no such chain."""
-    if not tables.fused or not tables.compact:
+    """The arrays, made once for each domain; None where kernels are not wanted yet, the network is no such chain, or the
+    domain is in a ball.
+    """
+    if not tables.fused or not tables.compact or sizes.ball is not None:
         return None
     if tables.packed is None or tables.packed[0] is not sizes:
         tables.packed = sizes, _pack(tables, sizes)

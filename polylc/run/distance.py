@@ -19,6 +19,7 @@ import numpy as np
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
+from polylc.domains.within import NORMS
 from polylc.errors import UsageError
 from polylc.measures.margin.programs import fixed_gap, nearest
 from polylc.network.exact import ExactNetwork
@@ -26,6 +27,7 @@ from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.readers.question import Question
 from polylc.report.distance import Distance
+from polylc.run.ball_distance import BallSearch, close
 from polylc.run.verification import Verdict, answer
 from polylc.search.prove import Answer
 from polylc.search.refute import Watch
@@ -121,13 +123,14 @@ def nearest_adversarial(
     label: int | None,
     *,
     target: int | None = None,
+    norm: str = "linf",
     timeout: float | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Watch | None = None,
     proof: Path | None = None,
     jobs: int = 1,
 ) -> Distance:
-    """The linf distance from the centre of a ball to its nearest point where the label is not the only highest class.
+    """The distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
     Parameters
     ----------
@@ -138,6 +141,8 @@ def nearest_adversarial(
         By default the class at the centre.
     target : int, optional
         Only points where this class is at least as high count.
+    norm : str
+        "linf", "l2" or "l1". The radius of the ball is the cap in each of them.
     timeout : float, optional
         Seconds after which what is known is returned.
     proof : Path, optional
@@ -157,13 +162,23 @@ def nearest_adversarial(
     for name, one in (("label", label), ("target", target)):
         if network.outputs < 2 or (one is not None and not 0 <= one < network.outputs):
             raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
+    if norm not in NORMS:
+        raise UsageError(f"distance: {norm!r} is not a norm; give one of {', '.join(NORMS)}")
+    if norm != "linf" and not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
+        raise UsageError(f"distance: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
     if target == label:
         raise UsageError(f"distance: the target is the label itself, {label}; give another class")
     cap = max(domain.radius)
-    found = Distance(label, target, cap, lower=fixed_gap(domain))
-    search = _Search(network, domain, found, proof, watch, jobs)
+    found = Distance(label, target, cap, lower=fixed_gap(domain), norm=norm)
+    search: _Search | BallSearch
+    if norm == "linf":
+        search = _Search(network, domain, found, proof, watch, jobs)
+    else:
+        search = BallSearch(network, domain, found, proof, watch, jobs, exact)
     if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
         search.take(domain.center)
+    elif isinstance(search, BallSearch):
+        close(search, begin, timeout, stop)
     else:
         _close(search, begin, timeout, stop)
     return replace(found, seconds=time.monotonic() - begin)
