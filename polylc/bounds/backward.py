@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.bounds.ball_fused import least_in_balls
 from polylc.bounds.fused import Chosen, Weighing, relaxed, through
 from polylc.bounds.packed import packed
 from polylc.bounds.relaxation import Lines
@@ -166,6 +167,10 @@ def backward(
     if sizes.ball is None:
         point = cells.least(gradient)
         value += np.einsum("rn,rn->r", gradient, point)
+    elif tables.fused:
+        point = np.empty_like(gradient)
+        low, high = (np.broadcast_to(ends, gradient.shape) for ends in (cells.low, cells.high))
+        least_in_balls(sizes.ball.round, np.ascontiguousarray(low), np.ascontiguousarray(high), np.ascontiguousarray(gradient), point, value, size)
     else:
         point, least, more = sizes.ball.least(gradient, cells.low, cells.high)
         value += least

@@ -12,12 +12,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.bounds.ball_fused import CLOSE, ROUNDS, Round
 from polylc.domains.within import Within
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import to_floats
 
-ROUNDS = 60  # of the search for lambda; nearly always a few do
-CLOSE = 1e-11  # relative to r^2, how near |x - c|^2 comes to it
 INSIDE = 1 - 2.0**-36  # of the radius: points to be tried exactly lie in the ball for certain
 
 
@@ -77,6 +76,11 @@ class Ball:
         )
         size = sizes @ np.abs(self.center) + np.einsum("rn,rn->r", sizes, np.abs(offset)) + 2 * share * (far + most)
         return point, least, size
+
+    @property
+    def round(self) -> Round:
+        """For kernels."""
+        return Round({"l2": 2, "l1": 1}[self.norm], self.radius, self.center)
 
     def pulled(self, points: np.ndarray) -> np.ndarray:
         """Points moved to the centre until they are in the ball; shape (points, inputs)."""
