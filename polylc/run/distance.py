@@ -1,9 +1,10 @@
-"""How far the nearest adversarial point is in the linf norm, by searches in balls that shrink.
+"""How far the nearest adversarial point is in linf, l2 or l1, by searches in balls that shrink.
 
 A point at which another class is at least as high as the label bounds the distance from above: descent in doubles
 finds one, and an exact program over its region, and over those next to it, brings it near. When none is in the open
 ball whose radius is the distance of the nearest one known, that is the distance; where this takes too long, smaller
-balls without one bound it from below. The radius of the neighbourhood is only a cap.
+balls without one bound it from below. The radius of the neighbourhood is only a cap. In l2 all distances here are
+squares of distances.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from polylc.bounds.tables import tables
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
+from polylc.domains.within import NORMS, Within, measure, scaled
 from polylc.errors import LimitReached, UsageError
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.numbers import to_floats
@@ -30,6 +32,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.readers.question import Question
+from polylc.run.ball_distance import nearest_of_region, question_within
 from polylc.run.verification import Verdict, answer
 from polylc.search.nearest import Around, near_points
 from polylc.search.prove import Answer
@@ -48,6 +51,7 @@ class _Search:
 
     def __init__(self, network: Network, domain: Neighbourhood, found: Distance, proof: Path | None, watch: Watch | None, jobs: int) -> None:
         assert domain.center is not None
+        self.norm, self.cap = found.norm, scaled(found.norm, Fraction(1), found.cap)
         self.network, self.domain, self.center, self.found = network, domain, domain.center, found
         self.proof, self.watch, self.jobs = proof, watch, jobs
         self.rivals = [j for j in range(network.outputs) if j != found.label and found.target in (None, j)]
@@ -56,6 +60,8 @@ class _Search:
     def question(self, radius: Fraction, strict: bool) -> Question:
         """Whether an adversarial point is within a radius, or nearer than it."""
         n, label = self.network.inputs, self.found.label
+        if self.norm != "linf":
+            return question_within(self.network, self.domain, Within(self.norm, self.center, radius, strict), label, self.rivals)
         rows: list[Formula] = []
         for q, (low, high, c) in enumerate(zip(self.domain.lower, self.domain.upper, self.center, strict=True)):
             a, b = c - radius, c + radius
@@ -80,12 +86,12 @@ class _Search:
         return verdict.result
 
     def take(self, point: Point) -> bool:
-        """Keep an adversarial point if it is nearer than the one known."""
+        """Keep an adversarial point if it is nearer than the one known, and not farther than the cap."""
         values = self.exact.outputs(point)
         rival = max(self.rivals, key=lambda j: values[j])
         assert values[rival] >= values[self.found.label], "a point that is not adversarial"
-        distance = max(abs(a - c) for a, c in zip(point, self.center, strict=True))
-        if self.found.upper is not None and distance >= self.found.upper:
+        distance = measure(self.norm, point, self.center)
+        if distance > self.cap or (self.found.upper is not None and distance >= self.found.upper):
             return False
         self.found.upper, self.found.point, self.found.rival = distance, point, rival
         return True
@@ -93,7 +99,7 @@ class _Search:
     def descend(self) -> None:
         """Points that descent in doubles leads to, moved a little outward, and what is nearest about them."""
         center, domain = to_floats(self.center), self.domain
-        around = Around(center, to_floats(domain.lower), to_floats(domain.upper))
+        around = Around(center, to_floats(domain.lower), to_floats(domain.upper), self.norm)
         rng = np.random.default_rng(0)
         for distance, rival, x in near_points(self.network, tables(self.network), self.found.label, self.rivals, around, float(self.found.cap), rng)[
             :TAKEN
@@ -104,7 +110,7 @@ class _Search:
             if values[rival] >= values[self.found.label]:
                 self.take(point)
             checkpoint()
-            reach = min(self.found.cap, Fraction(OUTWARD * distance))
+            reach = min(self.cap, scaled(self.norm, Fraction(1), Fraction(OUTWARD * distance)))
             if sum(self._take_nearest(bits, rival, reach) for bits in self._patterns(x, center)):
                 break
         if self.found.upper is not None:
@@ -125,7 +131,7 @@ class _Search:
             assert point is not None
             assert distance is not None
             assert rival is not None
-            if distance <= fixed_gap(self.domain) or not distance:
+            if distance <= least_distance(self.domain, self.norm) or not distance:
                 return
             checkpoint()
             if not sum(self._take_nearest(bits, rival, distance) for bits in self._patterns(to_floats(point), to_floats(self.center))):
@@ -133,6 +139,8 @@ class _Search:
 
     def _nearest(self, bits: np.ndarray, rival: int, distance: Fraction) -> Point | None:
         """The nearest adversarial point of one region that is no farther than another, if it has one."""
+        if self.norm != "linf":
+            return nearest_of_region(self.network, self.domain, bits, self.found.label, rival, self.norm, distance)
         inner = ball(self.center, distance, (self.domain.lower, self.domain.upper))
         forms = ExactForms(self.network, inner.lower, inner.upper)
         path: list[Row] = []
@@ -153,13 +161,14 @@ def nearest_adversarial(
     label: int | None,
     *,
     target: int | None = None,
+    norm: str = "linf",
     timeout: float | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Watch | None = None,
     proof: Path | None = None,
     jobs: int = 1,
 ) -> Distance:
-    """The linf distance from the centre of a ball to its nearest point where the label is not the only highest class.
+    """The distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
     Parameters
     ----------
@@ -170,6 +179,8 @@ def nearest_adversarial(
         By default the class at the centre.
     target : int, optional
         Only points where this class is at least as high count.
+    norm : str
+        "linf", "l2" or "l1". The radius of the ball is the cap in each of them.
     timeout : float, optional
         Seconds after which what is known is returned.
     proof : Path, optional
@@ -189,16 +200,28 @@ def nearest_adversarial(
     for name, one in (("label", label), ("target", target)):
         if network.outputs < 2 or (one is not None and not 0 <= one < network.outputs):
             raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
+    if norm not in NORMS:
+        raise UsageError(f"distance: {norm!r} is not a norm; give one of {', '.join(NORMS)}")
+    if norm != "linf" and not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
+        raise UsageError(f"distance: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
     if target == label:
         raise UsageError(f"distance: the target is the label itself, {label}; give another class")
     cap = max(domain.radius)
-    found = Distance(label, target, cap, lower=fixed_gap(domain))
+    found = Distance(label, target, cap, lower=least_distance(domain, norm), norm=norm)
     search = _Search(network, domain, found, proof, watch, jobs)
     if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
         search.take(domain.center)
     else:
         _close(search, begin, timeout, stop)
     return replace(found, seconds=time.monotonic() - begin)
+
+
+def least_distance(domain: Neighbourhood, norm: str) -> Fraction:
+    """No point of the neighbourhood is nearer to its centre."""
+    if norm == "linf":
+        return fixed_gap(domain)
+    assert domain.center is not None
+    return measure(norm, [min(max(c, a), b) for c, a, b in zip(domain.center, domain.lower, domain.upper, strict=True)], domain.center)
 
 
 def _close(search: _Search, begin: float, timeout: float | None, stop: Callable[[], bool] | None) -> None:
@@ -212,11 +235,11 @@ def _close(search: _Search, begin: float, timeout: float | None, stop: Callable[
         search.descend()
     result = Answer.SAT
     while result is Answer.SAT and not found.exact:
-        radius, nearer_than = (found.cap, False) if found.upper is None else (found.upper, True)
+        radius, nearer_than = (search.cap, False) if found.upper is None else (found.upper, True)
         result = search.ask(radius, nearer_than, left(SHARE), stop)
     for share in SMALLER:
         if result is Answer.UNKNOWN or found.exact or found.robust or (stop is not None and stop()):
             return
-        radius = share * (found.cap if found.upper is None else found.upper)
+        radius = scaled(search.norm, search.cap if found.upper is None else found.upper, share)
         if radius > found.lower and search.ask(radius, False, left(0.5), stop) is Answer.TIMED_OUT:
             return

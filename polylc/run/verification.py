@@ -145,7 +145,7 @@ def answer(
     exact = ExactNetwork(network)
     result, point, note = Answer.UNSAT, None, ""
     statistics: dict[str, float] = {}
-    found = roots(question.formula, network.inputs, question.names)
+    found = roots(question.formula, network.inputs, question.names, question.within)
     trees: list[Node] = []
     with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
         for number, root in enumerate(found):
@@ -185,7 +185,7 @@ def _write(path: Path, question: Question, found: list[Root], trees: list[Node],
 
     def lines() -> Iterator[Any]:
         said = plain_names(names, question.network.inputs)
-        yield query_line(0, question.source, question.sha256, said, question.formula, len(found))
+        yield query_line(0, question.source, question.sha256, said, question.formula, len(found), question.within)
         for root, tree in zip(found, trees, strict=True):
             yield from root_lines(root, tree)
 

@@ -1,4 +1,6 @@
-"""A cell on which every neuron's sign is known, settled by an exact linear program."""
+"""A cell on which every neuron's sign is known, settled by an exact program: a linear one, in an l2 ball a quadratic
+one.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ import numpy as np
 
 from polylc.domains.alternatives import is_bound
 from polylc.domains.question import Row
+from polylc.domains.within import Within
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
+from polylc.geometry.nearest_point import Frame
 from polylc.network.exact_forms import ExactForms
 from polylc.proof.tree import Combination
 from polylc.search.cells import Cell, Open
@@ -28,8 +32,10 @@ def decide(problem: Problem, cell: Cell, one: Open) -> Solution:
     """
     lower = [max(a, Fraction(f)) for a, f in zip(problem.root.lower, cell.low.tolist(), strict=True)]
     upper = [min(b, Fraction(f)) for b, f in zip(problem.root.upper, cell.high.tolist(), strict=True)]
-    forms = ExactForms(problem.network, lower, upper)
     bits = (cell.lows >= 0) & (cell.highs > 0)
+    if problem.root.within is not None:
+        return _decide_within(problem.root.within, problem, cell, one, lower, upper, bits)
+    forms = ExactForms(problem.network, lower, upper)
     found = _decide_single(problem, cell, one, forms, bits, lower, upper)
     return _decide_all(problem, cell, one, forms, bits, lower, upper) if found is None else found
 
@@ -93,9 +99,8 @@ def _decide_all(
     values = [*forms.input(), *forms.output(bits)]
     k = forms.dimension
     rows = [_form(row, values, forms.scale, k) for row in one.alternative.rows]
-    signs = np.zeros(len(bits)) if cell.signs is None else cell.signs
     path = cell.path if one.goals else ()
-    walls = [tuple(Fraction(int(signs[i]) * v, forms.scale) for v in form) for i, form in zip(path, forms.neurons(path, bits), strict=True)]
+    walls = _walls(cell, path, forms, bits)
     strict = [row.strict for row in one.alternative.rows]
     table = [(*row[:-1], Fraction(-int(s)), row[-1]) for row, s in zip(rows, strict, strict=True)]
     table += [(*wall[:-1], Fraction(0), wall[-1]) for wall in walls]
@@ -103,11 +108,42 @@ def _decide_all(
     found = minimise_exactly(cost, table, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))
     if not isinstance(found, Infeasible) and (found.value < 0 or not any(strict)):
         return _point(lower, upper, found.point[:k])
-    y = found.multipliers
+    return _combination(found.multipliers, list(range(len(rows))), path)
+
+
+def _combination(y: dict[int, Fraction], rows: Sequence[int], path: Sequence[int], ball: Fraction = Fraction(0)) -> Combination:
+    """Multipliers of some rows of the alternative, then of the path."""
     return Combination(
-        tuple((r, y[r]) for r in range(len(rows)) if y.get(r)),
+        tuple((r, y[k]) for k, r in enumerate(rows) if y.get(k)),
         tuple((neuron, y[len(rows) + e]) for e, neuron in enumerate(path) if y.get(len(rows) + e)),
+        ball,
     )
+
+
+def _walls(cell: Cell, path: Sequence[int], forms: ExactForms, bits: np.ndarray) -> list[Form]:
+    """The half-spaces s z >= 0 of neurons that were split."""
+    signs = np.zeros(len(bits)) if cell.signs is None else cell.signs
+    return [tuple(Fraction(int(signs[i]) * v, forms.scale) for v in form) for i, form in zip(path, forms.neurons(path, bits), strict=True)]
+
+
+def _decide_within(
+    within: Within, problem: Problem, cell: Cell, one: Open, lower: list[Fraction], upper: list[Fraction], bits: np.ndarray
+) -> tuple[Fraction, ...] | Combination:
+    """The same in a ball, where no row is strict: the nearest point to its centre of the rest of the cell, or why there
+    is none nearer.
+    """
+    frame = Frame(within.center, lower, upper)
+    forms = ExactForms(problem.network, frame.lower, frame.upper)
+    values = [*forms.input(), *forms.output(bits)]
+    some = [r for r, row in enumerate(one.alternative.rows) if not is_bound(row, problem.network.inputs)]
+    rows = [_form(one.alternative.rows[r], values, forms.scale, forms.dimension) for r in some]
+    path = cell.path if one.goals else ()
+    found = frame.nearest(within.norm, rows + _walls(cell, path, forms, bits))
+    if isinstance(found, Infeasible):
+        return _combination(found.multipliers, some, path)
+    if within.contains(found.point):
+        return found.point
+    return _combination(found.multipliers, some, path, Fraction(1))
 
 
 def _form(row: Row, values: Sequence[Sequence[int]], scale: int, k: int, before: int = 0) -> Form:

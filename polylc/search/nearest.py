@@ -1,8 +1,8 @@
-"""Adversarial points near a centre in the linf norm, found in doubles, to be confirmed: what a search is to beat.
+"""Adversarial points near a centre, found in doubles, to be confirmed: what a search is to beat.
 
 Each start moves to the point nearest to the centre at which the margin, as it is linear where the start stands, is
-zero; again and again, for all rivals at once. Then linear programs: the nearest point of the best start's region, of
-the region beyond that point, and so on.
+zero; again and again, for all rivals at once. Then, in linf, linear programs: the nearest point of the best start's
+region, of the region beyond that point, and so on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ AGAIN, SPREAD = 32, 1.0  # starts of later rounds, from a box so wide, relative 
 CLOSE, POLISHED = 1.1, 6  # starts that are not farther, relative to the best one, and so many, go on by programs
 SMALL = 2**16  # numbers in the forms of a region up to which so many do; fewer in larger ones
 STEPS = 30
+STOPS = 8  # times that inputs are stopped at the box
 OVER = 1.02  # how far beyond the zero of the linear margin points are tried
 HALVINGS = 30
 REGIONS = 12  # that programs visit
@@ -40,16 +41,27 @@ class Around:
     ----------
     center, low, high : ndarray, shape (inputs,)
         Centre, and the box in which adversarial points count.
+    norm : str
+        "linf", "l2" or "l1".
     """
 
     center: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    norm: str = "linf"
+
+    def distances(self, points: np.ndarray) -> np.ndarray:
+        """Of points from the centre; shapes (points, inputs) and (points,)."""
+        order = {"linf": np.inf, "l2": 2, "l1": 1}[self.norm]
+        found: np.ndarray = np.linalg.norm(points - self.center, ord=order, axis=1)
+        return found
 
     def nearest(self, gradient: np.ndarray, value: np.ndarray) -> np.ndarray:
         """The points of the box nearest to the centre where value + gradient (x - centre) is not positive, or where it
         is least; shapes (rows, inputs) and (rows,).
         """
+        if self.norm != "linf":
+            return np.clip(self.center + (self._offset_l2 if self.norm == "l2" else self._offset_l1)(gradient, value), self.low, self.high)
         way = -np.sign(gradient)
         room = np.where(way > 0, self.high - self.center, np.where(way < 0, self.center - self.low, 0.0))
         order = np.argsort(room, axis=1)
@@ -65,6 +77,36 @@ class Around:
             reach = np.maximum(start + missing / slope[rows, place], 0.0)
         reach = np.where(np.isfinite(reach), np.minimum(reach, rooms[:, -1]), rooms[:, -1])
         found: np.ndarray = np.clip(self.center + way * reach[:, None], self.low, self.high)
+        return found
+
+    def _offset_l2(self, gradient: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """The same as offsets from the centre, in l2: inputs that the box stops are set there, the others share the
+        rest.
+        """
+        low, high = self.low - self.center, self.high - self.center
+        offset, free = np.zeros_like(gradient), np.ones(gradient.shape, dtype=bool)
+        for _ in range(STOPS):
+            length = np.where(free, gradient**2, 0.0).sum(axis=1)
+            rest = value + np.where(free, 0.0, gradient * offset).sum(axis=1)
+            wanted = np.where(free, -gradient * (rest / np.maximum(length, 1e-300))[:, None], offset)
+            offset = np.clip(wanted, low, high)
+            stopped = free & (offset != wanted)
+            if not stopped.any():
+                break
+            free &= ~stopped
+        return offset
+
+    def _offset_l1(self, gradient: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """In l1: inputs with the largest slopes go first, as far as they can."""
+        end = np.where(gradient > 0, self.low - self.center, self.high - self.center)
+        end = np.where(gradient * end < 0, end, 0.0)
+        gain = -gradient * end
+        order = np.argsort(-np.abs(gradient), axis=1, kind="stable")
+        sorted_gain = np.take_along_axis(gain, order, axis=1)
+        missing = value[:, None] - (np.cumsum(sorted_gain, axis=1) - sorted_gain)
+        share = np.zeros_like(gradient)
+        np.put_along_axis(share, order, np.clip(missing / np.maximum(sorted_gain, 1e-300), 0.0, 1.0), axis=1)
+        found: np.ndarray = share * end
         return found
 
 
@@ -84,7 +126,9 @@ def near_points(
     for _ in range(ROUNDS):
         fresh = _descended(tables, label, x, rival, around)
         close = [entry for entry in fresh if entry[0] <= CLOSE * fresh[0][0]][:polished]
-        fresh += [(float(_distances(q[None], around)[0]), j, q) for _, j, p in close for q in [nearer(network, label, j, around, p)]]
+        if around.norm != "linf":
+            close = []
+        fresh += [(float(around.distances(q[None])[0]), j, q) for _, j, p in close for q in [nearer(network, label, j, around, p)]]
         fresh.sort(key=lambda entry: entry[0])
         if not fresh or (found and fresh[0][0] >= found[0][0] * (1 - 1e-9)):
             break
@@ -107,21 +151,16 @@ def _descended(tables: Tables, label: int, x: np.ndarray, rival: np.ndarray, aro
     for step in range(STEPS):
         checkpoint()
         margin, gradient = _margins(tables, x, label, rival)
-        inside = (margin <= 0) & (_distances(x, around) < best)
-        best[inside], where[inside] = _distances(x[inside], around), x[inside]
+        inside = (margin <= 0) & (around.distances(x) < best)
+        best[inside], where[inside] = around.distances(x[inside]), x[inside]
         flat = margin + np.einsum("rn,rn->r", gradient, around.center - x)
         target = around.nearest(gradient, flat)
         share = 1.0 if step < STEPS // 2 else 0.4
         x = np.clip(around.center + (x + share * (target - x) - around.center) * OVER, around.low, around.high)
     rows = np.flatnonzero(np.isfinite(best))
     points = _to_boundary(tables, label, rival[rows], around, where[rows])
-    listed = [(float(d), int(j), p) for d, j, p in zip(_distances(points, around), rival[rows], points, strict=True)]
+    listed = [(float(d), int(j), p) for d, j, p in zip(around.distances(points), rival[rows], points, strict=True)]
     return sorted(listed, key=lambda entry: entry[0])
-
-
-def _distances(points: np.ndarray, around: Around) -> np.ndarray:
-    found: np.ndarray = np.abs(points - around.center).max(axis=1, initial=0.0)
-    return found
 
 
 def _margins(tables: Tables, points: np.ndarray, label: int, rival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from polylc.bounds.ascent import Goals
+from polylc.bounds.ball import Ball
 from polylc.bounds.tables import LOST, UNIT, Rows, Sizes, Tables, tables
 from polylc.domains.alternatives import Alternative, Root, is_bound
 from polylc.domains.question import And, Or, Row, rows
@@ -37,6 +38,7 @@ class Problem:
         self.network, self.root = network, root
         self.tables: Tables = tables(network)
         self.low, self.high = low, high
+        self.ball = None if root.within is None else Ball.of(root.within)
         seen: dict[Row, int] = {}
         for alternative in root.alternatives:
             for row in (*alternative.rows, *(r for part in alternative.pending for r in rows(part))):
@@ -88,14 +90,16 @@ class Problem:
         return _Part.of(Or(tuple(self.formulas)), self.number)
 
     def solution(self, point: np.ndarray) -> tuple[Fraction, ...] | None:
-        """The point of the box nearest to this one, if the formula holds there, in rationals."""
+        """The point of the box nearest to this one, if it is in the ball and the formula holds there, in rationals."""
         if not np.isfinite(point).all():
             return None
         exact = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(point.tolist(), self.root.lower, self.root.upper, strict=True))
         return exact if self.holds(exact) else None
 
     def holds(self, point: tuple[Fraction, ...]) -> bool:
-        """Whether the formula of this root holds at a rational point of its box."""
+        """Whether a rational point of this root's box is in its ball, and its formula holds there."""
+        if self.root.within is not None and not self.root.within.contains(point):
+            return False
         values = (*point, *self.exact.outputs(point))
         return any(formula.holds(values) for formula in self.formulas)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from polylc.domains.within import scaled
+from polylc.exact.enclose import enclose, enclose_sqrt
+
 
 @dataclass
 class Distance:
-    """What is known of the distance from a centre to the nearest adversarial point.
+    """What is known of the distance from a centre to the nearest adversarial point. In l2 `lower`, `upper` and `proved`
+    are squares of distances, which are rational.
 
     Attributes
     ----------
@@ -29,6 +33,8 @@ class Distance:
         File that proves that there is none in the ball of radius `lower`, open if `exact`, else closed.
     proved : Fraction or None
         The radius of which the file speaks.
+    norm : str
+        "linf", "l2" or "l1".
     seconds : float
     statistics : dict
     """
@@ -42,6 +48,7 @@ class Distance:
     rival: int | None = None
     proof: str | None = None
     proved: Fraction | None = None
+    norm: str = "linf"
     seconds: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
 
@@ -53,4 +60,11 @@ class Distance:
     @property
     def robust(self) -> bool | None:
         """Whether the closed neighbourhood has no adversarial point; None if that is not known."""
-        return False if self.upper is not None else True if self.lower > self.cap or self.proved == self.cap else None
+        cap = scaled(self.norm, Fraction(1), self.cap)
+        return False if self.upper is not None else True if self.lower > cap or self.proved == cap else None
+
+    @property
+    def ends(self) -> tuple[float, float | None]:
+        """The distance between two doubles, the second None if no adversarial point is known."""
+        around = enclose_sqrt if self.norm == "l2" else enclose
+        return around(self.lower)[0], None if self.upper is None else around(self.upper)[1]
