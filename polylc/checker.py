@@ -14,8 +14,8 @@ weight taken as the rational number that its IEEE double is, and for every neigh
   given.
 
 If the file is about queries, then for each of them no input of the network satisfies the formula that is printed,
-together with the network's outputs, where variables have the names printed for inputs and outputs, in their order. That
-this is what a query file says is not checked.
+together with the network's outputs, where variables have the names printed for inputs and outputs, in their order; or,
+where a ball is printed, no input in it. That this is what a query file says is not checked.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
 with many coordinates the first ones are printed, with the SHA-256 of the whole. With `--full` behind PROOF nothing is
@@ -1259,6 +1259,7 @@ INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
 DIGITS, FINEST = 10, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
 SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
 WORD = 64
+SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
@@ -1453,6 +1454,120 @@ class _Kept:
         return [int.from_bytes(lanes[size * i : size * (i + 1)], "little") - half for i in places]
 
 
+@dataclass(frozen=True)
+class Ball:
+    """The inputs no farther from a centre than a radius, or nearer than it if it is open. In l1 the bound is the radius,
+    in l2 its square. Format: "Balls".
+    """
+
+    norm: str
+    center: Rationals
+    bound: Fraction
+    open: bool
+
+    def beyond(self, distance: Fraction) -> bool:
+        """Whether no point is so far from the centre in one coordinate, but perhaps one at that distance."""
+        return distance >= 0 and (distance * distance if self.norm == "l2" else distance) >= self.bound
+
+    def misses(self, box: Iterable[tuple[Fraction, Fraction]]) -> bool:
+        """Whether no point is in a box."""
+        apart = [max(low - c, c - high, Fraction(0)) for (low, high), c in zip(box, self.center, strict=True)]
+        least = sum((d * d for d in apart), Fraction(0)) if self.norm == "l2" else sum(apart, Fraction(0))
+        return least > self.bound or (least == self.bound and self.open)
+
+    def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
+        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of r^2 -
+        |x - c|^2.
+        """
+        total = -share * self.bound / (2 if self.norm == "l2" else 1)
+        for a, c, (low, high) in zip(coefficients, self.center, box, strict=True):
+            if self.norm == "l2":
+                x = min(max(c - a / share, low), high)
+                total += a * x + share * (x - c) ** 2 / 2
+            else:
+                total += min(a * x + share * abs(x - c) for x in (low, high, min(max(c, low), high)))
+        return total
+
+    @cached_property
+    def whole(self) -> tuple[list[int], int]:
+        """The centre rounded to 2^-INPUT, and the radius of a ball around it that holds this one."""
+        scale = 1 << INPUT
+        center = [math.floor(c * scale) for c in self.center]
+        lost = sum(c * scale != w for c, w in zip(self.center, center, strict=True))
+        radius = math.isqrt(math.floor(self.bound * scale * scale)) + 1 if self.norm == "l2" else math.ceil(self.bound * scale)
+        return center, max(radius + lost, 1)
+
+    def least(self, constant: int, coefficients: list[int], box: Box) -> int:
+        """A lower bound of a row over the inputs on a box within the ball; as `_least_value`."""
+        center, radius = self.whole
+        sides = [(low - c, high - c) for (low, high), c in zip(box, center, strict=True)]
+        constant = (constant << INPUT) + sum(map(mul, coefficients, center))
+        return (self._least_l2 if self.norm == "l2" else self._least_l1)(constant, coefficients, sides, radius)
+
+    @staticmethod
+    def _least_l2(constant: int, a: list[int], sides: Box, radius: int) -> int:
+        """The least value on the box of a.v + N / 2D (|v|^2 - r^2), for a multiplier N / D that floats choose."""
+        top = max(map(abs, a))
+        share = _multiplier([v / top for v in a], [(p / radius, q / radius) for p, q in sides]) if top else 0.0
+        numerator, denominator = int(math.ldexp(share, SHARED)) * top, radius << SHARED
+        ends = squares = inner = 0
+        for v, (p, q) in zip(a, sides, strict=True):
+            foot = -v * denominator
+            if numerator and p * numerator < foot < q * numerator:
+                inner += v * v
+            else:
+                end = p if foot <= p * numerator else q
+                ends, squares = ends + v * end, squares + end * end
+        if not numerator:
+            return constant + ends
+        return constant + ends - -(-inner * denominator // (2 * numerator)) + numerator * (squares - radius * radius) // (2 * denominator)
+
+    @staticmethod
+    def _least_l1(constant: int, a: list[int], sides: Box, radius: int) -> int:
+        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which v_i
+        cannot go all the way.
+        """
+        left, share, total = radius, 0, constant
+        moves = []
+        for v, (p, q) in zip(a, sides, strict=True):
+            nearest, end = min(max(0, p), q), p if v > 0 else q if v < 0 else min(max(0, p), q)
+            left -= abs(nearest)
+            total += v * nearest
+            if end != nearest:
+                moves.append((abs(v), abs(end) - abs(nearest), v * (end - nearest)))
+        for size, cost, gain in sorted(moves, reverse=True):
+            if cost > left:
+                share = size
+                break
+            left -= cost
+            total += gain
+        return total - share * left if left >= 0 else total - left * max(map(abs, a))
+
+
+def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
+    """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
+    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+        return 0.0
+    low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
+    for _ in range(ROUNDS):
+        far = inner = outer = 0.0
+        for v, (p, q) in zip(a, sides, strict=True):
+            x = -v / m
+            if p < x < q:
+                inner += v * v
+                far += x * x
+            else:
+                outer += (p if x <= p else q) ** 2
+        if abs(far + outer - 1) <= 1e-11:
+            break
+        low, high = (m, high) if far + outer > 1 else (low, m)
+        guess = math.sqrt(inner / (1 - outer)) if outer < 1 else 0.0
+        m = guess if low < guess < high else 2 * low if high == math.inf else math.sqrt(low) * math.sqrt(high) if low else high / 2
+        if not 2.0**-200 < m < 2.0**200:
+            return 0.0
+    return m
+
+
 @dataclass
 class _Searched:
     """A cell of a search: its box, the ends of all neurons in 2^-UNIT, its path, and the alternatives open there."""
@@ -1463,6 +1578,7 @@ class _Searched:
     high: list[int]
     path: list[tuple[int, int]]  # neurons that were split, and signs
     open: list[Alternative]
+    ball: Ball | None = None
     kept: tuple[_Kept, ...] = ()
     depth: int = 0
     mine: bool = True  # whether this process checks it
@@ -1471,6 +1587,11 @@ class _Searched:
         self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
         scale = 1 << INPUT
         self.box = [(math.floor(Fraction(a) * scale), math.ceil(Fraction(b) * scale)) for a, b in zip(self.lower, self.upper, strict=True)]
+
+    def least(self, constant: int, coefficients: list[int]) -> int:
+        """A lower bound of a row over the inputs in this cell's box and the ball, in 2^-(UNIT + shift + INPUT)."""
+        least = _least_value(constant, coefficients, self.box)
+        return least if self.ball is None or not coefficients else max(least, self.ball.least(constant, coefficients, self.box))
 
 
 def _grid(value: int, unit: int, lower: bool = False) -> int:
@@ -1549,7 +1670,7 @@ class _Bounds:
 
     def bound(self, rows: dict[int, list[int]], constant: int, cell: _Searched, *more: dict[int, int] | None) -> int:
         """The least value of a row that the rule proves, in 2^-(UNIT + shift + INPUT)."""
-        return _least_value(*self.over_inputs(rows, constant, cell, *more), cell.box)
+        return cell.least(*self.over_inputs(rows, constant, cell, *more))
 
     def _negative(self, source: int, cell: _Searched) -> int:
         """What rounding a coefficient of every output of a source down may cost, in 2^-(UNIT + shift)."""
@@ -1664,9 +1785,11 @@ class _Bounds:
         cell: _Searched,
         pulls: dict[int, Fraction],
         box: list[tuple[Fraction, Fraction]],
+        share: Fraction,
     ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
-        neurons, where the signs of all neurons that matter are known: nothing is rounded.
+        neurons, and less `share` times what is >= 0 in the ball, where the signs of all neurons that matter are known:
+        nothing is rounded.
         """
         rows: dict[int, list[Fraction]] = {0: [Fraction(a) for a in inputs]}
         one = 1 << self.shift
@@ -1693,17 +1816,20 @@ class _Bounds:
                 slope = Fraction(int(on)) if units is None else Fraction(units[i - first][on], 1 << self.slope_bits[layer])
                 k.append(a * slope - pulls.get(i, 0))
             give(layer, k)
+        if share and cell.ball is not None:
+            return constant + cell.ball.least_exactly(rows[0], share, box)
         return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0))
 
 
 @dataclass(frozen=True)
 class Refuted:
-    """What was verified of one query: no input of the network satisfies its formula."""
+    """What was verified of one query: no input of the network, or none in the ball, satisfies its formula."""
 
     index: int
     source: str
     query_sha256: str
     formula: Condition | Junction
+    ball: Ball | None
     names: tuple[str, ...]
     inputs: int
     cells: int
@@ -1719,6 +1845,7 @@ class _Query:
     def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
         self.network, self.bounds = network, bounds
         keys = ("query", "source", "query_sha256", "semantics", "names", "formula", "roots")
+        self.ball = self._ball(opening.pop("ball")) if type(opening) is dict and "ball" in opening else None
         index, source, digest, semantics, names, formula, roots = _fields(opening, *keys)
         self.index = _integer(index, 0, math.inf, "query")
         _need({str} == {type(source), type(digest)} and semantics == "real", 'source and hash: strings, and the semantics "real" expected')
@@ -1731,6 +1858,14 @@ class _Query:
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = self.parts = 0
         self.share, self.jobs = share
+
+    def _ball(self, value: Any) -> Ball:
+        norm = value.get("norm") if type(value) is dict else None
+        _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
+        _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
+        (size,) = _rationals([bound], 1)
+        _need(size >= 0 and type(open_) is bool, "a radius that is not negative, and whether the ball is open, expected")
+        return Ball(norm, _rationals(center, self.network.inputs), size, open_)
 
     def _formula(self, value: Any, depth: int) -> Condition | Junction:
         _need(depth < 200, "a formula nested less deeply expected")
@@ -1759,7 +1894,7 @@ class _Query:
             self._tree(lines, low, high, found)
         self._complete(refuted)
         return Refuted(
-            self.index, self.source, self.digest, self.formula, self.names, self.network.inputs, self.cells, self.leaves,
+            self.index, self.source, self.digest, self.formula, self.ball, self.names, self.network.inputs, self.cells, self.leaves,
             self.network.weights_sha256, self.network.model_sha256, self.network.source,
         )  # fmt: skip
 
@@ -1784,8 +1919,9 @@ class _Query:
             box = refuted.get(one.choices)
             if box is not None:
                 low, high = one.box(self.network.inputs)
-                inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
-                _hold(inside, "an alternative's inputs are not in the box where it is refuted")
+                for i, (a, b, p, q) in enumerate(zip(low, high, *box, strict=True)):
+                    inside = self._bounded(i, a, p, -1) and self._bounded(i, b, q, 1)
+                    _hold(inside, "an alternative's inputs are not in the box where it is refuted")
                 continue
             _hold(one.pending, "an alternative is refuted nowhere")
             at = chosen.get(one.choices)
@@ -1793,10 +1929,16 @@ class _Query:
                 at = next((i for i, part in enumerate(one.pending) if not part.parts), 0)
             stack += one.chosen(at)
 
+    def _bounded(self, i: int, stated: Fraction | None, end: float, side: int) -> bool:
+        """Whether no input of an alternative is beyond an end, by the bound that it states or by the ball."""
+        if stated is not None and side * (Fraction(end) - stated) >= 0:
+            return True
+        return self.ball is not None and self.ball.beyond(side * (Fraction(end) - self.ball.center[i]))
+
     def _tree(self, lines: _Lines, lower: list[float], upper: list[float], alternatives: list[Alternative]) -> None:
         most = 1 << UNIT + 2200 * self.network.hidden  # nothing is known of neurons, but that sums of doubles are smaller
         neurons = self.bounds.first[-1]
-        stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
+        stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives, self.ball)]
         while stack:
             first, ends, claims, events, kind, at, *moved = _list_of(lines.next(), 6, 7)
             cell = stack.pop()
@@ -1870,7 +2012,7 @@ class _Query:
                         found.append(bounds.neuron(layer, i - start, (1, -1)[side], cell))
                         ends.append((i, side))
             for (i, side), (constant, row) in zip(ends[len(rows) :], found, strict=True):
-                self._put(cell, i, side, _least_value(constant, row, cell.box), given)
+                self._put(cell, i, side, cell.least(constant, row), given)
             if found:
                 cell.lines.pop(layer, None)
             rows += found
@@ -1905,7 +2047,7 @@ class _Query:
         side, end = _integer(entry[1], 0, 2, "side"), self._end(entry[2])
         layer = bisect_right(self.bounds.first, number) - 1
         start, sign = self.bounds.first[layer], (1, -1)[side]
-        value = _least_value(*self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start)), cell.box)
+        value = cell.least(*self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start)))
         _hold(sign * end << self.bounds.shift + INPUT <= value, "an end of a neuron is not proved")
         if side == 0:
             cell.low[number] = max(cell.low[number], end)
@@ -1916,7 +2058,14 @@ class _Query:
     def _event(self, cell: _Searched, event: list[Any]) -> None:
         """An alternative that is refuted here, or replaced by what may be chosen of it."""
         kind, *rest = event or [None]
-        _need(kind in ("bound", "exact", "choose") and rest, "bound, exact or choose expected")
+        if kind == "outside":
+            _need(not rest, "nothing more expected")
+            box = [(Fraction(a), Fraction(b)) for a, b in zip(cell.lower, cell.upper, strict=True)]
+            _hold(self.ball is not None and self.ball.misses(box), "a cell is not outside the ball")
+            self.leaves += len(cell.open)
+            cell.open.clear()
+            return
+        _need(kind in ("bound", "exact", "choose") and rest, "bound, exact, choose or outside expected")
         place = _integer(rest[0], 0, len(cell.open), "alternative")
         one = cell.open[place]
         if kind == "choose":
@@ -1964,7 +2113,9 @@ class _Query:
         return whole[self.network.inputs :], whole[: self.network.inputs], constant, scale
 
     def _exact(self, cell: _Searched, one: Alternative, rest: list[Any]) -> bool:
-        _, multipliers, walls = _list(rest, 3)
+        _, multipliers, walls, *more = _list_of(rest, 3, 4)
+        _need(not more or self.ball is not None, "a multiplier of a ball, and a ball, expected")
+        share = _rationals(more, 1)[0] if more else Fraction(0)
         weights: dict[int, Fraction] = {}
         for pair in _list(multipliers):
             at, y = _list(pair, 2)
@@ -1975,7 +2126,7 @@ class _Query:
             neuron, y = _list(pair, 2)
             _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
             pulls[neuron] = _rationals([y], 1)[0]
-        _need(all(y >= 0 for y in (*weights.values(), *pulls.values())), "multipliers that are not negative expected")
+        _need(all(y >= 0 for y in (share, *weights.values(), *pulls.values())), "multipliers that are not negative expected")
         outputs, inputs, constant, scale = self._combined((one.rows[at], y) for at, y in weights.items())
         low, high = one.box(self.network.inputs)
         box = []
@@ -1984,9 +2135,11 @@ class _Query:
         if any(a > b for a, b in box):
             return True
         least = self.bounds.exactly(
-            [-a for a in outputs], [-a for a in inputs], -constant * scale, cell, {i: signs[i] * y * scale for i, y in pulls.items()}, box
-        )
-        return least > 0 or (least == 0 and any(y and one.rows[at].strict for at, y in weights.items()))
+            [-a for a in outputs], [-a for a in inputs], -constant * scale, cell, {i: signs[i] * y * scale for i, y in pulls.items()}, box,
+            share * scale,
+        )  # fmt: skip
+        strict = any(y and one.rows[at].strict for at, y in weights.items()) or (self.ball is not None and self.ball.open and share > 0)
+        return least > 0 or (least == 0 and strict)
 
     def _split(self, cell: _Searched, kind: Any, at: Any) -> list[_Searched]:
         """The cells that a cell is split into; none where nothing is open."""
@@ -2017,6 +2170,7 @@ class _Query:
             "high": cell.high[:],
             "path": cell.path,
             "open": cell.open[:],
+            "ball": cell.ball,
             "kept": cell.kept,
         }
         return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
@@ -2231,6 +2385,14 @@ def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
     return f"{total.replace('+ -', '- ')} {'>' if formula.strict else '>='} {-formula.constant}"
 
 
+def _words_of(ball: Ball | None, full: bool) -> str:
+    """Where inputs are looked for, if it is in a ball."""
+    if ball is None:
+        return ""
+    radius = f"the root of {_show(ball.bound, full)}" if ball.norm == "l2" else _show(ball.bound, full)
+    return f" {'nearer than' if ball.open else 'within'} {radius} in the {ball.norm} norm of {_show_point(ball.center, full)}"
+
+
 def _report_query(v: Refuted, full: bool) -> list[str]:
     text, inputs, outputs = _words(v.formula, v.names), list(v.names[: v.inputs]), list(v.names[v.inputs :])
     if not full and len(text) > MOST_SHOWN:
@@ -2240,7 +2402,7 @@ def _report_query(v: Refuted, full: bool) -> list[str]:
         f"query {v.index}, {v.source!a}, sha256 (not checked) {v.query_sha256!a}: refuted, {v.cells} cells, {v.leaves} bounds",
         f"  inputs, in order: {_coordinates(inputs, inputs, ' ', full)}",
         f"  outputs, in order: {_coordinates(outputs, outputs, ' ', full)}",
-        "  no inputs, with the network's outputs, satisfy",
+        f"  no inputs{_words_of(v.ball, full)}, with the network's outputs, satisfy",
         f"    {text}",
     ]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polylc.bounds.ball import Ball
 from polylc.network.form import Affine, Network, once
 from polylc.network.weights import Weight, at_points, entries, with_entries
 
@@ -48,11 +49,14 @@ class Sizes:
     loss : list of float
         For rows over sources up to each one, more than what rounding to multiples of 2^-48 costs a bound in the checker
         of proofs, which is to come to the same conclusion (docs/certificate-format.md, "Arithmetic").
+    ball : Ball or None
+        Where the domain is in a ball, that.
     """
 
     layers: list[np.ndarray]
     values: Sequence[np.ndarray]
     loss: list[float]
+    ball: Ball | None = None
 
 
 class Tables:
@@ -108,14 +112,14 @@ class Tables:
         small = bool(self.depth) and max(widths) <= WIDEST and self.depth * max(widths) ** 2 <= MOST
         return small and dense and self.network.is_chain and all(units.plain for units in self.units)
 
-    def magnitudes(self, values: Sequence[np.ndarray]) -> Sizes:
+    def magnitudes(self, values: Sequence[np.ndarray], ball: Ball | None = None) -> Sizes:
         """Sizes of what is added up, where no value is larger than those given, by source."""
         found = [self._added_up(index, values) * (1 + 2.0**-20) + LOST for index in range(len(self.affines))]
         steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.positive).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
         summed = [0.0, *accumulate(s * float(size.sum()) for s, size in zip(steep, found, strict=True))]
         loss = [COARSE * (steps + total) for total in (*summed[: self.depth], summed[-1])]
-        return Sizes(found, values, loss)
+        return Sizes(found, values, loss, ball)
 
 
 def magnitude(weight: Weight) -> Weight:

@@ -43,8 +43,8 @@ class Record:
     status : Status
         certified (complete, and proved in exact arithmetic), enumerated (complete, in floating point) or partial (a
         limit was reached: counts are lower bounds).
-    regions : int
-        Number of activation regions.
+    regions : int or None
+        Number of activation regions; None where searches answered what was asked, and nothing was enumerated.
     volume : Quantity
         Exact volume of the neighbourhood in its free coordinates, outward rounded.
     label : int or None
@@ -74,7 +74,7 @@ class Record:
     status: Status
     outcome: Outcome
     engine: str
-    regions: int
+    regions: int | None
     volume: Quantity
     label: int | None
     answers: Answers

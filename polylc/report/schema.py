@@ -158,7 +158,7 @@ def build_report(network: Network, records: Sequence[Record | Refusal], seconds:
         summary=Summary(
             neighbourhoods=len(records),
             **count,
-            mean_regions=mean(float(r.regions) for r in answered if r.complete),
+            mean_regions=mean(float(r.regions) for r in answered if r.complete and r.regions is not None),
             **{key.name: key.make(over_all[row.name]) for row in ROWS for key in row.summary},
             seconds=round(seconds, 6),
         ),

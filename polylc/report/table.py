@@ -36,7 +36,9 @@ def _domain_text(record: Record) -> str:
     return f"linf ball of radius {radius}{', clipped,' if clipped else ''} in dimension {domain.dimension}{rest}"
 
 
-def _count(value: int, complete: bool) -> str:
+def _count(value: int | None, complete: bool) -> str:
+    if value is None:
+        return "-"
     return f"{value}" if complete else f">= {value}"
 
 
@@ -64,7 +66,8 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
     left = [row.name for row in ROWS if record.answers[row.name].reason == NOT_ASKED]
     if complete and tuple(row.name for row in ROWS if row.name not in left) == DEFAULT:
         rows.append(("left out", f"{', '.join(left)} and rational volumes: --measures all, --exact-volumes"))
-    rows.append(("seconds", f"{record.seconds:.2f} ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"))
+    rate = "" if record.regions is None else f" ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"
+    rows.append(("seconds", f"{record.seconds:.2f}{rate}"))
     return rows
 
 
@@ -152,7 +155,7 @@ def summary_line(entries: Sequence[Record | Refusal]) -> str:
         if many:
             parts.append(f"{many} {name}")
     if complete:
-        parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
+        parts += [f"mean regions {np.mean(counts):.6g}"] if (counts := [r.regions for r in complete if r.regions is not None]) else []
     for row in ROWS:
         parts += row.totals(shown(row.name, records))
     return "; ".join(parts)

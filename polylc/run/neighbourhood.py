@@ -30,6 +30,7 @@ from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
 from polylc.run.brackets import bracketed_lipschitz
+from polylc.run.by_search import SHARE, found_by_search, searches, time_after
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
@@ -60,7 +61,10 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    limits = settings.limits(begin, stop)
+    asks = searches(settings, network, task.domain)
+    if asks and settings.needs_no_regions(task):
+        return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
+    limits = settings.limits(begin, stop, SHARE if asks else 0.0)
 
     def enter(phase: Phase) -> None:
         mode.settle(limits.over)
@@ -81,6 +85,9 @@ def answer(
         found = nothing_found(network, task.domain, why)
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
+    searched = {}
+    if asks and found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+        searched = found_by_search(network, task.domain, label, time_after(settings, begin), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
         settings.measures,
@@ -91,6 +98,7 @@ def answer(
         threads=1 if crew is None else crew.jobs,
         sigmas=settings.sigmas,
         on_graph=lambda building: enter(Phase.GRAPH if building else Phase.MEASURES),
+        searched=searched,
     )
     last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
@@ -166,6 +174,40 @@ def _with_brackets(answers: Answers, constants: list[Lipschitz]) -> Answers:
     """The answers with what a search says of Lipschitz constants, if it says anything."""
     said = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
     return answers if not constants else Answers({**answers, "lipschitz": Answer(constants, said)})
+
+
+def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:
+    """What searches answer, and nothing else."""
+    label, tie = label_of(network, task)
+    nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
+    searched = found_by_search(network, task.domain, label, settings.time_limit, stop, jobs)
+    scene = Scene(Complex.of(network, task.domain, nothing, None), settings.measures, label, certified=True, searched=searched)
+    answers, _, _ = measure(scene)
+    settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
+    stopped = stop is not None and stop()
+    outcome = Outcome.COMPLETE if settled else Outcome.INTERRUPTED if stopped else Outcome.TIME_LIMIT
+    status = Status.CERTIFIED if settled else Status.PARTIAL
+    remarks = {
+        "domain": "; ".join(task.domain.log) or None,
+        "label": tie,
+        "regions": "null: what was asked needs none, a search answered it; ask for counts as well to enumerate",
+        "status": "complete; what was asked is proved in exact arithmetic" if settled else f"{outcome}: a proved and an attained bound",
+    }
+    return Result(
+        index=task.index,
+        network=network,
+        domain=task.domain,
+        status=status,
+        outcome=outcome,
+        engine="search",
+        regions=None,
+        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        label=label,
+        answers=answers,
+        remarks={topic: said for topic, said in remarks.items() if said is not None},
+        seconds=time.monotonic() - begin,
+        stats={name: int(many) for one in searched.values() for name, many in one.statistics.items() if name != "seconds"},
+    )
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:

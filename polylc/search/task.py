@@ -20,6 +20,7 @@ from polylc.network.form import Network
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
+SEARCHED, FEW = frozenset({"robustness"}), 6  # measures that searches answer too; dimensions in which enumerations are faster
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 
 
@@ -97,14 +98,21 @@ class Settings:
         if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
             raise UsageError("sigma: it belongs to the measures local_complexity and bounds, and neither is asked for")
 
+    def needs_no_regions(self, task: Task) -> bool:
+        """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
+        asked = set(self.measures) <= SEARCHED and self.certify and self.max_regions is None
+        return asked and not (self.keep or self.graph or self.proves) and task.domain.dimension > FEW
+
     @property
     def proves(self) -> bool:
         """Whether what proves the answers is kept."""
         return self.blocks is not None
 
-    def limits(self, begin: float, stop: Callable[[], bool] | None = None) -> Limits:
-        """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic."""
-        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit, stop)
+    def limits(self, begin: float, stop: Callable[[], bool] | None = None, kept: float = 0.0) -> Limits:
+        """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic; a share of the time
+        may be kept for what follows.
+        """
+        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit * (1.0 - kept), stop)
 
     def last_moment(self, begin: float, complete: bool) -> float | None:
         """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more
