@@ -203,7 +203,7 @@ class _Work:
     def _enumerate(self, seconds: float | None) -> bool:
         """List regions for so long; whether these are all, and so everything is known."""
         self.result = result = answer(self.network, self._task(), self._settings(seconds), self.stop)
-        self.regions = max(self.regions, result.regions)
+        self.regions = max(self.regions, result.regions or 0)
         found: list[Lipschitz] | None = result.answers.value("lipschitz")
         if found is None or not result.complete:
             self._learn(result)
