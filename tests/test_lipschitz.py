@@ -203,6 +203,7 @@ def test_bounds_hold_at_every_point_of_a_cell(seed):
     domain = ball([F(int(v), 8) for v in rng.integers(-4, 5, 3)], 1)
     target = Target(0, 1)
     goals = [Goal(target, NORMS[name], k) for k, name in enumerate(("linf", "l2"))] + [Goal(target, NORMS["l1"], 2, entry=1, sign=-1)]
+    goals.append(Goal(target, NORMS["l1"], 2))
     search = Steepest(net, domain, goals, 3)
     points = [domain.lifted([F(int(v), 64) for v in rng.integers(-63, 64, 3)]) for _ in range(60)]
     exact = ExactNetwork(net)
@@ -213,12 +214,12 @@ def test_bounds_hold_at_every_point_of_a_cell(seed):
         signs = rng.choice([-1, 1], len(split)).tolist()
         for i, sign in zip(split, signs, strict=True):
             cells = [search.side(cell, i, sign) for cell in cells]
-        found = search.bounds.of(cells, [None] * 3, np.zeros(3), int(rng.integers(1, 12)))
-        again = search.bounds.of(cells, [found.choice.row(r) for r in range(3)], np.zeros(3), 3)
+        found = search.bounds.of(cells, [None] * 4, np.zeros(4), int(rng.integers(1, 12)))
+        again = search.bounds.of(cells, [found.choice.row(r) for r in range(4)], np.zeros(4), 3)
         for p, bits in zip(points, patterns, strict=True):
             if all(bits[search.numbers[i]] == (sign > 0) for i, sign in zip(split, signs, strict=True)):
                 gradient = gradient_at(net, target, p, [0, 1, 2])
-                for r, value in enumerate((norm_of(gradient, "linf"), norm_of(gradient, "l2"), -gradient[1])):
+                for r, value in enumerate((norm_of(gradient, "linf"), norm_of(gradient, "l2"), -gradient[1], norm_of(gradient, "l1"))):
                     assert value <= F(float(found.value[r]))
                     assert value <= F(float(again.value[r]))
 

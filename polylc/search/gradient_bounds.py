@@ -147,7 +147,8 @@ class GradientBounds:
         lines = Lines.of(lows, highs)
         choice = self._begin(starts, masks, t, lines)
         best = Bounds(value, choice.rows(np.arange(many)), (box.low + box.high) / 2, np.zeros_like(lows))
-        live = np.flatnonzero(best.value > aim)
+        single = np.array([g.norm.name != "l1" or g.entry is not None for g in goals])  # else the direction is of one entry alone
+        live = np.flatnonzero((best.value > aim) & single)
         now = choice.rows(live)
         for step in range(steps if tables_.neurons else 0):
             if not len(live):
