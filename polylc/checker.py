@@ -2538,7 +2538,9 @@ class _Gradient(_Query):
         return Fraction(constant, 1 << 2 * unit) + derivatives.most(direction, cell, numbers) <= self.most
 
     def _is_thin(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
-        """A combination of the half-spaces of the path is nowhere positive on the box, so the cell has no interior."""
+        """A combination of the half-spaces of the path is nowhere positive on the box, and one of them does not vanish
+        there, so that the cell has no interior.
+        """
         signs = dict(cell.path)
         pulls: dict[int, Fraction] = {}
         for pair in _list(_list(rest, 1)[0]):
@@ -2547,8 +2549,12 @@ class _Gradient(_Query):
             pulls[neuron] = signs[neuron] * _rationals([y], 1)[0]
         _hold(pulls and all(y * signs[i] > 0 for i, y in pulls.items()), "multipliers that are positive expected")
         box = [(max(Fraction(p), a), min(Fraction(q), b)) for p, q, a, b in zip(cell.lower, cell.upper, self.lower, self.upper, strict=True)]
-        nothing = [0] * self.network.outputs
-        return self.bounds.exactly(nothing, [0] * self.network.inputs, Fraction(0), cell, pulls, box, Fraction(0)) >= 0
+
+        def least(of: dict[int, Fraction]) -> Fraction:
+            """The least value of the sum with the other sign."""
+            return self.bounds.exactly([0] * self.network.outputs, [0] * self.network.inputs, Fraction(0), cell, of, box, Fraction(0))
+
+        return least(pulls) >= 0 and any(least({i: y}) or least({i: -y}) for i, y in pulls.items())
 
     @staticmethod
     def _is_empty(cell: _Searched, _: list[int], __: list[Any]) -> bool:

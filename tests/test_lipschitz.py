@@ -119,6 +119,36 @@ def test_search_finds_what_brute_force_finds(seed):
             assert norm_of(gradient, norm) == constant.lower
 
 
+@pytest.mark.parametrize("seed", range(28))
+def test_the_tree_finds_it_without_looking_at_points(seed, monkeypatch):
+    """What cells leave is then all that there is: a region that is lost shows."""
+    monkeypatch.setattr("polylc.search.attained.Record.look", lambda *_: None)
+    monkeypatch.setattr("polylc.search.attained.Record.offer", lambda *_: None)
+    if seed % 2:
+        monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
+    net, domain = drawn(seed)
+    jacobians = regions_by_force(net, domain)
+    found = lipschitz_constants(net, domain, None, method="search")
+    for name, targets in targets_of(net, None, None, False):
+        for norm in NAMES:
+            assert found.of(name, norm).exact
+            assert found.of(name, norm).lower == best_by_force(jacobians, targets[0], norm)
+
+
+def test_neurons_that_vanish_on_a_cell_lose_no_region(monkeypatch, tmp_path):
+    """relu(x) - relu(2 x) / 2 is zero everywhere, which bounds do not see: both sides of it are the whole cell."""
+    monkeypatch.setattr("polylc.search.attained.Record.look", lambda *_: None)
+    monkeypatch.setattr("polylc.search.attained.Record.offer", lambda *_: None)
+    net = chain(
+        [[[1.0], [2.0], [1.0]], [[1.0, -0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, -1.0]], [[5.0, 1.0, 2.0]]], [[0.0, 0.0, 0.25], [0.0] * 3, [0.0]]
+    )
+    domain = ball([0], 1)
+    (best,) = {best_by_force(regions_by_force(net, domain), Target(0), norm) for norm in ("linf", "l1")}
+    found = lipschitz_constants(net, domain, None, method="search", proof=tmp_path / "p")
+    assert [c.lower for c in found.constants] == [best, best**2, best]
+    assert len(polylc.check(tmp_path / "p")) == 3
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_neurons_alone_are_split_in_many_dimensions(seed, monkeypatch):
     monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
@@ -262,6 +292,7 @@ def test_interiors_are_found_where_there_are_any(seed):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, 4))
     rows = [tuple(int(v) for v in rng.integers(-2, 3, k + 1)) for _ in range(int(rng.integers(1, 6)))]
+    rows = [row for row in rows if any(row)]
     found = strictly_inside(rows, k)
     assert isinstance(found, tuple) == has_interior([tuple(map(F, row)) for row in rows], [F(-1)] * k, [F(1)] * k)
     if isinstance(found, dict):

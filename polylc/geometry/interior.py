@@ -27,11 +27,8 @@ def strictly_inside(rows: Sequence[Row], k: int) -> tuple[Fraction, ...] | dict[
     Parameters
     ----------
     rows : sequence of k + 1 integers each
-        Affine forms.
+        Affine forms; none is zero.
     """
-    zero = next((r for r, row in enumerate(rows) if not any(row)), None)
-    if zero is not None:
-        return {zero: Fraction(1)}
     if not rows:
         return (Fraction(0),) * k
     proposal = _propose(unit_rows(rows), k)

@@ -405,9 +405,11 @@ class Steepest:
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
         forms = self.record.forms if same else ExactForms(self.network, lower, upper)
         numbers = self.numbers[list(cell.path)].tolist()
-        walls = [tuple(int(cell.signs[i]) * v for v in form) for i, form in zip(cell.path, forms.neurons(numbers, bits), strict=True)]
-        found = strictly_inside(walls, forms.dimension)
+        half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
+        # a neuron that is zero on all of the cell bounds nothing: regions lie on both of its sides
+        walls = [(number, tuple(int(cell.signs[i]) * v for v in form)) for number, i, form in half_spaces if any(form)]
+        found = strictly_inside([wall for _, wall in walls], forms.dimension)
         if isinstance(found, dict):
-            return Thin(tuple((numbers[r], y) for r, y in found.items()))
+            return Thin(tuple((walls[r][0], y) for r, y in found.items()))
         rest = iter(found)
         return tuple(a if a == b else (a + b) / 2 + next(rest) * (b - a) / 2 for a, b in zip(lower, upper, strict=True))
