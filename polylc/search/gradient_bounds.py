@@ -8,7 +8,7 @@ of the slopes to the signs put that below a row over the pre-activations, which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -114,6 +114,8 @@ class Bounds:
         What the ends of all entries bound by themselves.
     direction : ndarray, shape (rows, inputs)
         In which the derivative is bounded.
+    trail : list of (ndarray, ndarray)
+        Rows, and for each the point where one of the bounds on the way was attained.
     """
 
     value: Array
@@ -122,6 +124,7 @@ class Bounds:
     gaps: Array
     plain: Array
     direction: Array
+    trail: list[tuple[Array, Array]] = field(default_factory=list)
 
     def closing(self, r: int, cell: Cell, inputs: Array) -> Event:
         """What a proof says of a cell that its bound closes; `inputs` are those that vary."""
@@ -200,6 +203,7 @@ class GradientBounds:
             )
             last = step == steps - 1
             found, moved = self._pass(some, now, aim[live], not last)
+            best.trail.append((live, found.point))
             at = live[found.value < best.value[live]]
             here = found.value < best.value[live]
             best.value[at], best.point[live], best.gaps[live] = found.value[here], found.point, found.gaps

@@ -218,7 +218,8 @@ class Steepest:
         root = any(cell.choice is None for cell in batch)
         found = self.bounds.of(batch, [c.choice for c in batch], self._floor(batch), ROOT_STEPS if root else STEPS)
         if self.aims is None:
-            self.record.offer(found.point, [c.goal for c in batch])
+            for rows, points in found.trail:
+                self.record.offer(points, [batch[r].goal for r in rows])
         left: list[int] = []
         for r, cell in enumerate(batch):
             cell.bound, cell.choice = min(cell.bound, float(found.value[r])), found.choice.row(r)
