@@ -7,6 +7,7 @@ run[0].regions, run[0].robustness, run[0].graph()
 polylc.check("proof.polylc")
 polylc.verify("query.vnnlib", net)
 polylc.distance(net, points)
+polylc.lipschitz(net, points, radius=0.1)
 polylc.estimate(net, points, radius=0.1), polylc.compare(net, points, radius=0.1)
 tracker = polylc.track(module, points, radius=0.1, every=50, table="run.csv")  # tracker(step) in a training loop
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from polylc._version import __version__
 
-__all__ = ["__version__", "certify", "check", "compare", "distance", "estimate", "load", "track", "verify"]
+__all__ = ["__version__", "certify", "check", "compare", "distance", "estimate", "lipschitz", "load", "track", "verify"]
 
 if TYPE_CHECKING:
     from polylc.api.certify import certify
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from polylc.api.compare import compare
     from polylc.api.distance import distance
     from polylc.api.estimate import estimate
+    from polylc.api.lipschitz import lipschitz
     from polylc.api.track import track
     from polylc.api.verify import verify
     from polylc.readers.load import load
 
-_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "distance", "estimate", "track", "verify")} | {
+_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "distance", "estimate", "lipschitz", "track", "verify")} | {
     "load": "polylc.readers.load"
 }
 

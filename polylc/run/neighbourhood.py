@@ -31,7 +31,7 @@ from polylc.run.by_search import SHARE, found_by_search, searches, time_after
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, Phase, PhaseWatch, Settings, Task
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -56,10 +56,10 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    asks = searches(settings, network, task.domain)
-    if asks and settings.needs_no_regions(task):
+    if settings.needs_no_regions(task) and network.outputs > 1:
         return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
-    limits = settings.limits(begin, stop, SHARE if asks else 0.0)
+    kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
+    limits = settings.limits(begin, stop, kept)
 
     def enter(phase: Phase) -> None:
         mode.settle(limits.over)
@@ -81,8 +81,9 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if asks and found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
-        searched = found_by_search(network, task.domain, label, time_after(settings, begin), stop, 1 if crew is None else crew.jobs)
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+        asked = searches(settings, complex_, label)
+        searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
         settings.measures,
@@ -164,8 +165,9 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
     """What searches answer, and nothing else."""
     label, tie = label_of(network, task)
     nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
-    searched = found_by_search(network, task.domain, label, settings.time_limit, stop, jobs)
-    scene = Scene(Complex.of(network, task.domain, nothing, None), settings.measures, label, certified=True, searched=searched)
+    complex_ = Complex.of(network, task.domain, nothing, None)
+    searched = found_by_search(complex_, settings.measures, label, settings.time_limit, stop, jobs)
+    scene = Scene(complex_, settings.measures, label, certified=True, searched=searched)
     answers, _, _ = measure(scene)
     settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
     stopped = stop is not None and stop()

@@ -20,7 +20,8 @@ from polylc.network.form import Network
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
-SEARCHED, FEW = frozenset({"robustness"}), 6  # measures that searches answer too; dimensions in which enumerations are faster
+SEARCHED = frozenset({"robustness", "lipschitz"})  # measures that searches answer too, or bracket
+SINGLE, FEW = frozenset({"robustness"}), 6  # of these the one that needs no regions, but in so few dimensions
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 
 
@@ -100,8 +101,8 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
-        asked = set(self.measures) <= SEARCHED and self.certify and self.max_regions is None
-        return asked and not (self.keep or self.graph or self.proves) and task.domain.dimension > FEW
+        asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
+        return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
     @property
     def proves(self) -> bool:

@@ -33,13 +33,15 @@ class Lipschitz:
     norm : str
     value : float
     region : int
-        Where it is attained; for an enclosure, where `lower` is exceeded.
+        Where it is attained; for an enclosure, where `lower` is exceeded; -1 if no listed region is known for that.
     quantity : Quantity
         The constant with its kind.
     lower, upper : Fraction or None
         Proved bounds of constant^power; equal where the constant is exact. None for a float.
     witness : tuple of int or None
         For the Jacobian in l2: v with ``|J^T v|^2 >= lower |v|^2`` in `region`.
+    method : str
+        "enumeration", or "search" where the enumeration was stopped.
     """
 
     target: str
@@ -50,6 +52,7 @@ class Lipschitz:
     lower: Fraction | None = None
     upper: Fraction | None = None
     witness: tuple[int, ...] | None = None
+    method: str = "enumeration"
 
     @property
     def power(self) -> int:
