@@ -31,7 +31,8 @@ from polylc.geometry.determinants import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.volumes import Volumes
-from polylc.measures.gradient.norms import Gradients, frobenius, rounded, spectral
+from polylc.measures.gradient.gradients import rounded
+from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import exact_total, total
 from polylc.network.form import Network, chain
 from polylc.search.enumerate import enumerate_regions
@@ -340,7 +341,7 @@ def test_norms_are_enclosed(m, k, seed, scale):
     rng = np.random.default_rng(seed)
     thin = rng.integers(1, min(m, k) + 1)
     rows = (rng.integers(-9, 10, size=(m, thin)) @ rng.integers(-9, 10, size=(thin, k))).tolist()
-    near, error = rounded(rows, scale)
+    near, error = rounded(rows, lambda v, _: v / scale)
     ((low, high),) = frobenius(near[None], error[None])
     square = F(sum(v * v for row in rows for v in row), scale**2)
     assert F(low) ** 2 <= square <= F(high) ** 2

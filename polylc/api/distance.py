@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
 from polylc.errors import UsageError
 from polylc.readers.load import as_network
 from polylc.report.distance import Distance
@@ -75,7 +76,9 @@ def distance(
             found.append(task)
             continue
         file = None if proof is None else Path(proof)
-        one = nearest_adversarial(net, task.domain, task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs)
+        one = nearest_adversarial(
+            net, as_box(task.domain, "distance"), task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
+        )
         found.append(one)
         if stop is not None and stop():
             break

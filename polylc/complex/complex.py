@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from polylc.complex.facet_sweep import Columns, forms_of, half_spaces_of, maps_of
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Exploration, Outcome
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.geometry.exact_cell import ExactCell, exact_cell
@@ -37,7 +37,7 @@ class Complex:
     """
 
     network: Network
-    domain: Neighbourhood
+    domain: Domain
     bits: np.ndarray
     unit: np.ndarray
     starts: np.ndarray
@@ -48,7 +48,7 @@ class Complex:
     seen: Seen = UNSEEN
 
     @classmethod
-    def of(cls, network: Network, domain: Neighbourhood, found: Exploration, near: np.ndarray | None = None) -> Complex:
+    def of(cls, network: Network, domain: Domain, found: Exploration, near: np.ndarray | None = None) -> Complex:
         """The complex of what an engine found; `near` as a judge's verdict has it."""
         return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.seen)
 
@@ -92,7 +92,7 @@ class Complex:
     @cached_property
     def exact_forms(self) -> ExactForms:
         """Forms in integers, for what rounding leaves open."""
-        return ExactForms(self.network, self.domain.lower, self.domain.upper)
+        return ExactForms(self.network, self.domain.exact_embedding)
 
     def exact_half_spaces(self, region: int, entries: Sequence[int] | None = None) -> list[Row]:
         """Integer half-spaces of a region's path, positive inside: those of the given path entries, or all."""
@@ -176,7 +176,7 @@ class Complex:
         return self._maps_along(self.bits[regions])
 
     def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""
+        """Gradients of the outputs along the axes, a batch of regions at a time; shape (r, outputs, k)."""
         for rows in self.map_batches():
             yield rows, self.domain.gradients(self.maps(rows).map)
 
@@ -193,8 +193,8 @@ class Complex:
     @property
     def volume_in_doubles(self) -> bool:
         """Whether the volume of the neighbourhood is well within the range of doubles."""
-        volume = self.domain.volume
-        return -1000 < volume.numerator.bit_length() - volume.denominator.bit_length() < 1000
+        square = self.domain.squared_volume
+        return -2000 < square.numerator.bit_length() - square.denominator.bit_length() < 2000
 
     def _metric_rows(self, rows: slice) -> np.ndarray:
         """Path half-spaces as functions of the offset from the middle (true lengths); shape (E, k + 1)."""
@@ -231,14 +231,13 @@ class Complex:
         return exact_cell(self.exact_half_spaces(region), self.domain.half)
 
     def polygons(self) -> list[np.ndarray]:
-        """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""
+        """Corners of the regions of a 2-D neighbourhood, in the coordinates along its axes."""
         corners = polygons(self.domain.half, self.starts, self._metric_rows(slice(0, len(self))))
         for region, found in enumerate(corners):
             exact = None if len(found) else self._exact_cell(region)
             if exact is not None:
                 corners[region] = counter_clockwise(exact.vertices)
-        middle = self.domain.middle[self.domain.free]
-        return [middle + c for c in corners]
+        return [self.domain.measured_middle + c for c in corners]
 
 
 def forms_along(network: Network, bits: np.ndarray, start: np.ndarray, start_error: np.ndarray) -> Forms:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
@@ -90,7 +90,7 @@ class LpEngine:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
     prefix : sequence of (neuron, side)
@@ -100,7 +100,7 @@ class LpEngine:
     name = "lp"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         self.network, self.domain, self._sink, self._prefix = network, domain, sink, prefix
         self._twins = twins(network)
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)

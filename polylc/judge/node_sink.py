@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Chunk
 from polylc.errors import JudgeError
 from polylc.judge import node_filter as kernels
@@ -60,7 +60,7 @@ class NodeSink:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     keep : bool
         Whether proofs are kept for a certificate.
     forms : ExactForms, optional
@@ -76,7 +76,7 @@ class NodeSink:
     def __init__(
         self,
         network: Network,
-        domain: Neighbourhood,
+        domain: Domain,
         keep: bool = False,
         forms: ExactForms | None = None,
         go_on: Callable[[], bool] | None = None,
@@ -84,7 +84,7 @@ class NodeSink:
     ) -> None:
         self.network, self.domain, self._go_on, self._map_bytes = network, domain, go_on, maps
         self.left_open = False  # whether claims were
-        self.forms = forms or ExactForms(network, domain.lower, domain.upper)
+        self.forms = forms or ExactForms(network, domain.exact_embedding)
         self.tree = Columns(network.neurons)
         self.book: Book = self.tree
         self.kept = KeptClaims() if keep else None

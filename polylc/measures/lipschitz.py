@@ -8,6 +8,7 @@ from typing import Literal
 from polylc.measures.answers import Answer
 from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
+from polylc.measures.scene import Scene
 
 Constants = list[Lipschitz]
 WHOLE = "jacobian"  # the target that is the whole map
@@ -38,8 +39,9 @@ def _closed_form(constant: Lipschitz) -> str | None:
 def _block(value: Constants) -> Block:
     by_name = {(c.target, c.norm): c.quantity for c in value}
     targets = dict.fromkeys(c.target for c in value)
-    columns = (("of", False), *((norm, True) for norm in NORMS))
-    return Block("Lipschitz constants", columns, [(t, *(by_name[t, norm].show() for norm in NORMS)) for t in targets])
+    norms = [norm for norm in NORMS if any(c.norm == norm for c in value)]
+    columns = (("of", False), *((norm, True) for norm in norms))
+    return Block("Lipschitz constants", columns, [(t, *(by_name[t, norm].show() for norm in norms)) for t in targets])
 
 
 def _numbers(value: Constants) -> dict[str, Number]:
@@ -48,19 +50,24 @@ def _numbers(value: Constants) -> dict[str, Number]:
 
 def _cells(value: Constants) -> dict[str, str]:
     whole = {c.norm: c.quantity for c in value if c.target == WHOLE}
-    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2")}
+    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2") if norm in whole}
 
 
 def _mean(shown: Sequence[Shown[Constants]]) -> float | None:
     return mean(c.quantity.lower for s in shown if s.complete for c in s.value if c.target == WHOLE and c.norm == "l2")
 
 
+def _answer(scene: Scene, value: Constants) -> Answer[Constants]:
+    left = [norm for norm in NORMS if norm not in scene.complex.domain.norms]
+    return Answer(value, f"in a plane or on a line lengths are l2; none for {' and '.join(left)}" if left else None)
+
+
 LIPSCHITZ: Measure[Constants] = Measure(
     name="lipschitz",
     about="Lipschitz constants for linf, l2 and l1, of every output or margin and of the whole map",
     cost=Cost.LOW,
-    exact=lambda scene: Answer(certified_lipschitz(scene.complex, scene.label)),
-    floating=lambda scene: Answer(lipschitz(scene.complex, scene.label)),
+    exact=lambda scene: _answer(scene, certified_lipschitz(scene.complex, scene.label)),
+    floating=lambda scene: _answer(scene, lipschitz(scene.complex, scene.label)),
     attributes={"lipschitz": lambda v: v},
     fields=(Field("lipschitz", list[LipschitzForm], _form),),
     summary=(SummaryField("mean_lipschitz_jacobian_l2", float, _mean),),

@@ -50,39 +50,38 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _inside(complex_: Complex, points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Free coordinates of the points that lie in the box, and their labels."""
+    """Points that lie in the set, in the coordinates along its axes, and their labels."""
     domain = complex_.domain
-    where = np.asarray(points, dtype=np.float64).reshape(-1, domain.inputs)[:, domain.free]
-    middle = domain.middle[domain.free]
-    keep = (np.abs(where - middle) <= domain.half).all(axis=1)
-    return where[keep], None if labels is None else np.asarray(labels)[keep]
+    unit = domain.unit(np.asarray(points, dtype=np.float64).reshape(-1, domain.inputs))
+    keep = (np.abs(unit) <= 1).all(axis=1)
+    return domain.measured_middle + unit[keep] * domain.half, None if labels is None else np.asarray(labels)[keep]
 
 
 def _curve(complex_: Complex, points: Any) -> Any:
     domain = complex_.domain
-    axis = int(domain.free[0])
     drawn, axes = _axes(7.0, 4.2)
-    middle, half = domain.middle[axis], domain.half[0]
+    middle, half = domain.measured_middle[0], domain.half[0]
     rows = np.concatenate([complex_.half_spaces(part)[0] for part in complex_.batches()])
-    crossings = -rows[:, 1] / rows[:, 0] * half + middle
-    breaks = np.unique(np.clip(crossings, middle - half, middle + half))
-    xs = np.unique(np.concatenate([[middle - half, middle + half], breaks]))
-    inputs = np.tile(domain.middle, (len(xs), 1))
-    inputs[:, axis] = xs
-    values = complex_.network(inputs)
+    at = np.unique(np.clip(-rows[:, 1] / rows[:, 0], -1.0, 1.0))
+    unit = np.unique(np.concatenate([[-1.0, 1.0], at]))
+    values, xs = complex_.network(domain.points(unit[:, None])), middle + half * unit
     for j in range(complex_.network.outputs):
         axes.plot(xs, values[:, j], lw=1.6, label=f"$f_{{{j}}}$")
-    for x in breaks:
+    for x in middle + half * at:
         axes.axvline(x, color="0.85", lw=0.6, zorder=0)
     if points is not None:
         where, _ = _inside(complex_, points, None)
         axes.plot(where[:, 0], np.full(len(where), axes.get_ylim()[0]), "k|", ms=9, label="data")
-    axes.set(xlabel=f"$x_{{{axis}}}$", ylabel="output", xlim=(middle - half, middle + half))
-    axes.set_title(f"{len(complex_)} regions" + ("" if complex_.complete else " (partial)"), fontsize=10)
+    axes.set(xlabel=domain.axes[0], ylabel="output", xlim=(middle - half, middle + half))
+    axes.set_title(_title(complex_, "regions"), fontsize=10)
     if complex_.network.outputs > 1 or points is not None:
         axes.legend(frameon=False, fontsize=8)
     drawn.tight_layout()
     return drawn
+
+
+def _title(complex_: Complex, what: str) -> str:
+    return f"{len(complex_)} {what}" + ("" if complex_.complete else " (partial)")
 
 
 def _map(complex_: Complex, points: Any, labels: Any) -> Any:
@@ -103,10 +102,10 @@ def _map(complex_: Complex, points: Any, labels: Any) -> Any:
         where, classes = _inside(complex_, points, labels)
         colours = {"c": "white"} if classes is None else {"c": classes, "cmap": "coolwarm"}
         axes.scatter(where[:, 0], where[:, 1], s=16, edgecolors="black", linewidths=0.6, zorder=4, label="data", **colours)
-    middle = domain.middle[domain.free]
-    (a, b), (x, y) = domain.free, zip(middle - domain.half, middle + domain.half, strict=True)
-    axes.set(xlim=x, ylim=y, xlabel=f"$x_{{{a}}}$", ylabel=f"$x_{{{b}}}$", aspect="equal")
-    axes.set_title(f"{len(complex_)} linear regions" + ("" if complex_.complete else " (partial)"), fontsize=10)
+    middle = domain.measured_middle
+    (a, b), (x, y) = domain.axes, zip(middle - domain.half, middle + domain.half, strict=True)
+    axes.set(xlim=x, ylim=y, xlabel=a, ylabel=b, aspect="equal")
+    axes.set_title(_title(complex_, "linear regions"), fontsize=10)
     if len(segments) or points is not None:
         axes.legend(loc="upper right", fontsize=8, framealpha=0.9)
     drawn.tight_layout()

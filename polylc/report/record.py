@@ -9,7 +9,7 @@ from typing import Any
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Outcome
 from polylc.exact.quantity import Quantity
 from polylc.measures.answers import Answers
@@ -70,7 +70,7 @@ class Record:
 
     index: int
     network: Network
-    domain: Neighbourhood
+    domain: Domain
     status: Status
     outcome: Outcome
     engine: str

@@ -11,7 +11,10 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
+from polylc.domains.box import as_box
+from polylc.domains.frame import Frame
 from polylc.errors import UsageError
+from polylc.exact.numbers import to_floats
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.report.files import written_beside
 from polylc.report.record import Record
@@ -39,7 +42,7 @@ class Result(Record):
         return self.region_graph
 
     def region_at(self, x: Any) -> int:
-        """Index of the region that contains the point `x` (all coordinates).
+        """Index of the region that contains the point `x` (all coordinates); in a plane, the foot of `x`.
 
         Raises
         ------
@@ -50,9 +53,14 @@ class Result(Record):
         point = np.asarray(x, dtype=np.float64)
         if point.shape != (self.network.inputs,):
             raise UsageError(f"region_at: a point of {self.network.inputs} coordinates is needed, not one of shape {point.shape}")
-        lower = np.array([float(v) for v in self.domain.lower])
-        upper = np.array([float(v) for v in self.domain.upper])
-        if not ((point >= lower) & (point <= upper)).all():
+        if isinstance(self.domain, Frame):
+            unit = self.domain.unit(point)
+            inside, point = bool((np.abs(unit) <= 1).all()), self.domain.points(unit)
+        else:
+            box = as_box(self.domain, "region_at")
+            lower, upper = to_floats(box.lower), to_floats(box.upper)
+            inside = bool(((point >= lower) & (point <= upper)).all())
+        if not inside:
             raise UsageError("region_at: the point is outside the neighbourhood")
         found = self._kept().region_at(point)
         if found < 0:

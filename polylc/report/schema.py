@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from polylc._version import __version__
-from polylc.domains.box import Neighbourhood
+from polylc.domains.box import as_box
+from polylc.domains.domain import Domain
+from polylc.domains.frame import Frame
 from polylc.measures.measure import FormModel, Pair, Shown, mean, pair
 from polylc.measures.registry import ROWS
 from polylc.network.form import Network
@@ -32,14 +34,27 @@ class NetworkInfo(FormModel):
     rewrites: list[str]
 
 
+class FrameInfo(FormModel):
+    """A plane or a line: x = origin + s_1 d_1 + ..., low <= s <= high, with orthogonal directions d_j; and the inputs
+    that it was laid through.
+    """
+
+    origin: list[float]
+    directions: list[list[float]]
+    low: list[float]
+    high: list[float]
+    points: list[list[float]]
+
+
 class Place(FormModel):
-    """Where a neighbourhood is: a ball around a centre, or a box."""
+    """Where a neighbourhood is: a ball around a centre, a box, or a plane or line."""
 
     center: list[float] | None = None
     norm: Literal["linf", "l2", "l1"] | None = None
     radius: float | list[float] | None = None
     lower: list[float] | None = None
     upper: list[float] | None = None
+    frame: FrameInfo | None = None
 
 
 class _Neighbourhood(Place):
@@ -108,8 +123,19 @@ def network_info(network: Network) -> NetworkInfo:
     )
 
 
-def place_of(domain: Neighbourhood) -> dict[str, Any]:
+def place_of(domain: Domain) -> dict[str, Any]:
     """The fields of a `Place`, in floats."""
+    if isinstance(domain, Frame):
+        return {
+            "frame": FrameInfo(
+                origin=_floats(domain.origin),
+                directions=[_floats(d) for d in domain.directions],
+                low=_floats(domain.low),
+                high=_floats(domain.high),
+                points=[_floats(point) for point in domain.marks],
+            )
+        }
+    domain = as_box(domain, "report")
     radius: float | list[float] | None = None
     if domain.radius is not None:
         radius = float(domain.radius[0]) if len(domain.radius) == 1 else _floats(domain.radius)

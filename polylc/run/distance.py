@@ -102,7 +102,7 @@ class _Search:
     def _nearest(self, bits: np.ndarray, rival: int, distance: Fraction) -> Point | None:
         """The nearest adversarial point of one region that is no farther than another, if it has one."""
         inner = ball(self.center, distance, (self.domain.lower, self.domain.upper))
-        forms = ExactForms(self.network, inner.lower, inner.upper)
+        forms = ExactForms(self.network, inner.exact_embedding)
         path: list[Row] = []
         for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
             if abs(form[-1]) <= sum(map(abs, form[:-1])):

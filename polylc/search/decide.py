@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.domains.question import Row
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
 from polylc.network.exact_forms import ExactForms
@@ -25,7 +26,7 @@ def decide(problem: Problem, cell: Cell, one: Open) -> tuple[Fraction, ...] | Co
     """
     lower = [max(a, Fraction(f)) for a, f in zip(problem.root.lower, cell.low.tolist(), strict=True)]
     upper = [min(b, Fraction(f)) for b, f in zip(problem.root.upper, cell.high.tolist(), strict=True)]
-    forms = ExactForms(problem.network, lower, upper)
+    forms = ExactForms(problem.network, BoxEmbedding(lower, upper))
     bits = (cell.lows >= 0) & (cell.highs > 0)
     values = [*forms.input(), *forms.output(bits)]
     k = forms.dimension

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import TINY, UNIT, absolute_sums, input_forms
@@ -71,7 +71,7 @@ class Work(NamedTuple):
     plain: Array  # scratch
 
 
-def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
+def flatten(network: Network, domain: Domain) -> tuple[Flat, Work]:
     """Flat arrays of the network, and room for its forms with those of the inputs filled in."""
     net, layers = flat_net(network), len(network.layers)
     terms, hidden = int(net.term[layers]), slice(network.inputs, network.inputs + network.neurons)

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Facets, Maps, Seen, Sizes, Wishes, join
 from polylc.engines.vertex import search as kernel
@@ -43,7 +43,7 @@ class VertexEngine:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded. They are made of regions
         instead of nodes for a sink with an attribute `by_region` that is true.
@@ -56,7 +56,7 @@ class VertexEngine:
     name = "vertex"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
         self.network, self.domain, self._sink = network, domain, sink

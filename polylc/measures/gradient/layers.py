@@ -58,7 +58,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
 
     Neighbours in the list mostly share the earlier bits, and so a layer's Jacobian: one of each run of them will do.
     """
-    network, domain, inverse = complex_.network, complex_.domain, np.array([float(v) for v in complex_.domain.inverse_sides])
+    network, domain, inverse = complex_.network, complex_.domain, complex_.domain.inverse_half
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
