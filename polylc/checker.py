@@ -623,8 +623,8 @@ class Frame:
 
 
 class _Frame:
-    """U in a plane or on a line: t in [-1, 1]^k from side to side of the parameters s. As `_Box`, but derivatives are by
-    t.
+    """U in a plane or on a line: t in [-1, 1]^k from side to side of the parameters s. As `_Box`, but derivatives are
+    those by t.
     """
 
     norms = ("l2",)

@@ -65,6 +65,20 @@ def make_tasks(
     return tasks
 
 
+def one_point(point: Any, network: Network, name: str) -> Any:
+    """A single input, flat.
+
+    Raises
+    ------
+    UsageError
+        If it is not one.
+    """
+    rows = _rows(point, network)
+    if len(rows) != 1:
+        raise UsageError(f"point {name}: one input is needed, not {len(rows)}")
+    return rows[0]
+
+
 def _rows_of_frame(points: Any) -> Any:
     """The rows of a pandas DataFrame, its columns in their order; anything else as it is."""
     pandas = sys.modules.get("pandas")  # a frame means that pandas is imported already

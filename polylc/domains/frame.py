@@ -23,7 +23,7 @@ from polylc.exact.enclose import nearest_sqrt
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 from polylc.exact.unit_box import least
 
-MARGIN = Fraction(1, 4)  # of the sides of the box that holds the points
+MARGIN, WIDEST = Fraction(1, 4), 1000  # of the sides of the box that holds the points
 GRID = 64  # ends of parameters are multiples of a power of two, which goes so often into their extent, rounded outward
 SMALLEST, LARGEST = Fraction(1, 2**1000), Fraction(2**1000)  # of squared lengths
 
@@ -43,6 +43,8 @@ class Frame:
         Bounds of the parameters.
     marks : tuple of tuples of Fraction
         The points that it was laid through, inputs.
+    names : tuple of str
+        What these are called.
     log : tuple of str
     """
 
@@ -51,6 +53,7 @@ class Frame:
     low: Point
     high: Point
     marks: tuple[Point, ...] = ()
+    names: tuple[str, ...] = ()
     log: tuple[str, ...] = field(default=())
 
     @property
@@ -219,7 +222,8 @@ class Frame:
     @property
     def axes(self) -> tuple[str, ...]:
         """What lengths along the axes are called."""
-        return ("length along b - a", "length across, towards c")[: self.dimension]
+        a, b, *c = self.names
+        return (f"length from {a} to {b}", *(f"length across, towards {name}" for name in c))
 
     def gradients(self, rows: np.ndarray) -> np.ndarray:
         """Gradients along the axes of forms in unit coordinates, infinite beyond doubles; shapes (..., k + 1) and (...,
@@ -237,76 +241,59 @@ def inner(one: Sequence[Fraction], other: Sequence[Fraction]) -> Fraction:
     return Fraction(total, a * b)
 
 
-def plane(a: Iterable[object], b: Iterable[object], c: Iterable[object], margin: object = MARGIN) -> Frame:
-    """The plane through three inputs, around them.
+def through(points: Sequence[Iterable[object]], names: tuple[str, ...] = ("a", "b", "c"), margin: object | None = None) -> Frame:
+    """The line through two inputs, or the plane through three, around them.
 
     Parameters
     ----------
-    a, b, c : iterable of numbers, length n
+    points : sequence of two or three iterables of numbers, length n
         Floats are taken as the rationals they are, strings as exact decimals.
-    margin : number
-        By how much the box of parameters reaches beyond the box that holds the points, as a share of its sides.
+    names : tuple of str
+        What the points are called.
+    margin : number, optional
+        By how much the box of parameters reaches beyond the box that holds the points, as a share of its sides: a
+        quarter for a plane, and nothing for a line.
 
     Raises
     ------
     NeighbourhoodError
-        If the points are of different lengths, or lie on a line.
+        If the points are of different lengths, or none of them is beside the others' span.
 
     Examples
     --------
-    >>> found = plane([0, 0, 0], [2, 0, 0], [1, 1, 1], margin=0)
+    >>> found = through([[0, 0, 0], [2, 0, 0], [1, 1, 1]], margin=0)
     >>> found.directions == ((2, 0, 0), (0, 1, 1)), found.squares == (4, 2)
     (True, True)
     >>> found.foot(found.marks[2]) == (Fraction(1, 2), 1)
     True
     """
-    return _through(_points("plane", a=a, b=b, c=c), margin)
-
-
-def line(a: Iterable[object], b: Iterable[object], margin: object = 0) -> Frame:
-    """The segment between two inputs, and beyond by a share `margin` of its length at either end.
-
-    Raises
-    ------
-    NeighbourhoodError
-        If the points are of different lengths, or the same.
-    """
-    return _through(_points("line", a=a, b=b), margin)
-
-
-def _points(what: str, **given: Iterable[object]) -> list[Point]:
-    found = [as_fractions(point, f"{what}: point {name}") for name, point in given.items()]
-    if len({len(point) for point in found}) > 1:
-        sizes = ", ".join(str(len(point)) for point in found)
-        raise NeighbourhoodError(f"{what}: its points have {sizes} coordinates; give points of one length")
-    return found
-
-
-def _through(points: list[Point], margin: object) -> Frame:
-    """The frame through points, none of which lies in the span of those before."""
     what = "line" if len(points) == 2 else "plane"
-    beyond = as_fraction(margin, f"{what}: margin")
-    if beyond < 0:
-        raise NeighbourhoodError(f"{what}: margin {float(beyond):g} is negative; give 0 or more")
-    origin, directions = points[0], list[Point]()
-    for name, point in zip("bc", points[1:], strict=False):
+    names = names[: len(points)]
+    exact = [as_fractions(point, f"{what}: point {name}") for point, name in zip(points, names, strict=True)]
+    if len({len(point) for point in exact}) > 1:
+        sizes = ", ".join(str(len(point)) for point in exact)
+        raise NeighbourhoodError(f"{what}: its points have {sizes} coordinates; give points of one length")
+    beyond = (MARGIN if what == "plane" else Fraction(0)) if margin is None else as_fraction(margin, f"{what}: margin")
+    if not 0 <= beyond <= WIDEST:
+        raise NeighbourhoodError(f"{what}: margin {float(beyond):g} is out of range; give a share between 0 and {WIDEST}")
+    origin, directions = exact[0], list[Point]()
+    for at, point in enumerate(exact[1:], start=1):
         rest = [x - a for x, a in zip(point, origin, strict=True)]
         for d in directions:
             share = inner(rest, d) / inner(d, d)
             rest = [x - share * v for x, v in zip(rest, d, strict=True)]
         if not any(rest):
-            same = [other for other, q in zip("abc", points, strict=False) if q == point and other != name]
-            why = f"points {same[0]} and {name} are the same" if same else "its points lie on a line"
+            same = [name for name, other in zip(names[:at], exact, strict=False) if other == point]
+            why = f"{same[0]} and {names[at]} are the same point" if same else f"{', '.join(names)} lie on a line"
             raise NeighbourhoodError(f"{what}: {why}; choose others")
         directions.append(tuple(rest))
-    frame = Frame(origin, tuple(directions), (), (), tuple(points))
+    frame = Frame(origin, tuple(directions), (), (), tuple(exact), names)
     if not all(SMALLEST < q < LARGEST for q in frame.squares):
         raise NeighbourhoodError(f"{what}: distances between its points are out of range; they must lie between 2^-500 and 2^500")
-    places = [frame.foot(point) for point in points]
     low, high = [], []
-    for along in zip(*places, strict=True):
-        extent = max(along) - min(along)  # 1 or more: the points of a direction's ends have the parameters 0 and 1
+    for along in zip(*map(frame.foot, exact), strict=True):
+        extent = max(along) - min(along)  # 1 or more: the ends of a direction have the parameters 0 and 1
         step = Fraction(1 << (extent.numerator // extent.denominator).bit_length() - 1, GRID)
         low.append(math.floor((min(along) - beyond * extent) / step) * step)
         high.append(math.ceil((max(along) + beyond * extent) / step) * step)
-    return Frame(origin, tuple(directions), tuple(low), tuple(high), tuple(points))
+    return Frame(origin, tuple(directions), tuple(low), tuple(high), tuple(exact), names)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from polylc.complex.along import Breakpoints, breakpoints
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
 from polylc.domains.box import as_box
@@ -67,6 +68,17 @@ class Result(Record):
             raise UsageError("region_at: no listed region has this point's pattern; it lies on a boundary or was not reached")
         return found
 
+    def breakpoints(self) -> Breakpoints:
+        """Of a neighbourhood with one free coordinate, or a line: where the pattern changes, the outputs there and the
+        classes between, all exact.
+
+        Raises
+        ------
+        UsageError
+            If the dimension is not 1, or the result is partial.
+        """
+        return breakpoints(self._kept())
+
     def graph(self) -> networkx.Graph:
         """The region graph with the attributes of `to_frame` on nodes, and neuron, flips, area, jump on edges."""
         from polylc.report.export import to_networkx
@@ -111,11 +123,13 @@ class Result(Record):
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
-    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None) -> Any:
-        """A matplotlib figure of the regions (one or two free coordinates); saved to `path` if one is given."""
+    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Literal["gradient", "class"] = "gradient") -> Any:
+        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by gradient
+        norm or by class; saved to `path` if one is given.
+        """
         from polylc.report.figures import figure
 
-        drawn = figure(self._kept(), points, labels)
+        drawn = figure(self._kept(), points, labels, colour)
         if path is not None:
             with written_beside(Path(path)) as beside:
                 drawn.savefig(beside, dpi=150, bbox_inches="tight")
