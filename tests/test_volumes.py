@@ -341,7 +341,7 @@ def test_norms_are_enclosed(m, k, seed, scale):
     rng = np.random.default_rng(seed)
     thin = rng.integers(1, min(m, k) + 1)
     rows = (rng.integers(-9, 10, size=(m, thin)) @ rng.integers(-9, 10, size=(thin, k))).tolist()
-    near, error = rounded(rows, lambda v, _: v / scale)
+    near, error = rounded(rows, scale)
     ((low, high),) = frobenius(near[None], error[None])
     square = F(sum(v * v for row in rows for v in row), scale**2)
     assert F(low) ** 2 <= square <= F(high) ** 2

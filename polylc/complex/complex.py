@@ -20,6 +20,7 @@ from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.network.patterns import PatternIndex, unpack
 from polylc.network.replay import FlatNet, Replay, begin, flatten
+from polylc.network.restricted import Start
 from polylc.network.twins import twins
 
 _SomeCells = TypeVar("_SomeCells", bound=CellSizes)
@@ -66,18 +67,18 @@ class Complex:
         return self.outcome is Outcome.COMPLETE
 
     @cached_property
-    def start(self) -> np.ndarray:
-        """The embedding of unit coordinates; shape (n, k + 1)."""
-        return self.domain.embedding
+    def start(self) -> Start:
+        """What doubles evaluate: the network, or what it is along a plane, and the embedding of unit coordinates."""
+        return self.domain.start(self.network)
 
     @cached_property
     def flat(self) -> FlatNet:
         """The network for compiled loops."""
-        return flatten(self.network)
+        return flatten(self.start.network)
 
     def replay(self) -> Replay:
         """A new replay of the network's forms along patterns."""
-        return begin(self.network, self.flat, self.start, self.domain.rounding)
+        return begin(self.start.network, self.flat, self.start.embedding, self.start.rounding)
 
     @cached_property
     def _replay_of_maps(self) -> Replay:
@@ -119,8 +120,8 @@ class Complex:
         anew.
         """
         if not isinstance(rows, slice):
-            return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
-        return forms_along(self.network, self.bits[rows], self.start, self.domain.rounding)
+            return compose(self.start.network, self.patterns(rows), self.start.embedding, self.start.rounding)
+        return forms_along(self.start, self.bits[rows])
 
     def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
@@ -240,10 +241,11 @@ class Complex:
         return [self.domain.measured_middle + c for c in corners]
 
 
-def forms_along(network: Network, bits: np.ndarray, start: np.ndarray, start_error: np.ndarray) -> Forms:
+def forms_along(start: Start, bits: np.ndarray) -> Forms:
     """As `compose`, for packed patterns that follow one another: brought up to date from one to the next."""
+    network, embedding, rounding = start
     noise, doubt = (np.empty((len(bits), size)) for size in (network.neurons, network.outputs))
-    hidden, output = (np.empty((*column.shape, start.shape[1])) for column in (noise, doubt))
+    hidden, output = (np.empty((*column.shape, embedding.shape[1])) for column in (noise, doubt))
     net = flatten(network)
-    forms_of(net, begin(network, net, start, start_error), bits, hidden, noise, output, doubt)
+    forms_of(net, begin(network, net, embedding, rounding), bits, hidden, noise, output, doubt)
     return Forms(hidden, noise, output, doubt)

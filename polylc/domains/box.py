@@ -16,6 +16,8 @@ from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.numbers import as_fractions, to_floats
 from polylc.exact.unit_box import least
+from polylc.network.form import Network
+from polylc.network.restricted import Start
 
 LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
@@ -164,6 +166,10 @@ class Neighbourhood:
         result[self.free, np.arange(self.dimension)] = self.half
         result[:, -1] = self.middle
         return result
+
+    def start(self, network: Network) -> Start:
+        """What doubles evaluate of a network on the box: the network itself."""
+        return Start(network, self.embedding, self.rounding)
 
     def points(self, unit: np.ndarray) -> np.ndarray:
         """Inputs x from unit coordinates u; shapes (..., k) and (..., n)."""

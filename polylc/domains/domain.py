@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from polylc.exact.embedding import Embedding
+from polylc.network.form import Network
+from polylc.network.restricted import Start
 
 Number = TypeVar("Number", int, Fraction)
 Point = tuple[Fraction, ...]
@@ -63,6 +65,9 @@ class Domain(Protocol):
     @property
     def rounding(self) -> np.ndarray:
         """Bound on what `embedding` lost in rounding anywhere in the set, by coordinate; shape (inputs,)."""
+
+    def start(self, network: Network) -> Start:
+        """What doubles evaluate of a network on the set."""
 
     def least(self, row: Sequence[Number]) -> Number:
         """The support function: the least value of the form u -> row[:-1] u + row[-1] on the set, exactly."""

@@ -22,6 +22,8 @@ from polylc.exact.embedding import Embedding
 from polylc.exact.enclose import nearest_sqrt
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 from polylc.exact.unit_box import least
+from polylc.network.form import Network
+from polylc.network.restricted import Start, restricted
 
 MARGIN, WIDEST = Fraction(1, 4), 1000  # of the sides of the box that holds the points
 GRID = 64  # ends of parameters are multiples of a power of two, which goes so often into their extent, rounded outward
@@ -155,6 +157,22 @@ class Frame:
             rounded = float(total)
             lost.append(rounded if Fraction(rounded) >= total else math.nextafter(rounded, math.inf))
         return np.array(lost)
+
+    def start(self, network: Network) -> Start:
+        """What doubles evaluate of a network in the plane: the network along it, made once."""
+        found = self._starts.get(network)
+        if found is None:
+            found = restricted(network, self.exact_embedding) or Start(network, self.embedding, self.rounding)
+            self._starts[network] = found
+        return found
+
+    @cached_property
+    def _starts(self) -> dict[Network, Start]:
+        return {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        given = self.origin, self.directions, self.low, self.high, self.marks, self.names, self.log
+        return Frame, given  # what was derived is derived again
 
     @property
     def middle(self) -> np.ndarray:

@@ -59,8 +59,9 @@ class RegionJudge:
         self.network, self.domain, self._map_bytes = network, domain, maps
         self.tree = Columns(network.neurons, masks=False)
         self.tally = Tally()
-        self._net = flatten(network)
-        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
+        along, embedding, rounding = domain.start(network)
+        self._net = flatten(along)
+        self._replay = begin(along, self._net, embedding, rounding)
         self._room = kernels.room(domain.dimension, network.neurons, words(network.neurons))
         self._forms = forms
         self.regions: list[Batch] = []

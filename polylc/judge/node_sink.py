@@ -89,7 +89,8 @@ class NodeSink:
         self.book: Book = self.tree
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
-        self._net = flatten(network)
+        self._start = domain.start(network)
+        self._net = flatten(self._start.network)
         # a certificate has integers for multipliers, so ratios of twins have to be of few bits
         self._plain = twins(network).short if keep else np.ones(network.neurons, dtype=bool)
         self.regions: list[Batch] = []
@@ -99,7 +100,8 @@ class NodeSink:
 
     @cached_property
     def _replay(self) -> Replay:
-        return begin(self.network, self._net, self.domain.embedding, self.domain.rounding)
+        along, embedding, rounding = self._start
+        return begin(along, self._net, embedding, rounding)
 
     def __call__(self, chunk: Chunk) -> None:
         """Confirm a chunk."""

@@ -59,6 +59,7 @@ class VertexEngine:
     def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
+        network, embedding, rounding = domain.start(network)
         self.network, self.domain, self._sink = network, domain, sink
         self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if getattr(sink, "by_region", False) else kernel.BY_NODE
         self._wishes, self._map_bytes = wishes, 0
@@ -70,7 +71,7 @@ class VertexEngine:
         n, neurons, regions = domain.dimension, network.neurons, CHUNK_REGIONS
         self._dim = (0,) * n
         self._net = flatten(network)
-        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
+        self._replay = begin(network, self._net, embedding, rounding)
         self._forms = start_forms(self._net, self._replay)
         self._cells, self._room = room_for_cells(n, CELL_ROOM), self._room_for_one(CUT_ROOM)
         self._stack = start_stack(list(network.widths), start_cells(n, self._cells))

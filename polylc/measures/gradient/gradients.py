@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.exact.enclose import nearest_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import gram
 from polylc.network.compose import TINY, UNIT, batches
@@ -75,7 +74,7 @@ class ExactGradients:
         self._factors = [f // shared for f in factors]
         self.denominator = complex_.exact_forms.scale * (common // shared)
         self._gauge = Gauge(complex_.domain.squared_half if inverse is None else [one] * len(sides))
-        self._weighs = inverse is None
+        self._weighs, self._inverse = inverse is None, complex_.domain.inverse_half
         self.square_denominator = self.denominator**2 * self._gauge.unit
         self.evaluated = 0
         self._kept: dict[int, Rows] = {}
@@ -111,19 +110,21 @@ class ExactGradients:
         return [w / max(self._gauge.weights) for w in self._gauge.weights]
 
     def rounded(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest doubles of derivatives along the axes, and bounds on the sum of the errors in each row."""
+        """Doubles near derivatives along the axes, and bounds on the sum of the errors in each row."""
+        near, error = rounded(rows, self.denominator)
         if not self._weighs:
-            return rounded(rows, lambda v, _: v / self.denominator)
-        squares, over = self._gauge.weights, self.square_denominator
-        return rounded(rows, lambda v, j: math.copysign(nearest_sqrt(Fraction(v * v * squares[j], over)), v))
+            return near, error
+        with np.errstate(over="ignore", invalid="ignore"):  # 1 / h_j and the product round once more each
+            near = near * self._inverse
+            error = (error * self._inverse.max() + 4 * UNIT * np.abs(near).sum(axis=1)) * SLACK + len(rows[0]) * TINY
+        known = np.isfinite(error) & np.isfinite(near).all(axis=1)
+        return np.where(known[:, None], near, 0.0), np.where(known, error, np.inf)
 
 
-def rounded(rows: Rows, nearest: Callable[[int, int], float]) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest doubles of what integers stand for, given by integer and column, and bounds on the sum of the errors
-    in each row.
-    """
+def rounded(rows: Rows, denominator: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest doubles of integers over a denominator, and bounds on the sum of the errors in each row."""
     try:
-        near = np.array([[nearest(v, j) for j, v in enumerate(row)] for row in rows])
+        near = np.array([[v / denominator for v in row] for row in rows])
     except OverflowError:
         return np.zeros((len(rows), len(rows[0]))), np.full(len(rows), np.inf)
     error = UNIT * np.abs(near).sum(axis=1) * SLACK

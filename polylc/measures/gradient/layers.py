@@ -65,7 +65,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         rows = slice(int(heads[part.start]), int(heads[part.stop]))
         some = complex_.bits[heads[part]]
         own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
-        forms = forms_along(network, some, complex_.start, domain.rounding)
+        forms = forms_along(complex_.start, some)
         bits = complex_.bits[rows]
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
