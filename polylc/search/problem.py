@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import numpy as np
 from polylc.bounds.ascent import Goals
 from polylc.bounds.tables import LOST, UNIT, Rows, Sizes, Tables, tables
 from polylc.domains.alternatives import Alternative, Root, is_bound
-from polylc.domains.question import And, Formula, Row, rows
+from polylc.domains.question import And, Or, Row, rows
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.network.weights import before
@@ -78,16 +79,13 @@ class Problem:
         """
         outputs, inputs, constant = self.matrices
         values = self.network(points) @ outputs.T + points @ inputs.T + constant
-        found: np.ndarray = np.minimum.reduce([self._miss(formula, values) for formula in self.formulas])
-        return found
+        found = self._columns.missed(values)
+        return np.broadcast_to(found, len(values))
 
-    def _miss(self, formula: Formula, values: np.ndarray) -> np.ndarray:
-        if isinstance(formula, Row):
-            at = self.number.get(formula)
-            return np.full(len(values), -np.inf) if at is None else values[:, at]
-        parts = [self._miss(part, values) for part in formula.parts] or [np.full(len(values), -np.inf if isinstance(formula, And) else np.inf)]
-        found: np.ndarray = (np.maximum if isinstance(formula, And) else np.minimum).reduce(parts)
-        return found
+    @cached_property
+    def _columns(self) -> _Part:
+        """The formulas of all alternatives, as columns of goals: at many points, and often, they are looked at."""
+        return _Part.of(Or(tuple(self.formulas)), self.number)
 
     def solution(self, point: np.ndarray) -> tuple[Fraction, ...] | None:
         """The point of the box nearest to this one, if the formula holds there, in rationals."""
@@ -109,6 +107,44 @@ class Problem:
     def goals_of(self, alternative: Alternative) -> list[int]:
         """Numbers of the goals that may refute an alternative."""
         return [self.number[row] for row in alternative.rows if row in self.number]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A formula over columns of goals: it is missed by the largest of its parts, or the least.
+
+    Attributes
+    ----------
+    every : bool
+        Whether all parts have to hold, or one.
+    columns : ndarray of int
+        Parts that are goals.
+    parts : tuple of _Part
+    """
+
+    every: bool
+    columns: np.ndarray
+    parts: tuple[_Part, ...]
+
+    @classmethod
+    def of(cls, formula: And | Or, number: dict[Row, int]) -> _Part:
+        """From a formula whose rows are goals with these numbers, or hold everywhere."""
+        every = isinstance(formula, And)
+        single = [part for part in formula.parts if isinstance(part, Row)]
+        columns = np.array([number[row] for row in single if row in number], dtype=np.int64)
+        parts = tuple(cls.of(part, number) for part in formula.parts if not isinstance(part, Row))
+        if not every and len(columns) < len(single):  # one that holds everywhere
+            return cls(True, columns[:0], ())
+        return cls(every, columns, parts)
+
+    def missed(self, values: np.ndarray) -> np.ndarray | np.float64:
+        """By how much it is missed, where goals have these values; shapes (points, goals) and (points,)."""
+        join = np.maximum if self.every else np.minimum
+        start = -np.inf if self.every else np.inf
+        found: np.ndarray | np.float64 = join.reduce(values[:, self.columns], axis=1, initial=start)
+        for part in self.parts:
+            found = join(found, part.missed(values))
+        return found
 
 
 def _double(value: Fraction) -> float:
