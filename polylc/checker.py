@@ -530,52 +530,6 @@ class _Network:
         return self.compose(self.hidden, forms, bits, one)[0]
 
 
-# ---- the tree: its leaves are the activation regions -----------------------------------------------------------------
-class _Wall(NamedTuple):
-    """An entry of a path: the half-space g > 0 of a neuron, on the scale one * 2^finest."""
-
-    row: Row
-    neuron: int
-    layer: int
-    at: int  # the first coefficient that is not 0
-    direction: int
-    group: int  # the least entry that is proportional to it
-
-
-class _Layer:
-    """The forms of a layer on a cell and on all cells below it."""
-
-    def __init__(self, columns: list[list[int]]) -> None:
-        self.rows: list[Row] = list(zip(*columns, strict=True))
-        # bits of this layer, and the next layer composed along them
-        self.next: tuple[int, list[list[int]]] | None = None
-
-    @cached_property
-    def directions(self) -> dict[int | None, list[int]]:
-        """Which neurons share a direction."""
-        found: dict[int | None, list[int]] = {}
-        for i, direction in enumerate(map(_direction, self.rows)):
-            if direction in found:
-                found[direction].append(i)
-            else:
-                found[direction] = [i]
-        return found
-
-
-class _Cell:
-    """A node of the tree: its path, the layers composed on its open cell, and the bits of the neurons known there.
-
-    Invariant: wherever all walls are > 0 in the open box, each known neuron is positive (bit 1), or negative or
-    identically zero (bit 0). Known are all neurons of the composed layers but those in `open`, which are of the last of
-    them. If not `tied`, then each wall has a hyperplane of its own, and no neuron but its own vanishes there.
-    """
-
-    __slots__ = ("bits", "layers", "open", "path", "tied")
-
-    def __init__(self, path: list[_Wall], layers: list[_Layer], bits: int, open_: int, tied: bool) -> None:
-        self.path, self.layers, self.bits, self.open, self.tied = path, layers, bits, open_, tied
-
-
 # ---- neighbourhoods --------------------------------------------------------------------------------------------------
 class _Box:
     """U between two corners. Unit coordinates t in [-1, 1]^k run along the free coordinates, x = middle + sides t.
@@ -661,6 +615,51 @@ class _Frame:
 
 
 # ---- the tree: its leaves are the activation regions -----------------------------------------------------------------
+class _Wall(NamedTuple):
+    """An entry of a path: the half-space g > 0 of a neuron, on the scale one * 2^finest."""
+
+    row: Row
+    neuron: int
+    layer: int
+    at: int  # the first coefficient that is not 0
+    direction: int
+    group: int  # the least entry that is proportional to it
+
+
+class _Layer:
+    """The forms of a layer on a cell and on all cells below it."""
+
+    def __init__(self, columns: list[list[int]]) -> None:
+        self.rows: list[Row] = list(zip(*columns, strict=True))
+        # bits of this layer, and the next layer composed along them
+        self.next: tuple[int, list[list[int]]] | None = None
+
+    @cached_property
+    def directions(self) -> dict[int | None, list[int]]:
+        """Which neurons share a direction."""
+        found: dict[int | None, list[int]] = {}
+        for i, direction in enumerate(map(_direction, self.rows)):
+            if direction in found:
+                found[direction].append(i)
+            else:
+                found[direction] = [i]
+        return found
+
+
+class _Cell:
+    """A node of the tree: its path, the layers composed on its open cell, and the bits of the neurons known there.
+
+    Invariant: wherever all walls are > 0 in the open box, each known neuron is positive (bit 1), or negative or
+    identically zero (bit 0). Known are all neurons of the composed layers but those in `open`, which are of the last of
+    them. If not `tied`, then each wall has a hyperplane of its own, and no neuron but its own vanishes there.
+    """
+
+    __slots__ = ("bits", "layers", "open", "path", "tied")
+
+    def __init__(self, path: list[_Wall], layers: list[_Layer], bits: int, open_: int, tied: bool) -> None:
+        self.path, self.layers, self.bits, self.open, self.tied = path, layers, bits, open_, tied
+
+
 class _Tree:
     """The decision tree of a neighbourhood, read in preorder. Format: "The tree"; why its leaves are the regions:
     "Regions".

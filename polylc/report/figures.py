@@ -208,7 +208,7 @@ def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int]
         small = drawn.add_axes((1 - side - 0.01, 1 - (at + 0.5) * share - tall / 2 - 0.01, side, tall))
         seen = (picture - low) / (high - low)
         if len(shape) == 3:
-            seen = np.moveaxis(seen, 0, -1)[..., 0 if shape[0] == 1 else slice(None)]
+            seen = np.moveaxis(seen, 0, -1)
         small.imshow(seen, cmap="gray", vmin=0.0, vmax=1.0)
         small.set(xticks=[], yticks=[])
         small.set_title(f"{name}: class {best}", fontsize=8)
@@ -217,13 +217,12 @@ def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int]
 
 
 def image_shape(known: tuple[int, ...], inputs: int) -> tuple[int, ...] | None:
-    """The shape in which an input is drawn, (H, W) or (C, H, W) with one or three channels; None if it is no image.
+    """The shape in which an input is drawn, (H, W) or (3, H, W); None if it is no image.
 
     Where the model takes a flat vector of 64 inputs or more, a square number, it is taken for a square image.
     """
-    if len(known) == 3 and known[0] in (1, 3):
-        return known
-    if len(known) == 2 and min(known) > 1:
-        return known
+    sizes = tuple(size for size in known if size != 1)
+    if len(sizes) == 2 or (len(sizes) == 3 and sizes[0] == 3):
+        return sizes
     side = round(inputs**0.5)
-    return (side, side) if len(known) < 2 and inputs >= LEAST_IMAGE and side * side == inputs else None
+    return (side, side) if len(sizes) < 2 and inputs >= LEAST_IMAGE and side * side == inputs else None

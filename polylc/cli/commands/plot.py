@@ -49,6 +49,7 @@ def plot(
     array: Array = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration.", show_default=False)] = None,
     max_regions: Annotated[int | None, typer.Option(min=1, help="Most regions to draw.", show_default=False)] = None,
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only.")] = False,
     input_shape: InputShape = None,
     arch: Arch = None,
     activation: Activation = None,
@@ -100,7 +101,7 @@ def plot(
                 f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
             )
         with signals.heeded() as stop:
-            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=False), 1, stop)
+            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=not no_certify), 1, stop)
         if not run.results or (run.interrupted and not run.results[0].regions):
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
