@@ -447,7 +447,7 @@ def test_a_report_names_the_frame():
     assert (report.frame.low, report.frame.high) == ([-0.25, -0.25], [1.25, 1.25])
     assert report.notes["lipschitz"] == "in a plane or on a line lengths are l2; none for linf and l1"
     assert {c.norm for c in report.lipschitz} == {"l2"}
-    assert "plane in 3 dimensions, 1.5 x 4.242641, area 6.363961" in run[0]._repr_html_()
+    assert "plane through a, b, c in 3 dimensions, 1.5 x 4.242641, area 6.363961" in run[0]._repr_html_()
 
 
 def test_measures_that_were_stopped_say_what_is_known():

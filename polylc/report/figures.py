@@ -119,8 +119,10 @@ def _margins(complex_: Complex, drawn: Any, axes: Any, xs: np.ndarray, values: n
             axes.plot(xs, values[:, first] - values[:, j], lw=1.4, color=shade, label=f"$f_{{{first}}} - f_{{{j}}}$")
     axes.axhline(0.0, color="black", lw=0.8)
     axes.set(ylabel=f"margin of class {first}")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.06 * (high - low))  # for the band
     if complex_.complete:
-        _, (only,) = domain.half, domain.parameters
+        (only,) = domain.parameters
         scale = domain.half[0] / float(only.half)
         for low, high, best in breakpoints(complex_).classes:
             axes.axvspan(float(low) * scale, float(high) * scale, ymin=0.96, color=colours[best], lw=0)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polylc.complex.along import Breakpoints
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.domains.domain import Domain
@@ -64,6 +65,8 @@ class Record:
         Proved volumes and areas of a certified result.
     block : (Path, str) or None
         Block of a proof file and its hash.
+    line : Breakpoints or None
+        What the network does along a line, of a certified result on one.
     late : tuple of str
         Measures, or the proof, that the time limit left out.
     """
@@ -85,6 +88,7 @@ class Record:
     region_graph: RegionGraph | None = None
     volumes: Volumes | None = None
     block: tuple[Path, str] | None = None
+    line: Breakpoints | None = None
     late: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:

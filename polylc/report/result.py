@@ -77,7 +77,7 @@ class Result(Record):
         UsageError
             If the dimension is not 1, or the result is partial.
         """
-        return breakpoints(self._kept())
+        return self.line or breakpoints(self._kept())
 
     def graph(self) -> networkx.Graph:
         """The region graph with the attributes of `to_frame` on nodes, and neuron, flips, area, jump on edges."""

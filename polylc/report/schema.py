@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from polylc._version import __version__
+from polylc.complex.along import Breakpoints
 from polylc.domains.box import as_box
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
@@ -46,6 +47,30 @@ class FrameInfo(FormModel):
     points: list[list[float]]
 
 
+class BreakpointInfo(FormModel):
+    """A place on a line, x = origin + s d_1, where the pattern changes, or an end; `exact` is s itself."""
+
+    s: float
+    exact: str
+    outputs: list[float]
+
+
+class ClassInfo(FormModel):
+    """An interval of s on which one output is the largest; `exact` has its two ends."""
+
+    low: float
+    high: float
+    exact: tuple[str, str]
+    label: int
+
+
+class LineInfo(FormModel):
+    """What a network does along a line: between two breakpoints all outputs are affine."""
+
+    breakpoints: list[BreakpointInfo]
+    classes: list[ClassInfo]
+
+
 class Place(FormModel):
     """Where a neighbourhood is: a ball around a centre, a box, or a plane or line."""
 
@@ -65,6 +90,7 @@ class _Neighbourhood(Place):
     engine: str | None = None
     regions: int | None = None
     volume: Pair | None = None
+    line: LineInfo | None = None
     notes: dict[str, str]
     seconds: float = 0.0
 
@@ -148,6 +174,14 @@ def place_of(domain: Domain) -> dict[str, Any]:
     }
 
 
+def _line(found: Breakpoints | None) -> LineInfo | None:
+    if found is None:
+        return None
+    at = zip(found.at, found.outputs, strict=True)
+    classes = [ClassInfo(low=float(a), high=float(b), exact=(str(a), str(b)), label=label) for a, b, label in found.classes]
+    return LineInfo(breakpoints=[BreakpointInfo(s=float(s), exact=str(s), outputs=_floats(values)) for s, values in at], classes=classes)
+
+
 def neighbourhood_report(record: Record | Refusal) -> Any:
     """The report entry of one neighbourhood."""
     if isinstance(record, Refusal):
@@ -160,6 +194,7 @@ def neighbourhood_report(record: Record | Refusal) -> Any:
         engine=record.engine,
         regions=record.regions,
         volume=pair(record.volume),
+        line=_line(record.line),
         **{key.name: None if value is None else key.make(value) for key, value in values},
         notes=record.notes,
         seconds=round(record.seconds, 6),

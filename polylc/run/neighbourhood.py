@@ -10,7 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
@@ -97,6 +99,13 @@ def answer(
                 _ = scene.graph
         except LimitReached:
             late = (*late, "graph")
+    line = None
+    if isinstance(task.domain, Frame) and task.domain.dimension == 1 and settings.certify and found.outcome is Outcome.COMPLETE and not interrupted:
+        try:
+            with until(last, stop):
+                line = breakpoints(complex_)
+        except LimitReached:
+            late = (*late, "breakpoints")
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -148,6 +157,7 @@ def answer(
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,
+        line=line,
         late=late,
     )
 
