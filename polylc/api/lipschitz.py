@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
 from polylc.errors import UsageError
 from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
@@ -93,7 +94,7 @@ def lipschitz(
         label, _ = label_of(net, task)
         one = lipschitz_constants(
             net,
-            task.domain,
+            as_box(task.domain, "lipschitz"),
             label,
             norms=norms,
             output=output,

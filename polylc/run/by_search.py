@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import Neighbourhood, as_box
 from polylc.run.brackets import bracketed_lipschitz
 from polylc.run.distance import nearest_adversarial
 from polylc.search.task import Settings
@@ -17,9 +18,9 @@ LEAST = 1.0  # seconds for each, where a limit on regions alone ended it; or as 
 
 def searches(settings: Settings, complex_: Complex, label: int | None) -> tuple[str, ...]:
     """The measures that are asked for and that searches answer, or bracket."""
-    if not settings.certify:
-        return ()
     domain = complex_.domain
+    if not (settings.certify and isinstance(domain, Neighbourhood)):
+        return ()
     adversarial = complex_.network.outputs > 1 and label is not None and domain.center is not None and domain.radius is not None
     possible = {"robustness": adversarial, "lipschitz": True}
     return tuple(name for name, holds in possible.items() if holds and name in settings.measures)
@@ -36,11 +37,12 @@ def found_by_search(
         The network, the neighbourhood, and what regions are known.
     """
     begin = time.monotonic()
+    domain = as_box(complex_.domain, "search")
     found: dict[str, Any] = {}
     for many, name in zip(range(len(asked), 0, -1), asked, strict=True):
         left = None if seconds is None else max(0.0, begin + seconds - time.monotonic()) / many
         if name == "robustness":
-            found[name] = nearest_adversarial(complex_.network, complex_.domain, label, timeout=left, stop=stop, jobs=jobs)
+            found[name] = nearest_adversarial(complex_.network, domain, label, timeout=left, stop=stop, jobs=jobs)
         else:
             end = time.monotonic() + (LEAST if left is None else left)
             constants = bracketed_lipschitz(complex_, label, end, stop)

@@ -10,11 +10,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose
+from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -106,6 +108,13 @@ def answer(
                 _ = scene.graph
         except LimitReached:
             late = (*late, "graph")
+    line = None
+    if isinstance(task.domain, Frame) and task.domain.dimension == 1 and settings.certify and found.outcome is Outcome.COMPLETE and not interrupted:
+        try:
+            with until(last, stop):
+                line = breakpoints(complex_)
+        except LimitReached:
+            late = (*late, "breakpoints")
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -147,7 +156,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),
@@ -157,6 +166,7 @@ def answer(
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,
+        line=line,
         late=late,
     )
 
@@ -187,7 +197,7 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
         outcome=outcome,
         engine="search",
         regions=None,
-        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None},

@@ -25,6 +25,7 @@ from polylc.bounds.tables import tables
 from polylc.domains.alternatives import outward
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import checkpoint
+from polylc.exact.embedding import BoxEmbedding
 from polylc.geometry.interior import strictly_inside
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -323,7 +324,7 @@ class Steepest:
         lower = [max(a, Fraction(f)) for a, f in zip(self.domain.lower, cell.low.tolist(), strict=True)]
         upper = [min(b, Fraction(f)) for b, f in zip(self.domain.upper, cell.high.tolist(), strict=True)]
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
-        forms = self.record.forms if same else ExactForms(self.network, lower, upper)
+        forms = self.record.forms if same else ExactForms(self.network, BoxEmbedding(lower, upper))
         k = forms.dimension
         half_spaces = forms.neurons(self.numbers[list(cell.path)].tolist(), bits)
         walls = [tuple(int(cell.signs[i]) * v for v in form) for i, form in zip(cell.path, half_spaces, strict=True)]

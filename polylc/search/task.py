@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
@@ -46,7 +46,7 @@ class Task:
     Attributes
     ----------
     index : int
-    domain : Neighbourhood
+    domain : Domain
     label : int or None
         The class whose robustness is asked; None for the class at the centre.
     engine : str
@@ -54,7 +54,7 @@ class Task:
     """
 
     index: int
-    domain: Neighbourhood
+    domain: Domain
     label: int | None
     engine: str
 
@@ -128,7 +128,7 @@ class Settings:
         return self.certify and not self.proves and task.engine == "vertex" and task.domain.dimension <= BY_REGION
 
 
-def make_task(network: Network, index: int, domain: Neighbourhood, label: int | None, engine: str = "auto") -> Task:
+def make_task(network: Network, index: int, domain: Domain, label: int | None, engine: str = "auto") -> Task:
     """A task, checked against the network.
 
     Raises
