@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from polylc.api.check import check
 from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
 from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
@@ -95,7 +96,7 @@ def lipschitz(
         label, _ = label_of(net, task)
         one = lipschitz_constants(
             net,
-            task.domain,
+            as_box(task.domain, "lipschitz"),
             label,
             norms=norms,
             output=output,

@@ -9,9 +9,13 @@ from polylc.exact.quantity import Kind
 from polylc.measures.answers import Answer
 from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
+from polylc.measures.scene import Scene
 
 Constants = list[Lipschitz]
 WHOLE = "jacobian"  # the target that is the whole map
+
+
+SEARCHED = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
 
 
 class LipschitzForm(FormModel):
@@ -46,8 +50,9 @@ def _closed_form(constant: Lipschitz) -> str | None:
 def _block(value: Constants) -> Block:
     by_name = {(c.target, c.norm): c for c in value}
     targets = dict.fromkeys(c.target for c in value)
-    columns = (("of", False), *((norm, True) for norm in NORMS))
-    return Block("Lipschitz constants", columns, [(t, *(_shown(by_name.get((t, norm))) for norm in NORMS)) for t in targets])
+    norms = [norm for norm in NORMS if any(c.norm == norm for c in value)]
+    columns = (("of", False), *((norm, True) for norm in norms))
+    return Block("Lipschitz constants", columns, [(t, *(_shown(by_name.get((t, norm))) for norm in norms)) for t in targets])
 
 
 def _shown(constant: Lipschitz | None) -> str:
@@ -63,19 +68,25 @@ def _numbers(value: Constants) -> dict[str, Number]:
 
 def _cells(value: Constants) -> dict[str, str]:
     whole = {c.norm: c.quantity for c in value if c.target == WHOLE}
-    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2")}
+    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2") if norm in whole}
 
 
 def _mean(shown: Sequence[Shown[Constants]]) -> float | None:
     return mean(c.quantity.lower for s in shown if s.complete for c in s.value if c.target == WHOLE and c.norm == "l2")
 
 
+def _answer(scene: Scene, value: Constants) -> Answer[Constants]:
+    left = [norm for norm in NORMS if norm not in scene.complex.domain.norms]
+    return Answer(value, f"in a plane or on a line lengths are l2; none for {' and '.join(left)}" if left else None)
+
+
 LIPSCHITZ: Measure[Constants] = Measure(
     name="lipschitz",
     about="Lipschitz constants for linf, l2 and l1, of every output or margin and of the whole map",
     cost=Cost.LOW,
-    exact=lambda scene: Answer(certified_lipschitz(scene.complex, scene.label)),
-    floating=lambda scene: Answer(lipschitz(scene.complex, scene.label)),
+    exact=lambda scene: _answer(scene, certified_lipschitz(scene.complex, scene.label)),
+    floating=lambda scene: _answer(scene, lipschitz(scene.complex, scene.label)),
+    found=lambda constants: Answer(constants, SEARCHED),
     attributes={"lipschitz": lambda v: v},
     fields=(Field("lipschitz", list[LipschitzForm], _form),),
     summary=(SummaryField("mean_lipschitz_jacobian_l2", float, _mean),),

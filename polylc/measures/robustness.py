@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from polylc.domains.box import ball_of
 from polylc.errors import SolverError
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import to_floats
@@ -99,8 +100,8 @@ def _floating(scene: Scene) -> Answer[Robustness]:
 
 def _radius(scene: Scene, kind: Kind) -> Quantity | None:
     """The distance of a robust ball is at least its radius."""
-    domain = scene.complex.domain
-    if domain.center is None or domain.radius is None:
+    domain = ball_of(scene.complex.domain)
+    if domain is None or domain.radius is None:
         return None
     return Quantity(enclose(min(r for r in domain.radius if r > 0))[0], None, kind)
 
@@ -129,7 +130,7 @@ def _checked(scene: Scene, found: Candidate) -> Robustness | None:
     """The adversarial point of a search that was stopped, evaluated exactly; None if it is not one."""
     assert found.adversarial is not None
     domain = scene.complex.domain
-    point = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(found.adversarial.tolist(), domain.lower, domain.upper, strict=True))
+    point = domain.moved_into([Fraction(x) for x in found.adversarial.tolist()])
     outputs = ExactNetwork(scene.complex.network).outputs(point)
     if max(v for j, v in enumerate(outputs) if j != found.label) < outputs[found.label]:
         return None

@@ -155,7 +155,7 @@ class Scene:
         found = self.complex.geometry
         if not found.ok.all():
             return missing(f"rounding left no consistent vertices for {int((~found.ok).sum())} regions")
-        total = float(self.complex.domain.volume)
+        total = self.complex.domain.size
         error = abs(float(found.volume.sum()) - total) / total
         note = f"the regions' volumes sum to that of the neighbourhood within {error:.1e}, relative"
         if error > VOLUME_TOLERANCE:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import as_box
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import until
 from polylc.exact.enclose import enclose, enclose_sqrt
@@ -33,7 +34,7 @@ def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: 
     complex_ : Complex
         Some regions: their gradients are attained.
     """
-    network, domain = complex_.network, complex_.domain
+    network, domain = complex_.network, as_box(complex_.domain, "search")
     asked = [(target, norm) for target in usual_targets(network.outputs, label) for norm in NORMS]
     goals = [Goal(target, NORMS[norm], k) for k, (target, norm) in enumerate(asked)]
     search = None

@@ -142,7 +142,7 @@ class _Search:
         if self.norm != "linf":
             return nearest_of_region(self.network, self.domain, bits, self.found.label, rival, self.norm, distance)
         inner = ball(self.center, distance, (self.domain.lower, self.domain.upper))
-        forms = ExactForms(self.network, inner.lower, inner.upper)
+        forms = ExactForms(self.network, inner.exact_embedding)
         path: list[Row] = []
         for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
             if abs(form[-1]) <= sum(map(abs, form[:-1])):

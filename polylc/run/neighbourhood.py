@@ -10,17 +10,17 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose
+from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
-from polylc.measures.answers import Answer, Answers
-from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
 from polylc.network.compose import UNIT, enclosed_outputs
@@ -29,14 +29,11 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
-from polylc.run.brackets import bracketed_lipschitz
 from polylc.run.by_search import SHARE, found_by_search, searches, time_after
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, Phase, PhaseWatch, Settings, Task
-
-BRACKETS = 0.5  # seconds more than an enumeration lasted, for a search where it was stopped by a limit on regions
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -61,10 +58,10 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    asks = searches(settings, network, task.domain)
-    if asks and settings.needs_no_regions(task):
+    if settings.needs_no_regions(task) and network.outputs > 1:
         return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
-    limits = settings.limits(begin, stop, SHARE if asks else 0.0)
+    kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
+    limits = settings.limits(begin, stop, kept)
 
     def enter(phase: Phase) -> None:
         mode.settle(limits.over)
@@ -86,8 +83,9 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if asks and found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
-        searched = found_by_search(network, task.domain, label, time_after(settings, begin), stop, 1 if crew is None else crew.jobs)
+    asked = searches(settings, complex_, label) if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) else ()
+    if asked:
+        searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
         settings.measures,
@@ -102,19 +100,21 @@ def answer(
     )
     last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
-    brackets: list[Lipschitz] = []
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) and settings.certify and "lipschitz" in settings.measures:
-        now = time.monotonic()
-        brackets = bracketed_lipschitz(complex_, label, now + ((now - begin) + BRACKETS if last is None else 0.5 * (last - now)), stop)
     with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop):
         answers, interrupted, late = measure(scene)
-    answers = _with_brackets(answers, brackets)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
         try:
             with until(last, stop):
                 _ = scene.graph
         except LimitReached:
             late = (*late, "graph")
+    line = None
+    if isinstance(task.domain, Frame) and task.domain.dimension == 1 and settings.certify and found.outcome is Outcome.COMPLETE and not interrupted:
+        try:
+            with until(last, stop):
+                line = breakpoints(complex_)
+        except LimitReached:
+            late = (*late, "breakpoints")
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -156,7 +156,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),
@@ -166,22 +166,18 @@ def answer(
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,
+        line=line,
         late=late,
     )
-
-
-def _with_brackets(answers: Answers, constants: list[Lipschitz]) -> Answers:
-    """The answers with what a search says of Lipschitz constants, if it says anything."""
-    said = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
-    return answers if not constants else Answers({**answers, "lipschitz": Answer(constants, said)})
 
 
 def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:
     """What searches answer, and nothing else."""
     label, tie = label_of(network, task)
     nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
-    searched = found_by_search(network, task.domain, label, settings.time_limit, stop, jobs)
-    scene = Scene(Complex.of(network, task.domain, nothing, None), settings.measures, label, certified=True, searched=searched)
+    complex_ = Complex.of(network, task.domain, nothing, None)
+    searched = found_by_search(complex_, settings.measures, label, settings.time_limit, stop, jobs)
+    scene = Scene(complex_, settings.measures, label, certified=True, searched=searched)
     answers, _, _ = measure(scene)
     settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
     stopped = stop is not None and stop()
@@ -201,7 +197,7 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
         outcome=outcome,
         engine="search",
         regions=None,
-        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None},

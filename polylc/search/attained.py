@@ -11,6 +11,7 @@ import numpy as np
 from polylc.bounds.restriction import Restriction
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import checkpoint
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.enclose import enclose
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms
@@ -64,7 +65,7 @@ class Record:
         self.network, self.tables, self.domain = network, tables, domain
         self.best = [Attained() for _ in range(answers)]
         self.exact = ExactNetwork(network)
-        self.forms = ExactForms(network, domain.lower, domain.upper)
+        self.forms = ExactForms(network, BoxEmbedding(domain.lower, domain.upper))
         self.fixed = np.ones(network.inputs, dtype=bool)
         self.fixed[domain.free] = False
         self._rows: dict[Target, list[Array | None]] = {}

@@ -25,6 +25,7 @@ from polylc.bounds.tables import tables
 from polylc.domains.alternatives import outward
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import checkpoint
+from polylc.exact.embedding import BoxEmbedding
 from polylc.geometry.interior import strictly_inside
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -404,7 +405,7 @@ class Steepest:
         lower = [max(a, Fraction(f)) for a, f in zip(self.domain.lower, cell.low.tolist(), strict=True)]
         upper = [min(b, Fraction(f)) for b, f in zip(self.domain.upper, cell.high.tolist(), strict=True)]
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
-        forms = self.record.forms if same else ExactForms(self.network, lower, upper)
+        forms = self.record.forms if same else ExactForms(self.network, BoxEmbedding(lower, upper))
         numbers = self.numbers[list(cell.path)].tolist()
         half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
         # a neuron that is zero on all of the cell bounds nothing: regions lie on both of its sides

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
@@ -20,7 +20,8 @@ from polylc.network.form import Network
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
-SEARCHED, FEW = frozenset({"robustness"}), 6  # measures that searches answer too; dimensions in which enumerations are faster
+SEARCHED = frozenset({"robustness", "lipschitz"})  # measures that searches answer too, or bracket
+SINGLE, FEW = frozenset({"robustness"}), 6  # of these the one that needs no regions, but in so few dimensions
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 
 
@@ -45,7 +46,7 @@ class Task:
     Attributes
     ----------
     index : int
-    domain : Neighbourhood
+    domain : Domain
     label : int or None
         The class whose robustness is asked; None for the class at the centre.
     engine : str
@@ -53,7 +54,7 @@ class Task:
     """
 
     index: int
-    domain: Neighbourhood
+    domain: Domain
     label: int | None
     engine: str
 
@@ -100,8 +101,8 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
-        asked = set(self.measures) <= SEARCHED and self.certify and self.max_regions is None
-        return asked and not (self.keep or self.graph or self.proves) and task.domain.dimension > FEW
+        asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
+        return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
     @property
     def proves(self) -> bool:
@@ -127,7 +128,7 @@ class Settings:
         return self.certify and not self.proves and task.engine == "vertex" and task.domain.dimension <= BY_REGION
 
 
-def make_task(network: Network, index: int, domain: Neighbourhood, label: int | None, engine: str = "auto") -> Task:
+def make_task(network: Network, index: int, domain: Domain, label: int | None, engine: str = "auto") -> Task:
     """A task, checked against the network.
 
     Raises

@@ -62,6 +62,7 @@ def distance(
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
+        from polylc.domains.box import as_box
         from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
@@ -83,7 +84,16 @@ def distance(
                 file = None if proof is None else Path(proof)
                 with searching() as watch:
                     found = nearest_adversarial(
-                        network, task.domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
+                        network,
+                        as_box(task.domain, "distance"),
+                        task.label,
+                        target=target,
+                        norm=norm,
+                        timeout=timeout,
+                        stop=stop,
+                        watch=watch,
+                        proof=file,
+                        jobs=jobs,
                     )
                 one = point_report(task.index, found)
                 points.append(one)

@@ -65,6 +65,7 @@ def lipschitz(
         from polylc.api.lipschitz import confirmed, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
+        from polylc.domains.box import as_box
         from polylc.report.lipschitz import LipschitzReport, NeighbourhoodReport, lipschitz_lines, neighbourhood_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
@@ -90,7 +91,7 @@ def lipschitz(
                 with searching() as watch:
                     one = lipschitz_constants(
                         network,
-                        task.domain,
+                        as_box(task.domain, "lipschitz"),
                         label,
                         norms=norms,
                         output=output,
