@@ -1546,7 +1546,7 @@ class Ball:
 
 def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
     """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
-    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+    if sum((p if v > 0 else q if v < 0 else min(max(0.0, p), q)) ** 2 for v, (p, q) in zip(a, sides, strict=True)) <= 1:
         return 0.0
     low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
     for _ in range(ROUNDS):

@@ -61,7 +61,13 @@ class Ball:
             Sizes of what was added up, besides |gradient| times the largest coordinates.
         """
         p, q = low - self.center, high - self.center
-        share, offset = (_l2 if self.norm == "l2" else _l1)(gradient, np.broadcast_to(p, gradient.shape), np.broadcast_to(q, gradient.shape), self.radius)
+        steepest = np.abs(gradient).max(axis=1, initial=0.0)
+        steepest = np.where(steepest > 0, steepest, 1.0)  # rows are scaled, so that no square of them underflows
+        scaled = gradient / steepest[:, None]
+        share, offset = (_l2 if self.norm == "l2" else _l1)(scaled, np.broadcast_to(p, scaled.shape), np.broadcast_to(q, scaled.shape), self.radius)
+        share = share * steepest
+        ends = np.where(gradient > 0, p, np.where(gradient < 0, q, np.clip(0.0, p, q)))
+        offset = np.where((share > 0)[:, None], offset, ends)
         point = np.clip(self.center + offset, low, high)
         if self.norm == "l2":
             far, most, share = np.einsum("rn,rn->r", offset, offset), self.radius**2, share / 2

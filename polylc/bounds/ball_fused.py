@@ -82,10 +82,15 @@ def least_in_ball(ball: Round, low: Array, high: Array, row: Array, point: Array
 def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
     """As `ball._l2`: zero where the box alone does as well."""
     n, square = ball.center.shape[0], ball.radius * ball.radius
+    steepest = 0.0
+    for k in range(n):
+        steepest = max(steepest, abs(row[k]))
+    if steepest == 0.0:
+        return 0.0
     far, base, length, reach = 0.0, 0.0, 0.0, 1e-300
     for k in range(n):
         p, q = low[k] - ball.center[k], high[k] - ball.center[k]
-        g = row[k]
+        g = row[k] / steepest  # so that no square underflows
         far += _end(g, p, q) ** 2
         base += _nearest(p, q) ** 2
         length += g * g
@@ -93,19 +98,20 @@ def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
     if not far > square:
         return 0.0
     if base >= square * (1.0 - CLOSE):
-        return 4.0 * reach / max(base - square, CLOSE * square)
+        return 4.0 * reach / max(base - square, CLOSE * square) * steepest
     now, least, most = np.sqrt(length) / ball.radius, 0.0, np.inf
     for _ in range(ROUNDS):
         inner, outer = 0.0, 0.0
         for k in range(n):
             p, q = low[k] - ball.center[k], high[k] - ball.center[k]
-            v = -row[k] / now
+            g = row[k] / steepest
+            v = -g / now
             if v < p:
                 outer += p * p
             elif v > q:
                 outer += q * q
             else:
-                inner += row[k] * row[k]
+                inner += g * g
         far = inner / (now * now) + outer
         if abs(far - square) <= CLOSE * square:
             break
@@ -119,7 +125,7 @@ def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
         if not 0.0 < guess < np.inf or guess == now:
             break
         now = guess
-    return now
+    return now * steepest
 
 
 @kernel
