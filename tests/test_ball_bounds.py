@@ -88,7 +88,7 @@ def test_compiled_and_whole_arrays_agree(norm, case):
     assume(not within.misses([F(v) for v in low], [F(v) for v in high]))
     ball = Ball.of(within)
     g, a, b = (np.array([v], dtype=float) for v in (row, low, high))
-    point, least, size = ball.least(g, a, b)
+    _, least, size = ball.least(g, a, b)
     other, value, sizes = np.zeros_like(g), np.ones(1), np.zeros(1)
     least_in_balls(ball.round, a, b, g, other, value, sizes)
     assert abs(value[0] - 1 - least[0]) <= 1e-8 * (1 + size[0] + sizes[0])

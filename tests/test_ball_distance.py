@@ -178,7 +178,7 @@ def test_inputs_that_are_fixed_stay_fixed():
     assert fixed.upper is None or fixed.upper >= free.upper
     with pytest.raises(UsageError, match="radii that differ go with linf only"):
         polylc.distance(net, x, [8, 1, 8], norm="l2")
-    with pytest.raises(UsageError, match="'l3' is not a norm"):
+    with pytest.raises(UsageError, match="'l3' is not one; give linf, l2 or l1"):
         polylc.distance(net, x, 8, norm="l3")
 
 

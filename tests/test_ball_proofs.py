@@ -268,7 +268,7 @@ def test_forgeries_are_refused(forgery, tmp_path):
 
 @pytest.mark.parametrize("norm", ["l2", "l1"])
 def test_a_smaller_ball_is_proved_as_well(norm, tmp_path):
-    """The checker finds its own bounds: what holds in a ball holds in one within, if bounds do not lean on the border."""
+    """The checker finds its own bounds: what holds in a ball holds in one within."""
     lines = copy.deepcopy(proofs()[f"capped {norm}"])
     enlarged(F(1, 2))(lines)
     assert checked(lines, tmp_path).ball.bound == F(ball(lines)[size(lines)])

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
 from polylc.errors import UsageError
+from polylc.measures.margin.distance import Distance
 from polylc.readers.load import as_network
-from polylc.report.distance import Distance
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 
@@ -79,7 +80,16 @@ def distance(
             continue
         file = None if proof is None else Path(proof)
         one = nearest_adversarial(
-            net, task.domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
+            net,
+            as_box(task.domain, "distance"),
+            task.label,
+            target=target,
+            norm=norm,
+            timeout=timeout,
+            stop=stop,
+            watch=watch,
+            proof=file,
+            jobs=jobs,
         )
         found.append(one)
         if stop is not None and stop():

@@ -106,7 +106,7 @@ class Ball:
 
 
 def _l2(g: np.ndarray, p: np.ndarray, q: np.ndarray, r: float) -> tuple[np.ndarray, np.ndarray]:
-    """Good multipliers, and where g.v + lambda/2 |v|^2 is least on p <= v <= q; zero where the box alone does as well."""
+    """Good multipliers, zero where the box does as well, and where g.v + lambda/2 |v|^2 is least on p <= v <= q."""
     square = r * r
     nearest = np.clip(0.0, p, q)
     v = np.where(g > 0, p, np.where(g < 0, q, nearest))

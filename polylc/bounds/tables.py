@@ -75,6 +75,8 @@ class Tables:
         Whether the network is a chain of narrow dense ReLU layers, for which kernels do whole cells (`packed`).
     packed : tuple or None
         Sizes, and the arrays that were made for them.
+    rounded : bool
+        Whether weights are rounded (`restriction`), and not those of the network itself.
     span : list of slice
         Neurons of each hidden layer, among all.
     gamma : float
@@ -94,8 +96,15 @@ class Tables:
         self.fused = False
         self.compact = self._is_compact()
         self.packed: tuple[Sizes, Any] | None = None
+        self.rounded = False
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
+
+    def _added_up(self, index: int, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Sizes of all that is added up in the rows of an affine map."""
+        affine = self.affines[index]
+        found: np.ndarray = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
+        return found
 
     def _is_compact(self) -> bool:
         widths = [self.inputs, *self.network.widths]
@@ -105,10 +114,7 @@ class Tables:
 
     def magnitudes(self, values: Sequence[np.ndarray], ball: Ball | None = None) -> Sizes:
         """Sizes of what is added up, where no value is larger than those given, by source."""
-        found = []
-        for affine in self.affines:
-            total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
-            found.append(total * (1 + 2.0**-20) + LOST)
+        found = [self._added_up(index, values) * (1 + 2.0**-20) + LOST for index in range(len(self.affines))]
         steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.positive).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
         summed = [0.0, *accumulate(s * float(size.sum()) for s, size in zip(steep, found, strict=True))]

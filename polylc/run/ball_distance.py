@@ -12,6 +12,7 @@ import numpy as np
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
 from polylc.domains.within import Within
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.nearest_point import Frame
 from polylc.network.exact_forms import ExactForms
@@ -42,7 +43,7 @@ def nearest_of_region(
     """
     assert domain.center is not None
     frame = Frame(domain.center, domain.lower, domain.upper)
-    forms = ExactForms(network, frame.lower, frame.upper)
+    forms = ExactForms(network, BoxEmbedding(frame.lower, frame.upper))
     rows = []
     for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
         reach = sum(a * a for a in form[:-1]) if norm == "l2" else max(map(abs, form[:-1]), default=0)

@@ -22,16 +22,16 @@ from polylc.bounds.tables import tables
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
-from polylc.domains.within import NORMS, Within, measure, scaled
+from polylc.domains.within import Within, as_norm, measure, scaled
 from polylc.errors import LimitReached, UsageError
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.numbers import to_floats
+from polylc.measures.margin.distance import Distance
 from polylc.measures.margin.programs import fixed_gap, nearest
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.readers.question import Question
-from polylc.report.distance import Distance
 from polylc.run.ball_distance import nearest_of_region, question_within
 from polylc.run.verification import Verdict, answer
 from polylc.search.nearest import Around, near_points
@@ -142,7 +142,7 @@ class _Search:
         if self.norm != "linf":
             return nearest_of_region(self.network, self.domain, bits, self.found.label, rival, self.norm, distance)
         inner = ball(self.center, distance, (self.domain.lower, self.domain.upper))
-        forms = ExactForms(self.network, inner.lower, inner.upper)
+        forms = ExactForms(self.network, inner.exact_embedding)
         path: list[Row] = []
         for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
             if abs(form[-1]) <= sum(map(abs, form[:-1])):
@@ -200,8 +200,7 @@ def nearest_adversarial(
     for name, one in (("label", label), ("target", target)):
         if network.outputs < 2 or (one is not None and not 0 <= one < network.outputs):
             raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
-    if norm not in NORMS:
-        raise UsageError(f"distance: {norm!r} is not a norm; give one of {', '.join(NORMS)}")
+    as_norm(norm)
     if norm != "linf" and not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
         raise UsageError(f"distance: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
     if target == label:

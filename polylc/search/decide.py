@@ -12,6 +12,7 @@ import numpy as np
 from polylc.domains.alternatives import is_bound
 from polylc.domains.question import Row
 from polylc.domains.within import Within
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
 from polylc.geometry.nearest_point import Frame
@@ -35,7 +36,7 @@ def decide(problem: Problem, cell: Cell, one: Open) -> Solution:
     bits = (cell.lows >= 0) & (cell.highs > 0)
     if problem.root.within is not None:
         return _decide_within(problem.root.within, problem, cell, one, lower, upper, bits)
-    forms = ExactForms(problem.network, lower, upper)
+    forms = ExactForms(problem.network, BoxEmbedding(lower, upper))
     found = _decide_single(problem, cell, one, forms, bits, lower, upper)
     return _decide_all(problem, cell, one, forms, bits, lower, upper) if found is None else found
 
@@ -133,7 +134,7 @@ def _decide_within(
     is none nearer.
     """
     frame = Frame(within.center, lower, upper)
-    forms = ExactForms(problem.network, frame.lower, frame.upper)
+    forms = ExactForms(problem.network, BoxEmbedding(frame.lower, frame.upper))
     values = [*forms.input(), *forms.output(bits)]
     some = [r for r, row in enumerate(one.alternative.rows) if not is_bound(row, problem.network.inputs)]
     rows = [_form(one.alternative.rows[r], values, forms.scale, forms.dimension) for r in some]
