@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from polylc._version import __version__
+from polylc.domains.within import Norm
 from polylc.exact.numbers import long_numbers
 from polylc.measures.margin.distance import Distance
 from polylc.report.schema import NetworkInfo

@@ -61,9 +61,9 @@ def distance(
         outputs.writable(json_file, (".json", ""))
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
-        from polylc.domains.within import as_norm
         from polylc.cli.terminal import searching
         from polylc.domains.box import as_box
+        from polylc.domains.within import as_norm
         from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
