@@ -1,7 +1,7 @@
 """Rows over the inputs bounded from below on boxes cut with a ball, in doubles.
 
 For any lambda >= 0 the least value of g.x + lambda/2 (|x - c|^2 - r^2) on the box, in l1 of g.x + lambda (|x - c| - r),
-is not above that of g.x on the part in the ball (docs/exactness.md, lemma 16). Both fall apart by coordinate. The best
+is not above that of g.x on the part in the ball (docs/exactness.md, lemma 15a). Both fall apart by coordinate. The best
 lambda is looked for; what it is does not matter for what is proved.
 """
 
