@@ -22,7 +22,7 @@ from polylc.exact.embedding import Embedding
 from polylc.exact.enclose import nearest_sqrt
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 from polylc.exact.unit_box import least
-from polylc.network.along import Start, along
+from polylc.network.along import Start, along_embedding
 from polylc.network.form import Network
 
 MARGIN, WIDEST = Fraction(1, 4), 1000  # of the sides of the box that holds the points
@@ -162,7 +162,7 @@ class Frame:
         """What doubles evaluate of a network in the plane: the network along it, made once."""
         found = self._starts.get(network)
         if found is None:
-            found = along(network, self.exact_embedding) or Start(network, self.embedding, self.rounding)
+            found = along_embedding(network, self.exact_embedding) or Start(network, self.embedding, self.rounding)
             self._starts[network] = found
         return found
 

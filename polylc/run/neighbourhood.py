@@ -83,8 +83,8 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
-        asked = searches(settings, complex_, label)
+    asked = searches(settings, complex_, label) if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) else ()
+    if asked:
         searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
