@@ -1552,8 +1552,8 @@ class _Kept:
 
 @dataclass(frozen=True)
 class Ball:
-    """The inputs no farther from a centre than a radius, or nearer than it if it is open. In l1 the bound is the radius,
-    in l2 its square. Format: "Balls".
+    """The inputs no farther from a centre than a radius, or nearer if it is open. In l1 the bound is the radius, in l2
+    its square. Format: "Balls".
     """
 
     norm: str
@@ -1572,8 +1572,8 @@ class Ball:
         return least > self.bound or (least == self.bound and self.open)
 
     def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
-        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of r^2 -
-        |x - c|^2.
+        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of
+        r^2 - |x - c|^2.
         """
         total = -share * self.bound / (2 if self.norm == "l2" else 1)
         for a, c, (low, high) in zip(coefficients, self.center, box, strict=True):
@@ -1620,8 +1620,8 @@ class Ball:
 
     @staticmethod
     def _least_l1(constant: int, a: list[int], sides: Box, radius: int) -> int:
-        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which v_i
-        cannot go all the way.
+        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which
+        v_i cannot go all the way.
         """
         left, share, total = radius, 0, constant
         moves = []
@@ -1642,7 +1642,7 @@ class Ball:
 
 def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
     """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
-    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+    if sum((p if v > 0 else q if v < 0 else min(max(0.0, p), q)) ** 2 for v, (p, q) in zip(a, sides, strict=True)) <= 1:
         return 0.0
     low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
     for _ in range(ROUNDS):
@@ -1956,7 +1956,7 @@ class _Query:
         self.share, self.jobs = share
 
     def _ball(self, value: Any) -> Ball:
-        norm = value.get("norm") if type(value) is dict else None
+        norm = str(value.get("norm")) if type(value) is dict else ""
         _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
         _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
         (size,) = _rationals([bound], 1)

@@ -30,7 +30,7 @@ KNOWN = Path(__file__).resolve().parent / "data"
 def drawn(seed: int) -> tuple[Network, list[F], F, tuple[list[F], list[F]] | None]:
     rng = np.random.default_rng(seed)
     n = 2 if seed % 3 else 3
-    net = KINDS[seed % 4]([n, 4 if n == 2 else 3, 3, 3], seed)
+    net = KINDS[seed % 4]([2, 4, 3, 3] if n == 2 else [3, 3, 2, 3], seed)
     center = [F(int(v), 4) for v in rng.integers(-4, 5, n)]
     clip = ([F(-1, 2)] * n, [F(3, 4)] * n) if rng.random() < 0.5 else None
     return net, center, F(int(rng.integers(2, 9)), 4), clip
@@ -180,7 +180,7 @@ def test_inputs_that_are_fixed_stay_fixed():
     assert fixed.upper is None or fixed.upper >= free.upper
     with pytest.raises(UsageError, match="radii that differ go with linf only"):
         polylc.distance(net, x, [8, 1, 8], norm="l2")
-    with pytest.raises(UsageError, match="'l3' is not a norm"):
+    with pytest.raises(UsageError, match="'l3' is not one; give linf, l2 or l1"):
         polylc.distance(net, x, 8, norm="l3")
 
 
