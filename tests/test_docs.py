@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/verify.md", "examples/README.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/verify.md", "docs/planes.md", "examples/README.md"]
 
 
 PROSE = sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"])
@@ -59,7 +59,17 @@ def test_there_are_commands_on_every_page():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/training.md", "docs/verify.md", "docs/distance.md"]
+    "page",
+    [
+        "README.md",
+        "docs/quickstart.md",
+        "docs/theory.md",
+        "docs/estimators.md",
+        "docs/training.md",
+        "docs/verify.md",
+        "docs/distance.md",
+        "docs/planes.md",
+    ],
 )
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
