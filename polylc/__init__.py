@@ -4,9 +4,11 @@ from polylc._version import __version__
 net = polylc.load("model.pt")
 run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
+view = polylc.plane(net, a, b, c)  # or polylc.line(net, a, b): certify(net, view)[0].plot()
 polylc.check("proof.polylc")
 polylc.verify("query.vnnlib", net)
 polylc.distance(net, points)
+polylc.lipschitz(net, points, radius=0.1)
 polylc.estimate(net, points, radius=0.1), polylc.compare(net, points, radius=0.1)
 tracker = polylc.track(module, points, radius=0.1, every=50, table="run.csv")  # tracker(step) in a training loop
 """
@@ -18,7 +20,20 @@ from typing import TYPE_CHECKING, Any
 
 from polylc._version import __version__
 
-__all__ = ["__version__", "certify", "check", "compare", "distance", "estimate", "load", "track", "verify"]
+__all__ = [
+    "__version__",
+    "certify",
+    "check",
+    "compare",
+    "distance",
+    "estimate",
+    "line",
+    "lipschitz",
+    "load",
+    "plane",
+    "track",
+    "verify",
+]
 
 if TYPE_CHECKING:
     from polylc.api.certify import certify
@@ -26,13 +41,14 @@ if TYPE_CHECKING:
     from polylc.api.compare import compare
     from polylc.api.distance import distance
     from polylc.api.estimate import estimate
+    from polylc.api.line import line
+    from polylc.api.lipschitz import lipschitz
+    from polylc.api.plane import plane
     from polylc.api.track import track
     from polylc.api.verify import verify
     from polylc.readers.load import load
 
-_HOMES = {name: f"polylc.api.{name}" for name in ("certify", "check", "compare", "distance", "estimate", "track", "verify")} | {
-    "load": "polylc.readers.load"
-}
+_HOMES = {name: f"polylc.api.{name}" for name in __all__ if name not in ("__version__", "load")} | {"load": "polylc.readers.load"}
 
 
 def __getattr__(name: str) -> Any:  # numpy, scipy and torch are imported when a function is first used

@@ -1,7 +1,8 @@
 """Checker of polylc's proof files: one file, standard library only, `python -I checker.py PROOF`.
 
 Theorem. If this ends with "verified" (exit code 0), then for the network whose weights are embedded in the file, every
-weight taken as the rational number that its IEEE double is, and for every neighbourhood U (a box) that is printed:
+weight taken as the rational number that its IEEE double is, and for every neighbourhood U that is printed (a box, or a
+box of parameters s in a plane or on a line, x = origin + s_1 d_1 + ..., d_j orthogonal):
 
 * U has exactly as many activation regions as printed, those of the leaves of the tree in the file;
 * graph: exactly the printed number of pairs of regions share a facet (adjacencies), those of the file;
@@ -14,8 +15,10 @@ weight taken as the rational number that its IEEE double is, and for every neigh
   given.
 
 If the file is about queries, then for each of them no input of the network satisfies the formula that is printed,
-together with the network's outputs, where variables have the names printed for inputs and outputs, in their order. That
-this is what a query file says is not checked.
+together with the network's outputs, where variables have the names printed for inputs and outputs, in their order; or,
+where a ball is printed, no input in it. That this is what a query file says is not checked.
+
+In a plane or on a line all of this is of the function s -> f(x), and lengths are those of x, l2.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
 with many coordinates the first ones are printed, with the SHA-256 of the whole. With `--full` behind PROOF nothing is
@@ -82,12 +85,16 @@ class Unreadable(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Verified:
-    """What was verified of one neighbourhood; None stands for what the file does not claim."""
+    """What was verified of one neighbourhood; None stands for what the file does not claim.
+
+    A plane or line has no `lower` and `upper` (empty), but a `frame`.
+    """
 
     index: int
     lower: Rationals
     upper: Rationals
     center: Rationals | None
+    frame: Frame | None
     parts: tuple[str, ...]
     regions: int
     adjacencies: int | None
@@ -236,6 +243,11 @@ def _bytes(value: Any, length: int | None = None) -> bytes:
 def _least(row: Row) -> int:
     """The least value of a form on the box [-1, 1]^k."""
     return row[-1] - sum(map(abs, row[:-1]))
+
+
+def _square(weights: Sequence[int], row: Row) -> int:
+    """The sum of weights times squares of coefficients."""
+    return sum(w * a * a for w, a in zip(weights, row, strict=False))
 
 
 def _combine(factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> Row:
@@ -518,6 +530,90 @@ class _Network:
         return self.compose(self.hidden, forms, bits, one)[0]
 
 
+# ---- neighbourhoods --------------------------------------------------------------------------------------------------
+class _Box:
+    """U between two corners. Unit coordinates t in [-1, 1]^k run along the free coordinates, x = middle + sides t.
+
+    What a set offers: `k`; `inputs`, the forms of x on the scale `one`; `derivatives` of forms, whole numbers d with
+    the squared length sum of weights_j d_j^2 / unit, on the scale of the forms without `one`; `slants` and `over`: the
+    squared length of derivatives a by t is the sum of slants_j a_j^2 / over.
+    """
+
+    norms = ("linf", "l2", "l1")
+
+    def __init__(self, network: _Network, lower: Any, upper: Any, center: Any) -> None:
+        self.lower, self.upper = _rationals(lower, network.inputs), _rationals(upper, network.inputs)
+        self.center = None if center is None else _rationals(center, network.inputs)
+        self.frame = None
+        pairs = list(zip(self.lower, self.upper, strict=True))
+        _need(all(a <= b for a, b in pairs) and self.lower != self.upper, "a box with an interior in some coordinate expected")
+        self.free = [j for j, (a, b) in enumerate(pairs) if a < b]
+        self.middle = [(a + b) / 2 for a, b in pairs]
+        self.sides = [(self.upper[j] - self.lower[j]) / 2 for j in self.free]
+        self.k = len(self.free)
+        self.one, whole = _common(*self.middle, *self.sides)
+        self._half = whole[network.inputs :]
+        self.inputs: list[Row] = [
+            [*(h * (i == j) for i, h in zip(self.free, self._half, strict=True)), c] for j, c in enumerate(whole[: network.inputs])
+        ]
+        self.weights, self.unit = [1] * self.k, 1
+        self.over, self.slants = _common(*(1 / (h * h) for h in self.sides))
+
+    def derivatives(self, row: Row) -> list[int]:
+        return [a // h for a, h in zip(row, self._half, strict=False)]  # the divisions are exact: x = middle + half t
+
+    def contains(self, point: Rationals) -> bool:
+        return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The points x = origin + s_1 d_1 + ... + s_k d_k with low <= s <= high; the directions d_j are orthogonal."""
+
+    origin: Rationals
+    directions: tuple[Rationals, ...]
+    low: Rationals
+    high: Rationals
+
+
+class _Frame:
+    """U in a plane or on a line: t in [-1, 1]^k from side to side of the parameters s. As `_Box`, but derivatives are
+    those by t.
+    """
+
+    norms = ("l2",)
+
+    def __init__(self, network: _Network, value: Any) -> None:
+        origin, directions, low, high = _fields(value, "origin", "directions", "low", "high")
+        self.k = k = len(_list(directions))
+        _need(k > 0, "a frame with a direction expected")
+        found = tuple(_rationals(d, network.inputs) for d in directions)
+        self.frame = frame = Frame(_rationals(origin, network.inputs), found, _rationals(low, k), _rationals(high, k))
+        self.lower, self.upper, self.center = (), (), None
+        _need(all(map(any, found)), "directions other than zero expected")
+        _need(not any(sum(map(mul, found[i], found[j])) for j in range(k) for i in range(j)), "orthogonal directions expected")
+        _need(all(a < b for a, b in zip(frame.low, frame.high, strict=True)), "bounds low < high of parameters expected")
+        self.half = [(b - a) / 2 for a, b in zip(frame.low, frame.high, strict=True)]
+        squares = [sum(map(mul, d, d), Fraction(0)) for d in found]
+        self.squares = [h * h * q for h, q in zip(self.half, squares, strict=True)]  # of half the sides
+        columns = [[h * x for x in d] for h, d in zip(self.half, found, strict=True)]
+        self.middle = [x + sum((a + h) * d[i] for a, h, d in zip(frame.low, self.half, found, strict=True)) for i, x in enumerate(frame.origin)]
+        self.one, whole = _common(*(x for row in zip(*columns, self.middle, strict=True) for x in row))
+        self.inputs: list[Row] = [whole[i : i + k + 1] for i in range(0, len(whole), k + 1)]
+        self.over, self.slants = _common(*(1 / q for q in self.squares))
+        self.weights, self.unit = self.slants, self.over * self.one**2
+
+    def derivatives(self, row: Row) -> list[int]:
+        return list(row[:-1])
+
+    def contains(self, point: Rationals) -> bool:
+        """Its t are in [-1, 1], and lead to it."""
+        away = [x - m for x, m in zip(point, self.middle, strict=True)]
+        t = [h * sum(map(mul, d, away)) / q for h, d, q in zip(self.half, self.frame.directions, self.squares, strict=True)]
+        back = all(sum(map(mul, row, [*t, Fraction(1)])) == x * self.one for row, x in zip(self.inputs, point, strict=True))
+        return back and all(-1 <= v <= 1 for v in t)
+
+
 # ---- the tree: its leaves are the activation regions -----------------------------------------------------------------
 class _Wall(NamedTuple):
     """An entry of a path: the half-space g > 0 of a neuron, on the scale one * 2^finest."""
@@ -569,14 +665,9 @@ class _Tree:
     "Regions".
     """
 
-    def __init__(self, network: _Network, lower: Rationals, upper: Rationals) -> None:
-        self.network = network
-        self.free = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a < b]
-        self.middle = [(a + b) / 2 for a, b in zip(lower, upper, strict=True)]
-        self.sides = [(upper[j] - lower[j]) / 2 for j in self.free]
-        self.one, whole = _common(*self.middle, *self.sides)
-        self.half = whole[len(lower) :]
-        self.inputs: list[Row] = [[*(h * (i == j) for i, h in zip(self.free, self.half, strict=True)), c] for j, c in enumerate(whole[: len(lower)])]
+    def __init__(self, network: _Network, domain: _Box | _Frame) -> None:
+        self.network, self.domain = network, domain
+        self.k, self.one, self.inputs = domain.k, domain.one, domain.inputs
 
     def root(self) -> _Cell:
         return _Cell([], [], 0, 0, False)
@@ -666,7 +757,7 @@ class _Tree:
         """The cell is not empty, and it is that of the pattern."""
         _need(type(pattern) is str and re.fullmatch(r"0|[1-9a-f][0-9a-f]*", pattern), "pattern: a hexadecimal string expected")
         den, *t = _integers(point, 1)
-        _need(den > 0 and len(t) == len(self.free), "a point: integers, the first of them positive, expected")
+        _need(den > 0 and len(t) == self.k, "a point: integers, the first of them positive, expected")
         _hold(not cell.open and len(cell.layers) == self.network.hidden, "a region with neurons that are not known")
         _hold(int(pattern, 16) == cell.bits, "the pattern is not that of the region")
         _hold(all(-den < v < den for v in t), "the point is not inside the neighbourhood")
@@ -693,9 +784,8 @@ class _Region:
 
     @cached_property
     def jacobian(self) -> list[list[int]]:
-        """Derivatives of the outputs by the free coordinates of x, on the scale 2^exponents[L]."""
-        half = self.block.tree.half  # the divisions are exact: x = middle + half t
-        return [[a // h for a, h in zip(row, half, strict=False)] for row in self.outputs]
+        """Derivatives of the outputs along the axes of U, on the scale 2^exponents[L] (of a frame: one times that)."""
+        return [self.block.domain.derivatives(row) for row in self.outputs]
 
 
 # ---- parts: each a claim about the regions ---------------------------------------------------------------------------
@@ -762,7 +852,7 @@ class _Graph(_Part):
 
     def facet(self, path: list[_Wall], e: int, entry: list[int]) -> None:
         """The point is on g = 0, inside the box, and inside every wall that is not proportional to g."""
-        k = len(self.tree.free)
+        k = self.tree.k
         _need(len(entry) == k + 2 and 0 <= entry[0] < k and entry[1] > 0, "an edge: e, j, den and a point expected")
         g, (j, den, *t) = path[e].row, entry
         t[j] = 0
@@ -876,16 +966,18 @@ class Constant:
 class _Lipschitz(_Part):
     """Claim: every constant of the opening line lies between its bounds. Proof: "Lipschitz constants".
 
-    Maxima over the regions are kept on the scale 2^exponent, its square for l2.
+    Maxima over the regions are kept on the scale 2^exponent, its square times the unit for l2.
     """
 
     def open(self, block: _Block, claim: Any) -> None:
+        self.domain, self.weights, self.unit = block.domain, block.domain.weights, block.domain.unit
+        self.inverse = [math.lcm(*self.weights) // w for w in self.weights]
         self.rows: list[tuple[Constant, tuple[int, ...] | None, int, list[int]]] = []
         self.exponent, self.most, self.maps = block.network.exponents[-1], [0] * len(_list(claim)), 0
         outputs = block.network.outputs
         for row in claim:
             target, norm, *rest = _list(row, 6 if _list(row)[:2] == ["jacobian", "l2"] else 4)
-            _need(norm in ("linf", "l2", "l1") and type(target) is str, "a target and a norm expected")
+            _need(norm in self.domain.norms and type(target) is str, "a target and a norm expected")
             lower, upper = _rationals(rest[:2], 2)
             found = re.fullmatch(r"f(0|[1-9][0-9]{0,8})(?:-f(0|[1-9][0-9]{0,8}))?", target)
             _need(found or target == "jacobian", f"{target!a} is no target")
@@ -903,8 +995,8 @@ class _Lipschitz(_Part):
         columns = list(zip(*jacobian, strict=True))
         for place, (row, member, witness, vector) in enumerate(self.rows):
             if region.number == witness:
-                image = sum(sum(map(mul, column, vector)) ** 2 for column in columns)
-                enough = image * row.lower.denominator >= row.lower.numerator * sum(map(mul, vector, vector)) << 2 * self.exponent
+                image = sum(w * sum(map(mul, column, vector)) ** 2 for w, column in zip(self.weights, columns, strict=True))
+                enough = image * row.lower.denominator >= row.lower.numerator * self.unit * sum(map(mul, vector, vector)) << 2 * self.exponent
                 _hold(enough, "jacobian l2: the vector does not prove the lower bound")
                 self.most[place] = -1  # seen
             if not new:
@@ -920,28 +1012,33 @@ class _Lipschitz(_Part):
                     gradient = list(map(int.__sub__, gradient, jacobian[member[1]]))
                 self.most[place] = max(self.most[place], self.dual(row.norm, gradient))
 
-    @staticmethod
-    def dual(norm: str, gradient: Row) -> int:
+    def dual(self, norm: str, gradient: Row) -> int:
         """The dual norm of a gradient, squared for l2."""
         if norm == "l2":
-            return sum(map(mul, gradient, gradient))
+            return _square(self.weights, gradient)
         return sum(map(abs, gradient)) if norm == "linf" else max(map(abs, gradient))
 
     def bounded(self, jacobian: list[list[int]], columns: Sequence[Sequence[int]], bound: Fraction) -> bool:
         """Whether the squared largest singular value is at most `bound`."""
-        p, q = bound.numerator << 2 * self.exponent, bound.denominator
-        if q * sum(sum(map(mul, line, line)) for line in jacobian) <= p:  # the Frobenius norm
+        p, q = bound.numerator * self.unit << 2 * self.exponent, bound.denominator
+        if q * sum(_square(self.weights, line) for line in jacobian) <= p:  # the Frobenius norm
             return True
-        lines = jacobian if len(jacobian) <= len(columns) else columns
-        gram = [[sum(map(mul, u, v)) for v in lines[i:]] for i, u in enumerate(lines)]
-        return _semidefinite([[p - q * square, *(-q * product for product in rest)] for square, *rest in gram])
+        if len(jacobian) <= len(columns):  # p >= q J W J^T
+            lines: Sequence[Sequence[int]] = jacobian
+            gram = [[sum(map(mul, map(mul, self.weights, u), v)) for v in lines[i:]] for i, u in enumerate(lines)]
+            top = [p] * len(lines)
+        else:  # p / W >= q J^T J, times a common multiple of the weights
+            lines = columns
+            gram = [[sum(map(mul, u, v)) * math.lcm(*self.weights) for v in lines[i:]] for i, u in enumerate(lines)]
+            top = [p * v for v in self.inverse]
+        return _semidefinite([[t - q * square, *(-q * product for product in rest)] for t, (square, *rest) in zip(top, gram, strict=True)])
 
     def finish(self) -> tuple[Constant, ...]:
         for (row, _, witness, _), most in zip(self.rows, self.most, strict=True):
             if witness >= 0:
                 _hold(most < 0, "jacobian l2: the region of the vector does not exist")
             else:
-                value = Fraction(most, 1 << self.exponent * (2 if row.norm == "l2" else 1))
+                value = Fraction(most, self.unit << 2 * self.exponent if row.norm == "l2" else 1 << self.exponent)
                 _hold(row.lower <= value <= row.upper, f"the Lipschitz constant of {row.target} in {row.norm} is not between its bounds")
         return tuple(row for row, *_ in self.rows)
 
@@ -976,7 +1073,7 @@ class _Robustness(_Part):
 
     def open(self, block: _Block, claim: Any) -> None:
         label, robust, distance, point = _fields(claim, "label", "robust", "distance", "point")
-        net, tree, lower, upper, center = block.network, block.tree, block.lower, block.upper, block.center
+        net, tree, domain, center = block.network, block.tree, block.domain, block.center
         _need(net.outputs > 1, "robustness of a network with one output")
         _need(type(robust) is bool and robust is (point is None), "robust or a point expected")
         _need((distance is None) is (robust or center is None), "a distance expected if there are a point and a centre, and only then")
@@ -988,22 +1085,23 @@ class _Robustness(_Part):
         self.shift = net.to_finest[-1]  # of margins
         # distance and centre times unit; a distance below 0: there is none
         self.unit, self.distance, self.center = 1, -1, [0]
-        k = len(tree.free)
+        k = tree.k
         self.scale, self.mid, self.width = 1, [0] * k, [1] * k
         if at is None:
             return
-        _hold(all(a <= x <= b for a, x, b in zip(lower, at, upper, strict=True)), "the adversarial point is outside the neighbourhood")
+        _hold(domain.contains(at), "the adversarial point is outside the neighbourhood")
         values = net.value(at)
         _hold(any(v >= values[label] for j, v in enumerate(values) if j != label), "the adversarial point is not adversarial")
         self.needed = center is not None
-        if center is None or d is None:
+        if center is None or d is None or not isinstance(domain, _Box):
             return
         _hold(max(abs(x - c) for x, c in zip(at, center, strict=True)) == d, "the distance is not that of the adversarial point")
         self.unit, (self.distance, *self.center) = _common(d, *center)
+        lower, upper, middle = domain.lower, domain.upper, domain.middle
         fixed = [abs(a - c) for a, b, c in zip(lower, upper, center, strict=True) if a == b]
         self.needed = d > max(fixed, default=0)
-        low = [(max(lower[j], center[j] - d) - tree.middle[j]) / h for j, h in zip(tree.free, tree.sides, strict=True)]
-        high = [(min(upper[j], center[j] + d) - tree.middle[j]) / h for j, h in zip(tree.free, tree.sides, strict=True)]
+        low = [(max(lower[j], center[j] - d) - middle[j]) / h for j, h in zip(domain.free, domain.sides, strict=True)]
+        high = [(min(upper[j], center[j] + d) - middle[j]) / h for j, h in zip(domain.free, domain.sides, strict=True)]
         self.scale, ends = _common(*(v / 2 for v in low + high))
         self.mid = [a + b for a, b in zip(ends[:k], ends[k:], strict=True)]
         self.width = [b - a for a, b in zip(ends[:k], ends[k:], strict=True)]
@@ -1133,7 +1231,7 @@ class _Volumes(_Part):
     }
 
     def open(self, block: _Block, claim: Any) -> None:
-        self.tree, self.k, self.exponent = block.tree, len(block.tree.free), block.network.exponents[-1]
+        self.domain, self.k, self.exponent = block.domain, block.tree.k, block.network.exponents[-1]
         _need(self.k <= MOST_DIMENSION, f"volumes in dimension {self.k}")
         graph = block.parts.get("graph")
         if not isinstance(graph, _Graph):
@@ -1154,8 +1252,6 @@ class _Volumes(_Part):
         self.shares: list[tuple[Fraction, int]] = []
         self.jacobians: dict[int, list[list[int]]] = {}
         self.sides: list[_Side] = []
-        product = math.prod(self.tree.half)
-        self.over = [product // h for h in self.tree.half]  # proportional to 1 / h
 
     def add(self, region: _Region, entries: list[Any]) -> None:
         k, cell = self.k, region.cell
@@ -1176,11 +1272,10 @@ class _Volumes(_Part):
         for e, wall in enumerate(cell.path):
             face = on[2 * k + e]
             if wall.group == e and face in hull.facets and _least(wall.row) < 0:  # others miss the open box
-                steep = [a * o for a, o in zip(wall.row, self.over, strict=False)]  # proportional to a / h
                 drop = max(range(k), key=lambda j: abs(wall.row[j]))
-                part = hull.shadow(face, drop) / (2**k * self.tree.sides[drop])
-                if part:  # the area is part * h_drop / |a_drop| * |a / h|
-                    slant = sum(map(mul, steep, steep)), steep[drop] ** 2
+                part = hull.shadow(face, drop) / 2**k
+                if part:  # the area over |U| is part / |a_drop| times the length of the gradient
+                    slant = _square(self.domain.slants, wall.row), self.domain.over * wall.row[drop] ** 2
                     self.sides.append(_Side(cell.bits, self.graph.beyond(cell, wall), part.numerator**2 * slant[0], part.denominator**2 * slant[1]))
 
     def finish(self) -> tuple[Weighed, ...]:
@@ -1208,7 +1303,8 @@ class _Volumes(_Part):
         if name != "frobenius":
             first, second = (int(part[1:]) for part in name.split("-"))
             jacobian = [[a - b for a, b in zip(jacobian[first], jacobian[second], strict=True)]]
-        return _root(numerator * sum(sum(map(mul, row, row)) for row in jacobian), denominator << 2 * self.exponent)
+        square = sum(_square(self.domain.weights, row) for row in jacobian)
+        return _root(numerator * square, denominator * self.domain.unit << 2 * self.exponent)
 
     def jump(self, side: _Side) -> list[list[int]]:
         """The change of the Jacobian across a facet."""
@@ -1259,6 +1355,7 @@ INPUT = 80  # ends of boxes are rounded outward to whole numbers of 2^-INPUT
 DIGITS, FINEST = 10, 30  # ends that are found have so many significant bits, and are multiples of 2^-FINEST
 SLOPE, SHARE = 7, 12  # slopes are multiples of 2^-SLOPE, multipliers of rows of 2^-SHARE
 WORD = 64
+SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
 FINE = 58  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
@@ -1465,6 +1562,120 @@ class _Kept:
         return [int.from_bytes(lanes[size * i : size * (i + 1)], "little") - half for i in places]
 
 
+@dataclass(frozen=True)
+class Ball:
+    """The inputs no farther from a centre than a radius, or nearer than it if it is open. In l1 the bound is the radius,
+    in l2 its square. Format: "Balls".
+    """
+
+    norm: str
+    center: Rationals
+    bound: Fraction
+    open: bool
+
+    def beyond(self, distance: Fraction) -> bool:
+        """Whether no point is so far from the centre in one coordinate, but perhaps one at that distance."""
+        return distance >= 0 and (distance * distance if self.norm == "l2" else distance) >= self.bound
+
+    def misses(self, box: Iterable[tuple[Fraction, Fraction]]) -> bool:
+        """Whether no point is in a box."""
+        apart = [max(low - c, c - high, Fraction(0)) for (low, high), c in zip(box, self.center, strict=True)]
+        least = sum((d * d for d in apart), Fraction(0)) if self.norm == "l2" else sum(apart, Fraction(0))
+        return least > self.bound or (least == self.bound and self.open)
+
+    def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
+        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of r^2 -
+        |x - c|^2.
+        """
+        total = -share * self.bound / (2 if self.norm == "l2" else 1)
+        for a, c, (low, high) in zip(coefficients, self.center, box, strict=True):
+            if self.norm == "l2":
+                x = min(max(c - a / share, low), high)
+                total += a * x + share * (x - c) ** 2 / 2
+            else:
+                total += min(a * x + share * abs(x - c) for x in (low, high, min(max(c, low), high)))
+        return total
+
+    @cached_property
+    def whole(self) -> tuple[list[int], int]:
+        """The centre rounded to 2^-INPUT, and the radius of a ball around it that holds this one."""
+        scale = 1 << INPUT
+        center = [math.floor(c * scale) for c in self.center]
+        lost = sum(c * scale != w for c, w in zip(self.center, center, strict=True))
+        radius = math.isqrt(math.floor(self.bound * scale * scale)) + 1 if self.norm == "l2" else math.ceil(self.bound * scale)
+        return center, max(radius + lost, 1)
+
+    def least(self, constant: int, coefficients: list[int], box: Box) -> int:
+        """A lower bound of a row over the inputs on a box within the ball; as `_least_value`."""
+        center, radius = self.whole
+        sides = [(low - c, high - c) for (low, high), c in zip(box, center, strict=True)]
+        constant = (constant << INPUT) + sum(map(mul, coefficients, center))
+        return (self._least_l2 if self.norm == "l2" else self._least_l1)(constant, coefficients, sides, radius)
+
+    @staticmethod
+    def _least_l2(constant: int, a: list[int], sides: Box, radius: int) -> int:
+        """The least value on the box of a.v + N / 2D (|v|^2 - r^2), for a multiplier N / D that floats choose."""
+        top = max(map(abs, a))
+        share = _multiplier([v / top for v in a], [(p / radius, q / radius) for p, q in sides]) if top else 0.0
+        numerator, denominator = int(math.ldexp(share, SHARED)) * top, radius << SHARED
+        ends = squares = inner = 0
+        for v, (p, q) in zip(a, sides, strict=True):
+            foot = -v * denominator
+            if numerator and p * numerator < foot < q * numerator:
+                inner += v * v
+            else:
+                end = p if foot <= p * numerator else q
+                ends, squares = ends + v * end, squares + end * end
+        if not numerator:
+            return constant + ends
+        return constant + ends - -(-inner * denominator // (2 * numerator)) + numerator * (squares - radius * radius) // (2 * denominator)
+
+    @staticmethod
+    def _least_l1(constant: int, a: list[int], sides: Box, radius: int) -> int:
+        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which v_i
+        cannot go all the way.
+        """
+        left, share, total = radius, 0, constant
+        moves = []
+        for v, (p, q) in zip(a, sides, strict=True):
+            nearest, end = min(max(0, p), q), p if v > 0 else q if v < 0 else min(max(0, p), q)
+            left -= abs(nearest)
+            total += v * nearest
+            if end != nearest:
+                moves.append((abs(v), abs(end) - abs(nearest), v * (end - nearest)))
+        for size, cost, gain in sorted(moves, reverse=True):
+            if cost > left:
+                share = size
+                break
+            left -= cost
+            total += gain
+        return total - share * left if left >= 0 else total - left * max(map(abs, a))
+
+
+def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
+    """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
+    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+        return 0.0
+    low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
+    for _ in range(ROUNDS):
+        far = inner = outer = 0.0
+        for v, (p, q) in zip(a, sides, strict=True):
+            x = -v / m
+            if p < x < q:
+                inner += v * v
+                far += x * x
+            else:
+                outer += (p if x <= p else q) ** 2
+        if abs(far + outer - 1) <= 1e-11:
+            break
+        low, high = (m, high) if far + outer > 1 else (low, m)
+        guess = math.sqrt(inner / (1 - outer)) if outer < 1 else 0.0
+        m = guess if low < guess < high else 2 * low if high == math.inf else math.sqrt(low) * math.sqrt(high) if low else high / 2
+        if not 2.0**-200 < m < 2.0**200:
+            return 0.0
+    return m
+
+
 @dataclass
 class _Searched:
     """A cell of a search: its box, the ends of all neurons in 2^-UNIT, its path, and the alternatives open there."""
@@ -1475,6 +1686,7 @@ class _Searched:
     high: list[int]
     path: list[tuple[int, int]]  # neurons that were split, and signs
     open: list[Alternative]
+    ball: Ball | None = None
     box: Box = field(default_factory=list)  # rounded outward
     kept: tuple[_Kept, ...] = ()
     forms: _Forms | None = None
@@ -1484,6 +1696,11 @@ class _Searched:
     def __post_init__(self) -> None:
         self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
         self.box = self.box or list(map(_outward, self.lower, self.upper))
+
+    def least(self, constant: int, coefficients: list[int]) -> int:
+        """A lower bound of a row over the inputs in this cell's box and the ball, in 2^-(UNIT + shift + INPUT)."""
+        least = _least_value(constant, coefficients, self.box)
+        return least if self.ball is None or not coefficients else max(least, self.ball.least(constant, coefficients, self.box))
 
 
 def _grid(value: int, unit: int, lower: bool = False) -> int:
@@ -1672,7 +1889,7 @@ class _Bounds:
 
     def bound(self, rows: dict[int, list[int]], constant: int, cell: _Searched, *more: dict[int, int] | None) -> int:
         """The least value of a row that the rule proves, in 2^-(UNIT + shift + INPUT)."""
-        return _least_value(*self.over_inputs(rows, constant, cell, *more), cell.box)
+        return cell.least(*self.over_inputs(rows, constant, cell, *more))
 
     def _negative(self, source: int, cell: _Searched) -> int:
         """What rounding a coefficient of every output of a source down may cost, in 2^-(UNIT + shift)."""
@@ -1845,9 +2062,11 @@ class _Bounds:
         cell: _Searched,
         pulls: dict[int, Fraction],
         box: list[tuple[Fraction, Fraction]],
+        share: Fraction = Fraction(0),
     ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
-        neurons, where the signs of all neurons that matter are known: nothing is rounded.
+        neurons, and less `share` times what is >= 0 in the ball, where the signs of all neurons that matter are known:
+        nothing is rounded.
         """
         one = math.lcm(*(y.denominator for y in pulls.values()))
         rows = {0: [a * one for a in inputs]}  # over source s they are whole multiples of 1 / (one 2^bits[s])
@@ -1871,18 +2090,21 @@ class _Bounds:
                 on = cell.high[i] > 0
                 k.append(a * (units[i - first][on] if units else on << fine) - int(pulls.get(i, 0) * unit))
             give(layer, k, bits[layer + 1] + fine)
-        least = sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0))
-        return constant + least / (one << bits[0])
+        one <<= bits[0]
+        if share and cell.ball is not None:
+            return constant + cell.ball.least_exactly([Fraction(a, one) for a in rows[0]], share, box)
+        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0)) / one
 
 
 @dataclass(frozen=True)
 class Refuted:
-    """What was verified of one query: no input of the network satisfies its formula."""
+    """What was verified of one query: no input of the network, or none in the ball, satisfies its formula."""
 
     index: int
     source: str
     query_sha256: str
     formula: Condition | Junction
+    ball: Ball | None
     names: tuple[str, ...]
     inputs: int
     cells: int
@@ -1898,6 +2120,7 @@ class _Query:
     def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
         self.network, self.bounds = network, bounds
         keys = ("query", "source", "query_sha256", "semantics", "names", "formula", "roots")
+        self.ball = self._ball(opening.pop("ball")) if type(opening) is dict and "ball" in opening else None
         index, source, digest, semantics, names, formula, roots = _fields(opening, *keys)
         self.index = _integer(index, 0, math.inf, "query")
         _need({str} == {type(source), type(digest)} and semantics == "real", 'source and hash: strings, and the semantics "real" expected')
@@ -1910,6 +2133,14 @@ class _Query:
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = self.parts = 0
         self.share, self.jobs = share
+
+    def _ball(self, value: Any) -> Ball:
+        norm = value.get("norm") if type(value) is dict else None
+        _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
+        _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
+        (size,) = _rationals([bound], 1)
+        _need(size >= 0 and type(open_) is bool, "a radius that is not negative, and whether the ball is open, expected")
+        return Ball(norm, _rationals(center, self.network.inputs), size, open_)
 
     def _formula(self, value: Any, depth: int) -> Condition | Junction:
         _need(depth < 200, "a formula nested less deeply expected")
@@ -1938,7 +2169,7 @@ class _Query:
             self._tree(lines, low, high, found)
         self._complete(refuted)
         return Refuted(
-            self.index, self.source, self.digest, self.formula, self.names, self.network.inputs, self.cells, self.leaves,
+            self.index, self.source, self.digest, self.formula, self.ball, self.names, self.network.inputs, self.cells, self.leaves,
             self.network.weights_sha256, self.network.model_sha256, self.network.source,
         )  # fmt: skip
 
@@ -1963,8 +2194,9 @@ class _Query:
             box = refuted.get(one.choices)
             if box is not None:
                 low, high = one.box(self.network.inputs)
-                inside = all(a is not None and b is not None and p <= a and b <= q for a, b, p, q in zip(low, high, *box, strict=True))
-                _hold(inside, "an alternative's inputs are not in the box where it is refuted")
+                for i, (a, b, p, q) in enumerate(zip(low, high, *box, strict=True)):
+                    inside = self._bounded(i, a, p, -1) and self._bounded(i, b, q, 1)
+                    _hold(inside, "an alternative's inputs are not in the box where it is refuted")
                 continue
             _hold(one.pending, "an alternative is refuted nowhere")
             at = chosen.get(one.choices)
@@ -1972,10 +2204,16 @@ class _Query:
                 at = next((i for i, part in enumerate(one.pending) if not part.parts), 0)
             stack += one.chosen(at)
 
+    def _bounded(self, i: int, stated: Fraction | None, end: float, side: int) -> bool:
+        """Whether no input of an alternative is beyond an end, by the bound that it states or by the ball."""
+        if stated is not None and side * (Fraction(end) - stated) >= 0:
+            return True
+        return self.ball is not None and self.ball.beyond(side * (Fraction(end) - self.ball.center[i]))
+
     def _tree(self, lines: _Lines, lower: list[float], upper: list[float], alternatives: list[Alternative]) -> None:
         most = 1 << UNIT + 2200 * self.network.hidden  # nothing is known of neurons, but that sums of doubles are smaller
         neurons = self.bounds.first[-1]
-        stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives)]
+        stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives, self.ball)]
         while stack:
             first, ends, claims, events, kind, at, *moved = _list_of(lines.next(), 6, 7)
             cell = stack.pop()
@@ -2049,7 +2287,7 @@ class _Query:
                 ends += [(i, side) for side in (0, 1) for i in some]
                 rows += self.bounds.neurons(some, cell)
             for (i, side), (constant, row) in zip(ends[len(rows) - 2 * len(free) :], rows[len(rows) - 2 * len(free) :], strict=True):
-                self._put(cell, i, side, _least_value(constant, row, cell.box), given)
+                self._put(cell, i, side, cell.least(constant, row), given)
             if free:
                 cell.lines.pop(layer, None)
         if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
@@ -2083,7 +2321,7 @@ class _Query:
         side, end = _integer(entry[1], 0, 2, "side"), self._end(entry[2])
         layer = bisect_right(self.bounds.first, number) - 1
         start, sign = self.bounds.first[layer], (1, -1)[side]
-        value = _least_value(*self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start)), cell.box)
+        value = cell.least(*self.bounds.neuron(layer, number - start, sign, cell, self._slopes(cell, entry[3], start)))
         _hold(sign * end << self.bounds.shift + INPUT <= value, "an end of a neuron is not proved")
         if side == 0:
             cell.low[number] = max(cell.low[number], end)
@@ -2094,7 +2332,14 @@ class _Query:
     def _event(self, cell: _Searched, event: list[Any]) -> None:
         """An alternative that is refuted here, or replaced by what may be chosen of it."""
         kind, *rest = event or [None]
-        _need(kind in ("bound", "exact", "choose") and rest, "bound, exact or choose expected")
+        if kind == "outside":
+            _need(not rest, "nothing more expected")
+            box = [(Fraction(a), Fraction(b)) for a, b in zip(cell.lower, cell.upper, strict=True)]
+            _hold(self.ball is not None and self.ball.misses(box), "a cell is not outside the ball")
+            self.leaves += len(cell.open)
+            cell.open.clear()
+            return
+        _need(kind in ("bound", "exact", "choose") and rest, "bound, exact, choose or outside expected")
         place = _integer(rest[0], 0, len(cell.open), "alternative")
         one = cell.open[place]
         if kind == "choose":
@@ -2142,7 +2387,9 @@ class _Query:
         return whole[self.network.inputs :], whole[: self.network.inputs], constant, scale
 
     def _exact(self, cell: _Searched, one: Alternative, rest: list[Any]) -> bool:
-        _, multipliers, walls = _list(rest, 3)
+        _, multipliers, walls, *more = _list_of(rest, 3, 4)
+        _need(not more or self.ball is not None, "a multiplier of a ball, and a ball, expected")
+        share = _rationals(more, 1)[0] if more else Fraction(0)
         weights: dict[int, Fraction] = {}
         for pair in _list(multipliers):
             at, y = _list(pair, 2)
@@ -2153,7 +2400,7 @@ class _Query:
             neuron, y = _list(pair, 2)
             _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
             pulls[neuron] = _rationals([y], 1)[0]
-        _need(all(y >= 0 for y in (*weights.values(), *pulls.values())), "multipliers that are not negative expected")
+        _need(all(y >= 0 for y in (share, *weights.values(), *pulls.values())), "multipliers that are not negative expected")
         outputs, inputs, constant, scale = self._combined((one.rows[at], y) for at, y in weights.items())
         low, high = one.box(self.network.inputs)
         box = []
@@ -2162,9 +2409,11 @@ class _Query:
         if any(a > b for a, b in box):
             return True
         least = self.bounds.exactly(
-            [-a for a in outputs], [-a for a in inputs], -constant * scale, cell, {i: signs[i] * y * scale for i, y in pulls.items()}, box
-        )
-        return least > 0 or (least == 0 and any(y and one.rows[at].strict for at, y in weights.items()))
+            [-a for a in outputs], [-a for a in inputs], -constant * scale, cell, {i: signs[i] * y * scale for i, y in pulls.items()}, box,
+            share * scale,
+        )  # fmt: skip
+        strict = any(y and one.rows[at].strict for at, y in weights.items()) or (self.ball is not None and self.ball.open and share > 0)
+        return least > 0 or (least == 0 and strict)
 
     def _split(self, cell: _Searched, kind: Any, at: Any) -> list[_Searched]:
         """The cells that a cell is split into; none where nothing is open."""
@@ -2198,6 +2447,7 @@ class _Query:
             "path": cell.path,
             "open": cell.open[:],
             "box": cell.box,
+            "ball": cell.ball,
             "kept": cell.kept,
             "forms": cell.forms,
         }
@@ -2212,13 +2462,13 @@ class _Block:
         self.network = network
         given = opening if type(opening) is dict else {}
         keys = [kind.name for kind in KINDS if kind.key and (kind.always or kind.name in given)]
-        index, low, high, middle, parts, counts, *claims = _fields(opening, "neighbourhood", "lower", "upper", "center", "parts", "counts", *keys)
+        place = ("frame",) if "frame" in given else ("lower", "upper", "center")
+        index, parts, counts, *rest = _fields(opening, "neighbourhood", "parts", "counts", *place, *keys)
+        where, claims = rest[: len(place)], rest[len(place) :]
         said = dict(zip(keys, claims, strict=True))
         self.index = _integer(index, 0, math.inf, "neighbourhood")
-        self.lower, self.upper = _rationals(low, network.inputs), _rationals(high, network.inputs)
-        self.center = None if middle is None else _rationals(middle, network.inputs)
-        inside = all(a <= b for a, b in zip(self.lower, self.upper, strict=True)) and self.lower != self.upper
-        _need(inside, "a box with an interior in some coordinate expected")
+        self.domain: _Box | _Frame = _Frame(network, *where) if "frame" in given else _Box(network, *where)
+        self.center = self.domain.center
         _need([p for p in PARTS if p in _list(parts)] == parts, f"parts: some of {', '.join(PARTS)}, in this order, expected")
         self.counts = dict(zip(COUNTS, _fields(counts, *COUNTS), strict=True))
         present = [True, "graph" in parts, "maps" in parts, "graph" in parts and "maps" in parts]
@@ -2229,7 +2479,7 @@ class _Block:
                 _need((said[kind.name] is not None) == (kind.name in parts), f"{kind.name}: null if absent, expected")
             elif kind.key:
                 _need((kind.name in said) == (kind.name in parts), f"{kind.name}: a key if the part is there, and only then, expected")
-        self.tree = _Tree(network, self.lower, self.upper)
+        self.tree = _Tree(network, self.domain)
         self.maps: dict[bytes, int] = {}
         self.parts: dict[str, _Part] = {}
         for kind in KINDS:
@@ -2271,9 +2521,10 @@ class _Block:
         proved = {name: part.finish() for name, part in self.parts.items()}
         return Verified(
             self.index,
-            self.lower,
-            self.upper,
+            self.domain.lower,
+            self.domain.upper,
             self.center,
+            self.domain.frame,
             tuple(self.parts),
             regions,
             weights_sha256=self.network.weights_sha256,
@@ -2395,6 +2646,17 @@ def _show_point(point: Rationals, full: bool) -> str:
     return _coordinates([str(x) for x in point], [_show(x, False) for x in point], " ", full)
 
 
+def _show_frame(frame: Frame) -> str:
+    terms = " + ".join(f"s{j} d{j}" for j in range(1, len(frame.directions) + 1))
+    bounds = " x ".join(f"[{a}, {b}]" for a, b in zip(frame.low, frame.high, strict=True))
+    return f"x0 + {terms}, s in {bounds}; all that follows is of s -> f(x), with l2 lengths of x"
+
+
+def _show_points(frame: Frame, full: bool) -> list[str]:
+    named = [("x0", frame.origin), *((f"d{j}", d) for j, d in enumerate(frame.directions, 1))]
+    return [f"  {name} = {_show_point(point, full)}" for name, point in named]
+
+
 def _show_box(lower: Rationals, upper: Rationals, full: bool) -> str:
     sides = list(zip(lower, upper, strict=True))
     whole, short = [f"[{a}, {b}]" for a, b in sides], [f"[{_show(a, False)}, {_show(b, False)}]" for a, b in sides]
@@ -2413,6 +2675,14 @@ def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
     return f"{total.replace('+ -', '- ')} {'>' if formula.strict else '>='} {-formula.constant}"
 
 
+def _words_of(ball: Ball | None, full: bool) -> str:
+    """Where inputs are looked for, if it is in a ball."""
+    if ball is None:
+        return ""
+    radius = f"the root of {_show(ball.bound, full)}" if ball.norm == "l2" else _show(ball.bound, full)
+    return f" {'nearer than' if ball.open else 'within'} {radius} in the {ball.norm} norm of {_show_point(ball.center, full)}"
+
+
 def _report_query(v: Refuted, full: bool) -> list[str]:
     text, inputs, outputs = _words(v.formula, v.names), list(v.names[: v.inputs]), list(v.names[v.inputs :])
     if not full and len(text) > MOST_SHOWN:
@@ -2422,7 +2692,7 @@ def _report_query(v: Refuted, full: bool) -> list[str]:
         f"query {v.index}, {v.source!a}, sha256 (not checked) {v.query_sha256!a}: refuted, {v.cells} cells, {v.leaves} bounds",
         f"  inputs, in order: {_coordinates(inputs, inputs, ' ', full)}",
         f"  outputs, in order: {_coordinates(outputs, outputs, ' ', full)}",
-        "  no inputs, with the network's outputs, satisfy",
+        f"  no inputs{_words_of(v.ball, full)}, with the network's outputs, satisfy",
         f"    {text}",
     ]
 
@@ -2439,7 +2709,8 @@ def _report(found: list[Verified | Refuted], full: bool = False) -> str:
         if isinstance(v, Refuted):
             text += _report_query(v, full)
             continue
-        text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full)}")
+        text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full) if v.frame is None else _show_frame(v.frame)}")
+        text += [] if v.frame is None else _show_points(v.frame, full)
         text.append(f"  centre: {'none' if v.center is None else _show_point(v.center, full)}")
         text += [f"  {name}: {getattr(v, name)}" for name in COUNTS if getattr(v, name) is not None]
         text += [f"  {line}" for kind in KINDS if kind.key and kind.name in v.parts for line in kind.part.report(getattr(v, kind.name), full)]

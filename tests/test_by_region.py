@@ -65,7 +65,7 @@ def judged(network: Network, change=lambda chunk: chunk) -> Verdict:
 def near_is_right(network: Network, verdict: Verdict) -> None:
     """Neurons that are not near certainly have a strict sign on the closed cell, by the exact simplex."""
     domain, found = unit_box(network), verdict.exploration
-    forms = ExactForms(network, domain.lower, domain.upper)
+    forms = ExactForms(network, domain.exact_embedding)
     starts, neuron, side = found.paths()
     bits, near = unpack(found.bits, network.neurons), unpack(verdict.near, network.neurons)
     k = domain.dimension

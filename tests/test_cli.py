@@ -142,7 +142,7 @@ def test_a_wrong_label_has_distance_zero(net, tmp_path):
 def test_boxes_have_no_centre(net, tmp_path):
     entry = report(tmp_path, net, "--box", "-1", "1,1")["neighbourhoods"][0]
     assert (entry["center"], entry["radius"], entry["robustness"]) == (None, None, None)
-    assert "a box has no centre" in entry["notes"]["robustness"]
+    assert "only a ball has a centre" in entry["notes"]["robustness"]
 
 
 def test_fixed_coordinates_and_clip(net, tmp_path):

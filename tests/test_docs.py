@@ -26,7 +26,7 @@ def commands() -> list[str]:
     for page in PAGES:
         for line in (ROOT / page).read_text().splitlines():
             command = line.strip().removeprefix("$ ")
-            if re.match(r"polylc (certify|plot|info|estimate|compare|verify) examples/|polylc check ", command):
+            if re.match(r"polylc (certify|plot|info|estimate|compare|verify|lipschitz) examples/|polylc check ", command):
                 found.append(command)
     return list(dict.fromkeys(found))
 
@@ -59,7 +59,17 @@ def test_there_are_commands_on_every_page():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/training.md", "docs/verify.md", "docs/distance.md"]
+    "page",
+    [
+        "README.md",
+        "docs/quickstart.md",
+        "docs/theory.md",
+        "docs/estimators.md",
+        "docs/training.md",
+        "docs/verify.md",
+        "docs/distance.md",
+        "docs/lipschitz.md",
+    ],
 )
 def test_python_blocks_run(page, folder):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nets import random_net, small_nets
 
 from polylc.domains.box import box
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.linear import gram, is_positive_semidefinite, rank
 from polylc.network.exact_forms import ExactForms
@@ -155,7 +156,7 @@ def test_gram_matrices_are_semidefinite(matrix):
 # ---- residues --------------------------------------------------------------------------------------------------------
 @given(st.integers(-(2**50), 2**50), st.integers(0, 20))
 def test_reduction_is_canonical(value, at):
-    prime = [p for p, _ in zip(primes(random_net([2, 3, 1], 0), (F(0),), (F(1),)), range(21), strict=False)][at]
+    prime = [p for p, _ in zip(primes(random_net([2, 3, 1], 0), BoxEmbedding((F(0),), (F(1),))), range(21), strict=False)][at]
     found = reduce(np.array([float(value)]), prime)[0]
     assert abs(found) <= prime // 2
     assert (value - int(found)) % prime == 0
@@ -166,13 +167,13 @@ def test_residues_are_those_of_the_integer_forms(network, seed, gaussian):
     if gaussian:
         network = random_net([network.inputs, 5, 4, 2], seed, negative_slope=0.01)
     domain = box([F(-1, 3)] * network.inputs, [F(2, 7)] * network.inputs)
-    exact = ExactForms(network, domain.lower, domain.upper)
+    exact = ExactForms(network, domain.exact_embedding)
     patterns = np.random.default_rng(seed).random((3, network.neurons)) < 0.5
     start = np.abs(domain.middle) + np.abs(domain.basis @ domain.half) + 1e-15
     largest = largest_coefficient(network, start)
-    for prime, _ in zip(primes(network, domain.lower, domain.upper), range(2), strict=False):
+    for prime, _ in zip(primes(network, domain.exact_embedding), range(2), strict=False):
         assert exact.scale % prime
-        residues = Residues(network, domain.lower, domain.upper, prime)
+        residues = Residues(network, domain.exact_embedding, prime)
         for index in range(len(network.layers) + 1):
             found = residues.layer(index, patterns)
             for r, bits in enumerate(patterns):

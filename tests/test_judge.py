@@ -57,7 +57,7 @@ def check_points(network: Network, domain: Neighbourhood, verdict: Verdict) -> N
     """Every point is strictly inside the neighbourhood and shows exactly its region's pattern (zero forms: bit 0)."""
     exact = ExactNetwork(network)
     bits = unpack(verdict.exploration.bits, network.neurons)
-    forms = ExactForms(network, domain.lower, domain.upper)
+    forms = ExactForms(network, domain.exact_embedding)
     for pattern, point in zip(bits, verdict.points, strict=True):
         t = [F(v) for v in (point.tolist() if isinstance(point, np.ndarray) else point)]
         assert all(abs(v) < 1 for v in t)
@@ -318,7 +318,7 @@ def test_what_the_filter_accepts_is_true(seed, k, size):
     rng = np.random.default_rng(seed)
     network = random_net([k, 6, 5, 1], seed)
     domain = ball(rng.normal(size=k), F(size))
-    exact = ExactForms(network, domain.lower, domain.upper)
+    exact = ExactForms(network, domain.exact_embedding)
     bits = pattern_at(network, domain.middle[None])
     forms = compose(network, bits, domain.embedding, domain.rounding)
     rows = exact.hidden(bits[0])
@@ -356,7 +356,7 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
     rng = np.random.default_rng(seed)
     network = random_net([k, 6, 5, 1], seed)
     domain = ball(rng.normal(size=k), 1)
-    exact = ExactForms(network, domain.lower, domain.upper)
+    exact = ExactForms(network, domain.exact_embedding)
     unit = np.clip(rng.normal(size=(30, k)), -1, 1) * rng.choice([1.0, 1e-3], (30, 1))
     bits = pattern_at(network, domain.lift(unit * domain.half))
     forms = compose(network, bits, domain.embedding, domain.rounding)

@@ -59,7 +59,7 @@ def test_forms_along_patterns_are_the_composed_ones_within_their_bounds(seed):
     replay = begin(network, net, start, domain.rounding)
     bits = walk(rng, network.neurons, 40)
     forms = compose(network, bits, start, domain.rounding)
-    exact = ExactForms(network, domain.lower, domain.upper)
+    exact = ExactForms(network, domain.exact_embedding)
     first, last = int(net.first[1]), int(net.first[-2])
     for i, packed in enumerate(pack(bits)):
         move(net, replay, packed, bool(rng.random() < 0.5) or i == len(bits) - 1)
@@ -103,7 +103,7 @@ def test_bounds_hold_where_small_forms_meet_large_weights(slope, seed):
     network = chain(weights, [np.ldexp(rng.normal(size=6), -1040), np.zeros(4), np.zeros(1)], negative_slope=slope)
     domain = ball([0], 1)
     start = domain.embedding
-    net, exact = flatten(network), ExactForms(network, domain.lower, domain.upper)
+    net, exact = flatten(network), ExactForms(network, domain.exact_embedding)
     replay = begin(network, net, start, domain.rounding)
     bits = walk(rng, network.neurons, 12)
     forms = compose(network, bits, start, domain.rounding)
@@ -138,7 +138,7 @@ def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
     domain = ball(rng.integers(-2, 3, network.inputs), 2)
     net = flatten(network)
     replay = begin(network, net, domain.embedding, domain.rounding)
-    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
+    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.exact_embedding)
     bits = walk(rng, network.neurons, 12)
     said = 0
     for pattern, packed in zip(bits, pack(bits), strict=True):
@@ -177,7 +177,7 @@ def test_forms_that_are_proportional_are_never_called_alone(name):
     domain = ball([0] * network.inputs, 1)
     net = flatten(network)
     replay = begin(network, net, domain.embedding, domain.rounding)
-    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.lower, domain.upper)
+    seen, exact = directions(net, domain.dimension + 1), ExactForms(network, domain.exact_embedding)
     for pattern in walk(np.random.default_rng(1), network.neurons, 30):
         move(net, replay, pack(pattern[None])[0], False)
         refresh(net, replay, seen)

@@ -31,7 +31,8 @@ from polylc.geometry.determinants import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.volumes import Volumes
-from polylc.measures.gradient.norms import Gradients, frobenius, rounded, spectral
+from polylc.measures.gradient.gradients import rounded
+from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import exact_total, total
 from polylc.network.form import Network, chain
 from polylc.search.enumerate import enumerate_regions

@@ -23,6 +23,7 @@ from polylc.domains.box import box
 from polylc.engines.dictionary import state
 from polylc.engines.dictionary.engine import DictionaryEngine
 from polylc.errors import ProofRefused, ProofUnreadable
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.matrix import Dense, Sparse
 from polylc.network import exact_forms, weights
 from polylc.network.builder import Builder
@@ -93,8 +94,8 @@ def test_a_sparse_network_is_the_dense_one(number):
     assert ExactNetwork(thin).preactivations(point) == ExactNetwork(full).preactivations(point)
     lower, upper = (F(-1),) * full.inputs, (F(2, 3),) * full.inputs
     patterns = pattern_at(full, x[0])
-    for prime, _ in zip(primes(full, lower, upper), range(2), strict=False):
-        one, other = (Residues(network, lower, upper, prime).output(patterns) for network in (full, thin))
+    for prime, _ in zip(primes(full, BoxEmbedding(lower, upper)), range(2), strict=False):
+        one, other = (Residues(network, BoxEmbedding(lower, upper), prime).output(patterns) for network in (full, thin))
         np.testing.assert_array_equal(one, other)
 
 
@@ -124,7 +125,7 @@ def test_forms_are_the_same_backward_and_forward(number, sparsely, monkeypatch):
         found = []
         for backward in (True, False):
             monkeypatch.setattr(exact_forms.ExactForms, "_better_backward", lambda *_, backward=backward: backward)
-            forms = ExactForms(network, lower, upper)
+            forms = ExactForms(network, BoxEmbedding(lower, upper))
             found.append([forms.hidden(pattern), forms.output(pattern), forms.neurons(range(network.neurons), pattern)])
         assert found[0] == found[1]
         assert found[0][0] == found[0][2]
@@ -204,8 +205,7 @@ def test_a_convolution_takes_room_for_its_weights_and_integers_only_where_they_a
     assert network.neurons == 18432
     weight = [layer.affine.terms[0][1] for layer in network.layers]
     assert [w.size for w in weight] == [16 * 3 * 94 * 94, 8 * 16 * 47 * 47]  # a window of 3 in a line of 32: 94 places inside, or 47
-    box_ = [F(-1)] * 3072, [F(1)] * 3072
-    forms = ExactForms(network, *box_)
+    forms = ExactForms(network, BoxEmbedding([F(-1)] * 3072, [F(1)] * 3072))
     exact = [matrix for affine in forms._weights.affines for _, matrix in affine.terms]
     row = forms.neuron(17, np.zeros(network.neurons, dtype=bool))
     assert sum(v != 0 for v in row) == sum(w != 0 for w in weight[0][[17]].toarray()[0])

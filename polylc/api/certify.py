@@ -49,7 +49,8 @@ def certify(
         Paths and modules are read as by `polylc.load`.
     points : array_like, shape (n,) or (N, n), or images of the model's own shape: (C, H, W) or (N, C, H, W)
         Centres of linf balls. Floats are taken as the rationals they are, strings as exact decimals. A pandas DataFrame
-        has one point a row.
+        has one point a row. Or what `polylc.plane` or `polylc.line` made: then there is no radius, and measures are
+        those of the network along it.
     radius : number or sequence of n numbers
         Radius of the balls; in a sequence, 0 fixes that coordinate.
     box : pair of sequences
@@ -116,7 +117,7 @@ def certify(
         raise UsageError("exact_volumes: without certification volumes are floats")
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
-    tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine))
+    tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
     if proof is None:
         return _spread(network, tasks, settings, jobs, executor)
     with proof_blocks(Path(proof)) as blocks:

@@ -1,4 +1,4 @@
-"""`distance`: a network and points in, the nearest adversarial points and their linf distances out."""
+"""`distance`: a network and points in, the nearest adversarial points and their distances out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
 from polylc.errors import UsageError
+from polylc.measures.margin.distance import Distance
 from polylc.readers.load import as_network
-from polylc.report.distance import Distance
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 
@@ -22,13 +23,14 @@ def distance(
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
     target: int | None = None,
+    norm: str = "linf",
     timeout: float | None = None,
     proof: str | Path | None = None,
     jobs: int = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[Distance | Refusal]:
-    """The exact linf distance of points to the nearest input that is classified otherwise.
+    """The exact distance of points to the nearest input that is classified otherwise.
 
     Ties count: a point is adversarial if some other class is at least as high as the label.
 
@@ -46,6 +48,8 @@ def distance(
         One for each point; by default the class at the point.
     target : int, optional
         Only points where this class is at least as high count.
+    norm : str
+        "linf", "l2" or "l1". In l2 `lower` and `upper` of what is returned are squares, which are rational.
     timeout : float, optional
         Seconds for each point; what is known then is returned: a proved lower bound, and an attained upper one.
     proof : path, optional
@@ -75,7 +79,18 @@ def distance(
             found.append(task)
             continue
         file = None if proof is None else Path(proof)
-        one = nearest_adversarial(net, task.domain, task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs)
+        one = nearest_adversarial(
+            net,
+            as_box(task.domain, "distance"),
+            task.label,
+            target=target,
+            norm=norm,
+            timeout=timeout,
+            stop=stop,
+            watch=watch,
+            proof=file,
+            jobs=jobs,
+        )
         found.append(one)
         if stop is not None and stop():
             break

@@ -10,6 +10,7 @@ from typing import Any
 
 from polylc.domains import box as shapes
 from polylc.domains.ball import ball
+from polylc.domains.frame import Frame
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.numbers import as_fractions
 from polylc.network.form import Network
@@ -25,8 +26,20 @@ def make_tasks(
     clip: tuple[Any, Any] | None,
     labels: Sequence[int] | None,
     engine: str = "auto",
+    frames: bool = False,
 ) -> list[Task | Refusal]:
-    """Tasks for the arguments of `certify`; a point that makes no neighbourhood becomes a refusal."""
+    """Tasks for the arguments of `certify`; a point that makes no neighbourhood becomes a refusal.
+
+    With `frames`, a plane or line may take the place of points.
+    """
+    if isinstance(points, Frame):
+        if not frames:
+            raise UsageError("points: planes and lines belong to certify; give points, or a box")
+        if box is not None or radius is not None or clip is not None:
+            raise UsageError("a plane or line has its own bounds: radius, box and clip do not belong to it")
+        if labels is not None and len(labels) != 1:
+            raise UsageError(f"labels: {len(labels)} labels for 1 neighbourhood")
+        return [make_task(network, 0, points, None if labels is None else int(labels[0]), engine)]
     points = _rows_of_frame(points)
     bounds = None if clip is None else shapes.clip_bounds(_entries(clip[0], "clip"), _entries(clip[1], "clip"))
     if box is not None:
@@ -50,6 +63,20 @@ def make_tasks(
                 raise
             tasks.append(Refusal(index, str(error)))
     return tasks
+
+
+def one_point(point: Any, network: Network, name: str) -> Any:
+    """A single input, flat.
+
+    Raises
+    ------
+    UsageError
+        If it is not one.
+    """
+    rows = _rows(point, network)
+    if len(rows) != 1:
+        raise UsageError(f"point {name}: one input is needed, not {len(rows)}")
+    return rows[0]
 
 
 def _rows_of_frame(points: Any) -> Any:

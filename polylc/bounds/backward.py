@@ -3,7 +3,7 @@
 The one rule (docs/exactness.md, lemma 15): with the coefficient v on h = m z + d max(z, 0), the row gets K z less a
 loss, where K = m v + a d v for any a in [0, 1] if d v >= 0 (no loss), and K = m v + s d v with the loss -d v t if
 d v < 0, for the chord s z + t; a half-space s z >= 0 that the cell is known to lie in gives K - s beta, for any
-beta >= 0. Then z = W h + b. At the input the box ends it.
+beta >= 0. Then z = W h + b. At the input the box ends it, or the box and the ball.
 
 Every bound comes with a bound on its rounding.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.bounds.ball_fused import least_in_balls
 from polylc.bounds.fused import Chosen, Weighing, relaxed, through
 from polylc.bounds.packed import packed
 from polylc.bounds.relaxation import Lines
@@ -30,7 +31,7 @@ class Bound:
     Attributes
     ----------
     value : ndarray, shape (rows,)
-        The least value of the relaxed row on the box, rounded.
+        The least value of the relaxed row on the box, or on its part in the ball, rounded.
     error : ndarray, shape (rows,)
         value - error is certainly not above the least value of the row on the cell.
     gradient, point : ndarray, shape (rows, inputs)
@@ -162,9 +163,18 @@ def backward(
     gradient = rows[0]
     if gradient is None:
         gradient = np.zeros((len(value), cells.low.shape[-1]))
-    point = cells.least(gradient)
-    value += np.einsum("rn,rn->r", gradient, point)
     size += np.abs(gradient) @ np.maximum(np.abs(cells.low), np.abs(cells.high)).max(axis=0)
+    if sizes.ball is None:
+        point = cells.least(gradient)
+        value += np.einsum("rn,rn->r", gradient, point)
+    elif tables.fused:
+        point = np.empty_like(gradient)
+        low, high = (np.broadcast_to(ends, gradient.shape) for ends in (cells.low, cells.high))
+        least_in_balls(sizes.ball.round, np.ascontiguousarray(low), np.ascontiguousarray(high), np.ascontiguousarray(gradient), point, value, size)
+    else:
+        point, least, more = sizes.ball.least(gradient, cells.low, cells.high)
+        value += least
+        size += more
     return Bound(value, size * tables.gamma + (sizes.loss[top] + LOST), gradient, point, kept)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.bounds.ball_fused import Round, least_in_ball
 from polylc.bounds.fused import Chosen
 from polylc.bounds.relaxation import DIGITS, FINEST, ROUNDED
 from polylc.jit.decorators import inlined, kernel
@@ -37,6 +38,8 @@ class Dense(NamedTuple):
         First neuron of each layer, and their number.
     gamma, extra : float
         Error of a bound: relative to its size, and besides.
+    ball : Round
+        In which the domain is.
     """
 
     weight: Array
@@ -47,6 +50,7 @@ class Dense(NamedTuple):
     first: Array
     gamma: float
     extra: float
+    ball: Round
 
 
 class Ends(NamedTuple):
@@ -203,9 +207,14 @@ def refined(net: Dense, low: Array, high: Array, ends: Ends, lines: Chosen, room
                             room.row[k] = sign * net.weight[layer, i, k]
                         bias = sign * net.bias[layer, i]
                         value, size = descend(net, layer, lines, c, c, room, bias, abs(bias))
+                        if net.ball.norm:
+                            least, more = least_in_ball(net.ball, low[c], high[c], room.row, room.point)
+                            value += least
+                            size += more
                         for k in range(inputs):
                             g = room.row[k]
-                            value += g * (low[c, k] if g > 0.0 else high[c, k])
+                            if not net.ball.norm:
+                                value += g * (low[c, k] if g > 0.0 else high[c, k])
                             size += abs(g) * max(abs(low[c, k]), abs(high[c, k]))
                             ends.reach[c, j, k] += abs(g) * (high[c, k] - low[c, k])
                         error = size * net.gamma + net.extra
@@ -256,14 +265,19 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
 
 @inlined
 def _at_box(net: Dense, low: Array, high: Array, r: int, room: Room, value: float, size: float) -> tuple[float, float]:
-    """The row over the input, with its own coefficients there, and the point of the box where it is least."""
+    """The row over the input, with its own coefficients there, and the point of the box, and ball, where it is least."""
     for k in range(net.width[0]):
         most = max(abs(low[r, k]), abs(high[r, k]))
         size += (abs(room.row[k]) + 2.0 * abs(room.input[k])) * most
         g = room.row[k] + room.input[k]
         x = low[r, k] if g > 0.0 else high[r, k]
-        value += g * x
+        if not net.ball.norm:
+            value += g * x
         room.row[k], room.point[k] = g, x
+    if net.ball.norm:
+        least, more = least_in_ball(net.ball, low[r], high[r], room.row, room.point)
+        value += least
+        size += more
     return value, size
 
 

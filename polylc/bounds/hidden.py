@@ -197,6 +197,8 @@ def _refine_some(
     constant = sign * np.concatenate([affine.bias[neuron]] * 2)
     nothing = Lines(*([np.zeros((1, 0))] * 4))
     found = backward(tables, rows, constant, layer, lines or nothing, some, sizes, numbers=both if lines else None)
+    if tables.rounded:
+        found.error = found.error + tables.gamma * sizes.layers[layer][np.concatenate([neuron, neuron])]
     if doubtful is None:
         least = down(found.value - 2 * found.error)
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.bounds.ball_fused import Round
 from polylc.bounds.dense import Best, Dense, Ends, Goal, Plan, Room, Rows, bounded, climbed, refined
 from polylc.bounds.fused import Chosen
 from polylc.bounds.tables import LOST, Sizes, Tables
@@ -84,8 +85,9 @@ def _pack(tables: Tables, sizes: Sizes) -> Packed:
             weight[layer, : w.shape[0], : w.shape[1]] = w
             turned[layer, : w.shape[1], : w.shape[0]] = w.T
         bias[layer, : affine.size], size[layer, : affine.size] = affine.bias, sizes.layers[layer]
+    ball = Round(0, 0.0, np.zeros(tables.inputs)) if sizes.ball is None else sizes.ball.round
     first = np.array([*(span.start for span in tables.span), tables.neurons])
-    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, sizes.loss[-1] + LOST)
+    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, sizes.loss[-1] + LOST, ball)
     row, inputs = np.zeros(most), np.zeros(tables.inputs)
     room = Room(
         row,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polylc.bounds.ball import Ball
 from polylc.network.form import Affine, Network, once
 from polylc.network.weights import Weight, at_points, entries, with_entries
 
@@ -48,11 +49,14 @@ class Sizes:
     loss : list of float
         For rows over sources up to each one, more than what rounding to multiples of 2^-48 costs a bound in the checker
         of proofs, which is to come to the same conclusion (docs/certificate-format.md, "Arithmetic").
+    ball : Ball or None
+        Where the domain is in a ball, that.
     """
 
     layers: list[np.ndarray]
     values: Sequence[np.ndarray]
     loss: list[float]
+    ball: Ball | None = None
 
 
 class Tables:
@@ -71,6 +75,8 @@ class Tables:
         Whether the network is a chain of narrow dense ReLU layers, for which kernels do whole cells (`packed`).
     packed : tuple or None
         Sizes, and the arrays that were made for them.
+    rounded : bool
+        Whether weights are rounded (`restriction`), and not those of the network itself.
     span : list of slice
         Neurons of each hidden layer, among all.
     gamma : float
@@ -90,8 +96,15 @@ class Tables:
         self.fused = False
         self.compact = self._is_compact()
         self.packed: tuple[Sizes, Any] | None = None
+        self.rounded = False
         terms = network.inputs + sum(network.widths) + network.outputs
         self.gamma = 2 * (terms + 64) * UNIT
+
+    def _added_up(self, index: int, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Sizes of all that is added up in the rows of an affine map."""
+        affine = self.affines[index]
+        found: np.ndarray = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
+        return found
 
     def _is_compact(self) -> bool:
         widths = [self.inputs, *self.network.widths]
@@ -99,17 +112,14 @@ class Tables:
         small = bool(self.depth) and max(widths) <= WIDEST and self.depth * max(widths) ** 2 <= MOST
         return small and dense and self.network.is_chain and all(units.plain for units in self.units)
 
-    def magnitudes(self, values: Sequence[np.ndarray]) -> Sizes:
+    def magnitudes(self, values: Sequence[np.ndarray], ball: Ball | None = None) -> Sizes:
         """Sizes of what is added up, where no value is larger than those given, by source."""
-        found = []
-        for affine in self.affines:
-            total = np.abs(affine.bias) + sum(at_points(values[source], magnitude(weight)) for source, weight in affine.terms)
-            found.append(total * (1 + 2.0**-20) + LOST)
+        found = [self._added_up(index, values) * (1 + 2.0**-20) + LOST for index in range(len(self.affines))]
         steep = [*(max(1.0, np.abs(u.negative).max(initial=0.0), np.abs(u.positive).max(initial=0.0)) for u in self.units), 1.0]
         steps = 2 + self.depth + sum(len(affine.terms) for affine in self.affines)
         summed = [0.0, *accumulate(s * float(size.sum()) for s, size in zip(steep, found, strict=True))]
         loss = [COARSE * (steps + total) for total in (*summed[: self.depth], summed[-1])]
-        return Sizes(found, values, loss)
+        return Sizes(found, values, loss, ball)
 
 
 def magnitude(weight: Weight) -> Weight:

@@ -14,6 +14,7 @@ import typer
 from polylc.domains import box as shapes
 from polylc.domains.ball import ball
 from polylc.domains.box import Bounds, Neighbourhood
+from polylc.domains.frame import Frame, through
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
 from polylc.network.form import Network
@@ -38,6 +39,9 @@ class Where:
     label_column: int | None = None
     scale: str | None = None
     array: str | None = None
+    plane: str | None = None
+    line: str | None = None
+    margin: str | None = None
 
 
 def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Task | Refusal]:
@@ -52,12 +56,16 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
     NeighbourhoodError
         If the one neighbourhood asked for has no interior.
     """
+    if where.plane is not None or where.line is not None:
+        return [make_task(network, 0, _frame(where, network), _only_label(where), engine)]
+    if where.margin is not None:
+        raise UsageError("--margin belongs to --plane or --line")
     clip = _clip(where)
     given = [name for name, value in (("--data", where.data), ("--center", where.center), ("--box", where.box)) if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
     if not given:
-        raise UsageError("no neighbourhood: give --data FILE or --center with --radius, or --box LOWER UPPER")
+        raise UsageError("no neighbourhood: give --data FILE or --center with --radius, --box LOWER UPPER, or --data FILE with --plane or --line")
     if where.data is None and (where.rows is not None or where.label_column is not None or where.scale is not None or where.array is not None):
         raise UsageError("--rows, --label-column, --scale and --array belong to --data FILE")
     if where.box is not None:
@@ -116,6 +124,32 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
         said = f"row {named} is chosen more than once; it is" if len(repeated) == 1 else f"rows {named} are chosen more than once; each is"
         typer.echo(f"{said} done once", err=True)
     return tasks
+
+
+def _frame(where: Where, network: Network) -> Frame:
+    """The plane or line through rows of the data file."""
+    from polylc.readers.data.points import parse_rows
+
+    option, spec, many = ("--plane", where.plane, 3) if where.plane is not None else ("--line", where.line, 2)
+    others = {"--line": where.line if option == "--plane" else None, "--rows": where.rows, "--center": where.center, "--box": where.box}
+    others |= {"--radius": where.radius, "--clip": where.clip}
+    excluded = [name for name, value in others.items() if value is not None]
+    if excluded:
+        raise UsageError(f"{option} and {' and '.join(excluded)} exclude each other: it has its own bounds, see --margin")
+    if where.data is None:
+        raise UsageError(f"{option} names rows of --data FILE, which is missing")
+    table = read_table(where, network.inputs)
+    chosen = parse_rows(spec or "", len(table))
+    if len(chosen) != many:
+        raise UsageError(f"{option}: {len(chosen)} rows; give {many}, such as {','.join(map(str, range(many)))}")
+    points = []
+    for index in chosen:
+        row = table.row(index)
+        if isinstance(row, str):
+            raise DataError(f"{where.data}: row {index}: {row}")
+        points.append(row)
+    margin = None if where.margin is None else parse_number(where.margin, "--margin")
+    return through(points, tuple(f"row {index}" for index in chosen), margin)
 
 
 def read_table(where: Where, width: int) -> DataTable:

@@ -17,6 +17,16 @@ Rows = Annotated[str | None, typer.Option(help="Rows of the data file: 7, 0:20 o
 Center = Annotated[str | None, typer.Option(help='Centre of the ball: "x1,x2,..." (decimals are exact).', show_default=False)]
 Box = Annotated[tuple[str, str] | None, typer.Option(help='A box: its corners "l1,l2,..." "u1,u2,...".', show_default=False, metavar="LOWER UPPER")]
 Radius = Annotated[str | None, typer.Option(help="Radius of the balls; a list gives one for each coordinate, 0 fixes it.", show_default=False)]
+Plane = Annotated[
+    str | None, typer.Option(help="The plane through three rows of the data file: 0,1,2, in place of balls.", show_default=False, metavar="A,B,C")
+]
+Line = Annotated[
+    str | None, typer.Option(help="The line from one row of the data file to another: 0,1, in place of balls.", show_default=False, metavar="A,B")
+]
+Margin = Annotated[
+    str | None,
+    typer.Option(help="How far a plane or line reaches beyond its rows, as a share (default: 1/4, and 0 for a line).", show_default=False),
+]
 Clip = Annotated[tuple[str, str] | None, typer.Option(help="Intersect with the box [LO, HI].", show_default=False, metavar="LO HI")]
 Labels = Annotated[str | None, typer.Option(help="File of labels, one for each row (default: the class at the centre).", show_default=False)]
 LabelColumn = Annotated[int | None, typer.Option(help="Column of the data that holds the label (negative counts from the end).", show_default=False)]

@@ -10,11 +10,12 @@ from typing import TypeVar
 import numpy as np
 
 from polylc.complex.facet_sweep import Columns, forms_of, half_spaces_of, maps_of
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Exploration, Outcome
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, CellSizes, counter_clockwise, polygons
+from polylc.network.along import Start
 from polylc.network.compose import Forms, batches, compose
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
@@ -37,7 +38,7 @@ class Complex:
     """
 
     network: Network
-    domain: Neighbourhood
+    domain: Domain
     bits: np.ndarray
     unit: np.ndarray
     starts: np.ndarray
@@ -48,7 +49,7 @@ class Complex:
     seen: Seen = UNSEEN
 
     @classmethod
-    def of(cls, network: Network, domain: Neighbourhood, found: Exploration, near: np.ndarray | None = None) -> Complex:
+    def of(cls, network: Network, domain: Domain, found: Exploration, near: np.ndarray | None = None) -> Complex:
         """The complex of what an engine found; `near` as a judge's verdict has it."""
         return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.seen)
 
@@ -66,18 +67,18 @@ class Complex:
         return self.outcome is Outcome.COMPLETE
 
     @cached_property
-    def start(self) -> np.ndarray:
-        """The embedding of unit coordinates; shape (n, k + 1)."""
-        return self.domain.embedding
+    def start(self) -> Start:
+        """What doubles evaluate: the network, or what it is along a plane, and the embedding of unit coordinates."""
+        return self.domain.start(self.network)
 
     @cached_property
     def flat(self) -> FlatNet:
         """The network for compiled loops."""
-        return flatten(self.network)
+        return flatten(self.start.network)
 
     def replay(self) -> Replay:
         """A new replay of the network's forms along patterns."""
-        return begin(self.network, self.flat, self.start, self.domain.rounding)
+        return begin(self.start.network, self.flat, self.start.embedding, self.start.rounding)
 
     @cached_property
     def _replay_of_maps(self) -> Replay:
@@ -92,7 +93,7 @@ class Complex:
     @cached_property
     def exact_forms(self) -> ExactForms:
         """Forms in integers, for what rounding leaves open."""
-        return ExactForms(self.network, self.domain.lower, self.domain.upper)
+        return ExactForms(self.network, self.domain.exact_embedding)
 
     def exact_half_spaces(self, region: int, entries: Sequence[int] | None = None) -> list[Row]:
         """Integer half-spaces of a region's path, positive inside: those of the given path entries, or all."""
@@ -119,8 +120,8 @@ class Complex:
         anew.
         """
         if not isinstance(rows, slice):
-            return compose(self.network, self.patterns(rows), self.start, self.domain.rounding)
-        return forms_along(self.network, self.bits[rows], self.start, self.domain.rounding)
+            return compose(self.start.network, self.patterns(rows), self.start.embedding, self.start.rounding)
+        return forms_along(self.start, self.bits[rows])
 
     def batches(self, budget: int = 300_000) -> Iterator[slice]:
         """Slices of regions whose forms take about `budget` doubles."""
@@ -176,7 +177,7 @@ class Complex:
         return self._maps_along(self.bits[regions])
 
     def jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Gradients of the outputs in the free coordinates, a batch of regions at a time; shape (r, outputs, k)."""
+        """Gradients of the outputs along the axes, a batch of regions at a time; shape (r, outputs, k)."""
         for rows in self.map_batches():
             yield rows, self.domain.gradients(self.maps(rows).map)
 
@@ -193,8 +194,8 @@ class Complex:
     @property
     def volume_in_doubles(self) -> bool:
         """Whether the volume of the neighbourhood is well within the range of doubles."""
-        volume = self.domain.volume
-        return -1000 < volume.numerator.bit_length() - volume.denominator.bit_length() < 1000
+        square = self.domain.squared_volume
+        return -2000 < square.numerator.bit_length() - square.denominator.bit_length() < 2000
 
     def _metric_rows(self, rows: slice) -> np.ndarray:
         """Path half-spaces as functions of the offset from the middle (true lengths); shape (E, k + 1)."""
@@ -231,20 +232,20 @@ class Complex:
         return exact_cell(self.exact_half_spaces(region), self.domain.half)
 
     def polygons(self) -> list[np.ndarray]:
-        """Corners of the regions of a 2-D neighbourhood, in its free coordinates."""
+        """Corners of the regions of a 2-D neighbourhood, in the coordinates along its axes."""
         corners = polygons(self.domain.half, self.starts, self._metric_rows(slice(0, len(self))))
         for region, found in enumerate(corners):
             exact = None if len(found) else self._exact_cell(region)
             if exact is not None:
                 corners[region] = counter_clockwise(exact.vertices)
-        middle = self.domain.middle[self.domain.free]
-        return [middle + c for c in corners]
+        return [self.domain.measured_middle + c for c in corners]
 
 
-def forms_along(network: Network, bits: np.ndarray, start: np.ndarray, start_error: np.ndarray) -> Forms:
+def forms_along(start: Start, bits: np.ndarray) -> Forms:
     """As `compose`, for packed patterns that follow one another: brought up to date from one to the next."""
+    network, embedding, rounding = start
     noise, doubt = (np.empty((len(bits), size)) for size in (network.neurons, network.outputs))
-    hidden, output = (np.empty((*column.shape, start.shape[1])) for column in (noise, doubt))
+    hidden, output = (np.empty((*column.shape, embedding.shape[1])) for column in (noise, doubt))
     net = flatten(network)
-    forms_of(net, begin(network, net, start, start_error), bits, hidden, noise, output, doubt)
+    forms_of(net, begin(network, net, embedding, rounding), bits, hidden, noise, output, doubt)
     return Forms(hidden, noise, output, doubt)

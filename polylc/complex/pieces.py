@@ -127,11 +127,11 @@ def _equal(complex_: Complex, regions: np.ndarray, groups: np.ndarray) -> np.nda
     # coefficients are integers / scale; differences below the product of the primes vanish if they do modulo each of
     # them
     domain = complex_.domain
-    size = largest_coefficient(complex_.network, (np.abs(complex_.start).sum(axis=1) + domain.rounding) * (1 + 2.0**-20))
+    size = largest_coefficient(complex_.network, (np.abs(domain.embedding).sum(axis=1) + domain.rounding) * (1 + 2.0**-20))
     open_ = 2 * Fraction(size) * complex_.exact_forms.scale
     labels = groups
-    for prime in primes(complex_.network, domain.lower, domain.upper):
-        residues = Residues(complex_.network, domain.lower, domain.upper, prime)
+    for prime in primes(complex_.network, domain.exact_embedding):
+        residues = Residues(complex_.network, domain.exact_embedding, prime)
         labels = _refined(complex_, regions, labels, residues)
         open_ /= prime
         if open_ < 1 or np.bincount(labels).max() == 1:

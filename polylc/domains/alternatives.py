@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.domains.question import Formula, Or, Row, rows, simplified
+from polylc.domains.within import Within
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import to_floats
 
@@ -84,23 +85,27 @@ def is_bound(row: Row, inputs: int) -> bool:
 
 @dataclass(frozen=True)
 class Root:
-    """A box, and the alternatives that are asked in it."""
+    """A box, perhaps cut with a ball, and the alternatives that are asked in it."""
 
     lower: tuple[Fraction, ...]
     upper: tuple[Fraction, ...]
     alternatives: tuple[Alternative, ...]
+    within: Within | None = None
 
 
-def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
+def roots(formula: Formula, inputs: int, names: Sequence[str], within: Within | None = None) -> list[Root]:
     """Alternatives by box; those whose box is empty are left out.
 
-    Where parts of an `Or` bound inputs themselves, it is chosen at once.
+    Where parts of an `Or` bound inputs themselves, it is chosen at once. A ball bounds all inputs.
 
     Raises
     ------
     NeighbourhoodError
-        If an input is not bounded.
+        If an input is not bounded, or a row is strict where there is a ball.
     """
+    if within is not None and any(r.strict for r in rows(formula)):
+        raise NeighbourhoodError("query: a strict row within a ball; state rows with >= there")
+    around = None if within is None else within.box()
     found: dict[Bounds, list[Alternative]] = {}
     todo = [root_alternative(formula)] if simplified(formula) != Or(()) else []
     while todo:
@@ -110,6 +115,9 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
             todo = one.chosen(at) + todo
             continue
         low, high = input_box(one, inputs)
+        if around is not None:
+            low = [b if a is None else max(a, b) for a, b in zip(low, around[0], strict=True)]
+            high = [b if a is None else min(a, b) for a, b in zip(high, around[1], strict=True)]
         box = tuple(_bounded(low, "lower", names)), tuple(_bounded(high, "upper", names))
         if all(a <= b for a, b in zip(*box, strict=True)) and not _excluded(one, low, high):
             found.setdefault(box, []).append(one)
@@ -117,7 +125,7 @@ def roots(formula: Formula, inputs: int, names: Sequence[str]) -> list[Root]:
     for (lower, upper), group in found.items():
         if len(group) == 1 and len(group[0].pending) >= 1:
             group = group[0].chosen()
-        result.append(Root(lower, upper, tuple(group)))
+        result.append(Root(lower, upper, tuple(group), within))
     return result
 
 

@@ -11,10 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from polylc.domains.domain import Number
-from polylc.errors import NeighbourhoodError
+from polylc.domains.domain import Domain, Number, Parameter, Point
+from polylc.errors import NeighbourhoodError, UsageError
+from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.numbers import as_fractions, to_floats
 from polylc.exact.unit_box import least
+from polylc.network.along import Start
+from polylc.network.form import Network
 
 LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
@@ -50,6 +53,11 @@ class Neighbourhood:
         """Number of coordinates, constants included."""
         return len(self.lower)
 
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """Of Lipschitz constants."""
+        return "linf", "l2", "l1"
+
     @cached_property
     def free(self) -> np.ndarray:
         """Indices of the coordinates that vary."""
@@ -65,12 +73,37 @@ class Neighbourhood:
         """Exact volume in the free coordinates."""
         return math.prod((self.upper[j] - self.lower[j] for j in self.free), start=Fraction(1))
 
-    def lifted(self, unit: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    @property
+    def squared_volume(self) -> Fraction:
+        """Its square."""
+        return self.volume**2
+
+    @property
+    def size(self) -> float:
+        """The same in doubles."""
+        return float(self.volume)
+
+    @cached_property
+    def exact_embedding(self) -> BoxEmbedding:
+        """[E, e] in integers."""
+        return BoxEmbedding(self.lower, self.upper)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The free coordinates."""
+        ends = [(j, self.lower[j], self.upper[j]) for j in self.free.tolist()]
+        return tuple(Parameter(f"x{j}", (a + b) / 2, (b - a) / 2) for j, a, b in ends)
+
+    def lifted(self, unit: Sequence[Fraction]) -> Point:
         """All coordinates of a point that is given by its free ones, in [-1, 1] from side to side."""
         point = list(self.lower)
         for q, t in zip(self.free.tolist(), unit, strict=True):
             point[q] += (1 + t) * (self.upper[q] - self.lower[q]) / 2
         return tuple(point)
+
+    def moved_into(self, point: Sequence[Fraction]) -> Point:
+        """The nearest point of the box."""
+        return tuple(min(max(x, a), b) for x, a, b in zip(point, self.lower, self.upper, strict=True))
 
     @cached_property
     def middle(self) -> np.ndarray:
@@ -86,6 +119,27 @@ class Neighbourhood:
     def inverse_sides(self) -> tuple[Fraction, ...]:
         """1 / half-side of the free coordinates: what turns coefficients of unit coordinates into gradients."""
         return tuple(2 / (self.upper[j] - self.lower[j]) for j in self.free.tolist())
+
+    @cached_property
+    def inverse_half(self) -> np.ndarray:
+        """The same in doubles; shape (dimension,)."""
+        return to_floats(self.inverse_sides)
+
+    @cached_property
+    def squared_half(self) -> tuple[Fraction, ...]:
+        """Squares of half the side lengths of the free coordinates."""
+        return tuple((self.upper[j] - self.lower[j]) ** 2 / 4 for j in self.free.tolist())
+
+    @property
+    def measured_middle(self) -> np.ndarray:
+        """The middle of the box, free coordinates; shape (dimension,)."""
+        found: np.ndarray = self.middle[self.free]
+        return found
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the free coordinates."""
+        return tuple(f"$x_{{{j}}}$" for j in self.free.tolist())
 
     @cached_property
     def rounding(self) -> np.ndarray:
@@ -113,9 +167,18 @@ class Neighbourhood:
         result[:, -1] = self.middle
         return result
 
+    def start(self, network: Network) -> Start:
+        """What doubles evaluate of a network on the box: the network itself."""
+        return Start(network, self.embedding, self.rounding)
+
     def points(self, unit: np.ndarray) -> np.ndarray:
         """Inputs x from unit coordinates u; shapes (..., k) and (..., n)."""
         return self.lift(unit * self.half)
+
+    def unit(self, points: np.ndarray) -> np.ndarray:
+        """Unit coordinates u of inputs x; shapes (..., n) and (..., k)."""
+        found: np.ndarray = (np.asarray(points, dtype=np.float64) - self.middle)[..., self.free] / self.half
+        return found
 
     def gradients(self, rows: np.ndarray) -> np.ndarray:
         """Gradients in the free coordinates of forms in unit coordinates, infinite beyond doubles; shapes (..., k + 1)
@@ -129,7 +192,7 @@ class Neighbourhood:
         """The support function: the least value of u -> row[:-1] u + row[-1] on [-1, 1]^k, exactly."""
         return least(row)
 
-    def corners(self) -> Iterator[tuple[Fraction, ...]]:
+    def corners(self) -> Iterator[Point]:
         """The corners, inputs of the network; 2^k of them."""
         return itertools.product(*((a, b) if a < b else (a,) for a, b in zip(self.lower, self.upper, strict=True)))
 
@@ -142,6 +205,24 @@ class Neighbourhood:
     def contains(self, point: Sequence[Fraction]) -> bool:
         """Whether a rational point lies in the closed box."""
         return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
+
+
+def ball_of(domain: Domain) -> Neighbourhood | None:
+    """The domain itself where it is the neighbourhood of a centre; else None."""
+    return domain if isinstance(domain, Neighbourhood) and domain.center is not None else None
+
+
+def as_box(domain: Domain, what: str) -> Neighbourhood:
+    """The domain itself, which is a box.
+
+    Raises
+    ------
+    UsageError
+        If it is another set; `what` needs a box.
+    """
+    if isinstance(domain, Neighbourhood):
+        return domain
+    raise UsageError(f"{what}: it needs a ball or a box, not a plane or a line")
 
 
 def box(lower: Iterable[object], upper: Iterable[object], clip: Bounds | None = None) -> Neighbourhood:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Engine
 from polylc.errors import UsageError
 
@@ -24,7 +24,7 @@ def check_engine(name: str) -> str:
     return name
 
 
-def choose_engine(name: str, domain: Neighbourhood) -> str:
+def choose_engine(name: str, domain: Domain) -> str:
     """The engine that `name` stands for on this neighbourhood.
 
     Raises

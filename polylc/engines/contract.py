@@ -28,7 +28,7 @@ from typing import Protocol
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.extras import NOTHING, UNSEEN, Seen, Wishes
 from polylc.jit.decorators import kernel
 from polylc.network.form import Network
@@ -235,7 +235,7 @@ def _write_paths(
         last = starts[region + 1] - begin
 
 
-def nothing_found(network: Network, domain: Neighbourhood, outcome: Outcome) -> Exploration:
+def nothing_found(network: Network, domain: Domain, outcome: Outcome) -> Exploration:
     """An exploration that ended before its first region."""
     root, side, leaf = np.full(1, -1, dtype=np.int32), np.full(1, -1, dtype=np.int8), np.zeros(0, dtype=np.int32)
     bits = np.zeros((0, words(network.neurons)), dtype=np.uint64)
@@ -248,7 +248,7 @@ class Engine(Protocol):
     name: str
     unit_depth: int
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         """Prepare to explore a neighbourhood, or its cell with the path `prefix`; `sink` receives chunks with claims.
 
         The nodes 0 ... len(prefix) are then those of the path; claims are made there as well.
@@ -264,7 +264,7 @@ class Engine(Protocol):
         """
 
 
-def check_contract(network: Network, domain: Neighbourhood, found: Exploration) -> None:
+def check_contract(network: Network, domain: Domain, found: Exploration) -> None:
     """Raise AssertionError unless `found` keeps the contract's structure (used by the tests of every engine)."""
     if not (found.parent[0] == -1 and (found.parent[1:] < np.arange(1, len(found.parent))).all()):
         raise AssertionError("a parent does not come before its children")

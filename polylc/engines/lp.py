@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
@@ -90,7 +90,7 @@ class LpEngine:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
     prefix : sequence of (neuron, side)
@@ -100,8 +100,9 @@ class LpEngine:
     name = "lp"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
-        self.network, self.domain, self._sink, self._prefix = network, domain, sink, prefix
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+        self.domain, self._sink, self._prefix = domain, sink, prefix
+        self.network, self._embedding, self._rounding = domain.start(network)
         self._twins = twins(network)
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []
@@ -167,7 +168,6 @@ class LpEngine:
 
     # ---- cells -------------------------------------------------------------------------------------------------
     def _root(self) -> _Cell:
-        start = self.domain.embedding
         k = self.domain.dimension
         cell = _Cell(
             node=0,
@@ -175,8 +175,8 @@ class LpEngine:
             layer=-1,
             bits=np.zeros(self.network.neurons, dtype=bool),
             open=np.zeros(0, dtype=np.int64),
-            sources=[start],
-            errors=[self.domain.rounding],
+            sources=[self._embedding],
+            errors=[self._rounding],
             forms=np.zeros((0, k + 1)),
             noise=np.zeros(0),
             points=np.zeros((1, k)),

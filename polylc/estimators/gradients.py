@@ -80,8 +80,8 @@ def rank_of_patterns(study: Study, bits: np.ndarray) -> np.ndarray:
     network, domain = study.network, study.domain
     distinct, which = np.unique(pack(bits), axis=0, return_inverse=True)
     known = unpack(distinct, network.neurons)
-    prime = next(primes(network, domain.lower, domain.upper))
-    residues = Residues(network, domain.lower, domain.upper, prime)
+    prime = next(primes(network, domain.exact_embedding))
+    residues = Residues(network, domain.exact_embedding, prime)
     result = np.zeros((len(known), len(network.layers)), dtype=np.int64)
     reading = [a.size for a in (*(layer.affine for layer in network.layers), network.output) if any(s == 0 for s, _ in a.terms)]
     k = domain.dimension

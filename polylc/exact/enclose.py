@@ -33,6 +33,19 @@ def enclose(value: Fraction) -> tuple[float, float]:
     return (near, math.nextafter(near, math.inf)) if exact < value else (math.nextafter(near, -math.inf), near)
 
 
+def nearest_sqrt(value: Fraction) -> float:
+    """The double nearest to sqrt(value), for value >= 0.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> nearest_sqrt(Fraction(2)), nearest_sqrt(Fraction(1, 4))
+    (1.4142135623730951, 0.5)
+    """
+    low, high = enclose_sqrt(value)
+    return high if 4 * value > (Fraction(low) + Fraction(high)) ** 2 else low
+
+
 def enclose_sqrt(value: Fraction) -> tuple[float, float]:
     """The largest double <= sqrt(value) and the smallest double >= sqrt(value), for value >= 0.
 

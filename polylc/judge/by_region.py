@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Chunk, Exploration, Outcome
 from polylc.errors import JudgeError
 from polylc.judge import region_filter as kernels
@@ -45,7 +45,7 @@ class RegionJudge:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     forms : ExactForms, optional
         Those of the network on the neighbourhood, if they are there already.
     maps : int
@@ -55,12 +55,13 @@ class RegionJudge:
     by_region = True
     keeps_regions = True
 
-    def __init__(self, network: Network, domain: Neighbourhood, forms: ExactForms | None = None, maps: int = 0) -> None:
+    def __init__(self, network: Network, domain: Domain, forms: ExactForms | None = None, maps: int = 0) -> None:
         self.network, self.domain, self._map_bytes = network, domain, maps
         self.tree = Columns(network.neurons, masks=False)
         self.tally = Tally()
-        self._net = flatten(network)
-        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
+        along, embedding, rounding = domain.start(network)
+        self._net = flatten(along)
+        self._replay = begin(along, self._net, embedding, rounding)
         self._room = kernels.room(domain.dimension, network.neurons, words(network.neurons))
         self._forms = forms
         self.regions: list[Batch] = []
@@ -118,7 +119,7 @@ class RegionJudge:
 
     def _settle(self, chunk: Chunk, claims: ClaimColumns, points: np.ndarray, region: int, neuron: int, claim: int) -> None:
         """Decide exactly whether a point is inside, or a neuron has the sign of the pattern on the cell of a region."""
-        self._forms = forms = self._forms or ExactForms(self.network, self.domain.lower, self.domain.upper)
+        self._forms = forms = self._forms or ExactForms(self.network, self.domain.exact_embedding)
         pattern = unpack(chunk.bits[region : region + 1], self.network.neurons)[0]
         path = self.tree.path(int(chunk.leaf[region]))
         oriented = [(forms.neuron(int(self.tree.neuron[v]), pattern), self.tree.side[v] == 1) for v in path]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Chunk
 from polylc.errors import JudgeError
 from polylc.judge import node_filter as kernels
@@ -60,7 +60,7 @@ class NodeSink:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     keep : bool
         Whether proofs are kept for a certificate.
     forms : ExactForms, optional
@@ -76,7 +76,7 @@ class NodeSink:
     def __init__(
         self,
         network: Network,
-        domain: Neighbourhood,
+        domain: Domain,
         keep: bool = False,
         forms: ExactForms | None = None,
         go_on: Callable[[], bool] | None = None,
@@ -84,12 +84,13 @@ class NodeSink:
     ) -> None:
         self.network, self.domain, self._go_on, self._map_bytes = network, domain, go_on, maps
         self.left_open = False  # whether claims were
-        self.forms = forms or ExactForms(network, domain.lower, domain.upper)
+        self.forms = forms or ExactForms(network, domain.exact_embedding)
         self.tree = Columns(network.neurons)
         self.book: Book = self.tree
         self.kept = KeptClaims() if keep else None
         self.tally = Tally()
-        self._net = flatten(network)
+        self._start = domain.start(network)
+        self._net = flatten(self._start.network)
         # a certificate has integers for multipliers, so ratios of twins have to be of few bits
         self._plain = twins(network).short if keep else np.ones(network.neurons, dtype=bool)
         self.regions: list[Batch] = []
@@ -99,7 +100,8 @@ class NodeSink:
 
     @cached_property
     def _replay(self) -> Replay:
-        return begin(self.network, self._net, self.domain.embedding, self.domain.rounding)
+        along, embedding, rounding = self._start
+        return begin(along, self._net, embedding, rounding)
 
     def __call__(self, chunk: Chunk) -> None:
         """Confirm a chunk."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from polylc.exact.quantity import Kind
 from polylc.measures.answers import Answer
 from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
+from polylc.measures.scene import Scene
 
 Constants = list[Lipschitz]
 WHOLE = "jacobian"  # the target that is the whole map
+
+
+SEARCHED = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
 
 
 class LipschitzForm(FormModel):
@@ -20,11 +25,18 @@ class LipschitzForm(FormModel):
     norm: Literal["linf", "l2", "l1"]
     value: Pair
     exact: str | None = None
+    method: Literal["enumeration", "search"] = "enumeration"
 
 
 def _form(value: Constants) -> list[LipschitzForm]:
     return [
-        LipschitzForm(target=c.target, norm=c.norm, value=(c.quantity.lower, c.quantity.upper), exact=_closed_form(c))  # type: ignore[arg-type]
+        LipschitzForm(
+            target=c.target,
+            norm=c.norm,  # type: ignore[arg-type]
+            value=(c.quantity.lower, c.quantity.upper),
+            exact=_closed_form(c),
+            method=c.method,  # type: ignore[arg-type]
+        )
         for c in value
     ]
 
@@ -36,31 +48,45 @@ def _closed_form(constant: Lipschitz) -> str | None:
 
 
 def _block(value: Constants) -> Block:
-    by_name = {(c.target, c.norm): c.quantity for c in value}
+    by_name = {(c.target, c.norm): c for c in value}
     targets = dict.fromkeys(c.target for c in value)
-    columns = (("of", False), *((norm, True) for norm in NORMS))
-    return Block("Lipschitz constants", columns, [(t, *(by_name[t, norm].show() for norm in NORMS)) for t in targets])
+    norms = [norm for norm in NORMS if any(c.norm == norm for c in value)]
+    columns = (("of", False), *((norm, True) for norm in norms))
+    return Block("Lipschitz constants", columns, [(t, *(_shown(by_name.get((t, norm))) for norm in norms)) for t in targets])
+
+
+def _shown(constant: Lipschitz | None) -> str:
+    if constant is None:
+        return ""
+    bracket = constant.method == "search" and constant.quantity.kind is not Kind.EXACT
+    return f"[{constant.quantity.lower:.7g}, {constant.quantity.upper:.7g}]" if bracket else constant.quantity.show()
 
 
 def _numbers(value: Constants) -> dict[str, Number]:
-    return {f"lipschitz.{c.target}.{c.norm}": c.quantity for c in value}
+    return {f"lipschitz.{c.target}.{c.norm}": c.quantity for c in value if c.method == "enumeration" or c.quantity.kind is Kind.EXACT}
 
 
 def _cells(value: Constants) -> dict[str, str]:
     whole = {c.norm: c.quantity for c in value if c.target == WHOLE}
-    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2")}
+    return {f"Lip {norm}": whole[norm].show(6) for norm in ("linf", "l2") if norm in whole}
 
 
 def _mean(shown: Sequence[Shown[Constants]]) -> float | None:
     return mean(c.quantity.lower for s in shown if s.complete for c in s.value if c.target == WHOLE and c.norm == "l2")
 
 
+def _answer(scene: Scene, value: Constants) -> Answer[Constants]:
+    left = [norm for norm in NORMS if norm not in scene.complex.domain.norms]
+    return Answer(value, f"in a plane or on a line lengths are l2; none for {' and '.join(left)}" if left else None)
+
+
 LIPSCHITZ: Measure[Constants] = Measure(
     name="lipschitz",
     about="Lipschitz constants for linf, l2 and l1, of every output or margin and of the whole map",
     cost=Cost.LOW,
-    exact=lambda scene: Answer(certified_lipschitz(scene.complex, scene.label)),
-    floating=lambda scene: Answer(lipschitz(scene.complex, scene.label)),
+    exact=lambda scene: _answer(scene, certified_lipschitz(scene.complex, scene.label)),
+    floating=lambda scene: _answer(scene, lipschitz(scene.complex, scene.label)),
+    found=lambda constants: Answer(constants, SEARCHED),
     attributes={"lipschitz": lambda v: v},
     fields=(Field("lipschitz", list[LipschitzForm], _form),),
     summary=(SummaryField("mean_lipschitz_jacobian_l2", float, _mean),),

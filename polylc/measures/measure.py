@@ -126,6 +126,8 @@ class Measure(Generic[T]):
         The same where volumes are out of reach; without it there is no value then.
     partial : callable
         What holds whatever else there is, of an enumeration that was stopped.
+    found : callable, optional
+        The answer from what a search found, where no enumeration was needed or it was not finished.
     attributes : mapping
         The attributes of a result under which parts of the value are read, with the functions that read them.
     fields : tuple of Field
@@ -166,6 +168,7 @@ class Measure(Generic[T]):
     needs: frozenset[Need] = frozenset()
     sampled: Callable[[Scene], Answer[T]] | None = None
     partial: Callable[[Scene], Answer[T]] = unknown
+    found: Callable[[Any], Answer[T]] | None = None
     summary: tuple[SummaryField, ...] = ()
     numbers: Callable[[T], dict[str, Number]] = field(default=lambda _: {})
     frame: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ def local_rank(complex_: Complex) -> list[LocalRank]:
     each = region_ranks(complex_)
     if not complex_.has_geometry:
         return extremes(each, None)
-    share = complex_.geometry.volume / float(complex_.domain.volume)
+    share = complex_.geometry.volume / complex_.domain.size
     return extremes(each, [floating(float(share @ column)) for column in each.T])
 
 
@@ -78,8 +78,8 @@ def region_ranks(complex_: Complex) -> np.ndarray:
     result = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
     if not result.size:
         return result
-    prime = next(primes(network, domain.lower, domain.upper))
-    residues = Residues(network, domain.lower, domain.upper, prime)
+    prime = next(primes(network, domain.exact_embedding))
+    residues = Residues(network, domain.exact_embedding, prime)
     for index, layer in enumerate(network.layers):
         before = int(network.offsets[index])
         first, which = distinct(complex_.bits, before)

@@ -83,7 +83,9 @@ def _answer(row: Measure[Any], scene: Scene) -> Answer[Any]:
     complex_ = scene.complex
     if Need.CLASS in row.needs and scene.margins is None:
         one = complex_.network.outputs == 1
-        return missing("one output: there is no class to keep" if one else "a box has no centre; give a label with --labels")
+        return missing("one output: there is no class to keep" if one else "only a ball has a centre; give a label with --labels")
+    if row.name in scene.searched and row.found is not None:
+        return row.found(scene.searched[row.name])
     if not complex_.complete:
         return row.partial(scene)
     if Need.VOLUMES in row.needs and not complex_.has_geometry:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
+from polylc.domains.box import ball_of
 from polylc.errors import SolverError
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import to_floats
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
+from polylc.measures.margin.distance import Distance
 from polylc.measures.margin.float_robustness import Candidate, robustness
 from polylc.measures.measure import Cost, Field, FormModel, Measure, Need, Number, Pair, Shown, SummaryField, pair
 from polylc.measures.scene import Scene
 from polylc.network.exact import ExactNetwork
 
+Word = Literal["certified", "enumerated", "partial"]
 SHOWN = 8  # coordinates of an adversarial point that are shown on screen
 
 
@@ -41,6 +45,10 @@ class Robustness:
     distance_quantity : Quantity or None
         What is known of the distance: a robust ball has at least its radius, and of a search that was stopped an
         adversarial point that it met is a bound from above.
+    method : str
+        enumeration (of regions), or search (for adversarial points, without regions).
+    status : str
+        Of this answer, whatever else there is: certified, enumerated (not proved), or partial (a bracket, or less).
     """
 
     label: int
@@ -50,6 +58,8 @@ class Robustness:
     exact_distance: Fraction | None = None
     exact_point: tuple[Fraction, ...] | None = None
     distance_quantity: Quantity | None = None
+    method: Literal["enumeration", "search"] = "enumeration"
+    status: Word = "certified"
 
 
 class RobustnessForm(FormModel):
@@ -61,6 +71,8 @@ class RobustnessForm(FormModel):
     distance_exact: str | None = None
     adversarial: list[float] | None
     adversarial_exact: list[str] | None
+    method: Literal["enumeration", "search"] = "enumeration"
+    status: Word = "certified"
 
 
 def _exact(scene: Scene) -> Answer[Robustness]:
@@ -81,15 +93,15 @@ def _floating(scene: Scene) -> Answer[Robustness]:
     except SolverError as error:
         return missing(f"null: {error}")
     if found.robust:
-        return Answer(Robustness(found.label, True, None, None, distance_quantity=_radius(scene, Kind.FLOAT)))
+        return Answer(Robustness(found.label, True, None, None, distance_quantity=_radius(scene, Kind.FLOAT), status="enumerated"))
     known = None if found.distance is None else floating(found.distance)
-    return Answer(Robustness(found.label, False, found.distance, found.adversarial, distance_quantity=known))
+    return Answer(Robustness(found.label, False, found.distance, found.adversarial, distance_quantity=known, status="enumerated"))
 
 
 def _radius(scene: Scene, kind: Kind) -> Quantity | None:
     """The distance of a robust ball is at least its radius."""
-    domain = scene.complex.domain
-    if domain.center is None or domain.radius is None:
+    domain = ball_of(scene.complex.domain)
+    if domain is None or domain.radius is None:
         return None
     return Quantity(enclose(min(r for r in domain.radius if r > 0))[0], None, kind)
 
@@ -105,27 +117,50 @@ def _partial(scene: Scene) -> Answer[Robustness]:
         return missing(f"null: {error}")
     met = None if found.robust else _checked(scene, found) if scene.certified else _met(found)
     if met is None:
-        return Answer(Robustness(found.label, None, None, None), "no adversarial point among the regions found")
+        return Answer(Robustness(found.label, None, None, None, status="partial"), "no adversarial point among the regions found")
     return Answer(met, "its distance is an upper bound")
 
 
 def _met(found: Candidate) -> Robustness:
     bound = None if found.distance is None else Quantity(0.0, found.distance, Kind.FLOAT)
-    return Robustness(found.label, False, None, found.adversarial, distance_quantity=bound)
+    return Robustness(found.label, False, None, found.adversarial, distance_quantity=bound, status="partial")
 
 
 def _checked(scene: Scene, found: Candidate) -> Robustness | None:
     """The adversarial point of a search that was stopped, evaluated exactly; None if it is not one."""
     assert found.adversarial is not None
     domain = scene.complex.domain
-    point = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(found.adversarial.tolist(), domain.lower, domain.upper, strict=True))
+    point = domain.moved_into([Fraction(x) for x in found.adversarial.tolist()])
     outputs = ExactNetwork(scene.complex.network).outputs(point)
     if max(v for j, v in enumerate(outputs) if j != found.label) < outputs[found.label]:
         return None
     bound = None
     if domain.center is not None:
         bound = Quantity(0.0, enclose(max(abs(a - b) for a, b in zip(point, domain.center, strict=True)))[1], Kind.EXACT)
-    return Robustness(found.label, False, None, found.adversarial, exact_point=point, distance_quantity=bound)
+    return Robustness(found.label, False, None, found.adversarial, exact_point=point, distance_quantity=bound, status="partial")
+
+
+def _found(distance: Distance) -> Answer[Robustness]:
+    """What a search says: all of it is proved, a bracket of the distance too."""
+    exact, lower, upper = distance.exact, distance.lower, distance.upper
+    settled = bool(exact or distance.robust)
+    point = None if distance.point is None else to_floats(distance.point)
+    if distance.robust:
+        known = Quantity(enclose(max(lower, distance.cap))[0], None, Kind.EXACT)
+    else:
+        known = Quantity(enclose(lower)[0], None if upper is None else enclose(upper)[1], Kind.EXACT if exact else Kind.ENCLOSURE)
+    value = Robustness(
+        distance.label,
+        distance.robust,
+        float(lower) if exact else None,
+        point,
+        lower if exact else None,
+        distance.point,
+        known,
+        "search",
+        "certified" if settled else "partial",
+    )
+    return Answer(value, None if settled else "the search was stopped: the distance is between a proved and an attained bound")
 
 
 def _form(value: Robustness) -> RobustnessForm:
@@ -136,6 +171,8 @@ def _form(value: Robustness) -> RobustnessForm:
         distance_exact=None if value.exact_distance is None else str(value.exact_distance),
         adversarial=None if value.adversarial is None else value.adversarial.tolist(),
         adversarial_exact=None if value.exact_point is None else [str(v) for v in value.exact_point],
+        method=value.method,
+        status=value.status,
     )
 
 
@@ -144,8 +181,9 @@ def _texts(value: Robustness) -> tuple[str, str]:
     answer, known = {True: "yes", False: "no", None: "not known"}[value.robust], value.distance_quantity
     if known is None:
         return answer, "-"
-    is_bound = value.distance is None and known.upper is not None
-    return answer, f"<= {known.upper:.7g}" if is_bound else known.show()
+    if value.distance is not None or known.upper is None:
+        return answer, known.show()
+    return answer, f"in [{known.lower:.7g}, {known.upper:.7g}]" if known.lower > 0 else f"<= {known.upper:.7g}"
 
 
 def _lines(value: Robustness) -> list[tuple[str, str]]:
@@ -185,6 +223,7 @@ ROBUSTNESS: Measure[Robustness] = Measure(
     exact=_exact,
     floating=_floating,
     partial=_partial,
+    found=_found,
     attributes={"robustness": lambda v: v},
     fields=(Field("robustness", RobustnessForm, _form),),
     summary=(

@@ -4,7 +4,7 @@ noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +61,8 @@ class Scene:
         Standard deviations of bias noise, by name.
     on_graph : callable, optional
         Told whether the region graph is being built: True when it begins, False at its end.
+    searched : mapping, optional
+        What a search found, by the name of the measure that it answers; it takes the place of what regions tell.
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Scene:
         threads: int = 1,
         sigmas: tuple[tuple[str, float], ...] = (),
         on_graph: Callable[[bool], None] | None = None,
+        searched: Mapping[str, Any] | None = None,
     ) -> None:
         self.complex, self.asked, self.label, self.certified = complex_, frozenset(asked), label, certified
         self.keep, self.exact_volumes, self.threads, self.sigmas = keep, exact_volumes, threads, sigmas
         self.built: RegionGraph | None = None
         self._on_graph = on_graph or (lambda _: None)
+        self.searched = searched or {}
         self.answers: dict[str, Answer[Any]] = {}  # of the measures computed so far
 
     @property
@@ -151,7 +155,7 @@ class Scene:
         found = self.complex.geometry
         if not found.ok.all():
             return missing(f"rounding left no consistent vertices for {int((~found.ok).sum())} regions")
-        total = float(self.complex.domain.volume)
+        total = self.complex.domain.size
         error = abs(float(found.volume.sum()) - total) / total
         note = f"the regions' volumes sum to that of the neighbourhood within {error:.1e}, relative"
         if error > VOLUME_TOLERANCE:

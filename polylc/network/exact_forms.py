@@ -1,8 +1,8 @@
 """Affine forms of the neurons on activation cells, without rounding.
 
 A form is a row of integers (a_1, ..., a_k, c) standing for t -> (a.t + c) / scale, where t in [-1, 1]^k are the unit
-coordinates of a box with rational corners: x_j = (lower_j + upper_j) / 2 + t_i (upper_j - lower_j) / 2 for its i-th
-free coordinate j. Weights are dyadic, so all forms of a network share one scale D * 2^E.
+coordinates of a domain: x = E t + e, with rationals, for a box x_j = (lower_j + upper_j) / 2 + t_i (upper_j -
+lower_j) / 2 for its i-th free coordinate j. Weights are dyadic, so all forms of a network share one scale D * 2^E.
 
 A layer is composed forward, all its neurons at once, from the forms of its sources, which are kept; or some of its rows
 are composed backward, from the rows of its weights to the input. Backward costs as many products for a row as the
@@ -11,15 +11,14 @@ layers before hold weights, forward for each of the k + 1 columns: so a few rows
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
+from polylc.exact.embedding import Embedding
 from polylc.network.exact_weights import exact_weights
 from polylc.network.form import Network
 
@@ -34,8 +33,8 @@ class ExactForms:
     Parameters
     ----------
     network : Network
-    lower, upper : sequence of n Fractions
-        Corners of the box; coordinates with equal bounds are constants.
+    embedding : Embedding
+        Of the domain.
 
     Attributes
     ----------
@@ -43,15 +42,9 @@ class ExactForms:
         True value of a form = its integer value / scale.
     """
 
-    def __init__(self, network: Network, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> None:
-        self.network = network
-        self._free = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a < b]
-        self.dimension = len(self._free)
-        middle = [(a + b) / 2 for a, b in zip(lower, upper, strict=True)]
-        half = [(upper[j] - lower[j]) / 2 for j in self._free]
-        self._base = math.lcm(1, *(v.denominator for v in [*middle, *half]))
-        self._middle = [int(v * self._base) for v in middle]
-        self._half = [int(v * self._base) for v in half]
+    def __init__(self, network: Network, embedding: Embedding) -> None:
+        self.network, self._embedding = network, embedding
+        self.dimension, self._base = embedding.dimension, embedding.base
         self._weights = exact_weights(network)
         self._top = max(self._weights.own)
         self.scale = self._base << self._top
@@ -59,7 +52,7 @@ class ExactForms:
 
     def input(self) -> list[Row]:
         """Forms of the input coordinates."""
-        return [tuple([v << self._top for v in row]) for row in self._start.tolist()]
+        return [tuple([v << self._top for v in row]) for row in self._embedding.start.tolist()]
 
     def layer(self, index: int, bits: np.ndarray) -> list[Row]:
         """Forms of hidden layer `index` (from 0; L stands for the output map) along the bits of all earlier layers.
@@ -153,7 +146,7 @@ class ExactForms:
         found = np.zeros((len(bias), self.dimension + 1), dtype=object)
         found[:, -1] = bias * (self._base << (own - affine.bias_shift))
         for source, matrix in affine.terms:
-            forms = self._forward(source - 1, bits) * self._slopes(source - 1, bits)[:, None] if source else self._start
+            forms = self._forward(source - 1, bits) * self._slopes(source - 1, bits)[:, None] if source else self._embedding.start
             found += matrix.after(forms, some) * (1 << weights.up(index, source, matrix.shift))
         return found
 
@@ -187,27 +180,12 @@ class ExactForms:
                 give(source, before, weights.up(layer, source, matrix.shift))
         result = np.zeros((len(some), self.dimension + 1), dtype=object)
         if 0 in pending:
-            result[:, :-1] = pending[0][:, self._free] * _objects(self._half)
-            constant = constant + pending[0].dot(_objects(self._middle))
-        result[:, -1] = constant
+            result += self._embedding.after(pending[0])
+        result[:, -1] += constant
         return result
 
     def _slopes(self, layer: int, bits: np.ndarray) -> np.ndarray:
         return self._weights.slopes[layer].of(bits[self.network.offsets[layer] : self.network.offsets[layer + 1]])
-
-    @cached_property
-    def _start(self) -> np.ndarray:
-        """Forms of the input coordinates times the base."""
-        start = np.zeros((self.network.inputs, self.dimension + 1), dtype=object)
-        start[:, -1] = self._middle
-        start[self._free, np.arange(self.dimension)] = self._half
-        return start
-
-
-def _objects(values: Sequence[int]) -> np.ndarray:
-    result = np.empty(len(values), dtype=object)
-    result[:] = values
-    return result
 
 
 def proportional(row: Sequence[int], other: Sequence[int]) -> Fraction | None:

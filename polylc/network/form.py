@@ -112,6 +112,8 @@ class Network:
         Shape of one input of the model, as far as it is known; empty if it is not.
     steps : tuple of Step
         The operators of the model in the order in which they were read, where a reader tells.
+    whole : Network or None
+        The network with the same neurons that this one is along an affine map of its inputs (`network/restricted.py`).
     """
 
     inputs: int
@@ -123,6 +125,7 @@ class Network:
     stated: tuple[str, ...] = field(default=())
     input_shape: tuple[int, ...] = field(default=())
     steps: tuple[Step, ...] = field(default=())
+    whole: Network | None = None
 
     def __post_init__(self) -> None:
         widths = [self.inputs, *(layer.width for layer in self.layers)]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 
 import numpy as np
 
+from polylc.exact.embedding import Embedding
 from polylc.exact.numbers import dyadic
 from polylc.jit.decorators import kernel
 from polylc.network.compose import apply_affine, unit_slopes
@@ -34,25 +34,20 @@ def reduce(values: np.ndarray, prime: int) -> np.ndarray:
 
 
 class Residues:
-    """Forms of `network` on a box, in unit coordinates, modulo a prime.
+    """Forms of `network` on a domain, in unit coordinates, modulo a prime.
 
     Parameters
     ----------
     network : Network
-    lower, upper : sequence of n Fractions
-        Corners of the box.
+    embedding : Embedding
+        Of the domain.
     prime : int
         One of `primes(network, ...)`.
     """
 
-    def __init__(self, network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...], prime: int) -> None:
+    def __init__(self, network: Network, embedding: Embedding, prime: int) -> None:
         self.prime = prime
-        free = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a < b]
-        start = np.zeros((1, network.inputs, len(free) + 1))
-        start[0, :, -1] = [self._of((a + b) / 2) for a, b in zip(lower, upper, strict=True)]
-        for i, j in enumerate(free):
-            start[0, j, i] = self._of((upper[j] - lower[j]) / 2)
-        self._start = reduce(start, prime)
+        self._start = reduce(embedding.modulo(prime)[None], prime)
         self._layers = [Layer(self._affine(layer.affine), self._array(layer.negative), self._array(layer.positive)) for layer in network.layers]
         self._output = self._affine(network.output)
         self._offsets = network.offsets
@@ -104,21 +99,17 @@ class Residues:
         factor = pow(2, -shift, self.prime)
         return reduce(np.asarray(integers * factor % self.prime, dtype=np.float64), self.prime)
 
-    def _of(self, value: Fraction) -> int:
-        return value.numerator * pow(value.denominator, -1, self.prime) % self.prime
 
-
-def primes(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Iterator[int]:
-    """Primes modulo which the network's forms on a box are defined, small enough for sums of products to stay below
+def primes(network: Network, embedding: Embedding) -> Iterator[int]:
+    """Primes modulo which the network's forms on a domain are defined, small enough for sums of products to stay below
     2^50.
     """
     affines = [*(layer.affine for layer in network.layers), network.output]
     most = 1 + max(sum(weight.shape[1] for _, weight in affine.terms) for affine in affines)
-    denominators = math.lcm(*(v.denominator for v in (*lower, *upper)))
     candidate = math.isqrt(4 * EXACT // max(2, most)) | 1  # residues are at most half a prime
     while candidate > 2**10:
         candidate -= 2
-        if denominators % candidate and all(candidate % d for d in range(3, math.isqrt(candidate) + 1, 2)):
+        if embedding.base % candidate and all(candidate % d for d in range(3, math.isqrt(candidate) + 1, 2)):
             yield candidate
 
 

@@ -55,7 +55,9 @@ class Twins:
 
 @once
 def twins(network: Network) -> Twins:
-    """The groups of a network; the same object while the network lives."""
+    """The groups of a network; the same object while the network lives. Along a plane, those of the whole."""
+    if network.whole is not None:
+        return twins(network.whole)
     leader, ratio = np.arange(network.neurons), np.ones(network.neurons)
     short = np.ones(network.neurons, dtype=bool)
     for layer, offset in zip(network.layers, network.offsets.tolist(), strict=False):

@@ -21,7 +21,9 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.domains.box import Neighbourhood
+from polylc.domains.box import as_box
+from polylc.domains.domain import Domain
+from polylc.domains.frame import Frame
 from polylc.errors import CertificateError
 from polylc.exact.checkpoint import checkpoint
 from polylc.judge.verdict import Verdict
@@ -208,14 +210,25 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
     yield "".join(lines).encode()
 
 
+def _place(domain: Domain) -> dict[str, Any]:
+    """Where the neighbourhood is: corners of a box, or a frame."""
+    if isinstance(domain, Frame):
+        directions = [_words(direction) for direction in domain.directions]
+        return {"frame": {"origin": _words(domain.origin), "directions": directions, "low": _words(domain.low), "high": _words(domain.high)}}
+    box = as_box(domain, "proof")
+    return {"lower": _words(box.lower), "upper": _words(box.upper), "center": None if box.center is None else _words(box.center)}
+
+
+def _words(values: Sequence[Fraction]) -> list[str]:
+    return [str(v) for v in values]
+
+
 def _opening(index: int, evidence: Evidence) -> dict[str, Any]:
-    domain: Neighbourhood = evidence.complex.domain
+    domain: Domain = evidence.complex.domain
     parts = evidence.parts()
     return {
         "neighbourhood": index,
-        "lower": [str(v) for v in domain.lower],
-        "upper": [str(v) for v in domain.upper],
-        "center": None if domain.center is None else [str(v) for v in domain.center],
+        **_place(domain),
         "parts": parts,
         "counts": {
             "regions": len(evidence.complex),

@@ -17,15 +17,21 @@ from polylc.bounds.ascent import SHARES, SLOPES
 from polylc.bounds.sharpen import Claims
 from polylc.domains.alternatives import Root, outward
 from polylc.domains.question import And, Formula, Row
+from polylc.domains.within import Within
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.certificate import FORMAT
-from polylc.proof.tree import Closing, End, Exact, Node
+from polylc.proof.tree import Closing, End, Exact, Node, Outside
 
 
-def query_line(index: int, source: str, sha256: str, names: Sequence[str], formula: Formula, roots: int) -> dict[str, Any]:
+def query_line(
+    index: int, source: str, sha256: str, names: Sequence[str], formula: Formula, roots: int, within: Within | None = None
+) -> dict[str, Any]:
     """The opening line of a query."""
-    said = {"query": index, "source": source, "query_sha256": sha256, "semantics": "real"}
+    said: dict[str, Any] = {"query": index, "source": source, "query_sha256": sha256, "semantics": "real"}
+    if within is not None:
+        bound = {"radius" if within.norm == "l1" else "square": str(within.bound)}
+        said["ball"] = {"norm": within.norm, "center": [str(c) for c in within.center], **bound, "open": within.strict}
     return {**said, "names": list(names), "formula": formula_text(formula), "roots": roots}
 
 
@@ -78,7 +84,10 @@ def _event(event: object) -> list[Any]:
         return ["bound", event.place, shares, _slopes(event.slopes, event.rule), event.betas.tolist(), *little]
     if isinstance(event, Exact):
         found = event.combination
-        return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons]]
+        ball = [str(found.ball)] if found.ball else []
+        return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons], *ball]
+    if isinstance(event, Outside):
+        return ["outside"]
     return ["choose", event]
 
 

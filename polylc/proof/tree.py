@@ -71,10 +71,13 @@ class Combination:
     rows : tuple of (int, Fraction)
         Places in the alternative's rows.
     neurons : tuple of (int, Fraction)
+    ball : Fraction
+        Of r - |x - c| in l1, or half of r^2 - |x - c|^2 in l2, which is >= 0, or > 0, in the ball.
     """
 
     rows: tuple[tuple[int, Fraction], ...]
     neurons: tuple[tuple[int, Fraction], ...]
+    ball: Fraction = Fraction(0)
 
 
 @dataclass
@@ -83,6 +86,11 @@ class Exact:
 
     place: int
     combination: Combination
+
+
+@dataclass(frozen=True)
+class Outside:
+    """No point of the cell is in the ball: all alternatives are refuted."""
 
 
 @dataclass
@@ -100,7 +108,7 @@ class Node:
     claims : list of Claims
         Ends with slopes of their own, after these.
     events : list
-        `Closing`, or the place of an alternative that was replaced by its choices, in order.
+        `Closing`, `Exact`, `Outside`, or the place of an alternative that was replaced by its choices, in order.
     kind, at : int
         How the cell was split, and the input or neuron; -1 where it was not.
     children : list of Node

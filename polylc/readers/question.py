@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polylc.domains.question import And, Formula, Or, Row, row, rows, simplified
+from polylc.domains.within import Within
 from polylc.errors import QueryError
 from polylc.network.form import Network
 from polylc.network.joined import joined
@@ -88,6 +89,8 @@ class Question:
         The networks as they were read, by the names that the query declares; without those that are equal to another.
     evaluations : tuple of Evaluation
         Where the semantics is one of `FLOATS`, the models.
+    within : Within, optional
+        A ball in which the input is to be.
     """
 
     network: Network
@@ -100,13 +103,14 @@ class Question:
     version: str = ""
     models: tuple[tuple[str, Network], ...] = field(default=())
     evaluations: tuple[Evaluation, ...] = ()
+    within: Within | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "formula", simplified(self.formula))
 
     def holds(self, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
         """Whether the formula holds for an input and its outputs."""
-        return self.formula.holds((*x, *y))
+        return (self.within is None or self.within.contains(x)) and self.formula.holds((*x, *y))
 
 
 def make_question(query: Query, networks: Mapping[str, Any] | Any, semantics: str | None = None) -> Question:

@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 from fractions import Fraction
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from polylc._version import __version__
-from polylc.exact.enclose import enclose
 from polylc.exact.numbers import long_numbers
+from polylc.measures.margin.distance import Distance
 from polylc.report.schema import NetworkInfo
-
-
-@dataclass
-class Distance:
-    """What is known of the distance from a centre to the nearest adversarial point.
-
-    Attributes
-    ----------
-    label : int
-        The class that is to be the only highest.
-    target : int or None
-        The class that is to be at least as high; None for any.
-    lower : Fraction
-        Proved: no adversarial point is nearer.
-    upper : Fraction or None
-        The distance of `point`, which is adversarial; None if none is known.
-    point : tuple of Fraction or None
-    rival : int or None
-        A highest other class there.
-    cap : Fraction
-        The radius within which adversarial points count.
-    proof : str or None
-        File that proves that there is none in the ball of radius `lower`, open if `exact`, else closed.
-    proved : Fraction or None
-        The radius of which the file speaks.
-    seconds : float
-    statistics : dict
-    """
-
-    label: int
-    target: int | None
-    cap: Fraction
-    lower: Fraction = Fraction(0)
-    upper: Fraction | None = None
-    point: tuple[Fraction, ...] | None = None
-    rival: int | None = None
-    proof: str | None = None
-    proved: Fraction | None = None
-    seconds: float = 0.0
-    statistics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def exact(self) -> bool:
-        """Whether the distance is known."""
-        return self.upper is not None and self.lower == self.upper
-
-    @property
-    def robust(self) -> bool | None:
-        """Whether the closed neighbourhood has no adversarial point; None if that is not known."""
-        return False if self.upper is not None else True if self.lower > self.cap or self.proved == self.cap else None
 
 
 class _Model(BaseModel):
@@ -83,8 +33,10 @@ class PointReport(_Model):
     cap: str | None = None
     lower: float | None = Field(default=None, description="rounded down")
     lower_exact: str | None = None
+    lower_square: str | None = Field(default=None, description="in l2, in place of lower_exact")
     upper: float | None = Field(default=None, description="rounded up")
     upper_exact: str | None = None
+    upper_square: str | None = Field(default=None, description="in l2, in place of upper_exact")
     adversarial: list[float] | None = None
     adversarial_exact: list[str] | None = None
     proof: str | None = None
@@ -97,7 +49,7 @@ class DistanceReport(_Model):
 
     format: Literal["polylc.distance/1"] = Field(default="polylc.distance/1", alias="schema")
     version: str = __version__
-    norm: Literal["linf"] = "linf"
+    norm: Literal["linf", "l2", "l1"] = "linf"
     network: NetworkInfo
     points: list[PointReport]
 
@@ -113,6 +65,8 @@ def point_report(index: int, found: Distance) -> PointReport:
     def text(value: Fraction | None) -> str | None:
         return None if value is None else str(value)
 
+    square = found.norm == "l2"
+    low, high = found.ends
     with long_numbers():
         return PointReport(
             index=index,
@@ -121,10 +75,12 @@ def point_report(index: int, found: Distance) -> PointReport:
             target=found.target,
             rival=found.rival,
             cap=text(found.cap),
-            lower=enclose(found.lower)[0],
-            lower_exact=text(found.lower),
-            upper=None if found.upper is None else enclose(found.upper)[1],
-            upper_exact=text(found.upper),
+            lower=low,
+            lower_exact=None if square else text(found.lower),
+            lower_square=text(found.lower) if square else None,
+            upper=high,
+            upper_exact=None if square else text(found.upper),
+            upper_square=text(found.upper) if square else None,
             adversarial=None if found.point is None else [float(v) for v in found.point],
             adversarial_exact=None if found.point is None else [str(v) for v in found.point],
             proof=found.proof,
@@ -135,13 +91,14 @@ def point_report(index: int, found: Distance) -> PointReport:
 
 def distance_line(index: int, found: Distance) -> str:
     """The answer for a point, in a line."""
-    low = enclose(found.lower)[0]
+    low, high = found.ends
     if found.exact:
-        what = f"distance {float(found.lower):.12g}, to class {found.rival}"
+        near = math.sqrt(found.lower) if found.norm == "l2" else float(found.lower)
+        what = f"distance {near:.12g}, to class {found.rival}"
     elif found.robust:
         what = f"no adversarial point within {float(found.cap):.6g}"
     elif found.upper is None:
         what = f"distance > {low:.12g}, no adversarial point known"
     else:
-        what = f"distance in [{low:.12g}, {enclose(found.upper)[1]:.12g}], to class {found.rival}"
+        what = f"distance in [{low:.12g}, {high:.12g}], to class {found.rival}"
     return f"row {index}  class {found.label}  {what}  ({status_of(found)}, {found.seconds:.1f} s)"

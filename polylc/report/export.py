@@ -114,8 +114,8 @@ def to_networkx(complex_: Complex, graph: RegionGraph) -> Any:
 def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
     """Write the region graph as .graphml or .npz.
 
-    The .npz holds `patterns` (packed uint64 words), `points`, `maps` (regions x outputs x (n + 1), x -> A x + b in the
-    free coordinates), the columns of the edges, and `volumes` where they are known.
+    The .npz holds `patterns` (packed uint64 words), `points`, `maps` (regions x outputs x (n + 1), v -> A v + b in the
+    free coordinates, or along the axes of a plane), the columns of the edges, and `volumes` where they are known.
     """
     if path.suffix == ".graphml":
         import networkx
@@ -132,13 +132,14 @@ def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
 
 
 def affine_maps(complex_: Complex) -> np.ndarray:
-    """Affine maps f(x) = A x + b of all regions in the free coordinates of the input; shape (R, outputs, k + 1)."""
+    """Affine maps f(v) = A v + b of all regions in coordinates v along the axes, of a box the free coordinates; shape
+    (R, outputs, k + 1).
+    """
     domain = complex_.domain
     result = np.empty((len(complex_), complex_.network.outputs, domain.dimension + 1))
-    middle = domain.middle[domain.free]
     for rows in complex_.batches():
         maps = complex_.maps(rows).map
         gradient = domain.gradients(maps)
         result[rows, :, :-1] = gradient
-        result[rows, :, -1] = maps[:, :, -1] - gradient @ middle
+        result[rows, :, -1] = maps[:, :, -1] - gradient @ domain.measured_middle
     return result

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polylc.complex.along import Breakpoints
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import Outcome
 from polylc.exact.quantity import Quantity
 from polylc.measures.answers import Answers
@@ -43,8 +44,8 @@ class Record:
     status : Status
         certified (complete, and proved in exact arithmetic), enumerated (complete, in floating point) or partial (a
         limit was reached: counts are lower bounds).
-    regions : int
-        Number of activation regions.
+    regions : int or None
+        Number of activation regions; None where searches answered what was asked, and nothing was enumerated.
     volume : Quantity
         Exact volume of the neighbourhood in its free coordinates, outward rounded.
     label : int or None
@@ -64,17 +65,19 @@ class Record:
         Proved volumes and areas of a certified result.
     block : (Path, str) or None
         Block of a proof file and its hash.
+    line : Breakpoints or None
+        What the network does along a line, of a certified result on one.
     late : tuple of str
         Measures, or the proof, that the time limit left out.
     """
 
     index: int
     network: Network
-    domain: Neighbourhood
+    domain: Domain
     status: Status
     outcome: Outcome
     engine: str
-    regions: int
+    regions: int | None
     volume: Quantity
     label: int | None
     answers: Answers
@@ -85,6 +88,7 @@ class Record:
     region_graph: RegionGraph | None = None
     volumes: Volumes | None = None
     block: tuple[Path, str] | None = None
+    line: Breakpoints | None = None
     late: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:

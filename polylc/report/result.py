@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from polylc.complex.along import Breakpoints, breakpoints
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
+from polylc.domains.box import as_box
+from polylc.domains.frame import Frame
 from polylc.errors import UsageError
+from polylc.exact.numbers import to_floats
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.report.files import written_beside
 from polylc.report.record import Record
@@ -39,7 +43,7 @@ class Result(Record):
         return self.region_graph
 
     def region_at(self, x: Any) -> int:
-        """Index of the region that contains the point `x` (all coordinates).
+        """Index of the region that contains the point `x` (all coordinates); in a plane, the foot of `x`.
 
         Raises
         ------
@@ -50,14 +54,30 @@ class Result(Record):
         point = np.asarray(x, dtype=np.float64)
         if point.shape != (self.network.inputs,):
             raise UsageError(f"region_at: a point of {self.network.inputs} coordinates is needed, not one of shape {point.shape}")
-        lower = np.array([float(v) for v in self.domain.lower])
-        upper = np.array([float(v) for v in self.domain.upper])
-        if not ((point >= lower) & (point <= upper)).all():
+        if isinstance(self.domain, Frame):
+            unit = self.domain.unit(point)
+            inside, point = bool((np.abs(unit) <= 1).all()), self.domain.points(unit)
+        else:
+            box = as_box(self.domain, "region_at")
+            lower, upper = to_floats(box.lower), to_floats(box.upper)
+            inside = bool(((point >= lower) & (point <= upper)).all())
+        if not inside:
             raise UsageError("region_at: the point is outside the neighbourhood")
         found = self._kept().region_at(point)
         if found < 0:
             raise UsageError("region_at: no listed region has this point's pattern; it lies on a boundary or was not reached")
         return found
+
+    def breakpoints(self) -> Breakpoints:
+        """Of a neighbourhood with one free coordinate, or a line: where the pattern changes, the outputs there and the
+        classes between, all exact.
+
+        Raises
+        ------
+        UsageError
+            If the dimension is not 1, or the result is partial.
+        """
+        return self.line or breakpoints(self._kept())
 
     def graph(self) -> networkx.Graph:
         """The region graph with the attributes of `to_frame` on nodes, and neuron, flips, area, jump on edges."""
@@ -103,11 +123,13 @@ class Result(Record):
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
-    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None) -> Any:
-        """A matplotlib figure of the regions (one or two free coordinates); saved to `path` if one is given."""
+    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Literal["gradient", "class"] = "gradient") -> Any:
+        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by gradient
+        norm or by class; saved to `path` if one is given.
+        """
         from polylc.report.figures import figure
 
-        drawn = figure(self._kept(), points, labels)
+        drawn = figure(self._kept(), points, labels, colour)
         if path is not None:
             with written_beside(Path(path)) as beside:
                 drawn.savefig(beside, dpi=150, bbox_inches="tight")

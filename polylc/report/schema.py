@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from polylc._version import __version__
-from polylc.domains.box import Neighbourhood
+from polylc.complex.along import Breakpoints
+from polylc.domains.box import as_box
+from polylc.domains.domain import Domain
+from polylc.domains.frame import Frame
 from polylc.measures.measure import FormModel, Pair, Shown, mean, pair
 from polylc.measures.registry import ROWS
 from polylc.network.form import Network
@@ -32,14 +35,51 @@ class NetworkInfo(FormModel):
     rewrites: list[str]
 
 
+class FrameInfo(FormModel):
+    """A plane or a line: x = origin + s_1 d_1 + ..., low <= s <= high, with orthogonal directions d_j; and the inputs
+    that it was laid through.
+    """
+
+    origin: list[float]
+    directions: list[list[float]]
+    low: list[float]
+    high: list[float]
+    points: list[list[float]]
+
+
+class BreakpointInfo(FormModel):
+    """A place on a line, x = origin + s d_1, where the pattern changes, or an end; `exact` is s itself."""
+
+    s: float
+    exact: str
+    outputs: list[float]
+
+
+class ClassInfo(FormModel):
+    """An interval of s on which one output is the largest; `exact` has its two ends."""
+
+    low: float
+    high: float
+    exact: tuple[str, str]
+    label: int
+
+
+class LineInfo(FormModel):
+    """What a network does along a line: between two breakpoints all outputs are affine."""
+
+    breakpoints: list[BreakpointInfo]
+    classes: list[ClassInfo]
+
+
 class Place(FormModel):
-    """Where a neighbourhood is: a ball around a centre, or a box."""
+    """Where a neighbourhood is: a ball around a centre, a box, or a plane or line."""
 
     center: list[float] | None = None
     norm: Literal["linf", "l2", "l1"] | None = None
     radius: float | list[float] | None = None
     lower: list[float] | None = None
     upper: list[float] | None = None
+    frame: FrameInfo | None = None
 
 
 class _Neighbourhood(Place):
@@ -50,6 +90,7 @@ class _Neighbourhood(Place):
     engine: str | None = None
     regions: int | None = None
     volume: Pair | None = None
+    line: LineInfo | None = None
     notes: dict[str, str]
     seconds: float = 0.0
 
@@ -108,8 +149,19 @@ def network_info(network: Network) -> NetworkInfo:
     )
 
 
-def place_of(domain: Neighbourhood) -> dict[str, Any]:
+def place_of(domain: Domain) -> dict[str, Any]:
     """The fields of a `Place`, in floats."""
+    if isinstance(domain, Frame):
+        return {
+            "frame": FrameInfo(
+                origin=_floats(domain.origin),
+                directions=[_floats(d) for d in domain.directions],
+                low=_floats(domain.low),
+                high=_floats(domain.high),
+                points=[_floats(point) for point in domain.marks],
+            )
+        }
+    domain = as_box(domain, "report")
     radius: float | list[float] | None = None
     if domain.radius is not None:
         radius = float(domain.radius[0]) if len(domain.radius) == 1 else _floats(domain.radius)
@@ -120,6 +172,14 @@ def place_of(domain: Neighbourhood) -> dict[str, Any]:
         "lower": _floats(domain.lower),
         "upper": _floats(domain.upper),
     }
+
+
+def _line(found: Breakpoints | None) -> LineInfo | None:
+    if found is None:
+        return None
+    at = zip(found.at, found.outputs, strict=True)
+    classes = [ClassInfo(low=float(a), high=float(b), exact=(str(a), str(b)), label=label) for a, b, label in found.classes]
+    return LineInfo(breakpoints=[BreakpointInfo(s=float(s), exact=str(s), outputs=_floats(values)) for s, values in at], classes=classes)
 
 
 def neighbourhood_report(record: Record | Refusal) -> Any:
@@ -134,6 +194,7 @@ def neighbourhood_report(record: Record | Refusal) -> Any:
         engine=record.engine,
         regions=record.regions,
         volume=pair(record.volume),
+        line=_line(record.line),
         **{key.name: None if value is None else key.make(value) for key, value in values},
         notes=record.notes,
         seconds=round(record.seconds, 6),
@@ -158,7 +219,7 @@ def build_report(network: Network, records: Sequence[Record | Refusal], seconds:
         summary=Summary(
             neighbourhoods=len(records),
             **count,
-            mean_regions=mean(float(r.regions) for r in answered if r.complete),
+            mean_regions=mean(float(r.regions) for r in answered if r.complete and r.regions is not None),
             **{key.name: key.make(over_all[row.name]) for row in ROWS for key in row.summary},
             seconds=round(seconds, 6),
         ),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polylc.complex.graph import RegionGraph
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.errors import UsageError, needs
 from polylc.exact.numbers import as_fraction
 from polylc.geometry.exact_volume import RationalCell
@@ -34,7 +34,7 @@ class SymbolicRegion:
         Its facets, c + a.x >= 0 with integers, and none besides.
     matrix, offset : sympy Matrix of Rationals, (m, k) and (m, 1)
         The affine map x -> matrix x + offset there.
-    volume : sympy Rational
+    volume : sympy Rational, or the root of one
     """
 
     conditions: tuple[Any, ...]
@@ -49,7 +49,7 @@ class Symbolic:
     Attributes
     ----------
     variables : tuple of sympy Symbol
-        The free coordinates x0, x1, ..., by their number among the inputs.
+        The free coordinates x0, x1, ..., by their number among the inputs; in a plane or line the parameters s1, s2.
     regions : list of SymbolicRegion
     """
 
@@ -63,7 +63,7 @@ class Symbolic:
             raise UsageError(f"symbolic: {len(complex_)} regions are too many for closed forms; at most {MOST_REGIONS}")
         volumes.refine_all(range(len(complex_)))
         self._volumes, self._graph, self._gradients = volumes, graph, Gradients(complex_)
-        self.variables = tuple(sympy.Symbol(f"x{j}", real=True) for j in complex_.domain.free.tolist())
+        self.variables = tuple(sympy.Symbol(one.name, real=True) for one in complex_.domain.parameters)
         self.regions = [self._region(r, volumes.exact[r]) for r in range(len(complex_))]
 
     def _region(self, region: int, cell: RationalCell) -> SymbolicRegion:
@@ -82,7 +82,7 @@ class Symbolic:
             tuple(sympy.Ge(self._affine(_whole(form)), 0) for form in facets),
             sympy.Matrix([[_rational(v) for v in form[:-1]] for form in maps]),
             sympy.Matrix([_rational(form[-1]) for form in maps]),
-            _rational(self._volumes.exact_share(region) * domain.volume),
+            _rational(self._volumes.exact_share(region)) * sympy.sqrt(_rational(domain.squared_volume)),
         )
 
     def _affine(self, form: Form) -> Any:
@@ -103,7 +103,7 @@ class Symbolic:
         ]
 
     def value(self, point: Sequence[Any]) -> list[Fraction]:
-        """Outputs at a point of the neighbourhood, given by its free coordinates: the first region whose conditions
+        """Outputs at a point of the neighbourhood, given by these: the first region whose conditions
         hold there.
         """
         import sympy
@@ -120,16 +120,15 @@ class Symbolic:
         """`frobenius`, and `operator` where one of the two sizes of the Jacobian is at most 2, as sums of radicals."""
         import sympy
 
-        denominator = self._gradients.exact(0)[1]
-        rows = [self._gradients.exact(r)[0] for r in range(len(self.regions))]
+        rows = [self._gradients.exact(r) for r in range(len(self.regions))]
         shares = [self._volumes.exact_share(r) for r in range(len(self.regions))]
-        squares = [Fraction(sum(v * v for row in some for v in row), denominator**2) for some in rows]
+        squares = [self._gradients.squared(some) for some in rows]
         result = {"frobenius": radicals(zip(shares, squares, strict=True))}
         small = min(len(rows[0]), len(rows[0][0]))
         if small == 1:
             result["operator"] = result["frobenius"]
         elif small == 2:
-            result["operator"] = sympy.Add(*(_rational(s) * _largest(some, denominator) for s, some in zip(shares, rows, strict=True)))
+            result["operator"] = sympy.Add(*(_rational(s) * self._largest(some) for s, some in zip(shares, rows, strict=True)))
         return result
 
     @cached_property
@@ -146,9 +145,19 @@ class Symbolic:
         parts = []
         for e, entry in enumerate(self._graph.entry().tolist()):
             share, squared = self._volumes.exact_density(entry)
-            jump, denominator = self._gradients.exact_jump(int(self._graph.first[e]), int(self._graph.second[e]))
-            parts.append((share, squared * Fraction(sum(v * v for row in jump for v in row), denominator**2)))
+            jump = self._gradients.exact_jump(int(self._graph.first[e]), int(self._graph.second[e]))
+            parts.append((share, squared * self._gradients.squared(jump)))
         return radicals(parts)
+
+    def _largest(self, rows: list[list[int]]) -> Any:
+        """The largest singular value of a Jacobian with two rows or two columns."""
+        import sympy
+
+        products, denominator = self._gradients.gram(rows)
+        trace = sum(row[i] for i, row in enumerate(products))
+        squares = sum(v * v for row in products for v in row)  # of the sum and of the difference of the two eigenvalues
+        inner = sympy.sqrt(sympy.Integer(2 * squares - trace**2))
+        return sympy.sqrt((trace + inner) / 2 / denominator)
 
     def measures(self) -> dict[str, Any]:
         """All measures by name."""
@@ -177,12 +186,10 @@ class Symbolic:
         return "\n".join([*lines, *(f"{name} = {value}" for name, value in self.measures().items())])
 
 
-def in_coordinates(form: Sequence[int | Fraction], domain: Neighbourhood) -> Form:
-    """A form in unit coordinates as one in the free coordinates themselves: u = (x - middle) / half."""
-    free = domain.free.tolist()
-    half = [(domain.upper[j] - domain.lower[j]) / 2 for j in free]
-    a = [Fraction(v) / h for v, h in zip(form, half, strict=False)]
-    return (*a, Fraction(form[-1]) - sum((v * (domain.lower[j] + domain.upper[j]) / 2 for v, j in zip(a, free, strict=True)), Fraction(0)))
+def in_coordinates(form: Sequence[int | Fraction], domain: Domain) -> Form:
+    """A form in unit coordinates as one in the domain's rational parameters: u = (s - middle) / half."""
+    a = [Fraction(v) / one.half for v, one in zip(form, domain.parameters, strict=False)]
+    return (*a, Fraction(form[-1]) - sum((v * one.middle for v, one in zip(a, domain.parameters, strict=True)), Fraction(0)))
 
 
 def radicals(terms: Any) -> Any:
@@ -203,16 +210,6 @@ def radicals(terms: Any) -> Any:
         else:
             sums[whole] = coefficient
     return sympy.Add(*(_rational(c) * sympy.sqrt(sympy.Integer(whole)) for whole, c in sums.items()))
-
-
-def _largest(rows: Sequence[Sequence[int]], denominator: int) -> Any:
-    """The largest singular value of a matrix with two rows or two columns."""
-    import sympy
-
-    some = rows if len(rows) == 2 else list(zip(*rows, strict=True))
-    a, b, d = (sum(u * v for u, v in zip(some[i], some[j], strict=True)) for i, j in ((0, 0), (0, 1), (1, 1)))
-    inner = sympy.sqrt(sympy.Integer((a - d) ** 2 + 4 * b * b))
-    return sympy.sqrt((a + d + inner) / 2) / denominator
 
 
 def _whole(form: Form) -> Form:

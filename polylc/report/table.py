@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from polylc.domains.box import as_box
+from polylc.domains.frame import Frame
 from polylc.exact.quantity import Kind
 from polylc.measures.answers import NOT_ASKED
 from polylc.measures.measure import Block
@@ -25,7 +27,11 @@ def network_line(network: Network) -> str:
 
 
 def _domain_text(record: Record) -> str:
-    domain = record.domain
+    if isinstance(record.domain, Frame):
+        sides = " x ".join(f"{2 * h:.7g}" for h in record.domain.half)
+        kind, size = ("plane", f", area {record.volume.show()}") if record.domain.dimension == 2 else ("line", "")
+        return f"{kind} through {', '.join(record.domain.names)} in {record.domain.inputs} dimensions, {sides}{size}"
+    domain = as_box(record.domain, "report")
     fixed = domain.inputs - domain.dimension
     rest = f", {fixed} coordinates fixed" if fixed else ""
     if domain.center is None or domain.radius is None:
@@ -36,7 +42,9 @@ def _domain_text(record: Record) -> str:
     return f"linf ball of radius {radius}{', clipped,' if clipped else ''} in dimension {domain.dimension}{rest}"
 
 
-def _count(value: int, complete: bool) -> str:
+def _count(value: int | None, complete: bool) -> str:
+    if value is None:
+        return "-"
     return f"{value}" if complete else f">= {value}"
 
 
@@ -51,6 +59,8 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
         rows.append(("", f"{found} regions that floating point had missed were found by exact arithmetic"))
     rows.append(("neighbourhood", _domain_text(record)))
     rows.append(("regions", _count(record.regions, complete)))
+    if record.line is not None and record.line.classes:
+        rows.append(("classes", ", ".join(f"{label} to s = {float(high):.7g}" for _, high, label in record.line.classes)))
     for row in ROWS:
         value = record.answers.value(row.name)
         if value is not None:
@@ -64,7 +74,8 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
     left = [row.name for row in ROWS if record.answers[row.name].reason == NOT_ASKED]
     if complete and tuple(row.name for row in ROWS if row.name not in left) == DEFAULT:
         rows.append(("left out", f"{', '.join(left)} and rational volumes: --measures all, --exact-volumes"))
-    rows.append(("seconds", f"{record.seconds:.2f} ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"))
+    rate = "" if record.regions is None else f" ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"
+    rows.append(("seconds", f"{record.seconds:.2f}{rate}"))
     return rows
 
 
@@ -152,7 +163,7 @@ def summary_line(entries: Sequence[Record | Refusal]) -> str:
         if many:
             parts.append(f"{many} {name}")
     if complete:
-        parts.append(f"mean regions {np.mean([r.regions for r in complete]):.6g}")
+        parts += [f"mean regions {np.mean(counts):.6g}"] if (counts := [r.regions for r in complete if r.regions is not None]) else []
     for row in ROWS:
         parts += row.totals(shown(row.name, records))
     return "; ".join(parts)

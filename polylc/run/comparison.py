@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from polylc.domains.box import as_box
 from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
@@ -61,7 +62,7 @@ def compare_one(network: Network, task: Task, names: Sequence[str], settings: Se
     result = answer(network, task, settings)
     if result.outcome is Outcome.INTERRUPTED:
         raise KeyboardInterrupt
-    study = Study(network, task.domain, sampling, result.label, task.index)
+    study = Study(network, as_box(task.domain, "compare"), sampling, result.label, task.index)
     noisy: list[Estimate] = []
     skipped: list[Skipped] = []
     draw_seconds = 0.0

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from polylc.domains.box import as_box
 from polylc.errors import PolylcError, needs
 from polylc.estimators.methods import METHODS, ON_REQUEST, Estimated, Method, choose, run_methods
 from polylc.estimators.study import Sampling, Study
@@ -77,6 +78,7 @@ def estimate_one(network: Network, task: Task, names: Sequence[str], sampling: S
     """Run the named methods on one neighbourhood; `on_method` is told the name of each before it begins."""
     begin = time.monotonic()
     label, _ = label_of(network, task)
-    study = Study(network, task.domain, sampling, label, task.index)
+    domain = as_box(task.domain, "estimate")
+    study = Study(network, domain, sampling, label, task.index)
     found, skipped = run_methods(study, names, EVERY, on_method)
-    return Estimated(task.index, task.domain, label, found, skipped, time.monotonic() - begin)
+    return Estimated(task.index, domain, label, found, skipped, time.monotonic() - begin)

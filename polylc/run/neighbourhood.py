@@ -10,11 +10,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose
+from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -27,10 +29,11 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
+from polylc.run.by_search import SHARE, found_by_search, searches, time_after
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, Phase, PhaseWatch, Settings, Task
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -55,7 +58,10 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    limits = settings.limits(begin, stop)
+    if settings.needs_no_regions(task) and network.outputs > 1:
+        return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
+    kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
+    limits = settings.limits(begin, stop, kept)
 
     def enter(phase: Phase) -> None:
         mode.settle(limits.over)
@@ -76,6 +82,10 @@ def answer(
         found = nothing_found(network, task.domain, why)
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
+    searched = {}
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+        asked = searches(settings, complex_, label)
+        searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
         settings.measures,
@@ -86,6 +96,7 @@ def answer(
         threads=1 if crew is None else crew.jobs,
         sigmas=settings.sigmas,
         on_graph=lambda building: enter(Phase.GRAPH if building else Phase.MEASURES),
+        searched=searched,
     )
     last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
@@ -97,6 +108,13 @@ def answer(
                 _ = scene.graph
         except LimitReached:
             late = (*late, "graph")
+    line = None
+    if isinstance(task.domain, Frame) and task.domain.dimension == 1 and settings.certify and found.outcome is Outcome.COMPLETE and not interrupted:
+        try:
+            with until(last, stop):
+                line = breakpoints(complex_)
+        except LimitReached:
+            late = (*late, "breakpoints")
     outcome = Outcome.INTERRUPTED if interrupted else found.outcome
     complete = outcome is Outcome.COMPLETE
     status = Status.PARTIAL if not complete else Status.CERTIFIED if settings.certify else Status.ENUMERATED
@@ -138,7 +156,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose(task.domain.volume), Kind.EXACT),
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),
@@ -148,7 +166,43 @@ def answer(
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,
+        line=line,
         late=late,
+    )
+
+
+def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:
+    """What searches answer, and nothing else."""
+    label, tie = label_of(network, task)
+    nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
+    complex_ = Complex.of(network, task.domain, nothing, None)
+    searched = found_by_search(complex_, settings.measures, label, settings.time_limit, stop, jobs)
+    scene = Scene(complex_, settings.measures, label, certified=True, searched=searched)
+    answers, _, _ = measure(scene)
+    settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
+    stopped = stop is not None and stop()
+    outcome = Outcome.COMPLETE if settled else Outcome.INTERRUPTED if stopped else Outcome.TIME_LIMIT
+    status = Status.CERTIFIED if settled else Status.PARTIAL
+    remarks = {
+        "domain": "; ".join(task.domain.log) or None,
+        "label": tie,
+        "regions": "null: what was asked needs none, a search answered it; ask for counts as well to enumerate",
+        "status": "complete; what was asked is proved in exact arithmetic" if settled else f"{outcome}: a proved and an attained bound",
+    }
+    return Result(
+        index=task.index,
+        network=network,
+        domain=task.domain,
+        status=status,
+        outcome=outcome,
+        engine="search",
+        regions=None,
+        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
+        label=label,
+        answers=answers,
+        remarks={topic: said for topic, said in remarks.items() if said is not None},
+        seconds=time.monotonic() - begin,
+        stats={name: int(many) for one in searched.values() for name, many in one.statistics.items() if name != "seconds"},
     )
 
 

@@ -14,7 +14,7 @@ REACH = Fraction(10)
 
 def within_reach(question: Question) -> tuple[Question, list[str]]:
     """The question with bounds for inputs that have none on some side, and the names of these inputs."""
-    if question.formula == FALSE:
+    if question.formula == FALSE or question.within is not None:
         return question, []
     n = question.network.inputs
     low: dict[int, Fraction] = {}

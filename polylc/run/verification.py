@@ -22,7 +22,7 @@ from polylc.report.assignment import assignment_text
 from polylc.report.files import written_beside
 from polylc.run.unbounded import within_reach
 from polylc.search.crew import ProcessCrew
-from polylc.search.prove import Answer, search_root
+from polylc.search.prove import STARTS, Answer, search_root
 from polylc.search.refute import Watch
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def answer(
     proof: Path | None = None,
     embedded: bool = True,
     jobs: int = 1,
+    starts: int = STARTS,
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
 
@@ -123,6 +124,8 @@ def answer(
     embedded : bool
         Whether the proof has the network's weights, not only their hash.
     jobs : int
+    starts : int
+        Points from which solutions are looked for before anything else.
 
     Raises
     ------
@@ -142,11 +145,11 @@ def answer(
     exact = ExactNetwork(network)
     result, point, note = Answer.UNSAT, None, ""
     statistics: dict[str, float] = {}
-    found = roots(question.formula, network.inputs, question.names)
+    found = roots(question.formula, network.inputs, question.names, question.within)
     trees: list[Node] = []
     with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
         for number, root in enumerate(found):
-            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew)
+            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts)
             for key, value in outcome.statistics.items():
                 statistics[key] = statistics.get(key, 0) + value
             if outcome.tree is not None:
@@ -182,7 +185,7 @@ def _write(path: Path, question: Question, found: list[Root], trees: list[Node],
 
     def lines() -> Iterator[Any]:
         said = plain_names(names, question.network.inputs)
-        yield query_line(0, question.source, question.sha256, said, question.formula, len(found))
+        yield query_line(0, question.source, question.sha256, said, question.formula, len(found), question.within)
         for root, tree in zip(found, trees, strict=True):
             yield from root_lines(root, tree)
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from polylc.domains.box import as_box
 from polylc.engines.contract import Outcome
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.methods import run_methods
 from polylc.estimators.study import Sampling, Study
+from polylc.exact.numbers import to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.measure import Number
 from polylc.measures.registry import MEASURES, ROWS
@@ -37,7 +39,8 @@ class Watch:
     def settings_used(self) -> dict[str, Any]:
         """What a reader of the table has to know."""
         settings = self.settings
-        neighbourhoods = [{"lower": [float(v) for v in task.domain.lower], "upper": [float(v) for v in task.domain.upper]} for task in self.tasks]
+        boxes = [as_box(task.domain, "track") for task in self.tasks]
+        neighbourhoods = [{"lower": to_floats(one.lower).tolist(), "upper": to_floats(one.upper).tolist()} for one in boxes]
         limits = {"max_regions": settings.max_regions, "time_limit": settings.time_limit}
         known = {"measures": list(settings.measures), "exact": self.exact, "certified": settings.certify, "engine": self.engine, **limits}
         return known | {"noise": self.noise, "sampling": self.sampling.as_dict(), "neighbourhoods": neighbourhoods}
@@ -72,7 +75,7 @@ class Watch:
 
     def _estimates(self, network: Network, task: Task, missing: Sequence[str]) -> tuple[dict[str, Estimate], list[str]]:
         """Estimates by column, and why others could not be had."""
-        study = Study(network, task.domain, self.sampling, task.label, task.index)
+        study = Study(network, as_box(task.domain, "track"), self.sampling, task.label, task.index)
         names = dict.fromkeys(INSTEAD[measure].run for measure in missing)
         found, skipped = run_methods(study, [*names, *([self.noise] if self.noise else [])], EVERY)
         columns: dict[str, Estimate] = {}

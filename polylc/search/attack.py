@@ -32,7 +32,7 @@ def attack(
 
     Signed gradient steps with momentum on the largest goal of an alternative; open neurons that are off let a share of
     the gradient through, which decays (plain gradients vanish where most neurons are off). At the end the best points
-    of each alternative are polished.
+    of each alternative are polished. In a ball the steps follow the gradient itself, and nothing is polished.
 
     Parameters
     ----------
@@ -51,6 +51,8 @@ def attack(
         member[s, list(alternatives[s % len(alternatives)])] = True
     x = low + (high - low) * rng.random((count, len(low)))
     x[: len(alternatives)] = (low + high) / 2
+    if problem.ball is not None:
+        x = problem.ball.pulled(x)
     leak = np.linspace(1.0, 0.0, count)[:, None] ** 2
     push = np.zeros_like(x)
     nearest, least = x.copy(), np.full(count, np.inf)
@@ -73,8 +75,13 @@ def attack(
         nearest[closer], least[closer] = x[closer], miss[closer]
         gradient = _gradient(problem, goals, worst, passes)
         push = MOMENTUM * push + gradient / np.maximum(np.abs(gradient).mean(axis=1, keepdims=True), 1e-30)
-        x = np.clip(x - np.sign(push) * (high - low) * (0.25 * left + 0.004), low, high)
-    for a, goals_of in enumerate(alternatives):
+        pace = 0.25 * left + 0.004
+        if problem.ball is None:
+            x = np.clip(x - np.sign(push) * (high - low) * pace, low, high)
+        else:
+            length = np.sqrt(np.einsum("sn,sn->s", push, push))[:, None]
+            x = problem.ball.pulled(np.clip(x - push / np.maximum(length, 1e-300) * (2 * problem.ball.radius * pace), low, high))
+    for a, goals_of in enumerate(alternatives if problem.ball is None else ()):
         mine = np.flatnonzero(which == a)
         for start in nearest[mine[np.argsort(least[mine], kind="stable")]][: max(1, POLISHED // len(alternatives))]:
             checkpoint()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from polylc.complex.complex import MAP_BYTES, Complex
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
@@ -24,7 +24,7 @@ from polylc.search.units import explore_together, go_on
 
 def enumerate_regions(
     network: Network,
-    domain: Neighbourhood,
+    domain: Domain,
     engine: str = "auto",
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -51,7 +51,7 @@ def enumerate_regions(
 
 def explore(
     network: Network,
-    domain: Neighbourhood,
+    domain: Domain,
     engine: str = "auto",
     limits: Limits | None = None,
     progress: Progress | None = None,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
 from polylc.bounds.ascent import Goals
+from polylc.bounds.ball import Ball
 from polylc.bounds.tables import LOST, UNIT, Rows, Sizes, Tables, tables
 from polylc.domains.alternatives import Alternative, Root, is_bound
-from polylc.domains.question import And, Formula, Row, rows
+from polylc.domains.question import And, Or, Row, rows
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.network.weights import before
@@ -36,6 +38,7 @@ class Problem:
         self.network, self.root = network, root
         self.tables: Tables = tables(network)
         self.low, self.high = low, high
+        self.ball = None if root.within is None else Ball.of(root.within)
         seen: dict[Row, int] = {}
         for alternative in root.alternatives:
             for row in (*alternative.rows, *(r for part in alternative.pending for r in rows(part))):
@@ -78,26 +81,25 @@ class Problem:
         """
         outputs, inputs, constant = self.matrices
         values = self.network(points) @ outputs.T + points @ inputs.T + constant
-        found: np.ndarray = np.minimum.reduce([self._miss(formula, values) for formula in self.formulas])
-        return found
+        found = self._columns.missed(values)
+        return np.broadcast_to(found, len(values))
 
-    def _miss(self, formula: Formula, values: np.ndarray) -> np.ndarray:
-        if isinstance(formula, Row):
-            at = self.number.get(formula)
-            return np.full(len(values), -np.inf) if at is None else values[:, at]
-        parts = [self._miss(part, values) for part in formula.parts] or [np.full(len(values), -np.inf if isinstance(formula, And) else np.inf)]
-        found: np.ndarray = (np.maximum if isinstance(formula, And) else np.minimum).reduce(parts)
-        return found
+    @cached_property
+    def _columns(self) -> _Part:
+        """The formulas of all alternatives, as columns of goals: at many points, and often, they are looked at."""
+        return _Part.of(Or(tuple(self.formulas)), self.number)
 
     def solution(self, point: np.ndarray) -> tuple[Fraction, ...] | None:
-        """The point of the box nearest to this one, if the formula holds there, in rationals."""
+        """The point of the box nearest to this one, if it is in the ball and the formula holds there, in rationals."""
         if not np.isfinite(point).all():
             return None
         exact = tuple(min(max(Fraction(x), a), b) for x, a, b in zip(point.tolist(), self.root.lower, self.root.upper, strict=True))
         return exact if self.holds(exact) else None
 
     def holds(self, point: tuple[Fraction, ...]) -> bool:
-        """Whether the formula of this root holds at a rational point of its box."""
+        """Whether a rational point of this root's box is in its ball, and its formula holds there."""
+        if self.root.within is not None and not self.root.within.contains(point):
+            return False
         values = (*point, *self.exact.outputs(point))
         return any(formula.holds(values) for formula in self.formulas)
 
@@ -109,6 +111,44 @@ class Problem:
     def goals_of(self, alternative: Alternative) -> list[int]:
         """Numbers of the goals that may refute an alternative."""
         return [self.number[row] for row in alternative.rows if row in self.number]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A formula over columns of goals: it is missed by the largest of its parts, or the least.
+
+    Attributes
+    ----------
+    every : bool
+        Whether all parts have to hold, or one.
+    columns : ndarray of int
+        Parts that are goals.
+    parts : tuple of _Part
+    """
+
+    every: bool
+    columns: np.ndarray
+    parts: tuple[_Part, ...]
+
+    @classmethod
+    def of(cls, formula: And | Or, number: dict[Row, int]) -> _Part:
+        """From a formula whose rows are goals with these numbers, or hold everywhere."""
+        every = isinstance(formula, And)
+        single = [part for part in formula.parts if isinstance(part, Row)]
+        columns = np.array([number[row] for row in single if row in number], dtype=np.int64)
+        parts = tuple(cls.of(part, number) for part in formula.parts if not isinstance(part, Row))
+        if not every and len(columns) < len(single):  # one that holds everywhere
+            return cls(True, columns[:0], ())
+        return cls(every, columns, parts)
+
+    def missed(self, values: np.ndarray) -> np.ndarray | np.float64:
+        """By how much it is missed, where goals have these values; shapes (points, goals) and (points,)."""
+        join = np.maximum if self.every else np.minimum
+        start = -np.inf if self.every else np.inf
+        found: np.ndarray | np.float64 = join.reduce(values[:, self.columns], axis=1, initial=start)
+        for part in self.parts:
+            found = join(found, part.missed(values))
+        return found
 
 
 def _double(value: Fraction) -> float:

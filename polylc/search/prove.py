@@ -164,7 +164,7 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
 def _kept(search: Search, tree: Node) -> Node:
     """What is written of a tree: a shorter one, or the tree as it was found if the time is over before that is made."""
     try:
-        return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box else None) or tree
+        return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box and search.problem.ball is None else None) or tree
     except LimitReached:
         return tree
 
@@ -173,7 +173,7 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     """Ends of all neurons on the whole box, and sizes that hold there."""
     tables, low, high = problem.tables, problem.low, problem.high
     box = np.maximum(np.abs(low), np.abs(high))
-    sizes = tables.magnitudes(largest_outputs(tables, *intervals(tables, low, high), box))
+    sizes = tables.magnitudes(largest_outputs(tables, *intervals(tables, low, high), box), problem.ball)
     lows, highs = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
     doubtful = np.full((2, 1, tables.neurons), np.nan) if keep else None
     node = Node(0)
@@ -184,7 +184,7 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     if not by_box(problem):
         claims = sharpen(tables, lows[0], highs[0], low, high, sizes)
         node.claims = claims if keep else []
-    return tables.magnitudes(largest_outputs(tables, lows[0], highs[0], box)), lows[0], highs[0], node
+    return tables.magnitudes(largest_outputs(tables, lows[0], highs[0], box), problem.ball), lows[0], highs[0], node
 
 
 def _alone(problem: Problem, job: Job, units: list[list[Cell]], first: int, counts: dict[str, float]):  # type: ignore[no-untyped-def]

@@ -20,7 +20,7 @@ from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
-from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, STATED, Closing, Combination, Exact, Node, stated_ends
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, STATED, Closing, Combination, Exact, Node, Outside, stated_ends
 from polylc.search.attack import attack
 from polylc.search.cells import Cell, Open, Queue
 from polylc.search.decide import decide
@@ -117,6 +117,9 @@ class Search:
         """A solution, if there is one, or the cells that are left."""
         tables = self.tables
         self.counts["cells"] += len(batch)
+        batch = self._in_ball(batch)
+        if not batch:
+            return None, []
         cells = Cells(np.stack([c.low for c in batch]), np.stack([c.high for c in batch]))
         found = self._candidate((cells.low + cells.high) / 2)
         if found is not None:
@@ -139,6 +142,22 @@ class Search:
                 self._shorten(batch, pairs, result, lines, cells)
             self._close(batch, pairs, result)
         return self._divide(batch, pairs, result if pairs else None, lines, lows, highs, cells, reach)
+
+    def _in_ball(self, batch: list[Cell]) -> list[Cell]:
+        """Those that are not outside the ball."""
+        ball, within = self.problem.ball, self.problem.root.within
+        if ball is None or within is None or not self.by_box:
+            return batch
+        left: list[Cell] = []
+        far = ball.misses(np.stack([c.low for c in batch]), np.stack([c.high for c in batch]))
+        for cell, one in zip(batch, far.tolist(), strict=True):
+            if one and within.misses([Fraction(v) for v in cell.low.tolist()], [Fraction(v) for v in cell.high.tolist()]):
+                self.counts["share"] += cell.share
+                cell.node.events.append(Outside())
+                cell.open = []
+            else:
+                left.append(cell)
+        return left
 
     def _refine(self, batch: list[Cell], anew: list[int], cells: Cells, lows: np.ndarray, highs: np.ndarray, reach: np.ndarray) -> None:
         some = np.array(anew)
@@ -205,6 +224,8 @@ class Search:
             start.shares[r, goals] = found[g, : len(goals)]
 
     def _candidate(self, points: np.ndarray) -> Point | None:
+        if self.problem.ball is not None:
+            points = self.problem.ball.pulled(points)
         miss = self.problem.misses(points)
         for i in np.flatnonzero(miss <= 0)[:3]:
             found = self.problem.solution(points[i])

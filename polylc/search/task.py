@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
@@ -20,6 +20,8 @@ from polylc.network.form import Network
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
+SEARCHED = frozenset({"robustness", "lipschitz"})  # measures that searches answer too, or bracket
+SINGLE, FEW = frozenset({"robustness"}), 6  # of these the one that needs no regions, but in so few dimensions
 BY_REGION = 3  # regions are judged one by one up to this dimension: beyond, boxes decide too little
 
 
@@ -44,7 +46,7 @@ class Task:
     Attributes
     ----------
     index : int
-    domain : Neighbourhood
+    domain : Domain
     label : int or None
         The class whose robustness is asked; None for the class at the centre.
     engine : str
@@ -52,7 +54,7 @@ class Task:
     """
 
     index: int
-    domain: Neighbourhood
+    domain: Domain
     label: int | None
     engine: str
 
@@ -97,14 +99,21 @@ class Settings:
         if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
             raise UsageError("sigma: it belongs to the measures local_complexity and bounds, and neither is asked for")
 
+    def needs_no_regions(self, task: Task) -> bool:
+        """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
+        asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
+        return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
+
     @property
     def proves(self) -> bool:
         """Whether what proves the answers is kept."""
         return self.blocks is not None
 
-    def limits(self, begin: float, stop: Callable[[], bool] | None = None) -> Limits:
-        """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic."""
-        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit, stop)
+    def limits(self, begin: float, stop: Callable[[], bool] | None = None, kept: float = 0.0) -> Limits:
+        """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic; a share of the time
+        may be kept for what follows.
+        """
+        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit * (1.0 - kept), stop)
 
     def last_moment(self, begin: float, complete: bool) -> float | None:
         """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more
@@ -119,7 +128,7 @@ class Settings:
         return self.certify and not self.proves and task.engine == "vertex" and task.domain.dimension <= BY_REGION
 
 
-def make_task(network: Network, index: int, domain: Neighbourhood, label: int | None, engine: str = "auto") -> Task:
+def make_task(network: Network, index: int, domain: Domain, label: int | None, engine: str = "auto") -> Task:
     """A task, checked against the network.
 
     Raises

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.choose import engine_class
 from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Seen, Wishes, join
@@ -54,7 +54,7 @@ class Job:
     """
 
     network: Network
-    domain: Neighbourhood
+    domain: Domain
     engine: str
     judged: bool
     keep: bool
@@ -64,7 +64,7 @@ class Job:
     @functools.cached_property
     def forms(self) -> ExactForms:
         """Forms in integers, which take longer to prepare than a small unit to explore."""
-        return ExactForms(self.network, self.domain.lower, self.domain.upper)
+        return ExactForms(self.network, self.domain.exact_embedding)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def go_on(limits: Limits) -> bool:
 
 def explore_together(
     network: Network,
-    domain: Neighbourhood,
+    domain: Domain,
     engine: str,
     limits: Limits,
     progress: Progress | None,

@@ -25,8 +25,11 @@ from polylc.cli.options import (
     JsonFile,
     LabelColumn,
     Labels,
+    Line,
+    Margin,
     MaxRegions,
     Model,
+    Plane,
     Radius,
     Rows,
     Scale,
@@ -43,6 +46,9 @@ def certify(
     rows: Rows = None,
     center: Center = None,
     box: Box = None,
+    plane: Plane = None,
+    line: Line = None,
+    margin: Margin = None,
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
@@ -80,8 +86,8 @@ def certify(
     activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Enumerate all linear regions of MODEL in neighbourhoods of data points, prove that they are all, and measure
-    them.
+    """Enumerate all linear regions of MODEL in neighbourhoods of data points, or in the plane through three of them,
+    prove that they are all, and measure them.
     """
     with errors_in_one_line():
         if proof is not None and no_certify:
@@ -103,7 +109,7 @@ def certify(
         from polylc.run.proof_file import proof_blocks
         from polylc.search.task import Settings, parse_measures, parse_sigmas
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
         network = load_model(model, input_shape, arch, activation, trust_pickle)

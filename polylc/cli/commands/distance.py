@@ -39,6 +39,7 @@ def distance(
     clip: Clip = None,
     labels: Labels = None,
     target: Annotated[int | None, typer.Option(help="Only points where this class is at least as high.", show_default=False)] = None,
+    norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
@@ -51,8 +52,7 @@ def distance(
     activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Find how far the nearest adversarial point of data points is in the linf norm, exactly, and prove that none is
-    nearer.
+    """Find how far the nearest adversarial point of data points is, exactly, and prove that none is nearer.
 
     The radius is a cap: adversarial points farther away do not count.
     """
@@ -62,6 +62,7 @@ def distance(
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
+        from polylc.domains.box import as_box
         from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
@@ -83,7 +84,16 @@ def distance(
                 file = None if proof is None else Path(proof)
                 with searching() as watch:
                     found = nearest_adversarial(
-                        network, task.domain, task.label, target=target, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
+                        network,
+                        as_box(task.domain, "distance"),
+                        task.label,
+                        target=target,
+                        norm=norm,
+                        timeout=timeout,
+                        stop=stop,
+                        watch=watch,
+                        proof=file,
+                        jobs=jobs,
                     )
                 one = point_report(task.index, found)
                 points.append(one)
@@ -96,7 +106,7 @@ def distance(
             if proof is not None and points[0].proof is None:
                 typer.echo("polylc: nothing was proved, so no proof is written", err=True)
             if json_file is not None:
-                report = DistanceReport(network=network_info(network), points=points)
+                report = DistanceReport(norm=norm, network=network_info(network), points=points)
                 written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
                 code = code if written else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

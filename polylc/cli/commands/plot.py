@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import app, arch_file, errors_in_one_line, exit_code, load_model
-from polylc.cli.options import Activation, Arch, Array, Box, Center, Clip, Data, InputShape, LabelColumn, Model, Radius, Rows, Scale, TrustPickle
+from polylc.cli.options import (
+    Activation,
+    Arch,
+    Array,
+    Box,
+    Center,
+    Clip,
+    Data,
+    InputShape,
+    LabelColumn,
+    Line,
+    Margin,
+    Model,
+    Plane,
+    Radius,
+    Rows,
+    Scale,
+    TrustPickle,
+)
 from polylc.errors import DataError, UsageError, needs
 
 
@@ -20,6 +38,10 @@ def plot(
     rows: Rows = None,
     center: Center = None,
     box: Box = None,
+    plane: Plane = None,
+    line: Line = None,
+    margin: Margin = None,
+    colour: Annotated[str, typer.Option(help="gradient (its norm along the picture) or class (the largest output).")] = "gradient",
     radius: Radius = None,
     clip: Clip = None,
     label_column: LabelColumn = None,
@@ -27,18 +49,24 @@ def plot(
     array: Array = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds for the enumeration.", show_default=False)] = None,
     max_regions: Annotated[int | None, typer.Option(min=1, help="Most regions to draw.", show_default=False)] = None,
+    no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only.")] = False,
     input_shape: InputShape = None,
     arch: Arch = None,
     activation: Activation = None,
     trust_pickle: TrustPickle = False,
 ) -> None:
-    """Draw the regions of MODEL on a neighbourhood with one or two free coordinates.
+    """Draw the regions of MODEL on a neighbourhood with one or two free coordinates, or in the plane through three data
+    points.
 
     One coordinate gives the curve of the outputs; two give the regions, coloured by gradient norm, the decision
-    boundary, and the data points: with --box, the rows of --data (all, or --rows) that lie in it.
+    boundary, and the data points: with --box, the rows of --data (all, or --rows) that lie in it; with --plane, those
+    that it was laid through. A --line gives the margins along it.
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))
+        if colour not in ("gradient", "class"):
+            raise UsageError(f"--colour: {colour!r} is unknown; choose gradient or class")
+        wanted: Literal["gradient", "class"] = "class" if colour == "class" else "gradient"
         needs("matplotlib", "plot", "plot")
         outputs.distinct({"--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
@@ -61,7 +89,7 @@ def plot(
             classes = None if None in found else found
             where = Where(box=box, center=center, radius=radius, clip=clip)
         else:
-            where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array)
+            where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array, plane, line, margin)
         tasks = [t for t in make_tasks(network, where) if isinstance(t, Task)]
         if len(tasks) != 1:
             raise UsageError(f"plot draws one neighbourhood, not {len(tasks)}; choose one row with --rows")
@@ -73,11 +101,11 @@ def plot(
                 f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
             )
         with signals.heeded() as stop:
-            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=False), 1, stop)
+            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=not no_certify), 1, stop)
         if not run.results or (run.interrupted and not run.results[0].regions):
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
-        drawn = figure(result._kept(), points, classes)
+        drawn = figure(result._kept(), points, classes, wanted)
         outputs.save_figure(drawn, out, 150)
         typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
     raise typer.Exit(exit_code(run))

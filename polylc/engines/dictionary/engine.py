@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.dictionary.forms import flatten
 from polylc.engines.dictionary.search import CROWDED, FINISHED, LEFT, LOST, advance
@@ -51,7 +51,7 @@ class DictionaryEngine:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded.
     prefix : sequence of (neuron, side)
@@ -61,7 +61,7 @@ class DictionaryEngine:
     name = "dictionary"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         self.network, self.domain, self._sink = network, domain, sink
         self._search = new_search(*flatten(network, domain), CHUNK_REGIONS, CHUNK_CLAIMS if sink is not None else 0)
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import TINY, UNIT, absolute_sums, input_forms
@@ -71,8 +71,9 @@ class Work(NamedTuple):
     plain: Array  # scratch
 
 
-def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
+def flatten(network: Network, domain: Domain) -> tuple[Flat, Work]:
     """Flat arrays of the network, and room for its forms with those of the inputs filled in."""
+    network, embedding, rounding = domain.start(network)
     net, layers = flat_net(network), len(network.layers)
     terms, hidden = int(net.term[layers]), slice(network.inputs, network.inputs + network.neurons)
     flat = Flat(
@@ -101,7 +102,7 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
     work = Work(
         zeros((k + 1, neurons)),
         np.zeros(neurons),
-        np.ascontiguousarray(domain.embedding.T) if read else np.zeros((0, inputs)),
+        np.ascontiguousarray(embedding.T) if read else np.zeros((0, inputs)),
         np.ones(inputs + neurons),
         np.zeros(inputs + neurons),
         np.zeros(inputs + neurons),
@@ -112,11 +113,11 @@ def flatten(network: Network, domain: Neighbourhood) -> tuple[Flat, Work]:
         np.zeros(inputs + neurons, dtype=np.int64),
         np.zeros(max([0, *network.widths])),
     )
-    work.error[:inputs] = domain.rounding
-    work.size[:inputs] = absolute_sums(domain.embedding)
+    work.error[:inputs] = rounding
+    work.size[:inputs] = absolute_sums(embedding)
     for layer, begin, end, fixed in zip(network.layers, network.offsets[:-1], network.offsets[1:], flat.fixed, strict=True):
         if fixed:
-            work.noise[begin:end] = input_forms(layer.affine, domain.embedding, domain.rounding, work.z[:, begin:end])
+            work.noise[begin:end] = input_forms(layer.affine, embedding, rounding, work.z[:, begin:end])
     return flat, work
 
 

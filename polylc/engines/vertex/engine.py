@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from polylc.domains.box import Neighbourhood
+from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Facets, Maps, Seen, Sizes, Wishes, join
 from polylc.engines.vertex import search as kernel
@@ -43,7 +43,7 @@ class VertexEngine:
     Parameters
     ----------
     network : Network
-    domain : Neighbourhood
+    domain : Domain
     sink : callable, optional
         Receives chunks of nodes, regions and claims; without it claims are not recorded. They are made of regions
         instead of nodes for a sink with an attribute `by_region` that is true.
@@ -56,9 +56,10 @@ class VertexEngine:
     name = "vertex"
     unit_depth = UNIT_DEPTH
 
-    def __init__(self, network: Network, domain: Neighbourhood, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
+    def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
         if domain.dimension > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {domain.dimension} > {MOST_DIMENSION} have too many vertices")
+        network, embedding, rounding = domain.start(network)
         self.network, self.domain, self._sink = network, domain, sink
         self._claims = kernel.NO_CLAIMS if sink is None else kernel.BY_REGION if getattr(sink, "by_region", False) else kernel.BY_NODE
         self._wishes, self._map_bytes = wishes, 0
@@ -70,7 +71,7 @@ class VertexEngine:
         n, neurons, regions = domain.dimension, network.neurons, CHUNK_REGIONS
         self._dim = (0,) * n
         self._net = flatten(network)
-        self._replay = begin(network, self._net, domain.embedding, domain.rounding)
+        self._replay = begin(network, self._net, embedding, rounding)
         self._forms = start_forms(self._net, self._replay)
         self._cells, self._room = room_for_cells(n, CELL_ROOM), self._room_for_one(CUT_ROOM)
         self._stack = start_stack(list(network.widths), start_cells(n, self._cells))

@@ -101,11 +101,11 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
 
 def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:
     """The square of a region's share times the Frobenius norm of its Jacobian, or of the margin `name`'s gradient."""
-    rows, denominator = gradients.exact(region)
+    rows = gradients.exact(region)
     if name not in ("frobenius", "operator"):
         first, second = (int(part[1:]) for part in name.split("-"))
         rows = [[a - b for a, b in zip(rows[first], rows[second], strict=True)]]
-    return volumes.exact_share(region) ** 2 * Fraction(sum(v * v for row in rows for v in row), denominator**2)
+    return volumes.exact_share(region) ** 2 * gradients.squared(rows)
 
 
 def _margin(first: int, second: int) -> Callable[[Array, Array], Array]:
@@ -176,8 +176,8 @@ def exact_kink(volumes: Volumes, gradients: Gradients, graph: RegionGraph, edge:
     normal.
     """
     share, squared = volumes.exact_density(int(graph.entry()[edge]))
-    rows, denominator = gradients.exact_jump(int(graph.first[edge]), int(graph.second[edge]))
-    return share * root_of(squared * Fraction(sum(v * v for v in rows[0]), denominator**2))
+    jump = gradients.exact_jump(int(graph.first[edge]), int(graph.second[edge]))
+    return share * root_of(squared * gradients.squared(jump))
 
 
 def root_of(square: Fraction) -> Fraction:

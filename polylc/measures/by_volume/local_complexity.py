@@ -54,7 +54,7 @@ def local_complexity(complex_: Complex, graph: RegionGraph) -> dict[str, float]:
     LC_0(U) = H^{n-1}(B within U) / |U| of Patel & Montufar (ICML 2025), for B the facets just named.
     """
     areas = facet_areas(complex_, graph)
-    volume = float(complex_.domain.volume)
+    volume = complex_.domain.size
     return {name: float(areas @ weight) / volume for name, weight in weights(complex_, graph).items()}
 
 

@@ -23,6 +23,7 @@ from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
 from polylc.measures.by_volume.noise_integrals import GAUSSIAN, STRIP, Simplices, Sums, Weighted, integrals, over_simplices, room
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
 from polylc.measures.gradient.enclosed_norms import SLACK, scaled_row_norms
+from polylc.measures.gradient.gradients import in_range
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import TINY, UNIT, Forms
 
@@ -126,10 +127,9 @@ def row_norms(complex_: Complex, rows: Array, noise: Array) -> Array:
     """Enclosures of the l2 norms of gradients, for forms (..., n + 1) in unit coordinates with their rounding (...);
     shape (..., 2).
     """
-    exact = complex_.domain.inverse_sides
-    if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
+    inverse = complex_.domain.inverse_half
+    if not in_range(inverse):
         return np.broadcast_to(np.array([0.0, np.inf]), (*noise.shape, 2))
-    inverse = np.array([float(v) for v in exact])
     result = np.empty((noise.size, 2))
     scaled_row_norms(np.ascontiguousarray(rows.reshape(noise.size, rows.shape[-1])), np.ascontiguousarray(noise.ravel()), inverse, result)
     return result.reshape(*noise.shape, 2)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import as_box
 from polylc.estimators.estimate import Moments, t_quantile
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.by_volume.crossings import crossings_of_lines
@@ -140,7 +141,7 @@ def decoupled(complex_: Complex, sigmas: Sequence[float]) -> tuple[list[Quantity
     from polylc.estimators.coarea import coarea_terms  # torch
     from polylc.estimators.study import Sampling, Study, to_numpy
 
-    study = Study(complex_.network, complex_.domain, Sampling(samples=POINTS, seed=SEED))
+    study = Study(complex_.network, as_box(complex_.domain, "lines"), Sampling(samples=POINTS, seed=SEED))
     found = []
     for sigma in sigmas:
         moments, stream = Moments(), study.stream("decoupled")

@@ -43,7 +43,7 @@ def sliced(complex_: Complex) -> Array:
         crossed = unpack(both, end - begin // 64 * 64)[:, begin % 64 :]
         groups = np.flatnonzero(crossed.any(axis=1))
         for part in batches(len(groups), (network.neurons + network.outputs) * (domain.dimension + 1)):
-            forms, seen = forms_along(network, complex_.bits[first[groups[part]]], complex_.start, domain.rounding), crossed[groups[part]]
+            forms, seen = forms_along(complex_.start, complex_.bits[first[groups[part]]]), crossed[groups[part]]
             terms.append(_sections(complex_, forms.hidden[:, begin:end][seen], forms.noise[:, begin:end][seen]))
     return np.array(total(np.concatenate(terms))) if terms else np.zeros(2)
 

@@ -43,12 +43,12 @@ class UnstableNetwork:
 
     def __init__(self, complex_: Complex) -> None:
         self.complex = complex_
-        network, patterns = complex_.network, complex_.patterns()
+        (network, embedding, _), patterns = complex_.start, complex_.patterns()
         count = patterns.sum(axis=0)
         self.unstable: np.ndarray = (count > 0) & (count < len(patterns))
         self._stable_bits = patterns[0] & ~self.unstable
         self.layers: list[_Layer] = []
-        handed = [_Handed(complex_.start, {})]
+        handed = [_Handed(embedding, {})]
         for index, layer in enumerate(network.layers):
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
             linear, of = _through(layer.affine, handed)
@@ -64,7 +64,7 @@ class UnstableNetwork:
                 on[len(self.layers) - 1] = picked
             handed.append(_Handed(slopes[:, None] * linear, on))
 
-        self._rows = np.concatenate([complex_.start[:0], *(layer.linear for layer in self.layers)])
+        self._rows = np.concatenate([embedding[:0], *(layer.linear for layer in self.layers)])
         self._ends = np.cumsum([len(layer.neuron) for layer in self.layers])
 
     def linear(self, unit: np.ndarray) -> np.ndarray:

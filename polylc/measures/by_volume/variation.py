@@ -16,7 +16,7 @@ def total_variation(complex_: Complex) -> dict[str, float]:
     -----
     TV = sum_R (|R| / |U|) ||J_R||, Patel & Montufar (ICML 2025) with p uniform on U.
     """
-    share = complex_.geometry.volume / float(complex_.domain.volume)
+    share = complex_.geometry.volume / complex_.domain.size
     frobenius = operator = 0.0
     for rows, jacobian in complex_.jacobians():
         frobenius += float(share[rows] @ frobenius_norms(jacobian))
@@ -73,6 +73,6 @@ def jumps(complex_: Complex, graph: RegionGraph) -> np.ndarray:
 
 def kink_variation(complex_: Complex, graph: RegionGraph) -> float:
     """(1 / |U|) sum over facets of area times the jump of the Jacobian (Hessian total variation); it may overflow."""
-    share = facet_areas(complex_, graph) / float(complex_.domain.volume)
+    share = facet_areas(complex_, graph) / complex_.domain.size
     with np.errstate(over="ignore"):
         return float(share @ jumps(complex_, graph))

@@ -8,8 +8,7 @@ are computed.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -18,10 +17,12 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.errors import ConsistencyError, SolverError
 from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
+from polylc.measures.gradient.gradients import in_range
 from polylc.measures.sums import between, outward, total
 from polylc.network.compose import TINY, UNIT
 
@@ -59,9 +60,7 @@ class Volumes:
         """
         self.complex = complex_
         k = complex_.domain.dimension
-        self._inverse = complex_.domain.inverse_sides
-        self._common = math.lcm(*(v.denominator for v in self._inverse))
-        self._scaled_inverse = [int(v * self._common) for v in self._inverse]
+        self._gauge = Gauge(complex_.domain.squared_half)
         self._cube = Fraction(2) ** k
         count, entries = len(complex_), len(complex_.neuron)
         self.share, self.density = np.zeros((count, 2)), np.zeros((entries, 2))
@@ -116,8 +115,8 @@ class Volumes:
 
     def _slants(self, sized: Array, error: Array) -> tuple[Array, Array]:
         """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""
-        inverse = _in_range(self._inverse)
-        if inverse is None:
+        inverse = self.complex.domain.inverse_half
+        if not in_range(inverse):
             return np.zeros(len(sized)), np.full(len(sized), np.inf)
         a = sized[:, :-1]
         at = np.abs(a).argmax(axis=1)
@@ -144,8 +143,7 @@ class Volumes:
 
     def squared_slant(self, row: Row) -> Fraction:
         """The square of a facet's area over its shadow, see `_slants`."""
-        scaled_row = [a * h for a, h in zip(row, self._scaled_inverse, strict=False)]
-        return Fraction(sum(v * v for v in scaled_row), (row[drop(row)] * self._common) ** 2)
+        return Fraction(self._gauge.squared(row[:-1]), self._gauge.unit * row[drop(row)] ** 2)
 
     def exact_density(self, entry: int) -> tuple[Fraction, Fraction]:
         """(s, q): the facet of a path entry has area s sqrt(q) |U|, for a region that is known as rationals."""
@@ -226,12 +224,6 @@ class Volumes:
     def _shadow(self, region: int, entry: int) -> Fraction:
         """The shadow of a path entry's facet, of a region that is known as rationals."""
         return self.exact[region].shadow[self._places[region][entry]]
-
-
-def _in_range(exact: Sequence[Fraction]) -> Array | None:
-    if not all(Fraction(1, 2**400) < v < 2**400 for v in exact):
-        return None
-    return np.array([float(v) for v in exact])
 
 
 def _ball(value: Fraction) -> tuple[float, float]:

@@ -1,18 +1,21 @@
-"""Gradients in the free coordinates of a neighbourhood: in floats with rigorous error bounds, and in integers."""
+"""Gradients along the axes of a neighbourhood: in floats with rigorous error bounds, and in integers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.domains.box import Neighbourhood
+from polylc.exact.gauge import Gauge
+from polylc.exact.linear import gram
 from polylc.network.compose import TINY, UNIT, batches
 
 Rows = list[list[int]]
+SLACK = 1.0 + 2.0**-40
 KEPT = 2**19  # integers kept, some 80 bytes each
 
 
@@ -26,48 +29,53 @@ def bounded_gradients(complex_: Complex, regions: np.ndarray) -> Iterator[tuple[
     sum to at most the row's noise times the largest 1 / h; the other two are at most 2.1 u |G_j| plus an underflow
     each. 4 u and the last factor cover the rounding of the bound.
     """
-    inverse = _inverse_half(complex_.domain)
+    inverse = complex_.domain.inverse_half
+    known = in_range(inverse, 900)
     k = complex_.domain.dimension
     for part in batches(len(regions), (complex_.network.neurons + complex_.network.outputs + 1) * (k + 1)):
         rows = regions[part]
         maps = complex_.maps(rows)
-        if inverse is None:
+        if not known:
             yield rows, np.zeros((*maps.map.shape[:2], k)), np.full(maps.noise.shape, np.inf)
             continue
         gradient = maps.map[:, :, :-1] * inverse
         error = maps.noise * inverse.max() + 4 * UNIT * np.abs(gradient).sum(axis=2)
         error = error * (1 + 4 * (k + 8) * UNIT) + 4 * (k + 1) * TINY
-        known = np.isfinite(error)
-        yield rows, np.where(known[:, :, None], gradient, 0.0), np.where(known, error, np.inf)
+        finite = np.isfinite(error)
+        yield rows, np.where(finite[:, :, None], gradient, 0.0), np.where(finite, error, np.inf)
 
 
-def _inverse_half(domain: Neighbourhood) -> np.ndarray | None:
-    """The nearest doubles of 1 / half-side, or None where doubles are out of range."""
-    exact = domain.inverse_sides
-    if not all(Fraction(1, 2**900) < v < 2**900 for v in exact):
-        return None
-    return np.array([float(v) for v in exact])
+def in_range(inverse: np.ndarray, exponent: int = 400) -> bool:
+    """Whether 1 / half-side are numbers between 2^-exponent and 2^exponent."""
+    return bool(((inverse > 2.0**-exponent) & (inverse < 2.0**exponent)).all())
 
 
 class ExactGradients:
-    """Jacobians of regions as integers over one denominator.
+    """Jacobians of regions as integers over one denominator: derivatives along the axes, where the lengths of these are
+    rational, else in unit coordinates. Squares of lengths are rational in either case.
 
     Attributes
     ----------
     denominator : int
         True entry = integer entry / denominator.
+    square_denominator : int
+        The same for `squared` and `gram`.
     evaluated : int
         How many regions were composed in integers.
     """
 
     def __init__(self, complex_: Complex) -> None:
         self._complex = complex_
-        inverse = complex_.domain.inverse_sides
-        common = math.lcm(*(v.denominator for v in inverse))
-        factors = [int(v * common) for v in inverse]
+        inverse, one = complex_.domain.inverse_sides, Fraction(1)
+        sides = [one] * complex_.domain.dimension if inverse is None else inverse
+        common = math.lcm(*(v.denominator for v in sides))
+        factors = [int(v * common) for v in sides]
         shared = math.gcd(common, *factors)
         self._factors = [f // shared for f in factors]
         self.denominator = complex_.exact_forms.scale * (common // shared)
+        self._gauge = Gauge(complex_.domain.squared_half if inverse is None else [one] * len(sides))
+        self._weighs, self._inverse = inverse is None, complex_.domain.inverse_half
+        self.square_denominator = self.denominator**2 * self._gauge.unit
         self.evaluated = 0
         self._kept: dict[int, Rows] = {}
 
@@ -83,3 +91,42 @@ class ExactGradients:
                 self._kept.clear()
             self._kept[region] = found
         return found
+
+    def squared(self, row: Sequence[int]) -> int:
+        """The squared length of a row, as an integer."""
+        return self._gauge.squared(row)
+
+    def gram(self, rows: Rows) -> Rows:
+        """Inner products of rows, as integers."""
+        return self._gauge.gram(rows) if self._weighs else gram(rows)
+
+    def lengthened(self, vector: Sequence[float]) -> list[float]:
+        """Doubles in proportion to derivatives along the axes, from such in proportion to entries of `jacobian`."""
+        return [a * math.sqrt(w) for a, w in zip(vector, self._shares, strict=True)]
+
+    @cached_property
+    def _shares(self) -> list[float]:
+        """Weights of squares, over the largest."""
+        return [w / max(self._gauge.weights) for w in self._gauge.weights]
+
+    def rounded(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Doubles near derivatives along the axes, and bounds on the sum of the errors in each row."""
+        near, error = rounded(rows, self.denominator)
+        if not self._weighs:
+            return near, error
+        with np.errstate(over="ignore", invalid="ignore"):  # 1 / h_j and the product round once more each
+            near = near * self._inverse
+            error = (error * self._inverse.max() + 4 * UNIT * np.abs(near).sum(axis=1)) * SLACK + len(rows[0]) * TINY
+        known = np.isfinite(error) & np.isfinite(near).all(axis=1)
+        return np.where(known[:, None], near, 0.0), np.where(known, error, np.inf)
+
+
+def rounded(rows: Rows, denominator: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest doubles of integers over a denominator, and bounds on the sum of the errors in each row."""
+    try:
+        near = np.array([[v / denominator for v in row] for row in rows])
+    except OverflowError:
+        return np.zeros((len(rows), len(rows[0]))), np.full(len(rows), np.inf)
+    error = UNIT * np.abs(near).sum(axis=1) * SLACK
+    some = np.array([any(row) for row in rows])
+    return near, np.where(some, error + TINY, 0.0)

@@ -58,14 +58,14 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
 
     Neighbours in the list mostly share the earlier bits, and so a layer's Jacobian: one of each run of them will do.
     """
-    network, domain, inverse = complex_.network, complex_.domain, np.array([float(v) for v in complex_.domain.inverse_sides])
+    network, domain, inverse = complex_.network, complex_.domain, complex_.domain.inverse_half
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
         rows = slice(int(heads[part.start]), int(heads[part.stop]))
         some = complex_.bits[heads[part]]
         own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
-        forms = forms_along(network, some, complex_.start, domain.rounding)
+        forms = forms_along(complex_.start, some)
         bits = complex_.bits[rows]
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):

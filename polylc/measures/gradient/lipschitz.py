@@ -33,13 +33,15 @@ class Lipschitz:
     norm : str
     value : float
     region : int
-        Where it is attained; for an enclosure, where `lower` is exceeded.
+        Where it is attained; for an enclosure, where `lower` is exceeded; -1 if no listed region is known for that.
     quantity : Quantity
         The constant with its kind.
     lower, upper : Fraction or None
         Proved bounds of constant^power; equal where the constant is exact. None for a float.
     witness : tuple of int or None
         For the Jacobian in l2: v with ``|J^T v|^2 >= lower |v|^2`` in `region`.
+    method : str
+        "enumeration", or "search" where the enumeration was stopped.
     """
 
     target: str
@@ -50,6 +52,7 @@ class Lipschitz:
     lower: Fraction | None = None
     upper: Fraction | None = None
     witness: tuple[int, ...] | None = None
+    method: str = "enumeration"
 
     @property
     def power(self) -> int:
@@ -85,11 +88,11 @@ def lipschitz(complex_: Complex, label: int | None) -> list[Lipschitz]:
 
     For norm p they are the largest dual norm of the gradient: l1 for linf, l2 for l2, linf for l1 (docs/words.md).
     """
-    targets = _targets(complex_.network.outputs, label)
-    best = {(t.name, norm): (-1.0, 0) for t in targets for norm in NORMS}
+    targets, norms = _targets(complex_.network.outputs, label), complex_.domain.norms
+    best = {(t.name, norm): (-1.0, 0) for t in targets for norm in norms}
     for rows, jacobian in complex_.jacobians():
         for target in targets:
-            for norm in NORMS:
+            for norm in norms:
                 values = _size(target, norm, jacobian)
                 at = int(np.argmax(values))
                 if values[at] > best[target.name, norm][0]:
@@ -112,9 +115,9 @@ def certified_lipschitz(complex_: Complex, label: int | None, counters: Counter[
     """
     counters = Counter() if counters is None else counters
     regions = np.unique(affine_functions(complex_), return_index=True)[1]  # one region for each map
-    targets = _targets(complex_.network.outputs, label)
+    targets, norms = _targets(complex_.network.outputs, label), complex_.domain.norms
     spectral = min(complex_.network.outputs, complex_.domain.dimension) > 1  # otherwise the Jacobian is a vector
-    asked = [(t, norm) for t in targets for norm in NORMS if not (spectral and t.first is None and norm == "l2")]
+    asked = [(t, norm) for t in targets for norm in norms if not (spectral and t.first is None and norm == "l2")]
     candidates = {key: _Candidates() for key in asked}
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -126,7 +129,7 @@ def certified_lipschitz(complex_: Complex, label: int | None, counters: Counter[
     exact = ExactGradients(complex_)
     found = []
     for target in targets:
-        for norm in NORMS:
+        for norm in norms:
             if (target, norm) in candidates:
                 region, value = candidates[target, norm].largest(target, norm, exact)
                 low, high = enclose_sqrt(value) if norm == "l2" else enclose(value)
@@ -196,27 +199,27 @@ class _Candidates:
         """A region with the largest norm, and the norm's power, exactly."""
         regions, high = np.concatenate(self._regions), np.concatenate(self._high)
         best, where, least = -1, -1, self._least
-        unit = exact.denominator ** power_of(norm)
+        unit = exact.square_denominator if norm == "l2" else exact.denominator
         for at in np.argsort(-high, kind="stable").tolist():
             if high[at] < least:
                 break
-            value = _exact_size(target, norm, exact.jacobian(int(regions[at])))
+            value = _exact_size(target, norm, exact.jacobian(int(regions[at])), exact)
             if value > best:
                 best, where = value, int(regions[at])
                 least = (enclose_sqrt if norm == "l2" else enclose)(Fraction(best, unit))[0]
         return where, Fraction(best, unit)
 
 
-def _exact_size(target: _Target, norm: str, rows: Rows) -> int:
+def _exact_size(target: _Target, norm: str, rows: Rows, exact: ExactGradients) -> int:
     """The norm, or its square for l2, of integers."""
     if target.first is None:
         if norm == "l2":  # of a vector
-            return sum(a * a for row in rows for a in row)
+            return sum(exact.squared(row) for row in rows)
         lines: Iterable[Sequence[int]] = rows if norm == "linf" else zip(*rows, strict=True)
         return max(sum(map(abs, line)) for line in lines)
     gradient = rows[target.first] if target.second is None else [a - b for a, b in zip(rows[target.first], rows[target.second], strict=True)]
     if norm == "l2":
-        return sum(a * a for a in gradient)
+        return exact.squared(gradient)
     return sum(map(abs, gradient)) if norm == "linf" else max(map(abs, gradient))
 
 

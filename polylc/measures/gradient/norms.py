@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.measures.gradient.enclosed_norms import SLACK, matrix_norms
-from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
+from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gradients
 from polylc.measures.sums import outward
-from polylc.network.compose import TINY, UNIT
+from polylc.network.compose import UNIT
 
 Array = np.ndarray
 
@@ -40,32 +42,28 @@ class Gradients:
     def refine(self, region: int) -> None:
         """From now on the Jacobian of a region is the nearest double of each entry."""
         if region not in self._rounded:
-            self._rounded[region] = rounded(self._exact.jacobian(region), self._exact.denominator)
+            self._rounded[region] = self._exact.rounded(self._exact.jacobian(region))
 
     def jump(self, first: int, second: int) -> tuple[Array, Array]:
         """The difference of two regions' Jacobians, rounded from integers, and the errors of its rows."""
+        return self._exact.rounded(self.exact_jump(first, second))
+
+    def exact_jump(self, first: int, second: int) -> Rows:
+        """The difference of two regions' Jacobians in integers, see `ExactGradients`."""
         left, right = self._exact.jacobian(first), self._exact.jacobian(second)
-        return rounded([[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)], self._exact.denominator)
+        return [[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)]
 
-    def exact_jump(self, first: int, second: int) -> tuple[list[list[int]], int]:
-        """The difference of two regions' Jacobians as integers over a denominator."""
-        left, right = self._exact.jacobian(first), self._exact.jacobian(second)
-        return [[a - b for a, b in zip(p, q, strict=True)] for p, q in zip(left, right, strict=True)], self._exact.denominator
+    def exact(self, region: int) -> Rows:
+        """The Jacobian of a region in integers, see `ExactGradients`."""
+        return self._exact.jacobian(region)
 
-    def exact(self, region: int) -> tuple[list[list[int]], int]:
-        """The Jacobian of a region as integers over a denominator."""
-        return self._exact.jacobian(region), self._exact.denominator
+    def squared(self, rows: Rows) -> Fraction:
+        """The squared Frobenius norm of what `exact` or `exact_jump` gives."""
+        return Fraction(sum(self._exact.squared(row) for row in rows), self._exact.square_denominator)
 
-
-def rounded(rows: list[list[int]], denominator: int) -> tuple[Array, Array]:
-    """The nearest doubles of integers over a denominator, and bounds on the sum of the errors in each row."""
-    try:
-        near = np.array([[v / denominator for v in row] for row in rows])
-    except OverflowError:
-        return np.zeros((len(rows), len(rows[0]))), np.full(len(rows), np.inf)
-    error = UNIT * np.abs(near).sum(axis=1) * SLACK
-    some = np.array([any(row) for row in rows])
-    return near, np.where(some, error + TINY, 0.0)
+    def gram(self, rows: Rows) -> tuple[Rows, int]:
+        """Inner products of such rows, as integers over a denominator."""
+        return self._exact.gram(rows), self._exact.square_denominator
 
 
 def frobenius(gradient: Array, error: Array) -> Array:

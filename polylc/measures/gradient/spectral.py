@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.exact.enclose import enclose_sqrt
-from polylc.exact.linear import gram, is_positive_semidefinite
+from polylc.exact.linear import is_positive_semidefinite
 from polylc.measures.gradient.gradients import ExactGradients, Rows
 from polylc.network.compose import UNIT
 
@@ -57,7 +57,7 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
     for region in open_:
         counters["spectral norms bounded in integers"] += 1
         width = WIDTH
-        while not at_most(exact.jacobian(region), exact.denominator, best.upper):
+        while not at_most(exact.gram(exact.jacobian(region)), exact.square_denominator, best.upper):
             found = from_below(exact, region, width)
             upper = max(best.upper, found.upper)
             best = replace(found if found.lower > best.lower else best, upper=upper)
@@ -73,12 +73,12 @@ def from_below(exact: ExactGradients, region: int, width: Fraction = WIDTH) -> S
     largest = max(abs(a) for row in rows for a in row)
     if largest == 0:
         return Spectral(Fraction(0), Fraction(0), region, (1, *[0] * (len(rows) - 1)))
-    left = np.linalg.svd(np.array([[a / largest for a in row] for row in rows]), full_matrices=False)[0][:, 0]
+    left = np.linalg.svd(np.array([exact.lengthened([a / largest for a in row]) for row in rows]), full_matrices=False)[0][:, 0]
     witness = [int(v) for v in np.rint(left * 2.0**30)]
     common = math.gcd(*witness)
     witness = [v // common for v in witness]
     image = [sum(v * a for v, a in zip(witness, column, strict=True)) for column in zip(*rows, strict=True)]
-    quotient = Fraction(sum(a * a for a in image), sum(v * v for v in witness) * exact.denominator**2)
+    quotient = Fraction(exact.squared(image), sum(v * v for v in witness) * exact.square_denominator)
     return Spectral(_short(quotient, up=False), _short(quotient * (1 + width), up=True), region, tuple(witness))
 
 
@@ -89,10 +89,12 @@ def _short(value: Fraction, *, up: bool, bits: int = 64) -> Fraction:
     return Fraction(math.ceil(scaled) if up else math.floor(scaled)) / Fraction(2) ** shift
 
 
-def at_most(rows: Rows, denominator: int, bound: Fraction) -> bool:
-    """Whether sigma_max(rows / denominator)^2 <= bound, exactly: bound I - J J^T is positive semidefinite."""
-    square = bound * denominator**2
-    matrix = [[-square.denominator * v for v in row] for row in gram(rows)]
+def at_most(products: Rows, denominator: int, bound: Fraction) -> bool:
+    """Whether sigma_max(J)^2 <= bound, exactly, for J J^T = products / denominator: bound I - J J^T is positive
+    semidefinite.
+    """
+    square = bound * denominator
+    matrix = [[-square.denominator * v for v in row] for row in products]
     for i, row in enumerate(matrix):
         row[i] += square.numerator
     return is_positive_semidefinite(matrix)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import Neighbourhood, ball_of
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.gradient.lipschitz import Lipschitz
@@ -32,7 +33,8 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
     from the centre to any point lies in it, and along it a margin falls by at most its Lipschitz constant times the
     length.
     """
-    domain = complex_.domain
+    domain = ball_of(complex_.domain)
+    assert domain is not None
     assert domain.center is not None
     assert domain.radius is not None
     radius = min(domain.radius)
@@ -48,7 +50,7 @@ def certified_distances(complex_: Complex, label: int, distance: Fraction | None
         least = min([radius, *(m / constant for m, constant in lipschitz if constant)])
         text = "min(radius, margin / Lipschitz constant) <= adversarial distance, linf"
         yield Inequality("T6a", text, _exact(least), right, least <= (radius if distance is None else distance))
-    reach, gradients, scale = _centre(complex_, [v for layer in values[:-1] for v in layer])
+    reach, gradients, scale = _centre(complex_, domain, [v for layer in values[:-1] for v in layer])
     steep = {j: Fraction(sum(abs(a - b) for a, b in zip(gradients[label], gradients[j], strict=True)), scale) for j in margins}
     least = min([radius, reach, *(m / steep[j] for j, m in margins.items() if steep[j])])
     text = "min(inradius of the centre's region, margin / ||grad||_1 there) <= adversarial distance, linf"
@@ -59,12 +61,12 @@ def _exact(value: Fraction) -> Quantity:
     return Quantity(*enclose(value), Kind.EXACT)
 
 
-def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, list[list[int]], int]:
+def _centre(complex_: Complex, domain: Neighbourhood, values: Sequence[Fraction]) -> tuple[Fraction, list[list[int]], int]:
     """The linf inradius min |z| / ||grad z||_1 of the cell of the centre around it, and the outputs' gradients there
     times a number.
     """
     bits = np.array([v > 0 for v in values])
-    forms, inverse = complex_.exact_forms, complex_.domain.inverse_sides
+    forms, inverse = complex_.exact_forms, domain.inverse_sides
     common = math.lcm(1, *(h.denominator for h in inverse))  # whole numbers throughout: fractions take ten times as long
     sides, scale = [h.numerator * (common // h.denominator) for h in inverse], forms.scale * common
     reach = None
@@ -74,5 +76,5 @@ def _centre(complex_: Complex, values: Sequence[Fraction]) -> tuple[Fraction, li
             here = abs(value) * scale / steep
             reach = here if reach is None else min(reach, here)
     gradients = [[a * h for a, h in zip(row, sides, strict=False)] for row in forms.output(bits)]
-    assert complex_.domain.radius is not None
-    return (max(complex_.domain.radius) if reach is None else reach), gradients, scale
+    assert domain.radius is not None
+    return (max(domain.radius) if reach is None else reach), gradients, scale

@@ -22,6 +22,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import Neighbourhood, ball_of
 from polylc.errors import SolverError, UsageError
 from polylc.measures.margin.box import MarginBox
 from polylc.measures.margin.filter import all_pairs, exact_margin, exact_path, margins, survivors
@@ -118,6 +119,7 @@ class _Search:
 
     def __init__(self, complex_: Complex, label: int, keep: bool) -> None:
         self.complex, self.domain, self.label = complex_, complex_.domain, label
+        self.ball = ball_of(complex_.domain)
         self.rivals = [j for j in range(complex_.network.outputs) if j != label]
         self.exact = ExactNetwork(complex_.network)
         self.settled = Settled()
@@ -145,8 +147,8 @@ class _Search:
 
     def _begin(self, region: int, rival: int) -> bool:
         """Solve the exact program of one pair; whether that settled it."""
-        if self.domain.center is not None:
-            return self._nearest(region, rival)
+        if self.ball is not None:
+            return self._nearest(self.ball, region, rival)
         self._least(region, rival)
         return True
 
@@ -168,7 +170,7 @@ class _Search:
         """Whether no adversarial point can be nearer than the one known, or any one will do."""
         if self.point is None:
             return False
-        return self.distance is None or self.distance <= fixed_gap(self.domain)
+        return self.ball is None or self.distance is None or self.distance <= fixed_gap(self.ball)
 
     def _programs(self) -> None:
         """Pairs one after the other, until all are settled or a nearer point is found."""
@@ -212,7 +214,7 @@ class _Search:
     def _decide(self, region: int, rival: int) -> None:
         """In exact arithmetic: no adversarial point in the box, or the nearest one (no farther than the one known)."""
         self.settled.simplex += 1
-        if self.domain.center is None or not self._nearest(region, rival):
+        if self.ball is None or not self._nearest(self.ball, region, rival):
             self._least(region, rival)
 
     def _least(self, region: int, rival: int) -> bool:
@@ -221,13 +223,13 @@ class _Search:
         if isinstance(found, list):
             self._keep(region, exclusion(rival, found))
             return False
-        if self.domain.center is None:
+        if self.ball is None:
             self._take(self.domain.lifted(found[1]))
         return True
 
-    def _nearest(self, region: int, rival: int) -> bool:
+    def _nearest(self, ball: Neighbourhood, region: int, rival: int) -> bool:
         """Whether the region has an adversarial point at all; it is taken if it is nearer than the one known."""
-        found = nearest(self.domain, self._path(region), self._margin(region, rival), self.complex.exact_forms.scale, rival)
+        found = nearest(ball, self._path(region), self._margin(region, rival), self.complex.exact_forms.scale, rival)
         if found is None:
             return False
         if self.distance is None or found.distance < self.distance:
@@ -259,15 +261,13 @@ class _Search:
 
     def _box(self) -> MarginBox:
         """The points of the neighbourhood that are no farther from the centre than the adversarial point known."""
-        lower, upper = [], []
-        for q in self.domain.free.tolist():
-            low, high = Fraction(-1), Fraction(1)
-            if self.distance is not None and self.domain.center is not None:
-                half = (self.domain.upper[q] - self.domain.lower[q]) / 2
-                center = (self.domain.center[q] - self.domain.lower[q]) / half - 1
-                low, high = max(low, center - self.distance / half), min(high, center + self.distance / half)
-            lower.append(low)
-            upper.append(high)
+        k = self.domain.dimension
+        lower, upper = [Fraction(-1)] * k, [Fraction(1)] * k
+        if self.ball is not None and self.ball.center is not None and self.distance is not None:
+            for i, q in enumerate(self.ball.free.tolist()):
+                half = (self.ball.upper[q] - self.ball.lower[q]) / 2
+                center = (self.ball.center[q] - self.ball.lower[q]) / half - 1
+                lower[i], upper[i] = max(lower[i], center - self.distance / half), min(upper[i], center + self.distance / half)
         return MarginBox.of(lower, upper)
 
     def _keep(self, region: int, entry: Entry) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.domains.box import ball_of
 from polylc.exact.numbers import to_floats
 from polylc.geometry.lp import infinity, minimise
 from polylc.measures.by_volume.variation import lengths
@@ -64,11 +65,12 @@ def robustness(complex_: Complex, label: int, known: KnownMultipliers | None = N
     rivals = [j for j in range(complex_.network.outputs) if j != label]
     center = None
     fixed_gap = 0.0
-    if domain.center is not None:
-        away = to_floats(domain.center) - domain.middle
-        center = away[domain.free] / domain.half
-        rest = np.ones(domain.inputs, dtype=bool)
-        rest[domain.free] = False
+    ball = ball_of(domain)
+    if ball is not None and ball.center is not None:
+        away = to_floats(ball.center) - ball.middle
+        center = away[ball.free] / ball.half
+        rest = np.ones(ball.inputs, dtype=bool)
+        rest[ball.free] = False
         fixed_gap = float(np.abs(away[rest]).max(initial=0.0))
     region, rival, bound = _queue(complex_, label, rivals, center)
     best, point, programs, where = np.inf, None, 0, -1

@@ -94,6 +94,7 @@ class Compared:
 
 def truths(record: Record) -> dict[str, Truth]:
     """What `certify` says of a neighbourhood, by the targets of estimates."""
+    assert record.regions is not None, "what is compared was enumerated"
     count = float(record.regions)
     kind = Kind.EXACT if record.status is Status.CERTIFIED else Kind.FLOAT
     found: dict[str, Number] = {"regions": Quantity(count, count if record.complete else None, kind)}

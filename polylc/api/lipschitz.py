@@ -1,0 +1,127 @@
+"""`lipschitz`: a network and neighbourhoods in, exact local Lipschitz constants out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from polylc.api.neighbourhoods import make_tasks
+from polylc.domains.box import as_box
+from polylc.errors import UsageError
+from polylc.readers.load import as_network
+from polylc.report.lipschitz import LipschitzConstants, NormName
+from polylc.report.record import Refusal
+from polylc.run.lipschitz import lipschitz_constants
+from polylc.run.neighbourhood import label_of
+
+
+def lipschitz(
+    network: Any,
+    points: Any = None,
+    *,
+    radius: Any = None,
+    box: tuple[Any, Any] | None = None,
+    clip: tuple[Any, Any] | None = None,
+    labels: Sequence[int] | None = None,
+    norm: str | Iterable[str] = "all",
+    output: int | None = None,
+    largest: bool = False,
+    method: str = "auto",
+    timeout: float | None = None,
+    proof: str | Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    watch: Callable[[dict[str, float]], None] | None = None,
+) -> list[LipschitzConstants | Refusal]:
+    """Exact local Lipschitz constants of outputs or margins, without a list of all regions where that is quicker.
+
+    Parameters
+    ----------
+    network : Network, path, or torch.nn.Module
+        As for `certify`.
+    points : array_like, shape (n,) or (N, n), or images of the model's own shape
+        Centres of linf balls.
+    radius, box, clip
+        As for `certify`.
+    labels : sequence of int, optional
+        One for each neighbourhood; by default the class at the centre. The targets are its margins over every other
+        class; those of a box without a label, or of a network with one output, are the outputs.
+    norm : str or iterable of str
+        "linf", "l2" or "l1": how inputs are measured; the gradient is measured in the dual norm. "all" for all three.
+    output : int, optional
+        The constants of this output alone.
+    largest : bool
+        The largest of the margins alone, which is quicker than each of them.
+    method : str
+        "search", "enumeration", or "auto": both by turns, until one has ended.
+    timeout : float, optional
+        Seconds for each neighbourhood; what is known then is returned: an attained lower and a proved upper bound.
+    proof : path, optional
+        File that proves the constants of one neighbourhood, which `polylc.check` verifies. It lists the regions, so
+        they are enumerated.
+    stop, watch : callable, optional
+        Asked whether to end; told statistics.
+
+    Returns
+    -------
+    list of LipschitzConstants or Refusal
+        In the order of the points.
+
+    Raises
+    ------
+    UsageError, NeighbourhoodError, ModelError
+        As for `certify`; and if there is no such norm, output or method, or for a proof of several neighbourhoods.
+
+    Examples
+    --------
+    >>> from polylc.network.form import chain
+    >>> net = chain([[[1.0, 0.0], [1.0, 1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
+    >>> (found,) = lipschitz(net, [0.0, 0.0], radius=1, norm="linf")
+    >>> found.constants[0].lower, found.exact
+    (Fraction(3, 1), True)
+    """
+    net = as_network(network)
+    norms = parse_norms(norm)
+    tasks = make_tasks(net, points, radius, box, clip, labels)
+    if proof is not None and len(tasks) != 1:
+        raise UsageError(f"lipschitz: a proof file is for one neighbourhood, {len(tasks)} are given")
+    file = None if proof is None else Path(proof)
+    found: list[LipschitzConstants | Refusal] = []
+    for task in tasks:
+        if isinstance(task, Refusal):
+            found.append(task)
+            continue
+        label, _ = label_of(net, task)
+        one = lipschitz_constants(
+            net,
+            as_box(task.domain, "lipschitz"),
+            label,
+            norms=norms,
+            output=output,
+            largest=largest,
+            method=method,
+            timeout=timeout,
+            proof=file,
+            stop=stop,
+            watch=watch,
+        )
+        found.append(one)
+        if stop is not None and stop():
+            break
+    return found
+
+
+def parse_norms(norm: str | Iterable[str]) -> tuple[NormName, ...]:
+    """Names of norms: "all", or some of linf, l2 and l1, separated by commas.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown.
+    """
+    known: tuple[NormName, ...] = get_args(NormName)
+    names = [name.strip() for name in norm.split(",")] if isinstance(norm, str) else list(norm)
+    for name in names:
+        if name not in {"all", *known}:
+            raise UsageError(f"norm: {name!r} is unknown; choose all, or some of {', '.join(known)}")
+    return tuple(name for name in known if name in names or "all" in names)

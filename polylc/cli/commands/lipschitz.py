@@ -1,0 +1,121 @@
+"""`polylc lipschitz`: exact local Lipschitz constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polylc.cli import outputs, signals
+from polylc.cli.app import BAD_INPUT, LIMIT, app, arch_file, errors_in_one_line, load_model
+from polylc.cli.options import (
+    Activation,
+    Arch,
+    Array,
+    Box,
+    Center,
+    Clip,
+    Data,
+    InputShape,
+    JsonFile,
+    LabelColumn,
+    Labels,
+    Model,
+    Radius,
+    Rows,
+    Scale,
+)
+from polylc.errors import UsageError
+
+
+@app.command()
+def lipschitz(
+    model: Model,
+    data: Data = None,
+    rows: Rows = None,
+    center: Center = None,
+    box: Box = None,
+    radius: Radius = None,
+    clip: Clip = None,
+    labels: Labels = None,
+    norm: Annotated[str, typer.Option(help="How inputs are measured: linf, l2, l1, several with commas between, or all.")] = "all",
+    output: Annotated[int | None, typer.Option(help="The constants of this output alone.", show_default=False)] = None,
+    largest: Annotated[bool, typer.Option("--largest", help="The largest of the margins alone, which is quicker than each of them.")] = False,
+    method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
+    proof: Annotated[
+        str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood; it lists the regions.", show_default=False)
+    ] = None,
+    json_file: JsonFile = None,
+    label_column: LabelColumn = None,
+    scale: Scale = None,
+    array: Array = None,
+    input_shape: InputShape = None,
+    arch: Arch = None,
+    activation: Activation = None,
+) -> None:
+    """Find the local Lipschitz constants of the margins of the class at a point, or of outputs, exactly, in
+    neighbourhoods of data points.
+
+    At a time limit what is known is a bracket: what some region attains, and what none exceeds.
+    """
+    with errors_in_one_line():
+        outputs.writable(proof, ("",), stdout=False)
+        outputs.writable(json_file, (".json", ""))
+        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        from polylc.api.lipschitz import parse_norms
+        from polylc.cli.inputs import Where, make_tasks
+        from polylc.cli.terminal import searching
+        from polylc.domains.box import as_box
+        from polylc.report.lipschitz import LipschitzReport, NeighbourhoodReport, lipschitz_lines, neighbourhood_report
+        from polylc.report.record import Refusal
+        from polylc.report.schema import network_info
+        from polylc.run.lipschitz import lipschitz_constants
+        from polylc.run.neighbourhood import label_of
+
+        norms = parse_norms(norm)
+        network = load_model(model, input_shape, arch, activation, False)
+        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array))
+        if proof is not None and len(tasks) != 1:
+            raise UsageError(f"--proof: a proof file is for one neighbourhood, {len(tasks)} are given; choose one with --rows")
+        file = None if proof is None else Path(proof)
+        found: list[NeighbourhoodReport] = []
+        code = 0
+        with signals.heeded() as stop:
+            for task in tasks:
+                if isinstance(task, Refusal):
+                    typer.echo(f"polylc: row {task.index} refused: {task.reason}", err=True)
+                    found.append(NeighbourhoodReport(index=task.index, status="refused", reason=task.reason))
+                    code = BAD_INPUT
+                    continue
+                label, _ = label_of(network, task)
+                with searching() as watch:
+                    one = lipschitz_constants(
+                        network,
+                        as_box(task.domain, "lipschitz"),
+                        label,
+                        norms=norms,
+                        output=output,
+                        largest=largest,
+                        method=method,
+                        timeout=timeout,
+                        proof=file,
+                        stop=stop,
+                        watch=watch,
+                    )
+                found.append(neighbourhood_report(task.index, one))
+                if json_file != "-":
+                    for line in lipschitz_lines(task.index, one):
+                        typer.echo(line)
+                if not one.exact:
+                    code = code or LIMIT
+                if stop():
+                    break
+            if proof is not None and found[0].proof is None:
+                typer.echo(f"polylc: {proof}: not written, the regions could not be enumerated and proved", err=True)
+            if json_file is not None:
+                report = LipschitzReport(network=network_info(network), neighbourhoods=found)
+                written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
+                code = code if written else BAD_INPUT
+    raise typer.Exit(signals.exit_code() if stop() else code)

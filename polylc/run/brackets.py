@@ -1,0 +1,60 @@
+"""What a search says of Lipschitz constants where an enumeration was stopped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.domains.box import as_box
+from polylc.errors import LimitReached
+from polylc.exact.checkpoint import until
+from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.gradient.lipschitz import Lipschitz
+from polylc.search.gradient_goals import NORMS, Goal, usual_targets
+from polylc.search.steepest import Steepest
+
+MOST_POINTS = 4096  # of regions, at which gradients are looked at
+
+
+def points_of(complex_: Complex) -> np.ndarray:
+    """Points of some regions, all over the list; shape (points, inputs)."""
+    return complex_.points[:: max(1, len(complex_) // MOST_POINTS)]
+
+
+def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: Callable[[], bool] | None) -> list[Lipschitz]:
+    """Brackets for the constants of outputs, or margins, from a search until `end` on the clock of time.monotonic.
+
+    Parameters
+    ----------
+    complex_ : Complex
+        Some regions: their gradients are attained.
+    """
+    network, domain = complex_.network, as_box(complex_.domain, "search")
+    asked = [(target, norm) for target in usual_targets(network.outputs, label) for norm in NORMS]
+    goals = [Goal(target, NORMS[norm], k) for k, (target, norm) in enumerate(asked)]
+    search = None
+    try:
+        with until(end, stop), np.errstate(over="ignore", invalid="ignore"):
+            search = Steepest(network, domain, goals, len(goals))
+            search.start(points_of(complex_))
+            search.run()
+    except LimitReached:
+        pass
+    if search is None:
+        return []
+    found = []
+    for k, (target, norm) in enumerate(asked):
+        best, most = search.record.best[k], search.upper(k)
+        if most == math.inf:
+            continue
+        upper = max(best.value, Fraction(most))
+        around = enclose_sqrt if norm == "l2" else enclose
+        exact = best.value == upper
+        quantity = Quantity(around(best.value)[0], around(upper)[1], Kind.EXACT if exact else Kind.ENCLOSURE)
+        found.append(Lipschitz(target.name, norm, quantity.value, -1, quantity, best.value, upper, method="search"))
+    return found

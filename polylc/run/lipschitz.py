@@ -1,0 +1,245 @@
+"""Lipschitz constants on a neighbourhood, by search and by enumeration, whichever ends first.
+
+Small searches end at once, and few regions are listed sooner than searched. Which it will be is not known before, so
+both are tried by turns, each for as long as all before it lasted; what one has found the other goes on with.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from polylc.domains.box import Neighbourhood
+from polylc.engines.choose import choose_engine
+from polylc.errors import LimitReached, UsageError
+from polylc.exact.checkpoint import until
+from polylc.measures.gradient.lipschitz import Lipschitz
+from polylc.network.form import Network
+from polylc.report.lipschitz import Constant, LipschitzConstants, Method, NormName
+from polylc.report.result import Result
+from polylc.report.run import Run
+from polylc.run.brackets import points_of
+from polylc.run.compile_ahead import missing_kernels
+from polylc.run.neighbourhood import answer
+from polylc.run.proof_file import proof_blocks, write_proof
+from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
+from polylc.search.steepest import Steepest, Watch
+from polylc.search.task import Settings, Task
+
+METHODS = ("auto", "search", "enumeration")
+MARGINS = "margins"  # the target that is the largest of all margins
+FIRST = 0.5  # seconds of search before the first enumeration
+LEAST = 3.0  # seconds that an enumeration is given at least: compiled code may have to be loaded
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One constant: the largest of several targets, in a norm."""
+
+    name: str
+    norm: NormName
+    targets: tuple[Target, ...]
+
+
+def targets_of(network: Network, label: int | None, output: int | None, largest: bool) -> list[tuple[str, tuple[Target, ...]]]:
+    """What is asked for: an output, every margin of the label, the largest of these, or every output.
+
+    Raises
+    ------
+    UsageError
+        If there is no such output, or no margin.
+    """
+    many = network.outputs
+    if output is not None:
+        if not 0 <= output < many:
+            raise UsageError(f"lipschitz: output {output} is not one of the network's {many}, which are numbered from 0")
+        return [(f"f{output}", (Target(output),))]
+    if label is not None and not 0 <= label < many:
+        raise UsageError(f"lipschitz: label {label} is not one of the network's {many} classes")
+    if largest and (label is None or many == 1):
+        raise UsageError("lipschitz: the largest of the margins needs several outputs, and a label or a centre")
+    usual = usual_targets(many, label)
+    return [(MARGINS, tuple(usual))] if largest else [(t.name, (t,)) for t in usual]
+
+
+def lipschitz_constants(
+    network: Network,
+    domain: Neighbourhood,
+    label: int | None,
+    *,
+    norms: Sequence[NormName] = get_args(NormName),
+    output: int | None = None,
+    largest: bool = False,
+    method: str = "auto",
+    timeout: float | None = None,
+    proof: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
+) -> LipschitzConstants:
+    """Local Lipschitz constants, exactly, or as brackets where the time is over.
+
+    Parameters
+    ----------
+    network : Network
+    domain : Neighbourhood
+    label : int or None
+        The class whose margins are meant; None for outputs.
+    norms : sequence of str
+        Norms in which inputs are measured.
+    output : int, optional
+        That output alone.
+    largest : bool
+        The largest of the margins alone.
+    method : str
+        "search", "enumeration", or "auto": both by turns.
+    timeout : float, optional
+        Seconds after which what is known is returned.
+    proof : Path, optional
+        File for a proof of the constants, which lists the regions.
+
+    Raises
+    ------
+    UsageError
+        If there is no such method or output, or a proof is to be found by search.
+    """
+    if method not in METHODS:
+        raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    if proof is not None and method == "search":
+        raise UsageError("lipschitz: proofs are those of enumerations; leave the method out")
+    targets = targets_of(network, label, output, largest)
+    if output is not None:  # an enumeration measures outputs where there is no label
+        label, domain = None, replace(domain, center=None, radius=None)
+    work = _Work(network, domain, label, norms, targets, stop, watch)
+    begin = time.monotonic()
+    deadline = None if timeout is None else begin + timeout
+    if proof is None:
+        work.go(method, begin, deadline)
+    else:
+        with proof_blocks(proof) as work.blocks:
+            work.go("enumeration", begin, deadline)
+            if work.result is not None and work.result.block is not None:
+                write_proof(proof, Run(network, [work.result], time.monotonic() - begin))
+    seconds = time.monotonic() - begin
+    written = None if proof is None or work.result is None or work.result.block is None else str(proof)
+    return LipschitzConstants(label, work.constants(), seconds, work.statistics(), written)
+
+
+class _Work:
+    """What is known of all constants."""
+
+    def __init__(
+        self,
+        network: Network,
+        domain: Neighbourhood,
+        label: int | None,
+        norms: Sequence[NormName],
+        targets: Sequence[tuple[str, tuple[Target, ...]]],
+        stop: Callable[[], bool] | None,
+        watch: Watch | None,
+    ) -> None:
+        self.network, self.domain, self.label, self.stop, self.watch = network, domain, label, stop, watch
+        self.asked = [Asked(name, norm, some) for name, some in targets for norm in norms]
+        goals = [Goal(t, NORMS[a.norm], k) for k, a in enumerate(self.asked) for t in a.targets]
+        self.goals = goals
+        self.search: Steepest | None = None
+        self.listed: dict[int, Constant] = {}  # by what is asked for, from an enumeration
+        self.regions = 0
+        self.blocks: Path | None = None
+        self.result: Result | None = None  # of the last enumeration
+
+    def go(self, method: str, begin: float, deadline: float | None) -> None:
+        """Search and enumerate until everything is known or the time is over."""
+        if method != "enumeration":
+            try:
+                with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
+                    search = Steepest(self.network, self.domain, self.goals, len(self.asked), self.watch)
+                    search.start()
+                    self.search = search
+            except LimitReached:
+                return
+        lasted = FIRST
+        enumerates = method == "enumeration" or (method == "auto" and not missing_kernels([self._task()], self._settings(None)))
+        while True:
+            if self.search is not None:
+                end = time.monotonic() + lasted if enumerates else math.inf
+                if self._search(min(end, math.inf if deadline is None else deadline)):
+                    return
+            if self._over(deadline):
+                return
+            if enumerates:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                turn = max(lasted, LEAST)
+                budget = left if method == "enumeration" else turn if left is None else min(left, turn)
+                if self._enumerate(budget) or self._over(deadline) or method == "enumeration":
+                    return
+            lasted = time.monotonic() - begin
+
+    def _over(self, deadline: float | None) -> bool:
+        return (deadline is not None and time.monotonic() >= deadline) or (self.stop is not None and self.stop())
+
+    def _search(self, end: float) -> bool:
+        """Search until then; whether everything is known."""
+        assert self.search is not None
+        try:
+            with until(None if end == math.inf else end, self.stop), np.errstate(over="ignore", invalid="ignore"):
+                self.search.run()
+        except LimitReached:
+            return False
+        return True
+
+    def _task(self) -> Task:
+        return Task(0, self.domain, self.label, choose_engine("auto", self.domain))
+
+    def _settings(self, seconds: float | None) -> Settings:
+        return Settings(("lipschitz",), time_limit=seconds, blocks=self.blocks)
+
+    def _enumerate(self, seconds: float | None) -> bool:
+        """List regions for so long; whether these are all, and so everything is known."""
+        self.result = result = answer(self.network, self._task(), self._settings(seconds), self.stop)
+        self.regions = max(self.regions, result.regions or 0)
+        found: list[Lipschitz] | None = result.answers.value("lipschitz")
+        if found is None or not result.complete:
+            self._learn(result)
+            return False
+        assert result.complex is not None
+        known = {(c.target, c.norm): c for c in found}
+        for k, asked in enumerate(self.asked):
+            parts = [known.get((t.name, asked.norm)) for t in asked.targets]
+            if any(p is None or p.upper is None for p in parts):  # an output where margins were measured
+                return False
+            best = max((p for p in parts if p is not None), key=lambda p: p.lower or 0)
+            assert best.lower is not None
+            point = self.domain.lifted([Fraction(v) for v in result.complex.unit[best.region].tolist()])
+            self.listed[k] = Constant(asked.name, asked.norm, best.lower, best.upper, point, best.target, "enumeration")
+        return True
+
+    def _learn(self, result: Result) -> None:
+        """Gradients of the regions that were listed, for the search."""
+        if self.search is None or result.complex is None or not len(result.complex):
+            return
+        self.search.record.learn(self.goals, points_of(result.complex))
+
+    def constants(self) -> list[Constant]:
+        """All that was asked for."""
+        return [self.listed[k] if k in self.listed else self._searched(k) for k in range(len(self.asked))]
+
+    def _searched(self, k: int) -> Constant:
+        asked, method = self.asked[k], get_args(Method)[0]
+        if self.search is None:
+            return Constant(asked.name, asked.norm, Fraction(0), None, None, asked.name, method)
+        best, most = self.search.record.best[k], self.search.upper(k)
+        upper = None if most == math.inf else max(best.value, Fraction(most))
+        name = asked.name if best.target is None else best.target.name
+        return Constant(asked.name, asked.norm, best.value, upper, best.point, name, method)
+
+    def statistics(self) -> dict[str, float]:
+        """How much work it was."""
+        found = {} if self.search is None else {**self.search.counts, "open": float(len(self.search.queue))}
+        return {**found, "regions": float(self.regions)} if self.regions else found

@@ -1,0 +1,88 @@
+"""Answers that searches give in place of an enumeration, or beside one that was stopped."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from nets import random_net
+
+import polylc
+from polylc.network.exact import ExactNetwork
+from polylc.report.schema import build_report
+from polylc.report.table import result_rows
+
+
+def drawn(seed):
+    """A net of seven inputs, a centre, a radius, perhaps a clip."""
+    rng = np.random.default_rng(seed)
+    net = random_net([7, 9, 6, 3], 100 + seed)
+    return net, rng.uniform(-0.5, 0.5, 7), rng.uniform(0.2, 0.8), (-0.6, 0.6) if seed % 2 else None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_search_and_an_enumeration_say_the_same(seed):
+    net, center, radius, clip = drawn(seed)
+    (whole,) = polylc.certify(net, [center], radius=radius, clip=clip, measures="robustness").results
+    (single,) = polylc.certify(net, [center], radius=radius, clip=clip, measures="robustness", keep=False).results
+    assert single.regions is None
+    assert "search" in single.notes["regions"]
+    assert str(single.status) == str(whole.status) == "certified"
+    a, b = whole.robustness, single.robustness
+    assert (a.method, b.method) == ("enumeration", "search")
+    assert (a.label, a.robust, a.exact_distance, a.status) == (b.label, b.robust, b.exact_distance, b.status)
+    assert a.distance_quantity == b.distance_quantity
+    if b.exact_point is not None:
+        outputs = ExactNetwork(net).outputs(b.exact_point)
+        assert max(v for j, v in enumerate(outputs) if j != b.label) >= outputs[b.label]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_beside_a_limit_the_distance_is_certified_all_the_same(seed):
+    net, center, radius, clip = drawn(seed)
+    (whole,) = polylc.certify(net, [center], radius=radius, clip=clip, measures="robustness").results
+    run = polylc.certify(net, [center], radius=radius, clip=clip, measures="counts,robustness", max_regions=2)
+    (part,) = run.results
+    assert str(part.status) == "partial"
+    assert part.regions == 2
+    assert part.robustness.method == "search"
+    assert part.robustness.status == "certified"
+    assert part.robustness.exact_distance == whole.robustness.exact_distance
+    report = build_report(net, list(run), 1.0)
+    assert report.neighbourhoods[0].robustness.method == "search"
+    assert report.neighbourhoods[0].robustness.status == "certified"
+
+
+def test_where_time_is_over_the_bracket_is_true():
+    net = random_net([12, 30, 30, 5], 5)
+    (known,) = polylc.distance(net, [np.zeros(12)], 4)
+    assert known.exact
+    (part,) = polylc.certify(net, [np.zeros(12)], radius=4, measures="robustness", keep=False, time_limit=0.2).results
+    found = part.robustness
+    if found.exact_distance is not None:
+        assert found.exact_distance == known.lower
+        return
+    assert str(part.status) == found.status == "partial"
+    low, high = found.distance_quantity.lower, found.distance_quantity.upper
+    assert Fraction(low) <= known.lower
+    assert high is None or known.lower <= Fraction(high)
+
+
+def test_what_needs_regions_is_enumerated():
+    net, center, radius, _ = drawn(0)
+    for measures, more in (
+        ("counts,robustness", {"keep": False}),
+        ("robustness", {"keep": True}),
+        ("robustness", {"keep": False, "certified": False}),
+    ):
+        (one,) = polylc.certify(net, [center], radius=radius, measures=measures, **more).results
+        assert one.regions is not None
+        assert one.robustness.method == "enumeration"
+
+
+def test_a_table_has_no_count_and_no_rate():
+    net, center, radius, _ = drawn(0)
+    run = polylc.certify(net, [center, -center], radius=radius, measures="robustness", keep=False)
+    rows = dict(result_rows(run.results[0]))
+    assert rows["regions"] == "-"
+    assert "regions/s" not in rows["seconds"]
+    assert "mean regions" not in str(run)
