@@ -1464,6 +1464,15 @@ def _unpacked(lanes: bytes, size: int) -> list[int]:
     return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
 
 
+def _parts(lanes: int, half: int, lane: int) -> tuple[int, int]:
+    """The lanes that are not negative, and those that are, with the other sign, of numbers to which half a lane was
+    added.
+    """
+    sign = lanes & half
+    up = lanes & (sign - (sign >> lane - 1))
+    return up, up - lanes + half
+
+
 class _Matrix:
     """The matrix of a term: rows of whole numbers of 2^-shift, each also packed into one integer of equal lanes, so
     that a row of numbers times the matrix is one multiplication for each of them. Format: "Whole numbers".
@@ -1546,11 +1555,13 @@ class _Kept:
         most = max(map(abs, constants), default=0)
         for k, column in zip(inputs, columns, strict=True):
             most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
-        size = most.bit_length() // 8 + 1
-        positive = [_packed([max(a, 0) for a in column], size + 1) for column in columns]
-        negative = [_packed([max(-a, 0) for a in column], size + 1) for column in columns]
-        half = _ones(size + 1, len(constants)) << 8 * size + 7
-        return size + 1, _packed(constants, size + 1) + half, positive, negative
+        size = most.bit_length() // 8 + 2
+        half, positive, negative = _ones(size, len(constants)) << 8 * size - 1, [], []
+        for column in columns:
+            up, down = _parts(_packed(column, size) + half, half, 8 * size)
+            positive.append(up)
+            negative.append(down)
+        return size, _packed(constants, size) + half, positive, negative
 
     def least(self, box: Box, places: Sequence[int]) -> list[int]:
         """The least values of some rows on a cell within, in 2^-(UNIT + fine + INPUT)."""
@@ -2015,10 +2026,7 @@ class _Bounds:
             v = sums.get(i, 0)
             if not v:
                 continue
-            v = (v + half) >> fine & whole  # rounded down, in 2^-UNIT, with half of what is left of a lane added
-            sign = v >> left - 1 & ones
-            up = v & ((sign << left - 1) - sign)  # the lanes that are not negative, and those that are, with the other sign
-            down = up - v + middle
+            up, down = _parts((v + half) >> fine & whole, middle, left)  # rounded down, in 2^-UNIT
             above = down * line.chord >> fine & whole
             k, magnitude = (up - above, up + above) if line.slope else (-above, above)
             for key, a in form.terms.items():
