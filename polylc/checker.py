@@ -56,11 +56,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
-from functools import cached_property
-from itertools import chain, compress, islice
+from functools import cache, cached_property
+from itertools import chain, compress, groupby, islice
 from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
 
@@ -1362,6 +1362,8 @@ WORD = 64
 SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
+FINE = 58  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
+RENEWED, LANES = 4, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
@@ -1447,17 +1449,32 @@ def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junctio
     return Alternative(choices, tuple(held), tuple(left))
 
 
+@cache
+def _ones(size: int, many: int) -> int:
+    """A one in each of so many lanes of so many bytes."""
+    return ((1 << 8 * size * many) - 1) // ((1 << 8 * size) - 1)
+
+
 def _packed(numbers: Iterable[int], size: int) -> int:
     """The sum of numbers times powers of 256^size, all of them less than half of that."""
     half = 1 << 8 * size - 1
     lanes = [(a + half).to_bytes(size, "little") for a in numbers]
-    return int.from_bytes(b"".join(lanes), "little") - half * ((1 << 8 * size * len(lanes)) - 1) // ((1 << 8 * size) - 1)
+    return int.from_bytes(b"".join(lanes), "little") - (_ones(size, len(lanes)) << 8 * size - 1)
 
 
 def _unpacked(lanes: bytes, size: int) -> list[int]:
     """Numbers from their lanes, to each of which half a lane was added."""
     half = 1 << 8 * size - 1
     return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
+
+
+def _parts(lanes: int, half: int, lane: int) -> tuple[int, int]:
+    """The lanes that are not negative, and those that are, with the other sign, of numbers to which half a lane was
+    added.
+    """
+    sign = lanes & half
+    up = lanes & (sign - (sign >> lane - 1))
+    return up, up - lanes + half
 
 
 class _Matrix:
@@ -1499,6 +1516,10 @@ class _Matrix:
         half = 1 << (WORD - 1)
         return [a - half for a in self.words.unpack(lanes)]
 
+    def entries(self, at: int) -> list[tuple[int, int]]:
+        """Columns and entries of one row of the matrix that are not 0."""
+        return self.few[at] if self.few else [(j, w) for j, w in enumerate(self.rows[at]) if w]
+
     def row(self, at: int) -> list[int]:
         """One row of the matrix."""
         return self._slowly([int(i == at) for i in range(len(self.few))]) if self.few else self.rows[at]
@@ -1519,7 +1540,7 @@ class _Kept:
     """Rows over the inputs that are less than sign * z of neurons on a cell, and so on all cells within it: what was
     found there when these were bounded anew.
 
-    Coefficients are in 2^-(UNIT + shift), constants in 2^-(UNIT + shift + INPUT).
+    Coefficients are in 2^-(UNIT + fine), constants in 2^-(UNIT + fine + INPUT).
     """
 
     def __init__(self, box: Box, ends: list[tuple[int, int]], rows: list[tuple[int, list[int]]]) -> None:
@@ -1538,14 +1559,16 @@ class _Kept:
         most = max(map(abs, constants), default=0)
         for k, column in zip(inputs, columns, strict=True):
             most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
-        size = most.bit_length() // 8 + 1
-        positive = [_packed([max(a, 0) for a in column], size + 1) for column in columns]
-        negative = [_packed([max(-a, 0) for a in column], size + 1) for column in columns]
-        half = (1 << 8 * size + 7) * ((1 << 8 * (size + 1) * len(constants)) - 1) // ((1 << 8 * (size + 1)) - 1)
-        return size + 1, _packed(constants, size + 1) + half, positive, negative
+        size = most.bit_length() // 8 + 2
+        half, positive, negative = _ones(size, len(constants)) << 8 * size - 1, [], []
+        for column in columns:
+            up, down = _parts(_packed(column, size) + half, half, 8 * size)
+            positive.append(up)
+            negative.append(down)
+        return size, _packed(constants, size) + half, positive, negative
 
     def least(self, box: Box, places: Sequence[int]) -> list[int]:
-        """The least values of some rows on a cell within, in 2^-(UNIT + shift + INPUT)."""
+        """The least values of some rows on a cell within, in 2^-(UNIT + fine + INPUT)."""
         size, total, positive, negative = self.lanes
         for k, up, down in zip(self.inputs, positive, negative, strict=True):
             low, high = box[k]
@@ -1556,8 +1579,8 @@ class _Kept:
 
 @dataclass(frozen=True)
 class Ball:
-    """The inputs no farther from a centre than a radius, or nearer than it if it is open. In l1 the bound is the radius,
-    in l2 its square. Format: "Balls".
+    """The inputs no farther from a centre than a radius, or nearer if it is open. In l1 the bound is the radius, in l2
+    its square. Format: "Balls".
     """
 
     norm: str
@@ -1576,8 +1599,8 @@ class Ball:
         return least > self.bound or (least == self.bound and self.open)
 
     def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
-        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of r^2 -
-        |x - c|^2.
+        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of
+        r^2 - |x - c|^2.
         """
         total = -share * self.bound / (2 if self.norm == "l2" else 1)
         for a, c, (low, high) in zip(coefficients, self.center, box, strict=True):
@@ -1624,8 +1647,8 @@ class Ball:
 
     @staticmethod
     def _least_l1(constant: int, a: list[int], sides: Box, radius: int) -> int:
-        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which v_i
-        cannot go all the way.
+        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which
+        v_i cannot go all the way.
         """
         left, share, total = radius, 0, constant
         moves = []
@@ -1646,7 +1669,7 @@ class Ball:
 
 def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
     """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
-    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+    if sum((p if v > 0 else q if v < 0 else min(max(0.0, p), q)) ** 2 for v, (p, q) in zip(a, sides, strict=True)) <= 1:
         return 0.0
     low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
     for _ in range(ROUNDS):
@@ -1679,14 +1702,15 @@ class _Searched:
     path: list[tuple[int, int]]  # neurons that were split, and signs
     open: list[Alternative]
     ball: Ball | None = None
+    box: Box = field(default_factory=list)  # rounded outward
     kept: tuple[_Kept, ...] = ()
+    forms: _Forms | None = None
     depth: int = 0
     mine: bool = True  # whether this process checks it
 
     def __post_init__(self) -> None:
         self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
-        scale = 1 << INPUT
-        self.box = [(math.floor(Fraction(a) * scale), math.ceil(Fraction(b) * scale)) for a, b in zip(self.lower, self.upper, strict=True)]
+        self.box = self.box or list(map(_outward, self.lower, self.upper))
 
     def least(self, constant: int, coefficients: list[int]) -> int:
         """A lower bound of a row over the inputs in this cell's box and the ball, in 2^-(UNIT + shift + INPUT)."""
@@ -1705,11 +1729,120 @@ def _grid(value: int, unit: int, lower: bool = False) -> int:
     return value >> drop << drop
 
 
+def _outward(lower: float, upper: float) -> tuple[int, int]:
+    """An interval in 2^-INPUT."""
+    return math.floor(Fraction(lower) * (1 << INPUT)), math.ceil(Fraction(upper) * (1 << INPUT))
+
+
 def _least_value(constant: int, coefficients: list[int], box: Box) -> int:
     total = constant << INPUT
     for a, (low, high) in zip(coefficients, box, strict=False):
         total += a * (low if a > 0 else high)
     return total
+
+
+class _Line(NamedTuple):
+    """What stands in place of r = max(z, 0) on a cell: with a coefficient v >= 0 slope * v, else chord * v, less loss *
+    |v| and `rest`; chord and loss in 2^-fine.
+    """
+
+    slope: int
+    chord: int
+    loss: int
+    rest: int
+
+
+class _Form(NamedTuple):
+    """z of a neuron as a form, up to an error: terms by neuron, that of r = max(z, 0), or by ~k, that of input k. All
+    numbers are in 2^-fine; `most` is no less than any of them, and than the constant and the error together.
+    """
+
+    terms: dict[int, int]
+    constant: int
+    error: int
+    most: int
+
+
+class _Forms:
+    """Forms of the z of neurons over the inputs and the r = max(z, 0) of those before that are open on a cell: what is
+    decided there is put in. They hold on all cells within. Format: "Many rows at once".
+    """
+
+    def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | None) -> None:
+        self.bounds, self.fine, self.found = bounds, bounds.fine, dict[int, _Form]()
+        self.free: Sequence[int] = range(bounds.first[-1])
+        self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
+        self.inputs = sum((max(map(abs, end)) >> INPUT) + 1 for end in cell.box)
+        self.size = self.inputs  # more than the sum of the sizes of all variables
+        if above is not None:
+            self.low, self.high = cell.low[:], cell.high[:]
+            self.size += sum((self.high[i] >> UNIT) + 1 for i in above.free if self.high[i] > 0)
+            for i in above.free:
+                if self.high[i] > 0:
+                    self.found[i] = self._put_in(above.of(i))
+            self.free = [i for i in self.found if self.low[i] < 0]
+
+    def of(self, i: int) -> _Form:
+        """The form of a neuron that is free."""
+        found = self.found.get(i)
+        if found is None:
+            found = self.found[i] = self._first(i)
+        return found
+
+    def stale(self, cell: _Searched) -> bool:
+        """Whether many of the neurons are decided on a cell."""
+        decided = sum(not cell.low[i] < 0 < cell.high[i] for i in self.free)
+        return RENEWED * decided > len(self.free)
+
+    def _put_in(self, form: _Form) -> _Form:
+        terms: dict[int, int] = {}
+        finer: dict[int, int] = {}
+        constant = error = 0
+        for key, a in form.terms.items():
+            if key < 0 or self.low[key] < 0 < self.high[key]:
+                terms[key] = a
+            elif self.high[key] > 0:
+                other = self.found[key]
+                for j, b in other.terms.items():
+                    finer[j] = finer.get(j, 0) + a * b
+                constant += a * other.constant
+                error += abs(a) * other.error
+        return self._sum(terms, form.constant, form.error, finer, constant, error)
+
+    def _first(self, i: int) -> _Form:
+        """Over the values that the neuron's layer reads: h = m z + (p - m) r."""
+        bounds = self.bounds
+        layer = bisect_right(bounds.first, i) - 1
+        at, up = i - bounds.first[layer], self.fine - bounds.shift
+        self.size = self.inputs + sum((max(high, 0) >> UNIT) + 1 for high in self.high[: bounds.first[layer]])
+        terms: dict[int, int] = {}
+        finer: dict[int, int] = {}
+        constant = error = 0
+        for reads, matrix in bounds.terms[layer]:
+            first, units = (bounds.first[reads - 1], bounds.units[reads - 1]) if reads else (0, None)
+            for j, w in matrix.entries(at):
+                key = first + j if reads else ~j
+                if units is None:
+                    terms[key] = terms.get(key, 0) + (w << up)
+                    continue
+                (m, p), by = units[j], up - bounds.slope_bits[reads - 1]
+                terms[key] = terms.get(key, 0) + (w * (p - m) << by)
+                if m:
+                    other, a = self.of(key), w * m << by
+                    for k, b in other.terms.items():
+                        finer[k] = finer.get(k, 0) + a * b
+                    constant += a * other.constant
+                    error += abs(a) * other.error
+        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error)
+
+    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int) -> _Form:
+        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded."""
+        for j, a in finer.items():
+            terms[j] = terms.get(j, 0) + (a >> self.fine)
+        if finer or much or wrong:
+            constant += much >> self.fine
+            error += (wrong >> self.fine) + 2 + self.size
+        return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
 
 
 class _Bounds:
@@ -1733,6 +1866,7 @@ class _Bounds:
             bits = max(map(_bits, slopes))
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
+        self.fine = max(FINE, self.shift + max(self.slope_bits, default=0))
 
     def over_inputs(
         self,
@@ -1847,8 +1981,8 @@ class _Bounds:
                     losses[first + i] = loss >> bits
         return k, -(-lost >> UNIT + bits)
 
-    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int] | None = None) -> tuple[int, list[int]]:
-        """A row over the inputs that is less than sign * z of a neuron on the cell."""
+    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int]) -> tuple[int, list[int]]:
+        """A row over the inputs that is less than sign * z of a neuron on the cell, with slopes of its own."""
         rows: dict[int, list[int]] = {}
         constant = sign * self.biases[layer][at] << UNIT
         for reads, matrix in self.terms[layer]:
@@ -1861,6 +1995,61 @@ class _Bounds:
             there = rows.get(reads)
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
         return self.over_inputs(rows, constant, cell, slopes)
+
+    def neurons(self, some: list[int], cell: _Searched) -> list[tuple[int, list[int]]]:
+        """Rows over the inputs, less than z, and then less than -z, of some neurons of a layer on the cell, with the
+        slopes of the rule: constants and coefficients in 2^-(UNIT + fine). Format: "Many rows at once".
+
+        All rows go down together: for each r there is one integer with a lane for the coefficient of every row, in
+        2^-(UNIT + fine), and one for the constants.
+        """
+        forms, fine = cell.forms, self.fine
+        assert forms is not None
+        given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
+        below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i])) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
+        most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine
+        for _, layer in groupby(below, lambda one: bisect_right(self.first, one[0])):
+            most += ((most >> fine) + 1) * sum(form.most + line.loss for _, form, line in layer)
+        size = max(most + rest, 1 << fine).bit_length() // 8 + 1  # bytes of a lane: sums are below half of what it holds
+        many, lane, left = 2 * len(some), 8 * size, 8 * size - fine
+        ones = _ones(size, many)
+        half, middle, whole = ones << lane - 1, ones << left - 1, (ones << left) - ones
+
+        def packed(numbers: list[int]) -> int:
+            found = _packed(numbers, size) << UNIT
+            return found - (found << lane * len(some))
+
+        columns: dict[int, list[int]] = {}
+        for k, form in enumerate(given):
+            for key, a in form.terms.items():
+                columns.setdefault(key, [0] * len(some))[k] = a
+        sums = {key: packed(column) for key, column in columns.items()}
+        constants = packed([form.constant for form in given])
+        constants -= sum(form.error << lane * k for k, form in enumerate(chain(given, given))) << UNIT
+        for i, form, line in below:
+            v = sums.get(i, 0)
+            if not v:
+                continue
+            up, down = _parts((v + half) >> fine & whole, middle, left)  # rounded down, in 2^-UNIT
+            above = down * line.chord >> fine & whole
+            k, magnitude = (up - above, up + above) if line.slope else (-above, above)
+            for key, a in form.terms.items():
+                sums[key] = sums.get(key, 0) + a * k
+            constants += form.constant * k - form.error * magnitude - line.loss * down
+        constants -= rest * ones
+
+        def unpacked(lanes: int) -> list[int]:
+            return _unpacked((lanes + half).to_bytes(size * many, "little"), size)
+
+        inputs = [unpacked(sums[~k]) if ~k in sums else [0] * many for k in range(self.network.inputs)]
+        return list(zip(unpacked(constants), map(list, zip(*inputs, strict=True)), strict=True))
+
+    def _line(self, low: int, high: int) -> _Line:
+        """The lines of r on a cell, its z between these ends, high > 0."""
+        if low >= 0:
+            return _Line(1, 1 << self.fine, 0, 0)
+        chord = -(-(high << self.fine) // (high - low))
+        return _Line(int(high > -low), chord, -(chord * low >> UNIT), (high >> UNIT) + 1)
 
     def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:
         """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
@@ -1885,40 +2074,38 @@ class _Bounds:
         cell: _Searched,
         pulls: dict[int, Fraction],
         box: list[tuple[Fraction, Fraction]],
-        share: Fraction,
+        share: Fraction = Fraction(0),
     ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
         neurons, and less `share` times what is >= 0 in the ball, where the signs of all neurons that matter are known:
         nothing is rounded.
         """
-        rows: dict[int, list[Fraction]] = {0: [Fraction(a) for a in inputs]}
-        one = 1 << self.shift
+        one = math.lcm(*(y.denominator for y in pulls.values()))
+        rows = {0: [a * one for a in inputs]}  # over source s they are whole multiples of 1 / (one 2^bits[s])
+        bits = [0] * (self.network.hidden + 1)
 
-        def give(layer: int, k: list[Fraction]) -> None:
+        def give(layer: int, k: list[int], fine: int) -> None:
             nonlocal constant
-            constant += Fraction(sum(map(mul, k, self.biases[layer])), one)
-            scale = math.lcm(*(a.denominator for a in k)) if k else 1
-            whole = [a.numerator * (scale // a.denominator) for a in k]
+            constant += Fraction(sum(map(mul, k, self.biases[layer])), one << fine + self.shift)
             for reads, matrix in self.terms[layer]:
-                part = [Fraction(a, scale * one) for a in matrix._slowly(whole)]
-                there = rows.get(reads)
-                rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+                part, before, after = matrix.exactly(k), bits[reads], fine + self.shift
+                bits[reads] = both = max(before, after)
+                there = rows.get(reads) or [0] * len(part)
+                rows[reads] = [(a << both - before) + (b << both - after) for a, b in zip(there, part, strict=True)]
 
-        give(self.network.hidden, [Fraction(a) for a in coefficients])
+        give(self.network.hidden, [a * one for a in coefficients], 0)
         for layer in range(self.network.hidden - 1, -1, -1):
-            first = self.first[layer]
-            v = rows.pop(layer + 1, [Fraction(0)] * len(self.biases[layer]))
-            units = self.units[layer]
-            k = []
-            for i, a in enumerate(v, first):
+            first, units, fine = self.first[layer], self.units[layer], self.slope_bits[layer]
+            k, unit = [], one << bits[layer + 1] + fine
+            for i, a in enumerate(rows.pop(layer + 1, [0] * len(self.biases[layer])), first):
                 _hold(not (a and cell.low[i] < 0 < cell.high[i]), "an exact combination, but a neuron's sign is open")
                 on = cell.high[i] > 0
-                slope = Fraction(int(on)) if units is None else Fraction(units[i - first][on], 1 << self.slope_bits[layer])
-                k.append(a * slope - pulls.get(i, 0))
-            give(layer, k)
+                k.append(a * (units[i - first][on] if units else on << fine) - int(pulls.get(i, 0) * unit))
+            give(layer, k, bits[layer + 1] + fine)
+        one <<= bits[0]
         if share and cell.ball is not None:
-            return constant + cell.ball.least_exactly(rows[0], share, box)
-        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0))
+            return constant + cell.ball.least_exactly([Fraction(a, one) for a in rows[0]], share, box)
+        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0)) / one
 
 
 @dataclass(frozen=True)
@@ -1960,7 +2147,7 @@ class _Query:
         self.share, self.jobs = share
 
     def _ball(self, value: Any) -> Ball:
-        norm = value.get("norm") if type(value) is dict else None
+        norm = str(value.get("norm")) if type(value) is dict else ""
         _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
         _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
         (size,) = _rationals([bound], 1)
@@ -2070,8 +2257,8 @@ class _Query:
         return given
 
     def _put(self, cell: _Searched, neuron: int, side: int, value: int, given: dict[tuple[int, int], int | None]) -> None:
-        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + shift + INPUT)."""
-        unit = self.bounds.shift + INPUT
+        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + fine + INPUT)."""
+        unit = self.bounds.fine + INPUT
         low, high = cell.low, cell.high
         stated = given.get((neuron, side)) if given else None
         if stated is not None:
@@ -2101,21 +2288,20 @@ class _Query:
 
     def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
         """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
-        bounds = self.bounds
+        if first < self.network.hidden and (cell.forms is None or (only is None and cell.forms.stale(cell))):
+            cell.forms = _Forms(self.bounds, cell, cell.forms)
         ends: list[tuple[int, int]] = []
         rows: list[tuple[int, list[int]]] = []
         for layer in range(first, self.network.hidden):
-            start, found = bounds.first[layer], []
-            for i in range(start, bounds.first[layer + 1]):
-                if cell.low[i] < 0 < cell.high[i] and (only is None or i in only):
-                    for side in (0, 1):
-                        found.append(bounds.neuron(layer, i - start, (1, -1)[side], cell))
-                        ends.append((i, side))
-            for (i, side), (constant, row) in zip(ends[len(rows) :], found, strict=True):
+            among = range(self.bounds.first[layer], self.bounds.first[layer + 1])
+            free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
+            for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
+                ends += [(i, side) for side in (0, 1) for i in some]
+                rows += self.bounds.neurons(some, cell)
+            for (i, side), (constant, row) in zip(ends[len(rows) - 2 * len(free) :], rows[len(rows) - 2 * len(free) :], strict=True):
                 self._put(cell, i, side, cell.least(constant, row), given)
-            if found:
+            if free:
                 cell.lines.pop(layer, None)
-            rows += found
         if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
             cell.kept = (*cell.kept, _Kept(cell.box, ends, [(constant << INPUT, row) for constant, row in rows]))
 
@@ -2251,8 +2437,10 @@ class _Query:
             middle = (cell.lower[k] + cell.upper[k]) / 2
             _need(cell.lower[k] <= middle <= cell.upper[k], "a side with a middle expected")
             lower, upper = cell.lower[:], cell.upper[:]
+            below, above = cell.box[:], cell.box[:]
+            below[k], above[k] = _outward(lower[k], middle), _outward(middle, upper[k])
             lower[k], upper[k] = middle, middle
-            return [self._child(cell, upper=upper), self._child(cell, lower=lower)]
+            return [self._child(cell, upper=upper, box=below), self._child(cell, lower=lower, box=above)]
         if kind == 1:
             i = _integer(at, 0, len(cell.low), "neuron")
             low, high = cell.low[:], cell.high[:]
@@ -2270,8 +2458,10 @@ class _Query:
             "high": cell.high[:],
             "path": cell.path,
             "open": cell.open[:],
+            "box": cell.box,
             "ball": cell.ball,
             "kept": cell.kept,
+            "forms": cell.forms,
         }
         return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
 
@@ -2542,7 +2732,7 @@ class _Gradient(_Query):
 
     def check(self, lines: _Lines) -> Bounded:  # type: ignore[override]
         """Read the tree, and look at the point."""
-        low, high = [_outward(a, -1) for a in self.lower], [_outward(b, 1) for b in self.upper]
+        low, high = [_double_beyond(a, -1) for a in self.lower], [_double_beyond(b, 1) for b in self.upper]
         entries: list[Any] = [(k, sign) for k in self.free for sign in (1, -1)] if self.norm == "l1" else [None]
         self._tree(lines, low, high, entries)
         self._attained()
@@ -2657,7 +2847,7 @@ class _Gradient(_Query):
         return any(a > b for a, b in zip(cell.low, cell.high, strict=True))
 
 
-def _outward(value: Fraction, sign: int) -> float:
+def _double_beyond(value: Fraction, sign: int) -> float:
     """The nearest double that is not inside of an end of a box; sign is 1 for an upper one."""
     near = float(value)
     return near if (Fraction(near) - value) * sign >= 0 else math.nextafter(near, sign * math.inf)
