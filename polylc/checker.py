@@ -18,6 +18,10 @@ If the file is about queries, then for each of them no input of the network sati
 together with the network's outputs, where variables have the names printed for inputs and outputs, in their order; or,
 where a ball is printed, no input in it. That this is what a query file says is not checked.
 
+If it is about gradients, then for each box U that is printed the Lipschitz constant on U of the combination of outputs
+that is printed, with distances of inputs in the norm that is printed, lies between the two numbers given; for l2 its
+square does. Distances are those within U: coordinates that are fixed do not count.
+
 In a plane or on a line all of this is of the function s -> f(x), and lengths are those of x, l2.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
@@ -52,12 +56,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
-from functools import cached_property
-from itertools import chain, compress, islice
-from operator import mul
+from functools import cache, cached_property
+from itertools import chain, compress, groupby, islice
+from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
 
 FORMAT = "polylc-proof/1"
@@ -1358,6 +1362,8 @@ WORD = 64
 SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
+FINE = 58  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
+RENEWED, LANES = 4, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
@@ -1443,17 +1449,32 @@ def _taken(choices: Choices, rows: tuple[Condition, ...], pending: tuple[Junctio
     return Alternative(choices, tuple(held), tuple(left))
 
 
+@cache
+def _ones(size: int, many: int) -> int:
+    """A one in each of so many lanes of so many bytes."""
+    return ((1 << 8 * size * many) - 1) // ((1 << 8 * size) - 1)
+
+
 def _packed(numbers: Iterable[int], size: int) -> int:
     """The sum of numbers times powers of 256^size, all of them less than half of that."""
     half = 1 << 8 * size - 1
     lanes = [(a + half).to_bytes(size, "little") for a in numbers]
-    return int.from_bytes(b"".join(lanes), "little") - half * ((1 << 8 * size * len(lanes)) - 1) // ((1 << 8 * size) - 1)
+    return int.from_bytes(b"".join(lanes), "little") - (_ones(size, len(lanes)) << 8 * size - 1)
 
 
 def _unpacked(lanes: bytes, size: int) -> list[int]:
     """Numbers from their lanes, to each of which half a lane was added."""
     half = 1 << 8 * size - 1
     return [int.from_bytes(lanes[i : i + size], "little") - half for i in range(0, len(lanes), size)]
+
+
+def _parts(lanes: int, half: int, lane: int) -> tuple[int, int]:
+    """The lanes that are not negative, and those that are, with the other sign, of numbers to which half a lane was
+    added.
+    """
+    sign = lanes & half
+    up = lanes & (sign - (sign >> lane - 1))
+    return up, up - lanes + half
 
 
 class _Matrix:
@@ -1495,6 +1516,10 @@ class _Matrix:
         half = 1 << (WORD - 1)
         return [a - half for a in self.words.unpack(lanes)]
 
+    def entries(self, at: int) -> list[tuple[int, int]]:
+        """Columns and entries of one row of the matrix that are not 0."""
+        return self.few[at] if self.few else [(j, w) for j, w in enumerate(self.rows[at]) if w]
+
     def row(self, at: int) -> list[int]:
         """One row of the matrix."""
         return self._slowly([int(i == at) for i in range(len(self.few))]) if self.few else self.rows[at]
@@ -1515,7 +1540,7 @@ class _Kept:
     """Rows over the inputs that are less than sign * z of neurons on a cell, and so on all cells within it: what was
     found there when these were bounded anew.
 
-    Coefficients are in 2^-(UNIT + shift), constants in 2^-(UNIT + shift + INPUT).
+    Coefficients are in 2^-(UNIT + fine), constants in 2^-(UNIT + fine + INPUT).
     """
 
     def __init__(self, box: Box, ends: list[tuple[int, int]], rows: list[tuple[int, list[int]]]) -> None:
@@ -1534,14 +1559,16 @@ class _Kept:
         most = max(map(abs, constants), default=0)
         for k, column in zip(inputs, columns, strict=True):
             most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
-        size = most.bit_length() // 8 + 1
-        positive = [_packed([max(a, 0) for a in column], size + 1) for column in columns]
-        negative = [_packed([max(-a, 0) for a in column], size + 1) for column in columns]
-        half = (1 << 8 * size + 7) * ((1 << 8 * (size + 1) * len(constants)) - 1) // ((1 << 8 * (size + 1)) - 1)
-        return size + 1, _packed(constants, size + 1) + half, positive, negative
+        size = most.bit_length() // 8 + 2
+        half, positive, negative = _ones(size, len(constants)) << 8 * size - 1, [], []
+        for column in columns:
+            up, down = _parts(_packed(column, size) + half, half, 8 * size)
+            positive.append(up)
+            negative.append(down)
+        return size, _packed(constants, size) + half, positive, negative
 
     def least(self, box: Box, places: Sequence[int]) -> list[int]:
-        """The least values of some rows on a cell within, in 2^-(UNIT + shift + INPUT)."""
+        """The least values of some rows on a cell within, in 2^-(UNIT + fine + INPUT)."""
         size, total, positive, negative = self.lanes
         for k, up, down in zip(self.inputs, positive, negative, strict=True):
             low, high = box[k]
@@ -1675,14 +1702,15 @@ class _Searched:
     path: list[tuple[int, int]]  # neurons that were split, and signs
     open: list[Alternative]
     ball: Ball | None = None
+    box: Box = field(default_factory=list)  # rounded outward
     kept: tuple[_Kept, ...] = ()
+    forms: _Forms | None = None
     depth: int = 0
     mine: bool = True  # whether this process checks it
 
     def __post_init__(self) -> None:
         self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
-        scale = 1 << INPUT
-        self.box = [(math.floor(Fraction(a) * scale), math.ceil(Fraction(b) * scale)) for a, b in zip(self.lower, self.upper, strict=True)]
+        self.box = self.box or list(map(_outward, self.lower, self.upper))
 
     def least(self, constant: int, coefficients: list[int]) -> int:
         """A lower bound of a row over the inputs in this cell's box and the ball, in 2^-(UNIT + shift + INPUT)."""
@@ -1701,11 +1729,120 @@ def _grid(value: int, unit: int, lower: bool = False) -> int:
     return value >> drop << drop
 
 
+def _outward(lower: float, upper: float) -> tuple[int, int]:
+    """An interval in 2^-INPUT."""
+    return math.floor(Fraction(lower) * (1 << INPUT)), math.ceil(Fraction(upper) * (1 << INPUT))
+
+
 def _least_value(constant: int, coefficients: list[int], box: Box) -> int:
     total = constant << INPUT
     for a, (low, high) in zip(coefficients, box, strict=False):
         total += a * (low if a > 0 else high)
     return total
+
+
+class _Line(NamedTuple):
+    """What stands in place of r = max(z, 0) on a cell: with a coefficient v >= 0 slope * v, else chord * v, less loss *
+    |v| and `rest`; chord and loss in 2^-fine.
+    """
+
+    slope: int
+    chord: int
+    loss: int
+    rest: int
+
+
+class _Form(NamedTuple):
+    """z of a neuron as a form, up to an error: terms by neuron, that of r = max(z, 0), or by ~k, that of input k. All
+    numbers are in 2^-fine; `most` is no less than any of them, and than the constant and the error together.
+    """
+
+    terms: dict[int, int]
+    constant: int
+    error: int
+    most: int
+
+
+class _Forms:
+    """Forms of the z of neurons over the inputs and the r = max(z, 0) of those before that are open on a cell: what is
+    decided there is put in. They hold on all cells within. Format: "Many rows at once".
+    """
+
+    def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | None) -> None:
+        self.bounds, self.fine, self.found = bounds, bounds.fine, dict[int, _Form]()
+        self.free: Sequence[int] = range(bounds.first[-1])
+        self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
+        self.inputs = sum((max(map(abs, end)) >> INPUT) + 1 for end in cell.box)
+        self.size = self.inputs  # more than the sum of the sizes of all variables
+        if above is not None:
+            self.low, self.high = cell.low[:], cell.high[:]
+            self.size += sum((self.high[i] >> UNIT) + 1 for i in above.free if self.high[i] > 0)
+            for i in above.free:
+                if self.high[i] > 0:
+                    self.found[i] = self._put_in(above.of(i))
+            self.free = [i for i in self.found if self.low[i] < 0]
+
+    def of(self, i: int) -> _Form:
+        """The form of a neuron that is free."""
+        found = self.found.get(i)
+        if found is None:
+            found = self.found[i] = self._first(i)
+        return found
+
+    def stale(self, cell: _Searched) -> bool:
+        """Whether many of the neurons are decided on a cell."""
+        decided = sum(not cell.low[i] < 0 < cell.high[i] for i in self.free)
+        return RENEWED * decided > len(self.free)
+
+    def _put_in(self, form: _Form) -> _Form:
+        terms: dict[int, int] = {}
+        finer: dict[int, int] = {}
+        constant = error = 0
+        for key, a in form.terms.items():
+            if key < 0 or self.low[key] < 0 < self.high[key]:
+                terms[key] = a
+            elif self.high[key] > 0:
+                other = self.found[key]
+                for j, b in other.terms.items():
+                    finer[j] = finer.get(j, 0) + a * b
+                constant += a * other.constant
+                error += abs(a) * other.error
+        return self._sum(terms, form.constant, form.error, finer, constant, error)
+
+    def _first(self, i: int) -> _Form:
+        """Over the values that the neuron's layer reads: h = m z + (p - m) r."""
+        bounds = self.bounds
+        layer = bisect_right(bounds.first, i) - 1
+        at, up = i - bounds.first[layer], self.fine - bounds.shift
+        self.size = self.inputs + sum((max(high, 0) >> UNIT) + 1 for high in self.high[: bounds.first[layer]])
+        terms: dict[int, int] = {}
+        finer: dict[int, int] = {}
+        constant = error = 0
+        for reads, matrix in bounds.terms[layer]:
+            first, units = (bounds.first[reads - 1], bounds.units[reads - 1]) if reads else (0, None)
+            for j, w in matrix.entries(at):
+                key = first + j if reads else ~j
+                if units is None:
+                    terms[key] = terms.get(key, 0) + (w << up)
+                    continue
+                (m, p), by = units[j], up - bounds.slope_bits[reads - 1]
+                terms[key] = terms.get(key, 0) + (w * (p - m) << by)
+                if m:
+                    other, a = self.of(key), w * m << by
+                    for k, b in other.terms.items():
+                        finer[k] = finer.get(k, 0) + a * b
+                    constant += a * other.constant
+                    error += abs(a) * other.error
+        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error)
+
+    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int) -> _Form:
+        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded."""
+        for j, a in finer.items():
+            terms[j] = terms.get(j, 0) + (a >> self.fine)
+        if finer or much or wrong:
+            constant += much >> self.fine
+            error += (wrong >> self.fine) + 2 + self.size
+        return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
 
 
 class _Bounds:
@@ -1729,6 +1866,7 @@ class _Bounds:
             bits = max(map(_bits, slopes))
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
+        self.fine = max(FINE, self.shift + max(self.slope_bits, default=0))
 
     def over_inputs(
         self,
@@ -1843,8 +1981,8 @@ class _Bounds:
                     losses[first + i] = loss >> bits
         return k, -(-lost >> UNIT + bits)
 
-    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int] | None = None) -> tuple[int, list[int]]:
-        """A row over the inputs that is less than sign * z of a neuron on the cell."""
+    def neuron(self, layer: int, at: int, sign: int, cell: _Searched, slopes: dict[int, int]) -> tuple[int, list[int]]:
+        """A row over the inputs that is less than sign * z of a neuron on the cell, with slopes of its own."""
         rows: dict[int, list[int]] = {}
         constant = sign * self.biases[layer][at] << UNIT
         for reads, matrix in self.terms[layer]:
@@ -1857,6 +1995,61 @@ class _Bounds:
             there = rows.get(reads)
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
         return self.over_inputs(rows, constant, cell, slopes)
+
+    def neurons(self, some: list[int], cell: _Searched) -> list[tuple[int, list[int]]]:
+        """Rows over the inputs, less than z, and then less than -z, of some neurons of a layer on the cell, with the
+        slopes of the rule: constants and coefficients in 2^-(UNIT + fine). Format: "Many rows at once".
+
+        All rows go down together: for each r there is one integer with a lane for the coefficient of every row, in
+        2^-(UNIT + fine), and one for the constants.
+        """
+        forms, fine = cell.forms, self.fine
+        assert forms is not None
+        given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
+        below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i])) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
+        most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine
+        for _, layer in groupby(below, lambda one: bisect_right(self.first, one[0])):
+            most += ((most >> fine) + 1) * sum(form.most + line.loss for _, form, line in layer)
+        size = max(most + rest, 1 << fine).bit_length() // 8 + 1  # bytes of a lane: sums are below half of what it holds
+        many, lane, left = 2 * len(some), 8 * size, 8 * size - fine
+        ones = _ones(size, many)
+        half, middle, whole = ones << lane - 1, ones << left - 1, (ones << left) - ones
+
+        def packed(numbers: list[int]) -> int:
+            found = _packed(numbers, size) << UNIT
+            return found - (found << lane * len(some))
+
+        columns: dict[int, list[int]] = {}
+        for k, form in enumerate(given):
+            for key, a in form.terms.items():
+                columns.setdefault(key, [0] * len(some))[k] = a
+        sums = {key: packed(column) for key, column in columns.items()}
+        constants = packed([form.constant for form in given])
+        constants -= sum(form.error << lane * k for k, form in enumerate(chain(given, given))) << UNIT
+        for i, form, line in below:
+            v = sums.get(i, 0)
+            if not v:
+                continue
+            up, down = _parts((v + half) >> fine & whole, middle, left)  # rounded down, in 2^-UNIT
+            above = down * line.chord >> fine & whole
+            k, magnitude = (up - above, up + above) if line.slope else (-above, above)
+            for key, a in form.terms.items():
+                sums[key] = sums.get(key, 0) + a * k
+            constants += form.constant * k - form.error * magnitude - line.loss * down
+        constants -= rest * ones
+
+        def unpacked(lanes: int) -> list[int]:
+            return _unpacked((lanes + half).to_bytes(size * many, "little"), size)
+
+        inputs = [unpacked(sums[~k]) if ~k in sums else [0] * many for k in range(self.network.inputs)]
+        return list(zip(unpacked(constants), map(list, zip(*inputs, strict=True)), strict=True))
+
+    def _line(self, low: int, high: int) -> _Line:
+        """The lines of r on a cell, its z between these ends, high > 0."""
+        if low >= 0:
+            return _Line(1, 1 << self.fine, 0, 0)
+        chord = -(-(high << self.fine) // (high - low))
+        return _Line(int(high > -low), chord, -(chord * low >> UNIT), (high >> UNIT) + 1)
 
     def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:
         """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
@@ -1881,40 +2074,38 @@ class _Bounds:
         cell: _Searched,
         pulls: dict[int, Fraction],
         box: list[tuple[Fraction, Fraction]],
-        share: Fraction,
+        share: Fraction = Fraction(0),
     ) -> Fraction:
         """The least value on a box of a row over outputs and inputs less sign times multiplier times z of split
         neurons, and less `share` times what is >= 0 in the ball, where the signs of all neurons that matter are known:
         nothing is rounded.
         """
-        rows: dict[int, list[Fraction]] = {0: [Fraction(a) for a in inputs]}
-        one = 1 << self.shift
+        one = math.lcm(*(y.denominator for y in pulls.values()))
+        rows = {0: [a * one for a in inputs]}  # over source s they are whole multiples of 1 / (one 2^bits[s])
+        bits = [0] * (self.network.hidden + 1)
 
-        def give(layer: int, k: list[Fraction]) -> None:
+        def give(layer: int, k: list[int], fine: int) -> None:
             nonlocal constant
-            constant += Fraction(sum(map(mul, k, self.biases[layer])), one)
-            scale = math.lcm(*(a.denominator for a in k)) if k else 1
-            whole = [a.numerator * (scale // a.denominator) for a in k]
+            constant += Fraction(sum(map(mul, k, self.biases[layer])), one << fine + self.shift)
             for reads, matrix in self.terms[layer]:
-                part = [Fraction(a, scale * one) for a in matrix._slowly(whole)]
-                there = rows.get(reads)
-                rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
+                part, before, after = matrix.exactly(k), bits[reads], fine + self.shift
+                bits[reads] = both = max(before, after)
+                there = rows.get(reads) or [0] * len(part)
+                rows[reads] = [(a << both - before) + (b << both - after) for a, b in zip(there, part, strict=True)]
 
-        give(self.network.hidden, [Fraction(a) for a in coefficients])
+        give(self.network.hidden, [a * one for a in coefficients], 0)
         for layer in range(self.network.hidden - 1, -1, -1):
-            first = self.first[layer]
-            v = rows.pop(layer + 1, [Fraction(0)] * len(self.biases[layer]))
-            units = self.units[layer]
-            k = []
-            for i, a in enumerate(v, first):
+            first, units, fine = self.first[layer], self.units[layer], self.slope_bits[layer]
+            k, unit = [], one << bits[layer + 1] + fine
+            for i, a in enumerate(rows.pop(layer + 1, [0] * len(self.biases[layer])), first):
                 _hold(not (a and cell.low[i] < 0 < cell.high[i]), "an exact combination, but a neuron's sign is open")
                 on = cell.high[i] > 0
-                slope = Fraction(int(on)) if units is None else Fraction(units[i - first][on], 1 << self.slope_bits[layer])
-                k.append(a * slope - pulls.get(i, 0))
-            give(layer, k)
+                k.append(a * (units[i - first][on] if units else on << fine) - int(pulls.get(i, 0) * unit))
+            give(layer, k, bits[layer + 1] + fine)
+        one <<= bits[0]
         if share and cell.ball is not None:
-            return constant + cell.ball.least_exactly(rows[0], share, box)
-        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0))
+            return constant + cell.ball.least_exactly([Fraction(a, one) for a in rows[0]], share, box)
+        return constant + sum((a * (low if a > 0 else high) for a, (low, high) in zip(rows[0], box, strict=True)), Fraction(0)) / one
 
 
 @dataclass(frozen=True)
@@ -2066,8 +2257,8 @@ class _Query:
         return given
 
     def _put(self, cell: _Searched, neuron: int, side: int, value: int, given: dict[tuple[int, int], int | None]) -> None:
-        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + shift + INPUT)."""
-        unit = self.bounds.shift + INPUT
+        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + fine + INPUT)."""
+        unit = self.bounds.fine + INPUT
         low, high = cell.low, cell.high
         stated = given.get((neuron, side)) if given else None
         if stated is not None:
@@ -2097,21 +2288,20 @@ class _Query:
 
     def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
         """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
-        bounds = self.bounds
+        if first < self.network.hidden and (cell.forms is None or (only is None and cell.forms.stale(cell))):
+            cell.forms = _Forms(self.bounds, cell, cell.forms)
         ends: list[tuple[int, int]] = []
         rows: list[tuple[int, list[int]]] = []
         for layer in range(first, self.network.hidden):
-            start, found = bounds.first[layer], []
-            for i in range(start, bounds.first[layer + 1]):
-                if cell.low[i] < 0 < cell.high[i] and (only is None or i in only):
-                    for side in (0, 1):
-                        found.append(bounds.neuron(layer, i - start, (1, -1)[side], cell))
-                        ends.append((i, side))
-            for (i, side), (constant, row) in zip(ends[len(rows) :], found, strict=True):
+            among = range(self.bounds.first[layer], self.bounds.first[layer + 1])
+            free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
+            for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
+                ends += [(i, side) for side in (0, 1) for i in some]
+                rows += self.bounds.neurons(some, cell)
+            for (i, side), (constant, row) in zip(ends[len(rows) - 2 * len(free) :], rows[len(rows) - 2 * len(free) :], strict=True):
                 self._put(cell, i, side, cell.least(constant, row), given)
-            if found:
+            if free:
                 cell.lines.pop(layer, None)
-            rows += found
         if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
             cell.kept = (*cell.kept, _Kept(cell.box, ends, [(constant << INPUT, row) for constant, row in rows]))
 
@@ -2247,8 +2437,10 @@ class _Query:
             middle = (cell.lower[k] + cell.upper[k]) / 2
             _need(cell.lower[k] <= middle <= cell.upper[k], "a side with a middle expected")
             lower, upper = cell.lower[:], cell.upper[:]
+            below, above = cell.box[:], cell.box[:]
+            below[k], above[k] = _outward(lower[k], middle), _outward(middle, upper[k])
             lower[k], upper[k] = middle, middle
-            return [self._child(cell, upper=upper), self._child(cell, lower=lower)]
+            return [self._child(cell, upper=upper, box=below), self._child(cell, lower=lower, box=above)]
         if kind == 1:
             i = _integer(at, 0, len(cell.low), "neuron")
             low, high = cell.low[:], cell.high[:]
@@ -2266,10 +2458,399 @@ class _Query:
             "high": cell.high[:],
             "path": cell.path,
             "open": cell.open[:],
+            "box": cell.box,
             "ball": cell.ball,
             "kept": cell.kept,
+            "forms": cell.forms,
         }
         return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
+
+
+# ---- searches: the largest gradient ----------------------------------------------------------------------------------
+FINE = 96  # derivatives are whole numbers of 2^-FINE, or finer ones where weights are
+NORMS = ("linf", "l2", "l1")
+Ends = tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """What was verified of one Lipschitz constant on a box: it, or its square for l2, lies between two numbers."""
+
+    index: int
+    source: str
+    lower: Rationals
+    upper: Rationals
+    outputs: tuple[tuple[int, int], ...]  # whose combination is meant, with coefficients
+    norm: str
+    least: Fraction
+    most: Fraction
+    point: Rationals | None  # in a region that attains `least`
+    cells: int
+    leaves: int
+    weights_sha256: str
+    model_sha256: str
+    model: str
+
+
+class _Derivatives:
+    """Derivatives on cells of the network that neurons of unknown sign make up, in 2^-unit, every one between two whole
+    numbers. What the others do is composed into its matrices, exactly. Format: "A gradient".
+
+    Attributes
+    ----------
+    layers : list of list of int
+        The neurons, by layer, of layers that have any.
+    terms : list of list of (int, list of list of int)
+        For each of these layers, and the output last: sources, 0 for the inputs or a layer's place and 1, and rows.
+    shifts : list of int
+        Rows are in 2^-shift.
+    """
+
+    def __init__(
+        self, bounds: _Bounds, outputs: list[int], neurons: set[int], cell: _Searched, flat: Sequence[int] = (), free: Sequence[int] = ()
+    ) -> None:
+        self.bounds, self.unit = bounds, max(FINE, bounds.shift)
+        self.layers: list[list[int]] = []
+        self.terms: list[list[tuple[int, list[list[int]]]]] = []
+        self.shifts: list[int] = []
+        n = bounds.network.inputs
+        identity = [[int(i == k) for k in range(n)] for i in range(n)]
+        sources: list[tuple[dict[int, list[list[int]]], int]] = [({0: identity}, 0)]  # of values of the whole network
+        for layer in range(bounds.network.hidden):
+            first, units, bits = bounds.first[layer], bounds.units[layer], bounds.slope_bits[layer]
+            rows, shift = self._composed(layer, sources)
+            width = len(bounds.biases[layer])
+            steep = any(rows[0][i - first][k] for i in flat if first <= i < first + width and 0 in rows for k in free)
+            _hold(not steep, "a neuron is zero at the point, but not around it")
+            own = [i for i in range(first, first + width) if i in neurons]
+            slopes = []
+            for i in range(first, first + width):
+                m, p = (0, 1 << bits) if units is None else units[i - first]
+                _hold(i in neurons or cell.low[i] >= 0 or cell.high[i] <= 0, "a neuron whose sign is open is not in the list")
+                slopes.append(0 if i in neurons else p if cell.high[i] > 0 else m)
+            handed = {source: [[a * w for w in row] for a, row in zip(slopes, part, strict=True)] for source, part in rows.items()}
+            if own:
+                self.layers.append(own)
+                self.terms.append([(source, [part[i - first] for i in own]) for source, part in rows.items()])
+                self.shifts.append(shift)
+                handed[len(self.layers)] = [[int(i == k) << shift + bits for k in own] for i in range(first, first + width)]
+            sources.append((handed, shift + bits))
+        rows, shift = self._composed(bounds.network.hidden, sources)
+        total = {
+            source: [[sum(c * row[k] for c, row in zip(outputs, part, strict=True)) for k in range(len(part[0]))]] for source, part in rows.items()
+        }
+        self.terms.append(list(total.items()))
+        self.shifts.append(shift)
+
+    def _composed(self, layer: int, sources: list[tuple[dict[int, list[list[int]]], int]]) -> tuple[dict[int, list[list[int]]], int]:
+        """The rows of a layer of the whole network over the inputs and the neurons of the smaller one."""
+        bounds = self.bounds
+        shift = max((sources[reads][1] for reads, _ in bounds.terms[layer]), default=0) + bounds.shift
+        found: dict[int, list[list[int]]] = {}
+        for reads, matrix in bounds.terms[layer]:
+            parts, own = sources[reads]
+            up = shift - bounds.shift - own
+            for source, part in parts.items():
+                columns = [[a << up for a in column] for column in zip(*part, strict=True)]
+                rows = [[_times(matrix, i, column) for column in columns] for i in range(len(bounds.biases[layer]))]
+                there = found.get(source)
+                found[source] = rows if there is None else [list(map(add, p, q)) for p, q in zip(there, rows, strict=True)]
+        return found, shift
+
+    def through(self, layer: int, ends: Ends, cell: _Searched) -> Ends:
+        """Ends times the slopes of a layer's units."""
+        lows, highs = [], []
+        for i, low, high in zip(self.layers[layer], *ends, strict=True):
+            m, p, bits = self.slopes(i)
+            below, above = cell.low[i], cell.high[i]
+            some = [m, p] if below < 0 < above else [p] if above > 0 else [m]
+            products = [a * slope for a in (low, high) for slope in some]
+            lows.append(min(products) >> bits)
+            highs.append(-(-max(products) >> bits))
+        return lows, highs
+
+    def slopes(self, neuron: int) -> tuple[int, int, int]:
+        """Slopes of a unit below and above zero, and their bits."""
+        layer = bisect_right(self.bounds.first, neuron) - 1
+        units, bits = self.bounds.units[layer], self.bounds.slope_bits[layer]
+        return (0, 1 << bits, bits) if units is None else (*units[neuron - self.bounds.first[layer]], bits)
+
+    def back(self, cell: _Searched) -> Ends:
+        """Ends of all entries of the gradient."""
+        pending: dict[int, Ends] = {}
+
+        def give(source: int, low: list[int], high: list[int]) -> None:
+            there = pending.get(source, ([0] * len(low), [0] * len(low)))
+            pending[source] = (list(map(add, there[0], low)), list(map(add, there[1], high)))
+
+        for source, (row,) in self.terms[-1]:
+            give(source, [_moved(a, self.unit - self.shifts[-1]) for a in row], [-_moved(-a, self.unit - self.shifts[-1]) for a in row])
+        for layer in range(len(self.layers) - 1, -1, -1):
+            if layer + 1 not in pending:
+                continue
+            low, high = self.through(layer, pending.pop(layer + 1), cell)
+            middle, width = list(map(add, low, high)), [b - a for a, b in zip(low, high, strict=True)]
+            shift = self.shifts[layer] + 1
+            for source, rows in self.terms[layer]:
+                columns = list(zip(*rows, strict=True))
+                products = [(sum(map(mul, middle, c)), sum(map(mul, width, map(abs, c)))) for c in columns]
+                give(source, [p - q >> shift for p, q in products], [-(-p - q >> shift) for p, q in products])
+        nothing = [0] * self.bounds.network.inputs
+        return pending.get(0, (nothing, nothing))
+
+    def along(self, direction: list[int], cell: _Searched) -> tuple[list[Ends], list[list[int]]]:
+        """Ends of the derivatives of all pre-activations in a direction, by layer; and the sizes of those of all
+        values, by source.
+        """
+        values: list[Ends] = [(direction, direction)]
+        found = []
+        for layer, neurons in enumerate(self.layers):
+            lows, highs = [0] * len(neurons), [0] * len(neurons)
+            shift = self.shifts[layer] + 1
+            for source, rows in self.terms[layer]:
+                low, high = values[source]
+                middle, width = list(map(add, low, high)), [b - a for a, b in zip(low, high, strict=True)]
+                for i, row in enumerate(rows):
+                    p, q = sum(map(mul, row, middle)), sum(map(mul, map(abs, row), width)) if any(width) else 0
+                    lows[i] += p - q >> shift
+                    highs[i] -= -p - q >> shift
+            found.append((lows, highs))
+            values.append(self.through(layer, (lows, highs), cell))
+        return found, [[max(abs(a), abs(b)) for a, b in zip(low, high, strict=True)] for low, high in values]
+
+    def most(self, direction: list[int], cell: _Searched, numbers: _Numbers) -> Fraction:
+        """No derivative in a direction, on a region that meets the interior of the cell, is larger."""
+        bounds = self.bounds
+        derivatives, sizes = self.along(direction, cell)
+        rows: dict[int, list[int]] = {}
+        pulls: dict[int, int] = {}
+        constant = rounded = 0  # in 2^-(2 unit + SLOPE), and in 2^-2unit
+
+        def give(source: int, part: list[int]) -> None:
+            nonlocal rounded
+            there = rows.get(source)
+            rows[source] = part if there is None else list(map(add, there, part))
+            rounded += sum(sizes[source])
+
+        for source, (row,) in self.terms[-1]:
+            give(source, [_moved(a, self.unit - self.shifts[-1]) for a in row])
+        for layer in range(len(self.layers) - 1, -1, -1):
+            v = rows.pop(layer + 1, None)
+            if v is None:
+                continue
+            passed = []
+            for i, a, low, high in zip(self.layers[layer], v, *derivatives[layer], strict=True):
+                m, p, bits = self.slopes(i)
+                rounded += 3 * max(abs(low), abs(high))
+                if not cell.low[i] < 0 < cell.high[i]:
+                    passed.append(a * (p if cell.high[i] > 0 else m) >> bits)
+                    continue
+                jump = a * (p - m) >> bits
+                if jump < 0:
+                    low, high = -high, -low
+                share = numbers.shares.get(i, 1 << SLOPE)
+                level = ((1 << SLOPE) - share) * high + share * low
+                constant += abs(jump) * (max(level, 0) - share * low)
+                passed.append((a * m >> bits) + (jump * share >> SLOPE))
+                end = -cell.low[i] if level > 0 else cell.high[i]
+                pull = (abs(jump) * abs(level) * numbers.links.get(i, 0) << 2 * UNIT) // (end << 2 * self.unit + 2 * SLOPE)
+                pulls[i] = pull if level > 0 else -pull
+            for source, part in self.terms[layer]:
+                give(source, [sum(map(mul, passed, column)) >> self.shifts[layer] for column in zip(*part, strict=True)])
+        constant += (sum(map(mul, rows.get(0, []), direction)) + rounded) << SLOPE
+        for neuron, pull in numbers.pulls.items():
+            pulls[neuron] = pulls.get(neuron, 0) + pull
+        nothing = {layer + 1: [0] * len(bias) for layer, bias in enumerate(bounds.biases[:-1])}
+        least = bounds.bound(nothing, 0, cell, numbers.slopes, pulls)
+        return Fraction(constant, 1 << 2 * self.unit + SLOPE) - Fraction(least, 1 << UNIT + bounds.shift + INPUT)
+
+
+class _Numbers(NamedTuple):
+    """What a bound is made of: shares, links and slopes by neuron, in 2^-SLOPE, and multipliers of half-spaces times
+    signs, in 2^-UNIT.
+    """
+
+    shares: dict[int, int]
+    links: dict[int, int]
+    slopes: dict[int, int]
+    pulls: dict[int, int]
+
+
+def _moved(value: int, up: int) -> int:
+    """A whole number times 2^up, rounded down."""
+    return value << up if up >= 0 else value >> -up
+
+
+def _times(matrix: _Matrix, at: int, column: list[int]) -> int:
+    """A row of a matrix times a column."""
+    return sum(w * column[j] for j, w in matrix.few[at]) if matrix.few else sum(map(mul, matrix.rows[at], column))
+
+
+def _signs(bounds: _Bounds, point: Rationals) -> list[int]:
+    """The signs of all neurons at a point."""
+    common = math.lcm(1, *(x.denominator for x in point))
+    values = [([int(x * common) for x in point], 0)]  # times 1 / (common 2^bits)
+    found: list[int] = []
+    for layer in range(bounds.network.hidden):
+        bits = max((values[reads][1] for reads, _ in bounds.terms[layer]), default=0)
+        z = [b * common << bits for b in bounds.biases[layer]]
+        for reads, matrix in bounds.terms[layer]:
+            h, own = values[reads]
+            z = [a + (_times(matrix, i, h) << bits - own) for i, a in enumerate(z)]
+        found += [(a > 0) - (a < 0) for a in z]
+        units, more = bounds.units[layer], bounds.slope_bits[layer]
+        slopes = [(0, 1 << more)] * len(z) if units is None else units
+        values.append(([a * s[a > 0] for a, s in zip(z, slopes, strict=True)], bits + bounds.shift + more))
+    return found
+
+
+class _Gradient(_Query):
+    """A Lipschitz constant: a box whose tree leaves no region with a larger gradient. Format: "A gradient"."""
+
+    def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
+        self.network, self.bounds, self.ball = network, bounds, None
+        keys = ("gradient", "source", "lower", "upper", "outputs", "norm", "least", "most", "point", "neurons")
+        index, source, lower, upper, outputs, norm, least, most, point, neurons = _fields(opening, *keys)
+        self.index = _integer(index, 0, math.inf, "gradient")
+        _need(type(source) is str and norm in NORMS, "a source and a norm expected")
+        self.source, self.norm = source, norm
+        self.lower, self.upper = _rationals(lower, network.inputs), _rationals(upper, network.inputs)
+        _need(all(a <= b for a, b in zip(self.lower, self.upper, strict=True)), "a box expected")
+        self.coefficients = [0] * network.outputs
+        for pair in _list(outputs):
+            at, c = _integers(_list(pair, 2))
+            self.coefficients[_integer(at, 0, network.outputs, "output")] = c
+        self.outputs = tuple((i, c) for i, c in enumerate(self.coefficients) if c)
+        (self.least,), (self.most,) = _rationals([least], 1), _rationals([most], 1)
+        _need(0 <= self.least <= self.most, "two numbers expected")
+        self.point = None if point is None else _rationals(point, network.inputs)
+        self.neurons = [_integer(i, 0, bounds.first[-1], "neuron") for i in _list(neurons)]
+        self.free = [k for k, (a, b) in enumerate(zip(self.lower, self.upper, strict=True)) if a < b]
+        self.derivatives: _Derivatives | None = None
+        self.cells = self.leaves = self.parts = 0
+        self.share, self.jobs = share
+
+    def check(self, lines: _Lines) -> Bounded:  # type: ignore[override]
+        """Read the tree, and look at the point."""
+        low, high = [_double_beyond(a, -1) for a in self.lower], [_double_beyond(b, 1) for b in self.upper]
+        entries: list[Any] = [(k, sign) for k in self.free for sign in (1, -1)] if self.norm == "l1" else [None]
+        self._tree(lines, low, high, entries)
+        self._attained()
+        return Bounded(
+            self.index, self.source, self.lower, self.upper, self.outputs, self.norm, self.least, self.most, self.point, self.cells,
+            self.leaves, self.network.weights_sha256, self.network.model_sha256, self.network.source,
+        )  # fmt: skip
+
+    def _attained(self) -> None:
+        """The gradient at the point has at least the norm claimed."""
+        if self.point is None:
+            _hold(self.least == 0, "a gradient that is attained nowhere")
+            return
+        inside = all(a < x < b if a < b else x == a for a, x, b in zip(self.lower, self.point, self.upper, strict=True))
+        _hold(inside, "the point is not inside the neighbourhood")
+        signs = _signs(self.bounds, self.point)
+        cell = _Searched([], [], [min(sign, 0) for sign in signs], [max(sign, 0) for sign in signs], [], [])
+        derivatives = _Derivatives(self.bounds, self.coefficients, set(), cell, [i for i, sign in enumerate(signs) if not sign], self.free)
+        low, high = derivatives.back(cell)
+        sizes = [max(low[k], -high[k], 0) for k in self.free]
+        unit = 1 << derivatives.unit
+        found = Fraction(sum(sizes), unit) if self.norm == "linf" else Fraction(max(sizes, default=0), unit)
+        if self.norm == "l2":
+            found = Fraction(sum(a * a for a in sizes), unit * unit)
+        _hold(found >= self.least, "the gradient at the point is smaller than claimed")
+
+    def _known(self, cell: _Searched) -> _Derivatives:
+        """Derivatives, made at the first cell, which is all of the box."""
+        if self.derivatives is None:
+            _need(cell.depth == 0, "the whole box first expected")
+            self.derivatives = _Derivatives(self.bounds, self.coefficients, set(self.neurons), cell)
+        return self.derivatives
+
+    def _split(self, cell: _Searched, kind: Any, at: Any) -> list[_Searched]:
+        self._known(cell)
+        return super()._split(cell, kind, at)
+
+    def _event(self, cell: _Searched, event: list[Any]) -> None:
+        """What is open on a cell and is closed by it."""
+        kind, *rest = event or [None]
+        _need(kind in ("ends", "steep", "thin", "empty"), "ends, steep, thin or empty expected")
+        if kind == "ends":
+            places = [_integer(place, 0, len(cell.open), "place") for place in _list(_list(rest, 1)[0])]
+        else:
+            places = list(range(len(cell.open)))
+        if cell.mine:
+            held = {"ends": self._by_ends, "steep": self._by_bound, "thin": self._is_thin, "empty": self._is_empty}[kind](cell, places, rest)
+            _hold(held, f"a cell is not closed by what is given ({kind})")
+        for place in sorted(set(places), reverse=True):
+            del cell.open[place]
+        self.leaves += 1
+
+    def _by_ends(self, cell: _Searched, places: list[int], _: list[Any]) -> bool:
+        derivatives = self._known(cell)
+        low, high = derivatives.back(cell)
+        unit = 1 << derivatives.unit
+        if self.norm == "l1":
+            chosen: list[Any] = [cell.open[place] for place in places]
+            return all((high[k] if sign > 0 else -low[k]) <= self.most * unit for k, sign in chosen)
+        sizes = [max(abs(low[k]), abs(high[k])) for k in self.free]
+        return (sum(sizes) <= self.most * unit) if self.norm == "linf" else (sum(a * a for a in sizes) <= self.most * unit * unit)
+
+    def _by_bound(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
+        given, shares, links, slopes, multipliers = _list(rest, 5)
+        derivatives = self._known(cell)
+        unit = derivatives.unit
+        pulls: dict[int, int] = {}
+        for (neuron, sign), beta in zip(cell.path, _floats(multipliers, len(cell.path)), strict=True):
+            _need(beta >= 0, "multipliers that are not negative expected")
+            pulls[neuron] = pulls.get(neuron, 0) + sign * math.floor(Fraction(beta) * (1 << UNIT))
+        words = []
+        for column in (shares, links, slopes):
+            some = [_integer(a, 0, (1 << SLOPE) + 1, "a share") for a in _list(column, len(self.neurons))]
+            words.append(dict(zip(self.neurons, some, strict=True)))
+        rule = {i: (1 << SLOPE) * (cell.high[i] > -cell.low[i]) for i in range(len(cell.low)) if cell.low[i] < 0 < cell.high[i]}
+        numbers = _Numbers(words[0], words[1], {**rule, **words[2]}, pulls)
+        direction = [0] * self.network.inputs
+        constant = 0
+        if self.norm == "l1":
+            _need(given == [] and len(cell.open) == 1, "one entry of the gradient expected")
+            one: Any = cell.open[0]
+            direction[one[0]] = one[1] << unit
+        else:
+            low, high = derivatives.back(cell)
+            for k, a in zip(self.free, _floats(given, len(self.free)), strict=True):
+                direction[k] = d = math.floor(Fraction(a) * (1 << unit))
+                square = self.norm == "l2"
+                constant += max((g * g if square else abs(g) << unit) - d * g for g in (low[k], high[k]))
+        return Fraction(constant, 1 << 2 * unit) + derivatives.most(direction, cell, numbers) <= self.most
+
+    def _is_thin(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
+        """A combination of the half-spaces of the path is nowhere positive on the box, and one of them does not vanish
+        there, so that the cell has no interior.
+        """
+        signs = dict(cell.path)
+        pulls: dict[int, Fraction] = {}
+        for pair in _list(_list(rest, 1)[0]):
+            neuron, y = _list(pair, 2)
+            _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
+            pulls[neuron] = signs[neuron] * _rationals([y], 1)[0]
+        _hold(pulls and all(y * signs[i] > 0 for i, y in pulls.items()), "multipliers that are positive expected")
+        box = [(max(Fraction(p), a), min(Fraction(q), b)) for p, q, a, b in zip(cell.lower, cell.upper, self.lower, self.upper, strict=True)]
+
+        def least(of: dict[int, Fraction]) -> Fraction:
+            """The least value of the sum with the other sign."""
+            return self.bounds.exactly([0] * self.network.outputs, [0] * self.network.inputs, Fraction(0), cell, of, box, Fraction(0))
+
+        return least(pulls) >= 0 and any(least({i: y}) or least({i: -y}) for i, y in pulls.items())
+
+    @staticmethod
+    def _is_empty(cell: _Searched, _: list[int], __: list[Any]) -> bool:
+        return any(a > b for a, b in zip(cell.low, cell.high, strict=True))
+
+
+def _double_beyond(value: Fraction, sign: int) -> float:
+    """The nearest double that is not inside of an end of a box; sign is 1 for an upper one."""
+    near = float(value)
+    return near if (Fraction(near) - value) * sign >= 0 else math.nextafter(near, sign * math.inf)
 
 
 # ---- the file: a header, the network, and a block for every neighbourhood --------------------------------------------
@@ -2353,7 +2934,7 @@ class _Block:
         )
 
 
-def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
+def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted | Bounded]:
     """Check a proof file.
 
     Parameters
@@ -2367,8 +2948,8 @@ def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) 
 
     Returns
     -------
-    list of Verified or Refuted
-        One for every neighbourhood, or query.
+    list of Verified, Refuted or Bounded
+        One for every neighbourhood, query, or constant.
 
     Raises
     ------
@@ -2407,7 +2988,7 @@ def _network(said: Any, given: Any) -> _Network:
     return found
 
 
-def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refuted]:
+def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refuted | Bounded]:
     """Check a proof file in several processes."""
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(check_file, [path] * jobs, [network] * jobs, [(k, jobs) for k in range(jobs)]))
@@ -2415,7 +2996,7 @@ def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refut
     return found[0]
 
 
-def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
+def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted | Bounded]:
     header = lines.next()
     search = type(header) is dict and "queries" in header
     name, producer, count = _fields(header, "format", "producer", "queries" if search else "neighbourhoods")
@@ -2423,13 +3004,15 @@ def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) ->
     _need(type(producer) is str, "producer: a string expected")
     _integer(count, 1, math.inf, "neighbourhoods or queries")
     network = _network(_fields(lines.next(), "network")[0], given)
-    found: list[Verified | Refuted] = []
+    found: list[Verified | Refuted | Bounded] = []
     if search:
         bounds = _Bounds(network)
     else:
         network.in_columns()
     for _ in range(count):
-        found.append((_Query(network, bounds, lines.next(), share) if search else _Block(network, lines.next())).check(lines))
+        opening = lines.next()
+        kind = _Gradient if search and type(opening) is dict and "gradient" in opening else _Query
+        found.append((kind(network, bounds, opening, share) if search else _Block(network, opening)).check(lines))
         _need(found[-1].index not in {v.index for v in found[:-1]}, "a number occurs twice")
     lines.end()
     return found
@@ -2515,10 +3098,20 @@ def _report_query(v: Refuted, full: bool) -> list[str]:
     ]
 
 
-def _report(found: list[Verified | Refuted], full: bool = False) -> str:
+def _report_gradient(v: Bounded, full: bool) -> list[str]:
+    terms = " + ".join(f"f{i}" if c == 1 else f"-f{i}" if c == -1 else f"{c} f{i}" for i, c in v.outputs).replace("+ -", "- ") or "0"
+    what = "the square of the Lipschitz constant" if v.norm == "l2" else "the Lipschitz constant"
+    return [
+        f"gradient {v.index}, {v.source!a}: {v.cells} cells, {v.leaves} bounds; U = {_show_box(v.lower, v.upper, full)}",
+        f"  {what} of {terms} on U, inputs in {v.norm}, is at least {_show(v.least, full)} and at most {_show(v.most, full)}",
+        "  attained: " + ("nowhere claimed" if v.point is None else f"at {_show_point(v.point, full)}"),
+    ]
+
+
+def _report(found: list[Verified | Refuted | Bounded], full: bool = False) -> str:
     first = found[0]
     text = [
-        f"network {(first.model if isinstance(first, Refuted) else first.source)!a}",
+        f"network {(first.source if isinstance(first, Verified) else first.model)!a}",
         f"weights sha256 {first.weights_sha256}",
         f"model sha256 (not checked) {first.model_sha256!a}",
         f"semantics: {SEMANTICS}",
@@ -2526,6 +3119,9 @@ def _report(found: list[Verified | Refuted], full: bool = False) -> str:
     for v in found:
         if isinstance(v, Refuted):
             text += _report_query(v, full)
+            continue
+        if isinstance(v, Bounded):
+            text += _report_gradient(v, full)
             continue
         text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full) if v.frame is None else _show_frame(v.frame)}")
         text += [] if v.frame is None else _show_points(v.frame, full)

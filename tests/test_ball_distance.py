@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 
 import polylc
 from polylc.cli.main import app
+from polylc.domains.ball import ball
 from polylc.domains.within import measure
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.network.exact import ExactNetwork
-from polylc.network.form import Network, chain
+from polylc.network.form import Network, chain, pattern_at
+from polylc.run.ball_distance import nearest_of_region
 from polylc.search import refute
 
 KINDS = (quarter_net, zero_bias_net, sloped_net, random_net)
@@ -216,3 +218,24 @@ def test_the_command(tmp_path):
     shown = run.invoke(app, ["check", str(tmp_path / "p")])
     assert "no inputs nearer than the root of " in shown.stdout
     assert run.invoke(app, [*given, "--norm", "l7"]).exit_code == 2
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_nearest_point_of_a_region_is_one_or_there_is_none(norm):
+    """Rows that hold within a distance are left out; what the others give beyond it is no point of the region."""
+    seen = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        net = random_net([5, 8, 3], 300 + seed)
+        center = rng.uniform(-0.5, 0.5, 5)
+        bits = pattern_at(net, (center + rng.uniform(-0.5, 0.5, 5))[None])[0]
+        label = int(net(center[None])[0].argmax())
+        for rival in {0, 1, 2} - {label}:
+            for most in (F(1, 16), F(1, 4), F(1)):
+                point = nearest_of_region(net, ball(center, 4), bits, label, rival, norm, most)
+                seen.add(point is None)
+                if point is not None:
+                    outputs = ExactNetwork(net).outputs(point)
+                    assert outputs[rival] >= outputs[label]
+                    assert measure(norm, point, [F(v) for v in center.tolist()]) <= most
+    assert seen == {True, False}

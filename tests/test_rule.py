@@ -8,16 +8,20 @@ import gzip
 import json
 import random
 from fractions import Fraction as F
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import polylc
 from polylc import checker
+from polylc.bounds.hidden import intervals
+from polylc.bounds.relaxation import largest_outputs
+from polylc.bounds.tables import tables
 from polylc.domains import alternatives
 from polylc.domains.question import And, Or, Row, row
 from polylc.network.exact import ExactNetwork
@@ -254,3 +258,36 @@ def test_what_the_rule_says_of_a_point_is_true(seed):
         F(a) + (F(b) - F(a)) * rng.choice([0, 1, F(rng.randint(0, 8), 8), F(rng.randint(0, 99), 99)]) for a, b in zip(low, high, strict=True)
     )
     assert Walk(network, low, high, point, rng).seen > 0
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
+    """On cells within one another, forms made anew and not: but for what searches leave for rounding."""
+    rng = np.random.default_rng(seed)
+    widths = [int(rng.integers(1, 4)), *rng.integers(2, 7, rng.integers(1, 5)).tolist(), 1]
+    network = chain([rng.normal(size=(b, a)) for a, b in pairwise(widths)], [rng.normal(size=b) for b in widths[1:]])
+    read = checker._Network(json.loads(json.dumps(compact_network(network))))
+    opening = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "roots": 1, "formula": ["and"]}
+    query = checker._Query(read, checker._Bounds(read), {**opening, "names": [f"v{i}" for i in range(widths[0] + 1)]})
+    bounds, most = query.bounds, 1 << 60 + checker.UNIT
+    low, high = rng.normal(size=widths[0]) - 1, rng.normal(size=widths[0]) + 1
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    known = intervals(tables(network), low, high)
+    large = largest_outputs(tables(network), *known, np.maximum(np.abs(low), np.abs(high)))
+    loss = tables(network).magnitudes(large).loss
+    cell, neurons = checker._Searched(low.tolist(), high.tolist(), [-most] * network.neurons, [most] * network.neurons, [], []), 0
+    for _ in range(5):
+        query._refine(cell, 0, {})
+        for layer in range(read.hidden):
+            first = bounds.first[layer]
+            some = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
+            found = [checker._least_value(*row, cell.box) for row in bounds.neurons(some, cell)] if some else []
+            for value, (sign, i) in zip(found, ((s, i) for s in (1, -1) for i in some), strict=True):
+                single = checker._least_value(*bounds.neuron(layer, i - first, sign, cell, query._slopes(cell, "", first)), cell.box)
+                apart = F(value, 1 << bounds.fine) - F(single, 1 << bounds.shift)
+                assert abs(apart) <= F(loss[layer]) * (1 << checker.UNIT + checker.INPUT)
+                neurons += 1
+        query._move(cell, {})
+        cell = rng.choice(query._split(cell, 0, int(rng.integers(widths[0]))))
+    assume(neurons)
