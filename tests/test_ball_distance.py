@@ -31,7 +31,7 @@ KNOWN = Path(__file__).resolve().parent / "data"
 def drawn(seed: int) -> tuple[Network, list[F], F, tuple[list[F], list[F]] | None]:
     rng = np.random.default_rng(seed)
     n = 2 if seed % 3 else 3
-    net = KINDS[seed % 4]([2, 4, 3, 3] if n == 2 else [3, 3, 2, 3], seed)
+    net = KINDS[seed % 4]([2, 4, 3, 3] if n == 2 else [3, 3, 1, 3], seed)
     center = [F(int(v), 4) for v in rng.integers(-4, 5, n)]
     clip = ([F(-1, 2)] * n, [F(3, 4)] * n) if rng.random() < 0.5 else None
     return net, center, F(int(rng.integers(2, 9)), 4), clip
