@@ -37,6 +37,7 @@ from polylc.search.task import Settings, Task
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
 FIRST = 0.5  # seconds of search before the first enumeration
+PATIENCE, COMPILING = 10.0, 120.0  # seconds of search before kernels are compiled for an enumeration, and what that may take
 LEAST = 3.0  # seconds that an enumeration is given at least: compiled code may have to be loaded
 
 
@@ -164,8 +165,10 @@ class _Work:
         lasted = FIRST
         enumerates = method == "enumeration" or (method == "auto" and not missing_kernels([self._task()], self._settings(None)))
         while True:
+            if method == "auto" and lasted > PATIENCE and (deadline is None or deadline - time.monotonic() > COMPILING):
+                enumerates = True  # even if kernels have to be compiled for it
             if self.search is not None:
-                end = time.monotonic() + lasted if enumerates else math.inf
+                end = time.monotonic() + lasted if enumerates else time.monotonic() + max(lasted, PATIENCE) if method == "auto" else math.inf
                 if self._search(min(end, math.inf if deadline is None else deadline)):
                     return
             if self._over(deadline):
