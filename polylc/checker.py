@@ -18,6 +18,10 @@ If the file is about queries, then for each of them no input of the network sati
 together with the network's outputs, where variables have the names printed for inputs and outputs, in their order; or,
 where a ball is printed, no input in it. That this is what a query file says is not checked.
 
+If it is about gradients, then for each box U that is printed the Lipschitz constant on U of the combination of outputs
+that is printed, with distances of inputs in the norm that is printed, lies between the two numbers given; for l2 its
+square does. Distances are those within U: coordinates that are fixed do not count.
+
 In a plane or on a line all of this is of the function s -> f(x), and lengths are those of x, l2.
 
 Numbers are given by the file; printed they are cut off, with "...", where they are long. Of U, the centre and points
@@ -57,7 +61,7 @@ from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import chain, compress, groupby, islice
-from operator import mul
+from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
 
 FORMAT = "polylc-proof/1"
@@ -1575,8 +1579,8 @@ class _Kept:
 
 @dataclass(frozen=True)
 class Ball:
-    """The inputs no farther from a centre than a radius, or nearer than it if it is open. In l1 the bound is the radius,
-    in l2 its square. Format: "Balls".
+    """The inputs no farther from a centre than a radius, or nearer if it is open. In l1 the bound is the radius, in l2
+    its square. Format: "Balls".
     """
 
     norm: str
@@ -1595,8 +1599,8 @@ class Ball:
         return least > self.bound or (least == self.bound and self.open)
 
     def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
-        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of r^2 -
-        |x - c|^2.
+        """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of
+        r^2 - |x - c|^2.
         """
         total = -share * self.bound / (2 if self.norm == "l2" else 1)
         for a, c, (low, high) in zip(coefficients, self.center, box, strict=True):
@@ -1643,8 +1647,8 @@ class Ball:
 
     @staticmethod
     def _least_l1(constant: int, a: list[int], sides: Box, radius: int) -> int:
-        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which v_i
-        cannot go all the way.
+        """The least value on the box of a.v + m (|v| - r), where m is the first |a_i|, from the largest on, for which
+        v_i cannot go all the way.
         """
         left, share, total = radius, 0, constant
         moves = []
@@ -1665,7 +1669,7 @@ class Ball:
 
 def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
     """A multiplier m >= 0 for which a.v + m/2 (|v|^2 - 1) is bounded well from below; any would do."""
-    if sum(p * p if v > 0 else q * q for v, (p, q) in zip(a, sides, strict=True) if v) <= 1:
+    if sum((p if v > 0 else q if v < 0 else min(max(0.0, p), q)) ** 2 for v, (p, q) in zip(a, sides, strict=True)) <= 1:
         return 0.0
     low, high, m = 0.0, math.inf, math.sqrt(sum(v * v for v in a))
     for _ in range(ROUNDS):
@@ -2143,7 +2147,7 @@ class _Query:
         self.share, self.jobs = share
 
     def _ball(self, value: Any) -> Ball:
-        norm = value.get("norm") if type(value) is dict else None
+        norm = str(value.get("norm")) if type(value) is dict else ""
         _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
         _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
         (size,) = _rationals([bound], 1)
@@ -2462,6 +2466,393 @@ class _Query:
         return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
 
 
+# ---- searches: the largest gradient ----------------------------------------------------------------------------------
+FINE = 96  # derivatives are whole numbers of 2^-FINE, or finer ones where weights are
+NORMS = ("linf", "l2", "l1")
+Ends = tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """What was verified of one Lipschitz constant on a box: it, or its square for l2, lies between two numbers."""
+
+    index: int
+    source: str
+    lower: Rationals
+    upper: Rationals
+    outputs: tuple[tuple[int, int], ...]  # whose combination is meant, with coefficients
+    norm: str
+    least: Fraction
+    most: Fraction
+    point: Rationals | None  # in a region that attains `least`
+    cells: int
+    leaves: int
+    weights_sha256: str
+    model_sha256: str
+    model: str
+
+
+class _Derivatives:
+    """Derivatives on cells of the network that neurons of unknown sign make up, in 2^-unit, every one between two whole
+    numbers. What the others do is composed into its matrices, exactly. Format: "A gradient".
+
+    Attributes
+    ----------
+    layers : list of list of int
+        The neurons, by layer, of layers that have any.
+    terms : list of list of (int, list of list of int)
+        For each of these layers, and the output last: sources, 0 for the inputs or a layer's place and 1, and rows.
+    shifts : list of int
+        Rows are in 2^-shift.
+    """
+
+    def __init__(
+        self, bounds: _Bounds, outputs: list[int], neurons: set[int], cell: _Searched, flat: Sequence[int] = (), free: Sequence[int] = ()
+    ) -> None:
+        self.bounds, self.unit = bounds, max(FINE, bounds.shift)
+        self.layers: list[list[int]] = []
+        self.terms: list[list[tuple[int, list[list[int]]]]] = []
+        self.shifts: list[int] = []
+        n = bounds.network.inputs
+        identity = [[int(i == k) for k in range(n)] for i in range(n)]
+        sources: list[tuple[dict[int, list[list[int]]], int]] = [({0: identity}, 0)]  # of values of the whole network
+        for layer in range(bounds.network.hidden):
+            first, units, bits = bounds.first[layer], bounds.units[layer], bounds.slope_bits[layer]
+            rows, shift = self._composed(layer, sources)
+            width = len(bounds.biases[layer])
+            steep = any(rows[0][i - first][k] for i in flat if first <= i < first + width and 0 in rows for k in free)
+            _hold(not steep, "a neuron is zero at the point, but not around it")
+            own = [i for i in range(first, first + width) if i in neurons]
+            slopes = []
+            for i in range(first, first + width):
+                m, p = (0, 1 << bits) if units is None else units[i - first]
+                _hold(i in neurons or cell.low[i] >= 0 or cell.high[i] <= 0, "a neuron whose sign is open is not in the list")
+                slopes.append(0 if i in neurons else p if cell.high[i] > 0 else m)
+            handed = {source: [[a * w for w in row] for a, row in zip(slopes, part, strict=True)] for source, part in rows.items()}
+            if own:
+                self.layers.append(own)
+                self.terms.append([(source, [part[i - first] for i in own]) for source, part in rows.items()])
+                self.shifts.append(shift)
+                handed[len(self.layers)] = [[int(i == k) << shift + bits for k in own] for i in range(first, first + width)]
+            sources.append((handed, shift + bits))
+        rows, shift = self._composed(bounds.network.hidden, sources)
+        total = {
+            source: [[sum(c * row[k] for c, row in zip(outputs, part, strict=True)) for k in range(len(part[0]))]] for source, part in rows.items()
+        }
+        self.terms.append(list(total.items()))
+        self.shifts.append(shift)
+
+    def _composed(self, layer: int, sources: list[tuple[dict[int, list[list[int]]], int]]) -> tuple[dict[int, list[list[int]]], int]:
+        """The rows of a layer of the whole network over the inputs and the neurons of the smaller one."""
+        bounds = self.bounds
+        shift = max((sources[reads][1] for reads, _ in bounds.terms[layer]), default=0) + bounds.shift
+        found: dict[int, list[list[int]]] = {}
+        for reads, matrix in bounds.terms[layer]:
+            parts, own = sources[reads]
+            up = shift - bounds.shift - own
+            for source, part in parts.items():
+                columns = [[a << up for a in column] for column in zip(*part, strict=True)]
+                rows = [[_times(matrix, i, column) for column in columns] for i in range(len(bounds.biases[layer]))]
+                there = found.get(source)
+                found[source] = rows if there is None else [list(map(add, p, q)) for p, q in zip(there, rows, strict=True)]
+        return found, shift
+
+    def through(self, layer: int, ends: Ends, cell: _Searched) -> Ends:
+        """Ends times the slopes of a layer's units."""
+        lows, highs = [], []
+        for i, low, high in zip(self.layers[layer], *ends, strict=True):
+            m, p, bits = self.slopes(i)
+            below, above = cell.low[i], cell.high[i]
+            some = [m, p] if below < 0 < above else [p] if above > 0 else [m]
+            products = [a * slope for a in (low, high) for slope in some]
+            lows.append(min(products) >> bits)
+            highs.append(-(-max(products) >> bits))
+        return lows, highs
+
+    def slopes(self, neuron: int) -> tuple[int, int, int]:
+        """Slopes of a unit below and above zero, and their bits."""
+        layer = bisect_right(self.bounds.first, neuron) - 1
+        units, bits = self.bounds.units[layer], self.bounds.slope_bits[layer]
+        return (0, 1 << bits, bits) if units is None else (*units[neuron - self.bounds.first[layer]], bits)
+
+    def back(self, cell: _Searched) -> Ends:
+        """Ends of all entries of the gradient."""
+        pending: dict[int, Ends] = {}
+
+        def give(source: int, low: list[int], high: list[int]) -> None:
+            there = pending.get(source, ([0] * len(low), [0] * len(low)))
+            pending[source] = (list(map(add, there[0], low)), list(map(add, there[1], high)))
+
+        for source, (row,) in self.terms[-1]:
+            give(source, [_moved(a, self.unit - self.shifts[-1]) for a in row], [-_moved(-a, self.unit - self.shifts[-1]) for a in row])
+        for layer in range(len(self.layers) - 1, -1, -1):
+            if layer + 1 not in pending:
+                continue
+            low, high = self.through(layer, pending.pop(layer + 1), cell)
+            middle, width = list(map(add, low, high)), [b - a for a, b in zip(low, high, strict=True)]
+            shift = self.shifts[layer] + 1
+            for source, rows in self.terms[layer]:
+                columns = list(zip(*rows, strict=True))
+                products = [(sum(map(mul, middle, c)), sum(map(mul, width, map(abs, c)))) for c in columns]
+                give(source, [p - q >> shift for p, q in products], [-(-p - q >> shift) for p, q in products])
+        nothing = [0] * self.bounds.network.inputs
+        return pending.get(0, (nothing, nothing))
+
+    def along(self, direction: list[int], cell: _Searched) -> tuple[list[Ends], list[list[int]]]:
+        """Ends of the derivatives of all pre-activations in a direction, by layer; and the sizes of those of all
+        values, by source.
+        """
+        values: list[Ends] = [(direction, direction)]
+        found = []
+        for layer, neurons in enumerate(self.layers):
+            lows, highs = [0] * len(neurons), [0] * len(neurons)
+            shift = self.shifts[layer] + 1
+            for source, rows in self.terms[layer]:
+                low, high = values[source]
+                middle, width = list(map(add, low, high)), [b - a for a, b in zip(low, high, strict=True)]
+                for i, row in enumerate(rows):
+                    p, q = sum(map(mul, row, middle)), sum(map(mul, map(abs, row), width)) if any(width) else 0
+                    lows[i] += p - q >> shift
+                    highs[i] -= -p - q >> shift
+            found.append((lows, highs))
+            values.append(self.through(layer, (lows, highs), cell))
+        return found, [[max(abs(a), abs(b)) for a, b in zip(low, high, strict=True)] for low, high in values]
+
+    def most(self, direction: list[int], cell: _Searched, numbers: _Numbers) -> Fraction:
+        """No derivative in a direction, on a region that meets the interior of the cell, is larger."""
+        bounds = self.bounds
+        derivatives, sizes = self.along(direction, cell)
+        rows: dict[int, list[int]] = {}
+        pulls: dict[int, int] = {}
+        constant = rounded = 0  # in 2^-(2 unit + SLOPE), and in 2^-2unit
+
+        def give(source: int, part: list[int]) -> None:
+            nonlocal rounded
+            there = rows.get(source)
+            rows[source] = part if there is None else list(map(add, there, part))
+            rounded += sum(sizes[source])
+
+        for source, (row,) in self.terms[-1]:
+            give(source, [_moved(a, self.unit - self.shifts[-1]) for a in row])
+        for layer in range(len(self.layers) - 1, -1, -1):
+            v = rows.pop(layer + 1, None)
+            if v is None:
+                continue
+            passed = []
+            for i, a, low, high in zip(self.layers[layer], v, *derivatives[layer], strict=True):
+                m, p, bits = self.slopes(i)
+                rounded += 3 * max(abs(low), abs(high))
+                if not cell.low[i] < 0 < cell.high[i]:
+                    passed.append(a * (p if cell.high[i] > 0 else m) >> bits)
+                    continue
+                jump = a * (p - m) >> bits
+                if jump < 0:
+                    low, high = -high, -low
+                share = numbers.shares.get(i, 1 << SLOPE)
+                level = ((1 << SLOPE) - share) * high + share * low
+                constant += abs(jump) * (max(level, 0) - share * low)
+                passed.append((a * m >> bits) + (jump * share >> SLOPE))
+                end = -cell.low[i] if level > 0 else cell.high[i]
+                pull = (abs(jump) * abs(level) * numbers.links.get(i, 0) << 2 * UNIT) // (end << 2 * self.unit + 2 * SLOPE)
+                pulls[i] = pull if level > 0 else -pull
+            for source, part in self.terms[layer]:
+                give(source, [sum(map(mul, passed, column)) >> self.shifts[layer] for column in zip(*part, strict=True)])
+        constant += (sum(map(mul, rows.get(0, []), direction)) + rounded) << SLOPE
+        for neuron, pull in numbers.pulls.items():
+            pulls[neuron] = pulls.get(neuron, 0) + pull
+        nothing = {layer + 1: [0] * len(bias) for layer, bias in enumerate(bounds.biases[:-1])}
+        least = bounds.bound(nothing, 0, cell, numbers.slopes, pulls)
+        return Fraction(constant, 1 << 2 * self.unit + SLOPE) - Fraction(least, 1 << UNIT + bounds.shift + INPUT)
+
+
+class _Numbers(NamedTuple):
+    """What a bound is made of: shares, links and slopes by neuron, in 2^-SLOPE, and multipliers of half-spaces times
+    signs, in 2^-UNIT.
+    """
+
+    shares: dict[int, int]
+    links: dict[int, int]
+    slopes: dict[int, int]
+    pulls: dict[int, int]
+
+
+def _moved(value: int, up: int) -> int:
+    """A whole number times 2^up, rounded down."""
+    return value << up if up >= 0 else value >> -up
+
+
+def _times(matrix: _Matrix, at: int, column: list[int]) -> int:
+    """A row of a matrix times a column."""
+    return sum(w * column[j] for j, w in matrix.few[at]) if matrix.few else sum(map(mul, matrix.rows[at], column))
+
+
+def _signs(bounds: _Bounds, point: Rationals) -> list[int]:
+    """The signs of all neurons at a point."""
+    common = math.lcm(1, *(x.denominator for x in point))
+    values = [([int(x * common) for x in point], 0)]  # times 1 / (common 2^bits)
+    found: list[int] = []
+    for layer in range(bounds.network.hidden):
+        bits = max((values[reads][1] for reads, _ in bounds.terms[layer]), default=0)
+        z = [b * common << bits for b in bounds.biases[layer]]
+        for reads, matrix in bounds.terms[layer]:
+            h, own = values[reads]
+            z = [a + (_times(matrix, i, h) << bits - own) for i, a in enumerate(z)]
+        found += [(a > 0) - (a < 0) for a in z]
+        units, more = bounds.units[layer], bounds.slope_bits[layer]
+        slopes = [(0, 1 << more)] * len(z) if units is None else units
+        values.append(([a * s[a > 0] for a, s in zip(z, slopes, strict=True)], bits + bounds.shift + more))
+    return found
+
+
+class _Gradient(_Query):
+    """A Lipschitz constant: a box whose tree leaves no region with a larger gradient. Format: "A gradient"."""
+
+    def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
+        self.network, self.bounds, self.ball = network, bounds, None
+        keys = ("gradient", "source", "lower", "upper", "outputs", "norm", "least", "most", "point", "neurons")
+        index, source, lower, upper, outputs, norm, least, most, point, neurons = _fields(opening, *keys)
+        self.index = _integer(index, 0, math.inf, "gradient")
+        _need(type(source) is str and norm in NORMS, "a source and a norm expected")
+        self.source, self.norm = source, norm
+        self.lower, self.upper = _rationals(lower, network.inputs), _rationals(upper, network.inputs)
+        _need(all(a <= b for a, b in zip(self.lower, self.upper, strict=True)), "a box expected")
+        self.coefficients = [0] * network.outputs
+        for pair in _list(outputs):
+            at, c = _integers(_list(pair, 2))
+            self.coefficients[_integer(at, 0, network.outputs, "output")] = c
+        self.outputs = tuple((i, c) for i, c in enumerate(self.coefficients) if c)
+        (self.least,), (self.most,) = _rationals([least], 1), _rationals([most], 1)
+        _need(0 <= self.least <= self.most, "two numbers expected")
+        self.point = None if point is None else _rationals(point, network.inputs)
+        self.neurons = [_integer(i, 0, bounds.first[-1], "neuron") for i in _list(neurons)]
+        self.free = [k for k, (a, b) in enumerate(zip(self.lower, self.upper, strict=True)) if a < b]
+        self.derivatives: _Derivatives | None = None
+        self.cells = self.leaves = self.parts = 0
+        self.share, self.jobs = share
+
+    def check(self, lines: _Lines) -> Bounded:  # type: ignore[override]
+        """Read the tree, and look at the point."""
+        low, high = [_double_beyond(a, -1) for a in self.lower], [_double_beyond(b, 1) for b in self.upper]
+        entries: list[Any] = [(k, sign) for k in self.free for sign in (1, -1)] if self.norm == "l1" else [None]
+        self._tree(lines, low, high, entries)
+        self._attained()
+        return Bounded(
+            self.index, self.source, self.lower, self.upper, self.outputs, self.norm, self.least, self.most, self.point, self.cells,
+            self.leaves, self.network.weights_sha256, self.network.model_sha256, self.network.source,
+        )  # fmt: skip
+
+    def _attained(self) -> None:
+        """The gradient at the point has at least the norm claimed."""
+        if self.point is None:
+            _hold(self.least == 0, "a gradient that is attained nowhere")
+            return
+        inside = all(a < x < b if a < b else x == a for a, x, b in zip(self.lower, self.point, self.upper, strict=True))
+        _hold(inside, "the point is not inside the neighbourhood")
+        signs = _signs(self.bounds, self.point)
+        cell = _Searched([], [], [min(sign, 0) for sign in signs], [max(sign, 0) for sign in signs], [], [])
+        derivatives = _Derivatives(self.bounds, self.coefficients, set(), cell, [i for i, sign in enumerate(signs) if not sign], self.free)
+        low, high = derivatives.back(cell)
+        sizes = [max(low[k], -high[k], 0) for k in self.free]
+        unit = 1 << derivatives.unit
+        found = Fraction(sum(sizes), unit) if self.norm == "linf" else Fraction(max(sizes, default=0), unit)
+        if self.norm == "l2":
+            found = Fraction(sum(a * a for a in sizes), unit * unit)
+        _hold(found >= self.least, "the gradient at the point is smaller than claimed")
+
+    def _known(self, cell: _Searched) -> _Derivatives:
+        """Derivatives, made at the first cell, which is all of the box."""
+        if self.derivatives is None:
+            _need(cell.depth == 0, "the whole box first expected")
+            self.derivatives = _Derivatives(self.bounds, self.coefficients, set(self.neurons), cell)
+        return self.derivatives
+
+    def _split(self, cell: _Searched, kind: Any, at: Any) -> list[_Searched]:
+        self._known(cell)
+        return super()._split(cell, kind, at)
+
+    def _event(self, cell: _Searched, event: list[Any]) -> None:
+        """What is open on a cell and is closed by it."""
+        kind, *rest = event or [None]
+        _need(kind in ("ends", "steep", "thin", "empty"), "ends, steep, thin or empty expected")
+        if kind == "ends":
+            places = [_integer(place, 0, len(cell.open), "place") for place in _list(_list(rest, 1)[0])]
+        else:
+            places = list(range(len(cell.open)))
+        if cell.mine:
+            held = {"ends": self._by_ends, "steep": self._by_bound, "thin": self._is_thin, "empty": self._is_empty}[kind](cell, places, rest)
+            _hold(held, f"a cell is not closed by what is given ({kind})")
+        for place in sorted(set(places), reverse=True):
+            del cell.open[place]
+        self.leaves += 1
+
+    def _by_ends(self, cell: _Searched, places: list[int], _: list[Any]) -> bool:
+        derivatives = self._known(cell)
+        low, high = derivatives.back(cell)
+        unit = 1 << derivatives.unit
+        if self.norm == "l1":
+            chosen: list[Any] = [cell.open[place] for place in places]
+            return all((high[k] if sign > 0 else -low[k]) <= self.most * unit for k, sign in chosen)
+        sizes = [max(abs(low[k]), abs(high[k])) for k in self.free]
+        return (sum(sizes) <= self.most * unit) if self.norm == "linf" else (sum(a * a for a in sizes) <= self.most * unit * unit)
+
+    def _by_bound(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
+        given, shares, links, slopes, multipliers = _list(rest, 5)
+        derivatives = self._known(cell)
+        unit = derivatives.unit
+        pulls: dict[int, int] = {}
+        for (neuron, sign), beta in zip(cell.path, _floats(multipliers, len(cell.path)), strict=True):
+            _need(beta >= 0, "multipliers that are not negative expected")
+            pulls[neuron] = pulls.get(neuron, 0) + sign * math.floor(Fraction(beta) * (1 << UNIT))
+        words = []
+        for column in (shares, links, slopes):
+            some = [_integer(a, 0, (1 << SLOPE) + 1, "a share") for a in _list(column, len(self.neurons))]
+            words.append(dict(zip(self.neurons, some, strict=True)))
+        rule = {i: (1 << SLOPE) * (cell.high[i] > -cell.low[i]) for i in range(len(cell.low)) if cell.low[i] < 0 < cell.high[i]}
+        numbers = _Numbers(words[0], words[1], {**rule, **words[2]}, pulls)
+        direction = [0] * self.network.inputs
+        constant = 0
+        if self.norm == "l1":
+            _need(given == [] and len(cell.open) == 1, "one entry of the gradient expected")
+            one: Any = cell.open[0]
+            direction[one[0]] = one[1] << unit
+        else:
+            low, high = derivatives.back(cell)
+            for k, a in zip(self.free, _floats(given, len(self.free)), strict=True):
+                direction[k] = d = math.floor(Fraction(a) * (1 << unit))
+                square = self.norm == "l2"
+                constant += max((g * g if square else abs(g) << unit) - d * g for g in (low[k], high[k]))
+        return Fraction(constant, 1 << 2 * unit) + derivatives.most(direction, cell, numbers) <= self.most
+
+    def _is_thin(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
+        """A combination of the half-spaces of the path is nowhere positive on the box, and one of them does not vanish
+        there, so that the cell has no interior.
+        """
+        signs = dict(cell.path)
+        pulls: dict[int, Fraction] = {}
+        for pair in _list(_list(rest, 1)[0]):
+            neuron, y = _list(pair, 2)
+            _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
+            pulls[neuron] = signs[neuron] * _rationals([y], 1)[0]
+        _hold(pulls and all(y * signs[i] > 0 for i, y in pulls.items()), "multipliers that are positive expected")
+        box = [(max(Fraction(p), a), min(Fraction(q), b)) for p, q, a, b in zip(cell.lower, cell.upper, self.lower, self.upper, strict=True)]
+
+        def least(of: dict[int, Fraction]) -> Fraction:
+            """The least value of the sum with the other sign."""
+            return self.bounds.exactly([0] * self.network.outputs, [0] * self.network.inputs, Fraction(0), cell, of, box, Fraction(0))
+
+        return least(pulls) >= 0 and any(least({i: y}) or least({i: -y}) for i, y in pulls.items())
+
+    @staticmethod
+    def _is_empty(cell: _Searched, _: list[int], __: list[Any]) -> bool:
+        return any(a > b for a, b in zip(cell.low, cell.high, strict=True))
+
+
+def _double_beyond(value: Fraction, sign: int) -> float:
+    """The nearest double that is not inside of an end of a box; sign is 1 for an upper one."""
+    near = float(value)
+    return near if (Fraction(near) - value) * sign >= 0 else math.nextafter(near, sign * math.inf)
+
+
 # ---- the file: a header, the network, and a block for every neighbourhood --------------------------------------------
 class _Block:
     """A neighbourhood: its opening line, and what its parts share."""
@@ -2543,7 +2934,7 @@ class _Block:
         )
 
 
-def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
+def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted | Bounded]:
     """Check a proof file.
 
     Parameters
@@ -2557,8 +2948,8 @@ def check_file(path: Any, network: Any = None, share: tuple[int, int] = (0, 1)) 
 
     Returns
     -------
-    list of Verified or Refuted
-        One for every neighbourhood, or query.
+    list of Verified, Refuted or Bounded
+        One for every neighbourhood, query, or constant.
 
     Raises
     ------
@@ -2597,7 +2988,7 @@ def _network(said: Any, given: Any) -> _Network:
     return found
 
 
-def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refuted]:
+def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refuted | Bounded]:
     """Check a proof file in several processes."""
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(check_file, [path] * jobs, [network] * jobs, [(k, jobs) for k in range(jobs)]))
@@ -2605,7 +2996,7 @@ def _check_together(path: Any, network: Any, jobs: int) -> list[Verified | Refut
     return found[0]
 
 
-def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted]:
+def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) -> list[Verified | Refuted | Bounded]:
     header = lines.next()
     search = type(header) is dict and "queries" in header
     name, producer, count = _fields(header, "format", "producer", "queries" if search else "neighbourhoods")
@@ -2613,13 +3004,15 @@ def _check(lines: _Lines, given: Any = None, share: tuple[int, int] = (0, 1)) ->
     _need(type(producer) is str, "producer: a string expected")
     _integer(count, 1, math.inf, "neighbourhoods or queries")
     network = _network(_fields(lines.next(), "network")[0], given)
-    found: list[Verified | Refuted] = []
+    found: list[Verified | Refuted | Bounded] = []
     if search:
         bounds = _Bounds(network)
     else:
         network.in_columns()
     for _ in range(count):
-        found.append((_Query(network, bounds, lines.next(), share) if search else _Block(network, lines.next())).check(lines))
+        opening = lines.next()
+        kind = _Gradient if search and type(opening) is dict and "gradient" in opening else _Query
+        found.append((kind(network, bounds, opening, share) if search else _Block(network, opening)).check(lines))
         _need(found[-1].index not in {v.index for v in found[:-1]}, "a number occurs twice")
     lines.end()
     return found
@@ -2705,10 +3098,20 @@ def _report_query(v: Refuted, full: bool) -> list[str]:
     ]
 
 
-def _report(found: list[Verified | Refuted], full: bool = False) -> str:
+def _report_gradient(v: Bounded, full: bool) -> list[str]:
+    terms = " + ".join(f"f{i}" if c == 1 else f"-f{i}" if c == -1 else f"{c} f{i}" for i, c in v.outputs).replace("+ -", "- ") or "0"
+    what = "the square of the Lipschitz constant" if v.norm == "l2" else "the Lipschitz constant"
+    return [
+        f"gradient {v.index}, {v.source!a}: {v.cells} cells, {v.leaves} bounds; U = {_show_box(v.lower, v.upper, full)}",
+        f"  {what} of {terms} on U, inputs in {v.norm}, is at least {_show(v.least, full)} and at most {_show(v.most, full)}",
+        "  attained: " + ("nowhere claimed" if v.point is None else f"at {_show_point(v.point, full)}"),
+    ]
+
+
+def _report(found: list[Verified | Refuted | Bounded], full: bool = False) -> str:
     first = found[0]
     text = [
-        f"network {(first.model if isinstance(first, Refuted) else first.source)!a}",
+        f"network {(first.source if isinstance(first, Verified) else first.model)!a}",
         f"weights sha256 {first.weights_sha256}",
         f"model sha256 (not checked) {first.model_sha256!a}",
         f"semantics: {SEMANTICS}",
@@ -2716,6 +3119,9 @@ def _report(found: list[Verified | Refuted], full: bool = False) -> str:
     for v in found:
         if isinstance(v, Refuted):
             text += _report_query(v, full)
+            continue
+        if isinstance(v, Bounded):
+            text += _report_gradient(v, full)
             continue
         text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full) if v.frame is None else _show_frame(v.frame)}")
         text += [] if v.frame is None else _show_points(v.frame, full)

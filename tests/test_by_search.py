@@ -7,6 +7,7 @@ import pytest
 from nets import random_net
 
 import polylc
+from polylc.errors import UsageError
 from polylc.network.exact import ExactNetwork
 from polylc.report.schema import build_report
 from polylc.report.table import result_rows
@@ -86,3 +87,44 @@ def test_a_table_has_no_count_and_no_rate():
     assert rows["regions"] == "-"
     assert "regions/s" not in rows["seconds"]
     assert "mean regions" not in str(run)
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_robustness_in_other_norms_is_that_of_distance(norm):
+    for seed in range(3):
+        net, center, radius, clip = drawn(seed)
+        (known,) = polylc.distance(net, [center], radius, clip=clip, norm=norm)
+        run = polylc.certify(net, [center], radius=radius, clip=clip, norm=norm, measures="robustness")
+        (one,) = run.results
+        found = one.robustness
+        assert (found.method, found.status, str(one.status)) == ("search", "certified", "certified")
+        assert found.robust == known.robust
+        if known.exact:
+            assert (found.exact_square if norm == "l2" else found.exact_distance) == known.lower
+            assert found.distance_quantity.lower <= found.distance <= found.distance_quantity.upper
+            assert (found.distance_quantity.lower, found.distance_quantity.upper) == known.ends
+        else:
+            assert found.distance_quantity.upper is None
+            assert found.distance_quantity.lower <= radius
+        (place,) = build_report(net, list(run), 1.0).neighbourhoods
+        assert place.norm == norm
+        assert (place.robustness.distance_square is not None) == (known.exact and norm == "l2")
+        assert one.volume.lower == 0.0
+
+
+def test_what_searches_do_not_answer_in_other_norms_is_refused(tmp_path):
+    net, x = random_net([3, 6, 3], 1), [[0.1, 0.2, 0.3]]
+    with pytest.raises(UsageError, match="in l2 balls robustness is what can be asked"):
+        polylc.certify(net, x, radius=1, norm="l2")
+    with pytest.raises(UsageError, match="of a network with several outputs"):
+        polylc.certify(random_net([3, 6, 1], 1), x, radius=1, norm="l1", measures="robustness")
+    with pytest.raises(UsageError, match="found by search"):
+        polylc.certify(net, x, radius=1, norm="l2", measures="robustness", certified=False)
+    with pytest.raises(UsageError, match="found by search"):
+        polylc.certify(net, x, radius=1, norm="l2", measures="robustness", proof=tmp_path / "p")
+    with pytest.raises(UsageError, match="a box is no l1 ball"):
+        polylc.certify(net, box=([0, 0, 0], [1, 1, 1]), norm="l1", measures="robustness")
+    with pytest.raises(UsageError, match="radii that differ"):
+        polylc.certify(net, x, radius=[1, 2, 1], norm="l1", measures="robustness")
+    with pytest.raises(UsageError, match="norm: 'l5' is not one"):
+        polylc.certify(net, x, radius=1, norm="l5", measures="robustness")

@@ -242,8 +242,10 @@ def test_a_wrong_edge_would_be_noticed():
     assert build_graph(replace(complex_, seen=UNSEEN)).tested["no facet"] > 0
 
 
-def test_the_graph_does_not_depend_on_threads(monkeypatch):
-    """Slices of few regions, so that there are many; proofs as well."""
+@pytest.mark.parametrize("bits", [1 << 22, 100])
+def test_the_graph_does_not_depend_on_threads(monkeypatch, bits):
+    """Slices of few regions, so that there are many; proofs as well; and steps of few regions, as of large networks."""
+    monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT_BITS", bits)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SLICE", 64)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT", 16)
     for complex_ in (

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/verify.md", "examples/README.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/verify.md", "docs/planes.md", "examples/README.md"]
 
 
 PROSE = sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"])
@@ -69,6 +69,7 @@ def test_there_are_commands_on_every_page():
         "docs/verify.md",
         "docs/distance.md",
         "docs/lipschitz.md",
+        "docs/planes.md",
     ],
 )
 def test_python_blocks_run(page, folder):

@@ -188,6 +188,18 @@ def test_ties_are_proved_by_the_multipliers_of_a_vertex(n, shifts, count):
 
 
 # ---- chunks, limits, interrupts --------------------------------------------------------------------------------------
+def test_chunks_of_large_networks_hold_few_regions(monkeypatch):
+    """So that none keeps a judge busy beyond a time limit; regions are the same, in the same order."""
+    network = random_net([2, 9, 8, 2], 3)
+    whole = explore(network, unit_box(network))
+    monkeypatch.setattr(vertex, "CHUNK_BITS", 5 * network.neurons)
+    sent = []
+    found = VertexEngine(network, unit_box(network), sent.append).explore()
+    assert max(len(chunk.leaf) for chunk in sent) <= 5 < len(whole.leaf)
+    assert (found.bits == whole.bits).all()
+    assert (found.unit == whole.unit).all()
+
+
 def test_chunks_join_to_the_whole(monkeypatch):
     network, domain = random_net([3, 12, 12, 1], 0), box([-1] * 3, [1] * 3)
     whole, sent = [], []

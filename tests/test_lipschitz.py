@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import gzip
 import itertools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction as F
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +22,11 @@ from typer.testing import CliRunner
 
 import polylc
 from polylc.bounds.gradients import Masks
+from polylc.checker import Bounded
 from polylc.cli.main import app
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
-from polylc.errors import UsageError
+from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.exact.simplex import Infeasible, minimise
 from polylc.geometry.interior import strictly_inside
 from polylc.network.exact import ExactNetwork
@@ -114,6 +119,36 @@ def test_search_finds_what_brute_force_finds(seed):
             assert norm_of(gradient, norm) == constant.lower
 
 
+@pytest.mark.parametrize("seed", range(28))
+def test_the_tree_finds_it_without_looking_at_points(seed, monkeypatch):
+    """What cells leave is then all that there is: a region that is lost shows."""
+    monkeypatch.setattr("polylc.search.attained.Record.look", lambda *_: None)
+    monkeypatch.setattr("polylc.search.attained.Record.offer", lambda *_: None)
+    if seed % 2:
+        monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
+    net, domain = drawn(seed)
+    jacobians = regions_by_force(net, domain)
+    found = lipschitz_constants(net, domain, None, method="search")
+    for name, targets in targets_of(net, None, None, False):
+        for norm in NAMES:
+            assert found.of(name, norm).exact
+            assert found.of(name, norm).lower == best_by_force(jacobians, targets[0], norm)
+
+
+def test_neurons_that_vanish_on_a_cell_lose_no_region(monkeypatch, tmp_path):
+    """relu(x) - relu(2 x) / 2 is zero everywhere, which bounds do not see: both sides of it are the whole cell."""
+    monkeypatch.setattr("polylc.search.attained.Record.look", lambda *_: None)
+    monkeypatch.setattr("polylc.search.attained.Record.offer", lambda *_: None)
+    net = chain(
+        [[[1.0], [2.0], [1.0]], [[1.0, -0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, -1.0]], [[5.0, 1.0, 2.0]]], [[0.0, 0.0, 0.25], [0.0] * 3, [0.0]]
+    )
+    domain = ball([0], 1)
+    (best,) = {best_by_force(regions_by_force(net, domain), Target(0), norm) for norm in ("linf", "l1")}
+    found = lipschitz_constants(net, domain, None, method="search", proof=tmp_path / "p")
+    assert [c.lower for c in found.constants] == [best, best**2, best]
+    assert len(polylc.check(tmp_path / "p")) == 3
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_neurons_alone_are_split_in_many_dimensions(seed, monkeypatch):
     monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
@@ -203,6 +238,7 @@ def test_bounds_hold_at_every_point_of_a_cell(seed):
     domain = ball([F(int(v), 8) for v in rng.integers(-4, 5, 3)], 1)
     target = Target(0, 1)
     goals = [Goal(target, NORMS[name], k) for k, name in enumerate(("linf", "l2"))] + [Goal(target, NORMS["l1"], 2, entry=1, sign=-1)]
+    goals.append(Goal(target, NORMS["l1"], 2))
     search = Steepest(net, domain, goals, 3)
     points = [domain.lifted([F(int(v), 64) for v in rng.integers(-63, 64, 3)]) for _ in range(60)]
     exact = ExactNetwork(net)
@@ -213,12 +249,12 @@ def test_bounds_hold_at_every_point_of_a_cell(seed):
         signs = rng.choice([-1, 1], len(split)).tolist()
         for i, sign in zip(split, signs, strict=True):
             cells = [search.side(cell, i, sign) for cell in cells]
-        found = search.bounds.of(cells, [None] * 3, np.zeros(3), int(rng.integers(1, 12)))
-        again = search.bounds.of(cells, [found.choice.row(r) for r in range(3)], np.zeros(3), 3)
+        found = search.bounds.of(cells, [None] * 4, np.zeros(4), int(rng.integers(1, 12)))
+        again = search.bounds.of(cells, [found.choice.row(r) for r in range(4)], np.zeros(4), 3)
         for p, bits in zip(points, patterns, strict=True):
             if all(bits[search.numbers[i]] == (sign > 0) for i, sign in zip(split, signs, strict=True)):
                 gradient = gradient_at(net, target, p, [0, 1, 2])
-                for r, value in enumerate((norm_of(gradient, "linf"), norm_of(gradient, "l2"), -gradient[1])):
+                for r, value in enumerate((norm_of(gradient, "linf"), norm_of(gradient, "l2"), -gradient[1], norm_of(gradient, "l1"))):
                     assert value <= F(float(found.value[r]))
                     assert value <= F(float(again.value[r]))
 
@@ -258,8 +294,13 @@ def test_interiors_are_found_where_there_are_any(seed):
     rows = [tuple(int(v) for v in rng.integers(-2, 3, k + 1)) for _ in range(int(rng.integers(1, 6)))]
     rows = [row for row in rows if any(row)]
     found = strictly_inside(rows, k)
-    assert (found is not None) == has_interior([tuple(map(F, row)) for row in rows], [F(-1)] * k, [F(1)] * k)
-    if found is not None:
+    assert isinstance(found, tuple) == has_interior([tuple(map(F, row)) for row in rows], [F(-1)] * k, [F(1)] * k)
+    if isinstance(found, dict):
+        assert found
+        assert all(y > 0 for y in found.values())
+        total = [sum(y * rows[r][j] for r, y in found.items()) for j in range(k + 1)]
+        assert total[-1] + sum(map(abs, total[:-1])) <= 0
+    else:
         assert all(abs(v) < 1 for v in found)
         assert all(sum(a * x for a, x in zip(row, found, strict=False)) + row[-1] > 0 for row in rows)
 
@@ -330,6 +371,7 @@ def test_the_command_says_what_the_function_finds(tmp_path: Path, data: Path):
 def test_a_proof_is_written_and_checks(options, data: Path, tmp_path: Path):
     proof, report = tmp_path / "p", tmp_path / "r.json"
     arguments = ["lipschitz", str(data / "moons2d.npz"), "--center", "0.5,0.25", "--radius", "0.3", "--proof", str(proof), "--json", str(report)]
+    arguments += ["--method", "enumeration"]
     run = CliRunner().invoke(app, [*arguments, *options])
     assert run.exit_code == 0, run.output
     (one,) = json.loads(report.read_text())["neighbourhoods"]
@@ -343,6 +385,108 @@ def test_a_proof_is_written_and_checks(options, data: Path, tmp_path: Path):
     proved = {(c.target, c.norm): c for c in claim.lipschitz}
     for constant in one["constants"]:
         assert (constant["attained"], constant["norm"]) in proved
+
+
+# ---- proofs by search ------------------------------------------------------------------------------------------------
+def proved(net: Network, domain: Neighbourhood, label: int | None, path: Path, **how: object) -> list[Bounded]:
+    """The constants of a proof by search, checked."""
+    found = lipschitz_constants(net, domain, label, method="search", proof=path, **how)
+    assert found.exact
+    assert found.proof == str(path)
+    checked = polylc.check(path, net)
+    assert all(isinstance(one, Bounded) for one in checked)
+    for constant in found.constants:
+        mine = [one for one in checked if one.source == f"{constant.attained} {constant.norm}"]
+        assert any(one.least <= constant.lower <= one.most <= max(constant.lower * (1 + F(1, 2**19)), F(1, 2**40)) for one in mine)
+        assert any(one.least >= constant.lower * (1 - F(1, 2**49)) for one in mine)
+    return checked
+
+
+@pytest.mark.parametrize("seed", range(28))
+def test_proofs_by_search_check(seed, tmp_path):
+    net, domain = drawn(seed)
+    proved(net, domain, seed % net.outputs if seed % 2 and net.outputs > 1 else None, tmp_path / "p")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_proofs_that_split_neurons_check(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
+    net = random_net([3, 6, 5, 3], seed) if seed % 2 else residual_net(seed)
+    domain = ball([F(1, 8)] * 3, 1)
+    checked = proved(net, domain, 0, tmp_path / "p", largest=True)
+    assert len(checked) == 3 * (net.outputs - 1)
+    assert sum(one.cells for one in checked) > len(checked)
+
+
+def lines_of(path: Path) -> list[object]:
+    return [json.loads(line) for line in gzip.open(path)]
+
+
+def put_lines(path: Path, lines: list[object]) -> None:
+    with gzip.open(path, "wb") as file:
+        file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def test_forged_proofs_are_refused(tmp_path, monkeypatch):
+    """Claims made stronger, evidence made weaker: each is refused, or proves what is true all the same."""
+    monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
+    net, domain, path = random_net([3, 7, 6, 2], 4), ball([F(1, 8)] * 3, 1), tmp_path / "p"
+    checked = proved(net, domain, 0, path)
+    lines = lines_of(path)
+    openings = [i for i, line in enumerate(lines) if isinstance(line, dict) and "gradient" in line]
+    assert len(openings) == 3
+
+    def refused(change: Callable[[list[Any]], object]) -> bool:
+        forged = copy.deepcopy(lines)
+        change(forged)
+        put_lines(path, forged)
+        try:
+            polylc.check(path)
+        except (ProofRefused, ProofUnreadable):
+            return True
+        return False
+
+    for at, one in zip(openings, checked, strict=True):
+        half = str((one.least + one.most) / 4)
+        assert refused(lambda forged, at=at, half=half: forged[at].update(most=half, least="0"))
+        assert refused(lambda forged, at=at, one=one: forged[at].update(least=str(one.most)))
+        assert refused(lambda forged, at=at: forged[at].update(point=[str(v + 9) for v in map(F, forged[at]["point"])]))
+        assert refused(lambda forged, at=at: forged[at].update(point=None))
+        assert refused(lambda forged, at=at: forged[at].update(upper=[str(v + 1) for v in map(F, forged[at]["upper"])]))
+        assert refused(lambda forged, at=at: forged[at].update(neurons=forged[at]["neurons"][1:]))
+        assert refused(lambda forged, at=at: forged[at].update(outputs=[[0, 2]]))
+        assert refused(lambda forged, at=at: forged[at].update(norm={"linf": "l2", "l2": "linf", "l1": "linf"}[forged[at]["norm"]]))
+    trees = [i for i, line in enumerate(lines) if isinstance(line, list) and len(line) == 6]
+    leaves = [i for i in trees if lines[i][3] and lines[i][4] == -1]
+    assert refused(lambda forged: forged.pop(leaves[0]))
+    assert refused(lambda forged: forged[leaves[0]].__setitem__(3, []))
+    kinds = {lines[i][3][-1][0] for i in leaves}
+    assert "steep" in kinds
+    truth = {norm: max(one.least for one in checked if one.norm == norm) for norm in NAMES}
+    rng = np.random.default_rng(0)
+    caught = 0
+    for i in rng.choice(leaves, min(12, len(leaves)), replace=False).tolist():
+        event = lines[i][3][-1]
+        if event[0] == "steep":
+            weaker = [[], [0] * len(event[2]), [0] * len(event[3]), event[4], [0.0] * len(event[5])]
+            weaker[0] = [-a for a in event[1]]
+            caught += refused(lambda forged, i=i, weaker=weaker: forged[i].__setitem__(3, [["steep", *weaker]]))
+        caught += refused(lambda forged, i=i: forged[i].__setitem__(3, [["ends", [0]]]))
+        assert refused(lambda forged, i=i: forged[i].__setitem__(3, [["empty"]])) or event[0] == "empty"
+        neuron = [[e[0], e[1], e[2] + (1 if e[1] == 0 else -1)] for e in lines[i][1]]
+        if neuron:
+            assert refused(lambda forged, i=i, neuron=neuron: forged[i].__setitem__(1, neuron))
+    assert caught
+    assert all(one.most >= truth[one.norm] for one in checked)
+
+
+def test_what_is_not_known_is_not_proved(data: Path, tmp_path: Path):
+    proof = tmp_path / "p"
+    arguments = ["lipschitz", str(data / "rand8d.npz"), "--center", "0", "--radius", "1", "--timeout", "0", "--proof", str(proof)]
+    run = CliRunner().invoke(app, [*arguments, "--method", "search"])
+    assert run.exit_code == 3
+    assert "not written" in run.output
+    assert not proof.exists()
 
 
 def test_the_command_ends_with_3_at_a_limit(data: Path):

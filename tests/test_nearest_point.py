@@ -97,7 +97,7 @@ def solved(rows: list[list[F]]) -> list[F] | None:
 def by_faces(norm: str, walls: list[Form]) -> F | None:
     """The least distance to zero of all points where walls are >= 0, in l2 its square, from every set of tight ones."""
     n = len(walls[0]) - 1
-    turns = [] if norm == "l2" else [tuple(F(i == j) for j in range(n)) + (F(0),) for i in range(n)]
+    turns = [] if norm == "l2" else [(*(F(i == j) for j in range(n)), F(0)) for i in range(n)]
     best = None
     for many in range(n + 1) if norm == "l2" else (n,):
         for tight in itertools.combinations([*walls, *turns], many):

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import quarter_net, random_net
+from nets import quarter_net, random_net, residual_net
 from test_cli import run
 
 import polylc
 from polylc.api.certify import certify
 from polylc.domains.frame import through
 from polylc.errors import UsageError
+from polylc.network.backward import full_jacobians
+from polylc.network.compose import compose
 from polylc.network.form import Network
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
@@ -104,14 +106,19 @@ def test_a_plane_needs_a_file(files):
 
 def test_plot_draws_planes_and_lines(files, tmp_path):
     model, data = files
-    for name, options in {"a": ("--plane", "0,1,2"), "b": ("--plane", "0,1,2", "--colour", "class"), "c": ("--line", "1,3", "--no-certify")}.items():
+    for name, options in {
+        "a": ("--plane", "0,1,2"),
+        "b": ("--plane", "0,1,2", "--colour", "class"),
+        "c": ("--line", "1,3", "--no-certify"),
+        "e": ("--plane", "0,1,3", "--colour", "full"),
+    }.items():
         result = run("plot", model, "--data", data, *options, "--out", tmp_path / f"{name}.png")
         assert result.exit_code == 0
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
         assert f"({'enumerated' if name == 'c' else 'certified'})" in result.output
     result = run("plot", model, "--data", data, "--plane", "0,1,2", "--colour", "red", "--out", tmp_path / "d.png")
     assert result.exit_code == 2
-    assert "--colour: 'red' is unknown; choose gradient or class" in result.output
+    assert "--colour: 'red' is unknown; choose gradient, full, class" in result.output
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -175,6 +182,19 @@ def test_lines_show_the_margins_of_the_class_they_begin_in(files):
     assert drawn.axes[0].get_xlim()[1] == pytest.approx(np.linalg.norm(rows[1] - rows[0]))
 
 
+@given(st.integers(0, 10**6), st.sampled_from(["chain", "residual", "ties"]))
+def test_full_gradients_are_those_along_all_inputs(seed, kind):
+    """By composing forward from the identity; and along a plane they are the projected ones."""
+    network = {"chain": random_net([3, 5, 4, 2], seed), "residual": residual_net(seed), "ties": quarter_net([3, 5, 4, 3], seed)}[kind]
+    bits = np.random.default_rng(seed).integers(0, 2, (7, network.neurons)).astype(bool)
+    found = np.concatenate(list(full_jacobians(network, bits)))
+    np.testing.assert_allclose(found, compose(network, bits, np.eye(3, 4), np.zeros(3)).output[:, :, :-1], atol=1e-12)
+    frame = through([[0, 0, 1], [1, -1, 0], [1, 1, 1]])
+    complex_ = certify(network, frame)[0].complex
+    projected = np.concatenate([jacobian for _, jacobian in complex_.jacobians()])
+    np.testing.assert_allclose(np.concatenate(list(full_jacobians(network, complex_.patterns()))) @ frame.basis, projected, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("known", "inputs", "shape"),
     [
@@ -195,5 +215,5 @@ def test_what_is_taken_for_an_image(known, inputs, shape):
 
 def test_a_colour_that_is_none_is_refused():
     network = random_net([3, 4, 2], 0)
-    with pytest.raises(UsageError, match="colour 'heat' is unknown"):
+    with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class"):
         figure(certify(network, through(np.eye(3)))[0].complex, colour="heat")

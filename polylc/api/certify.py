@@ -18,7 +18,7 @@ from polylc.report.run import Run
 from polylc.run.parallel import run_parallel
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.run.serial import run_serial
-from polylc.search.task import Settings, Task, parse_measures, parse_sigmas
+from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
 
 
 def certify(
@@ -29,6 +29,7 @@ def certify(
     box: tuple[Any, Any] | None = None,
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
+    norm: str = "linf",
     measures: str | Iterable[str] = "default",
     engine: str = "auto",
     jobs: int = 1,
@@ -48,7 +49,7 @@ def certify(
     network : Network, path, or torch.nn.Module
         Paths and modules are read as by `polylc.load`.
     points : array_like, shape (n,) or (N, n), or images of the model's own shape: (C, H, W) or (N, C, H, W)
-        Centres of linf balls. Floats are taken as the rationals they are, strings as exact decimals. A pandas DataFrame
+        Centres of balls. Floats are taken as the rationals they are, strings as exact decimals. A pandas DataFrame
         has one point a row. Or what `polylc.plane` or `polylc.line` made: then there is no radius, and measures are
         those of the network along it.
     radius : number or sequence of n numbers
@@ -59,6 +60,8 @@ def certify(
         Intersect every neighbourhood with this box.
     labels : sequence of int, optional
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
+    norm : str
+        Of the balls: "linf"; or "l2" or "l1", where robustness is all that is asked.
     measures : str or iterable of str
         "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
         some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
@@ -118,6 +121,9 @@ def certify(
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
+    tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
+    if proof is not None and norm != "linf":
+        raise UsageError(f"proof: robustness in {norm} balls is found by search; polylc.distance writes its proof")
     if proof is None:
         return _spread(network, tasks, settings, jobs, executor)
     with proof_blocks(Path(proof)) as blocks:

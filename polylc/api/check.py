@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from polylc.errors import ProofRefused, ProofUnreadable
 
 if TYPE_CHECKING:
-    from polylc.checker import Refuted, Verified
+    from polylc.checker import Bounded, Refuted, Verified
 
 
-def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted]:
+def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted | Bounded]:
     """Check a proof file, exactly and independently of what wrote it.
 
     Parameters
@@ -22,8 +22,8 @@ def check(proof: str | Path, model: Any = None) -> list[Verified | Refuted]:
 
     Returns
     -------
-    list of Verified or Refuted
-        What was verified, one entry for each neighbourhood or query.
+    list of Verified, Refuted or Bounded
+        What was verified, one entry for each neighbourhood, query or Lipschitz constant.
 
     Raises
     ------

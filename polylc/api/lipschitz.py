@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+from polylc.api.check import check
 from polylc.api.neighbourhoods import make_tasks
 from polylc.domains.box import as_box
-from polylc.errors import UsageError
+from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
 from polylc.report.record import Refusal
@@ -57,8 +59,8 @@ def lipschitz(
     timeout : float, optional
         Seconds for each neighbourhood; what is known then is returned: an attained lower and a proved upper bound.
     proof : path, optional
-        File that proves the constants of one neighbourhood, which `polylc.check` verifies. It lists the regions, so
-        they are enumerated.
+        File that proves the constants of one neighbourhood, if all of them are found, as `polylc.check` verifies. Where
+        regions were listed it proves the constants themselves, else narrow brackets: see docs/lipschitz.md.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
 
@@ -105,9 +107,23 @@ def lipschitz(
             stop=stop,
             watch=watch,
         )
-        found.append(one)
+        found.append(confirmed(one))
         if stop is not None and stop():
             break
+    return found
+
+
+def confirmed(found: LipschitzConstants) -> LipschitzConstants:
+    """The same, with a proof by search only if it checks: it is rounded in other arithmetic than what found it, so it
+    is looked at once.
+    """
+    if found.proof is None or any(c.method == "enumeration" for c in found.constants):
+        return found
+    try:
+        check(found.proof)
+    except (ProofRefused, ProofUnreadable):
+        Path(found.proof).unlink()
+        return replace(found, proof=None)
     return found
 
 

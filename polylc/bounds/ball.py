@@ -1,7 +1,7 @@
 """Rows over the inputs bounded from below on boxes cut with a ball, in doubles.
 
 For any lambda >= 0 the least value of g.x + lambda/2 (|x - c|^2 - r^2) on the box, in l1 of g.x + lambda (|x - c| - r),
-is not above that of g.x on the part in the ball (docs/exactness.md, lemma 16). Both fall apart by coordinate. The best
+is not above that of g.x on the part in the ball (docs/exactness.md, lemma 15a). Both fall apart by coordinate. The best
 lambda is looked for; what it is does not matter for what is proved.
 """
 
@@ -61,9 +61,13 @@ class Ball:
             Sizes of what was added up, besides |gradient| times the largest coordinates.
         """
         p, q = low - self.center, high - self.center
-        share, offset = (_l2 if self.norm == "l2" else _l1)(
-            gradient, np.broadcast_to(p, gradient.shape), np.broadcast_to(q, gradient.shape), self.radius
-        )
+        steepest = np.abs(gradient).max(axis=1, initial=0.0)
+        steepest = np.where(steepest > 0, steepest, 1.0)  # rows are scaled, so that no square of them underflows
+        scaled = gradient / steepest[:, None]
+        share, offset = (_l2 if self.norm == "l2" else _l1)(scaled, np.broadcast_to(p, scaled.shape), np.broadcast_to(q, scaled.shape), self.radius)
+        share = share * steepest
+        ends = np.where(gradient > 0, p, np.where(gradient < 0, q, np.clip(0.0, p, q)))
+        offset = np.where((share > 0)[:, None], offset, ends)
         point = np.clip(self.center + offset, low, high)
         if self.norm == "l2":
             far, most, share = np.einsum("rn,rn->r", offset, offset), self.radius**2, share / 2
@@ -102,7 +106,7 @@ class Ball:
 
 
 def _l2(g: np.ndarray, p: np.ndarray, q: np.ndarray, r: float) -> tuple[np.ndarray, np.ndarray]:
-    """Good multipliers, and where g.v + lambda/2 |v|^2 is least on p <= v <= q; zero where the box alone does as well."""
+    """Good multipliers, zero where the box does as well, and where g.v + lambda/2 |v|^2 is least on p <= v <= q."""
     square = r * r
     nearest = np.clip(0.0, p, q)
     v = np.where(g > 0, p, np.where(g < 0, q, nearest))

@@ -6,6 +6,7 @@ compare with.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -82,10 +83,15 @@ def least_in_ball(ball: Round, low: Array, high: Array, row: Array, point: Array
 def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
     """As `ball._l2`: zero where the box alone does as well."""
     n, square = ball.center.shape[0], ball.radius * ball.radius
+    steepest = 0.0
+    for k in range(n):
+        steepest = max(steepest, abs(row[k]))
+    if steepest == 0.0:
+        return 0.0
     far, base, length, reach = 0.0, 0.0, 0.0, 1e-300
     for k in range(n):
         p, q = low[k] - ball.center[k], high[k] - ball.center[k]
-        g = row[k]
+        g = row[k] / steepest  # so that no square underflows
         far += _end(g, p, q) ** 2
         base += _nearest(p, q) ** 2
         length += g * g
@@ -93,19 +99,20 @@ def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
     if not far > square:
         return 0.0
     if base >= square * (1.0 - CLOSE):
-        return 4.0 * reach / max(base - square, CLOSE * square)
-    now, least, most = np.sqrt(length) / ball.radius, 0.0, np.inf
+        return 4.0 * reach / max(base - square, CLOSE * square) * steepest
+    now, least, most = math.sqrt(length) / ball.radius, 0.0, math.inf
     for _ in range(ROUNDS):
         inner, outer = 0.0, 0.0
         for k in range(n):
             p, q = low[k] - ball.center[k], high[k] - ball.center[k]
-            v = -row[k] / now
+            g = row[k] / steepest
+            v = -g / now
             if v < p:
                 outer += p * p
             elif v > q:
                 outer += q * q
             else:
-                inner += row[k] * row[k]
+                inner += g * g
         far = inner / (now * now) + outer
         if abs(far - square) <= CLOSE * square:
             break
@@ -113,13 +120,13 @@ def _multiplier_l2(ball: Round, low: Array, high: Array, row: Array) -> float:
             least = now
         else:
             most = now
-        guess = np.sqrt(inner / (square - outer)) if square > outer else 0.0
+        guess = math.sqrt(inner / (square - outer)) if square > outer else 0.0
         if not least < guess < most:
-            guess = 2.0 * least if most == np.inf else np.sqrt(least) * np.sqrt(most) if least > 0.0 else most / 2.0
-        if not 0.0 < guess < np.inf or guess == now:
+            guess = 2.0 * least if most == math.inf else math.sqrt(least) * math.sqrt(most) if least > 0.0 else most / 2.0
+        if not 0.0 < guess < math.inf or guess == now:
             break
         now = guess
-    return now
+    return now * steepest
 
 
 @kernel
@@ -135,7 +142,7 @@ def _move_l1(ball: Round, low: Array, high: Array, row: Array, point: Array) -> 
         reach += abs(row[k]) * max(abs(p), abs(q))
     if left < 0.0:
         return max(steepest, 4.0 * reach / max(-left, CLOSE * ball.radius))
-    last, place = np.inf, -1
+    last, place = math.inf, -1
     while True:
         next_, at = -1.0, -1  # the next in the order of slopes, then of places
         for k in range(n):

@@ -265,7 +265,7 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
 
 @inlined
 def _at_box(net: Dense, low: Array, high: Array, r: int, room: Room, value: float, size: float) -> tuple[float, float]:
-    """The row over the input, with its own coefficients there, and the point of the box, and ball, where it is least."""
+    """The row over the input, with its own coefficients there, and the point of box and ball where it is least."""
     for k in range(net.width[0]):
         most = max(abs(low[r, k]), abs(high[r, k]))
         size += (abs(room.row[k]) + 2.0 * abs(room.input[k])) * most

@@ -22,6 +22,7 @@ Array = np.ndarray
 GROWN = 1 + 2.0**-30  # more than rounding takes from a sum of numbers that are not negative
 FEW = 2.0**-48  # more than a few roundings, relative to what is rounded
 GROWN_LITTLE = 1 + 2.0**-36  # the same, for sums over the inputs
+CHORD_BITS = 20  # of the numbers of a direction
 INWARD = 1 - 2.0**-48  # for multipliers that must not be too large
 
 
@@ -258,15 +259,22 @@ def summed_sizes(low: Array, high: Array) -> tuple[Array, Array, Array]:
     """
     mixed = (low < 0) & (high > 0)
     width = np.where(mixed, high - low, 1.0)
-    direction = np.clip(np.where(mixed, (high + low) / width, np.sign(high + low)), -1.0, 1.0)
+    direction = _short(np.clip(np.where(mixed, (high + low) / width, np.sign(high + low)), -1.0, 1.0))
     above = np.where(mixed, np.maximum((1 - direction) * high, -(1 + direction) * low), 0.0)
     return direction, above.sum(axis=1) * GROWN_LITTLE, np.maximum(np.abs(low), np.abs(high)).sum(axis=1) * GROWN_LITTLE
 
 
 def summed_squares(low: Array, high: Array) -> tuple[Array, Array, Array]:
     """The same of squares."""
-    direction = low + high
+    direction = _short(low + high)
     most = np.maximum(np.abs(low), np.abs(high)) ** 2
     above = np.maximum(high * high - direction * high, low * low - direction * low)
     lost = FEW * (most.sum(axis=1) + np.abs(above).sum(axis=1))
     return direction, above.sum(axis=1) + lost * low.shape[1], most.sum(axis=1) * GROWN_LITTLE
+
+
+def _short(direction: Array) -> Array:
+    """Numbers of few bits, near enough: chords take any."""
+    mantissa, exponent = np.frexp(direction)
+    found: Array = np.ldexp(np.rint(mantissa * 2.0**CHORD_BITS), exponent - CHORD_BITS)
+    return found

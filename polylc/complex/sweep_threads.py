@@ -18,6 +18,7 @@ from polylc.complex.hyperplanes import directions
 from polylc.exact.checkpoint import checkpoint
 
 SWEPT = 2048  # regions between two looks at signals
+SWEPT_BITS = 1 << 22  # and of their patterns: of large networks fewer regions take as long
 SLICE = 8 * SWEPT  # regions that are swept with one replay of the forms, in one thread
 CHEAP = 8  # beyond that dimension regions cost so much that SWEPT of them are enough for a thread
 
@@ -98,16 +99,17 @@ def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool,
     longest = int(np.diff(starts[first : last + 1]).max(initial=0))
     links_room = links.room(longest)
     work, facet_room = room(longest, k, complex_.network.neurons, complex_.bits.shape[1])
-    most = max((int(starts[min(b + SWEPT, last)] - starts[b]) for b in range(first, last, SWEPT)), default=0)
+    step = max(1, min(SWEPT, SWEPT_BITS // max(1, complex_.network.neurons)))
+    most = max((int(starts[min(b + step, last)] - starts[b]) for b in range(first, last, step)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
     done = np.zeros((last - first, complex_.bits.shape[1]), dtype=np.uint64)
     parts: list[list[np.ndarray]] = [[] for _ in range(12)]
     refuted = 0
-    for begin in range(first, max(last, first + 1), SWEPT):
+    for begin in range(first, max(last, first + 1), step):
         if stop.is_set():
             break
         checkpoint()
-        end = min(begin + SWEPT, last)
+        end = min(begin + step, last)
         if facets is not None:
             odd, pairs = links.link(complex_.columns, facets.neurons, facets.sure, table, begin, end, links_room, found)
         else:

@@ -25,7 +25,8 @@ Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A box with rational corners: a linf ball, perhaps clipped, or a box as given.
+    """A box with rational corners: a linf ball, perhaps clipped, or a box as given. Or the box around an l2 or l1 ball,
+    where searches alone are asked, which heed the norm.
 
     Coordinates whose two bounds agree are constants: `free` lists the others, and all geometry (volume, gradients,
     norms) is that of the free coordinates.
@@ -36,7 +37,7 @@ class Neighbourhood:
     center : tuple of Fraction, or None for a box
     radius : tuple of Fraction, length 1 or n, or None for a box
     norm : str
-        "linf".
+        "linf", "l2" or "l1".
     log : tuple of str
         What was substituted or clipped, in words.
     """

@@ -22,7 +22,7 @@ from polylc.exact.embedding import Embedding
 from polylc.exact.enclose import nearest_sqrt
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 from polylc.exact.unit_box import least
-from polylc.network.along import Start, along
+from polylc.network.along import Start, along_embedding
 from polylc.network.form import Network
 
 MARGIN, WIDEST = Fraction(1, 4), 1000  # of the sides of the box that holds the points
@@ -162,7 +162,7 @@ class Frame:
         """What doubles evaluate of a network in the plane: the network along it, made once."""
         found = self._starts.get(network)
         if found is None:
-            found = along(network, self.exact_embedding) or Start(network, self.embedding, self.rounding)
+            found = along_embedding(network, self.exact_embedding) or Start(network, self.embedding, self.rounding)
             self._starts[network] = found
         return found
 
@@ -309,9 +309,9 @@ def through(points: Sequence[Iterable[object]], names: tuple[str, ...] = ("a", "
     if not all(SMALLEST < q < LARGEST for q in frame.squares):
         raise NeighbourhoodError(f"{what}: distances between its points are out of range; they must lie between 2^-500 and 2^500")
     low, high = [], []
-    for along in zip(*map(frame.foot, exact), strict=True):
-        extent = max(along) - min(along)  # 1 or more: the ends of a direction have the parameters 0 and 1
+    for feet in zip(*map(frame.foot, exact), strict=True):
+        extent = max(feet) - min(feet)  # 1 or more: the ends of a direction have the parameters 0 and 1
         step = Fraction(1 << (extent.numerator // extent.denominator).bit_length() - 1, GRID)
-        low.append(math.floor((min(along) - beyond * extent) / step) * step)
-        high.append(math.ceil((max(along) + beyond * extent) / step) * step)
+        low.append(math.floor((min(feet) - beyond * extent) / step) * step)
+        high.append(math.ceil((max(feet) + beyond * extent) / step) * step)
     return Frame(origin, tuple(directions), tuple(low), tuple(high), tuple(exact), names)

@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, get_args
 
+from polylc.errors import UsageError
 from polylc.exact.enclose import enclose, enclose_sqrt
 
-NORMS = ("linf", "l2", "l1")
+Norm = Literal["linf", "l2", "l1"]
+NORMS: tuple[Norm, ...] = get_args(Norm)
+
+
+def as_norm(name: str) -> Norm:
+    """One of `NORMS`.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    for norm in NORMS:
+        if norm == name:
+            return norm
+    raise UsageError(f"norm: {name!r} is not one; give {', '.join(NORMS[:-1])} or {NORMS[-1]}")
 
 
 def measure(norm: str, point: Sequence[Fraction], center: Sequence[Fraction]) -> Fraction:

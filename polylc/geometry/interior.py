@@ -20,8 +20,9 @@ INWARD = 1.0 - 2.0**-20  # points are looked for that far inside the box first
 BITS = 30  # of multipliers
 
 
-def strictly_inside(rows: Sequence[Row], k: int) -> tuple[Fraction, ...] | None:
-    """A point with all rows > 0 and |t| < 1 in all k coordinates; None if there is none.
+def strictly_inside(rows: Sequence[Row], k: int) -> tuple[Fraction, ...] | dict[int, Fraction]:
+    """A point with all rows > 0 and |t| < 1 in all k coordinates; if there is none, multipliers of a combination of the
+    rows that is nowhere positive on the box.
 
     Parameters
     ----------
@@ -36,12 +37,15 @@ def strictly_inside(rows: Sequence[Row], k: int) -> tuple[Fraction, ...] | None:
         exact = tuple(Fraction(round(v * 2**BITS), 2**BITS) for v in point.tolist())
         if all(abs(v) < 1 for v in exact) and all(_value(row, exact) > 0 for row in rows):
             return exact
-        if _excluded(rows, multipliers):
-            return None
+        excluded = _excluding(rows, multipliers)
+        if excluded:
+            return excluded
     wide = [(*row[:-1], -(reach(row) + abs(row[-1])), row[-1]) for row in rows]
     walls = [(*(sign * (i == j) for i in range(k)), -1, 1) for j in range(k) for sign in (-1, 1)]
     found = minimise_exactly([*[0] * k, -1, 0], wide + walls, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))
-    return None if isinstance(found, Infeasible) or found.value >= 0 else found.point[:k]
+    if isinstance(found, Infeasible) or found.value >= 0:  # the walls' parts are not negative on the box
+        return {r: y for r, y in found.multipliers.items() if r < len(rows)}
+    return found.point[:k]
 
 
 def _value(row: Row, point: Sequence[Fraction]) -> Fraction:
@@ -62,9 +66,9 @@ def _propose(forms: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
     return None if found is None else (found.point[:k], found.multipliers / size)
 
 
-def _excluded(rows: Sequence[Row], multipliers: np.ndarray) -> bool:
-    """Whether a combination of the rows, with these multipliers or none, is nowhere positive on the box."""
-    sizes = [float(max(abs(v) for v in row[:-1])) if any(row[:-1]) else 1.0 for row in rows]
-    scaled = [Fraction(m / s) if m > 0 and np.isfinite(m / s) else Fraction(0) for m, s in zip(multipliers.tolist(), sizes, strict=True)]
-    total = [sum((y * row[j] for y, row in zip(scaled, rows, strict=True) if y), Fraction(0)) for j in range(len(rows[0]))]
-    return any(scaled) and least([-v for v in total]) >= 0
+def _excluding(rows: Sequence[Row], multipliers: np.ndarray) -> dict[int, Fraction]:
+    """A combination of the rows, with these multipliers, if it is nowhere positive on the box; else nothing."""
+    sizes = [float(max(map(abs, row[:-1]), default=0) or 1) for row in rows]
+    found = {r: Fraction(m / size) for r, (m, size) in enumerate(zip(multipliers.tolist(), sizes, strict=True)) if m > 0 and np.isfinite(m / size)}
+    total = [sum((y * rows[r][j] for r, y in found.items()), Fraction(0)) for j in range(len(rows[0]))]
+    return found if least([-v for v in total]) >= 0 else {}

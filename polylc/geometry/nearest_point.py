@@ -13,7 +13,7 @@ from polylc.exact.simplex import ExactMinimum, Form, Infeasible
 from polylc.geometry.exact_program import minimise_exactly, unit_rows
 
 Box = Sequence[Fraction]
-TIGHT = 1e-12  # multipliers, relative to the largest, of faces that are proposed
+TIGHT, FEW = 1e-12, 20  # by how much a row may be missed, and rounds, where floats propose
 
 
 @dataclass(frozen=True)
@@ -81,28 +81,49 @@ def nearest_point(norm: str, rows: Sequence[Form], lower: Sequence[Fraction], up
 
 
 def _propose(rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction]) -> list[Face]:
-    """Faces on which the nearest point may lie, in doubles: least-distance programming by non-negative least squares
-    (Lawson & Hanson 1974, chapter 23).
+    """Faces on which the nearest point may lie, in doubles: rows are taken as tight, the one that is missed most next,
+    and let go where they push the wrong way.
     """
-    from scipy.optimize import nnls
-
-    k = len(lower)
-    forms = unit_rows(rows) if len(rows) else np.zeros((0, k + 1))
+    forms = unit_rows(rows) if len(rows) else np.zeros((0, len(lower) + 1))
     norms = np.sqrt((forms[:, :-1] ** 2).sum(axis=1))
-    usable = np.flatnonzero(norms > 0)
-    forms = forms[usable] / norms[usable, None]
+    forms = forms / np.where(norms > 0, norms, 1.0)[:, None]
     low, high = np.array([float(v) for v in lower]), np.array([float(v) for v in upper])
-    one = np.eye(k)
-    every = np.vstack([forms, np.column_stack([one, -low]), np.column_stack([-one, high])])
-    scale = -every[:, -1].min(initial=0.0)  # some constraint is violated by that, so the point is no nearer
-    if not scale > 0 or not np.isfinite(every).all():
-        return []
-    matrix = np.vstack([every[:, :-1].T, -every[:, -1] / scale])
-    right = np.append(np.zeros(k), 1.0)
-    try:
-        found, _ = nnls(matrix, right)
-    except RuntimeError:  # too many steps
-        return []
-    tight = np.flatnonzero(found > TIGHT * found.max(initial=0.0)).tolist()
-    many = len(usable)
-    return [(int(usable[i]), 0) if i < many else (i - many, 1) if i < many + k else (i - many - k, -1) for i in tight]
+    tight: list[int] = []
+    pull = np.zeros(len(low))  # the sum of rows with multipliers, which the box may stop
+    point = np.clip(pull, low, high)
+    for _ in range(3 * len(forms) + FEW):
+        if tight:
+            multipliers, pull = _on_rows(forms[tight], low, high, point)
+            point = np.clip(pull, low, high)
+            if multipliers.min() < 0:
+                del tight[int(multipliers.argmin())]
+                if not tight:
+                    pull = np.zeros(len(low))
+                    point = np.clip(pull, low, high)
+                continue
+        missed = np.where(norms > 0, forms[:, :-1] @ point + forms[:, -1], 0.0)
+        worst = int(missed.argmin()) if len(missed) else -1
+        if worst < 0 or worst in tight or not missed[worst] < -TIGHT * max(1.0, float(np.abs(point).max(initial=0.0))):
+            break
+        tight.append(worst)
+    stopped = [(int(j), 1) for j in np.flatnonzero(pull < low)] + [(int(j), -1) for j in np.flatnonzero(pull > high)]
+    return [(r, 0) for r in tight] + stopped
+
+
+def _on_rows(forms: np.ndarray, low: np.ndarray, high: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers of rows for which the nearest point of the box makes them zero, and where it would be without the box
+    (semismooth Newton).
+    """
+    free = (low < point) & (point < high)
+    multipliers, pull = np.zeros(len(forms)), point
+    for _ in range(FEW):
+        matrix = forms[:, :-1] * free
+        right = -forms[:, -1] - forms[:, :-1] @ np.where(free, 0.0, point)
+        multipliers = np.linalg.lstsq(matrix @ matrix.T, right, rcond=None)[0]
+        pull = multipliers @ forms[:, :-1]
+        point = np.clip(pull, low, high)
+        now = (low < point) & (point < high)
+        if (now == free).all():
+            break
+        free = now
+    return multipliers, pull

@@ -11,7 +11,7 @@ import numpy as np
 
 from polylc.domains.box import ball_of
 from polylc.errors import SolverError
-from polylc.exact.enclose import enclose
+from polylc.exact.enclose import enclose, nearest_sqrt
 from polylc.exact.numbers import to_floats
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
@@ -36,12 +36,14 @@ class Robustness:
         Whether no point of the closed neighbourhood is adversarial; None if the search was stopped before that was
         known.
     distance : float or None
-        linf distance from the centre to the nearest adversarial point; None if there is none, no centre, or only a
-        bound is known.
+        Distance from the centre to the nearest adversarial point, in the norm of the ball; None if there is none, no
+        centre, or only a bound is known.
     adversarial : ndarray or None
         That point (any adversarial point, for a box without a centre or a search that was stopped), all coordinates.
     exact_distance, exact_point : Fraction, tuple of Fraction, or None
-        The same without rounding, where it was decided exactly.
+        The same without rounding, where it was decided exactly and is not in l2.
+    exact_square : Fraction or None
+        In l2 the square of the distance without rounding.
     distance_quantity : Quantity or None
         What is known of the distance: a robust ball has at least its radius, and of a search that was stopped an
         adversarial point that it met is a bound from above.
@@ -60,6 +62,7 @@ class Robustness:
     distance_quantity: Quantity | None = None
     method: Literal["enumeration", "search"] = "enumeration"
     status: Word = "certified"
+    exact_square: Fraction | None = None
 
 
 class RobustnessForm(FormModel):
@@ -69,6 +72,7 @@ class RobustnessForm(FormModel):
     robust: bool | None
     distance: Pair | None
     distance_exact: str | None = None
+    distance_square: str | None = None
     adversarial: list[float] | None
     adversarial_exact: list[str] | None
     method: Literal["enumeration", "search"] = "enumeration"
@@ -142,23 +146,24 @@ def _checked(scene: Scene, found: Candidate) -> Robustness | None:
 
 def _found(distance: Distance) -> Answer[Robustness]:
     """What a search says: all of it is proved, a bracket of the distance too."""
-    exact, lower, upper = distance.exact, distance.lower, distance.upper
+    exact, (lower, upper), square = distance.exact, distance.ends, distance.norm == "l2"
     settled = bool(exact or distance.robust)
     point = None if distance.point is None else to_floats(distance.point)
     if distance.robust:
-        known = Quantity(enclose(max(lower, distance.cap))[0], None, Kind.EXACT)
+        known = Quantity(max(lower, enclose(distance.cap)[0]), None, Kind.EXACT)
     else:
-        known = Quantity(enclose(lower)[0], None if upper is None else enclose(upper)[1], Kind.EXACT if exact else Kind.ENCLOSURE)
+        known = Quantity(lower, upper, Kind.EXACT if exact else Kind.ENCLOSURE)
     value = Robustness(
         distance.label,
         distance.robust,
-        float(lower) if exact else None,
+        (nearest_sqrt if square else float)(distance.lower) if exact else None,
         point,
-        lower if exact else None,
+        distance.lower if exact and not square else None,
         distance.point,
         known,
         "search",
         "certified" if settled else "partial",
+        distance.lower if exact and square else None,
     )
     return Answer(value, None if settled else "the search was stopped: the distance is between a proved and an attained bound")
 
@@ -169,6 +174,7 @@ def _form(value: Robustness) -> RobustnessForm:
         robust=value.robust,
         distance=pair(value.distance_quantity),
         distance_exact=None if value.exact_distance is None else str(value.exact_distance),
+        distance_square=None if value.exact_square is None else str(value.exact_square),
         adversarial=None if value.adversarial is None else value.adversarial.tolist(),
         adversarial_exact=None if value.exact_point is None else [str(v) for v in value.exact_point],
         method=value.method,
@@ -217,7 +223,7 @@ def _totals(shown: Sequence[Shown[Robustness]]) -> list[str]:
 
 ROBUSTNESS: Measure[Robustness] = Measure(
     name="robustness",
-    about="whether the class is constant, and the nearest adversarial point with its linf distance",
+    about="whether the class is constant, and the nearest adversarial point with its distance",
     cost=Cost.LOW,
     needs=frozenset({Need.CLASS}),
     exact=_exact,

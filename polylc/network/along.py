@@ -32,7 +32,7 @@ class Start(NamedTuple):
     rounding: np.ndarray
 
 
-def along(network: Network, embedding: Embedding) -> Start | None:
+def along_embedding(network: Network, embedding: Embedding) -> Start | None:
     """The network along an embedding; None where a coefficient is out of range."""
     wide = embedding.dimension + 1
     lost = np.zeros(wide)

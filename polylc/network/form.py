@@ -113,7 +113,7 @@ class Network:
     steps : tuple of Step
         The operators of the model in the order in which they were read, where a reader tells.
     whole : Network or None
-        The network with the same neurons that this one is along an affine map of its inputs (`network/restricted.py`).
+        The network with the same neurons that this one is along an affine map of its inputs (`network/along.py`).
     """
 
     inputs: int

@@ -21,7 +21,7 @@ from polylc.domains.within import Within
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.certificate import FORMAT
-from polylc.proof.tree import Closing, End, Exact, Node, Outside
+from polylc.proof.tree import Closing, End, Event, Exact, Node, Outside
 
 
 def query_line(
@@ -56,6 +56,11 @@ def root_lines(root: Root, tree: Node) -> Iterator[Any]:
     """The lines of one root: its box and alternatives, and its tree in preorder."""
     low, high = outward(root.lower, root.upper)
     yield {"lower": low.tolist(), "upper": high.tolist(), "alternatives": [[list(c) for c in a.choices] for a in root.alternatives]}
+    yield from tree_lines(tree)
+
+
+def tree_lines(tree: Node) -> Iterator[Any]:
+    """The lines of a tree, in preorder."""
     stack = [tree]
     while stack:
         node = stack.pop()
@@ -78,6 +83,8 @@ def _claims(claims: list[Claims]) -> list[list[Any]]:
 
 
 def _event(event: object) -> list[Any]:
+    if isinstance(event, Event):
+        return event.words()
     if isinstance(event, Closing):
         shares = np.rint(event.shares * SHARES).astype(int).tolist()
         little = [event.little, _ends(event.ends)] if event.little >= 0 else []
@@ -129,12 +136,12 @@ def compact_network(network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str, embedded: bool = True) -> int:
-    """Write the proof file of one query, from its opening line on; its size in bytes. Where the network is not to be
-    embedded, its hash stands for it.
+def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str, embedded: bool = True, queries: int = 1) -> int:
+    """Write the proof file of one query, or several, from its opening line on; its size in bytes. Where the network is
+    not to be embedded, its hash stands for it.
     """
     said = compact_network(network) if embedded else {"weights_sha256": network.weights_sha256}
     with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=9, mtime=0) as file:
-        for line in chain(({"format": FORMAT, "producer": producer, "queries": 1}, {"network": said}), lines, (["end of file"],)):
+        for line in chain(({"format": FORMAT, "producer": producer, "queries": queries}, {"network": said}), lines, (["end of file"],)):
             file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
     return path.stat().st_size

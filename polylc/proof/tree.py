@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,14 @@ def stated_ends(doubtful: np.ndarray) -> list[End]:
         end = float(doubtful[side, neuron])
         found.append(2 * neuron + side if end == np.inf else (neuron, side, end * (1, -1)[side]))
     return found
+
+
+class Event(ABC):
+    """What closes something on a cell, and writes itself."""
+
+    @abstractmethod
+    def words(self) -> list[Any]:
+        """As it is written."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from polylc._version import __version__
+from polylc.domains.within import Norm
 from polylc.exact.numbers import long_numbers
 from polylc.measures.margin.distance import Distance
 from polylc.report.schema import NetworkInfo
@@ -49,7 +50,7 @@ class DistanceReport(_Model):
 
     format: Literal["polylc.distance/1"] = Field(default="polylc.distance/1", alias="schema")
     version: str = __version__
-    norm: Literal["linf", "l2", "l1"] = "linf"
+    norm: Norm = "linf"
     network: NetworkInfo
     points: list[PointReport]
 

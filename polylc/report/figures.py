@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from polylc.complex.complex import Complex
 from polylc.domains.frame import Frame
 from polylc.errors import UsageError, needs
 from polylc.measures.by_volume.variation import spectral_norms
+from polylc.network.backward import full_jacobians
 from polylc.network.exact import ExactNetwork
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
 
-Colour = Literal["gradient", "class"]
+Colour = Literal["gradient", "full", "class"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
 FEW, MANY = 400, 5000  # regions: where lines between them are drawn thinner
 LEAST_IMAGE = 64  # inputs, a square number, that are taken for an image where the model does not say what they are
 
@@ -33,7 +35,8 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
     labels : array_like of int, shape (N,), optional
         Colours of the points.
     colour : str
-        "gradient": the spectral norm of the gradient along the plane; "class": the largest output.
+        "gradient": the spectral norm of the gradient along the picture; "full": that of the gradient by all inputs;
+        "class": the largest output.
 
     Raises
     ------
@@ -41,8 +44,8 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
         If the dimension is larger.
     """
     needs("matplotlib", "plot", "plot:")
-    if colour not in ("gradient", "class"):
-        raise UsageError(f"plot: colour {colour!r} is unknown; choose gradient or class")
+    if colour not in COLOURS:
+        raise UsageError(f"plot: colour {colour!r} is unknown; choose {', '.join(COLOURS)}")
     if complex_.domain.dimension == 1:
         return _curve(complex_, points)
     if complex_.domain.dimension == 2:
@@ -90,14 +93,14 @@ def _curve(complex_: Complex, points: Any) -> Any:
     at = np.unique(np.clip(-rows[:, 1] / rows[:, 0], -1.0, 1.0))
     unit = np.unique(np.concatenate([[-1.0, 1.0], at]))
     values, xs = complex_.network(domain.points(unit[:, None])), middle + half * unit
-    for x in middle + half * at:
-        axes.axvline(x, color="0.85", lw=0.6, zorder=0)
     if isinstance(domain, Frame) and outputs > 1:
         _margins(complex_, drawn, axes, xs, values)
     else:
         for j in range(outputs):
             axes.plot(xs, values[:, j], lw=1.6, label=f"$f_{{{j}}}$")
         axes.set(ylabel="output")
+    for x in middle + half * at:
+        axes.axvline(x, color="0.85", lw=0.6, zorder=0)
     if points is not None:
         where, _ = _inside(complex_, points, None)
         axes.plot(where[:, 0], np.full(len(where), axes.get_ylim()[0]), "k|", ms=9, label="data")
@@ -143,10 +146,10 @@ def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
         axes.add_collection(PolyCollection(parts, facecolors=[colours[j] for j in best], edgecolors="none", alpha=0.75))
         axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
     else:
-        norms = np.concatenate([spectral_norms(jacobian) for _, jacobian in complex_.jacobians()])
+        norms = _norms(complex_, colour)
         collection = PolyCollection(cells, array=norms, cmap="viridis", edgecolors="white", linewidths=width)
         axes.add_collection(collection)
-        drawn.colorbar(collection, ax=axes, label="gradient norm (spectral)", shrink=0.85)
+        drawn.colorbar(collection, ax=axes, label=f"norm of the {'gradient' if colour == 'gradient' else 'full gradient'} (spectral)", shrink=0.85)
     segments = decision_boundary(cells, maps)
     if len(segments):
         axes.add_collection(LineCollection(list(segments), colors="crimson", linewidths=2.0, label="decision boundary", zorder=3))
@@ -165,6 +168,15 @@ def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
     if isinstance(domain, Frame):
         _show_marks(drawn, complex_, axes, _classes(complex_, domain), colours)
     return drawn
+
+
+def _norms(complex_: Complex, colour: Colour) -> np.ndarray:
+    """Spectral norms of the regions' Jacobians, along the picture or by all inputs."""
+    if colour == "gradient":
+        return np.concatenate([spectral_norms(jacobian) for _, jacobian in complex_.jacobians()])
+    squares = [np.linalg.eigvalsh(j @ j.swapaxes(1, 2))[:, -1] for j in full_jacobians(complex_.network, complex_.patterns())]
+    norms: np.ndarray = np.sqrt(np.maximum(np.concatenate(squares), 0.0))
+    return norms
 
 
 def _class_legend(axes: Any, there: Sequence[int], colours: Sequence[Any]) -> None:

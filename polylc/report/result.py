@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from polylc.report.status import Status
 if TYPE_CHECKING:
     import networkx
 
+    from polylc.report.figures import Colour
     from polylc.report.symbolic import Symbolic
 
 
@@ -123,9 +124,9 @@ class Result(Record):
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
-    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Literal["gradient", "class"] = "gradient") -> Any:
-        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by gradient
-        norm or by class; saved to `path` if one is given.
+    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Colour = "gradient") -> Any:
+        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by
+        gradient norm ("gradient", or "full": by all inputs) or by class ("class"); saved to `path` if one is given.
         """
         from polylc.report.figures import figure
 

@@ -39,7 +39,7 @@ def _domain_text(record: Record) -> str:
     radius = f"{float(domain.radius[0]):g}" if len(domain.radius) == 1 else "per coordinate"
     full = [r * 2 for r in (domain.radius * domain.inputs if len(domain.radius) == 1 else domain.radius)]
     clipped = any(b - a < d for a, b, d in zip(domain.lower, domain.upper, full, strict=True))
-    return f"linf ball of radius {radius}{', clipped,' if clipped else ''} in dimension {domain.dimension}{rest}"
+    return f"{domain.norm} ball of radius {radius}{', clipped,' if clipped else ''} in dimension {domain.dimension}{rest}"
 
 
 def _count(value: int | None, complete: bool) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
-from polylc.domains.within import Within
+from polylc.domains.within import Within, measure
 from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.nearest_point import Frame
@@ -54,4 +54,5 @@ def nearest_of_region(
     outputs = forms.output(bits)
     rows.append(tuple(a - b for a, b in zip(outputs[rival], outputs[label], strict=True)))
     found = frame.nearest(norm, rows)
-    return None if isinstance(found, Infeasible) else found.point
+    # beyond that distance rows were left out that may not hold
+    return None if isinstance(found, Infeasible) or measure(norm, found.point, domain.center) > most else found.point

@@ -42,7 +42,7 @@ def found_by_search(
     for many, name in zip(range(len(asked), 0, -1), asked, strict=True):
         left = None if seconds is None else max(0.0, begin + seconds - time.monotonic()) / many
         if name == "robustness":
-            found[name] = nearest_adversarial(complex_.network, domain, label, timeout=left, stop=stop, jobs=jobs)
+            found[name] = nearest_adversarial(complex_.network, domain, label, norm=domain.norm, timeout=left, stop=stop, jobs=jobs)
         else:
             end = time.monotonic() + (LEAST if left is None else left)
             constants = bracketed_lipschitz(complex_, label, end, stop)

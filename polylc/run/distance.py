@@ -22,7 +22,7 @@ from polylc.bounds.tables import tables
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
-from polylc.domains.within import NORMS, Within, measure, scaled
+from polylc.domains.within import Within, as_norm, measure, scaled
 from polylc.errors import LimitReached, UsageError
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.numbers import to_floats
@@ -200,8 +200,7 @@ def nearest_adversarial(
     for name, one in (("label", label), ("target", target)):
         if network.outputs < 2 or (one is not None and not 0 <= one < network.outputs):
             raise UsageError(f"distance: {name} {one} needs a network with more outputs than {max(one or 0, 1)}, this one has {network.outputs}")
-    if norm not in NORMS:
-        raise UsageError(f"distance: {norm!r} is not a norm; give one of {', '.join(NORMS)}")
+    as_norm(norm)
     if norm != "linf" and not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
         raise UsageError(f"distance: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
     if target == label:

@@ -27,6 +27,7 @@ from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.brackets import points_of
 from polylc.run.compile_ahead import missing_kernels
+from polylc.run.gradient_proof import write_gradient_proof
 from polylc.run.neighbourhood import answer
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
@@ -102,33 +103,29 @@ def lipschitz_constants(
     timeout : float, optional
         Seconds after which what is known is returned.
     proof : Path, optional
-        File for a proof of the constants, which lists the regions.
+        File for a proof of the constants, by search or by enumeration, as they were found.
 
     Raises
     ------
     UsageError
-        If there is no such method or output, or a proof is to be found by search.
+        If there is no such method or output.
     """
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    if proof is not None and method == "search":
-        raise UsageError("lipschitz: proofs are those of enumerations; leave the method out")
     targets = targets_of(network, label, output, largest)
     if output is not None:  # an enumeration measures outputs where there is no label
         label, domain = None, replace(domain, center=None, radius=None)
     work = _Work(network, domain, label, norms, targets, stop, watch)
     begin = time.monotonic()
     deadline = None if timeout is None else begin + timeout
+    written = False
     if proof is None:
         work.go(method, begin, deadline)
     else:
         with proof_blocks(proof) as work.blocks:
-            work.go("enumeration", begin, deadline)
-            if work.result is not None and work.result.block is not None:
-                write_proof(proof, Run(network, [work.result], time.monotonic() - begin))
-    seconds = time.monotonic() - begin
-    written = None if proof is None or work.result is None or work.result.block is None else str(proof)
-    return LipschitzConstants(label, work.constants(), seconds, work.statistics(), written)
+            work.go(method, begin, deadline)
+            written = work.write(proof, begin, deadline)
+    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None)
 
 
 class _Work:
@@ -225,6 +222,23 @@ class _Work:
         if self.search is None or result.complex is None or not len(result.complex):
             return
         self.search.record.learn(self.goals, points_of(result.complex))
+
+    def write(self, proof: Path, begin: float, deadline: float | None) -> bool:
+        """Write what proves the constants, if all are known; whether that was done."""
+        if self.listed:
+            if self.result is None or self.result.block is None:
+                return False
+            write_proof(proof, Run(self.network, [self.result], time.monotonic() - begin))
+            return True
+        constants = self.constants()
+        if not all(c.exact for c in constants):
+            return False
+        asked = [(c, target) for c, a in zip(constants, self.asked, strict=True) for target in a.targets]
+        try:
+            write_gradient_proof(proof, self.network, self.domain, asked, deadline, self.stop)
+        except LimitReached:
+            return False
+        return True
 
     def constants(self) -> list[Constant]:
         """All that was asked for."""

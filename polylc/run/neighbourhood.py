@@ -12,6 +12,7 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
@@ -33,7 +34,7 @@ from polylc.run.by_search import SHARE, found_by_search, searches, time_after
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task, norm_of
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -83,8 +84,8 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
-        asked = searches(settings, complex_, label)
+    asked = searches(settings, complex_, label) if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) else ()
+    if asked:
         searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
@@ -197,13 +198,19 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
         outcome=outcome,
         engine="search",
         regions=None,
-        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
+        volume=_volume(task.domain),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None},
         seconds=time.monotonic() - begin,
         stats={name: int(many) for one in searched.values() for name, many in one.statistics.items() if name != "seconds"},
     )
+
+
+def _volume(domain: Domain) -> Quantity:
+    """That of the box, which is the neighbourhood, or lies around it."""
+    low, high = enclose_sqrt(domain.squared_volume)
+    return Quantity(low, high, Kind.EXACT) if norm_of(domain) == "linf" else Quantity(0.0, high, Kind.ENCLOSURE)
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:

@@ -23,8 +23,8 @@ from polylc.search.gradient_goals import Goal, Norm, Target, stacked
 Array = np.ndarray
 Point = tuple[Fraction, ...]
 INSIDE = 2.0**-20  # points of the boundary are moved inward by as much of the way to the middle
-SAMPLES, ROUNDS, SEEDS, NEAR_BY = 2048, 12, 8, 512  # points; rounds near the best so many, with so many points each
-NARROWER = 0.7  # how much nearer they are in each round
+SAMPLES, ROUNDS, SEEDS, NEAR_BY = 2048, 4, 8, 512  # points; rounds near the best so many, with so many points each
+NARROWER = 0.5  # how much nearer they are in each round
 TAKEN = 3  # points of each answer that are confirmed
 CLEARLY = 1 + 1e-13  # times a value known, from which another one is worth confirming
 

@@ -8,16 +8,19 @@ of the slopes to the signs put that below a row over the pre-activations, which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from polylc.bounds.ascent import on_grid
 from polylc.bounds.backward import Cells, backward, forward
 from polylc.bounds.gradients import FEW, Masks, Spread, derivatives, enclosed, spread, tied, ties
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.restriction import Restriction
 from polylc.bounds.tables import Rows, Sizes
 from polylc.exact.checkpoint import checkpoint
+from polylc.proof.gradients import GRID, ByEnds, BySlopes
+from polylc.proof.tree import Event, Node
 from polylc.search.gradient_goals import Goal, Target, stacked
 
 Array = np.ndarray
@@ -48,6 +51,11 @@ class Choice:
         """Single rows as a batch."""
         return cls(*(np.stack([getattr(part, name) for part in parts]).astype(float) for name in ("shares", "links", "slopes", "betas")))
 
+    def coarser(self) -> Choice:
+        """The nearest numbers that a proof can have."""
+        shares, links, slopes = (on_grid(v, GRID) for v in (self.shares, self.links, self.slopes))
+        return Choice(shares, links, slopes, self.betas.astype(np.float32).astype(float))
+
     def row(self, r: int) -> Choice:
         """One row, to be kept."""
         return Choice(*(v[r].astype(np.float32) for v in (self.shares, self.links, self.slopes, self.betas)))
@@ -72,6 +80,8 @@ class Cell:
     choice : Choice or None
     first : int
         Layer from which ends are worth bounding anew.
+    node : Node or None
+        Its entry in a proof, where one is kept.
     """
 
     goal: Goal
@@ -84,6 +94,7 @@ class Cell:
     bound: float = np.inf
     choice: Choice | None = None
     first: int = 0
+    node: Node | None = None
 
 
 @dataclass
@@ -99,12 +110,32 @@ class Bounds:
         Where the bound is attained in the relaxation.
     gaps : ndarray, shape (rows, neurons)
         By how much the bound suffers from each open neuron, at that point.
+    plain : ndarray, shape (rows,)
+        What the ends of all entries bound by themselves.
+    direction : ndarray, shape (rows, inputs)
+        In which the derivative is bounded.
+    trail : list of (ndarray, ndarray)
+        Rows, and for each the point where one of the bounds on the way was attained.
     """
 
     value: Array
     choice: Choice
     point: Array
     gaps: Array
+    plain: Array
+    direction: Array
+    trail: list[tuple[Array, Array]] = field(default_factory=list)
+
+    def closing(self, r: int, cell: Cell, inputs: Array) -> Event:
+        """What a proof says of a cell that its bound closes; `inputs` are those that vary."""
+        if cell.goal.norm.name == "l1" and cell.goal.entry is None:
+            return ByEnds(tuple(range(2 * len(inputs))))
+        if self.value[r] == self.plain[r]:
+            return ByEnds()
+        chosen = self.choice.row(r)
+        direction = self.direction[r, inputs] if cell.goal.entry is None else self.direction[r, :0]
+        betas = chosen.betas[list(cell.path)].astype(float)
+        return BySlopes(direction, chosen.shares, chosen.links, chosen.slopes, betas)
 
 
 class GradientBounds:
@@ -117,10 +148,12 @@ class GradientBounds:
         For all cells.
     free : ndarray, shape (inputs,)
         1 for inputs that vary, 0 for others, whose entries do not count.
+    coarse : bool
+        Whether shares, links and slopes are those that a proof can have.
     """
 
-    def __init__(self, tables: Restriction, sizes: Sizes, free: Array) -> None:
-        self.tables, self.sizes, self.free = tables, sizes, free
+    def __init__(self, tables: Restriction, sizes: Sizes, free: Array, coarse: bool = False) -> None:
+        self.tables, self.sizes, self.free, self.coarse = tables, sizes, free, coarse
         self._rows: dict[Target, tuple[list[Array | None], list[Array | None]]] = {}
 
     def of(self, cells: Sequence[Cell], starts: Sequence[Choice | None], aim: Array, steps: int) -> Bounds:
@@ -146,8 +179,9 @@ class GradientBounds:
         t, largest = spread(tables_, direction, masks)
         lines = Lines.of(lows, highs)
         choice = self._begin(starts, masks, t, lines)
-        best = Bounds(value, choice.rows(np.arange(many)), (box.low + box.high) / 2, np.zeros_like(lows))
-        live = np.flatnonzero(best.value > aim)
+        best = Bounds(value.copy(), choice.rows(np.arange(many)), (box.low + box.high) / 2, np.zeros_like(lows), value, direction)
+        single = np.array([g.norm.name != "l1" or g.entry is not None for g in goals])  # else the direction is of one entry alone
+        live = np.flatnonzero((best.value > aim) & single)
         now = choice.rows(live)
         for step in range(steps if tables_.neurons else 0):
             if not len(live):
@@ -169,6 +203,7 @@ class GradientBounds:
             )
             last = step == steps - 1
             found, moved = self._pass(some, now, aim[live], not last)
+            best.trail.append((live, found.point))
             at = live[found.value < best.value[live]]
             here = found.value < best.value[live]
             best.value[at], best.point[live], best.gaps[live] = found.value[here], found.point, found.gaps
@@ -211,7 +246,7 @@ class GradientBounds:
             if start is not None:
                 fresh.shares[r], fresh.links[r], fresh.betas[r] = start.shares, start.links, start.betas
                 fresh.slopes[r] = np.where(lines.open[r], start.slopes, lines.rule[r])
-        return fresh
+        return fresh.coarser() if self.coarse else fresh
 
     def _pass(self, some: _Some, now: Choice, aim: Array, move: bool) -> tuple[Bounds, Choice]:
         """One bound, and better numbers."""
@@ -247,7 +282,7 @@ class GradientBounds:
             free = some.lines.open[:, span]
             value_gaps[:, span] = np.where(free, np.maximum(miss, 0.0), 0.0)
             slope_gradient[:, span] = np.where(free & (jump > 0), -jump * here, 0.0)
-        found = Bounds(value, now, values.point, gaps + value_gaps)
+        found = Bounds(value, now, values.point, gaps + value_gaps, value, some.direction)
         if not move:
             return found, now
         gradients = Choice(
@@ -256,7 +291,8 @@ class GradientBounds:
             slope_gradient,
             some.signs * z,
         )
-        return found, _step(now, gradients, value, aim, some, steep)
+        moved = _step(now, gradients, value, aim, some, steep)
+        return found, moved.coarser() if self.coarse else moved
 
 
 @dataclass

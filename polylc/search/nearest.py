@@ -61,7 +61,9 @@ class Around:
         is least; shapes (rows, inputs) and (rows,).
         """
         if self.norm != "linf":
-            return np.clip(self.center + (self._offset_l2 if self.norm == "l2" else self._offset_l1)(gradient, value), self.low, self.high)
+            offset = (self._offset_l2 if self.norm == "l2" else self._offset_l1)(gradient, value)
+            near: np.ndarray = np.clip(self.center + offset, self.low, self.high)
+            return near
         way = -np.sign(gradient)
         room = np.where(way > 0, self.high - self.center, np.where(way < 0, self.center - self.low, 0.0))
         order = np.argsort(room, axis=1)

@@ -27,7 +27,7 @@ from polylc.search.decide import decide
 from polylc.search.problem import Problem
 from polylc.search.split import Branching, best_neurons, box_scores
 
-FEW = 16  # free inputs up to which boxes are cut
+FEW, FEW_IN_BALL = 16, 6  # free inputs up to which boxes are cut; small boxes at a round border are many
 FEW_OPEN, DEEP = 3, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 LATE, SLOWLY = 24, 6  # from this depth on one open neuron more for every so many levels: boxes creep along a tie
 FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
@@ -422,7 +422,7 @@ class Search:
 
 def by_box(problem: Problem) -> bool:
     """Whether boxes are cut, rather than neurons."""
-    return bool((problem.high > problem.low).sum() <= FEW)
+    return bool((problem.high > problem.low).sum() <= (FEW if problem.ball is None else FEW_IN_BALL))
 
 
 def note_ends(node: Node, k: int, doubtful: np.ndarray | None) -> None:

@@ -31,9 +31,12 @@ from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.restricted import restricted
 from polylc.network.twins import twins
+from polylc.proof.gradients import ByEnds, Empty, Thin
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node
 from polylc.search.attained import Point, Record
 from polylc.search.gradient_bounds import Bounds, Cell, GradientBounds
 from polylc.search.gradient_goals import Goal
+from polylc.search.refute import note_ends
 
 Array = np.ndarray
 Watch = Callable[[dict[str, float]], None]
@@ -61,10 +64,21 @@ class Steepest:
         How many largest values the goals are of.
     watch : callable, optional
         Told counts now and then.
+    aims : sequence of float, optional
+        For each answer a value, somewhat above the largest: cells are closed where that is not exceeded, and proofs
+        kept (`node` of the cells that are begun with).
     """
 
-    def __init__(self, network: Network, domain: Neighbourhood, goals: Sequence[Goal], answers: int, watch: Watch | None = None) -> None:
-        self.network, self.domain, self.goals, self.watch = network, domain, goals, watch
+    def __init__(
+        self,
+        network: Network,
+        domain: Neighbourhood,
+        goals: Sequence[Goal],
+        answers: int,
+        watch: Watch | None = None,
+        aims: Sequence[float] | None = None,
+    ) -> None:
+        self.network, self.domain, self.goals, self.watch, self.aims = network, domain, goals, watch, aims
         self.low, self.high = outward(domain.lower, domain.upper)
         self.by_box = domain.dimension <= FEW_INPUTS
         self._set_up()
@@ -79,9 +93,11 @@ class Steepest:
         every, box = tables(self.network), np.maximum(np.abs(self.low), np.abs(self.high))
         sizes = every.magnitudes(largest_outputs(every, *intervals(every, self.low, self.high), box))
         lows, highs = np.full((1, every.neurons), -UNKNOWN), np.full((1, every.neurons), UNKNOWN)
-        refine(every, lows, highs, Cells(self.low[None], self.high[None]), sizes)
-        if not self.by_box:
-            sharpen(every, lows[0], highs[0], self.low, self.high, sizes)
+        doubtful = np.full((2, 1, every.neurons), np.nan) if self.aims is not None else None
+        refine(every, lows, highs, Cells(self.low[None], self.high[None]), sizes, 0, doubtful)
+        claims = [] if self.by_box else sharpen(every, lows[0], highs[0], self.low, self.high, sizes)
+        self.node = Node(0, claims=claims)
+        note_ends(self.node, 0, doubtful)
         self.every, self.every_sizes, self.every_ends = every, every.magnitudes(largest_outputs(every, lows[0], highs[0], box)), (lows[0], highs[0])
         self.bits = highs[0] > 0
         free = (lows[0] < 0) & self.bits
@@ -91,12 +107,15 @@ class Steepest:
         self.sizes = self.tables.magnitudes(largest_outputs(self.tables, self.lows, self.highs, box))
         free_inputs = np.zeros(self.network.inputs)
         free_inputs[self.domain.free] = 1.0
-        self.bounds = GradientBounds(self.tables, self.sizes, free_inputs)
+        self.bounds = GradientBounds(self.tables, self.sizes, free_inputs, self.aims is not None)
         self.reach = self._reach()
         place = {int(i): k for k, i in enumerate(self.numbers)}
         groups = twins(self.network)
         self.group: list[list[tuple[int, int]]] = [[] for _ in place]  # neurons that are multiples of one, with the sign of the factor
         for i, k in place.items():
+            if self.aims is not None:  # a proof says of each by itself what it does
+                self.group[k].append((k, 1))
+                continue
             leader = int(groups.leader[i])
             for j in (leader, *groups.mate[groups.begin[leader] : groups.begin[leader + 1]].tolist()):
                 if j in place:
@@ -115,6 +134,12 @@ class Steepest:
         """Begin with the whole box, and look at points: those given, some of many regions, or others."""
         signs = np.zeros(self.tables.neurons, dtype=np.int8)
         cells = [Cell(goal, self.low, self.high, self.lows, self.highs, signs, (), first=self.tables.depth) for goal in self.goals]
+        if self.aims is not None:
+            for cell in cells:
+                cell.node = replace(self.node, events=[], children=[])
+            self.begun = cells
+            self._push(cells)
+            return
         for cell, value in zip(cells, self.bounds.of(cells, [None] * len(cells), np.zeros(len(cells)), 0).value.tolist(), strict=True):
             cell.bound = value
         self._push(cells)
@@ -164,28 +189,43 @@ class Steepest:
                 batch.append(cell)
         return batch
 
+    def _aim(self, goal: Goal) -> float:
+        """What is not to be exceeded."""
+        return self.record.best[goal.answer].floor if self.aims is None else self.aims[goal.answer]
+
     def _floor(self, cells: Sequence[Cell]) -> Array:
-        return np.array([self.record.best[c.goal.answer].floor for c in cells])
+        return np.array([self._aim(c.goal) for c in cells])
 
     def _known(self, cell: Cell) -> bool:
-        return cell.bound <= self.record.best[cell.goal.answer].floor
+        return cell.bound <= self._aim(cell.goal)
+
+    def _close(self, cell: Cell, event: Event) -> None:
+        self.counts["closed"] += 1
+        if cell.node is not None:
+            cell.node.events.append(event)
 
     # ---- one batch ---------------------------------------------------------------------------------------------------
     def _treat(self, batch: list[Cell]) -> list[Cell]:
         """What is left of some cells: parts of them."""
         self.counts["cells"] += len(batch)
         self._bring_nearer(batch)
-        batch = [cell for cell in batch if not (cell.lows > cell.highs).any()]
+        empty = [(cell.lows > cell.highs).any() for cell in batch]
+        for cell, none in zip(batch, empty, strict=True):
+            if none:
+                self._close(cell, Empty())
+        batch = [cell for cell, none in zip(batch, empty, strict=True) if not none]
         if not batch:
             return []
         root = any(cell.choice is None for cell in batch)
         found = self.bounds.of(batch, [c.choice for c in batch], self._floor(batch), ROOT_STEPS if root else STEPS)
-        self.record.offer(found.point, [c.goal for c in batch])
+        if self.aims is None:
+            for rows, points in found.trail:
+                self.record.offer(points, [batch[r].goal for r in rows])
         left: list[int] = []
         for r, cell in enumerate(batch):
             cell.bound, cell.choice = min(cell.bound, float(found.value[r])), found.choice.row(r)
             if self._known(cell):
-                self.counts["closed"] += 1
+                self._close(cell, found.closing(r, cell, self.domain.free))
             else:
                 left.append(r)
         return self._divide(batch, left, found)
@@ -206,7 +246,18 @@ class Steepest:
             else:
                 refine(self.tables, lows, highs, boxes, self.sizes, first)
             for k, cell in enumerate(some):
+                if cell.node is not None:
+                    self._note(cell, lows[k], highs[k])
                 cell.lows, cell.highs, cell.first = lows[k], highs[k], self.tables.depth
+
+    def _note(self, cell: Cell, lows: Array, highs: Array) -> None:
+        """Ends that became better, for a proof."""
+        assert cell.node is not None
+        start = 0 if cell.first == ANEW else int(self.numbers[self.tables.span[cell.first].start])
+        cell.node.refined = int(self.network.layer_of[start])
+        for side, before, now in ((0, cell.lows, lows), (1, cell.highs, highs)):
+            for k in np.flatnonzero(before != now).tolist():
+                cell.node.ends.append((int(self.numbers[k]), side, float(now[k])))
 
     # ---- what is left ---------------------------------------------------------------------------------------------
     def _divide(self, batch: list[Cell], left: list[int], found: Bounds) -> list[Cell]:
@@ -220,7 +271,7 @@ class Steepest:
                 continue
             free = np.flatnonzero((cell.lows < 0) & (cell.highs > 0))
             gaps = found.gaps[r, free]
-            near = cell.bound <= self.record.best[cell.goal.answer].floor * NEARLY
+            near = cell.bound <= self._aim(cell.goal) * NEARLY
             if not (gaps > 0).any() or near or not len(free):
                 rest = self._leaf(cell, free)
                 if rest is None:
@@ -241,35 +292,56 @@ class Steepest:
         """A cell for every entry of the gradient that may be the largest, with either sign."""
         masks = Masks.of(self.tables, cell.lows[None], cell.highs[None])
         low, high = self.bounds.entries([cell.goal], masks)
-        floor = self.record.best[cell.goal.answer].floor
-        found = []
-        for k in self.domain.free.tolist():
-            for sign, most in ((1, high[0, k]), (-1, -low[0, k])):
-                if not most <= floor:
-                    found.append(replace(cell, goal=replace(cell.goal, entry=k, sign=sign), bound=float(most), choice=None))
+        aim = self._aim(cell.goal)
+        found, closed = [], []
+        every = [(k, sign, most) for k in self.domain.free.tolist() for sign, most in ((1, high[0, k]), (-1, -low[0, k]))]
+        for place, (k, sign, most) in enumerate(every):
+            if most <= aim:
+                closed.append(place)
+                continue
+            node = None if cell.node is None else self._child(cell.node)
+            found.append(replace(cell, goal=replace(cell.goal, entry=k, sign=sign), bound=float(most), choice=None, node=node))
+        if cell.node is not None:
+            cell.node.kind = ALTERNATIVES
+            cell.node.events.append(ByEnds(tuple(closed)))
         return found
+
+    def _child(self, node: Node) -> Node:
+        child = Node(len(self.network.layers))
+        node.children.append(child)
+        return child
 
     def _split(self, batch: list[Cell], trials: list[tuple[int, int]]) -> list[Cell]:
         """Both sides of the neuron, of those tried, whose sides have the best bounds."""
         sides = [self.side(batch[r], i, sign) for r, i in trials for sign in (1, -1)]
         choices = [batch[r].choice for r, _ in trials for _ in (1, -1)]
-        single = len(trials) == len({r for r, _ in trials})
-        if not single:
+        tried: list[Bounds] = []
+        if len(trials) > len({r for r, _ in trials}):
             floors = self._floor(sides)
             parts = [slice(at, at + 2 * BATCH) for at in range(0, len(sides), 2 * BATCH)]
-            value = np.concatenate([self.bounds.of(sides[p], choices[p], floors[p], TRIAL_STEPS).value for p in parts])
-            for side, v in zip(sides, value.tolist(), strict=True):
+            tried = [self.bounds.of(sides[p], choices[p], floors[p], TRIAL_STEPS) for p in parts]
+            for side, v in zip(sides, np.concatenate([t.value for t in tried]).tolist(), strict=True):
                 side.bound = min(side.bound, v)
         chosen: dict[int, tuple[float, int]] = {}
         for k, (r, _) in enumerate(trials):
-            floor = self.record.best[batch[r].goal.answer].floor
+            floor = self._aim(batch[r].goal)
             gain = [batch[r].bound - max(sides[2 * k + e].bound, floor) for e in (0, 1)]
             score = 0.7 * min(gain) + 0.3 * max(gain)
             if r not in chosen or score > chosen[r][0]:
                 chosen[r] = (score, k)
-        children = [sides[2 * k + e] for _, k in chosen.values() for e in (0, 1)]
-        kept = [c for c in children if not self._known(c)]
-        self.counts["closed"] += len(children) - len(kept)
+        kept = []
+        for r, (_, k) in chosen.items():
+            node = batch[r].node
+            if node is not None:
+                node.kind, node.at = NEURON, int(self.numbers[trials[k][1]])
+            for at in (2 * k + 1, 2 * k):  # the negative side first
+                side = sides[at]
+                side.node = None if node is None else self._child(node)
+                if self._known(side):
+                    part, row = divmod(at, 2 * BATCH)
+                    self._close(side, tried[part].closing(row, side, self.domain.free) if tried else ByEnds())
+                else:
+                    kept.append(side)
         return kept
 
     def _halves(self, cell: Cell, free: Array, gaps: Array) -> list[Cell]:
@@ -284,7 +356,12 @@ class Steepest:
             return []
         low, high = cell.low.copy(), cell.high.copy()
         low[k], high[k] = middle, middle
-        return [replace(cell, high=high, first=ANEW), replace(cell, low=low, first=ANEW)]
+        halves = [replace(cell, high=high, first=ANEW), replace(cell, low=low, first=ANEW)]
+        if cell.node is not None:
+            cell.node.kind, cell.node.at = BOX, k
+            for half in halves:
+                half.node = self._child(cell.node)
+        return halves
 
     def side(self, cell: Cell, neuron: int, sign: int) -> Cell:
         """The part of a cell where a neuron is positive, or negative."""
@@ -306,32 +383,35 @@ class Steepest:
         open_[self.numbers[free]] = True
         bits[self.numbers] = cell.highs > 0
         most = self.record.value(cell.goal.target, cell.goal.norm, bits, open_)
-        if most <= best.value:
+        if most <= (best.value if self.aims is None else Fraction(self.aims[cell.goal.answer] / NEARLY)):
+            self._close(cell, ByEnds())
             return None
         if len(free):
             return True
         self.counts["programs"] += 1
         point = self._interior(cell, bits)
-        if point is None:
+        if isinstance(point, Thin):
+            self._close(cell, point)
             return None
+        if self.aims is not None:
+            raise AssertionError("a region exceeds what was known to be the largest value")
         self.record.take(cell.goal, point)
         if most <= self.record.best[cell.goal.answer].value:
             return None
         raise AssertionError("a region inside a cell without open neurons has another gradient than the cell")
 
-    def _interior(self, cell: Cell, bits: Array) -> Point | None:
-        """A point strictly inside a cell whose neurons all are decided, if there is one."""
+    def _interior(self, cell: Cell, bits: Array) -> Point | Thin:
+        """A point strictly inside a cell whose neurons all are decided, or what shows that there is none."""
         lower = [max(a, Fraction(f)) for a, f in zip(self.domain.lower, cell.low.tolist(), strict=True)]
         upper = [min(b, Fraction(f)) for b, f in zip(self.domain.upper, cell.high.tolist(), strict=True)]
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
         forms = self.record.forms if same else ExactForms(self.network, BoxEmbedding(lower, upper))
-        k = forms.dimension
-        half_spaces = forms.neurons(self.numbers[list(cell.path)].tolist(), bits)
-        walls = [tuple(int(cell.signs[i]) * v for v in form) for i, form in zip(cell.path, half_spaces, strict=True)]
-        if any(not any(wall) for wall in walls):
-            return None
-        found = strictly_inside(walls, k)
-        if found is None:
-            return None
+        numbers = self.numbers[list(cell.path)].tolist()
+        half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
+        # a neuron that is zero on all of the cell bounds nothing: regions lie on both of its sides
+        walls = [(number, tuple(int(cell.signs[i]) * v for v in form)) for number, i, form in half_spaces if any(form)]
+        found = strictly_inside([wall for _, wall in walls], forms.dimension)
+        if isinstance(found, dict):
+            return Thin(tuple((walls[r][0], y) for r, y in found.items()))
         rest = iter(found)
         return tuple(a if a == b else (a + b) / 2 + next(rest) * (b - a) / 2 for a, b in zip(lower, upper, strict=True))

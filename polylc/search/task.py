@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
+from polylc.domains.box import Neighbourhood, ball_of
 from polylc.domains.domain import Domain
+from polylc.domains.within import as_norm
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
@@ -101,6 +104,8 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
+        if norm_of(task.domain) != "linf":
+            return True
         asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
         return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
@@ -143,6 +148,34 @@ def make_task(network: Network, index: int, domain: Domain, label: int | None, e
     if label is not None and not 0 <= label < network.outputs:
         raise UsageError(f"label {label} is not one of the network's {network.outputs} classes")
     return Task(index, domain, label, choose_engine(engine, domain))
+
+
+def norm_of(domain: Domain) -> str:
+    """Of a ball; "linf" for a box."""
+    return domain.norm if isinstance(domain, Neighbourhood) else "linf"
+
+
+def in_norm(task: Task, norm: str, settings: Settings, network: Network) -> Task:
+    """The same task with the ball of the same radius in another norm; what searches answer may be asked there.
+
+    Raises
+    ------
+    UsageError
+        If the norm is none, or something else is asked.
+    """
+    norm = as_norm(norm)
+    if norm == "linf":
+        return task
+    if set(settings.measures) != SINGLE or network.outputs < 2:
+        raise UsageError(f"norm: in {norm} balls robustness is what can be asked, of a network with several outputs; give the measures robustness")
+    if not settings.certify or settings.graph or settings.proves or settings.exact_volumes or settings.sigmas:
+        raise UsageError(f"norm: robustness in {norm} balls is found by search, without regions; `polylc distance` writes its proof")
+    domain = ball_of(task.domain)
+    if domain is None or domain.radius is None:
+        raise UsageError(f"norm: a box is no {norm} ball; give points and a radius")
+    if not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
+        raise UsageError(f"norm: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
+    return replace(task, domain=replace(domain, norm=norm))
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:

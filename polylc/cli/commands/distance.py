@@ -39,7 +39,7 @@ def distance(
     clip: Clip = None,
     labels: Labels = None,
     target: Annotated[int | None, typer.Option(help="Only points where this class is at least as high.", show_default=False)] = None,
-    norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
+    norm: Annotated[str, typer.Option(help="How distances are measured: linf, l2 or l1.")] = "linf",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
@@ -63,11 +63,13 @@ def distance(
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
         from polylc.domains.box import as_box
+        from polylc.domains.within import as_norm
         from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
         from polylc.run.distance import nearest_adversarial
 
+        as_norm(norm)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, Where(data, rows, center, None, radius, clip, labels, label_column, scale, array))
         if proof is not None and len(tasks) != 1:
@@ -106,7 +108,7 @@ def distance(
             if proof is not None and points[0].proof is None:
                 typer.echo("polylc: nothing was proved, so no proof is written", err=True)
             if json_file is not None:
-                report = DistanceReport(norm=norm, network=network_info(network), points=points)
+                report = DistanceReport(norm=as_norm(norm), network=network_info(network), points=points)
                 written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
                 code = code if written else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

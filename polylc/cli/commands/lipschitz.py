@@ -44,9 +44,7 @@ def lipschitz(
     largest: Annotated[bool, typer.Option("--largest", help="The largest of the margins alone, which is quicker than each of them.")] = False,
     method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
-    proof: Annotated[
-        str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood; it lists the regions.", show_default=False)
-    ] = None,
+    proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
     json_file: JsonFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
@@ -64,7 +62,7 @@ def lipschitz(
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
-        from polylc.api.lipschitz import parse_norms
+        from polylc.api.lipschitz import confirmed, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
         from polylc.domains.box import as_box
@@ -104,6 +102,7 @@ def lipschitz(
                         stop=stop,
                         watch=watch,
                     )
+                one = confirmed(one)
                 found.append(neighbourhood_report(task.index, one))
                 if json_file != "-":
                     for line in lipschitz_lines(task.index, one):
@@ -113,7 +112,7 @@ def lipschitz(
                 if stop():
                     break
             if proof is not None and found[0].proof is None:
-                typer.echo(f"polylc: {proof}: not written, the regions could not be enumerated and proved", err=True)
+                typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
             if json_file is not None:
                 report = LipschitzReport(network=network_info(network), neighbourhoods=found)
                 written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])

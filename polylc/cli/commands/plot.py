@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -41,7 +41,7 @@ def plot(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
-    colour: Annotated[str, typer.Option(help="gradient (its norm along the picture) or class (the largest output).")] = "gradient",
+    colour: Annotated[str, typer.Option(help="gradient, its norm along the picture; full, that by all inputs; or class.")] = "gradient",
     radius: Radius = None,
     clip: Clip = None,
     label_column: LabelColumn = None,
@@ -64,16 +64,16 @@ def plot(
     """
     with errors_in_one_line():
         outputs.writable(out, (".png", ".pdf", ".svg"))
-        if colour not in ("gradient", "class"):
-            raise UsageError(f"--colour: {colour!r} is unknown; choose gradient or class")
-        wanted: Literal["gradient", "class"] = "class" if colour == "class" else "gradient"
         needs("matplotlib", "plot", "plot")
         outputs.distinct({"--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
         from polylc.readers.data.points import parse_rows
-        from polylc.report.figures import figure
+        from polylc.report.figures import COLOURS, figure
         from polylc.search.task import Settings, Task
 
+        wanted = next((known for known in COLOURS if known == colour), None)
+        if wanted is None:
+            raise UsageError(f"--colour: {colour!r} is unknown; choose {', '.join(COLOURS)}")
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         points, classes, left_out = None, None, ""
         if box is not None and data is not None:

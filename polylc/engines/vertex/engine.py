@@ -31,6 +31,7 @@ from polylc.network.replay import begin, flatten
 
 MOST_DIMENSION = 5
 CHUNK_REGIONS, CHUNK_CLAIMS = 8192, 1 << 17
+CHUNK_BITS = 1 << 23  # of the patterns of a chunk: more would keep a judge busy for seconds, beyond a time limit
 CELL_ROOM, CUT_ROOM = 4096, 256  # vertices to begin with, on the stack and of one cell
 # budgets of cells: the search looks at limits at least after each cell, at most as long as a few seconds
 SHORTEST, LONGEST = 1, 1 << 20
@@ -68,7 +69,8 @@ class VertexEngine:
         self._sending = False
         self._prefix = np.array(prefix, dtype=np.int64).reshape(-1, 2)
         self.done = 0.0
-        n, neurons, regions = domain.dimension, network.neurons, CHUNK_REGIONS
+        n, neurons = domain.dimension, network.neurons
+        regions = max(1, min(CHUNK_REGIONS, CHUNK_BITS // max(1, neurons)))
         self._dim = (0,) * n
         self._net = flatten(network)
         self._replay = begin(network, self._net, embedding, rounding)
