@@ -1580,7 +1580,7 @@ class _Kept:
 @dataclass(frozen=True)
 class Ball:
     """The inputs no farther from a centre than a radius, or nearer if it is open. In l1 the bound is the radius, in l2
-    its square. Format: "Balls".
+    its square. Format: "A query".
     """
 
     norm: str
@@ -2466,7 +2466,7 @@ class _Query:
         return _Searched(**{**values, **changes}, depth=cell.depth + 1, mine=cell.mine)
 
 
-# ---- searches: the largest gradient ----------------------------------------------------------------------------------
+# ---- the largest gradient: searched for cell by cell -----------------------------------------------------------------
 FINE = 96  # derivatives are whole numbers of 2^-FINE, or finer ones where weights are
 NORMS = ("linf", "l2", "l1")
 Ends = tuple[list[int], list[int]]

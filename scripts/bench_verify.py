@@ -4,7 +4,8 @@
     python scripts/bench_verify.py --shared ../shared --distances moons2d digits64    against reference.json
 
 One process, CPU seconds; kernels are loaded before the first instance that counts. With --proofs, every unsat is proved
-and checked. Exit code 1 where a verdict or a distance is wrong.
+and checked. --table prints rows of Markdown, those of docs/performance.md. Exit code 1 where a verdict or a distance is
+wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def instances(shared: Path) -> Iterator[tuple[str, Path, Path, str]]:
             yield row["family"], folder / row["model"], folder / row["property"], row["verdict"]
 
 
-def verdicts(shared: Path, families: list[str], timeout: float, proofs: bool) -> int:
+def verdicts(shared: Path, families: list[str], timeout: float, proofs: bool, table: bool = False) -> int:
     """A line for each instance; how many are wrong."""
     wrong, seconds = 0, []
     with tempfile.TemporaryDirectory() as folder:
@@ -52,12 +53,16 @@ def verdicts(shared: Path, families: list[str], timeout: float, proofs: bool) ->
             seconds.append(time.process_time() - begin)
             bad = verdict.result in ("sat", "unsat") and verdict.result != known
             wrong += bad
-            checked = ""
+            checked, columns = "", ["", ""]
             if verdict.proof is not None:
                 begin = time.process_time()
                 polylc.check(proof)
-                checked = f"  {proof.stat().st_size:8} bytes, checked in {time.process_time() - begin:.1f} s"
+                columns = [f"{proof.stat().st_size / 1000:.1f}", f"{time.process_time() - begin:.1f}"]
+                checked = f"  {proof.stat().st_size:8} bytes, checked in {columns[1]} s"
             cells = int(verdict.statistics.get("cells", 0))
+            if table:
+                print("|", " | ".join([family, model.stem, query.stem, verdict.result, str(cells), f"{seconds[-1]:.2f}", *columns]), "|")
+                continue
             print(f"{family:20} {model.stem:36} {query.stem:24} {verdict.result:9} {cells:6} cells {seconds[-1]:7.2f} s{checked}{'  WRONG' * bad}")
     if seconds:
         print(f"{len(seconds)} instances, {wrong} wrong, {sum(seconds):.1f} s in all, median {statistics.median(seconds):.2f} s")
@@ -95,6 +100,7 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--timeout", type=float, default=100.0)
     parser.add_argument("--proofs", action="store_true")
+    parser.add_argument("--table", action="store_true")
     parser.add_argument("--distances", action="store_true")
     given = parser.parse_args()
     assert callable(refined.compiled)  # searches use kernels from their roots on
@@ -102,7 +108,7 @@ def main() -> int:
     polylc.verify(query, model, timeout=30.0)
     if given.distances:
         return int(distances(given.shared, given.names, given.timeout) > 0)
-    return int(verdicts(given.shared, given.names, given.timeout, given.proofs) > 0)
+    return int(verdicts(given.shared, given.names, given.timeout, given.proofs, given.table) > 0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polylc.exact.projection import project
+from polylc.exact.projection import Beyond, project
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.nearest_point import Frame, nearest_point
 
@@ -75,8 +75,24 @@ def test_the_exact_method_needs_no_proposal_and_survives_a_wrong_one(program):
 
 def test_coordinates_that_do_not_vary_stay_where_they_are():
     frame = Frame([F(0), F(1), F(0)], [F(-1), F(3), F(-1)], [F(1), F(3), F(1)])
-    found = frame.nearest("l2", [(F(1), F(1), F(-1))])
-    assert found.point == (F(1, 2), F(3), F(1, 2))
+    rows = [(F(1), F(1), F(-1))]
+    assert frame.nearest("l2", rows, F(10)).point == (F(1, 2), F(3), F(1, 2))
+    assert frame.nearest("l2", rows, F(9, 2)).point == (F(1, 2), F(3), F(1, 2))
+    assert isinstance(frame.nearest("l2", rows, F(4)), Beyond)
+
+
+@given(program=programs(), most=st.integers(0, 12).map(lambda v: F(v, 8)))
+@settings(max_examples=100, deadline=None)
+def test_beyond_a_distance_multipliers_are_enough(program, most):
+    rows, lower, upper = program
+    whole, found = project(rows, lower, upper), project(rows, lower, upper, (), most)
+    if isinstance(found, Beyond):
+        assert all(v >= 0 for v in found.multipliers.values())
+        assert relaxed_least("l2", rows, found.multipliers, lower, upper) >= found.value > most
+        assert isinstance(whole, Infeasible) or whole.value >= found.value
+    else:
+        assert type(found) is type(whole)
+        assert isinstance(found, Infeasible) or found.point == whole.point
 
 
 def solved(rows: list[list[F]]) -> list[F] | None:

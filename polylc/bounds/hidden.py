@@ -79,24 +79,26 @@ class Kept:
         self.gradient[cells], self.constant[cells], self.error[cells] = other.gradient, other.constant, other.error
 
 
-def move(kept: Kept, lows: np.ndarray, highs: np.ndarray, cells: Cells) -> np.ndarray:
-    """Bring ends of open neurons closer together by rows that were kept; those lower ends, of z and of -z, that other
-    arithmetic might round to a neighbour on the grid, of shape (2, cells, neurons), infinite where a quarter of a step
-    less is rounded, and elsewhere not a number.
+def move(kept: Kept, lows: np.ndarray, highs: np.ndarray, cells: Cells, rows: np.ndarray) -> np.ndarray:
+    """Bring ends of open neurons closer together by rows that were kept, of each cell those numbered; those lower ends,
+    of z and of -z, that other arithmetic might round to a neighbour on the grid, of shape (2, cells, neurons), infinite
+    where a quarter of a step less is rounded, and elsewhere not a number.
     """
-    value = kept.constant.copy()
+    cell, neuron = np.nonzero((lows < 0) & (highs > 0))
+    at = rows[cell], slice(None), neuron
+    gradient, value, error = kept.gradient[at], kept.constant[at], kept.error[at]
     for k in range(cells.low.shape[1]):
-        g = kept.gradient[..., k]
-        value += np.where(g > 0, g * cells.low[:, k, None, None], g * cells.high[:, k, None, None])
+        g = gradient[..., k]
+        value += np.where(g > 0, g * cells.low[cell, k, None], g * cells.high[cell, k, None])
     there = np.isfinite(value)
     value = np.where(there, value, 0.0)
-    before = np.stack([lows, -highs], axis=1)
-    better = there & (value + 2 * kept.error > before) & ((lows < 0) & (highs > 0))[:, None]
-    least, unsure, near = _rounded(value, 4 * kept.error, 2 * kept.error)
-    unsure &= better
-    least = np.where(better, np.maximum(least, before), before)
-    lows[:], highs[:] = least[:, 0], -least[:, 1]
-    found: np.ndarray = np.where(unsure, np.where(near, np.inf, least), np.nan).transpose(1, 0, 2)
+    before = np.stack([lows[cell, neuron], -highs[cell, neuron]], axis=1)
+    better = there & (value + 2 * error > before)
+    least, unsure, near = _rounded(value, 4 * error, 2 * error)
+    lower = np.where(better, np.maximum(least, before), before)
+    lows[cell, neuron], highs[cell, neuron] = lower[:, 0], -lower[:, 1]
+    found = np.full((2, *lows.shape), np.nan)
+    found[:, cell, neuron] = np.where(unsure & better, np.where(near, np.inf, lower), np.nan).T
     return found
 
 

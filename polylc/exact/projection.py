@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from polylc.exact.checkpoint import checkpoint
@@ -19,7 +20,17 @@ from polylc.exact.simplex import ExactMinimum, Form, Infeasible
 Face = tuple[int, int]  # (row, 0), or (coordinate, 1) at its lower and (coordinate, -1) at its upper bound
 
 
-def project(rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction], hint: Iterable[Face] = ()) -> ExactMinimum | Infeasible:
+@dataclass(frozen=True)
+class Beyond:
+    """All points are farther away than was asked: |u|^2 / 2 - sum_k y_k row_k(u) >= value on the box."""
+
+    value: Fraction
+    multipliers: dict[int, Fraction]
+
+
+def project(
+    rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction], hint: Iterable[Face] = (), most: Fraction | None = None
+) -> ExactMinimum | Infeasible | Beyond:
     """min |u|^2 / 2 over lower <= u <= upper and row(u) >= 0, exactly.
 
     Parameters
@@ -28,13 +39,15 @@ def project(rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fra
     lower, upper : sequence of k rationals
     hint : iterable of faces, optional
         (r, 0) for rows, (j, 1) for lower and (j, -1) for upper bounds that are believed to be tight.
+    most : Fraction, optional
+        A value of |u|^2 / 2 beyond which it need not be known how far the point is.
 
     Returns
     -------
-    ExactMinimum or Infeasible
+    ExactMinimum, Infeasible or Beyond
         The multipliers are those of rows: |u|^2 / 2 - sum_k y_k row_k(u) >= value on the box.
     """
-    return _Projection(rows, lower, upper).run(hint)
+    return _Projection(rows, lower, upper).run(hint, most)
 
 
 class _Projection:
@@ -47,16 +60,18 @@ class _Projection:
         self.point = [Fraction(0)] * self.k
         self.pivots = 0
 
-    def run(self, hint: Iterable[Face]) -> ExactMinimum | Infeasible:
+    def run(self, hint: Iterable[Face], most: Fraction | None) -> ExactMinimum | Infeasible | Beyond:
         """Take constraints in until none is violated."""
         if any(a > b for a, b in zip(self.lower, self.upper, strict=True)):
             return Infeasible({}, 0)
         self._begin(list(dict.fromkeys(hint)))
         while True:
             checkpoint()
+            value = sum((u * u for u in self.point), Fraction(0)) / 2
+            if most is not None and value > most:
+                return Beyond(value, self._multipliers(self.faces))
             worst = self._violated()
             if worst is None:
-                value = sum((u * u for u in self.point), Fraction(0)) / 2
                 return ExactMinimum(value, tuple(self.point), self._multipliers(self.faces), self.pivots)
             proof = self._take_in(worst)
             if proof is not None:

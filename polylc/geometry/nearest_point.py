@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.exact.projection import Face, project
+from polylc.exact.projection import Beyond, Face, project
 from polylc.exact.simplex import ExactMinimum, Form, Infeasible
 from polylc.geometry.exact_program import minimise_exactly, unit_rows
 
@@ -38,17 +38,22 @@ class Frame:
         self.lower = [c - 1 if a < b else a for c, a, b in self._box]
         self.upper = [c + 1 if a < b else b for c, a, b in self._box]
 
-    def nearest(self, norm: str, rows: Sequence[Form]) -> Near | Infeasible:
-        """The point nearest to the centre; rows are forms in u."""
+    def nearest(self, norm: str, rows: Sequence[Form], most: Fraction) -> Near | Infeasible | Beyond:
+        """The point nearest to the centre, where it is not farther than a distance, in l2 given by its square; rows are
+        forms in u.
+        """
         free = [(c, a, b) for c, a, b in self._box if a < b]
-        found = nearest_point(norm, rows, [a - c for c, a, _ in free], [b - c for c, _, b in free])
-        if isinstance(found, Infeasible):
+        rest = most - sum(((a - c) ** 2 for c, a, b in self._box if a == b), Fraction(0)) if norm == "l2" else most
+        found = nearest_point(norm, rows, [a - c for c, a, _ in free], [b - c for c, _, b in free], rest / 2)
+        if not isinstance(found, ExactMinimum):
             return found
-        rest = iter(found.point)
-        return Near(tuple(c + next(rest) if a < b else a for c, a, b in self._box), found.multipliers)
+        point = iter(found.point)
+        return Near(tuple(c + next(point) if a < b else a for c, a, b in self._box), found.multipliers)
 
 
-def nearest_point(norm: str, rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction]) -> ExactMinimum | Infeasible:
+def nearest_point(
+    norm: str, rows: Sequence[Form], lower: Sequence[Fraction], upper: Sequence[Fraction], most: Fraction | None = None
+) -> ExactMinimum | Infeasible | Beyond:
     """The least |u| in l1, or |u|^2 / 2 in l2, over lower <= u <= upper and row(u) >= 0, exactly.
 
     Parameters
@@ -57,14 +62,16 @@ def nearest_point(norm: str, rows: Sequence[Form], lower: Sequence[Fraction], up
         "l2" or "l1".
     rows : sequence of forms (a_1, ..., a_k, c)
     lower, upper : sequence of k rationals
+    most : Fraction, optional
+        In l2 a value of |u|^2 / 2 beyond which it need not be known.
 
     Returns
     -------
-    ExactMinimum or Infeasible
+    ExactMinimum, Infeasible or Beyond
         With multipliers of rows: what is minimised less sum_k y_k row_k(u) is >= value on the box.
     """
     if norm == "l2":
-        return project(rows, lower, upper, _propose(rows, lower, upper))
+        return project(rows, lower, upper, _propose(rows, lower, upper), most)
     # u = p - q with p, q >= 0, and |u| = p + q where one of them is zero, which is so where their sum is least
     cost = [Fraction(1)] * (2 * len(lower)) + [Fraction(0)]
     both = [(*row[:-1], *(-a for a in row[:-1]), row[-1]) for row in rows]

@@ -149,9 +149,10 @@ def _found(distance: Distance) -> Answer[Robustness]:
     exact, (lower, upper), square = distance.exact, distance.ends, distance.norm == "l2"
     settled = bool(exact or distance.robust)
     point = None if distance.point is None else to_floats(distance.point)
+    known = None
     if distance.robust:
         known = Quantity(max(lower, enclose(distance.cap)[0]), None, Kind.EXACT)
-    else:
+    elif lower > 0 or upper is not None:
         known = Quantity(lower, upper, Kind.EXACT if exact else Kind.ENCLOSURE)
     value = Robustness(
         distance.label,

@@ -13,8 +13,7 @@ from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
 from polylc.domains.within import Within, measure
 from polylc.exact.embedding import BoxEmbedding
-from polylc.exact.simplex import Infeasible
-from polylc.geometry.nearest_point import Frame
+from polylc.geometry.nearest_point import Frame, Near
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.readers.question import Question
@@ -53,6 +52,6 @@ def nearest_of_region(
             return None
     outputs = forms.output(bits)
     rows.append(tuple(a - b for a, b in zip(outputs[rival], outputs[label], strict=True)))
-    found = frame.nearest(norm, rows)
+    found = frame.nearest(norm, rows, most)
     # beyond that distance rows were left out that may not hold
-    return None if isinstance(found, Infeasible) or measure(norm, found.point, domain.center) > most else found.point
+    return None if not isinstance(found, Near) or measure(norm, found.point, domain.center) > most else found.point

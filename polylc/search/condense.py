@@ -170,7 +170,7 @@ class _Condenser:
 
     def _move(self, part: Part, work: np.ndarray, new: list[Node]) -> None:
         lows, highs = part.lows[work], part.highs[work]
-        unsure = move(part.kept.of(work), lows, highs, Cells(part.low[work], part.high[work]))
+        unsure = move(part.kept, lows, highs, Cells(part.low[work], part.high[work]), work)
         part.lows[work], part.highs[work] = lows, highs
         for k, b in enumerate(work.tolist()):
             new[b].moved = stated_ends(unsure[:, k])

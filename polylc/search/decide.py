@@ -13,6 +13,7 @@ from polylc.domains.alternatives import is_bound
 from polylc.domains.question import Row
 from polylc.domains.within import Within
 from polylc.exact.embedding import BoxEmbedding
+from polylc.exact.projection import Beyond
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
 from polylc.geometry.nearest_point import Frame
@@ -139,10 +140,10 @@ def _decide_within(
     some = [r for r, row in enumerate(one.alternative.rows) if not is_bound(row, problem.network.inputs)]
     rows = [_form(one.alternative.rows[r], values, forms.scale, forms.dimension) for r in some]
     path = cell.path if one.goals else ()
-    found = frame.nearest(within.norm, rows + _walls(cell, path, forms, bits))
+    found = frame.nearest(within.norm, rows + _walls(cell, path, forms, bits), within.bound)
     if isinstance(found, Infeasible):
         return _combination(found.multipliers, some, path)
-    if within.contains(found.point):
+    if not isinstance(found, Beyond) and within.contains(found.point):
         return found.point
     return _combination(found.multipliers, some, path, Fraction(1))
 

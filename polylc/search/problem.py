@@ -45,6 +45,7 @@ class Problem:
                 if not is_bound(row, network.inputs):
                     seen.setdefault(row, len(seen))
         self.number = seen
+        self._goals: dict[int, tuple[Alternative, list[int]]] = {}  # by the address of an alternative, which is kept
         self.rows = list(seen)
         # what is to be checked of a point of the box
         self.formulas = [And((*(r for r in a.rows if r.strict or not is_bound(r, network.inputs)), *a.pending)) for a in root.alternatives]
@@ -110,7 +111,10 @@ class Problem:
 
     def goals_of(self, alternative: Alternative) -> list[int]:
         """Numbers of the goals that may refute an alternative."""
-        return [self.number[row] for row in alternative.rows if row in self.number]
+        known = self._goals.get(id(alternative))
+        if known is None or known[0] is not alternative:
+            known = self._goals[id(alternative)] = alternative, [self.number[row] for row in alternative.rows if row in self.number]
+        return known[1]
 
 
 @dataclass(frozen=True)
