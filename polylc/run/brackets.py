@@ -26,8 +26,11 @@ def points_of(complex_: Complex) -> np.ndarray:
     return complex_.points[:: max(1, len(complex_) // MOST_POINTS)]
 
 
-def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: Callable[[], bool] | None) -> list[Lipschitz]:
-    """Brackets for the constants of outputs, or margins, from a search until `end` on the clock of time.monotonic.
+def bracketed_lipschitz(
+    complex_: Complex, label: int | None, end: float | None, stop: Callable[[], bool] | None, most: int | None = None
+) -> list[Lipschitz]:
+    """Brackets for the constants of outputs, or margins, from a search until `end` on the clock of time.monotonic, or
+    of so many cells.
 
     Parameters
     ----------
@@ -42,17 +45,17 @@ def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: 
         with until(end, stop), np.errstate(over="ignore", invalid="ignore"):
             search = Steepest(network, domain, goals, len(goals))
             search.start(points_of(complex_))
-            search.run()
+            search.run(most)
     except LimitReached:
         pass
     if search is None:
         return []
     found = []
     for k, (target, norm) in enumerate(asked):
-        best, most = search.record.best[k], search.upper(k)
-        if most == math.inf:
+        best, bound = search.record.best[k], search.upper(k)
+        if bound == math.inf:
             continue
-        upper = max(best.value, Fraction(most))
+        upper = max(best.value, Fraction(bound))
         around = enclose_sqrt if norm == "l2" else enclose
         exact = best.value == upper
         quantity = Quantity(around(best.value)[0], around(upper)[1], Kind.EXACT if exact else Kind.ENCLOSURE)
