@@ -1362,7 +1362,7 @@ WORD = 64
 SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
-FINE = 58  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
+FINE = 80  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
 RENEWED, LANES = 4, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
@@ -1743,7 +1743,7 @@ def _least_value(constant: int, coefficients: list[int], box: Box) -> int:
 
 class _Line(NamedTuple):
     """What stands in place of r = max(z, 0) on a cell: with a coefficient v >= 0 slope * v, else chord * v, less loss *
-    |v| and `rest`; chord and loss in 2^-fine.
+    |v| and `rest` for rounding; chord and loss in 2^-fine, rest in 2^-2UNIT.
     """
 
     slope: int
@@ -2007,7 +2007,7 @@ class _Bounds:
         assert forms is not None
         given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
         below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i])) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
-        most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine
+        most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine - UNIT
         for _, layer in groupby(below, lambda one: bisect_right(self.first, one[0])):
             most += ((most >> fine) + 1) * sum(form.most + line.loss for _, form, line in layer)
         size = max(most + rest, 1 << fine).bit_length() // 8 + 1  # bytes of a lane: sums are below half of what it holds
@@ -2049,7 +2049,7 @@ class _Bounds:
         if low >= 0:
             return _Line(1, 1 << self.fine, 0, 0)
         chord = -(-(high << self.fine) // (high - low))
-        return _Line(int(high > -low), chord, -(chord * low >> UNIT), (high >> UNIT) + 1)
+        return _Line(int(high > -low), chord, -(chord * low >> UNIT), high)
 
     def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:
         """A row of whole multiples of outputs and inputs, and a constant in 2^-(UNIT + shift), over the values that the
@@ -2467,7 +2467,7 @@ class _Query:
 
 
 # ---- the largest gradient: searched for cell by cell -----------------------------------------------------------------
-FINE = 96  # derivatives are whole numbers of 2^-FINE, or finer ones where weights are
+DERIVED = 96  # derivatives are whole numbers of 2^-DERIVED, or finer ones where weights are
 NORMS = ("linf", "l2", "l1")
 Ends = tuple[list[int], list[int]]
 
@@ -2509,7 +2509,7 @@ class _Derivatives:
     def __init__(
         self, bounds: _Bounds, outputs: list[int], neurons: set[int], cell: _Searched, flat: Sequence[int] = (), free: Sequence[int] = ()
     ) -> None:
-        self.bounds, self.unit = bounds, max(FINE, bounds.shift)
+        self.bounds, self.unit = bounds, max(DERIVED, bounds.shift)
         self.layers: list[list[int]] = []
         self.terms: list[list[tuple[int, list[list[int]]]]] = []
         self.shifts: list[int] = []

@@ -92,3 +92,16 @@ def test_the_checker_stands_alone():
     for node in ast.walk(ast.parse((PACKAGE / "checker.py").read_text(encoding="utf-8"))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert all(name.split(".")[0] in sys.stdlib_module_names for name in names)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_no_name_of_a_file_is_given_twice(module):
+    """The later constant would stand in the functions above it as well; overloads say that they are several."""
+    seen = list[str]()
+    for node in ast.parse(FILES[module].read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            seen += [] if any(ast.unparse(mark).endswith("overload") for mark in node.decorator_list) else [node.name]
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            seen += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    assert sorted(set(seen)) == sorted(seen)

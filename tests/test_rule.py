@@ -263,10 +263,13 @@ def test_what_the_rule_says_of_a_point_is_true(seed):
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
-    """On cells within one another, forms made anew and not: but for what searches leave for rounding."""
+    """On cells within one another, forms made anew and not, small coefficients and large ones: but for what searches
+    leave for rounding (docs/exactness.md, lemma 15b).
+    """
     rng = np.random.default_rng(seed)
-    widths = [int(rng.integers(1, 4)), *rng.integers(2, 7, rng.integers(1, 5)).tolist(), 1]
-    network = chain([rng.normal(size=(b, a)) for a, b in pairwise(widths)], [rng.normal(size=b) for b in widths[1:]])
+    size = rng.choice([0.01, 1, 16])
+    widths = [int(rng.integers(1, 4)), *rng.integers(2, 12, rng.integers(1, 6)).tolist(), 1]
+    network = chain([size * rng.normal(size=(b, a)) for a, b in pairwise(widths)], [size * rng.normal(size=b) for b in widths[1:]])
     read = checker._Network(json.loads(json.dumps(compact_network(network))))
     opening = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "roots": 1, "formula": ["and"]}
     query = checker._Query(read, checker._Bounds(read), {**opening, "names": [f"v{i}" for i in range(widths[0] + 1)]})

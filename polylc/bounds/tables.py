@@ -47,8 +47,8 @@ class Sizes:
     values : list of ndarray
         Sizes that no input and no output of a layer exceeds, by source.
     loss : list of float
-        For rows over sources up to each one, more than what rounding to multiples of 2^-48 costs a bound in the checker
-        of proofs, which is to come to the same conclusion (docs/certificate-format.md, "Arithmetic").
+        For rows over sources up to each one, what is left for what rounding to multiples of 2^-48 costs a bound in the
+        checker of proofs, which is to come to the same conclusion (docs/exactness.md, lemma 15b).
     ball : Ball or None
         Where the domain is in a ball, that.
     """
