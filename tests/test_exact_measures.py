@@ -20,10 +20,11 @@ from polylc.complex.graph import build_graph
 from polylc.complex.pieces import _apart_in_floats, affine_functions, joined, pieces
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
+from polylc.domains.within import NORMS
 from polylc.exact.linear import gram
 from polylc.exact.quantity import Kind
 from polylc.measures.gradient.gradients import ExactGradients, bounded_gradients
-from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz, power_of
+from polylc.measures.gradient.lipschitz import Lipschitz, certified_lipschitz, lipschitz, power_of
 from polylc.measures.gradient.spectral import at_most, certainly_below, from_below
 from polylc.measures.rank import local_rank, region_ranks
 from polylc.network.form import Network, chain

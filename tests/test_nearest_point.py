@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polylc.exact.projection import Beyond, project
 from polylc.exact.simplex import Infeasible
-from polylc.geometry.nearest_point import Frame, nearest_point
+from polylc.geometry.nearest_point import Centred, nearest_point
 
 Form = tuple[F, ...]
 QUARTERS = st.integers(-6, 6).map(lambda v: F(v, 4))
@@ -74,7 +74,7 @@ def test_the_exact_method_needs_no_proposal_and_survives_a_wrong_one(program):
 
 
 def test_coordinates_that_do_not_vary_stay_where_they_are():
-    frame = Frame([F(0), F(1), F(0)], [F(-1), F(3), F(-1)], [F(1), F(3), F(1)])
+    frame = Centred([F(0), F(1), F(0)], [F(-1), F(3), F(-1)], [F(1), F(3), F(1)])
     rows = [(F(1), F(1), F(-1))]
     assert frame.nearest("l2", rows, F(10)).point == (F(1, 2), F(3), F(1, 2))
     assert frame.nearest("l2", rows, F(9, 2)).point == (F(1, 2), F(3), F(1, 2))

@@ -91,7 +91,7 @@ class Ball:
     def pulled(self, points: np.ndarray) -> np.ndarray:
         """Points moved to the centre until they are in the ball; shape (points, inputs)."""
         apart = points - self.center
-        far = np.sqrt(np.einsum("pn,pn->p", apart, apart)) if self.norm == "l2" else np.abs(apart).sum(axis=1)
+        far = self._length(apart)
         most = self.radius * INSIDE
         share = np.divide(most, far, out=np.ones_like(far), where=far > most)
         found: np.ndarray = np.where((far > most)[:, None], self.center + apart * share[:, None], points)
@@ -100,8 +100,12 @@ class Ball:
     def misses(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Which boxes lie outside, as doubles see it; shape (boxes,)."""
         apart = np.clip(0.0, low - self.center, high - self.center)
-        far = np.sqrt(np.einsum("pn,pn->p", apart, apart)) if self.norm == "l2" else np.abs(apart).sum(axis=1)
-        found: np.ndarray = far >= self.radius * (1 - 2.0**-40)
+        found: np.ndarray = self._length(apart) >= self.radius * (1 - 2.0**-40)
+        return found
+
+    def _length(self, apart: np.ndarray) -> np.ndarray:
+        """Norms of rows."""
+        found: np.ndarray = np.sqrt(np.einsum("pn,pn->p", apart, apart)) if self.norm == "l2" else np.abs(apart).sum(axis=1)
         return found
 
 

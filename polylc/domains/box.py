@@ -12,8 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from polylc.domains.domain import Domain, Number, Parameter, Point
+from polylc.domains.within import NORMS
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.embedding import BoxEmbedding
+from polylc.exact.enclose import enclose
 from polylc.exact.numbers import as_fractions, to_floats
 from polylc.exact.unit_box import least
 from polylc.network.along import Start
@@ -57,7 +59,7 @@ class Neighbourhood:
     @property
     def norms(self) -> tuple[str, ...]:
         """Of Lipschitz constants."""
-        return "linf", "l2", "l1"
+        return NORMS
 
     @cached_property
     def free(self) -> np.ndarray:
@@ -149,8 +151,7 @@ class Neighbourhood:
         floats = dict(zip(self.free.tolist(), self.half.tolist(), strict=True))
         for j, (a, b, middle) in enumerate(zip(self.lower, self.upper, self.middle.tolist(), strict=True)):
             exact = abs((a + b) / 2 - Fraction(middle)) + (abs((b - a) / 2 - Fraction(floats[j])) if j in floats else 0)
-            rounded = float(exact)
-            lost.append(rounded if Fraction(rounded) >= exact else math.nextafter(rounded, math.inf))
+            lost.append(enclose(exact)[1])
         return np.array(lost)
 
     @cached_property

@@ -19,7 +19,7 @@ import numpy as np
 from polylc.domains.domain import Number, Parameter, Point
 from polylc.errors import NeighbourhoodError
 from polylc.exact.embedding import Embedding
-from polylc.exact.enclose import nearest_sqrt
+from polylc.exact.enclose import enclose, nearest_sqrt
 from polylc.exact.numbers import as_fraction, as_fractions, to_floats
 from polylc.exact.unit_box import least
 from polylc.network.along import Start, along_embedding
@@ -153,9 +153,7 @@ class Frame:
         """Bound on what `embedding` lost in rounding anywhere in the set, by coordinate; shape (n,)."""
         lost = []
         for exact, near in zip(zip(*self._columns, self._middle, strict=True), self.embedding.tolist(), strict=True):
-            total = sum((abs(v - Fraction(f)) for v, f in zip(exact, near, strict=True)), Fraction(0))
-            rounded = float(total)
-            lost.append(rounded if Fraction(rounded) >= total else math.nextafter(rounded, math.inf))
+            lost.append(enclose(sum((abs(v - Fraction(f)) for v, f in zip(exact, near, strict=True)), Fraction(0)))[1])
         return np.array(lost)
 
     def start(self, network: Network) -> Start:

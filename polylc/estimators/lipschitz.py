@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from polylc.domains.within import NORMS
 from polylc.estimators.estimate import Estimate
 from polylc.estimators.study import Study, to_numpy
 
-NORMS = ("linf", "l2", "l1")
 BATCHES = 64  # whose maxima CLEVER extrapolates
 
 

@@ -24,7 +24,7 @@ class Near:
     multipliers: dict[int, Fraction]
 
 
-class Frame:
+class Centred:
     """A box seen from a centre: coordinates u = x - c of those inputs that vary.
 
     Attributes

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from polylc.domains.within import NORMS
 from polylc.exact.quantity import Kind
 from polylc.measures.answers import Answer
-from polylc.measures.gradient.lipschitz import NORMS, Lipschitz, certified_lipschitz, lipschitz
+from polylc.measures.gradient.lipschitz import Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
 from polylc.measures.scene import Scene
 

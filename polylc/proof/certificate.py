@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -156,11 +156,18 @@ def _text(line: Any) -> bytes:
     return (_json(line) + "\n").encode()
 
 
-def network_line(network: Network) -> dict[str, Any]:
-    """The embedded network: every weight as the double that it is."""
+def network_line(network: Network, plain: Callable[[np.ndarray], Any] = np.ndarray.tolist) -> dict[str, Any]:
+    """The embedded network: every weight as the double that it is; `plain` puts matrices with all entries, and biases,
+    into words.
+    """
+
+    def matrix(weight: Weight) -> Any:
+        if isinstance(weight, np.ndarray):
+            return plain(weight)
+        return dict(zip(("lengths", "columns", "weights"), (column.tolist() for column in sparse_rows(weight)), strict=True))
 
     def affine(value: Affine) -> dict[str, Any]:
-        return {"terms": [[source, _matrix(weight)] for source, weight in value.terms], "bias": value.bias.tolist()}
+        return {"terms": [[source, matrix(weight)] for source, weight in value.terms], "bias": plain(value.bias)}
 
     return {
         "source": network.source,
@@ -170,12 +177,6 @@ def network_line(network: Network) -> dict[str, Any]:
         "layers": [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers],
         "output": affine(network.output),
     }
-
-
-def _matrix(weight: Weight) -> Any:
-    if isinstance(weight, np.ndarray):
-        return weight.tolist()
-    return dict(zip(("lengths", "columns", "weights"), (column.tolist() for column in sparse_rows(weight)), strict=True))
 
 
 def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:

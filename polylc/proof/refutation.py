@@ -18,9 +18,8 @@ from polylc.bounds.sharpen import Claims
 from polylc.domains.alternatives import Root, outward
 from polylc.domains.question import And, Formula, Row
 from polylc.domains.within import Within
-from polylc.network.form import Affine, Network
-from polylc.network.weights import Weight, sparse_rows
-from polylc.proof.certificate import FORMAT
+from polylc.network.form import Network
+from polylc.proof.certificate import FORMAT, network_line
 from polylc.proof.tree import Closing, End, Event, Exact, Node, Outside
 
 
@@ -112,7 +111,7 @@ _WORDS = ["0", *(f"~{value:02x}" for value in range(1, int(SLOPES))), "1"]
 def compact_network(network: Network) -> dict[str, Any]:
     """The line of a network; matrices of single precision are written as such."""
 
-    def vector(weight: np.ndarray) -> Any:
+    def singles(weight: np.ndarray) -> Any:
         with np.errstate(over="ignore"):
             single = weight.astype("<f4")
         if weight.size and (single == weight).all():
@@ -120,20 +119,7 @@ def compact_network(network: Network) -> dict[str, Any]:
             return {"float32": base64.b64encode(planes.tobytes()).decode()}
         return weight.tolist()
 
-    def matrix(weight: Weight) -> Any:
-        if isinstance(weight, np.ndarray):
-            return vector(weight)
-        lengths, columns, weights = sparse_rows(weight)
-        return {"lengths": lengths.tolist(), "columns": columns.tolist(), "weights": weights.tolist()}
-
-    def affine(a: Affine) -> dict[str, Any]:
-        return {"terms": [[source, matrix(weight)] for source, weight in a.terms], "bias": vector(a.bias)}
-
-    layers = [{**affine(layer.affine), "negative": layer.negative.tolist(), "positive": layer.positive.tolist()} for layer in network.layers]
-    return {
-        "source": network.source, "model_sha256": network.sha256, "weights_sha256": network.weights_sha256,
-        "inputs": network.inputs, "layers": layers, "output": affine(network.output),
-    }  # fmt: skip
+    return network_line(network, singles)
 
 
 def write_refutation(path: Path, network: Network, lines: Iterable[Any], producer: str, embedded: bool = True, queries: int = 1) -> int:

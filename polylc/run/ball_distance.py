@@ -13,7 +13,7 @@ from polylc.domains.box import Neighbourhood
 from polylc.domains.question import And, Formula, Or, row
 from polylc.domains.within import Within, measure
 from polylc.exact.embedding import BoxEmbedding
-from polylc.geometry.nearest_point import Frame, Near
+from polylc.geometry.nearest_point import Centred, Near
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.readers.question import Question
@@ -41,8 +41,8 @@ def nearest_of_region(
     within a distance.
     """
     assert domain.center is not None
-    frame = Frame(domain.center, domain.lower, domain.upper)
-    forms = ExactForms(network, BoxEmbedding(frame.lower, frame.upper))
+    seen = Centred(domain.center, domain.lower, domain.upper)
+    forms = ExactForms(network, BoxEmbedding(seen.lower, seen.upper))
     rows = []
     for bit, form in zip(bits.tolist(), forms.hidden(bits), strict=True):
         reach = sum(a * a for a in form[:-1]) if norm == "l2" else max(map(abs, form[:-1]), default=0)
@@ -52,6 +52,6 @@ def nearest_of_region(
             return None
     outputs = forms.output(bits)
     rows.append(tuple(a - b for a, b in zip(outputs[rival], outputs[label], strict=True)))
-    found = frame.nearest(norm, rows, most)
+    found = seen.nearest(norm, rows, most)
     # beyond that distance rows were left out that may not hold
     return None if not isinstance(found, Near) or measure(norm, found.point, domain.center) > most else found.point

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from polylc._version import __version__
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import until
+from polylc.exact.enclose import enclose
 from polylc.network.form import Network
 from polylc.proof.gradients import ProvedGradient, gradient_lines
 from polylc.proof.refutation import write_refutation
@@ -64,5 +64,4 @@ def write_gradient_proof(
 
 def _double(value: Fraction) -> Fraction:
     """A double near a number, not below it; a tiny one for zero."""
-    near = float(value)
-    return Fraction(near if Fraction(near) >= value else math.nextafter(near, math.inf)) if value else Fraction(1, 2**40)
+    return Fraction(enclose(value)[1]) if value else Fraction(1, 2**40)

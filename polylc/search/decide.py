@@ -16,7 +16,7 @@ from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.projection import Beyond
 from polylc.exact.simplex import Infeasible
 from polylc.geometry.exact_program import minimise_exactly
-from polylc.geometry.nearest_point import Frame
+from polylc.geometry.nearest_point import Centred
 from polylc.network.exact_forms import ExactForms
 from polylc.proof.tree import Combination
 from polylc.search.cells import Cell, Open
@@ -134,13 +134,13 @@ def _decide_within(
     """The same in a ball, where no row is strict: the nearest point to its centre of the rest of the cell, or why there
     is none nearer.
     """
-    frame = Frame(within.center, lower, upper)
-    forms = ExactForms(problem.network, BoxEmbedding(frame.lower, frame.upper))
+    seen = Centred(within.center, lower, upper)
+    forms = ExactForms(problem.network, BoxEmbedding(seen.lower, seen.upper))
     values = [*forms.input(), *forms.output(bits)]
     some = [r for r, row in enumerate(one.alternative.rows) if not is_bound(row, problem.network.inputs)]
     rows = [_form(one.alternative.rows[r], values, forms.scale, forms.dimension) for r in some]
     path = cell.path if one.goals else ()
-    found = frame.nearest(within.norm, rows + _walls(cell, path, forms, bits), within.bound)
+    found = seen.nearest(within.norm, rows + _walls(cell, path, forms, bits), within.bound)
     if isinstance(found, Infeasible):
         return _combination(found.multipliers, some, path)
     if not isinstance(found, Beyond) and within.contains(found.point):

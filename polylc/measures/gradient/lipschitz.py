@@ -19,8 +19,6 @@ from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gra
 from polylc.measures.gradient.spectral import largest_spectral_norm
 from polylc.network.compose import UNIT
 
-NORMS = ("linf", "l2", "l1")
-
 
 @dataclass(frozen=True)
 class Lipschitz:

@@ -28,6 +28,7 @@ from functools import cached_property
 
 import numpy as np
 
+from polylc.exact.enclose import enclose
 from polylc.network.compose import TINY, UNIT
 
 
@@ -51,7 +52,7 @@ class MarginBox:
     def of(cls, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> MarginBox:
         """The box with the given corners."""
         middle = [float((a + b) / 2) for a, b in zip(lower, upper, strict=True)]
-        width = [_above(max(b - Fraction(p), Fraction(p) - a)) for a, b, p in zip(lower, upper, middle, strict=True)]
+        width = [enclose(max(b - Fraction(p), Fraction(p) - a))[1] for a, b, p in zip(lower, upper, middle, strict=True)]
         return cls(tuple(lower), tuple(upper), np.array(middle), np.array(width))
 
     def ends(self, forms: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -104,9 +105,3 @@ class MarginBox:
     def _integers(self) -> tuple[int, list[int], list[int]]:
         den = math.lcm(1, *(v.denominator for v in (*self.lower, *self.upper)))
         return den, [int(v * den) for v in self.lower], [int(v * den) for v in self.upper]
-
-
-def _above(value: Fraction) -> float:
-    """The least float that is not below a rational."""
-    near = float(value)
-    return near if Fraction(near) >= value else math.nextafter(near, math.inf)
