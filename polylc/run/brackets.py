@@ -10,7 +10,7 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.domains.box import as_box
-from polylc.errors import LimitReached
+from polylc.errors import LimitReached, SolverError
 from polylc.exact.checkpoint import until
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.quantity import Kind, Quantity
@@ -43,7 +43,7 @@ def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: 
             search = Steepest(network, domain, goals, len(goals))
             search.start(points_of(complex_))
             search.run()
-    except LimitReached:
+    except (LimitReached, SolverError):
         pass
     if search is None:
         return []

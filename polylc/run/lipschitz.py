@@ -18,7 +18,7 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.engines.choose import choose_engine
-from polylc.errors import LimitReached, UsageError
+from polylc.errors import LimitReached, SolverError, UsageError
 from polylc.exact.checkpoint import until
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
@@ -110,6 +110,8 @@ def lipschitz_constants(
     ------
     UsageError
         If there is no such method or output.
+    SolverError
+        If only a search is wanted, and values are so large that doubles do not bound them.
     """
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
@@ -162,6 +164,10 @@ class _Work:
                     self.search = search
             except LimitReached:
                 return
+            except SolverError:
+                if method == "search":
+                    raise
+                method = "enumeration"
         lasted = FIRST
         enumerates = method == "enumeration" or (method == "auto" and not missing_kernels([self._task()], self._settings(None)))
         while True:

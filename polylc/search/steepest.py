@@ -21,9 +21,10 @@ from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.restriction import Restriction
 from polylc.bounds.sharpen import sharpen
-from polylc.bounds.tables import tables
+from polylc.bounds.tables import UNKNOWN, tables
 from polylc.domains.alternatives import outward
 from polylc.domains.box import Neighbourhood
+from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.embedding import BoxEmbedding
 from polylc.geometry.interior import strictly_inside
@@ -47,7 +48,6 @@ STEPS, ROOT_STEPS, TRIAL_STEPS = 10, 30, 3
 TRIED = 16  # neurons that are tried at a split
 FEW_POINTS = 1000  # fewer than these are not looked at instead of others
 NEARLY = 1 + 1e-9  # times the value known: cells that exceed it by no more are looked at in integers
-UNKNOWN = 2.0**200
 ANEW = -1  # in place of a layer: the box is a new one
 FINE = 2.0**-24
 
@@ -67,6 +67,11 @@ class Steepest:
     aims : sequence of float, optional
         For each answer a value, somewhat above the largest: cells are closed where that is not exceeded, and proofs
         kept (`node` of the cells that are begun with).
+
+    Raises
+    ------
+    SolverError
+        If values may be so large that doubles do not bound them.
     """
 
     def __init__(
@@ -92,6 +97,10 @@ class Steepest:
         """Ends of all neurons on the whole box, and the network of those whose signs are open there."""
         every, box = tables(self.network), np.maximum(np.abs(self.low), np.abs(self.high))
         sizes = every.magnitudes(largest_outputs(every, *intervals(every, self.low, self.high), box))
+        if not sizes.moderate:
+            raise SolverError(
+                "values in the network may be larger than 2^200 on the neighbourhood, which doubles do not bound; take method enumeration"
+            )
         lows, highs = np.full((1, every.neurons), -UNKNOWN), np.full((1, every.neurons), UNKNOWN)
         doubtful = np.full((2, 1, every.neurons), np.nan) if self.aims is not None else None
         refine(every, lows, highs, Cells(self.low[None], self.high[None]), sizes, 0, doubtful)
