@@ -22,7 +22,7 @@ from polylc.errors import LimitReached, SolverError, UsageError
 from polylc.exact.checkpoint import until
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
-from polylc.report.lipschitz import Constant, LipschitzConstants, Method, NormName
+from polylc.report.lipschitz import Constant, LipschitzConstants, NormName
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.brackets import points_of
@@ -254,13 +254,12 @@ class _Work:
         return [self.listed[k] if k in self.listed else self._searched(k) for k in range(len(self.asked))]
 
     def _searched(self, k: int) -> Constant:
-        asked, method = self.asked[k], get_args(Method)[0]
+        asked = self.asked[k]
         if self.search is None:
-            return Constant(asked.name, asked.norm, Fraction(0), None, None, asked.name, method)
-        best, most = self.search.record.best[k], self.search.upper(k)
-        upper = None if most == math.inf else max(best.value, Fraction(most))
+            return Constant(asked.name, asked.norm, Fraction(0), None, None, asked.name, "search")
+        best, upper = self.search.bracket(k)
         name = asked.name if best.target is None else best.target.name
-        return Constant(asked.name, asked.norm, best.value, upper, best.point, name, method)
+        return Constant(asked.name, asked.norm, best.value, upper, best.point, name, "search")
 
     def statistics(self) -> dict[str, float]:
         """How much work it was."""
