@@ -1,26 +1,21 @@
-"""Searches on the shared instances: verdicts, cells, CPU seconds, proofs and their checks; and adversarial distances.
+"""Searches on the shared instances: verdicts, cells, CPU seconds, proofs and their checks.
 
     python scripts/bench_verify.py --shared ../shared [--proofs] [FAMILY ...]         acasxu, mnist, or of vnncomp
-    python scripts/bench_verify.py --shared ../shared --distances moons2d digits64    against reference.json
 
 One process, CPU seconds; kernels are loaded before the first instance that counts. With --proofs, every unsat is proved
-and checked. --table prints rows of Markdown, those of docs/performance.md. Exit code 1 where a verdict or a distance is
-wrong.
+and checked. --table prints rows of Markdown, those of docs/performance.md. Exit code 1 where a verdict is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 import polylc
 from polylc.bounds.dense import refined
@@ -69,30 +64,6 @@ def verdicts(shared: Path, families: list[str], timeout: float, proofs: bool, ta
     return wrong
 
 
-def distances(shared: Path, names: list[str], timeout: float) -> int:
-    """A line for each centre of the reference, with proof; how many are wrong."""
-    wrong = 0
-    reference = json.loads((shared / "networks" / "reference.json").read_text())
-    with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            listed = reference.get(f"adversarial_distance_{name}") or reference[f"adversarial_distance_{name}_linf"]
-            centers = np.load(shared / "networks" / f"{name}.npz")["centers"]
-            for entry in listed:
-                clip = (0, 1) if entry.get("clipped_to_0_1") else None
-                begin = time.process_time()
-                (found,) = polylc.distance(
-                    str(shared / "networks" / f"{name}.npz"), [centers[entry["i"]]], clip=clip, timeout=timeout, proof=Path(folder) / "p"
-                )
-                seconds = time.process_time() - begin
-                polylc.check(Path(folder) / "p")
-                off = abs(float(found.upper) - entry["linf"])
-                bad = found.exact and off > 1e-12
-                wrong += bad
-                print(f"{name:10} centre {entry['i']}{' clipped' * bool(clip):8} {'exact' if found.exact else 'open':6}"
-                      f" {float(found.upper):.15f}  off by {off:.1e}  {seconds:6.2f} s{'  WRONG' * bad}")  # fmt: skip
-    return wrong
-
-
 def main() -> int:
     """Read the arguments; whether something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,13 +72,10 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=100.0)
     parser.add_argument("--proofs", action="store_true")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--distances", action="store_true")
     given = parser.parse_args()
     assert callable(refined.compiled)  # searches use kernels from their roots on
     _, model, query, _ = next(instances(given.shared))
     polylc.verify(query, model, timeout=30.0)
-    if given.distances:
-        return int(distances(given.shared, given.names, given.timeout) > 0)
     return int(verdicts(given.shared, given.names, given.timeout, given.proofs, given.table) > 0)
 
 

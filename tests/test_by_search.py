@@ -128,3 +128,13 @@ def test_what_searches_do_not_answer_in_other_norms_is_refused(tmp_path):
         polylc.certify(net, x, radius=[1, 2, 1], norm="l1", measures="robustness")
     with pytest.raises(UsageError, match="norm: 'l5' is not one"):
         polylc.certify(net, x, radius=1, norm="l5", measures="robustness")
+
+
+def test_beside_a_limit_on_regions_the_answers_do_not_depend_on_time():
+    """So many cells are searched, not so many seconds: brackets that are open come out the same."""
+    net = random_net([6, 24, 24, 3], 8)
+    said = [polylc.certify(net, [np.zeros(6)], radius=2, measures="robustness,lipschitz", max_regions=5, keep=False).results[0] for _ in range(2)]
+    brackets = [[(c.target, c.norm, c.quantity) for c in one.lipschitz] for one in said]
+    assert brackets[0] == brackets[1]
+    assert any(quantity.lower < quantity.upper * (1 - 1e-6) for _, _, quantity in brackets[0])  # they were stopped
+    assert said[0].robustness.distance_quantity == said[1].robustness.distance_quantity

@@ -369,7 +369,8 @@ def test_points_that_the_filter_accepts_are_inside(seed, k):
         if not good[r]:
             points[r] = unit[r]
             good[r] = kernels.point_inside(np.ascontiguousarray(forms.hidden[r].T), forms.noise[r], 0, *path, points[r])
-    assert good.mean() > 0.3
+    inner = (np.abs(unit) < 1).all(axis=1)  # the others are on the boundary, and may not pass
+    assert good[inner].sum() >= 0.9 * inner.sum()
     for r in np.flatnonzero(good):
         rows = [v if on else tuple(-a for a in v) for v, on in zip(exact.hidden(bits[r]), bits[r], strict=True)]
         assert inside(rows, [F(v) for v in points[r].tolist()])

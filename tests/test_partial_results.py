@@ -343,9 +343,9 @@ def try_all(seeds, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_what_is_said_of_stopped_work_is_true(monkeypatch):
-    seen = try_all((*range(32), 1018, 1038, 1261, 1267), monkeypatch)
+    seen = try_all((*range(32), 66, 169, 1018, 1038, 1261, 1267), monkeypatch)
     assert seen["partial"] > 8
-    assert seen["distance from above"] > 0
+    assert seen["distance from above"] > 2
     assert seen["distance by search"] > 2
     assert seen["certified"] > 8
     assert seen["measures left out"] > 5

@@ -141,7 +141,7 @@ def backward(
                 value,
                 size,
             )
-            _hand_on(rows, affine, k)
+            hand_on(rows, affine, k)
             continue
         slope = (lines.rule if slopes is None else slopes)[:, span]
         jump = v if units.plain else v * units.jump
@@ -159,7 +159,7 @@ def backward(
         if not units.plain:
             weighed += np.abs(v * units.negative) + np.abs(jump)
         size += weighed @ sizes.layers[layer] - 2 * lost
-        _hand_on(rows, affine, k)
+        hand_on(rows, affine, k)
     gradient = rows[0]
     if gradient is None:
         gradient = np.zeros((len(value), cells.low.shape[-1]))
@@ -185,7 +185,7 @@ def _numbers(numbers: np.ndarray | None, lines: Lines, rows: int) -> np.ndarray:
     return np.arange(rows) if len(lines.chord) == rows else np.zeros(rows, dtype=np.int64)
 
 
-def _hand_on(rows: Rows, affine: Affine, k: np.ndarray) -> None:
+def hand_on(rows: Rows, affine: Affine, k: np.ndarray) -> None:
     """Coefficients of pre-activations to what these read."""
     for reads, weight in affine.terms:
         part = before(k, weight)

@@ -24,8 +24,11 @@ def points_of(complex_: Complex) -> np.ndarray:
     return complex_.points[:: max(1, len(complex_) // MOST_POINTS)]
 
 
-def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: Callable[[], bool] | None) -> list[Lipschitz]:
-    """Brackets for the constants of outputs, or margins, from a search until `end` on the clock of time.monotonic.
+def bracketed_lipschitz(
+    complex_: Complex, label: int | None, end: float | None, stop: Callable[[], bool] | None, most: int | None = None
+) -> list[Lipschitz]:
+    """Brackets for the constants of outputs, or margins, from a search until `end` on the clock of time.monotonic, or
+    of so many cells.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def bracketed_lipschitz(complex_: Complex, label: int | None, end: float, stop: 
         with until(end, stop), np.errstate(over="ignore", invalid="ignore"):
             search = Steepest(network, domain, goals, len(goals))
             search.start(points_of(complex_))
-            search.run()
+            search.run(most)
     except (LimitReached, SolverError):
         pass
     if search is None:

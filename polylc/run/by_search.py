@@ -13,7 +13,7 @@ from polylc.run.distance import nearest_adversarial
 from polylc.search.task import Settings
 
 SHARE = 0.25  # of a time limit is kept for searches, should the enumeration not end
-LEAST = 1.0  # seconds for each, where a limit on regions alone ended it; or as long as it took
+CELLS, LONGEST = 512, 20.0  # of each search, where a limit on regions alone ended it; seconds, or as long as that took
 
 
 def searches(settings: Settings, complex_: Complex, label: int | None) -> tuple[str, ...]:
@@ -27,9 +27,15 @@ def searches(settings: Settings, complex_: Complex, label: int | None) -> tuple[
 
 
 def found_by_search(
-    complex_: Complex, asked: tuple[str, ...], label: int | None, seconds: float | None, stop: Callable[[], bool] | None, jobs: int = 1
+    complex_: Complex,
+    asked: tuple[str, ...],
+    label: int | None,
+    seconds: float | None,
+    stop: Callable[[], bool] | None,
+    jobs: int = 1,
+    most: int | None = None,
 ) -> dict[str, Any]:
-    """What is found within some seconds, by the name of the measure.
+    """What is found within some seconds, and cells of each search, by the name of the measure.
 
     Parameters
     ----------
@@ -42,17 +48,21 @@ def found_by_search(
     for many, name in zip(range(len(asked), 0, -1), asked, strict=True):
         left = None if seconds is None else max(0.0, begin + seconds - time.monotonic()) / many
         if name == "robustness":
-            found[name] = nearest_adversarial(complex_.network, domain, label, norm=domain.norm, timeout=left, stop=stop, jobs=jobs)
+            found[name] = nearest_adversarial(complex_.network, domain, label, norm=domain.norm, timeout=left, stop=stop, jobs=jobs, most=most)
         else:
-            end = time.monotonic() + (LEAST if left is None else left)
-            constants = bracketed_lipschitz(complex_, label, end, stop)
+            constants = bracketed_lipschitz(complex_, label, None if left is None else time.monotonic() + left, stop, most)
             found |= {name: constants} if constants else {}
     return found
 
 
-def time_after(settings: Settings, begin: float, asked: tuple[str, ...]) -> float:
-    """Seconds for searches after an enumeration that was begun at `begin` and not finished."""
-    now = time.monotonic()
+def beside(settings: Settings, complex_: Complex, label: int | None, begin: float, stop: Callable[[], bool] | None, jobs: int) -> dict[str, Any]:
+    """The same beside an enumeration that was begun at `begin` and reached a limit: within the time that is left; where
+    only regions were limited, so many cells, so that the answer does not depend on the machine unless that takes longer
+    than it should.
+    """
+    asked = searches(settings, complex_, label)
+    if not asked:
+        return {}
     if settings.time_limit is None:
-        return max(LEAST * len(asked), now - begin)
-    return max(0.0, begin + settings.time_limit - now)
+        return found_by_search(complex_, asked, label, max(LONGEST, time.monotonic() - begin), stop, jobs, CELLS)
+    return found_by_search(complex_, asked, label, max(0.0, begin + settings.time_limit - time.monotonic()), stop, jobs)

@@ -54,6 +54,7 @@ class _Search:
         self.norm, self.cap = found.norm, scaled(found.norm, Fraction(1), found.cap)
         self.network, self.domain, self.center, self.found = network, domain, domain.center, found
         self.proof, self.watch, self.jobs = proof, watch, jobs
+        self.most: int | None = None
         self.rivals = [j for j in range(network.outputs) if j != found.label and found.target in (None, j)]
         self.exact = ExactNetwork(network)
 
@@ -74,7 +75,7 @@ class _Search:
     def ask(self, radius: Fraction, strict: bool, seconds: float | None, stop: Callable[[], bool] | None) -> Answer:
         """Search one ball; what is found is kept."""
         verdict: Verdict = answer(
-            self.question(radius, strict), timeout=seconds, stop=stop, watch=self.watch, proof=self.proof, jobs=self.jobs, starts=0
+            self.question(radius, strict), timeout=seconds, stop=stop, watch=self.watch, proof=self.proof, jobs=self.jobs, starts=0, most=self.most
         )
         for key, value in verdict.statistics.items():
             self.found.statistics[key] = self.found.statistics.get(key, 0) + value
@@ -167,6 +168,7 @@ def nearest_adversarial(
     watch: Watch | None = None,
     proof: Path | None = None,
     jobs: int = 1,
+    most: int | None = None,
 ) -> Distance:
     """The distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
@@ -185,6 +187,8 @@ def nearest_adversarial(
         Seconds after which what is known is returned.
     proof : Path, optional
         File for the proof of the lower bound.
+    most : int, optional
+        Cells after which the search of a ball is given up.
 
     Raises
     ------
@@ -208,6 +212,7 @@ def nearest_adversarial(
     cap = max(domain.radius)
     found = Distance(label, target, cap, lower=least_distance(domain, norm), norm=norm)
     search = _Search(network, domain, found, proof, watch, jobs)
+    search.most = most
     if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
         search.take(domain.center)
     else:

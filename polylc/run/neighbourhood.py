@@ -30,7 +30,7 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
-from polylc.run.by_search import SHARE, found_by_search, searches, time_after
+from polylc.run.by_search import SHARE, beside, found_by_search
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
@@ -84,9 +84,8 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    asked = searches(settings, complex_, label) if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) else ()
-    if asked:
-        searched = found_by_search(complex_, asked, label, time_after(settings, begin, asked), stop, 1 if crew is None else crew.jobs)
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+        searched = beside(settings, complex_, label, begin, stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
         settings.measures,

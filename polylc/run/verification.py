@@ -105,6 +105,7 @@ def answer(
     embedded: bool = True,
     jobs: int = 1,
     starts: int = STARTS,
+    most: int | None = None,
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
 
@@ -126,6 +127,8 @@ def answer(
     jobs : int
     starts : int
         Points from which solutions are looked for before anything else.
+    most : int, optional
+        Cells of each root after which it is given up.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def answer(
     trees: list[Node] = []
     with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
         for number, root in enumerate(found):
-            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts)
+            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts, most)
             for key, value in outcome.statistics.items():
                 statistics[key] = statistics.get(key, 0) + value
             if outcome.tree is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from polylc.bounds.ascent import Goals
 from polylc.bounds.relaxation import Lines
 from polylc.exact.checkpoint import checkpoint
-from polylc.network.weights import at_points, before
+from polylc.search.descent import evaluated, gradient
 from polylc.search.polish import polish
 from polylc.search.problem import Problem
 
@@ -59,13 +59,7 @@ def attack(
     for step in range(STEPS):
         checkpoint()
         left = 1 - step / STEPS
-        values, passes = [x], []
-        for layer, span in enumerate(tables.span):
-            affine, units = tables.affines[layer], tables.units[layer]
-            z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
-            values.append(np.where(z > 0, units.positive * z, units.negative * z))
-            let_through = leak * left * np.where(lines.open[:, span], lines.chord[:, span], 0.0)
-            passes.append(np.where(z > 0, units.positive, units.negative + units.jump * let_through))
+        values, slopes = evaluated(tables, x, leak * left * np.where(lines.open, lines.chord, 0.0))
         found = np.where(member, goals.values(values), -np.inf)
         worst = found.argmax(axis=1)
         miss = found.max(axis=1)
@@ -73,8 +67,8 @@ def attack(
             yield x[i]
         closer = miss < least
         nearest[closer], least[closer] = x[closer], miss[closer]
-        gradient = _gradient(problem, goals, worst, passes)
-        push = MOMENTUM * push + gradient / np.maximum(np.abs(gradient).mean(axis=1, keepdims=True), 1e-30)
+        down = gradient(tables, [None if c is None else c[worst] for c in goals.coefficients], slopes, count)
+        push = MOMENTUM * push + down / np.maximum(np.abs(down).mean(axis=1, keepdims=True), 1e-30)
         pace = 0.25 * left + 0.004
         if problem.ball is None:
             x = np.clip(x - np.sign(push) * (high - low) * pace, low, high)
@@ -86,17 +80,3 @@ def attack(
         for start in nearest[mine[np.argsort(least[mine], kind="stable")]][: max(1, POLISHED // len(alternatives))]:
             checkpoint()
             yield from polish(problem, goals_of, start, low, high)
-
-
-def _gradient(problem: Problem, goals: Goals, worst: np.ndarray, passes: list[np.ndarray]) -> np.ndarray:
-    rows = [None if c is None else c[worst] for c in goals.coefficients]
-    for layer in range(problem.tables.depth - 1, -1, -1):
-        v = rows[layer + 1]
-        if v is None:
-            continue
-        for source, weight in problem.tables.affines[layer].terms:
-            part = before(v * passes[layer], weight)
-            there = rows[source]
-            rows[source] = part if there is None else there + part
-    start = rows[0]
-    return np.zeros((len(worst), problem.tables.inputs)) if start is None else start

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.bounds.tables import Tables
+from polylc.bounds.backward import hand_on
+from polylc.bounds.tables import Rows, Tables
 from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.geometry.lp import infinity, minimise
-from polylc.network.compose import apply_affine
 from polylc.network.form import Network, pattern_at
-from polylc.network.weights import at_points, before
+from polylc.search.descent import evaluated, gradient, outputs, region_forms
 
 STARTS, MOST = 8, 128  # starts for each rival, and for all
 ROUNDS = 4
@@ -167,38 +167,14 @@ def _descended(tables: Tables, label: int, x: np.ndarray, rival: np.ndarray, aro
 
 def _margins(tables: Tables, points: np.ndarray, label: int, rival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Margins over one rival each, and their gradients."""
-    values, passes = _values(tables, points)
-    rows = np.arange(len(points))
-    out = values[-1]
-    head = np.zeros((len(points), out.shape[1]))
+    values, slopes = evaluated(tables, points)
+    out, rows = outputs(tables, values), np.arange(len(points))
+    head = np.zeros(out.shape)
     head[:, label] = 1.0
     head[rows, rival] -= 1.0
-    parts: list[np.ndarray | None] = [None] * (tables.depth + 1)
-
-    def hand_on(affine: int, rows_: np.ndarray) -> None:
-        for source, weight in tables.affines[affine].terms:
-            part, there = before(rows_, weight), parts[source]
-            parts[source] = part if there is None else there + part
-
-    hand_on(tables.depth, head)
-    for layer in range(tables.depth - 1, -1, -1):
-        v = parts[layer + 1]
-        if v is not None:
-            hand_on(layer, v * passes[layer])
-    gradient = parts[0]
-    return out[:, label] - out[rows, rival], np.zeros_like(points) if gradient is None else gradient
-
-
-def _values(tables: Tables, points: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Values by source, the outputs last; and slopes of the units."""
-    values, passes = [points], []
-    for affine, units in zip(tables.affines, tables.units, strict=False):
-        z = affine.bias + sum(at_points(values[s], w) for s, w in affine.terms)
-        passes.append(np.where(z > 0, units.positive, units.negative))
-        values.append(z * passes[-1])
-    last = tables.affines[-1]
-    values.append(last.bias + sum(at_points(values[s], w) for s, w in last.terms))
-    return values, passes
+    parts: Rows = [None] * (tables.depth + 1)
+    hand_on(parts, tables.affines[-1], head)
+    return out[:, label] - out[rows, rival], gradient(tables, parts, slopes, len(points))
 
 
 def _to_boundary(tables: Tables, label: int, rival: np.ndarray, around: Around, points: np.ndarray) -> np.ndarray:
@@ -207,7 +183,7 @@ def _to_boundary(tables: Tables, label: int, rival: np.ndarray, around: Around, 
     rows = np.arange(len(points))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        out = _values(tables, around.center + middle[:, None] * (points - around.center))[0][-1]
+        out = outputs(tables, evaluated(tables, around.center + middle[:, None] * (points - around.center))[0])
         crossed = out[:, label] <= out[rows, rival]
         high, low = np.where(crossed, middle, high), np.where(crossed, low, middle)
     found: np.ndarray = around.center + high[:, None] * (points - around.center)
@@ -224,16 +200,8 @@ def nearer(network: Network, label: int, rival: int, around: Around, point: np.n
     for _ in range(REGIONS):
         checkpoint()
         bits = pattern_at(network, best + BEYOND * (best - around.center))
-        forms, walls = [start], []
-        at = 0
-        for layer in network.layers:
-            z = apply_affine(layer.affine, forms)
-            on = bits[at : at + len(z)]
-            at += len(z)
-            walls.append(np.where(on, 1.0, -1.0)[:, None] * z)
-            forms.append(np.where(on, layer.positive, layer.negative)[:, None] * z)
-        outputs = apply_affine(network.output, forms)
-        found = _nearest(np.vstack([*walls, outputs[[rival]] - outputs[[label]]]), around, distance)
+        walls, out = region_forms(network, bits, start)
+        found = _nearest(np.vstack([walls, out[[rival]] - out[[label]]]), around, distance)
         if found is None or found[0] >= distance * (1 - 1e-13):
             break
         distance, best = found

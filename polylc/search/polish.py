@@ -8,8 +8,8 @@ import numpy as np
 
 from polylc.errors import SolverError
 from polylc.geometry.lp import infinity, minimise
-from polylc.network.compose import apply_affine
 from polylc.network.form import pattern_at
+from polylc.search.descent import region_forms
 from polylc.search.problem import Problem
 
 LARGEST = 2**22  # numbers in the forms of a region
@@ -38,16 +38,11 @@ def polish(problem: Problem, goals: Sequence[int], point: np.ndarray, low: np.nd
         start = np.zeros((network.inputs, len(free) + 1))
         start[free, np.arange(len(free))] = half
         start[:, -1] = middle
-        forms, hidden = [start], []
-        for layer, span in zip(network.layers, problem.tables.span, strict=True):
-            z = apply_affine(layer.affine, forms)
-            hidden.append(np.where(bits[span], 1.0, -1.0)[:, None] * z)
-            forms.append(np.where(bits[span], layer.positive, layer.negative)[:, None] * z)
-        outputs = apply_affine(network.output, forms)
+        walls, outputs = region_forms(network, bits, start)
         over_outputs, over_inputs, constant = problem.matrices
         rows = over_outputs[goals] @ outputs + over_inputs[goals] @ start
         rows[:, -1] += constant[goals]
-        unit = _best_in_region(rows, np.vstack([np.zeros((0, start.shape[1])), *hidden]))
+        unit = _best_in_region(rows, walls)
         if unit is None:
             break
         point = np.clip(middle.copy(), low, high)

@@ -7,6 +7,7 @@ are cut in the same way however many processes there are, so the tree is the sam
 from __future__ import annotations
 
 import enum
+import math
 import pickle
 import threading
 import time
@@ -93,9 +94,16 @@ class Found:
 
 
 def search_root(
-    network: Network, root: Root, keep: bool = False, watch: Watch | None = None, crew: Crew | None = None, starts: int = STARTS
+    network: Network,
+    root: Root,
+    keep: bool = False,
+    watch: Watch | None = None,
+    crew: Crew | None = None,
+    starts: int = STARTS,
+    most: int | None = None,
 ) -> Outcome:
-    """Search one root until its answer is known, or the time is over (`exact.checkpoint.until`).
+    """Search one root until its answer is known, or the time is over (`exact.checkpoint.until`), or the work allowed is
+    done.
 
     Parameters
     ----------
@@ -107,18 +115,22 @@ def search_root(
         Who does units beside this process.
     starts : int
         Points from which solutions are looked for first.
+    most : int, optional
+        Cells after which the search is given up as if the time were over, but wherever it runs at the same place.
     """
     begin = time.monotonic()
     counts: dict[str, float] = {}
     try:
-        outcome = _search(network, root, keep, watch, crew, counts, starts)
+        outcome = _search(network, root, keep, watch, crew, counts, starts, math.inf if most is None else most)
     except LimitReached:
         outcome = Outcome(Answer.TIMED_OUT)
     outcome.statistics = {**counts, "seconds": time.monotonic() - begin}
     return outcome
 
 
-def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int) -> Outcome:
+def _search(
+    network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int, most: float
+) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
     problem.tables.fused = refined.at_hand and not mode.plain
@@ -135,13 +147,15 @@ def _search(network: Network, root: Root, keep: bool, watch: Watch | None, crew:
         if point is None and large:
             return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
         if point is None:
-            point, left = search.explore([cell], TOP)
+            point, left = search.explore([cell], int(min(TOP, most)))
     finally:
         counts.update(search.counts)
     job = Job(network, root, sizes, keep)
     packed = b""
     number = 0
     while left and point is None:
+        if counts["cells"] >= most:
+            raise LimitReached("the limit on cells was reached")
         units = [left[at : at + UNIT] for at in range(0, len(left), UNIT)]
         left = []
         shared = crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - begin, counts["share"])

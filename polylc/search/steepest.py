@@ -159,15 +159,15 @@ class Steepest:
         else:
             self.record.learn(self.goals, points)
 
-    def run(self) -> None:
-        """Go on until all goals are closed.
+    def run(self, most: int | None = None) -> None:
+        """Go on until all goals are closed, or so many cells were treated.
 
         Raises
         ------
         LimitReached
             If the time is over; `upper` then says what is proved.
         """
-        while self.queue:
+        while self.queue and (most is None or self.counts["cells"] < most):
             checkpoint()
             batch = self._take()
             if not batch:
