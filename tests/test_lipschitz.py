@@ -26,7 +26,7 @@ from polylc.checker import Bounded
 from polylc.cli.main import app
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
-from polylc.errors import ProofRefused, ProofUnreadable, UsageError
+from polylc.errors import ProofRefused, ProofUnreadable, SolverError, UsageError
 from polylc.exact.simplex import Infeasible, minimise
 from polylc.geometry.interior import strictly_inside
 from polylc.network.exact import ExactNetwork
@@ -323,6 +323,23 @@ def test_what_is_not_closed_is_a_bracket_that_holds():
             assert constant.upper is None or value <= constant.upper
         if constant.point is not None:
             assert norm_of(gradient_at(net, target, constant.point, list(range(6))), constant.norm) == constant.lower
+
+
+def test_values_that_doubles_do_not_bound_are_left_to_an_enumeration():
+    """Only in a corner that no drawn point hits is anything steep; an end of 2^200 would hide it."""
+    large = 2.0**210
+    net = chain(
+        [[[large, 0.0], [0.0, large]], [[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]],
+        [[0.0, 0.0], [-large * (1 - 2.0**-30), -large * (1 - 2.0**-31)], [0.0]],
+    )
+    (found,) = polylc.lipschitz(net, [0.0, 0.0], radius=1, norm="linf")
+    (constant,) = found.constants
+    assert constant.lower == constant.upper == F(2) ** 211
+    assert constant.method == "enumeration"
+    with pytest.raises(SolverError, match="larger than 2\\^200"):
+        polylc.lipschitz(net, [0.0, 0.0], radius=1, method="search")
+    cut = polylc.certify(net, [0.0, 0.0], radius=1, measures="lipschitz", max_regions=2)[0]
+    assert not any(c.method == "search" for c in cut.answers.value("lipschitz") or ())
 
 
 def test_stopping_keeps_what_is_known():

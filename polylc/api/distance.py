@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from polylc.api.neighbourhoods import make_tasks
+from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
 from polylc.domains.box import as_box
-from polylc.errors import UsageError
 from polylc.measures.margin.distance import Distance
+from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
+from polylc.search.task import Task
 
 
 def distance(
@@ -71,27 +73,37 @@ def distance(
     """
     net = as_network(network)
     tasks = make_tasks(net, points, radius, None, clip, labels)
-    if proof is not None and len(tasks) != 1:
-        raise UsageError(f"distance: a proof file is for one point, {len(tasks)} are given")
-    found: list[Distance | Refusal] = []
-    for task in tasks:
-        if isinstance(task, Refusal):
-            found.append(task)
-            continue
-        file = None if proof is None else Path(proof)
-        one = nearest_adversarial(
-            net,
-            as_box(task.domain, "distance"),
-            task.label,
-            target=target,
-            norm=norm,
-            timeout=timeout,
-            stop=stop,
-            watch=watch,
-            proof=file,
-            jobs=jobs,
+    found = distances_one_by_one(
+        net, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=lambda: nullcontext(watch)
+    )
+    return [one for _, one in found]
+
+
+def distances_one_by_one(
+    network: Network,
+    tasks: Sequence[Task | Refusal],
+    *,
+    target: int | None,
+    norm: str,
+    timeout: float | None,
+    proof: str | Path | None,
+    jobs: int,
+    stop: Callable[[], bool] | None,
+    watching: Watching,
+) -> Iterator[tuple[int, Distance | Refusal]]:
+    """The distance of each task, with its index, as soon as it is found.
+
+    Raises
+    ------
+    UsageError
+        As for `distance`; for a proof of several points at once.
+    """
+    file = proof_of_one(proof, tasks, "point")
+
+    def find(task: Task, watch: Watch | None) -> Distance:
+        domain = as_box(task.domain, "distance")
+        return nearest_adversarial(
+            network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
         )
-        found.append(one)
-        if stop is not None and stop():
-            break
-    return found
+
+    return one_by_one(tasks, find, watching, stop)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from polylc.api.check import check
-from polylc.api.neighbourhoods import make_tasks
+from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
 from polylc.domains.box import as_box
 from polylc.errors import ProofRefused, ProofUnreadable, UsageError
+from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
 from polylc.report.record import Refusal
 from polylc.run.lipschitz import lipschitz_constants
 from polylc.run.neighbourhood import label_of
+from polylc.search.task import Task
 
 
 def lipschitz(
@@ -85,35 +88,65 @@ def lipschitz(
     net = as_network(network)
     norms = parse_norms(norm)
     tasks = make_tasks(net, points, radius, box, clip, labels)
-    if proof is not None and len(tasks) != 1:
-        raise UsageError(f"lipschitz: a proof file is for one neighbourhood, {len(tasks)} are given")
-    file = None if proof is None else Path(proof)
-    found: list[LipschitzConstants | Refusal] = []
-    for task in tasks:
-        if isinstance(task, Refusal):
-            found.append(task)
-            continue
-        label, _ = label_of(net, task)
-        one = lipschitz_constants(
-            net,
-            as_box(task.domain, "lipschitz"),
-            label,
-            norms=norms,
-            output=output,
-            largest=largest,
-            method=method,
-            timeout=timeout,
-            proof=file,
-            stop=stop,
-            watch=watch,
+    found = constants_one_by_one(
+        net,
+        tasks,
+        norms=norms,
+        output=output,
+        largest=largest,
+        method=method,
+        timeout=timeout,
+        proof=proof,
+        stop=stop,
+        watching=lambda: nullcontext(watch),
+    )
+    return [one for _, one in found]
+
+
+def constants_one_by_one(
+    network: Network,
+    tasks: Sequence[Task | Refusal],
+    *,
+    norms: Sequence[NormName],
+    output: int | None,
+    largest: bool,
+    method: str,
+    timeout: float | None,
+    proof: str | Path | None,
+    stop: Callable[[], bool] | None,
+    watching: Watching,
+) -> Iterator[tuple[int, LipschitzConstants | Refusal]]:
+    """The constants of each task, with its index, as soon as they are found.
+
+    Raises
+    ------
+    UsageError
+        As for `lipschitz`; for a proof of several neighbourhoods at once.
+    """
+    file = proof_of_one(proof, tasks, "neighbourhood")
+
+    def find(task: Task, watch: Watch | None) -> LipschitzConstants:
+        label, _ = label_of(network, task)
+        return _confirmed(
+            lipschitz_constants(
+                network,
+                as_box(task.domain, "lipschitz"),
+                label,
+                norms=norms,
+                output=output,
+                largest=largest,
+                method=method,
+                timeout=timeout,
+                proof=file,
+                stop=stop,
+                watch=watch,
+            )
         )
-        found.append(confirmed(one))
-        if stop is not None and stop():
-            break
-    return found
+
+    return one_by_one(tasks, find, watching, stop)
 
 
-def confirmed(found: LipschitzConstants) -> LipschitzConstants:
+def _confirmed(found: LipschitzConstants) -> LipschitzConstants:
     """The same, with a proof by search only if it checks: it is rounded in other arithmetic than what found it, so it
     is looked at once.
     """

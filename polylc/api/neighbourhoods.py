@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from polylc.domains import box as shapes
 from polylc.domains.ball import ball
@@ -16,6 +18,10 @@ from polylc.exact.numbers import as_fractions
 from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.search.task import Task, make_task
+
+Found = TypeVar("Found")
+Watch = Callable[[dict[str, float]], None]
+Watching = Callable[[], AbstractContextManager[Watch | None]]  # begins to show a search
 
 
 def make_tasks(
@@ -63,6 +69,34 @@ def make_tasks(
                 raise
             tasks.append(Refusal(index, str(error)))
     return tasks
+
+
+def proof_of_one(proof: str | Path | None, tasks: Sequence[Task | Refusal], what: str) -> Path | None:
+    """The file for a proof.
+
+    Raises
+    ------
+    UsageError
+        If there is more than one task.
+    """
+    if proof is not None and len(tasks) != 1:
+        raise UsageError(f"proof: a proof file is for one {what}, {len(tasks)} are given; choose one (on the command line with --rows)")
+    return None if proof is None else Path(proof)
+
+
+def one_by_one(
+    tasks: Sequence[Task | Refusal], find: Callable[[Task, Watch | None], Found], watching: Watching, stop: Callable[[], bool] | None
+) -> Iterator[tuple[int, Found | Refusal]]:
+    """What is found for each task, with its index, as soon as it is, until somebody stops it."""
+    for task in tasks:
+        if isinstance(task, Refusal):
+            yield task.index, task
+            continue
+        with watching() as watch:
+            found = find(task, watch)
+        yield task.index, found
+        if stop is not None and stop():
+            return
 
 
 def one_point(point: Any, network: Network, name: str) -> Any:

@@ -21,6 +21,7 @@ Rows = list[np.ndarray | None]
 UNIT = 2.0**-53
 COARSE = 8 * 2.0**-48  # the checker's unit, and a factor for how often a size is rounded
 LOST = 2.0**-900  # more than all that underflows in a pass
+UNKNOWN = 2.0**200  # ends of neurons of which nothing is known: where sizes are moderate no value is larger
 WIDEST, MOST = 256, 2**20  # width of layers, and entries of padded weights, that compiled passes over cells take
 
 
@@ -57,6 +58,11 @@ class Sizes:
     values: Sequence[np.ndarray]
     loss: list[float]
     ball: Ball | None = None
+
+    @property
+    def moderate(self) -> bool:
+        """Whether all are smaller than what ends begin with; not so if one is not a number."""
+        return all(bool((size < UNKNOWN).all()) for size in self.layers)
 
 
 class Tables:

@@ -90,7 +90,8 @@ def searching() -> Iterator[Callable[[dict[str, float]], None] | None]:
             now = time.monotonic()
             if now - last > 0.1:
                 last = now
-                text = f"{counts['cells']:.0f} cells, {counts.get('open', 0):.0f} open, lowest bound {counts.get('bound', 0.0):.3g}"
+                bound = f", lowest bound {counts['bound']:.3g}" if "bound" in counts else ""
+                text = f"{counts['cells']:.0f} cells, {counts.get('open', 0):.0f} open{bound}"
                 bar.update(whole, completed=counts.get("share", 0.0), description=text)
 
         yield watch

@@ -163,3 +163,9 @@ def outward(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[np.nd
     low = np.array([f if Fraction(f) <= v else math.nextafter(f, -math.inf) for f, v in zip(low.tolist(), lower, strict=True)])
     high = np.array([f if Fraction(f) >= v else math.nextafter(f, math.inf) for f, v in zip(high.tolist(), upper, strict=True)])
     return low, high
+
+
+def inside(lower: Sequence[Fraction], upper: Sequence[Fraction], low: np.ndarray, high: np.ndarray) -> tuple[list[Fraction], list[Fraction]]:
+    """The part of a box that lies between corners in doubles, such as those of `outward` or of parts of them."""
+    least = [max(a, Fraction(f)) for a, f in zip(lower, low.tolist(), strict=True)]
+    return least, [min(b, Fraction(f)) for b, f in zip(upper, high.tolist(), strict=True)]

@@ -17,7 +17,7 @@ from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.enclose import enclose
 from polylc.exact.numbers import as_fractions, to_floats
-from polylc.exact.unit_box import least
+from polylc.exact.unit_box import least, lifted
 from polylc.network.along import Start
 from polylc.network.form import Network
 
@@ -99,10 +99,7 @@ class Neighbourhood:
 
     def lifted(self, unit: Sequence[Fraction]) -> Point:
         """All coordinates of a point that is given by its free ones, in [-1, 1] from side to side."""
-        point = list(self.lower)
-        for q, t in zip(self.free.tolist(), unit, strict=True):
-            point[q] += (1 + t) * (self.upper[q] - self.lower[q]) / 2
-        return tuple(point)
+        return lifted(self.lower, self.upper, unit)
 
     def moved_into(self, point: Sequence[Fraction]) -> Point:
         """The nearest point of the box."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.domains.box import as_box
-from polylc.errors import LimitReached
+from polylc.errors import LimitReached, SolverError
 from polylc.exact.checkpoint import until
-from polylc.exact.enclose import enclose, enclose_sqrt
-from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.gradient.lipschitz import Lipschitz
+from polylc.report.lipschitz import Constant, NormName
 from polylc.search.gradient_goals import NORMS, Goal, usual_targets
 from polylc.search.steepest import Steepest
 
@@ -38,7 +36,8 @@ def bracketed_lipschitz(
         Some regions: their gradients are attained.
     """
     network, domain = complex_.network, as_box(complex_.domain, "search")
-    asked = [(target, norm) for target in usual_targets(network.outputs, label) for norm in NORMS]
+    names: tuple[NormName, ...] = get_args(NormName)
+    asked = [(target, norm) for target in usual_targets(network.outputs, label) for norm in names]
     goals = [Goal(target, NORMS[norm], k) for k, (target, norm) in enumerate(asked)]
     search = None
     try:
@@ -46,18 +45,14 @@ def bracketed_lipschitz(
             search = Steepest(network, domain, goals, len(goals))
             search.start(points_of(complex_))
             search.run(most)
-    except LimitReached:
+    except (LimitReached, SolverError):
         pass
     if search is None:
         return []
     found = []
     for k, (target, norm) in enumerate(asked):
-        best, bound = search.record.best[k], search.upper(k)
-        if bound == math.inf:
-            continue
-        upper = max(best.value, Fraction(bound))
-        around = enclose_sqrt if norm == "l2" else enclose
-        exact = best.value == upper
-        quantity = Quantity(around(best.value)[0], around(upper)[1], Kind.EXACT if exact else Kind.ENCLOSURE)
-        found.append(Lipschitz(target.name, norm, quantity.value, -1, quantity, best.value, upper, method="search"))
+        best, upper = search.bracket(k)
+        if upper is not None:
+            quantity = Constant(target.name, norm, best.value, upper, best.point, target.name, "search").quantity
+            found.append(Lipschitz(target.name, norm, quantity.value, -1, quantity, best.value, upper, method="search"))
     return found

@@ -18,11 +18,11 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.engines.choose import choose_engine
-from polylc.errors import LimitReached, UsageError
+from polylc.errors import LimitReached, SolverError, UsageError
 from polylc.exact.checkpoint import until
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
-from polylc.report.lipschitz import Constant, LipschitzConstants, Method, NormName
+from polylc.report.lipschitz import Constant, LipschitzConstants, NormName
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.brackets import points_of
@@ -110,6 +110,8 @@ def lipschitz_constants(
     ------
     UsageError
         If there is no such method or output.
+    SolverError
+        If only a search is wanted, and values are so large that doubles do not bound them.
     """
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
@@ -162,6 +164,10 @@ class _Work:
                     self.search = search
             except LimitReached:
                 return
+            except SolverError:
+                if method == "search":
+                    raise
+                method = "enumeration"
         lasted = FIRST
         enumerates = method == "enumeration" or (method == "auto" and not missing_kernels([self._task()], self._settings(None)))
         while True:
@@ -248,13 +254,12 @@ class _Work:
         return [self.listed[k] if k in self.listed else self._searched(k) for k in range(len(self.asked))]
 
     def _searched(self, k: int) -> Constant:
-        asked, method = self.asked[k], get_args(Method)[0]
+        asked = self.asked[k]
         if self.search is None:
-            return Constant(asked.name, asked.norm, Fraction(0), None, None, asked.name, method)
-        best, most = self.search.record.best[k], self.search.upper(k)
-        upper = None if most == math.inf else max(best.value, Fraction(most))
+            return Constant(asked.name, asked.norm, Fraction(0), None, None, asked.name, "search")
+        best, upper = self.search.bracket(k)
         name = asked.name if best.target is None else best.target.name
-        return Constant(asked.name, asked.norm, best.value, upper, best.point, name, method)
+        return Constant(asked.name, asked.norm, best.value, upper, best.point, name, "search")
 
     def statistics(self) -> dict[str, float]:
         """How much work it was."""

@@ -17,11 +17,11 @@ from polylc.bounds.ascent import SLOPES, Goals
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.hidden import Kept, move, refine
 from polylc.bounds.relaxation import Lines
-from polylc.bounds.tables import Sizes
+from polylc.bounds.tables import UNKNOWN, Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
 from polylc.proof.tree import BOX, NEURON, STATED, Closing, Exact, Node, stated_ends
-from polylc.search.problem import UNKNOWN, Problem
+from polylc.search.problem import Problem
 
 LITTLE = (1, 3, 6)  # tried in turn: 2^-little of the largest loss is what is bounded anew
 EVERY = 2  # levels between cells whose neurons are bounded anew at first

@@ -9,12 +9,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.domains.alternatives import is_bound
+from polylc.domains.alternatives import inside, is_bound
 from polylc.domains.question import Row
 from polylc.domains.within import Within
 from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.projection import Beyond
 from polylc.exact.simplex import Infeasible
+from polylc.exact.unit_box import lifted
 from polylc.geometry.exact_program import minimise_exactly
 from polylc.geometry.nearest_point import Centred
 from polylc.network.exact_forms import ExactForms
@@ -32,8 +33,7 @@ def decide(problem: Problem, cell: Cell, one: Open) -> Solution:
 
     If it has bounds of inputs alone, neurons do not matter, and may be open.
     """
-    lower = [max(a, Fraction(f)) for a, f in zip(problem.root.lower, cell.low.tolist(), strict=True)]
-    upper = [min(b, Fraction(f)) for b, f in zip(problem.root.upper, cell.high.tolist(), strict=True)]
+    lower, upper = inside(problem.root.lower, problem.root.upper, cell.low, cell.high)
     bits = (cell.lows >= 0) & (cell.highs > 0)
     if problem.root.within is not None:
         return _decide_within(problem.root.within, problem, cell, one, lower, upper, bits)
@@ -88,7 +88,7 @@ def _decide_single(
                     if there is not None:
                         return Combination(((others[0], Fraction(1)), (there[0], abs(slope) / (forms.scale * there[1]))), neurons)
         if not isinstance(found, Infeasible) and found.value <= 0:
-            point = _point(lower, upper, found.point)
+            point = lifted(lower, upper, found.point)
             if all(bound.holds(point) for bound in one.alternative.rows if bound.strict and is_bound(bound, n)):
                 return point
     return None
@@ -109,7 +109,7 @@ def _decide_all(
     cost = [Fraction(0)] * k + [Fraction(-int(any(strict))), Fraction(0)]  # the least slack of a strict row, to be large
     found = minimise_exactly(cost, table, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))
     if not isinstance(found, Infeasible) and (found.value < 0 or not any(strict)):
-        return _point(lower, upper, found.point[:k])
+        return lifted(lower, upper, found.point[:k])
     return _combination(found.multipliers, list(range(len(rows))), path)
 
 
@@ -156,9 +156,3 @@ def _form(row: Row, values: Sequence[Sequence[int]], scale: int, k: int, before:
     total = [a / scale for a in total]
     total[-1] += row.constant
     return tuple(total)
-
-
-def _point(lower: Sequence[Fraction], upper: Sequence[Fraction], unit: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """The input at unit coordinates of the free inputs."""
-    rest = iter(unit)
-    return tuple(a if a == b else (a + b) / 2 + next(rest) * (b - a) / 2 for a, b in zip(lower, upper, strict=True))

@@ -18,8 +18,6 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.network.weights import before
 
-UNKNOWN = 2.0**200  # ends of neurons of which nothing is known: no value is larger
-
 
 class Problem:
     """Rows of one root, as goals in doubles.

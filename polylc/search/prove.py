@@ -21,7 +21,7 @@ from polylc.bounds.dense import refined
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.sharpen import sharpen
-from polylc.bounds.tables import Sizes
+from polylc.bounds.tables import UNKNOWN, Sizes
 from polylc.domains.alternatives import Root, outward
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import checkpoint, until
@@ -31,7 +31,7 @@ from polylc.proof.tree import Node
 from polylc.search.cells import Cell
 from polylc.search.condense import condense
 from polylc.search.crew import Crew
-from polylc.search.problem import UNKNOWN, Problem
+from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
 
 TOP = 2048  # cells that are treated before units are cut
@@ -136,7 +136,7 @@ def _search(
     problem.tables.fused = refined.at_hand and not mode.plain
     with np.errstate(over="ignore", invalid="ignore"):
         sizes, lows, highs, node = _root(problem, keep)
-    large = not all((size < UNKNOWN).all() for size in sizes.layers)  # or not a number
+    large = not sizes.moderate
     search = Search(problem, sizes, keep, watch)
     search.counts = counts | search.counts
     cell = search.root(lows, highs, node)
@@ -191,7 +191,7 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     lows, highs = np.full((1, tables.neurons), -UNKNOWN), np.full((1, tables.neurons), UNKNOWN)
     doubtful = np.full((2, 1, tables.neurons), np.nan) if keep else None
     node = Node(0)
-    if not all((size < UNKNOWN).all() for size in sizes.layers):
+    if not sizes.moderate:
         return sizes, lows[0], highs[0], node
     refine(tables, lows, highs, Cells(low[None], high[None]), sizes, 0, doubtful)
     note_ends(node, 0, doubtful)

@@ -9,6 +9,7 @@ whether the cell has an interior.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -21,11 +22,13 @@ from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.restriction import Restriction
 from polylc.bounds.sharpen import sharpen
-from polylc.bounds.tables import tables
-from polylc.domains.alternatives import outward
+from polylc.bounds.tables import UNKNOWN, tables
+from polylc.domains.alternatives import inside, outward
 from polylc.domains.box import Neighbourhood
+from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.embedding import BoxEmbedding
+from polylc.exact.unit_box import lifted
 from polylc.geometry.interior import strictly_inside
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
@@ -33,7 +36,7 @@ from polylc.network.restricted import restricted
 from polylc.network.twins import twins
 from polylc.proof.gradients import ByEnds, Empty, Thin
 from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node
-from polylc.search.attained import Point, Record
+from polylc.search.attained import Attained, Point, Record
 from polylc.search.gradient_bounds import Bounds, Cell, GradientBounds
 from polylc.search.gradient_goals import Goal
 from polylc.search.refute import note_ends
@@ -47,7 +50,6 @@ STEPS, ROOT_STEPS, TRIAL_STEPS = 10, 30, 3
 TRIED = 16  # neurons that are tried at a split
 FEW_POINTS = 1000  # fewer than these are not looked at instead of others
 NEARLY = 1 + 1e-9  # times the value known: cells that exceed it by no more are looked at in integers
-UNKNOWN = 2.0**200
 ANEW = -1  # in place of a layer: the box is a new one
 FINE = 2.0**-24
 
@@ -67,6 +69,11 @@ class Steepest:
     aims : sequence of float, optional
         For each answer a value, somewhat above the largest: cells are closed where that is not exceeded, and proofs
         kept (`node` of the cells that are begun with).
+
+    Raises
+    ------
+    SolverError
+        If values may be so large that doubles do not bound them.
     """
 
     def __init__(
@@ -92,6 +99,10 @@ class Steepest:
         """Ends of all neurons on the whole box, and the network of those whose signs are open there."""
         every, box = tables(self.network), np.maximum(np.abs(self.low), np.abs(self.high))
         sizes = every.magnitudes(largest_outputs(every, *intervals(every, self.low, self.high), box))
+        if not sizes.moderate:
+            raise SolverError(
+                "values in the network may be larger than 2^200 on the neighbourhood, which doubles do not bound; take method enumeration"
+            )
         lows, highs = np.full((1, every.neurons), -UNKNOWN), np.full((1, every.neurons), UNKNOWN)
         doubtful = np.full((2, 1, every.neurons), np.nan) if self.aims is not None else None
         refine(every, lows, highs, Cells(self.low[None], self.high[None]), sizes, 0, doubtful)
@@ -172,6 +183,11 @@ class Steepest:
     def upper(self, answer: int) -> float:
         """No value is larger than this and what is attained."""
         return max((cell.bound for _, _, cell in self.queue if cell.goal.answer == answer), default=0.0)
+
+    def bracket(self, answer: int) -> tuple[Attained, Fraction | None]:
+        """The largest value known, and one that none exceeds, if there is any."""
+        best, most = self.record.best[answer], self.upper(answer)
+        return best, None if most == math.inf else max(best.value, Fraction(most))
 
     def _push(self, cells: Sequence[Cell]) -> None:
         for cell in cells:
@@ -402,8 +418,7 @@ class Steepest:
 
     def _interior(self, cell: Cell, bits: Array) -> Point | Thin:
         """A point strictly inside a cell whose neurons all are decided, or what shows that there is none."""
-        lower = [max(a, Fraction(f)) for a, f in zip(self.domain.lower, cell.low.tolist(), strict=True)]
-        upper = [min(b, Fraction(f)) for b, f in zip(self.domain.upper, cell.high.tolist(), strict=True)]
+        lower, upper = inside(self.domain.lower, self.domain.upper, cell.low, cell.high)
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
         forms = self.record.forms if same else ExactForms(self.network, BoxEmbedding(lower, upper))
         numbers = self.numbers[list(cell.path)].tolist()
@@ -413,5 +428,4 @@ class Steepest:
         found = strictly_inside([wall for _, wall in walls], forms.dimension)
         if isinstance(found, dict):
             return Thin(tuple((walls[r][0], y) for r, y in found.items()))
-        rest = iter(found)
-        return tuple(a if a == b else (a + b) / 2 + next(rest) * (b - a) / 2 for a, b in zip(lower, upper, strict=True))
+        return lifted(lower, upper, found)

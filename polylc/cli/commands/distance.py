@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +25,6 @@ from polylc.cli.options import (
     Scale,
     TrustPickle,
 )
-from polylc.errors import UsageError
 
 
 @app.command()
@@ -60,51 +58,35 @@ def distance(
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        from polylc.api.distance import distances_one_by_one
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
-        from polylc.domains.box import as_box
         from polylc.domains.within import as_norm
         from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
-        from polylc.run.distance import nearest_adversarial
 
         as_norm(norm)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, Where(data, rows, center, None, radius, clip, labels, label_column, scale, array))
-        if proof is not None and len(tasks) != 1:
-            raise UsageError(f"--proof: a proof file is for one point, {len(tasks)} are given; choose one with --rows")
         points: list[PointReport] = []
         code = 0
         with signals.heeded() as stop:
-            for task in tasks:
-                if isinstance(task, Refusal):
-                    typer.echo(f"polylc: row {task.index} refused: {task.reason}", err=True)
-                    points.append(PointReport(index=task.index, status="refused", reason=task.reason))
+            every = distances_one_by_one(
+                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching
+            )
+            for index, found in every:
+                if isinstance(found, Refusal):
+                    typer.echo(f"polylc: row {index} refused: {found.reason}", err=True)
+                    points.append(PointReport(index=index, status="refused", reason=found.reason))
                     code = BAD_INPUT
                     continue
-                file = None if proof is None else Path(proof)
-                with searching() as watch:
-                    found = nearest_adversarial(
-                        network,
-                        as_box(task.domain, "distance"),
-                        task.label,
-                        target=target,
-                        norm=norm,
-                        timeout=timeout,
-                        stop=stop,
-                        watch=watch,
-                        proof=file,
-                        jobs=jobs,
-                    )
-                one = point_report(task.index, found)
+                one = point_report(index, found)
                 points.append(one)
                 if json_file != "-":
-                    typer.echo(distance_line(task.index, found))
+                    typer.echo(distance_line(index, found))
                 if one.status == "open":
                     code = code or LIMIT
-                if stop():
-                    break
             if proof is not None and points[0].proof is None:
                 typer.echo("polylc: nothing was proved, so no proof is written", err=True)
             if json_file is not None:

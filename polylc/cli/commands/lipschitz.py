@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +25,6 @@ from polylc.cli.options import (
     Rows,
     Scale,
 )
-from polylc.errors import UsageError
 
 
 @app.command()
@@ -62,55 +60,43 @@ def lipschitz(
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
         outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
-        from polylc.api.lipschitz import confirmed, parse_norms
+        from polylc.api.lipschitz import constants_one_by_one, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
-        from polylc.domains.box import as_box
         from polylc.report.lipschitz import LipschitzReport, NeighbourhoodReport, lipschitz_lines, neighbourhood_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
-        from polylc.run.lipschitz import lipschitz_constants
-        from polylc.run.neighbourhood import label_of
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
         tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array))
-        if proof is not None and len(tasks) != 1:
-            raise UsageError(f"--proof: a proof file is for one neighbourhood, {len(tasks)} are given; choose one with --rows")
-        file = None if proof is None else Path(proof)
         found: list[NeighbourhoodReport] = []
         code = 0
         with signals.heeded() as stop:
-            for task in tasks:
-                if isinstance(task, Refusal):
-                    typer.echo(f"polylc: row {task.index} refused: {task.reason}", err=True)
-                    found.append(NeighbourhoodReport(index=task.index, status="refused", reason=task.reason))
+            every = constants_one_by_one(
+                network,
+                tasks,
+                norms=norms,
+                output=output,
+                largest=largest,
+                method=method,
+                timeout=timeout,
+                proof=proof,
+                stop=stop,
+                watching=searching,
+            )
+            for index, one in every:
+                if isinstance(one, Refusal):
+                    typer.echo(f"polylc: row {index} refused: {one.reason}", err=True)
+                    found.append(NeighbourhoodReport(index=index, status="refused", reason=one.reason))
                     code = BAD_INPUT
                     continue
-                label, _ = label_of(network, task)
-                with searching() as watch:
-                    one = lipschitz_constants(
-                        network,
-                        as_box(task.domain, "lipschitz"),
-                        label,
-                        norms=norms,
-                        output=output,
-                        largest=largest,
-                        method=method,
-                        timeout=timeout,
-                        proof=file,
-                        stop=stop,
-                        watch=watch,
-                    )
-                one = confirmed(one)
-                found.append(neighbourhood_report(task.index, one))
+                found.append(neighbourhood_report(index, one))
                 if json_file != "-":
-                    for line in lipschitz_lines(task.index, one):
+                    for line in lipschitz_lines(index, one):
                         typer.echo(line)
                 if not one.exact:
                     code = code or LIMIT
-                if stop():
-                    break
             if proof is not None and found[0].proof is None:
                 typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
             if json_file is not None:
