@@ -4,9 +4,10 @@
     python scripts/bench_distances.py --shared ../shared --lipschitz [--proofs] moons2d rand3d rand4d rand5d digits64
 
 Distances of the first centres of a network (--centres), as found and clipped to [0, 1] where the inputs are images; of
-mnist the first rows of its test images, clipped, up to .05. Lipschitz constants of the reference. One process, CPU
-seconds; kernels are loaded before the first that counts. With --proofs all are proved and checked. Exit code 1 where
-something is exact and not what is known, to 1e-9 of it.
+mnist the first rows of its test images, clipped, up to .05. Lipschitz constants of the reference, or around its first
+centre with another radius (digits64:0.05), by --method search or enumeration. One process, CPU seconds; kernels of
+searches are loaded before the first that counts. With --proofs all are proved and checked. Exit code 1 where something
+is exact and not what is known, to 1e-9 of it.
 """
 
 from __future__ import annotations
@@ -87,15 +88,16 @@ def constants(given: argparse.Namespace) -> int:
     """A line for each network and radius of the reference; how many constants are wrong."""
     reference = json.loads((given.shared / "networks" / "reference.json").read_text())["lipschitz_linf_ball_around_center0"]
     wrong = 0
-    for name in given.names:
+    for named in given.names:
+        name, _, radius = named.partition(":")
         network = polylc.load(given.shared / "networks" / f"{name}.npz")
         with np.load(given.shared / "networks" / f"{name}.npz") as file:
             center = file["centers"][0]
-        for eps in dict.fromkeys(e["eps"] for e in reference if e["net"] == name):
+        for eps in [float(radius)] if radius else dict.fromkeys(e["eps"] for e in reference if e["net"] == name):
             known = {(e["head"], e["norm"]): e["value"] for e in reference if e["net"] == name and e["eps"] == eps}
             proof = Path(given.folder) / f"{name}-{eps}"
             begin = time.process_time()
-            norms = [norm for norm in ("linf", "l2", "l1") if any(n == norm for _, n in known)]
+            norms = [norm for norm in ("linf", "l2", "l1") if any(n == norm for _, n in known)] or given.norms.split(",")
             (found,) = polylc.lipschitz(
                 network, [center], radius=str(eps), norm=norms, method=given.method, timeout=given.timeout, proof=proof if given.proofs else None
             )
