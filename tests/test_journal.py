@@ -294,7 +294,7 @@ def test_show_prints_what_is_there_at_any_time(data, tmp_path):
     assert (tmp_path / "one.proof").read_bytes() == (tmp_path / "two.proof").read_bytes()
     refused = runner.invoke(app, ["show", str(folder), "--graph", str(tmp_path / "g.npz")])
     assert refused.exit_code == 2
-    assert "begun without --graph" in refused.stderr
+    assert "the run is none of certify with --graph" in refused.stderr
 
 
 def test_show_reads_while_another_process_writes(tmp_path):

@@ -14,6 +14,7 @@ from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
+from polylc.run.points import points_kept, take
 from polylc.search.task import Task
 
 
@@ -31,6 +32,7 @@ def distance(
     jobs: int = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
+    run: str | Path | None = None,
 ) -> list[Distance | Refusal]:
     """The exact distance of points to the nearest input that is classified otherwise.
 
@@ -60,6 +62,8 @@ def distance(
         Processes.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
+    run : path, optional
+        Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def distance(
     net = as_network(network)
     tasks = make_tasks(net, points, radius, None, clip, labels)
     found = distances_one_by_one(
-        net, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=lambda: nullcontext(watch)
+        net, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=lambda: nullcontext(watch), run=run
     )
     return [one for _, one in found]
 
@@ -90,6 +94,7 @@ def distances_one_by_one(
     jobs: int,
     stop: Callable[[], bool] | None,
     watching: Watching,
+    run: str | Path | None = None,
 ) -> Iterator[tuple[int, Distance | Refusal]]:
     """The distance of each task, with its index, as soon as it is found.
 
@@ -99,11 +104,20 @@ def distances_one_by_one(
         As for `distance`; for a proof of several points at once.
     """
     file = proof_of_one(proof, tasks, "point")
+    place_of = {id(task): place for place, task in enumerate(tasks)}
+    with nullcontext() if run is None else points_kept(Path(run), network, tasks, target, norm, file is not None, timeout) as kept:
 
-    def find(task: Task, watch: Watch | None) -> Distance:
-        domain = as_box(task.domain, "distance")
-        return nearest_adversarial(
-            network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
-        )
+        def find(task: Task, watch: Watch | None) -> Distance:
+            place = place_of[id(task)]
+            if kept is not None and file is None and (known := kept.get(place)) is not None:
+                found: Distance = known[1]
+                return found
+            domain, saved = as_box(task.domain, "distance"), None if kept is None else kept.saved(place)
+            found = nearest_adversarial(
+                network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs, saved=saved
+            )
+            if kept is not None:
+                take(kept, place, task.index, found, stop is not None and stop(), file is not None)
+            return found
 
-    return one_by_one(tasks, find, watching, stop)
+        yield from one_by_one(tasks, find, watching, stop)

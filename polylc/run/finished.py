@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from polylc.engines.contract import Outcome
@@ -15,29 +15,10 @@ from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.report.status import Status
+from polylc.run.entries import ANSWER, Entries, Entry, words_of_tasks
 from polylc.run.journal import BLOCKS, Journal, Reading, Teller, to_stderr
 from polylc.search.saved import Saved
 from polylc.search.task import Settings, Task
-
-RESULT = "result"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A result in a journal.
-
-    Attributes
-    ----------
-    found : Result or Refusal
-    done : bool
-        Whether there is nothing left to do within its limits; else the run was interrupted.
-    limits : tuple of float or None
-        Seconds and regions.
-    """
-
-    found: Result | Refusal
-    done: bool
-    limits: tuple[float | None, float | None]
 
 
 class Finished:
@@ -50,38 +31,28 @@ class Finished:
     """
 
     def __init__(self, journal: Journal, settings: Settings) -> None:
-        self._journal, self._settings = journal, settings
+        self._entries, self._settings = Entries(journal, (settings.time_limit, settings.max_regions)), settings
 
-    def get(self, place: int) -> Result | Refusal | None:
+    def get(self, place: int) -> Result | None:
         """The result of the neighbourhood in this place, if there is nothing left to do for it."""
-        entry = self._journal.get(f"{place}/{RESULT}")
-        if not isinstance(entry, Entry) or not entry.done:
+        found = self._entries.get(place)
+        if not isinstance(found, Result):  # a refusal is said again for nothing
             return None
-        found = _at(entry.found, self._journal.folder)
-        if isinstance(found, Refusal):
-            return None  # said again for nothing
-        limited = found.outcome is not Outcome.COMPLETE or found.late
-        if limited and any(_larger(now, then) for now, then in zip(_limits(self._settings), entry.limits, strict=True)):
-            return None
-        if found.block is not None and not _is_whole(*found.block):
-            return None
-        return found
+        found = _at(found, self._entries.folder)
+        return None if found.block is not None and not _is_whole(*found.block) else found
 
     def take(self, place: int, found: Result | Refusal | None, interrupted: bool) -> None:
         """Keep a result; one that an interrupt cut short is shown, but not taken for finished."""
-        if found is None:
-            return
-        done = True
         if isinstance(found, Result):
             cut = found.outcome is Outcome.INTERRUPTED or (interrupted and bool(found.late))
             lost = self._settings.proves and found.status is Status.CERTIFIED and found.block is None and "proof" not in found.late
-            done = not cut and not lost
-        name = f"{place}/{RESULT}"
-        self._journal.put(name, Entry(found, done, _limits(self._settings)), f"{place}/" if done and _is_final(found) else None)
+            self._entries.put(place, found, not cut and not lost, found.outcome is Outcome.COMPLETE and not found.late)
+        elif found is not None:
+            self._entries.put(place, found, True, True)
 
     def saved(self, place: int) -> Saved:
         """What was saved of a neighbourhood that is not finished."""
-        return self._journal.below(str(place))
+        return self._entries.saved(place)
 
 
 @contextmanager
@@ -109,23 +80,18 @@ def run_of(journal: Reading) -> Run:
     results: list[Result | Refusal] = []
     done = 0
     for place in range(pieces):
-        entry = journal.get(f"{place}/{RESULT}")
+        entry = journal.get(f"{place}/{ANSWER}")
         if isinstance(entry, Entry):
-            results.append(_at(entry.found, journal.folder))
+            results.append(_at(entry.found, journal.folder) if isinstance(entry.found, Result) else entry.found)
             done += entry.done
     return Run(journal.network, results, sum(r.seconds for r in results if isinstance(r, Result)), done < pieces, pieces)
 
 
 def _words(network: Network, tasks: Sequence[Task | Refusal], settings: Settings) -> dict[str, str]:
     """What is asked, in words, by name."""
-    digest = hashlib.sha256()
-    for task in tasks:
-        digest.update(repr(task).encode() + b"\n")
-    first = tasks[0].index if tasks else 0
     return {
         "command": "certify",
-        "model": f"{Path(network.source).name}, {network.sha256[:16]}, weights {network.weights_sha256[:16]}",
-        "neighbourhoods": f"{len(tasks)} from row {first} on, {digest.hexdigest()[:16]}",
+        **words_of_tasks(network, tasks),
         "measures": ",".join(settings.measures),
         "certify": str(settings.certify),
         "exact volumes": str(settings.exact_volumes),
@@ -136,22 +102,9 @@ def _words(network: Network, tasks: Sequence[Task | Refusal], settings: Settings
     }
 
 
-def _limits(settings: Settings) -> tuple[float | None, float | None]:
-    return settings.time_limit, settings.max_regions
-
-
-def _larger(now: float | None, then: float | None) -> bool:
-    return then is not None and (now is None or now > then)
-
-
-def _is_final(found: Result | Refusal) -> bool:
-    """Whether no larger limit can add to it."""
-    return isinstance(found, Refusal) or (found.outcome is Outcome.COMPLETE and not found.late)
-
-
-def _at(found: Result | Refusal, folder: Path) -> Result | Refusal:
+def _at(found: Result, folder: Path) -> Result:
     """The same with its proof block where the folder is now."""
-    if isinstance(found, Refusal) or found.block is None:
+    if found.block is None:
         return found
     path, digest = found.block
     return replace(found, block=(folder / BLOCKS / path.name, digest))

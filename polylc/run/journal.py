@@ -109,7 +109,7 @@ class Journal(_File):
     ----------
     folder : Path
         Made if it is not there; its parent has to be.
-    network : Network
+    network : Network or None
         What values are about; it is saved once.
     settings : mapping
         What is asked, in words, by name. Two runs in one folder agree in all of it.
@@ -129,13 +129,13 @@ class Journal(_File):
     def __init__(
         self,
         folder: Path,
-        network: Network,
+        network: Network | None,
         settings: Mapping[str, str],
         limits: Mapping[str, float | None],
         pieces: int,
         tell: Teller = to_stderr,
     ) -> None:
-        self.network, self.limits, self._tell = network, dict(limits), tell
+        self._network, self.limits, self._tell = network, dict(limits), tell
         _make(folder)
         self._lock = _locked(folder)
         try:
@@ -165,7 +165,7 @@ class Journal(_File):
             for table, rows in (("settings", settings), ("limits", limits), ("state", state)):
                 self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", rows.items())
             if not then:
-                self._connection.execute("INSERT OR REPLACE INTO saved VALUES ('network', ?)", (pack(self.network),))
+                self._connection.execute("INSERT OR REPLACE INTO saved VALUES ('network', ?)", (pack(self._network),))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise UsageError(f"{self.folder}: no journal can be kept there: {error}") from None
@@ -183,7 +183,7 @@ class Journal(_File):
         if data is None:
             return None
         try:
-            return unpack(data, self.network)
+            return unpack(data, self._network)
         except DataError as error:
             self._tell(f"{self.folder}: {name} is done again, {error}")
             return None
@@ -192,13 +192,13 @@ class Journal(_File):
         """Save a value; and forget all those whose names begin with `instead_of`. A full disk costs the value alone."""
         begin = time.monotonic()
         try:
-            data = pack(value, self.network)
+            data = pack(value, self._network)
             self._connection.execute("BEGIN IMMEDIATE")
             if instead_of is not None:
                 self._connection.execute("DELETE FROM saved WHERE name >= ? AND name < ?", (instead_of, instead_of + "\U0010ffff"))
             self._connection.execute("INSERT OR REPLACE INTO saved VALUES (?, ?)", (name, data))
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, MemoryError) as error:
+        except (sqlite3.Error, MemoryError, RecursionError) as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             if not self._full:
@@ -255,12 +255,19 @@ class Reading(_File):
         data = self.data("network")
         if data is None:
             raise DataError(f"{folder}: the journal is damaged, it has no network")
-        self.network: Network = unpack(data)
+        self._network = unpack(data)
+
+    @property
+    def network(self) -> Network:
+        """The network that the run is about."""
+        if not isinstance(self._network, Network):
+            raise UsageError(f"{self.folder}: the run is about questions, each with networks of its own")
+        return self._network
 
     def get(self, name: str) -> Any:
         """The value of this name, or None."""
         data = self.data(name)
-        return None if data is None else unpack(data, self.network)
+        return None if data is None else unpack(data, self._network)
 
     def writer(self) -> str | None:
         """Who writes to it now, if somebody does."""

@@ -31,7 +31,7 @@ _OTHERS = {
 }
 # floors whose classes only hold data: making one writes nothing, reads nothing and runs nothing
 _FLOORS = {"bounds", "complex", "domains", "engines", "estimators", "exact", "geometry", "judge", "measures", "network", "proof", "report", "search"}
-_MODULES = {"polylc.run.finished", "polylc.run.verification"}
+_MODULES = {"polylc.run.entries"}
 
 
 class _Pickler(pickle.Pickler):
