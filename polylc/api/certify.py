@@ -20,6 +20,7 @@ from polylc.run.finished import Finished, blocks_of, finished
 from polylc.run.parallel import run_parallel
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.run.serial import run_serial
+from polylc.search.cores import as_jobs
 from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
 
 
@@ -34,7 +35,7 @@ def certify(
     norm: str = "linf",
     measures: str | Iterable[str] = "default",
     engine: str = "auto",
-    jobs: int = 1,
+    jobs: int | str = 1,
     executor: Executor | None = None,
     time_limit: float | None = None,
     max_regions: int | None = None,
@@ -71,9 +72,10 @@ def certify(
         "robustness", "bounds".
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
-    jobs : int
+    jobs : int or "auto"
         Processes to spread the work over: many neighbourhoods whole, few large ones in units (docs/architecture.md).
-        The results do not depend on it. Processes are started once the work has lasted two seconds.
+        The results do not depend on it; "auto" is one each core. Processes are started once the work has lasted two
+        seconds.
     executor : concurrent.futures.Executor, optional
         Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
         workers have to see the folder of that file.
@@ -135,7 +137,7 @@ def certify(
             blocks = stack.enter_context(proof_blocks(Path(proof))) if run is None else blocks_of(Path(run))
             settings = replace(settings, blocks=blocks)
         kept = None if run is None else stack.enter_context(finished(Path(run), network, tasks, settings))
-        found = _spread(network, tasks, settings, jobs, executor, kept)
+        found = _spread(network, tasks, settings, as_jobs(jobs), executor, kept)
         if proof is not None:
             write_proof(Path(proof), found)
     return found

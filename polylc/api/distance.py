@@ -15,6 +15,7 @@ from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 from polylc.run.points import points_kept, take
+from polylc.search.cores import as_jobs
 from polylc.search.task import Task
 
 
@@ -29,7 +30,7 @@ def distance(
     norm: str = "linf",
     timeout: float | None = None,
     proof: str | Path | None = None,
-    jobs: int = 1,
+    jobs: int | str = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     run: str | Path | None = None,
@@ -58,7 +59,7 @@ def distance(
         Seconds for each point; what is known then is returned: a proved lower bound, and an attained upper one.
     proof : path, optional
         File that proves the lower bound; for one point.
-    jobs : int
+    jobs : int or "auto"
         Processes.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
@@ -78,7 +79,16 @@ def distance(
     net = as_network(network)
     tasks = make_tasks(net, points, radius, None, clip, labels)
     found = distances_one_by_one(
-        net, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=lambda: nullcontext(watch), run=run
+        net,
+        tasks,
+        target=target,
+        norm=norm,
+        timeout=timeout,
+        proof=proof,
+        jobs=as_jobs(jobs),
+        stop=stop,
+        watching=lambda: nullcontext(watch),
+        run=run,
     )
     return [one for _, one in found]
 

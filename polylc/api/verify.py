@@ -13,6 +13,7 @@ from polylc.readers.vnnlib.query import REAL
 from polylc.run import floating
 from polylc.run.questions import question_kept, take
 from polylc.run.verification import Verdict, answer
+from polylc.search.cores import as_jobs
 from polylc.search.saved import Saved
 
 
@@ -24,7 +25,7 @@ def verify(
     semantics: str | None = None,
     proof: str | Path | None = None,
     proof_network: str = "embedded",
-    jobs: int = 1,
+    jobs: int | str = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     run: str | Path | None = None,
@@ -47,7 +48,7 @@ def verify(
     proof_network : str
         "embedded", or "reference": the proof has only the hash of the weights, is shorter, and is checked with a model
         beside it.
-    jobs : int
+    jobs : int or "auto"
         Processes.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
@@ -64,7 +65,7 @@ def verify(
     QueryError, ModelError, NeighbourhoodError
         If the query or a model cannot be read, they do not fit, or an input is not bounded.
     """
-    question = as_question(query, networks, semantics)
+    question, jobs = as_question(query, networks, semantics), as_jobs(jobs)
     if run is None:
         return decided(question, timeout, stop, watch, proof, proof_network, jobs)
     with question_kept(Path(run), question, proof is not None, timeout) as kept:

@@ -117,15 +117,16 @@ def counting(count: int) -> Iterator[Count]:
         yield Count(lambda: bar.advance(whole), tell)
 
 
-def show_estimates(run: Estimates, quiet: bool) -> None:
-    """Print estimates."""
+def show_estimates(run: Estimates, quiet: bool, tell: bool = True) -> None:
+    """Print estimates; and whether the run was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.estimates import table as estimate_table
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    _tell_missing(run)
+    if tell:
+        _tell_missing(run)
     if not quiet and run.entries:
         screen = _wide_console()
         screen.print(Text(network_line(run.network)))

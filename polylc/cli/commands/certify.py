@@ -22,6 +22,7 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -75,12 +76,7 @@ def certify(
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
-        ),
-    ] = 1,
+    jobs: Jobs = 1,
     run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,

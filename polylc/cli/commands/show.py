@@ -38,7 +38,12 @@ def show(
         for option, given, needed in (("--proof", proof, "proof"), ("--graph", graph, "graph")):
             if given is not None and (command != "certify" or asked.get(needed) != "True"):
                 raise UsageError(f"{option}: the run is none of certify with {option}, so there is none in {folder}")
-        shown: dict[str, Callable[..., list[Callable[[], None]]]] = {"certify": _certified, "verify": _verified, "distance": _distances}
+        shown: dict[str, Callable[..., list[Callable[[], None]]]] = {
+            "certify": _certified,
+            "verify": _verified,
+            "distance": _distances,
+            "estimate": _estimates,
+        }
         steps = shown[command](journal, json_file, proof, graph)
         written = outputs.save_all(steps)
     raise typer.Exit(0 if written else BAD_INPUT)
@@ -84,6 +89,16 @@ def _distances(journal: Reading, json_file: str | None, *_: str | None) -> list[
         for index, one in found:
             typer.echo(distance_line(index, one))
     return [] if json_file is None else [lambda: outputs.write(json_file, report.model_dump_json(indent=1))]
+
+
+def _estimates(journal: Reading, json_file: str | None, *_: str | None) -> list[Callable[[], None]]:
+    """Show estimates."""
+    from polylc.run.estimates import estimates_of
+
+    run = estimates_of(journal)
+    typer.echo(_state(journal, f"{len(run)} of {run.asked} neighbourhoods"), err=True)
+    terminal.show_estimates(run, quiet=json_file == "-", tell=False)
+    return [] if json_file is None else [lambda: outputs.write(json_file, run.report().model_dump_json(indent=1))]
 
 
 def _state(journal: Reading, done: str) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from polylc.cli import outputs, signals
 from polylc.cli.app import BAD_INPUT, LIMIT, app, errors_in_one_line
-from polylc.cli.options import JsonFile, RunFolder
+from polylc.cli.options import Jobs, JsonFile, RunFolder
 from polylc.errors import PolylcError, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def verify(
         str, typer.Option(help="embedded, or reference: without the weights, shorter, to be checked with --model.", metavar="KIND")
     ] = "embedded",
     json_file: JsonFile = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = 1,
     run_folder: RunFolder = None,
 ) -> None:
     """Decide whether QUERY can be satisfied: prints sat and an assignment, unsat, unknown, or timed-out.
