@@ -6,6 +6,18 @@ from typing import Annotated
 
 import typer
 
+from polylc.errors import UsageError
+
+
+def _jobs(text: str) -> int:
+    from polylc.search.cores import as_jobs
+
+    try:
+        return as_jobs(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Model = Annotated[
     str,
     typer.Argument(
@@ -61,6 +73,16 @@ TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="No longer rea
 JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)]
 TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False)]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]
+Jobs = Annotated[
+    int,
+    typer.Option(parser=_jobs, help="Processes to share the work: a number, or auto for one each core; the results are the same.", metavar="N|auto"),
+]
+RunFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--run", help="Folder for a journal: the same command goes on where it ended; polylc show reads it.", show_default=False, metavar="FOLDER"
+    ),
+]
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]
 
 # named here, and held to the registry by a test: the help must not wait for its import

@@ -34,6 +34,7 @@ from polylc.run.by_search import SHARE, beside, found_by_search
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
+from polylc.search.saved import Saved
 from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task, norm_of
 
 RegionProgress = Callable[[int, int, float], None]
@@ -47,8 +48,11 @@ def answer(
     on_regions: RegionProgress | None = None,
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
+    saved: Saved | None = None,
 ) -> Result:
     """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work.
+
+    What was `saved` of it is not done again.
 
     Where there is a `stop`, whoever gave it sees to interrupts: what was found before one is then a result, as it is
     after a limit.
@@ -74,7 +78,7 @@ def answer(
     try:
         with until(limits.deadline, stop):
             label, tie = label_of(network, task)
-            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter)
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter, saved)
     except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
         if stop is None and isinstance(reached, KeyboardInterrupt):
             raise

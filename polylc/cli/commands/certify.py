@@ -22,6 +22,7 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -32,6 +33,7 @@ from polylc.cli.options import (
     Plane,
     Radius,
     Rows,
+    RunFolder,
     Scale,
     TimeLimit,
     TrustPickle,
@@ -74,12 +76,8 @@ def certify(
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
-        ),
-    ] = 1,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
     input_shape: InputShape = None,
@@ -107,6 +105,7 @@ def certify(
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
+        from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
         from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
 
@@ -123,9 +122,11 @@ def certify(
         tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
         with ExitStack() as stack:
             if proof is not None:
-                settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
+                blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
+                settings = replace(settings, blocks=blocks)
+            kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
-            run = terminal.answer(network, tasks, settings, jobs, stop)
+            run = terminal.answer(network, tasks, settings, jobs, stop, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")

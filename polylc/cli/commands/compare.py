@@ -22,6 +22,7 @@ from polylc.cli.options import (
     Directions,
     Dtype,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -71,6 +72,7 @@ def compare(
     max_regions: MaxRegions = None,
     out: Picture = None,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -106,7 +108,7 @@ def compare(
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         with signals.heeded() as stop:  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance())
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance(), jobs)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_comparison(run, quiet=json_file == "-")

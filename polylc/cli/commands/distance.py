@@ -16,12 +16,14 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
     Model,
     Radius,
     Rows,
+    RunFolder,
     Scale,
     TrustPickle,
 )
@@ -41,7 +43,8 @@ def distance(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -73,7 +76,7 @@ def distance(
         code = 0
         with signals.heeded() as stop:
             every = distances_one_by_one(
-                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching
+                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching, run=run_folder
             )
             for index, found in every:
                 if isinstance(found, Refusal):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,7 @@ from polylc.cli.options import (
     Directions,
     Dtype,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -31,6 +34,7 @@ from polylc.cli.options import (
     Planes,
     Radius,
     Rows,
+    RunFolder,
     Samples,
     Scale,
     Seed,
@@ -63,6 +67,8 @@ def estimate(
     planes: Planes = 10,
     draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -81,7 +87,7 @@ def estimate(
         outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
-        from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
+        from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
         names = parse_methods(methods)
@@ -90,9 +96,13 @@ def estimate(
         tasks = make_tasks(network, where)
         if samples is None:
             sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
-        with signals.heeded() as stop:  # from here on there is something to save
+        with ExitStack() as stack:
+            asked, kept = {"methods": ",".join(names)}, None
+            if run_folder is not None:
+                kept = stack.enter_context(estimates_kept(Path(run_folder), "estimate", network, tasks, asked, sampling))
+            stop = stack.enter_context(signals.heeded())  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell)
+                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell, jobs, None, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_estimates(run, quiet=json_file == "-")
