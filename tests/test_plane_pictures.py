@@ -21,7 +21,8 @@ from polylc.network.compose import compose
 from polylc.network.form import Network
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
-from polylc.report.figures import figure, image_shape
+from polylc.report.figures import figure
+from polylc.report.images import image_shape
 
 
 def saved(network: Network, path) -> str:

@@ -59,6 +59,9 @@ Activation = Annotated[
 ]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="No longer read; see --arch.")]
 JsonFile = Annotated[str | None, typer.Option("--json", help="Write the report; - for stdout.", show_default=False)]
+ReportFile = Annotated[
+    str | None, typer.Option("--report", help="Write a report to look at: one .html file, with pictures.", show_default=False, metavar="FILE.html")
+]
 TimeLimit = Annotated[float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False)]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False)]
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)]

@@ -16,11 +16,11 @@ from polylc.network.backward import full_jacobians
 from polylc.network.exact import ExactNetwork
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
+from polylc.report.images import image_shape
 
 Colour = Literal["gradient", "full", "class"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
 FEW, MANY = 400, 5000  # regions: where lines between them are drawn thinner
-LEAST_IMAGE = 64  # inputs, a square number, that are taken for an image where the model does not say what they are
 
 
 def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Colour = "gradient") -> Any:
@@ -228,15 +228,3 @@ def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int]
         small.set_title(f"{name}: class {best}", fontsize=8)
         for spine in small.spines.values():
             spine.set(color=colours[best], linewidth=2.5)
-
-
-def image_shape(known: tuple[int, ...], inputs: int) -> tuple[int, ...] | None:
-    """The shape in which an input is drawn, (H, W) or (3, H, W); None if it is no image.
-
-    Where the model takes a flat vector of 64 inputs or more, a square number, it is taken for a square image.
-    """
-    sizes = tuple(size for size in known if size != 1)
-    if len(sizes) == 2 or (len(sizes) == 3 and sizes[0] == 3):
-        return sizes
-    side = round(inputs**0.5)
-    return (side, side) if len(sizes) < 2 and inputs >= LEAST_IMAGE and side * side == inputs else None

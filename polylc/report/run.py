@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, overload
 
 from polylc.exact.numbers import long_numbers
@@ -69,6 +70,23 @@ class Run(Sequence[Result | Refusal]):
             If pandas is not installed (``pip install 'polylc[frame]'``).
         """
         return data_frame(summary_rows(self._results))
+
+    def write_report(self, path: str | Path, proof: str | Path | None = None, model: str | None = None) -> None:
+        """Write a report to look at: one HTML file that opens from disk, with pictures of the regions that were kept.
+
+        Parameters
+        ----------
+        path : path
+        proof : path, optional
+            The proof file that was written of this run; the report says what it covers.
+        model : str, optional
+            The model's file, for the command that checks the proof.
+        """
+        from polylc.report.html.certify import certify_page
+        from polylc.report.html.page import write_page
+
+        page = certify_page(self.network, self._results, self.seconds, None if proof is None else Path(proof), model or self.network.source)
+        write_page(page, Path(path))
 
     def report(self) -> Report:
         """The report as a pydantic model; ``report().model_dump_json()`` is the JSON file."""

@@ -113,27 +113,33 @@ def show_one(console: Console, record: Record) -> None:
             console.print(_table(block))
 
 
+def many_rows(entries: Sequence[Record | Refusal]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """Columns (heading, whether it holds numbers), and one row of text for each neighbourhood."""
+    records = [e for e in entries if isinstance(e, Record)]
+    left = frozenset(name for row in ROWS for name in row.left)
+    names = _columns(records)
+    columns = [("row", True), ("class", True), ("regions", True), *((name, name not in left) for name in names), ("status", False), ("s", True)]
+    rows = []
+    for entry in entries:
+        if isinstance(entry, Refusal):
+            rows.append([str(entry.index), "", "", *("" for _ in names), str(entry.status), ""])
+            continue
+        cells = _cells(entry)
+        label = "-" if entry.label is None else str(entry.label)
+        each = (cells.get(name, "-") for name in names)
+        rows.append([str(entry.index), label, _count(entry.regions, entry.complete), *each, str(entry.status), f"{entry.seconds:.2f}"])
+    return columns, rows
+
+
 def show_many(console: Console, entries: Sequence[Record | Refusal]) -> None:
     """Print one row per neighbourhood, a line of means, and what the marks mean."""
     records = [e for e in entries if isinstance(e, Record)]
-    cells = {id(r): _cells(r) for r in records}
-    left = frozenset(name for row in ROWS for name in row.left)
-    columns = _columns(records)
+    columns, rows = many_rows(entries)
     table = Table(box=None, pad_edge=False)
-    for name in ("row", "class", "regions"):
-        table.add_column(name, justify="right")
-    for name in columns:
-        table.add_column(name, justify="left" if name in left else "right")
-    table.add_column("status")
-    table.add_column("s", justify="right")
-    for entry in entries:
-        if isinstance(entry, Refusal):
-            table.add_row(str(entry.index), "", "", *("" for _ in columns), str(entry.status), "")
-            continue
-        label = "-" if entry.label is None else str(entry.label)
-        regions = _count(entry.regions, entry.complete)
-        each = (cells[id(entry)].get(c, "-") for c in columns)
-        table.add_row(str(entry.index), label, regions, *each, str(entry.status), f"{entry.seconds:.2f}")
+    for name, number in columns:
+        table.add_column(name, justify="right" if number else "left")
+    for cells in rows:
+        table.add_row(*cells)
     console.print(table)
     console.print()
     console.print(Text(summary_line(entries)))
@@ -158,7 +164,7 @@ def summary_line(entries: Sequence[Record | Refusal]) -> str:
     """Means and totals over the neighbourhoods that are complete."""
     records = [e for e in entries if isinstance(e, Record)]
     complete = [r for r in records if r.complete]
-    parts = [f"{len(entries)} neighbourhoods"]
+    parts = [f"{len(entries)} neighbourhood{'s' if len(entries) != 1 else ''}"]
     for name, many in (("partial", len(records) - len(complete)), ("refused", len(entries) - len(records))):
         if many:
             parts.append(f"{many} {name}")
