@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import itertools
 import json
@@ -18,8 +19,10 @@ from nets import random_net
 
 from polylc.api.certify import certify
 from polylc.api.plane import plane
+from polylc.errors import UsageError
 from polylc.network.form import Network
 from polylc.report.html.certify import certify_page
+from polylc.report.html.estimates import compare_page, estimate_page
 from polylc.report.html.page import as_json, html_of
 from polylc.report.html.regions import _faces, pictures
 from polylc.report.html.svg import Curve, Strip, chart, ends_text, interval_drawing, shade, strip_of, ticks
@@ -253,3 +256,113 @@ def test_a_report_is_written_whole_or_not_at_all(network, tmp_path: Path):
     assert path.read_text().startswith("<!DOCTYPE html>")
     with pytest.raises(OSError, match="no"):
         run.write_report(tmp_path / "no" / "r.html")
+
+
+# ---- the other commands ----------------------------------------------------------------------------------------------
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def rows_of(text: str) -> list[str]:
+    """Rows of the first table that can be sorted, without tags."""
+    body = re.search(r'<table class="sortable">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    return [html.unescape(re.sub("<[^>]*>", " ", row)) for row in re.findall("<tr>(.*?)</tr>", body, re.DOTALL)]
+
+
+def command(*arguments: object) -> str:
+    """The report that a command writes."""
+    from typer.testing import CliRunner
+
+    from polylc.cli.main import app
+
+    path = Path(str(arguments[-1]))
+    found = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert found.exit_code == 0, found.output
+    text = path.read_text(encoding="utf-8")
+    check_page(text)
+    return text
+
+
+@pytest.mark.parametrize("extra", [[], ["--jobs", "2"]])
+def test_the_command_writes_what_the_function_writes(tmp_path, extra):
+    moons = EXAMPLES / "moons"
+    where = ["--data", moons / "moons.npz", "--rows", "0:4", "--radius", "0.05"]
+    text = command("certify", moons / "moons.pt", *where, *extra, "--proof", tmp_path / "p.proof", "--report", tmp_path / "r.html")
+    rows = np.load(moons / "moons.npz")["X"][:4]
+    run = certify(str(moons / "moons.pt"), [[str(v) for v in row] for row in rows.tolist()], radius="0.05")
+    assert [int(row.split()[2]) for row in rows_of(text)] == [r.regions for r in run.results]
+    assert f"polylc check {tmp_path / 'p.proof'}" in text
+    assert text.count("data-r=") == sum(r.regions for r in run.results)
+
+
+def test_a_report_of_distances_has_them_and_the_images(tmp_path):
+    import polylc
+
+    digits = EXAMPLES / "digits"
+    text = command("distance", digits / "digits.pt", "--data", digits / "digits.npz", "--rows", "0:2", "--report", tmp_path / "r.html")
+    found = polylc.distance(str(digits / "digits.pt"), np.load(digits / "digits.npz")["X"][:2])
+    for row, one in zip(rows_of(text), found, strict=True):
+        assert f"{float(one.lower):.10g}" in row
+        assert str(one.lower) in text
+    assert len(Tags(text).of("img")) == 6
+
+
+def test_a_report_of_constants_has_them(tmp_path):
+    moons = EXAMPLES / "moons"
+    text = command("lipschitz", moons / "moons.pt", "--center", "0,0", "--radius", "0.1", "--report", tmp_path / "r.html")
+    import polylc
+
+    found = polylc.lipschitz(str(moons / "moons.pt"), [0.0, 0.0], radius="0.1")[0]
+    for constant in found.constants:
+        assert ends_text(*constant.quantity.as_pair(), 10) in text
+
+
+def test_a_report_of_queries_says_what_was_answered(tmp_path):
+    moons = EXAMPLES / "moons"
+    query = tmp_path / "again.vnnlib"
+    query.write_text((moons / "class_kept.vnnlib").read_text())
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"{moons / 'moons.pt'},{moons / 'class_kept.vnnlib'},60\n{moons / 'moons.pt'},{query},60\n")
+    text = command("verify", "--instances", listed, "--report", tmp_path / "r.html")
+    assert [row.split()[3] for row in rows_of(text)] == ["unsat", "unsat"]
+    (tmp_path / "hit.vnnlib").write_text("(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)"
+        "(assert (>= X_0 0.25))(assert (<= X_0 0.25))(assert (>= X_1 0.5))(assert (<= X_1 0.5))(assert (<= Y_0 1000.0))")  # fmt: skip
+    text = command("verify", tmp_path / "hit.vnnlib", "--network", moons / "moons.pt", "--report", tmp_path / "s.html")
+    assert 'class="word sat"' in text
+    assert '<td class="number">0.25</td><td>1/4</td>' in text
+
+
+def test_reports_of_estimates_and_comparisons_have_every_row():
+    import polylc
+
+    network = random_net([2, 6, 4, 2], 0)
+    found = polylc.estimate(network, [[0.0, 0.0], [np.nan, 0.0]], radius=0.5, samples=64)
+    text = html_of(estimate_page(found.report()))
+    check_page(text)
+    assert len(rows_of(text)) == len(found.report().summary)
+    for one in found[0].estimates:
+        assert f"{one.value:.6g}" in text
+    assert found.refused[0].reason in text
+    beside = polylc.compare(network, [[0.0, 0.0]], radius=0.5, samples=64, draws=2)
+    text = html_of(compare_page(beside.report()))
+    check_page(text)
+    assert len(rows_of(text)) == len(beside.summary())
+    for pairing in beside[0].pairings:
+        assert f"{pairing.estimate.value:.6g}" in text
+    assert text.count('class="word no"') == sum(p.covered is False for p in beside[0].pairings)
+
+
+def test_a_report_of_a_training_has_its_steps(tmp_path):
+    torch = pytest.importorskip("torch")
+    import polylc
+
+    module = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    path = tmp_path / "t.html"
+    tracker = polylc.track(module, [[0.0, 0.0], [0.5, 0.5]], radius=0.2, report=path)
+    for step in range(3):
+        tracker(step, loss=1.0 / (1 + step))
+    text = path.read_text()
+    check_page(text)
+    assert [int(row.split()[0]) for row in rows_of(text)] == [0, 1, 2]
+    assert text.count("<polyline") >= 5
+    with pytest.raises(UsageError, match="report"):
+        polylc.track(module, [[0.0, 0.0]], radius=0.2, report=tmp_path / "t.txt")

@@ -37,6 +37,7 @@ def track(
     draws: int = 0,
     table: str | Path | None = None,
     figure: str | Path | None = None,
+    report: str | Path | None = None,
     append: bool = False,
     exact: bool = True,
     certified: bool = True,
@@ -71,6 +72,8 @@ def track(
         A .csv or .json file, written anew after every measurement, whole or not at all.
     figure : path, optional
         A .png, .pdf or .svg file, drawn anew after every measurement.
+    report : path, optional
+        An .html file to look at, with charts and the table, written anew after every measurement.
     append : bool
         Go on with the table that is there; otherwise it is replaced. Rows at the first new step and later are dropped.
     exact : bool
@@ -119,7 +122,9 @@ def track(
         tasks.append(task)
     noise = None if sigma is None else "exact_draws" if draws else "coarea"
     watch = Watch(tuple(tasks), settings, engine, Sampling(**sampling, draws=draws or Sampling.draws), noise, exact)
-    return Tracker(model, input_shape, watch, every, _path(table, KINDS, "table"), _path(figure, FIGURES, "figure"), append)
+    return Tracker(
+        model, input_shape, watch, every, _path(table, KINDS, "table"), _path(figure, FIGURES, "figure"), _path(report, (".html",), "report"), append
+    )
 
 
 def _path(path: str | Path | None, kinds: Sequence[str], what: str) -> Path | None:

@@ -36,10 +36,18 @@ class Tracker:
     """
 
     def __init__(
-        self, model: Any, input_shape: Sequence[int] | None, watch: Watch, every: int, table: Path | None, figure: Path | None, append: bool
+        self,
+        model: Any,
+        input_shape: Sequence[int] | None,
+        watch: Watch,
+        every: int,
+        table: Path | None,
+        figure: Path | None,
+        report: Path | None,
+        append: bool,
     ) -> None:
         self._model, self._shape, self._watch, self._every = model, input_shape, watch, every
-        self._table, self._figure = table, figure
+        self._table, self._figure, self._report = table, figure, report
         many = len(watch.tasks)
         self._history = read_history(table, many) if append and table is not None and table.exists() else History(many)
         self._last = -1
@@ -118,9 +126,11 @@ class Tracker:
         """Write the files; where that fails, a warning, and training goes on."""
         try:
             if self._table is not None:
-                self._history.write(self._table, self._watch.settings_used() | {"every": self._every})
+                self._history.write(self._table, self._settings())
             if self._figure is not None:
                 self._draw(self._figure)
+            if self._report is not None:
+                self.write_report(self._report)
         except OSError as error:
             warnings.warn(f"polylc.track: a file could not be written ({error}); what was found is kept in memory", stacklevel=4)
 
@@ -150,6 +160,16 @@ class Tracker:
             with written_beside(Path(path)) as beside:
                 drawn.savefig(beside, dpi=150)
         return drawn
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk, with charts and the table of means."""
+        from polylc.report.html.page import write_page
+        from polylc.report.html.track import track_page
+
+        write_page(track_page(self._history, self._settings(), self.seconds), Path(path))
+
+    def _settings(self) -> dict[str, Any]:
+        return self._watch.settings_used() | {"every": self._every}
 
     def __repr__(self) -> str:
         return f"Tracker(neighbourhoods={len(self._watch.tasks)}, every={self._every}, rows={len(self.rows)})"

@@ -75,6 +75,14 @@ class Verdict:
             return self.result.value
         return f"{self.result.value}\n{assignment_text(self.question, self.assignment.x, self.assignment.y)}"
 
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.page import write_page
+        from polylc.report.html.verify import verify_page
+        from polylc.report.verification import VerifyReport
+
+        write_page(verify_page(VerifyReport(results=[self.report()])), Path(path))
+
     def report(self) -> QueryReport:
         """What goes into the JSON report."""
         from polylc.report.verification import QueryReport, models_of, variables_of

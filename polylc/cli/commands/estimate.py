@@ -30,6 +30,7 @@ from polylc.cli.options import (
     Model,
     Planes,
     Radius,
+    ReportFile,
     Rows,
     Samples,
     Scale,
@@ -63,6 +64,7 @@ def estimate(
     planes: Planes = 10,
     draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: JsonFile = None,
+    report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -78,7 +80,10 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report, (".html",))
+        outputs.distinct(
+            {"--json": json_file, "--report": report}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels}
+        )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
         from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
@@ -98,4 +103,6 @@ def estimate(
             terminal.show_estimates(run, quiet=json_file == "-")
             if json_file is not None:
                 outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if report is not None:
+                outputs.write_report(report, run.write_report)
     raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0)

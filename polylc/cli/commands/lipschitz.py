@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ from polylc.cli.options import (
     Labels,
     Model,
     Radius,
+    ReportFile,
     Rows,
     Scale,
 )
@@ -44,6 +46,7 @@ def lipschitz(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
     json_file: JsonFile = None,
+    report_file: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -59,7 +62,11 @@ def lipschitz(
     with errors_in_one_line():
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report_file, (".html",))
+        outputs.distinct(
+            {"--proof": proof, "--json": json_file, "--report": report_file},
+            {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels},
+        )
         from polylc.api.lipschitz import constants_one_by_one, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
@@ -99,8 +106,14 @@ def lipschitz(
                     code = code or LIMIT
             if proof is not None and found[0].proof is None:
                 typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
+            report = LipschitzReport(network=network_info(network), neighbourhoods=found)
+            steps: list[Callable[[], None]] = []
             if json_file is not None:
-                report = LipschitzReport(network=network_info(network), neighbourhoods=found)
-                written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
-                code = code if written else BAD_INPUT
+                steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
+            if report_file is not None:
+                from polylc.report.html.lipschitz import lipschitz_page
+                from polylc.report.html.page import write_page
+
+                steps.append(lambda: outputs.write_report(report_file, lambda path: write_page(lipschitz_page(report), path)))
+            code = code if outputs.save_all(steps) else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

@@ -62,6 +62,13 @@ class Estimates(Entries[Estimated]):
         """The report as a pydantic model, schema `polylc.estimate/1`."""
         return build_estimate_report(self.network, self.sampling, self.entries, self.seconds)
 
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.estimates import estimate_page
+        from polylc.report.html.page import write_page
+
+        write_page(estimate_page(self.report()), Path(path))
+
 
 class Comparison(Entries[Compared]):
     """Comparisons of one call: a sequence of `Compared` and `Refusal`."""
@@ -78,6 +85,13 @@ class Comparison(Entries[Compared]):
     def report(self) -> CompareReport:
         """The report as a pydantic model, schema `polylc.compare/1`."""
         return build_compare_report(self.network, self.sampling, self.entries, self.seconds)
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.estimates import compare_page
+        from polylc.report.html.page import write_page
+
+        write_page(compare_page(self.report()), Path(path))
 
     def plot(self, path: Any = None) -> Any:
         """A matplotlib figure of estimates against the truth; saved to `path` if one is given."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -17,11 +16,12 @@ from polylc.measures.measure import Block
 from polylc.measures.registry import ROWS
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
-from polylc.report.html.page import network_section, setting_section
+from polylc.report.html.page import network_section, setting_section, word
+from polylc.report.html.pixels import image_parts
 from polylc.report.html.regions import MOST_NODES, pictures
 from polylc.report.html.svg import Strip, ends_text, interval_drawing, strip_of
 from polylc.report.html.view import Drawing, Facts, Gallery, Grid, Page, Part, Section, Text, Words
-from polylc.report.images import data_uri, grey, image_shape, signed
+from polylc.report.images import data_uri, grey, image_shape
 from polylc.report.record import Record, Refusal
 from polylc.report.schema import network_info, shown
 from polylc.report.setting import setting
@@ -80,11 +80,7 @@ def _name(entry: Record) -> str:
 
 def _summary(entries: Sequence[Record | Refusal], records: Sequence[Record]) -> Section:
     counts = [(status, sum(e.status is status for e in entries)) for status in Status]
-    facts: list[tuple[Text, Text]] = [
-        (Markup('<span class="status {}">{}</span>').format(status, status), f"{count} of {len(entries)}: {status.meaning}")
-        for status, count in counts
-        if count
-    ]
+    facts: list[tuple[Text, Text]] = [(word(status), f"{count} of {len(entries)}: {status.meaning}") for status, count in counts if count]
     parts: list[Part] = [Facts(facts), Words(summary_line(entries))]
     for row in ROWS:
         parts += [Words(line) for line in row.footer([s.value for s in shown(row.name, records)])]
@@ -96,7 +92,7 @@ def _table(entries: Sequence[Record | Refusal]) -> Grid:
     linked = [[Markup('<a href="#{}">{}</a>').format(_anchor(e), row[0]), *row[1:]] for e, row in zip(entries, rows, strict=True)]
     at = [name for name, _ in columns].index("status")
     for row in linked:
-        row[at] = Markup('<span class="{}">{}</span>').format(row[at], row[at])
+        row[at] = word(row[at])
     return Grid(columns, linked, "One row for each neighbourhood; ~ marks what is not proved, >= a lower bound, est. an estimate", sortable=True)
 
 
@@ -172,7 +168,7 @@ def _inequalities(value: Sequence[Inequality]) -> Grid:
         drawing: Text = ""
         if strip is not None:
             drawing = interval_drawing(strip, one.left.value, one.right.value if one.right.upper is not None else None, one.left.value)
-        holds = Markup('<span class="{}">{}</span>').format("yes" if one.holds else "no" if one.holds is False else "", answers[one.holds])
+        holds = word(answers[one.holds])
         slack = "-" if one.slack is None else f"{one.slack:.4g}"
         rows.append((one.name, one.left.show(), one.right.show(), slack, drawing, holds, one.statement))
     columns = (("", False), ("left", True), ("right", True), ("slack", True), ("left to right", False), ("holds", False), ("statement", False))
@@ -200,23 +196,6 @@ def _images(record: Record) -> list[Part]:
     found = record.answers.value("robustness")
     center = None if domain.center is None else np.array([float(v) for v in domain.center])
     return image_parts(shape, center, None if found is None else found.adversarial, None if found is None else found.label)
-
-
-def image_parts(shape: tuple[int, ...], center: Any, adversarial: Any, label: int | None) -> list[Part]:
-    """The images of a point, of an adversarial point, and of the change."""
-    points = [np.asarray(p, dtype=np.float64) for p in (center, adversarial) if p is not None]
-    if not points:
-        return []
-    low, high = min(float(p.min()) for p in points), max(float(p.max()) for p in points)
-    images = []
-    if center is not None:
-        images.append((data_uri(grey(center, shape, low, high)), "the centre" if label is None else f"the centre, class {label}"))
-    if adversarial is not None:
-        images.append((data_uri(grey(adversarial, shape, low, high)), "the adversarial point"))
-        if center is not None:
-            change = points[1] - points[0]
-            images.append((data_uri(signed(change, shape)), f"the change, at most {np.abs(change).max():.4g}: red up, blue down"))
-    return [Gallery(images)]
 
 
 def _drawn(record: Record, room: int) -> tuple[list[Drawing], int]:

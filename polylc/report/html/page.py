@@ -47,6 +47,11 @@ def as_json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
+def word(text: str) -> Markup:
+    """A word that says how an answer is: certified, sat, yes, ... in the colour that it has."""
+    return Markup('<span class="word {}">{}</span>').format(text.split()[0] if text else "", text)
+
+
 def network_section(info: NetworkInfo, anchor: str = "network") -> Section:
     """The network as it was read, with every assumption."""
     rows = [

@@ -8,7 +8,9 @@
   const nameIt = () => { theme.textContent = isDark() ? "light" : "dark"; theme.setAttribute("aria-label", `show in ${theme.textContent} colours`); };
   theme.hidden = false;
   nameIt();
-  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; nameIt(); all("canvas").forEach((c) => c.draw && c.draw()); });
+  const redraw = () => { nameIt(); all("canvas").forEach((c) => c.draw && c.draw()); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; redraw(); });
 
   // ---- what is folded opens where a link leads to it, and on paper
   const openAt = () => {
@@ -43,9 +45,11 @@
     }));
     const form = document.createElement("div");
     form.className = "filter";
-    form.innerHTML = '<label>Filter <input type="search" placeholder="words, or regions&gt;10"></label><output></output>';
+    form.innerHTML = '<label>Filter <input type="search" ></label><output></output>';
     table.closest(".scroll").before(form);
     const input = form.querySelector("input"), told = form.querySelector("output");
+    const counted = heads.findLast((head, at) => at < 3 && head.classList.contains("number"));
+    input.placeholder = counted ? `words, or ${plain(counted.textContent)}>10` : "words";
     const names = heads.map((head) => plain(head.textContent));
     const test = (word) => {
       const found = word.match(/^([^<>=]+)(<=|>=|<|>|=)(.+)$/), at = found ? names.indexOf(plain(found[1])) : -1;
@@ -104,7 +108,7 @@
     const pen = canvas.getContext("2d"), apart = figure.querySelector("input");
     let turn = 0.6, tilt = 0.45, faces = [];
     canvas.draw = () => {
-      const ink = getComputedStyle(root).getPropertyValue("--paper"), size = Math.min(canvas.width, canvas.height) * 0.33;
+      const ink = getComputedStyle(root).getPropertyValue("--paper"), size = Math.min(canvas.width, canvas.height) * 0.28;
       const [ct, st, cl, sl] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)], gap = Number(apart.value);
       const look = ([x, y, z]) => { const u = ct * x + st * y, v = -st * x + ct * y; return [u, cl * z + sl * v, cl * v - sl * z]; };
       faces = data.faces.map(([r, corners]) => {
