@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.api.notebook import told
 from polylc.engines.choose import check_engine
 from polylc.errors import UsageError
 from polylc.network.form import Network
@@ -41,6 +42,7 @@ def certify(
     exact_volumes: bool = False,
     sigma: object = None,
     proof: str | Path | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
 
@@ -91,6 +93,8 @@ def certify(
         Standard deviations of bias noise: `noisy_complexity` of a result is LC^dec for each, see docs/theory.md.
     proof : path, optional
         Write a proof file of all neighbourhoods that were certified; `polylc.check` reads it.
+    progress : bool, optional
+        Whether a notebook shows how far the work is; by default it does.
 
     Returns
     -------
@@ -124,15 +128,18 @@ def certify(
     tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
     if proof is not None and norm != "linf":
         raise UsageError(f"proof: robustness in {norm} balls is found by search; polylc.distance writes its proof")
-    if proof is None:
-        return _spread(network, tasks, settings, jobs, executor)
-    with proof_blocks(Path(proof)) as blocks:
-        run = _spread(network, tasks, replace(settings, blocks=blocks), jobs, executor)
-        write_proof(Path(proof), run)
+    with told(tasks, progress) as calls:
+        if proof is None:
+            return _spread(network, tasks, settings, jobs, executor, calls)
+        with proof_blocks(Path(proof)) as blocks:
+            run = _spread(network, tasks, replace(settings, blocks=blocks), jobs, executor, calls)
+            write_proof(Path(proof), run)
     return run
 
 
-def _spread(network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None) -> Run:
+def _spread(
+    network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None, calls: dict[str, Any]
+) -> Run:
     if jobs > 1 or executor is not None:
-        return run_parallel(network, tasks, settings, jobs, executor)
-    return run_serial(network, tasks, settings)
+        return run_parallel(network, tasks, settings, jobs, executor, **calls)
+    return run_serial(network, tasks, settings, **calls)

@@ -57,11 +57,9 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
 
 
 def _axes(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from polylc.report.picture import Picture
 
-    drawn = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(drawn)  # no display is needed, and pyplot's global state is left alone
+    drawn = Picture(figsize=(width, height), layout="constrained")
     return drawn, drawn.add_subplot()
 
 

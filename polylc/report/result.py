@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,6 @@ class Result(Record):
         return f"Result(index={self.index}, status={str(self.status)!r}, regions={self.regions}, dimension={self.domain.dimension})"
 
     def _repr_html_(self) -> str:
-        from polylc.report.table import result_rows
+        from polylc.report.html.certify import certify_cell
 
-        cells = "".join(f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>" for name, text in result_rows(self))
-        return f"<table>{cells}</table>"
+        return certify_cell(self.network, [self], self.seconds)

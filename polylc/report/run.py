@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, overload
 
@@ -46,10 +46,15 @@ class Run(Sequence[Result | Refusal]):
         return len(self._results)
 
     def __repr__(self) -> str:
-        return f"Run({self._results!r})"
+        if len(self) <= 3:
+            return f"Run({self._results!r})"
+        counts = Counter(str(entry.status) for entry in self)
+        return f"Run({len(self)} neighbourhoods: {', '.join(f'{count} {status}' for status, count in counts.items())})"
 
     def _repr_html_(self) -> str:
-        return "".join(r._repr_html_() for r in self.results) + "".join(f"<p>row {r.index} refused: {escape(r.reason)}</p>" for r in self.refused)
+        from polylc.report.html.certify import certify_cell
+
+        return certify_cell(self.network, self._results, self.seconds)
 
     @property
     def results(self) -> list[Result]:

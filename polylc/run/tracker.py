@@ -168,6 +168,12 @@ class Tracker:
 
         write_page(track_page(self._history, self._settings(), self.seconds), Path(path))
 
+    def _repr_html_(self) -> str:
+        from polylc.report.html.page import cell_of
+        from polylc.report.html.track import track_page
+
+        return cell_of(track_page(self._history, self._settings(), self.seconds), ("curves",))
+
     def _settings(self) -> dict[str, Any]:
         return self._watch.settings_used() | {"every": self._every}
 

@@ -83,7 +83,7 @@ class Pairing:
         return (e.lower is None or e.lower <= self.known + slack) and (e.upper is None or self.known <= e.upper + slack)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compared:
     """One neighbourhood: the exact result, and the estimates beside it."""
 
@@ -91,6 +91,9 @@ class Compared:
     pairings: list[Pairing]
     skipped: list[Skipped]
     draw_seconds: float
+
+    def __repr__(self) -> str:
+        return f"Compared({self.result!r}, {len(self.pairings)} estimates, {len(self.skipped)} skipped)"
 
 
 def truths(record: Record) -> dict[str, Truth]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from polylc.measures.measure import Block
 from polylc.measures.registry import ROWS
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
-from polylc.report.html.page import network_section, setting_section, word
+from polylc.report.html.page import cell_of, network_section, setting_section, word
 from polylc.report.html.pixels import image_parts
 from polylc.report.html.regions import MOST_NODES, pictures
 from polylc.report.html.svg import Strip, ends_text, interval_drawing, strip_of
@@ -30,9 +31,12 @@ from polylc.report.table import many_rows, network_line, result_rows, summary_li
 
 ROOM = 20_000  # regions drawn on one page
 FEW = 3  # neighbourhoods that are shown unfolded
+MOST = 50  # neighbourhoods that a notebook has details of
 
 
-def certify_page(network: Network, entries: Sequence[Record | Refusal], seconds: float, proof: Path | None = None, model: str = "MODEL") -> Page:
+def certify_page(
+    network: Network, entries: Sequence[Record | Refusal], seconds: float, proof: Path | None = None, model: str = "MODEL", room: int = ROOM
+) -> Page:
     """The page of a run.
 
     Parameters
@@ -44,13 +48,15 @@ def certify_page(network: Network, entries: Sequence[Record | Refusal], seconds:
         The proof file that was written of it.
     model : str
         The model's file, for the command that checks the proof.
+    room : int
+        Regions that are drawn, at most.
     """
     records = [e for e in entries if isinstance(e, Record)]
     sections = [_summary(entries, records)]
     if len(entries) > 1:
         sections.append(Section("Neighbourhoods", "neighbourhoods", [_table(entries)]))
     strips = {name: strip for name, values in _numbers_of(records).items() if (strip := strip_of(values))}
-    room, details = ROOM, []
+    details = []
     for entry in entries:
         if isinstance(entry, Refusal):
             details.append(
@@ -65,6 +71,14 @@ def certify_page(network: Network, entries: Sequence[Record | Refusal], seconds:
     sections.append(network_section(network_info(network)))
     sections.append(setting_section(setting(), {}, seconds))
     return Page(f"Linear regions of {Path(network.source).name}", network_line(network), sections)
+
+
+def certify_cell(network: Network, entries: Sequence[Record | Refusal], seconds: float) -> str:
+    """What a notebook shows of a run: the table, or all that is known of a single neighbourhood."""
+    page = certify_page(network, entries, seconds, room=0)
+    several = len(entries) > 1
+    sections = [s for s in page.sections if len(entries) <= MOST or s.anchor != "detail"]
+    return cell_of(replace(page, sections=sections), ("neighbourhoods",) if several else ("detail",))
 
 
 def _anchor(entry: Record | Refusal) -> str:

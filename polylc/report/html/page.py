@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,9 +33,12 @@ def html_of(page: Page) -> str:
     return _environment().get_template("page.html").render(page=page) + "\n"
 
 
-def fragment(**names: Any) -> str:
-    """Sections for the output of a notebook's cell, with a style of their own."""
-    return _environment().get_template("fragment.html").render(**names)
+def cell_of(page: Page, opened: Sequence[str] = ()) -> str:
+    """A page as a notebook shows it below a cell: the sections `opened`, and the others folded."""
+    page = replace(page, sections=[s for s in page.sections if s.anchor != "setting"])  # a notebook says how it was made
+    text = _environment().get_template("cell.html").render(page=page, opened=opened)
+    text = re.sub(r'<a href="#[^"]*">(.*?)</a>', r"\1", text)  # several cells would have the same addresses
+    return re.sub(r' id="[^"]*"', "", text)
 
 
 def write_page(page: Page, path: Path) -> None:

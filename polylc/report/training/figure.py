@@ -22,14 +22,12 @@ def history_figure(history: History) -> Any:
     which estimates take part.
     """
     needs("matplotlib", "plot", "plot:")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from polylc.report.picture import Picture
 
     found = panels(history)
     columns = _columns(len(found))
     rows = max(1, -(-len(found) // columns))
-    drawn = Figure(figsize=(3.6 * columns, 2.5 * rows + 0.25), layout="constrained")
-    FigureCanvasAgg(drawn)  # no display is needed, and pyplot's global state is left alone
+    drawn = Picture(figsize=(3.6 * columns, 2.5 * rows + 0.25), layout="constrained")
     grid = drawn.subplots(rows, columns, squeeze=False).ravel()
     for axes, (title, names) in zip(grid, found.items(), strict=False):
         for name, colour in zip(names, COLOURS, strict=False):
