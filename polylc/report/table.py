@@ -131,16 +131,47 @@ def many_rows(entries: Sequence[Record | Refusal]) -> tuple[list[tuple[str, bool
     return columns, rows
 
 
-def show_many(console: Console, entries: Sequence[Record | Refusal]) -> None:
-    """Print one row per neighbourhood, a line of means, and what the marks mean."""
-    records = [e for e in entries if isinstance(e, Record)]
-    columns, rows = many_rows(entries)
+GAP = 2  # between columns
+
+
+def fitting(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], width: int, always: Sequence[str]) -> list[int]:
+    """The columns that a table of a certain width has room for: those named, and of the others the first ones that
+    fit.
+    """
+    widths = [max(len(name), *(len(row[at]) for row in rows)) + GAP if rows else len(name) + GAP for at, (name, _) in enumerate(columns)]
+    chosen = {at for at, (name, _) in enumerate(columns) if name in always}
+    for at in range(len(columns)):
+        if at not in chosen and sum(widths[k] for k in chosen) + widths[at] - GAP <= width:
+            chosen.add(at)
+    return sorted(chosen)
+
+
+def show_fitting(
+    console: Console, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], always: Sequence[str], wide: bool = True
+) -> list[str]:
+    """Print a table; unless `wide`, only the columns that there is room for; those that were left out."""
+    chosen = list(range(len(columns))) if wide else fitting(columns, rows, console.width, always)
     table = Table(box=None, pad_edge=False)
-    for name, number in columns:
-        table.add_column(name, justify="right" if number else "left")
-    for cells in rows:
-        table.add_row(*cells)
+    for at in chosen:
+        table.add_column(columns[at][0], justify="right" if columns[at][1] else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(row[at]) for at in chosen))
+    needed, before = console.measure(table, options=console.options.update(max_width=10_000)).maximum, console.width
+    console.width = max(before, needed)  # a narrow terminal folds long rows; rich would cut the numbers
     console.print(table)
+    console.width = before
+    left = [name for at, (name, _) in enumerate(columns) if at not in chosen]
+    if left:
+        console.print(Text(f"no room for {', '.join(left)}: --wide shows all"))
+    return left
+
+
+def show_many(console: Console, entries: Sequence[Record | Refusal], wide: bool = True) -> None:
+    """Print one row per neighbourhood, a line of means, and what the marks mean; unless `wide`, only the columns that
+    there is room for.
+    """
+    records = [e for e in entries if isinstance(e, Record)]
+    show_fitting(console, *many_rows(entries), ("row", "regions", "robust", "distance", "status"), wide)
     console.print()
     console.print(Text(summary_line(entries)))
     for row in ROWS:

@@ -37,10 +37,12 @@ from polylc.cli.options import (
     TimeLimit,
     TrustPickle,
 )
+from polylc.cli.screen import shown
 from polylc.errors import UsageError, needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc certify net.onnx --data points.npy --rows 0:20 --radius 0.1 --report report.html")
+@shown
 def certify(
     model: Model,
     data: Data = None,

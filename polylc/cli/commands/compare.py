@@ -42,10 +42,12 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 from polylc.errors import needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc compare net.pt --data points.npy --rows 0:20 --radius 0.1 --out compare.pdf")
+@shown
 def compare(
     model: Model,
     data: Data = None,

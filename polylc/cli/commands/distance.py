@@ -27,9 +27,11 @@ from polylc.cli.options import (
     Scale,
     TrustPickle,
 )
+from polylc.cli.screen import screen, shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc distance net.onnx --data points.npy --rows 0:20 --clip 0 1")
+@shown
 def distance(
     model: Model,
     data: Data = None,
@@ -91,7 +93,7 @@ def distance(
                 one = point_report(index, found)
                 points.append(one)
                 if json_file != "-":
-                    typer.echo(distance_line(index, found))
+                    screen.say(distance_line(index, found))
                 if one.status == "open":
                     code = code or LIMIT
             if proof is not None and points[0].proof is None:

@@ -39,9 +39,11 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc estimate net.pt --data points.npy --rows 0:5 --radius 0.1 --methods lines,coarea")
+@shown
 def estimate(
     model: Model,
     data: Data = None,

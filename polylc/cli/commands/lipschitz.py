@@ -27,9 +27,11 @@ from polylc.cli.options import (
     Rows,
     Scale,
 )
+from polylc.cli.screen import screen, shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc lipschitz net.onnx --data points.npy --rows 0:5 --radius 0.05")
+@shown
 def lipschitz(
     model: Model,
     data: Data = None,
@@ -101,7 +103,7 @@ def lipschitz(
                 found.append(neighbourhood_report(index, one))
                 if json_file != "-":
                     for line in lipschitz_lines(index, one):
-                        typer.echo(line)
+                        screen.say(line)
                 if not one.exact:
                     code = code or LIMIT
             if proof is not None and found[0].proof is None:

@@ -27,10 +27,12 @@ from polylc.cli.options import (
     Scale,
     TrustPickle,
 )
+from polylc.cli.screen import shown
 from polylc.errors import DataError, UsageError, needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc plot net.pt --data images.npz --plane 0,1,2 --out plane.svg")
+@shown
 def plot(
     model: Model,
     out: Annotated[str, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)],

@@ -13,6 +13,7 @@ import typer
 from polylc.cli import outputs, signals
 from polylc.cli.app import BAD_INPUT, LIMIT, app, errors_in_one_line
 from polylc.cli.options import JsonFile, ReportFile
+from polylc.cli.screen import screen, shown
 from polylc.errors import PolylcError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.+)", re.DOTALL)
 
 
-@app.command()
+@app.command(epilog="Example: polylc verify query.vnnlib --network f=f.onnx --timeout 60 --proof query.proof")
+@shown
 def verify(
     query: Annotated[str | None, typer.Argument(help="Query: .vnnlib or .vnnlib.gz, VNN-LIB 1.0 or 2.0.", show_default=False)] = None,
     network: Annotated[
@@ -46,10 +48,7 @@ def verify(
     report: ReportFile = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
-    """Decide whether QUERY can be satisfied: prints sat and an assignment, unsat, unknown, or timed-out.
-
-    polylc verify query.vnnlib --network f=f.onnx --network g=g.onnx --timeout 60
-    """
+    """Decide whether QUERY can be satisfied: prints sat and an assignment, unsat, unknown, or timed-out."""
     with errors_in_one_line():
         outputs.writable(report, (".html",))
         if instances is not None:
@@ -106,7 +105,7 @@ def _one(
     quiet = files[0] == "-"
     steps: list[Callable[[], None]] = []
     if not quiet:
-        typer.echo(verdict.result.value)
+        screen.say(verdict.result.value)
     if verdict.note:
         typer.echo(f"polylc: {verdict.note}", err=True)
     found = verdict.assignment
@@ -114,7 +113,7 @@ def _one(
         if folder is not None:
             steps.append(lambda: write_assignment(Path(folder), verdict.question, found.x, found.y))
         elif not quiet:
-            typer.echo(assignment_text(verdict.question, found.x, found.y))
+            screen.say(assignment_text(verdict.question, found.x, found.y))
             if verdict.question.semantics == "real" and any(map(is_rounded, (*found.x, *found.y))):
                 typer.echo("polylc: some values have no finite decimals and are rounded; --json has them as fractions", err=True)
     if any(files):
@@ -173,7 +172,7 @@ def _many(instances: str, timeout: float | None, semantics: str | None, files: t
         report.seconds = time.monotonic() - begin
         reports.append(report)
         if not quiet:
-            typer.echo(f"{one.model_name:{widths[0]}}  {one.query_name:{widths[1]}}  {report.result or 'error':9}  {report.seconds:8.2f} s")
+            screen.say(f"{one.model_name:{widths[0]}}  {one.query_name:{widths[1]}}  {report.result or 'error':9}  {report.seconds:8.2f} s")
     if not quiet:
         typer.echo(_summary(reports), err=True)
     if any(files):
