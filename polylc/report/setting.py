@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import shlex
 import sys
-from datetime import UTC, datetime
+from functools import cache
 
 from polylc._version import __version__
 from polylc.jit.mode import mode
@@ -19,11 +19,11 @@ class Setting(FormModel):
     """How a report came about. `command` is null where a program called polylc; `versions` has what is installed."""
 
     command: str | None = None
-    made: str
     platform: str
     versions: dict[str, str]
 
 
+@cache
 def setting() -> Setting:
     """That of this process."""
     versions = {"polylc": __version__, "Python": platform.python_version()}
@@ -34,7 +34,6 @@ def setting() -> Setting:
             continue
     return Setting(
         command=shlex.join(["polylc", *sys.argv[1:]]) if mode.own_process else None,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
         platform=platform.platform(),
         versions=versions,
     )

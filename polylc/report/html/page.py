@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -79,5 +80,5 @@ def setting_section(made: Setting, more: dict[str, str], seconds: float) -> Sect
     """The command and the versions, what else was set, and how long it took."""
     command = Words(made.command, verbatim=True) if made.command else Words("Called from Python.")
     rows = [(name, version) for name, version in made.versions.items()]
-    rows += [("platform", made.platform), ("made", made.made), ("seconds", f"{seconds:.2f}"), *more.items()]
+    rows += [("platform", made.platform), ("written", datetime.now(UTC).isoformat(timespec="seconds")), ("seconds", f"{seconds:.2f}"), *more.items()]
     return Section("How this was made", "setting", [command, Facts(rows)])
