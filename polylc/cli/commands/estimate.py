@@ -33,6 +33,7 @@ from polylc.cli.options import (
     Model,
     Planes,
     Radius,
+    ReportFile,
     Rows,
     RunFolder,
     Samples,
@@ -42,9 +43,11 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc estimate net.pt --data points.npy --rows 0:5 --radius 0.1 --methods lines,coarea")
+@shown
 def estimate(
     model: Model,
     data: Data = None,
@@ -69,6 +72,7 @@ def estimate(
     json_file: JsonFile = None,
     jobs: Jobs = 1,
     run_folder: RunFolder = None,
+    report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -84,7 +88,10 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report, (".html",))
+        outputs.distinct(
+            {"--json": json_file, "--report": report}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels}
+        )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
         from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
@@ -108,4 +115,6 @@ def estimate(
             terminal.show_estimates(run, quiet=json_file == "-")
             if json_file is not None:
                 outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if report is not None:
+                outputs.write_report(report, run.write_report)
     raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0)
