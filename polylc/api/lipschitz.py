@@ -30,6 +30,7 @@ def lipschitz(
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
     norm: str | Iterable[str] = "all",
+    ball: str = "linf",
     output: int | None = None,
     largest: bool = False,
     method: str = "auto",
@@ -45,7 +46,7 @@ def lipschitz(
     network : Network, path, or torch.nn.Module
         As for `certify`.
     points : array_like, shape (n,) or (N, n), or images of the model's own shape
-        Centres of linf balls.
+        Centres of balls.
     radius, box, clip
         As for `certify`.
     labels : sequence of int, optional
@@ -53,6 +54,8 @@ def lipschitz(
         class; those of a box without a label, or of a network with one output, are the outputs.
     norm : str or iterable of str
         "linf", "l2" or "l1": how inputs are measured; the gradient is measured in the dual norm. "all" for all three.
+    ball : str
+        "linf", "l2" or "l1": the norm whose balls the neighbourhoods are.
     output : int, optional
         The constants of this output alone.
     largest : bool
@@ -87,7 +90,7 @@ def lipschitz(
     """
     net = as_network(network)
     norms = parse_norms(norm)
-    tasks = make_tasks(net, points, radius, box, clip, labels)
+    tasks = make_tasks(net, points, radius, box, clip, labels, norm=ball)
     found = constants_one_by_one(
         net,
         tasks,

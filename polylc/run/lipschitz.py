@@ -17,6 +17,7 @@ from typing import get_args
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
+from polylc.domains.within import as_norm
 from polylc.engines.choose import choose_engine
 from polylc.errors import LimitReached, SolverError, UsageError
 from polylc.exact.checkpoint import until
@@ -91,6 +92,7 @@ def lipschitz_constants(
     ----------
     network : Network
     domain : Neighbourhood
+        A box or a ball.
     label : int or None
         The class whose margins are meant; None for outputs.
     norms : sequence of str
@@ -116,7 +118,13 @@ def lipschitz_constants(
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     targets = targets_of(network, label, output, largest)
-    if output is not None:  # an enumeration measures outputs where there is no label
+    if domain.norm != "linf":
+        if method == "enumeration":
+            raise UsageError(f"lipschitz: regions are listed of boxes; in {domain.norm} balls give method search")
+        if proof is not None:
+            raise UsageError(f"lipschitz: constants in {domain.norm} balls are proved, but not written as proof files; leave out the proof")
+        method = "search"
+    elif output is not None:  # an enumeration measures outputs where there is no label
         label, domain = None, replace(domain, center=None, radius=None)
     work = _Work(network, domain, label, norms, targets, stop, watch)
     begin = time.monotonic()
@@ -128,7 +136,9 @@ def lipschitz_constants(
         with proof_blocks(proof) as work.blocks:
             work.go(method, begin, deadline)
             written = work.write(proof, begin, deadline)
-    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None)
+    return LipschitzConstants(
+        label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None, as_norm(domain.norm)
+    )
 
 
 class _Work:

@@ -38,6 +38,7 @@ def lipschitz(
     clip: Clip = None,
     labels: Labels = None,
     norm: Annotated[str, typer.Option(help="How inputs are measured: linf, l2, l1, several with commas between, or all.")] = "all",
+    ball: Annotated[str, typer.Option(help="The norm whose balls the neighbourhoods are: linf, l2 or l1.")] = "linf",
     output: Annotated[int | None, typer.Option(help="The constants of this output alone.", show_default=False)] = None,
     largest: Annotated[bool, typer.Option("--largest", help="The largest of the margins alone, which is quicker than each of them.")] = False,
     method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
@@ -69,7 +70,7 @@ def lipschitz(
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
-        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array))
+        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=ball))
         found: list[NeighbourhoodReport] = []
         code = 0
         with signals.heeded() as stop:
