@@ -27,6 +27,7 @@ Margin = Annotated[
     str | None,
     typer.Option(help="How far a plane or line reaches beyond its rows, as a share (default: 1/4, and 0 for a line).", show_default=False),
 ]
+BallNorm = Annotated[str, typer.Option("--norm", help="Of the balls: linf, l2 or l1.")]
 Clip = Annotated[tuple[str, str] | None, typer.Option(help="Intersect with the box [LO, HI].", show_default=False, metavar="LO HI")]
 Labels = Annotated[str | None, typer.Option(help="File of labels, one for each row (default: the class at the centre).", show_default=False)]
 LabelColumn = Annotated[int | None, typer.Option(help="Column of the data that holds the label (negative counts from the end).", show_default=False)]

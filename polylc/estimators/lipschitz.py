@@ -35,7 +35,26 @@ def lipschitz(study: Study) -> list[Estimate]:
             location, fit = weibull_location(column)
             assumptions = f"maxima of batches of {each} follow a reverse Weibull law (Kolmogorov-Smirnov p = {fit:.2g})"
             found.append(Estimate("clever", target, location, None, largest, None, BATCHES, clever_bias, assumptions, parameters))
-    return found
+    return found + _clever_distance(study, found, rows, parameters)
+
+
+def _clever_distance(study: Study, found: list[Estimate], rows: np.ndarray, parameters: dict[str, float | int | str]) -> list[Estimate]:
+    """CLEVER's score: the least ratio of a margin at the centre and its constant, at most the radius; what it takes for
+    a lower bound of the distance to an adversarial point.
+    """
+    domain, label = study.domain, study.label
+    if domain.center is None or domain.radius is None or label is None or study.network.outputs == 1:
+        return []
+    center = study.net.tensor([[float(domain.center[j]) for j in domain.free.tolist()]])
+    margins = rows @ to_numpy(study.net.outputs(center))[0]
+    constants = [e.value for e in found if e.method == "clever" and e.target.endswith(f".{domain.norm}")]
+    radius = float(max(domain.radius))
+    ratios = [max(float(m), 0.0) / c if c > 0 else radius for m, c in zip(margins, constants, strict=True)]
+    value = min([radius, *ratios])
+    bias = "may fall on either side of the truth; not a bound"
+    return [
+        Estimate("clever_distance", "distance", value, None, None, None, BATCHES, bias, "CLEVER's constants", {**parameters, "norm": domain.norm})
+    ]
 
 
 def lipschitz_targets(study: Study) -> tuple[list[str], np.ndarray]:
