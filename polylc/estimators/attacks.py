@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DISTANCE = "distance"  # what it is called in the report of certify
-STARTS, STEPS, ROUNDS = 32, 40, 12  # of projected descent: points, steps of each, balls that shrink
-SMALLER = 0.98  # relative to the distance known, the next ball
+STARTS, STEPS, ROUNDS = 32, 40, 12  # of projected descent: points, steps of each, balls
 PACE = 0.25  # first step, relative to the radius
 OVER, DEEP = 1.02, 50  # overshoot and steps of DeepFool
 HALVINGS = 40
@@ -112,18 +111,21 @@ class Target:
 
 
 def pgd(study: Study) -> list[Estimate]:
-    """E15: projected gradient descent on the margins over single rivals, from random points, in balls that shrink to
-    what was found (A. Madry et al., ICLR 2018).
+    """E15: projected gradient descent on the margins over single rivals, from random points (A. Madry et al., ICLR
+    2018), in balls halfway between the largest in which it failed and the distance found.
     """
     target, stream = Target(study, "pgd"), study.stream("pgd")
     starts = max(STARTS, 2 * len(target.rivals))
-    radius, best = target.radius, target.nearest(target.center[None])
+    failed, radius, best = 0.0, target.radius, target.nearest(target.center[None])
     for _ in range(ROUNDS if best is None else 0):
         found = target.nearest(_descended(target, starts, radius, stream))
-        if found is None:
+        if found is not None:
+            best = found
+        elif best is None:
             break
-        best = found
-        radius = SMALLER * float(target.distance(found[None])[0])
+        else:
+            failed = radius
+        radius = 0.5 * (failed + float(target.distance(best[None])[0]))
     return target.estimate("pgd", best, starts, f"{STEPS} steps from {starts} points in each of at most {ROUNDS} balls")
 
 
