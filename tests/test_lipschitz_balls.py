@@ -164,3 +164,57 @@ def test_the_command_says_what_the_function_finds(tmp_path: Path):
     refused = CliRunner().invoke(app, [*given, "--ball", "l2", "--proof", str(tmp_path / "p")])
     assert refused.exit_code == 2
     assert "leave out the proof" in refused.stderr
+
+
+# ---- the whole map, planes -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("method", ["search", "enumeration"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_norm_of_the_whole_map_is_that_of_its_largest_row(seed, method):
+    net = KINDS[seed % 4]([2, 4, 3, 3], seed)
+    center, radius = [F(1, 4), F(-1, 2)], F(3, 4)
+    (found,) = polylc.lipschitz(net, [center], radius=radius, jacobian="linf", method=method)
+    assert found.label is None
+    rows = [row for cell in jacobians_by_cells(net, center, radius) for row in cell]
+    for dual in NAMES:
+        constant = found.of("jacobian->linf", dual)
+        assert constant.lower == constant.upper == max(norm_of(row, dual) for row in rows)
+    listed = polylc.certify(net, [center], radius=radius, measures="lipschitz")[0].lipschitz
+    (whole,) = [c.lower for c in listed if (c.target, c.norm) == ("jacobian", "linf")]
+    assert whole == found.of("jacobian->linf", "linf").lower
+
+
+def jacobians_by_cells(net: Network, center: list[F], radius: F) -> list[list[list[F]]]:
+    """Of all regions of a box with interior."""
+    lower, upper = [c - radius for c in center], [c + radius for c in center]
+    cells = BruteForce(net, lower, upper).cells
+    return [[list(form[:-1]) for form in outputs] for walls, outputs in cells if has_interior([w for w in walls if any(w)], lower, upper)]
+
+
+def test_the_norm_of_the_whole_map_has_a_proof(tmp_path: Path):
+    net = KINDS[0]([2, 4, 3, 3], 1)
+    (found,) = polylc.lipschitz(net, [0, 0], radius=1, norm="l2", jacobian="linf", method="search", proof=tmp_path / "p")
+    checked = polylc.check(found.proof)
+    assert len(checked) == net.outputs
+    assert max(one.least for one in checked) <= found.constants[0].lower <= min(one.most for one in checked if one.least)
+
+
+def test_norms_that_mix_rows_are_refused_with_a_reason():
+    net = KINDS[0]([2, 3, 2], 0)
+    for other in ("l2", "l1"):
+        with pytest.raises(UsageError, match="row by row, so outputs are measured in linf"):
+            polylc.lipschitz(net, [0, 0], radius=1, jacobian=other)
+    with pytest.raises(UsageError, match="that of all outputs"):
+        polylc.lipschitz(net, [0, 0], radius=1, jacobian="linf", output=1)
+
+
+def test_in_a_plane_constants_are_those_of_its_regions():
+    net = KINDS[0]([4, 6, 5, 2], 2)
+    points = [[0, 0, 0, 0], [1, 0.5, 0, 0], [0, 1, 1, 0.25]]
+    view = polylc.plane(net, *points)
+    (found,) = polylc.lipschitz(net, view)
+    listed = {(c.target, c.norm): c.lower for c in polylc.certify(net, view, measures="lipschitz")[0].lipschitz}
+    assert {(c.target, c.norm) for c in found.constants} == {("f0", "l2"), ("f1", "l2")}
+    assert all(c.exact and c.lower == listed[c.target, c.norm] and view.contains(c.point) for c in found.constants)
+    for wrong in ({"norm": "linf"}, {"method": "search"}):
+        with pytest.raises(UsageError, match="in a plane or on a line"):
+            polylc.lipschitz(net, view, **wrong)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from polylc.api.check import check
 from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
 from polylc.domains.box import as_box
+from polylc.domains.frame import Frame
 from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.network.form import Network
 from polylc.readers.load import as_network
@@ -33,6 +34,7 @@ def lipschitz(
     ball: str = "linf",
     output: int | None = None,
     largest: bool = False,
+    jacobian: str | None = None,
     method: str = "auto",
     timeout: float | None = None,
     proof: str | Path | None = None,
@@ -46,7 +48,7 @@ def lipschitz(
     network : Network, path, or torch.nn.Module
         As for `certify`.
     points : array_like, shape (n,) or (N, n), or images of the model's own shape
-        Centres of balls.
+        Centres of balls; or the view of `polylc.plane` or `polylc.line`, with no radius, where lengths are l2.
     radius, box, clip
         As for `certify`.
     labels : sequence of int, optional
@@ -60,6 +62,8 @@ def lipschitz(
         The constants of this output alone.
     largest : bool
         The largest of the margins alone, which is quicker than each of them.
+    jacobian : str, optional
+        "linf": the operator norms of the whole map alone, from `norm` to linf of all outputs.
     method : str
         "search", "enumeration", or "auto": both by turns, until one has ended.
     timeout : float, optional
@@ -90,13 +94,14 @@ def lipschitz(
     """
     net = as_network(network)
     norms = parse_norms(norm)
-    tasks = make_tasks(net, points, radius, box, clip, labels, norm=ball)
+    tasks = make_tasks(net, points, radius, box, clip, labels, frames=True, norm=ball)
     found = constants_one_by_one(
         net,
         tasks,
         norms=norms,
         output=output,
         largest=largest,
+        jacobian=jacobian,
         method=method,
         timeout=timeout,
         proof=proof,
@@ -113,6 +118,7 @@ def constants_one_by_one(
     norms: Sequence[NormName],
     output: int | None,
     largest: bool,
+    jacobian: str | None = None,
     method: str,
     timeout: float | None,
     proof: str | Path | None,
@@ -133,11 +139,12 @@ def constants_one_by_one(
         return _confirmed(
             lipschitz_constants(
                 network,
-                as_box(task.domain, "lipschitz"),
+                task.domain if isinstance(task.domain, Frame) else as_box(task.domain, "lipschitz"),
                 label,
                 norms=norms,
                 output=output,
                 largest=largest,
+                jacobian=jacobian,
                 method=method,
                 timeout=timeout,
                 proof=file,
