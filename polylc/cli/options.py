@@ -75,6 +75,7 @@ Methods = Annotated[
     str,
     typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.", rich_help_panel=SAMPLING),
 ]
+BallNorm = Annotated[str, typer.Option("--norm", help="Of the balls: linf, l2 or l1.", rich_help_panel=WHERE)]
 Samples = Annotated[
     int | None,
     typer.Option(

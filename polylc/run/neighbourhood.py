@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
-from polylc.run.by_search import SHARE, beside, found_by_search
+from polylc.run.by_search import SHARE, beside, found_by_search, searches
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
@@ -63,7 +64,7 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    if settings.needs_no_regions(task) and network.outputs > 1:
+    if settings.needs_no_regions(task) and (network.outputs > 1 or norm_of(task.domain) != "linf"):
         return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
     kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
     limits = settings.limits(begin, stop, kept)
@@ -180,10 +181,11 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
     label, tie = label_of(network, task)
     nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
     complex_ = Complex.of(network, task.domain, nothing, None)
-    searched = found_by_search(complex_, settings.measures, label, settings.time_limit, stop, jobs)
+    asked = searches(settings, complex_, label)
+    searched = found_by_search(complex_, asked, label, settings.time_limit, stop, jobs)
     scene = Scene(complex_, settings.measures, label, certified=True, searched=searched)
     answers, _, _ = measure(scene)
-    settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
+    settled = all(name in searched and _settled(searched[name]) for name in asked)
     stopped = stop is not None and stop()
     outcome = Outcome.COMPLETE if settled else Outcome.INTERRUPTED if stopped else Outcome.TIME_LIMIT
     status = Status.CERTIFIED if settled else Status.PARTIAL
@@ -206,8 +208,15 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None},
         seconds=time.monotonic() - begin,
-        stats={name: int(many) for one in searched.values() for name, many in one.statistics.items() if name != "seconds"},
+        stats={
+            name: int(many) for one in searched.values() if not isinstance(one, list) for name, many in one.statistics.items() if name != "seconds"
+        },
     )
+
+
+def _settled(found: Any) -> bool:
+    """Whether a search ended with what it was asked for."""
+    return all(c.quantity.kind is Kind.EXACT for c in found) if isinstance(found, list) else bool(found.exact or found.robust)
 
 
 def _volume(domain: Domain) -> Quantity:

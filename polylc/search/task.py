@@ -7,10 +7,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
-from polylc.domains.box import Neighbourhood, ball_of
+from polylc.domains import ball as balls
+from polylc.domains.box import Neighbourhood
 from polylc.domains.domain import Domain
 from polylc.domains.within import as_norm
 from polylc.engines.choose import choose_engine
@@ -163,19 +163,13 @@ def in_norm(task: Task, norm: str, settings: Settings, network: Network) -> Task
     UsageError
         If the norm is none, or something else is asked.
     """
-    norm = as_norm(norm)
-    if norm == "linf":
+    if as_norm(norm) == "linf":
         return task
     if set(settings.measures) != SINGLE or network.outputs < 2:
         raise UsageError(f"norm: in {norm} balls robustness is what can be asked, of a network with several outputs; give the measures robustness")
     if not settings.certify or settings.graph or settings.proves or settings.exact_volumes or settings.sigmas:
         raise UsageError(f"norm: robustness in {norm} balls is found by search, without regions; `polylc distance` writes its proof")
-    domain = ball_of(task.domain)
-    if domain is None or domain.radius is None:
-        raise UsageError(f"norm: a box is no {norm} ball; give points and a radius")
-    if not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
-        raise UsageError(f"norm: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
-    return replace(task, domain=replace(domain, norm=norm))
+    return replace(task, domain=balls.in_norm(task.domain, norm))
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from polylc.cli.options import (
     Activation,
     Arch,
     Array,
+    BallNorm,
     Box,
     Center,
     Clip,
@@ -56,6 +57,7 @@ def compare(
     center: Center = None,
     box: Box = None,
     radius: Radius = None,
+    norm: BallNorm = "linf",
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
@@ -104,7 +106,7 @@ def compare(
         from polylc.run.estimates import largest_dimension, parse_methods
         from polylc.search.task import Settings
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
         options: dict[str, Any] = {"samples": samples or SAMPLES, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
         options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}

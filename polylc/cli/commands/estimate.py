@@ -15,6 +15,7 @@ from polylc.cli.options import (
     Activation,
     Arch,
     Array,
+    BallNorm,
     Box,
     Center,
     Clip,
@@ -55,6 +56,7 @@ def estimate(
     center: Center = None,
     box: Box = None,
     radius: Radius = None,
+    norm: BallNorm = "linf",
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
@@ -96,7 +98,7 @@ def estimate(
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
         from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
         sampling = Sampling(samples or SAMPLES, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
