@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from polylc.domains.box import Bounds, Neighbourhood, clipped, show
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import as_fraction, as_fractions
+from polylc.geometry.open_ball import OpenBall
 
 
 def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -> Neighbourhood:
@@ -36,3 +37,9 @@ def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -
     lower = tuple(c - r for c, r in zip(middle, each, strict=True))
     upper = tuple(c + r for c, r in zip(middle, each, strict=True))
     return clipped(lower, upper, clip, middle, radii)
+
+
+def open_ball(domain: Neighbourhood) -> OpenBall:
+    """The interior of an l1 or l2 ball, cut with the box around it."""
+    assert domain.center is not None and domain.radius is not None
+    return OpenBall(domain.norm, domain.center, domain.lower, domain.upper, max(domain.radius))
