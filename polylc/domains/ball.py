@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from polylc.domains.box import Bounds, Neighbourhood, clipped, show
+from polylc.domains.domain import Domain
 from polylc.errors import NeighbourhoodError
 from polylc.exact.numbers import as_fraction, as_fractions
 from polylc.geometry.open_ball import OpenBall
@@ -39,7 +40,9 @@ def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -
     return clipped(lower, upper, clip, middle, radii)
 
 
-def open_ball(domain: Neighbourhood) -> OpenBall:
+def open_ball(domain: Domain) -> OpenBall:
     """The interior of an l1 or l2 ball, cut with the box around it."""
-    assert domain.center is not None and domain.radius is not None
+    assert isinstance(domain, Neighbourhood)
+    assert domain.center is not None
+    assert domain.radius is not None
     return OpenBall(domain.norm, domain.center, domain.lower, domain.upper, max(domain.radius))

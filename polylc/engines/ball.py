@@ -18,7 +18,6 @@ from polylc.domains.box import Neighbourhood
 from polylc.engines.contract import Exploration, Limits, Outcome, Progress
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import until
-from polylc.geometry.open_ball import OpenBall
 from polylc.network.compose import apply_affine, rounding, scaled_error, unit_slopes
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network

@@ -94,8 +94,8 @@ class OpenBall:
                 return found
             top = gradient.max(axis=1, initial=0.0)
             scale = np.where((top > 0) & np.isfinite(top), top, 1.0)
-            found = scale * np.sqrt(((gradient / scale[:, None]) ** 2).sum(axis=1)) * (1.0 + self._lost) + TINY
-            return found
+            longest: np.ndarray = scale * np.sqrt(((gradient / scale[:, None]) ** 2).sum(axis=1)) * (1.0 + self._lost) + TINY
+        return longest
 
     def signs(self, rows: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which forms in u are >= 0 on the whole ball, and which are <= 0, as far as their gradients alone tell."""
@@ -116,6 +116,10 @@ class OpenBall:
             doubt = np.abs(rows[:, :-1]) @ np.abs(points.T) + np.abs(rows[:, -1:])
             found: np.ndarray = value - (noise[:, None] + self._lost * doubt + TINY) * (1.0 + self._lost)
             return found
+
+    def holds_on(self, rows: np.ndarray, noise: np.ndarray, point: np.ndarray, on: int) -> bool:
+        """Whether a point shows that `meets` holds for these rows and `on`."""
+        return self._witness(rows, noise, point, on)
 
     def meets(self, rows: np.ndarray, noise: np.ndarray, exact: Callable[[], Sequence[Row]], on: int | None = None) -> Meeting:
         """Whether some point of the open ball has all rows > 0; with `on`, the row `on` = 0 and the others > 0.
@@ -144,7 +148,8 @@ class OpenBall:
             return None
         plain, margin = forms / length[:, None], np.ones(len(forms))
         if on is not None:  # the row holds with equality: its negative, too
-            forms, doubt, plain = np.concatenate([forms, -forms[on : on + 1]]), np.append(doubt, doubt[on]), np.concatenate([plain, -plain[on : on + 1]])
+            forms, plain = (np.concatenate([one, -other]) for one, other in ((forms, forms[on : on + 1]), (plain, plain[on : on + 1])))
+            doubt = np.append(doubt, doubt[on])
             length, margin = np.append(length, length[on]), np.append(margin, 0.0)
             margin[on] = 0.0
         proposal = self._nearest(plain)
@@ -204,13 +209,14 @@ class OpenBall:
             return bool(total[-1] + (reach + lost + TINY) * (1.0 + self._lost) < 0.0)
 
     def _witness(self, rows: np.ndarray, noise: np.ndarray, point: np.ndarray, on: int | None) -> bool:
-        """Whether a point certainly is what is looked for; with `on`, whether the point of that hyperplane next to it is."""
+        """Whether a point certainly is what is looked for; with `on`, the point of that hyperplane nearest to it."""
         others, doubt, aside = rows, noise, 0.0
         if on is not None:
             others, doubt = np.delete(rows, on, axis=0), np.delete(noise, on)
             gradient = rows[on, :-1]
             length = math.sqrt(float(gradient @ gradient)) * (1.0 - self._lost) - float(noise[on])
-            value = abs(float(gradient @ point + rows[on, -1])) + self._lost * float(np.abs(gradient) @ np.abs(point) + abs(rows[on, -1])) + float(noise[on])
+            size = float(np.abs(gradient) @ np.abs(point) + abs(rows[on, -1]))
+            value = abs(float(gradient @ point + rows[on, -1])) + self._lost * size + float(noise[on])
             if not length > 0.0:
                 return False
             aside = (value / length) * (1.0 + self._lost) + TINY
@@ -260,7 +266,7 @@ class OpenBall:
         if not plane[pivot]:
             return None
         size, sign = abs(plane[pivot]), 1 if plane[pivot] > 0 else -1
-        walls = [tuple([*(s * (j == pivot) for j in range(self.dimension)), 1]) for s in (1, -1)]
+        walls = [(*(s * (j == pivot) for j in range(self.dimension)), 1) for s in (1, -1)]
         left = []
         for row in [*(row for r, row in enumerate(rows) if r != on), *walls]:
             reduced = tuple([v * size - sign * row[pivot] * p for j, (v, p) in enumerate(zip(row, plane, strict=True)) if j != pivot])

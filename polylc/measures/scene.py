@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from polylc.complex.ball_edges import edges_in_ball
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
 from polylc.errors import SolverError
@@ -97,7 +98,8 @@ class Scene:
         if self.built is None:
             complete = self.complex.complete
             self._on_graph(True)
-            self.built = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+            found = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+            self.built = edges_in_ball(self.complex, found) if self.complex.round else found
             self._on_graph(False)
         return self.built
 
@@ -122,6 +124,8 @@ class Scene:
     def out_of_reach(self) -> str | None:
         """Why volumes cannot weigh anything here, if so."""
         complex_ = self.complex
+        if complex_.round:
+            return "null: of l1 and l2 balls volumes are not measured"
         if not complex_.has_geometry:
             return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
         return self.beyond_doubles

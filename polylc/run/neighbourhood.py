@@ -12,6 +12,7 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
@@ -34,7 +35,7 @@ from polylc.run.by_search import SHARE, beside, found_by_search
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task, norm_of
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -84,7 +85,7 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
         searched = beside(settings, complex_, label, begin, stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
@@ -123,7 +124,7 @@ def answer(
         "domain": "; ".join(task.domain.log) or None,
         "label": tie,
         "measures": "interrupted before they were done" if interrupted else None,
-        "status": _status_note(status, outcome, complex_.has_geometry),
+        "status": _status_note(status, outcome, complex_.has_geometry or complex_.round),
         "engine": f"{failed} linear programs gave no answer; regions may be missing" if failed else None,
     }
     block = None
@@ -156,7 +157,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
+        volume=_volume(task.domain),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),

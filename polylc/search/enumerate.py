@@ -6,7 +6,9 @@ import functools
 from collections.abc import Callable
 
 from polylc.complex.complex import MAP_BYTES, Complex
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
+from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
@@ -76,6 +78,9 @@ def explore_judged(
     """A neighbourhood's regions, and what the judge says of them."""
     enter = on_phase or (lambda _: None)
     domain, wishes = task.domain, NOTHING
+    if isinstance(domain, Neighbourhood) and norm_of(domain) != "linf":
+        enter(Phase.EXPLORING)
+        return BallEngine(network, domain).explore(limits, progress), None  # nothing is left to judge
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         # in the order of the result, so that they are rounded as where they are composed afterwards
