@@ -121,7 +121,7 @@ def certify(
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
-    tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)))
+    tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
     if proof is None:
         return _spread(network, tasks, settings, jobs, executor)
     with proof_blocks(Path(proof)) as blocks:

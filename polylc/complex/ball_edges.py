@@ -9,7 +9,6 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.domains.ball import open_ball
-from polylc.exact.checkpoint import checkpoint
 from polylc.network.compose import batches
 from polylc.network.exact_forms import Row
 
@@ -31,27 +30,37 @@ def edges_in_ball(complex_: Complex, graph: RegionGraph) -> RegionGraph:
     entry = graph.entry()
     keep = np.zeros(len(graph), dtype=bool)
     order = np.argsort(region, kind="stable")
-    longest = int(np.diff(complex_.starts).max(initial=1)) * (complex_.domain.dimension + 1)
+    lengths = np.diff(complex_.starts)
+    longest = int(lengths.max(initial=1)) ** 2 * (complex_.domain.dimension + 1)
     ends = np.searchsorted(region[order], np.arange(len(complex_) + 1))
     for rows in batches(len(complex_), longest, 4_000_000):
         forms, noise = complex_.half_spaces(rows)
-        base = int(complex_.starts[rows.start])
-        for i in order[ends[rows.start] : ends[rows.stop]].tolist():
-            checkpoint()
-            r = int(region[i])
-            here = slice(int(complex_.starts[r]) - base, int(complex_.starts[r + 1]) - base)
-            on = int(entry[i] - complex_.starts[r])
-            form = forms[here][on]
-            inner, outer = complex_.unit[r], complex_.unit[other[i]]
-            a, b = float(form[:-1] @ inner + form[-1]), float(form[:-1] @ outer + form[-1])
-            if a > 0 > b and ball.holds_on(forms[here], noise[here], inner + (a / (a - b)) * (outer - inner), on):
-                keep[i] = True
-                continue
+        some = order[ends[rows.start] : ends[rows.stop]]
+        if not len(some):
+            continue
+        base = complex_.starts[region[some]] - complex_.starts[rows.start]
+        first = np.concatenate([[0], np.cumsum(lengths[region[some]])])
+        owner = np.repeat(np.arange(len(some)), np.diff(first))
+        flat = np.arange(first[-1]) + (base - first[:-1])[owner]
+        on = entry[some] - complex_.starts[region[some]]
+        points = _crossings(forms[base + on], complex_.unit[region[some]], complex_.unit[other[some]])
+        keep[some] = ball.hold_on(forms[flat], noise[flat], owner, points, first[:-1] + on)
+        for at in np.flatnonzero(~keep[some]).tolist():
+            r, here = int(region[some[at]]), slice(int(base[at]), int(base[at]) + int(first[at + 1] - first[at]))
 
             def exact(r: int = r) -> list[Row]:
                 return complex_.exact_half_spaces(r)
 
-            keep[i] = ball.meets(forms[here], noise[here], exact, on).inside
+            keep[some[at]] = ball.meets(forms[here], noise[here], exact, int(on[at])).inside
     tested = dict(graph.tested) | {"beyond the ball": int((~keep).sum())}
     columns = {name: getattr(graph, name)[keep] for name in ("first", "second", "first_entry", "second_entry", "flips")}
     return replace(graph, **columns, tested=tested)
+
+
+def _crossings(forms: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """Where segments between two points meet hyperplanes; shape (p, k). Balls are convex, so it is in them as well."""
+    with np.errstate(all="ignore"):
+        a = (forms[:, :-1] * inner).sum(axis=1) + forms[:, -1]
+        b = (forms[:, :-1] * outer).sum(axis=1) + forms[:, -1]
+        found: np.ndarray = inner + (a / (a - b))[:, None] * (outer - inner)
+        return found

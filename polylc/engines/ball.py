@@ -191,13 +191,19 @@ class BallEngine:
         rows, doubt = cell.forms[cell.open], cell.doubt[cell.open]
         best, split = -1, None
         keep = np.ones(len(cell.open), dtype=bool)
+        by = [self.ball.above(sign * rows, doubt, cell.points) for sign in (1, -1)]
         for at, i in enumerate(cell.open.tolist()):
             sides: list[np.ndarray | None] = []
             shown = []
-            for sign in (1, -1):
-                by = self.ball.above(sign * rows[at : at + 1], doubt[at : at + 1], cell.points)[0]
-                shown.append(int((by > 0).sum()))
-                sides.append(cell.points[int(by.argmax())] if shown[-1] else self._side_of(cell, begin + i, sign, rows[at], float(doubt[at])))
+            for which, sign in enumerate((1, -1)):
+                shown.append(int((by[which][at] > 0).sum()))
+                if shown[-1]:
+                    sides.append(cell.points[int(by[which][at].argmax())])
+                    continue
+                sides.append(self._side_of(cell, begin + i, sign, rows[at], float(doubt[at])))
+                more = cell.points[by[0].shape[1] :]
+                if len(more):
+                    by = [np.concatenate([old, self.ball.above(s * rows, doubt, more)], axis=1) for old, s in zip(by, (1, -1), strict=True)]
             above, below = sides
             if above is None or below is None:
                 self._decide(cell, begin + i, above is not None, zero=above is None and below is None)
@@ -217,7 +223,7 @@ class BallEngine:
 
         found = self.ball.meets(rows, noise, exact)
         if found.proved and found.point is not None:
-            cell.points = np.concatenate([cell.points, found.point[None]])[-MOST_POINTS:]
+            cell.points = np.concatenate([cell.points, found.point[None]])
         return found.point
 
     def _split(self, cell: _Cell, neuron: int, sides: list[np.ndarray]) -> list[_Cell]:
@@ -237,7 +243,7 @@ class BallEngine:
                 noise=np.append(cell.noise, doubt),
                 bits=cell.bits.copy(),
                 open=cell.open[cell.open != neuron],
-                points=cell.points[self.ball.above(sign * form, doubt, cell.points)[0] > 0],
+                points=cell.points[self.ball.above(sign * form, doubt, cell.points)[0] > 0][-MOST_POINTS:],
                 inner=sides[1 - side],
                 weight=cell.weight / 2,
             )

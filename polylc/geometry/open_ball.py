@@ -105,9 +105,14 @@ class OpenBall:
 
     def holds(self, point: np.ndarray) -> bool:
         """Whether a point, given in u, certainly lies in the open ball and the open box."""
-        w = self._stretch * point + self._moved
-        far = float(np.abs(w).sum() if self.norm == "l1" else math.sqrt(float(w @ w)))
-        return far < 1.0 - self._lost and bool((np.abs(point) < 1.0).all())
+        return bool(self.hold(point[None])[0])
+
+    def hold(self, points: np.ndarray) -> np.ndarray:
+        """The same for each of many points, and for whatever they were rounded from; shape (p,)."""
+        w = self._stretch * points + self._moved
+        far = np.abs(w).sum(axis=1) if self.norm == "l1" else np.sqrt((w * w).sum(axis=1))
+        result: np.ndarray = (far < 1.0 - 2.0 * self._lost) & (np.abs(points) < 1.0).all(axis=1)
+        return result
 
     def above(self, rows: np.ndarray, noise: np.ndarray, points: np.ndarray) -> np.ndarray:
         """By how much forms in u are certainly positive at points, negative where that is not sure; shape (m, p)."""
@@ -117,9 +122,40 @@ class OpenBall:
             found: np.ndarray = value - (noise[:, None] + self._lost * doubt + TINY) * (1.0 + self._lost)
             return found
 
-    def holds_on(self, rows: np.ndarray, noise: np.ndarray, point: np.ndarray, on: int) -> bool:
-        """Whether a point shows that `meets` holds for these rows and `on`."""
-        return self._witness(rows, noise, point, on)
+    def hold_on(self, rows: np.ndarray, noise: np.ndarray, owner: np.ndarray, points: np.ndarray, on: np.ndarray) -> np.ndarray:
+        """Which points certainly show that `meets` holds for their rows and hyperplanes: the point of the hyperplane
+        nearest to each does.
+
+        Parameters
+        ----------
+        rows, noise : ndarray, shapes (m, k + 1) and (m,)
+            Of all points, one behind the other.
+        owner : ndarray of int, shape (m,)
+            The point of each row.
+        points : ndarray, shape (p, k)
+        on : ndarray of int, shape (p,)
+            Of each point, its hyperplane's row.
+
+        Returns
+        -------
+        ndarray of bool, shape (p,)
+        """
+        with np.errstate(all="ignore"):
+            at = points[owner]
+            value = (rows[:, :-1] * at).sum(axis=1) + rows[:, -1]
+            doubt = noise + self._lost * ((np.abs(rows[:, :-1]) * np.abs(at)).sum(axis=1) + np.abs(rows[:, -1])) + TINY
+            steep = np.sqrt((rows[:, :-1] ** 2).sum(axis=1))
+            length = steep[on] * (1.0 - self._lost) - noise[on]
+            aside = (np.abs(value[on]) + doubt[on]) / length * (1.0 + self._lost) + TINY
+            clear = value > (doubt + (steep * (1.0 + self._lost) + noise) * aside[owner]) * (1.0 + self._lost)
+            clear[on] = True
+            w = self._stretch * points + self._moved
+            far = np.abs(w).sum(axis=1) if self.norm == "l1" else np.sqrt((w * w).sum(axis=1))
+            # the box is no wider than the ball, so that w moves no farther than u
+            inside = far + aside * math.sqrt(self.dimension) < 1.0 - 2.0 * self._lost
+            inside &= (np.abs(points) + aside[:, None] < 1.0 - self._lost).all(axis=1) & (length > 0.0)
+        result: np.ndarray = inside & (np.bincount(owner, ~clear, len(points)) == 0)
+        return result
 
     def meets(self, rows: np.ndarray, noise: np.ndarray, exact: Callable[[], Sequence[Row]], on: int | None = None) -> Meeting:
         """Whether some point of the open ball has all rows > 0; with `on`, the row `on` = 0 and the others > 0.
@@ -210,24 +246,9 @@ class OpenBall:
 
     def _witness(self, rows: np.ndarray, noise: np.ndarray, point: np.ndarray, on: int | None) -> bool:
         """Whether a point certainly is what is looked for; with `on`, the point of that hyperplane nearest to it."""
-        others, doubt, aside = rows, noise, 0.0
         if on is not None:
-            others, doubt = np.delete(rows, on, axis=0), np.delete(noise, on)
-            gradient = rows[on, :-1]
-            length = math.sqrt(float(gradient @ gradient)) * (1.0 - self._lost) - float(noise[on])
-            size = float(np.abs(gradient) @ np.abs(point) + abs(rows[on, -1]))
-            value = abs(float(gradient @ point + rows[on, -1])) + self._lost * size + float(noise[on])
-            if not length > 0.0:
-                return False
-            aside = (value / length) * (1.0 + self._lost) + TINY
-        if aside > 0.0:
-            steep = (np.sqrt((others[:, :-1] ** 2).sum(axis=1)) * (1.0 + self._lost) + doubt) * aside
-            w = self._stretch * point + self._moved
-            moved = aside * (math.sqrt(self.dimension) if self.norm == "l1" else 1.0)  # the box is no wider than the ball
-            if not (self._size(w) + moved < 1.0 - self._lost and (np.abs(point) + aside < 1.0 - self._lost).all()):
-                return False
-            return bool((self.above(others, doubt + steep * (1.0 + self._lost), point[None]) > 0.0).all())
-        return self.holds(point) and bool((self.above(others, doubt, point[None]) > 0.0).all())
+            return bool(self.hold_on(rows, noise, np.zeros(len(rows), dtype=np.int64), point[None], np.array([on]))[0])
+        return self.holds(point) and bool((self.above(rows, noise, point[None]) > 0.0).all())
 
     # ---- rationals ---------------------------------------------------------------------------------------------------
     def _in_rationals(self, rows: Sequence[Row], on: int | None) -> Meeting:

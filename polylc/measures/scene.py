@@ -13,6 +13,7 @@ import numpy as np
 from polylc.complex.ball_edges import edges_in_ball
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
+from polylc.domains.box import norm_of
 from polylc.errors import SolverError
 from polylc.exact.quantity import Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION, CellSizes
@@ -125,7 +126,7 @@ class Scene:
         """Why volumes cannot weigh anything here, if so."""
         complex_ = self.complex
         if complex_.round:
-            return "null: of l1 and l2 balls volumes are not measured"
+            return f"null: of {norm_of(complex_.domain)} balls volumes are not measured"
         if not complex_.has_geometry:
             return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
         return self.beyond_doubles

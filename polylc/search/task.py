@@ -21,6 +21,7 @@ from polylc.exact.numbers import parse_number
 from polylc.measures.registry import DEFAULT, MEASURES
 from polylc.network.form import Network
 from polylc.report.record import Refusal
+from polylc.search.cut_with_ball import better_by_box
 
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
@@ -55,7 +56,7 @@ class Task:
     label : int or None
         The class whose robustness is asked; None for the class at the centre.
     engine : str
-        The engine that explores it: vertex, dictionary or lp; ball in l1 and l2 balls.
+        The engine that explores it: vertex, dictionary or lp, in l1 and l2 balls the box around them; or ball.
     """
 
     index: int
@@ -152,8 +153,9 @@ def make_task(network: Network, index: int, domain: Domain, label: int | None, e
     return Task(index, domain, label, choose_engine(engine, domain))
 
 
-def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings) -> list[Task | Refusal]:
-    """The same tasks with balls of the same radius in another norm.
+def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engine: str) -> list[Task | Refusal]:
+    """The same tasks with balls of the same radius in another norm; an engine that is not left open explores the box
+    around the ball.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings) -> l
     found: list[Task | Refusal] = []
     for task in tasks:
         try:
-            found.append(task if isinstance(task, Refusal) else _in_ball(task, norm))
+            found.append(task if isinstance(task, Refusal) else _in_ball(task, norm, engine == "auto", settings.max_regions is not None))
         except NeighbourhoodError as error:
             if len(tasks) == 1:
                 raise
@@ -182,7 +184,7 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings) -> l
     return found
 
 
-def _in_ball(task: Task, norm: Norm) -> Task:
+def _in_ball(task: Task, norm: Norm, auto: bool, limited: bool) -> Task:
     domain = ball_of(task.domain)
     if domain is None or domain.radius is None:
         raise UsageError(f"norm: a box is no {norm} ball; give points and a radius")
@@ -193,7 +195,9 @@ def _in_ball(task: Task, norm: Norm) -> Task:
     within = Within(norm, domain.center, radius**2 if norm == "l2" else radius, True)
     if within.misses(domain.lower, domain.upper):
         raise NeighbourhoodError(f"neighbourhood: the clip box leaves no interior of the {norm} ball")
-    return replace(task, domain=replace(domain, norm=norm), engine=BallEngine.name)
+    domain = replace(domain, norm=norm)
+    by_tree = auto and (limited or not better_by_box(domain))
+    return replace(task, domain=domain, engine=BallEngine.name if by_tree else task.engine)
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:

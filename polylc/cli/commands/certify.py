@@ -120,7 +120,7 @@ def certify(
         settings = replace(settings, graph=graph is not None)
         if norm != "linf" and symbolic is not None:
             raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
-        tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)))
+        tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
             if proof is not None:
                 settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
