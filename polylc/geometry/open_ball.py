@@ -16,19 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.numbers import to_floats
 from polylc.exact.simplex import ExactMinimum
 from polylc.geometry.interior import strictly_inside
-from polylc.geometry.lp import infinity, minimise
+from polylc.geometry.least_distance import nearest_l1, nearest_l2
 from polylc.geometry.nearest_point import nearest_point
 from polylc.network.compose import TINY, UNIT
 from polylc.network.exact_forms import Row
 
 FEWER, TRIES = 8.0, 14  # a witness is looked for so many times nearer to the walls, so many times
 WIDEST = 0.125  # how far from the walls it is looked for at first, in radii
-PENALTY = 2.0**14  # of a row that is missed, in l1, for one of unit length
 
 
 class Meeting(NamedTuple):
@@ -74,6 +72,7 @@ class OpenBall:
         for r, (j, sign) in enumerate(walls):
             self._walls[r, j], self._walls[r, -1] = sign, 1.0
         self._lost = 16.0 * (self.dimension + 8) * UNIT
+        self._nearest = nearest_l1 if norm == "l1" else nearest_l2
         self.settled = {"in doubles": 0, "in rationals": 0}
 
     # ---- doubles -----------------------------------------------------------------------------------------------------
@@ -201,8 +200,8 @@ class OpenBall:
             shifted = plain.copy()
             shifted[:, -1] -= step * margin
             inner = self._nearest(shifted)
-            if inner is not None and inner[0] is not None:
-                point = (inner[0] - self._moved) / self._stretch
+            if inner is not None and inner.point is not None:
+                point = (inner.point - self._moved) / self._stretch
                 if self._witness(rows, noise, point, on):
                     return Meeting(True, point, True)
             step /= FEWER
@@ -210,30 +209,6 @@ class OpenBall:
 
     def _size(self, w: np.ndarray) -> float:
         return float(np.abs(w).sum() if self.norm == "l1" else np.linalg.norm(w))
-
-    def _nearest(self, plain: np.ndarray) -> tuple[np.ndarray | None, np.ndarray] | None:
-        """The point with rows >= 0 nearest to w = 0, and multipliers; no point where there seems to be none; None where
-        a solver gives up.
-        """
-        return self._nearest_l1(plain) if self.norm == "l1" else _nearest_l2(plain)
-
-    def _nearest_l1(self, plain: np.ndarray) -> tuple[np.ndarray | None, np.ndarray] | None:
-        """w = p - q with p, q >= 0; rows may be missed at a price, so that there are multipliers in any case."""
-        k, m = self.dimension, len(plain)
-        if not m:
-            return np.zeros(k), np.zeros(0)
-        gradient = plain[:, :-1]
-        matrix = np.concatenate([gradient, -gradient, np.ones((m, 1))], axis=1)
-        cost = np.append(np.ones(2 * k), PENALTY)
-        top = np.append(np.full(2 * k, 2.0), infinity())
-        try:
-            found = minimise(cost, matrix, -plain[:, -1], np.full(m, infinity()), np.zeros(2 * k + 1), top)
-        except SolverError:
-            return None
-        if found is None:
-            return None
-        missed = found.point[-1] > 1e-9
-        return None if missed else found.point[:k] - found.point[k : 2 * k], found.multipliers
 
     def _negative(self, forms: np.ndarray, doubt: np.ndarray, multipliers: np.ndarray) -> bool:
         """Whether rows in w, with multipliers >= 0, certainly add up to a form that is negative on the ball."""
@@ -317,23 +292,3 @@ class OpenBall:
 
 def _value(row: Sequence[int], point: Sequence[Fraction]) -> Fraction:
     return sum((a * x for a, x in zip(row, point, strict=False) if a), Fraction(row[-1]))
-
-
-def _nearest_l2(plain: np.ndarray) -> tuple[np.ndarray | None, np.ndarray] | None:
-    """Least distance programming by non-negative least squares (Lawson & Hanson 1974, chapter 23)."""
-    from scipy.optimize import nnls  # takes long to import
-
-    k = plain.shape[1] - 1
-    if not len(plain):
-        return np.zeros(k), np.zeros(0)
-    matrix = plain.T.copy()
-    matrix[-1] *= -1.0
-    try:
-        y, _ = nnls(matrix, np.append(np.zeros(k), 1.0))
-    except (RuntimeError, ValueError):
-        return None
-    rest = 1.0 - float(matrix[-1] @ y)
-    if rest < 1e-9:  # rows contradict each other
-        return None, y
-    w: np.ndarray = (matrix[:-1] @ y) / rest
-    return w, y / rest
