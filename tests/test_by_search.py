@@ -109,7 +109,7 @@ def test_robustness_in_other_norms_is_that_of_distance(norm):
         (place,) = build_report(net, list(run), 1.0).neighbourhoods
         assert place.norm == norm
         assert (place.robustness.distance_square is not None) == (known.exact and norm == "l2")
-        assert one.volume.lower == 0.0
+        assert one.volume.lower <= one.volume.upper < (2 * radius) ** 7
 
 
 def test_what_searches_do_not_answer_in_other_norms_is_refused(tmp_path):

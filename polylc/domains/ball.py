@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 
 from polylc.domains.box import Bounds, Neighbourhood, clipped, show
 from polylc.domains.domain import Domain
@@ -38,6 +40,23 @@ def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -
     lower = tuple(c - r for c, r in zip(middle, each, strict=True))
     upper = tuple(c + r for c, r in zip(middle, each, strict=True))
     return clipped(lower, upper, clip, middle, radii)
+
+
+def ball_volume(domain: Neighbourhood) -> tuple[Fraction, Fraction]:
+    """Bounds of the volume of an l1 or l2 ball in its free coordinates: equal for an l1 ball that no box cuts, that of
+    the box around it where one does.
+    """
+    assert domain.center is not None
+    assert domain.radius is not None
+    n, radius = domain.dimension, max(domain.radius)
+    if any((domain.center[j] - radius, domain.center[j] + radius) != (domain.lower[j], domain.upper[j]) for j in domain.free.tolist()):
+        return Fraction(0), domain.volume
+    if domain.norm == "l1":
+        whole = (2 * radius) ** n / math.factorial(n)
+        return whole, whole
+    share = radius**n * Fraction(1 + n % 2, math.prod(range(n, 0, -2)))  # times a power of 2 pi
+    low, high = (share * (2 * Fraction(pi)) ** (n // 2) for pi in (math.pi, math.nextafter(math.pi, 4.0)))  # the first is less than pi
+    return low, high
 
 
 def open_ball(domain: Domain) -> OpenBall:

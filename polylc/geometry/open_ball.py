@@ -9,6 +9,7 @@ with bounds on all rounding. What they leave open goes to `strictly_inside` and 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -74,6 +75,17 @@ class OpenBall:
         self._lost = 16.0 * (self.dimension + 8) * UNIT
         self._nearest = nearest_l1 if norm == "l1" else nearest_l2
         self.settled = {"in doubles": 0, "in rationals": 0}
+
+    def facets(self) -> list[Row]:
+        """The half-spaces of the l1 ball, 2^k of them, as integer forms in u."""
+        assert self.norm == "l1"
+        found = []
+        for signs in itertools.product((1, -1), repeat=self.dimension):
+            constant = self.radius - sum((s * o for s, o in zip(signs, self._shift, strict=True)), Fraction(0))
+            form = [*(-s * h for s, h in zip(signs, self._half, strict=True)), constant]
+            scale = math.lcm(*(v.denominator for v in form))
+            found.append(tuple([int(v * scale) for v in form]))
+        return found
 
     # ---- doubles -----------------------------------------------------------------------------------------------------
     def seen(self, rows: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

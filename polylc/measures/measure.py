@@ -130,7 +130,7 @@ class Measure(Generic[T]):
     sampled : callable, optional
         The same where volumes are out of reach; without it there is no value then.
     unmeasured : callable
-        What holds of the regions of l1 and l2 balls where volumes are needed, which are not measured there.
+        What holds of the regions of l1 and l2 balls where their volumes are out of reach.
     partial : callable
         What holds whatever else there is, of an enumeration that was stopped.
     found : callable, optional

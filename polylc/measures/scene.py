@@ -18,6 +18,7 @@ from polylc.errors import SolverError
 from polylc.exact.quantity import Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION, CellSizes
 from polylc.measures.answers import Answer, missing
+from polylc.measures.by_volume.l1_volumes import REGIONS, L1Volumes
 from polylc.measures.by_volume.noise import decoupled, noisy_terms
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.norms import Gradients
@@ -126,10 +127,20 @@ class Scene:
         """Why volumes cannot weigh anything here, if so."""
         complex_ = self.complex
         if complex_.round:
-            return f"null: of {norm_of(complex_.domain)} balls volumes are not measured"
+            return self._out_of_reach_in_ball()
         if not complex_.has_geometry:
             return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
         return self.beyond_doubles
+
+    def _out_of_reach_in_ball(self) -> str | None:
+        norm, dimension = norm_of(self.complex.domain), self.complex.domain.dimension
+        if norm != "l1":
+            return f"null: of {norm} balls volumes are not measured"
+        if dimension not in REGIONS:
+            return f"null: of {norm} balls volumes are not measured beyond dimension {max(REGIONS)}"
+        if len(self.complex) > REGIONS[dimension] and not self.exact_volumes:
+            return f"null: volumes of more than {REGIONS[dimension]} regions of an l1 ball are measured with --exact-volumes"
+        return None
 
     @cached_property
     def beyond_doubles(self) -> str | None:
@@ -147,7 +158,7 @@ class Scene:
             return missing(self.out_of_reach)
         few = len(self.complex) <= EXACT_REGIONS.get(self.complex.domain.dimension, 0)
         try:
-            found = Volumes(self.complex, self.exact_volumes or few)
+            found = L1Volumes(self.complex) if self.complex.round else Volumes(self.complex, self.exact_volumes or few)
         except SolverError as error:
             return missing(f"null: {error}")
         return Answer(found, notes={"volumes": found.summary()})

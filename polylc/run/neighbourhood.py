@@ -12,13 +12,14 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
-from polylc.domains.box import norm_of
+from polylc.domains.ball import ball_volume
+from polylc.domains.box import Neighbourhood
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose_sqrt
+from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -208,9 +209,11 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
 
 
 def _volume(domain: Domain) -> Quantity:
-    """That of the box, which is the neighbourhood, or lies around it."""
-    low, high = enclose_sqrt(domain.squared_volume)
-    return Quantity(low, high, Kind.EXACT) if norm_of(domain) == "linf" else Quantity(0.0, high, Kind.ENCLOSURE)
+    """That of the neighbourhood; where a box cuts a ball, bounds."""
+    if isinstance(domain, Neighbourhood) and domain.norm != "linf":
+        low, high = ball_volume(domain)
+        return Quantity(enclose(low)[0], enclose(high)[1], Kind.EXACT if low == high else Kind.ENCLOSURE)
+    return Quantity(*enclose_sqrt(domain.squared_volume), Kind.EXACT)
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:

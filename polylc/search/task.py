@@ -171,8 +171,10 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engi
         raise UsageError(f"norm: regions of {norm} balls are decided exactly as they are found; leave out --no-certify")
     if settings.proves:
         raise UsageError(f"norm: proof files have no regions of {norm} balls; `polylc distance --norm {norm}` writes a proof of robustness")
-    if settings.exact_volumes or settings.sigmas:
-        raise UsageError(f"norm: volumes of regions are not measured in {norm} balls; leave out --exact-volumes and --sigma")
+    if settings.sigmas:
+        raise UsageError(f"norm: noise is averaged over in boxes, not in {norm} balls; leave out --sigma")
+    if settings.exact_volumes and norm == "l2":
+        raise UsageError("norm: volumes of regions are not measured in l2 balls; leave out --exact-volumes")
     found: list[Task | Refusal] = []
     for task in tasks:
         try:
