@@ -67,7 +67,7 @@ def certify(
     labels : sequence of int, optional
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     norm : str
-        Of the balls: "linf"; or "l2" or "l1", where robustness is all that is asked.
+        Of the balls: "linf", "l2" or "l1". Regions of a ball are those that meet its interior.
     measures : str or iterable of str
         "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
         some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
@@ -133,9 +133,7 @@ def certify(
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
-    tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
-    if proof is not None and norm != "linf":
-        raise UsageError(f"proof: robustness in {norm} balls is found by search; polylc.distance writes its proof")
+    tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
     with ExitStack() as stack:
         calls = stack.enter_context(told(tasks, progress))
         if proof is not None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from polylc.domains.box import as_box
+from polylc.domains.box import as_box, norm_of
 from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
@@ -26,7 +26,7 @@ from polylc.run.beside import kernels_beside
 from polylc.run.estimates import EVERY, each_task
 from polylc.run.exact_draws import exact_draws
 from polylc.run.neighbourhood import answer
-from polylc.search.task import SEARCHED, Settings, Task, norm_of
+from polylc.search.task import SEARCHED, Settings, Task
 
 MEASURES = (*(row.name for row in ROWS if row.instead is not None), "robustness")  # what an estimator speaks of
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.ball import ball_volume
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose_sqrt
+from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -36,7 +38,7 @@ from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
 from polylc.search.saved import Saved
-from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task, norm_of
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -89,7 +91,7 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
         searched = beside(settings, complex_, label, begin, stop, 1 if crew is None else crew.jobs)
     scene = Scene(
         complex_,
@@ -128,7 +130,7 @@ def answer(
         "domain": "; ".join(task.domain.log) or None,
         "label": tie,
         "measures": "interrupted before they were done" if interrupted else None,
-        "status": _status_note(status, outcome, complex_.has_geometry),
+        "status": _status_note(status, outcome, complex_.has_geometry or complex_.round),
         "engine": f"{failed} linear programs gave no answer; regions may be missing" if failed else None,
     }
     block = None
@@ -161,7 +163,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
+        volume=_volume(task.domain),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),
@@ -220,9 +222,11 @@ def _settled(found: Any) -> bool:
 
 
 def _volume(domain: Domain) -> Quantity:
-    """That of the box, which is the neighbourhood, or lies around it."""
-    low, high = enclose_sqrt(domain.squared_volume)
-    return Quantity(low, high, Kind.EXACT) if norm_of(domain) == "linf" else Quantity(0.0, high, Kind.ENCLOSURE)
+    """That of the neighbourhood; where a box cuts a ball, bounds."""
+    if isinstance(domain, Neighbourhood) and domain.norm != "linf":
+        low, high = ball_volume(domain)
+        return Quantity(enclose(low)[0], enclose(high)[1], Kind.EXACT if low == high else Kind.ENCLOSURE)
+    return Quantity(*enclose_sqrt(domain.squared_volume), Kind.EXACT)
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:

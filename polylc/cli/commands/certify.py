@@ -57,7 +57,7 @@ def certify(
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
-    norm: Annotated[str, typer.Option(help="Of the balls: linf; or l2 or l1, for --measures robustness alone.")] = "linf",
+    norm: Annotated[str, typer.Option(help="Of the balls: linf, l2 or l1.")] = "linf",
     measures: Annotated[
         str,
         typer.Option(help=MEASURES_HELP),
@@ -112,7 +112,7 @@ def certify(
         from polylc.engines.choose import check_engine
         from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
-        from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
+        from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
@@ -122,9 +122,9 @@ def certify(
         keep = graph is not None or symbolic is not None or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
         settings = replace(settings, graph=graph is not None)
-        if norm != "linf" and (proof is not None or symbolic is not None):
-            raise UsageError(f"--proof and --symbolic need regions; robustness in {norm} balls is found by search: polylc distance writes its proof")
-        tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
+        if norm != "linf" and symbolic is not None:
+            raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
+        tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
             if proof is not None:
                 blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
