@@ -28,7 +28,12 @@ def _floating(scene: Scene) -> Answer[Quantity]:
 def _sampled(scene: Scene) -> Answer[Quantity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    return Answer(unless_proved(scene.lines.kink_variation, scene), f"{scene.out_of_reach}; {scene.lines.note}")
+    from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
+
+    found, how = scene.many.kink_variation, HOW
+    if not is_narrow(found):
+        found, how = within(scene.lines.kink_variation, found), f"{HOW}; within these {scene.lines.note}"
+    return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {how}")
 
 
 KINK_VARIATION: Measure[Quantity] = Measure(

@@ -85,13 +85,30 @@ def _sampled(scene: Scene) -> Answer[LocalComplexity]:
         return missing(scene.beyond_doubles)
     from polylc.measures.by_volume import sampled
 
-    versions = {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}
-    reason = f"{scene.out_of_reach}; {scene.lines.note}"
+    versions, how = _enclosed(scene)
+    reason = f"{scene.out_of_reach}; {how}"
     if not scene.sigmas:
         return Answer(LocalComplexity(versions), reason)
     noisy, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
     by_name = dict(zip([name for name, _ in scene.sigmas], noisy, strict=True))
     return Answer(LocalComplexity(versions, by_name), reason, {SIGMA: f"{scene.out_of_reach}; {how}"})
+
+
+def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
+    """Enclosures, or where they are wide, estimates within them; and how they were found."""
+    from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
+
+    found, how = scene.many.local_complexity, HOW
+    if not all(map(is_narrow, found.values())):
+        lines = scene.lines.local_complexity
+        found = {k: within(lines.get(k, v), v) for k, v in found.items()}
+        how = f"{HOW}, to {_widest(scene.many.local_complexity):.2g} of their size; within these {scene.lines.note}"
+    return {k: unless_proved(v, scene) for k, v in found.items()}, how
+
+
+def _widest(found: dict[str, Quantity]) -> float:
+    """The largest relative width."""
+    return max((((v.upper or 0.0) - v.lower) / v.upper if v.upper else 0.0) for v in found.values())
 
 
 def _form(value: LocalComplexity) -> LocalComplexityForm:
