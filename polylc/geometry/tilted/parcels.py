@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.errors import ConsistencyError
 from polylc.geometry.tilted.lattice_sums import joint
 from polylc.geometry.tilted.tilting import Forms, chernoff, tilt
 
@@ -73,8 +74,9 @@ class Parcel:
         """The next stage; half-spaces beyond which less than `worth` lies are bounded in the cheapest way."""
         self.stage += 1
         low, high = (self._bounded, self._one_by_one, self._two_by_two)[self.stage - 1](worth, effort)
+        if low > self.high or self.low > high:
+            raise ConsistencyError("two enclosures of one share or area have nothing in common")
         self.low, self.high = max(self.low, low), min(self.high, high)
-        self.high = max(self.high, self.low)
 
     def _bounded(self, _: float, effort: Effort) -> Pair:
         effort.spend(1, self.forms.a.shape[1])
@@ -108,7 +110,7 @@ class Parcel:
             base = self._joint([core], [], share, effort)
         beyond = {}
         for j in order[1:]:
-            beyond[j] = 0.0, min(self._beyond[j][1], self.high)
+            beyond[j] = 0.0, min(self._beyond[j][1], base[1])
             if beyond[j][1] > share and not effort.over:
                 found = self._joint([core], [j], share, effort)
                 beyond[j] = found[0], min(found[1], beyond[j][1])
