@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from nets import quarter_net, random_net
 
 import polylc
-from polylc.geometry.tilted.lattice_sums import joint
-from polylc.geometry.tilted.parcels import Effort, Parcel
+from polylc.geometry.tilted.lattice_sums import Effort, joint
+from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import chernoff, forms_of, log_sinhc, tilt
 from polylc.measures.by_volume.many_dimensions import ManyDimensions
 from polylc.measures.by_volume.weighed_parcels import extremes
@@ -224,8 +224,10 @@ def test_a_parcel_is_narrowed_in_stages():
     given_ = forms(rows)
     parcel, effort = Parcel(given_, True, joint(given_.rows([0]), True)), Effort(1e9)
     widths = [parcel.width]
-    for _ in range(3):
-        parcel.narrow(1e-12, effort)
+    parcel.bound(effort)
+    widths.append(parcel.width)
+    for worth in (0.3, 1e-12):
+        parcel.narrow(worth, effort)
         widths.append(parcel.width)
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < 0.05 * parcel.high

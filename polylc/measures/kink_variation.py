@@ -30,9 +30,12 @@ def _sampled(scene: Scene) -> Answer[Quantity]:
         return missing(scene.beyond_doubles)
     from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
 
-    found, how = scene.many.kink_variation, HOW
-    if not is_narrow(found):
-        found, how = within(scene.lines.kink_variation, found), f"{HOW}; within these {scene.lines.note}"
+    if scene.many is None:
+        found, how = scene.lines.kink_variation, scene.lines.note
+    else:
+        found, how = scene.many.kink_variation, HOW
+        if not is_narrow(found):
+            found, how = within(scene.lines.kink_variation, found), f"{HOW}; within these {scene.lines.note}"
     return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {how}")
 
 

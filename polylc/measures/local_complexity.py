@@ -98,17 +98,14 @@ def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
     """Enclosures, or where they are wide, estimates within them; and how they were found."""
     from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
 
+    if scene.many is None:
+        return {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}, scene.lines.note
     found, how = scene.many.local_complexity, HOW
     if not all(map(is_narrow, found.values())):
         lines = scene.lines.local_complexity
         found = {k: within(lines.get(k, v), v) for k, v in found.items()}
-        how = f"{HOW}, to {_widest(scene.many.local_complexity):.2g} of their size; within these {scene.lines.note}"
+        how = f"{HOW}; within these {scene.lines.note}"
     return {k: unless_proved(v, scene) for k, v in found.items()}, how
-
-
-def _widest(found: dict[str, Quantity]) -> float:
-    """The largest relative width."""
-    return max((((v.upper or 0.0) - v.lower) / v.upper if v.upper else 0.0) for v in found.values())
 
 
 def _form(value: LocalComplexity) -> LocalComplexityForm:

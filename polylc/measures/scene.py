@@ -164,11 +164,11 @@ class Scene:
         return Answer(found, notes={"volumes": note})
 
     @cached_property
-    def many(self) -> ManyDimensions:
-        """Sections and shares, enclosed, where volumes are out of reach."""
-        from polylc.measures.by_volume.many_dimensions import ManyDimensions
+    def many(self) -> ManyDimensions | None:
+        """Sections and shares, enclosed, where volumes are out of reach and facets are not too many."""
+        from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
 
-        return ManyDimensions(self.complex, self.graph, self.gradients)
+        return ManyDimensions(self.complex, self.graph, self.gradients) if len(self.graph) <= MOST_FACETS else None
 
     @cached_property
     def lines(self) -> Sampled:

@@ -57,8 +57,11 @@ def _sampled(scene: Scene) -> Answer[Variation]:
     from polylc.measures.by_volume import sampled
     from polylc.measures.by_volume.many_dimensions import is_narrow, within
 
-    found, how = scene.many.total_variation(scene.margins), "shares of regions enclosed by tilted lattice sums"
-    if not all(map(is_narrow, found.values())):
+    found = {} if scene.many is None else scene.many.total_variation(scene.margins)
+    how = "shares of regions enclosed by tilted lattice sums"
+    if not found:
+        found, how = sampled.total_variation(scene.complex)
+    elif not all(map(is_narrow, found.values())):
         estimates, note = sampled.total_variation(scene.complex)
         found = {k: within(estimates[k], v) if k in estimates else v for k, v in found.items()}
         how = f"{how}; within these {note}"

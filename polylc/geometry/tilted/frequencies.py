@@ -151,11 +151,12 @@ def add_up(of: Tilted, free: int, count: int, cut: float, work: Work, result: Ar
 
 
 @kernel
-def beyond(of: Tilted, free: int, count: int, cells: int, last: int, work: Work) -> float:
+def beyond(of: Tilted, free: int, count: int, cells: int, last: int, slight: float, work: Work) -> float:
     """A bound on the sum of the moduli of all terms with a frequency beyond `count`; lemma 26.
 
     The faces of the cube of frequencies up to `count` are cut into cells, `cells` in each direction, and the cones over
-    them into shells; from `last` on every factor but a few decays at least like one over the frequency.
+    them into shells; from `last` on every factor but a few decays at least like one over the frequency. Once a cell's
+    part of the bound is below `slight`, it is left at that.
     """
     m, k = of.a.shape
     many = 1
@@ -165,8 +166,11 @@ def beyond(of: Tilted, free: int, count: int, cells: int, last: int, work: Work)
     low = count
     while True:
         final = low >= last
-        high = low if final else min(max(low + 1, int(low * 1.2)), last)
+        high = low if final else min(max(low + 1, int(low * 1.3)), last)
         half = low / cells
+        points = (2.0 * half * high / low + 1.0) ** (m - 1) * (low if final else high - low)
+        for j in range(free, m):
+            points /= of.theta[j]
         for face in range(m):
             for cell in range(many):
                 left = cell
@@ -192,17 +196,15 @@ def beyond(of: Tilted, free: int, count: int, cells: int, last: int, work: Work)
                     elif y > 0.0:
                         rise = min(math.sin(y), 1.0) if y < TURN else 1.0
                         product *= math.sqrt((x * x + of.shrink[i] * rise * rise) / (x * x + y * y))
-                    if product < 1e-60 and (not final or decay > m):
+                    if product * points < slight and (not final or decay > m):
                         break
                 for j in range(free, m):
                     least = max(abs(work.at[j]) - (0.0 if j == face else half), 0.0) * of.step[j] * (1 - 2.0**-40)
-                    product /= math.sqrt(of.theta[j] * of.theta[j] + least * least)
+                    product *= of.theta[j] / math.sqrt(of.theta[j] * of.theta[j] + least * least)
                 if final:
                     if decay <= m:
                         return np.inf
-                    points = (2.0 * half + 1.0) ** (m - 1) * (low / (decay - m))
-                else:
-                    points = (2.0 * half * high / low + 1.0) ** (m - 1) * (high - low)
+                    product /= decay - m
                 total += 2.0 * product * points
         if final:
             return total

@@ -33,11 +33,30 @@ STEEP = 3.0  # of the least tilt of a half-space, times its standard deviation
 # periods that are tried, in standard deviations under the tilt
 PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
 MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 40}  # by the number of forms
-CELLS = {1: 1, 2: 24, 3: 14}
+CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
+CALL = 20_000  # what a sum costs besides, in factors
 NEGLIGIBLE = 1e-280  # what is smaller is bounded, not computed
 
 
-def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.0) -> tuple[float, float]:
+class Effort:
+    """What may still be spent, in factors of terms (about 20 ns each): a count, so that results do not depend on the
+    clock.
+    """
+
+    def __init__(self, left: float) -> None:
+        self.left = left
+
+    def spend(self, factors: float) -> None:
+        """Take away what was spent."""
+        self.left -= factors
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return self.left <= 0
+
+
+def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.0, effort: Effort | None = None) -> tuple[float, float]:
     """An enclosure of E[prod_j 1(g_j > 0)], or where `dense` of the density of g_0 at 0 where the others are positive.
 
     Parameters
@@ -49,7 +68,10 @@ def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.
         The width aimed at, relative.
     worth : float
         A width that is narrow enough, absolute.
+    effort : Effort, optional
+        Told what was spent.
     """
+    effort = Effort(math.inf) if effort is None else effort
     if not all(np.isfinite(part).all() for part in forms):
         return 0.0, math.inf if dense else 1.0
     used = (forms.a != 0).any(axis=0)
@@ -63,12 +85,12 @@ def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.
     sure = np.flatnonzero((-forms.s > reach) & (np.arange(len(reach)) >= int(dense)))
     if len(sure):  # positive on the whole cube
         left = [j for j in range(len(reach)) if j not in sure]
-        return joint(forms.rows(left), dense, tolerance, worth) if left else (1.0, 1.0)
+        return joint(forms.rows(left), dense, tolerance, worth, effort) if left else (1.0, 1.0)
     if len(forms.s) == 1 and not dense and forms.s[0] < 0.0:  # the other side is the smaller one
-        low, high = joint(forms.rows([0], [-1.0]), False, tolerance, worth)
+        low, high = joint(forms.rows([0], [-1.0]), False, tolerance, worth, effort)
         return max(math.nextafter(1.0 - high, 0.0), 0.0), min(math.nextafter(1.0 - low, 2.0), 1.0)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        low, high = _summed(forms, error, dense, tolerance, worth)
+        low, high = _summed(forms, error, dense, tolerance, worth, effort)
     return (low, high) if 0.0 <= low <= high else (0.0, math.inf if dense else 1.0)
 
 
@@ -92,7 +114,7 @@ def _uniform_share(forms: Forms, error: Array) -> tuple[float, float]:
     return min(max(middle - slip, 0.0), 1.0), min(max(middle + slip, 0.0), 1.0)
 
 
-def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float) -> tuple[float, float]:
+def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float, effort: Effort) -> tuple[float, float]:
     a, m, free = forms.a, len(forms.s), int(dense)
     deviation = np.sqrt((a * a).sum(axis=1) / 3.0)
     if not (deviation > 0).all():
@@ -114,7 +136,8 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
     guess = float(np.prod([0.3 / w if j < free else 0.3 / (w * t) for j, (w, t) in enumerate(zip(spread, theta, strict=True))]))
     aim = max(tolerance * guess, 0.3 * worth / scale)
     best = None
-    for period in PERIODS:
+    need = math.sqrt(2.0 * math.log(max(10.0, 4.0 * guess / aim))) if aim > 0 else PERIODS[-1]
+    for period in [r for r in PERIODS if r >= need] or PERIODS[-1:]:
         step = 2.0 * math.pi / (period * spread)
         wrapped = _aliases(forms, error, theta, 2.0 * math.pi / step * (1 - 8 * UNIT), dense)
         if best is None or wrapped < best[1]:
@@ -127,10 +150,12 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
         return 0.0, bound
     factor = float(np.prod(step / (2.0 * math.pi)))
     of = _tilted(forms, error, theta, step)
-    count, tail = _frequencies(of, free, 0.3 * aim / factor)
+    effort.spend(CALL)
+    likely = int(need * float((step * spread).max() ** -1.0)) + 1
+    count, tail = _frequencies(of, free, likely, 0.3 * aim / factor, effort)
     if not tail * factor < 1e6 * guess:
         return 0.0, bound
-    total, slip = _sum(of, free, count, 0.02 * aim / factor)
+    total, slip = _sum(of, free, count, 0.02 * aim / factor, effort)
     off = (slip + tail) * factor + 16 * UNIT * abs(total) * factor
     low, high = total * factor - off - wrapped, total * factor + off
     grow = math.expm1(doubt) + 2 * LIBRARY + 16 * UNIT
@@ -226,23 +251,25 @@ def _room(m: int, k: int, count: int) -> Work:
     return Work(cos, sin, y, re, im, np.empty(m))
 
 
-def _frequencies(of: Tilted, free: int, aim: float) -> tuple[int, float]:
+def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort) -> tuple[int, float]:
     """Up to which frequency to sum, and a bound on the sum of the moduli of the terms beyond."""
     m, k = of.a.shape
     # from here on many factors decay
     where = np.sort(np.abs(of.a * of.step[:, None]).max(axis=0) / of.coth)[::-1]
     slow = float(where[min(len(where) - 1, 2 * m + 8)])
-    count = 5
+    count = min(max(4, likely), MOST_FREQUENCIES[m])
+    faces = m * CELLS[m] ** (m - 1)
     room = _room(m, k, 0)
     while True:
         last = int(min(max(count, 4.0 / max(slow, 1e-9)), 1e7))
-        tail = beyond(of, free, count, CELLS[m], last, room) * SLACK
+        tail = beyond(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * (1 + 16 * k * UNIT) * SLACK
+        effort.spend(k * faces * 4)
         if tail <= aim or count >= MOST_FREQUENCIES[m]:
             return count, float(tail)
         count = min(max(count + 1, int(count * 1.2)), MOST_FREQUENCIES[m])
 
 
-def _sum(of: Tilted, free: int, count: int, drop: float) -> tuple[float, float]:
+def _sum(of: Tilted, free: int, count: int, drop: float, effort: Effort) -> tuple[float, float]:
     """The sum of the terms with frequencies up to `count`, and a bound on its error."""
     m, k = of.a.shape
     points = (2 * count + 1) ** (m - 1) * (count + 1)
@@ -252,6 +279,7 @@ def _sum(of: Tilted, free: int, count: int, drop: float) -> tuple[float, float]:
     np.sin(angle, out=room.sin)
     result = np.empty(4)
     add_up(of, free, count, drop * float(np.prod(of.theta[free:])) / points, room, result)
-    total, sizes, off, _ = result.tolist()
+    total, sizes, off, factors = result.tolist()
+    effort.spend(factors + 2 * m * k * count)
     # sums of up to `points` terms, and the last operations of each
     return total, (off + sizes * (points + 100) * UNIT) * (1 + (points + 2000) * UNIT) * SLACK

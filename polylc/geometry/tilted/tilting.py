@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.geometry.tilted.newton import descend
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -21,7 +22,6 @@ SERIES = 0.25  # below it log(sinh x / x) is summed, lemma 21
 # of x^2, x^4, ...: alternating
 COEFFICIENTS = (1 / 6, -1 / 180, 1 / 2835, -1 / 37800, 1 / 467775, -691 / 3831077250, 2 / 127702575)
 SLACK = 1 + 2.0**-40
-MOST_STEPS = 40
 
 
 class Forms(NamedTuple):
@@ -90,39 +90,11 @@ def langevin(x: Array) -> tuple[Array, Array]:
 
 def tilt(forms: Forms, floor: Array, free: int) -> Array:
     """A tilt theta near the least of log M - theta s, theta_j >= floor_j for j >= free, by projected Newton steps."""
-    a, s = forms.a, forms.s
-    m = len(s)
+    m = len(forms.s)
     theta = floor.copy()
     theta[:free] = 0.0
-    bounded = np.arange(m) >= free
-    value = float(log_sinhc(theta @ a).sum() - theta @ s)
-    scale = (a * a).sum(axis=1) / 3.0
-    for _ in range(MOST_STEPS):
-        mean, variance = langevin(theta @ a)
-        slope = a @ mean - s
-        curve = (a * variance) @ a.T + np.diag(1e-12 * scale)
-        held = bounded & (theta <= floor * (1 + 1e-12)) & (slope > 0)
-        go = np.flatnonzero(~held)
-        if not len(go):
-            break
-        step = np.zeros(m)
-        try:
-            step[go] = -np.linalg.solve(curve[np.ix_(go, go)], slope[go])
-        except np.linalg.LinAlgError:
-            break
-        size = 1.0
-        while True:
-            new = theta + size * step
-            new[bounded] = np.maximum(new[bounded], floor[bounded])
-            there = float(log_sinhc(new @ a).sum() - new @ s)
-            if there < value or size < 1e-4:
-                break
-            size *= 0.5
-        if not there < value:
-            break
-        gain, theta, value = value - there, new, there
-        if gain < 1e-6 or value < -800.0:
-            break
+    new, slope, step = np.empty((3, m))
+    descend(forms.a, forms.s, floor, free, theta, new, slope, np.empty((m, m)), step)
     return theta
 
 

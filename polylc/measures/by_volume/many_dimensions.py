@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from itertools import starmap
 
 import numpy as np
 
@@ -14,20 +13,23 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Kind, Quantity
-from polylc.geometry.tilted.lattice_sums import joint
-from polylc.geometry.tilted.parcels import Effort, Pair, Parcel
+from polylc.geometry.tilted.lattice_sums import Effort, joint
+from polylc.geometry.tilted.parcels import Pair, Parcel
 from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.enclosures import edge_jumps, margin_norm
 from polylc.measures.by_volume.local_complexity import weights
-from polylc.measures.by_volume.sections import Section, cells, sections
+from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
 from polylc.measures.by_volume.weighed_parcels import extremes, narrowed
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
-from polylc.measures.sums import total
+from polylc.measures.sums import product, total
 
 Array = np.ndarray
 
+FEW_FACETS = 4_000  # so many are enclosed one by one
+MOST_FACETS = 20_000  # of a complex whose sections and cells are enclosed at all
+NEGLIGIBLE = 1e-10  # a share of what weights spread
 NARROW = 0.01  # an enclosure whose width is less, relative, is given; else an estimate within it
-SECTIONS, SHARES, FACETS = 1500.0, 1000.0, 500.0  # of effort
+SECTIONS, SHARES, FACETS = 80e6, 30e6, 30e6  # of effort, in factors of terms
 HOW = "enclosed by sections of the box, from tilted lattice sums"
 
 
@@ -66,8 +68,7 @@ class ManyDimensions:
         forms = forms_of(rows, noise)
         key = rows[0].tobytes()
         if key not in self._wholes:
-            effort.spend(1, forms.a.shape[1])
-            self._wholes[key] = joint(forms.rows([0]), True)
+            self._wholes[key] = joint(forms.rows([0]), True, effort=effort)
         return Parcel(forms, True, self._wholes[key])
 
     @cached_property
@@ -83,18 +84,52 @@ class ManyDimensions:
 
     def _weighed(self, weight: Array) -> Quantity:
         """The sum over facets of area times an enclosed weight."""
-        parts = []
-        for section, area in zip(self.sections, self.areas, strict=True):
+        bounds = np.zeros((len(weight), 2))
+        spread = np.zeros(len(self.sections))
+        for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
             here = weight[section.edges]
-            parts.append(extremes(here, np.tile([0.0, area[1]], (len(here), 1)), area))
+            bounds[section.edges, 1] = area[1]
+            spread[i] = area[1] * (here[:, 1].max() - here[:, 0].min())
+        if (spread > 0).any():
+            self._facets(spread, weight[:, 1], bounds)
+        parts = [extremes(weight[s.edges], bounds[s.edges], area) for s, area in zip(self.sections, self.areas, strict=True)]
         return quantity(total(np.array(parts).reshape(-1, 2)))
+
+    def _facets(self, spread: Array, weight: Array, bounds: Array) -> None:
+        """Narrow the bounds of facets in the sections in which weights spread most."""
+        effort, flips = Effort(FACETS), first_flips(self.complex, self.graph)
+        edges: list[int] = []
+        parcels: list[Parcel] = []
+        for i in np.argsort(-spread, kind="stable").tolist():
+            section = self.sections[i]
+            if spread[i] <= NEGLIGIBLE * spread.sum() or len(parcels) + len(section.edges) > FEW_FACETS:
+                break
+            for edge in section.edges.tolist():
+                cell = self._cells[int(self.graph.first[edge])]
+                others = cell.neurons != flips[edge]
+                rows, noise = np.concatenate([section.rows[:1], cell.rows[others]]), np.append(section.noise[0], cell.noise[others])
+                edges.append(edge)
+                parcels.append(self._parcel(rows, noise, effort))
+        within = np.empty(len(self.graph), dtype=np.int64)
+        for i, section in enumerate(self.sections):
+            within[section.edges] = i
+        lengths = self._lengths[within[edges]]
+        steep = np.maximum(weight[edges], np.finfo(np.float64).tiny)[:, None]
+        narrowed(parcels, product(lengths, np.repeat(steep, 2, axis=1)), effort)
+        found = product(np.array([(p.low, p.high) for p in parcels]), lengths)
+        bounds[edges, 0] = found[:, 0]
+        bounds[edges, 1] = np.minimum(bounds[edges, 1], found[:, 1])
+
+    @cached_property
+    def _cells(self) -> list[Cell]:
+        return list(cells(self.complex, self.graph))
 
     # ---- shares ----------------------------------------------------------------------------------------------------
     @cached_property
     def shares(self) -> Array:
         """Shares of the neighbourhood that the regions have, enclosed; (R, 2)."""
         effort = Effort(SHARES)
-        parcels = [Parcel(forms, False, (1.0, 1.0)) for forms in starmap(forms_of, cells(self.complex, self.graph))]
+        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0)) for cell in self._cells]
         return narrowed(parcels, np.ones((len(parcels), 2)), effort)
 
     def total_variation(self, label: int | None) -> dict[str, Quantity]:

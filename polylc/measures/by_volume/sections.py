@@ -91,8 +91,19 @@ def sections(complex_: Complex, graph: RegionGraph) -> Iterator[Section]:
                 yield Section(rows, noise, row_norms(complex_, rows[:1], noise[:1])[0], edges[begin[b] : end[b]])
 
 
-def cells(complex_: Complex, graph: RegionGraph) -> Iterator[tuple[Array, Array]]:
-    """The half-spaces of each region that its facets lie on, positive inside, and bounds on their errors."""
+@dataclass(frozen=True)
+class Cell:
+    """The half-spaces of a region that its facets lie on: neurons, (m,), forms positive inside, (m, k + 1), and bounds
+    on their errors, (m,).
+    """
+
+    neurons: Array
+    rows: Array
+    noise: Array
+
+
+def cells(complex_: Complex, graph: RegionGraph) -> Iterator[Cell]:
+    """The half-spaces of all regions."""
     network = complex_.network
     sides = _sides(complex_, graph, first_flips(complex_, graph), np.arange(len(complex_)))
     for part in batches(len(complex_), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
@@ -100,4 +111,4 @@ def cells(complex_: Complex, graph: RegionGraph) -> Iterator[tuple[Array, Array]
         for at in range(part.stop - part.start):
             names = sides.get(part.start + at, [])
             sign = np.where(bits[at, names], 1.0, -1.0)
-            yield forms.hidden[at, names] * sign[:, None], forms.noise[at, names]
+            yield Cell(np.array(names, dtype=np.int64), forms.hidden[at, names] * sign[:, None], forms.noise[at, names])

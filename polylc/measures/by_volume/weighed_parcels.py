@@ -6,18 +6,20 @@ vary within a group, the extremes of the sum over all values that the bounds all
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
-from polylc.geometry.tilted.parcels import Effort, Parcel
+from polylc.geometry.tilted.lattice_sums import Effort
+from polylc.geometry.tilted.parcels import Parcel
 from polylc.measures.sums import product, total
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
-WIDTH = 1e-9  # of a sum, relative: what is aimed at
-SLIGHT = 1e-3  # of the width that is aimed at, for what one part may leave
+WIDTHS = (1e-1, 1e-2, 1e-3, 1e-5, 1e-7, 1e-9)  # of a sum, relative: aimed at one after the other
+LEAST = 1e-3  # of an upper bound: the sum is taken to be this at least
 
 
 def narrowed(parcels: list[Parcel], scale: Array, effort: Effort) -> Array:
@@ -33,26 +35,21 @@ def narrowed(parcels: list[Parcel], scale: Array, effort: Effort) -> Array:
     def bounds() -> Array:
         return product(np.array([(p.low, p.high) for p in parcels]).reshape(-1, 2), scale)
 
-    for stage in range(3):
-        now = bounds()
-        order = np.argsort(-(now[:, 1] - now[:, 0]), kind="stable")
-        for i in order.tolist():
-            parcel = parcels[i]
-            if parcel.stage != stage:
-                continue
-            if stage and effort.over:
+    for parcel in parcels:
+        checkpoint()
+        parcel.bound(effort)
+    now = bounds()
+    for width, depth in itertools.product(WIDTHS, (1, 2)):
+        for i in np.argsort(now[:, 0] - now[:, 1], kind="stable").tolist():
+            low, high = total(now)
+            aim = width * max(low, LEAST * high if math.isfinite(high) else 0.0)
+            worth = aim / len(parcels)
+            if high - low <= aim or now[i, 1] - now[i, 0] <= worth or effort.over:
                 break
             checkpoint()
-            low, high = total(now)
-            aim = WIDTH * max(low, 1e-3 * high if math.isfinite(high) else 0.0)
-            if high - low <= aim:
-                return now
-            worth = SLIGHT * aim / len(parcels)
-            if stage and now[i, 1] - now[i, 0] <= worth:
-                break
-            parcel.narrow(worth / float(scale[i, 1]) if 0 < scale[i, 1] < math.inf else 0.0, effort)
-            now[i] = product(np.array([[parcel.low, parcel.high]]), scale[i : i + 1])[0]
-    return bounds()
+            parcels[i].narrow(worth / float(scale[i, 1]) if 0 < scale[i, 1] < math.inf else 0.0, effort, depth)
+            now[i] = product(np.array([[parcels[i].low, parcels[i].high]]), scale[i : i + 1])[0]
+    return now
 
 
 def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
