@@ -28,15 +28,13 @@ def _floating(scene: Scene) -> Answer[Quantity]:
 def _sampled(scene: Scene) -> Answer[Quantity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
+    from polylc.measures.by_volume.many_dimensions import how
 
     if scene.many is None:
-        found, how = scene.lines.kink_variation, scene.lines.note
+        found, note = scene.lines.kink_variation, scene.lines.note
     else:
-        found, how = scene.many.kink_variation, HOW
-        if not is_narrow(found):
-            found, how = within(scene.lines.kink_variation, found), f"{HOW}; within these {scene.lines.note}"
-    return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {how}")
+        found, note = scene.many.kink_variation, how([scene.many.kink_variation])
+    return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {note}")
 
 
 KINK_VARIATION: Measure[Quantity] = Measure(

@@ -96,16 +96,12 @@ def _sampled(scene: Scene) -> Answer[LocalComplexity]:
 
 def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
     """Enclosures, or where they are wide, estimates within them; and how they were found."""
-    from polylc.measures.by_volume.many_dimensions import HOW, is_narrow, within
+    from polylc.measures.by_volume.many_dimensions import how
 
     if scene.many is None:
         return {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}, scene.lines.note
-    found, how = scene.many.local_complexity, HOW
-    if not all(map(is_narrow, found.values())):
-        lines = scene.lines.local_complexity
-        found = {k: within(lines.get(k, v), v) for k, v in found.items()}
-        how = f"{HOW}; within these {scene.lines.note}"
-    return {k: unless_proved(v, scene) for k, v in found.items()}, how
+    found = scene.many.local_complexity
+    return {k: unless_proved(v, scene) for k, v in found.items()}, how(found.values())
 
 
 def _form(value: LocalComplexity) -> LocalComplexityForm:

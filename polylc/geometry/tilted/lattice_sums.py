@@ -34,7 +34,7 @@ STEEP = 3.0  # of the least tilt of a half-space, times its standard deviation
 PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
 MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 40}  # by the number of forms
 CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
-CALL = 20_000  # what a sum costs besides, in factors
+CALL = 50_000  # what a sum costs besides, in factors
 NEGLIGIBLE = 1e-280  # what is smaller is bounded, not computed
 
 
