@@ -231,7 +231,7 @@ def _volume(domain: Domain) -> Quantity:
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:
     if status is Status.CERTIFIED:
-        estimates = "" if weighed else "; what volumes would weigh is estimated"
+        estimates = "" if weighed else "; what volumes would weigh is enclosed, or estimated"
         return f"complete; regions, counts, graph and measures are proved in exact arithmetic{estimates}"
     if status is Status.ENUMERATED:
         return "complete in floating point; values are floats, not proved"
