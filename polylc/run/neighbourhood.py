@@ -7,13 +7,14 @@ import math
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
 from polylc.domains.ball import ball_volume
-from polylc.domains.box import Neighbourhood
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
@@ -32,10 +33,11 @@ from polylc.network.form import Network
 from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
-from polylc.run.by_search import SHARE, beside, found_by_search
+from polylc.run.by_search import SHARE, beside, found_by_search, searches
 from polylc.run.evidence import evidence_of
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
+from polylc.search.saved import Saved
 from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
@@ -49,8 +51,11 @@ def answer(
     on_regions: RegionProgress | None = None,
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
+    saved: Saved | None = None,
 ) -> Result:
     """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work.
+
+    What was `saved` of it is not done again.
 
     Where there is a `stop`, whoever gave it sees to interrupts: what was found before one is then a result, as it is
     after a limit.
@@ -61,7 +66,7 @@ def answer(
         If the user interrupts before anything was found, and there is no `stop`.
     """
     begin = time.monotonic()
-    if settings.needs_no_regions(task) and network.outputs > 1:
+    if settings.needs_no_regions(task) and (network.outputs > 1 or norm_of(task.domain) != "linf"):
         return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
     kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
     limits = settings.limits(begin, stop, kept)
@@ -76,7 +81,7 @@ def answer(
     try:
         with until(limits.deadline, stop):
             label, tie = label_of(network, task)
-            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter)
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter, saved)
     except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
         if stop is None and isinstance(reached, KeyboardInterrupt):
             raise
@@ -178,10 +183,11 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
     label, tie = label_of(network, task)
     nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
     complex_ = Complex.of(network, task.domain, nothing, None)
-    searched = found_by_search(complex_, settings.measures, label, settings.time_limit, stop, jobs)
+    asked = searches(settings, complex_, label)
+    searched = found_by_search(complex_, asked, label, settings.time_limit, stop, jobs)
     scene = Scene(complex_, settings.measures, label, certified=True, searched=searched)
     answers, _, _ = measure(scene)
-    settled = all(answers.value(name).status == Status.CERTIFIED for name in settings.measures)
+    settled = all(name in searched and _settled(searched[name]) for name in asked)
     stopped = stop is not None and stop()
     outcome = Outcome.COMPLETE if settled else Outcome.INTERRUPTED if stopped else Outcome.TIME_LIMIT
     status = Status.CERTIFIED if settled else Status.PARTIAL
@@ -204,8 +210,15 @@ def _without_regions(network: Network, task: Task, settings: Settings, begin: fl
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None},
         seconds=time.monotonic() - begin,
-        stats={name: int(many) for one in searched.values() for name, many in one.statistics.items() if name != "seconds"},
+        stats={
+            name: int(many) for one in searched.values() if not isinstance(one, list) for name, many in one.statistics.items() if name != "seconds"
+        },
     )
+
+
+def _settled(found: Any) -> bool:
+    """Whether a search ended with what it was asked for."""
+    return all(c.quantity.kind is Kind.EXACT for c in found) if isinstance(found, list) else bool(found.exact or found.robust)
 
 
 def _volume(domain: Domain) -> Quantity:

@@ -22,6 +22,7 @@ from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
 from polylc.search.cut_with_ball import cut_with_ball
+from polylc.search.saved import Saved
 from polylc.search.task import Phase, PhaseWatch, Settings, Task
 from polylc.search.units import explore_together, go_on
 
@@ -76,6 +77,7 @@ def explore_judged(
     progress: Progress | None = None,
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
+    saved: Saved | None = None,
 ) -> tuple[Exploration, Verdict | None]:
     """A neighbourhood's regions, and what the judge says of them."""
     enter = on_phase or (lambda _: None)
@@ -97,10 +99,10 @@ def explore_judged(
         judge = make()
         enter(Phase.EXPLORING)
         try:
-            if crew is None:
+            if crew is None and saved is None:
                 found = explore(network, domain, task.engine, limits, progress, judge, wishes)
             else:
-                found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes)
+                found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes, saved)
         except UnsettledError:
             continue
         if judge is None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
-from polylc.domains.box import ball_of, norm_of
+from polylc.domains import ball as balls
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
-from polylc.domains.within import Norm, Within, as_norm
+from polylc.domains.within import as_norm
 from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
@@ -108,7 +108,7 @@ class Settings:
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
         if norm_of(task.domain) != "linf":
-            return set(self.measures) == SINGLE and not self.graph
+            return set(self.measures) <= SEARCHED and not self.graph and (set(self.measures) == SINGLE or not self.keep)
         asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
         return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
@@ -186,18 +186,9 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engi
     return found
 
 
-def _in_ball(task: Task, norm: Norm, auto: bool, limited: bool) -> Task:
-    domain = ball_of(task.domain)
-    if domain is None or domain.radius is None:
-        raise UsageError(f"norm: a box is no {norm} ball; give points and a radius")
-    if not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
-        raise UsageError(f"norm: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")
-    radius = max(domain.radius)
-    assert domain.center is not None
-    within = Within(norm, domain.center, radius**2 if norm == "l2" else radius, True)
-    if within.misses(domain.lower, domain.upper):
-        raise NeighbourhoodError(f"neighbourhood: the clip box leaves no interior of the {norm} ball")
-    domain = replace(domain, norm=norm)
+def _in_ball(task: Task, norm: str, auto: bool, limited: bool) -> Task:
+    domain = balls.in_norm(task.domain, norm)
+    assert isinstance(domain, Neighbourhood)
     by_tree = auto and (limited or not better_by_box(domain))
     return replace(task, domain=domain, engine=BallEngine.name if by_tree else task.engine)
 
