@@ -257,7 +257,7 @@ def test_tilted_samples_have_the_areas_as_their_mean():
         exact = joint(forms(rows), True)
         assert low * math.exp(law.size) <= exact[1]
         assert high * math.exp(law.size) >= exact[0]
-        assert high - low < 0.1 * high
+        assert high - low < 0.2 * high
 
 
 @pytest.mark.parametrize("size", [20, 200, 2000])
@@ -274,8 +274,8 @@ def test_betting_intervals_cover(size):
 
 
 def check_coverage(seed, draws):
-    network = random_net([9, 6, 5, 2], seed)
-    complex_ = polylc.certify(network, np.zeros(9), radius=1, measures="counts")[0].complex
+    network = random_net([8, 4, 3, 2], seed)
+    complex_ = polylc.certify(network, np.zeros(8), radius=1, measures="counts")[0].complex
     scene = Scene(complex_, (), None, certified=True)
     many = ManyDimensions(complex_, scene.graph, Gradients(complex_))
     area = many.areas.sum(axis=0)
