@@ -77,6 +77,10 @@ Jobs = Annotated[
     int,
     typer.Option(parser=_jobs, help="Processes to share the work: a number, or auto for one each core; the results are the same.", metavar="N|auto"),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Scheduler of a dask cluster, tcp://HOST:8786, whose workers share the work.", show_default=False, metavar="ADDRESS"),
+]
 RunFolder = Annotated[
     str | None,
     typer.Option(
