@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.api.notebook import told
 from polylc.engines.choose import check_engine
 from polylc.errors import UsageError
 from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.report.run import Run
-from polylc.run.finished import Finished, blocks_of, finished
+from polylc.run.finished import blocks_of, finished
 from polylc.run.parallel import run_parallel
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.run.serial import run_serial
@@ -45,6 +46,7 @@ def certify(
     sigma: object = None,
     proof: str | Path | None = None,
     run: str | Path | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
 
@@ -65,7 +67,7 @@ def certify(
     labels : sequence of int, optional
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     norm : str
-        Of the balls: "linf"; or "l2" or "l1", where robustness is all that is asked.
+        Of the balls: "linf", "l2" or "l1". Regions of a ball are those that meet its interior.
     measures : str or iterable of str
         "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
         some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
@@ -99,6 +101,8 @@ def certify(
     run : path, optional
         Folder for a journal: what is finished is saved there, and the same call goes on where it ended, whatever ended
         it, also with other limits and another number of processes. `polylc show` reads it at any time.
+    progress : bool, optional
+        Whether a notebook shows how far the work is; by default it does.
 
     Returns
     -------
@@ -129,23 +133,22 @@ def certify(
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
-    tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
-    if proof is not None and norm != "linf":
-        raise UsageError(f"proof: robustness in {norm} balls is found by search; polylc.distance writes its proof")
+    tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
     with ExitStack() as stack:
+        calls = stack.enter_context(told(tasks, progress))
         if proof is not None:
             blocks = stack.enter_context(proof_blocks(Path(proof))) if run is None else blocks_of(Path(run))
             settings = replace(settings, blocks=blocks)
         kept = None if run is None else stack.enter_context(finished(Path(run), network, tasks, settings))
-        found = _spread(network, tasks, settings, as_jobs(jobs), executor, kept)
+        found = _spread(network, tasks, settings, as_jobs(jobs), executor, {**calls, "kept": kept})
         if proof is not None:
             write_proof(Path(proof), found)
     return found
 
 
 def _spread(
-    network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None, kept: Finished | None
+    network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None, calls: dict[str, Any]
 ) -> Run:
     if jobs > 1 or executor is not None:
-        return run_parallel(network, tasks, settings, jobs, executor, kept=kept)
-    return run_serial(network, tasks, settings, kept=kept)
+        return run_parallel(network, tasks, settings, jobs, executor, **calls)
+    return run_serial(network, tasks, settings, **calls)

@@ -21,6 +21,7 @@ def compare(
     points: Any = None,
     radius: Any = None,
     *,
+    norm: str = "linf",
     box: tuple[Any, Any] | None = None,
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
@@ -39,6 +40,9 @@ def compare(
     ----------
     network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor
         As in `certify`; neighbourhoods are spread whole.
+    norm : str
+        Of the balls: "linf"; or "l2" or "l1", where the truth is what searches find: Lipschitz constants and the
+        distance to the nearest adversarial point.
     methods : str or iterable of str
         As in `estimate`.
     draws : int
@@ -59,7 +63,7 @@ def compare(
     network = as_network(network)
     names = parse_methods(methods)
     settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=certified)
-    tasks = make_tasks(network, points, radius, box, clip, labels)
+    tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
     return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws, jobs=as_jobs(jobs), executor=executor)

@@ -21,6 +21,7 @@ def estimate(
     points: Any = None,
     radius: Any = None,
     *,
+    norm: str = "linf",
     box: tuple[Any, Any] | None = None,
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
@@ -36,6 +37,8 @@ def estimate(
     ----------
     network, points, radius, box, clip, labels
         As in `certify`.
+    norm : str
+        Of the balls: "linf", "l2" or "l1"; methods that need boxes are skipped in l2 and l1.
     methods : str or iterable of str
         "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
         and `slices` run only where they are named.
@@ -68,7 +71,7 @@ def estimate(
     """
     network = as_network(network)
     names = parse_methods(methods)
-    tasks = make_tasks(network, points, radius, box, clip, labels)
+    tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
     chosen = Sampling(**sampling)

@@ -45,7 +45,7 @@ class Assignment:
     y: tuple[Fraction, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The answer to a question.
 
@@ -76,6 +76,25 @@ class Verdict:
         if self.assignment is None:
             return self.result.value
         return f"{self.result.value}\n{assignment_text(self.question, self.assignment.x, self.assignment.y)}"
+
+    def __repr__(self) -> str:
+        proof = f", proof={self.proof!r}" if self.proof else ""
+        return f"Verdict({self.result.value!r}, query={self.question.source!r}{proof}, seconds={self.seconds:.2f})"
+
+    def _repr_html_(self) -> str:
+        from polylc.report.html.page import cell_of
+        from polylc.report.html.verify import verify_page
+        from polylc.report.verification import VerifyReport
+
+        return cell_of(verify_page(VerifyReport(results=[self.report()])), ("detail",))
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.page import write_page
+        from polylc.report.html.verify import verify_page
+        from polylc.report.verification import VerifyReport
+
+        write_page(verify_page(VerifyReport(results=[self.report()])), Path(path))
 
     def report(self) -> QueryReport:
         """What goes into the JSON report."""

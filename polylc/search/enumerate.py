@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 from polylc.complex.complex import MAP_BYTES, Complex
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
+from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
@@ -18,6 +21,7 @@ from polylc.measures.measure import Need
 from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
+from polylc.search.cut_with_ball import cut_with_ball
 from polylc.search.saved import Saved
 from polylc.search.task import Phase, PhaseWatch, Settings, Task
 from polylc.search.units import explore_together, go_on
@@ -78,6 +82,9 @@ def explore_judged(
     """A neighbourhood's regions, and what the judge says of them."""
     enter = on_phase or (lambda _: None)
     domain, wishes = task.domain, NOTHING
+    if isinstance(domain, Neighbourhood) and task.engine == BallEngine.name:
+        enter(Phase.EXPLORING)
+        return BallEngine(network, domain).explore(limits, progress), None  # nothing is left to judge
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         # in the order of the result, so that they are rounded as where they are composed afterwards
@@ -103,6 +110,9 @@ def explore_judged(
         enter(Phase.JUDGING)
         with until(None):
             verdict = judge.verdict(found, functools.partial(go_on, limits))
+            if isinstance(domain, Neighbourhood) and norm_of(domain) != "linf":
+                inside, near = cut_with_ball(network, domain, verdict.exploration, verdict.near, limits.over)
+                return inside, replace(verdict, exploration=inside, near=near)
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from polylc.bounds.backward import Cells
 from polylc.bounds.dense import refined
-from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.first import first_ends
+from polylc.bounds.hidden import intervals
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import UNKNOWN, Sizes
@@ -40,6 +41,7 @@ from polylc.search.saved import Saved
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
 STARTS = 64  # of the first attack
+WEIGHED, FEWEST = 5 * 2**22, 4  # weights that the starts together pass in a step, and how few starts there are at least
 LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 
@@ -209,7 +211,7 @@ def _search(
         elif not was.counts:
             cell = search.root(lows, highs, node)
             with np.errstate(over="ignore", invalid="ignore"):
-                point = search.attack(cell, starts) if starts else None
+                point = search.attack(cell, min(starts, max(FEWEST, WEIGHED // problem.tables.weights))) if starts else None
             if point is None and not sizes.moderate:
                 return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
             if point is None:
@@ -263,7 +265,7 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     node = Node(0)
     if not sizes.moderate:
         return sizes, lows[0], highs[0], node
-    refine(tables, lows, highs, Cells(low[None], high[None]), sizes, 0, doubtful)
+    first_ends(tables, lows, highs, Cells(low[None], high[None]), sizes, doubtful)
     note_ends(node, 0, doubtful)
     if not by_box(problem):
         claims = sharpen(tables, lows[0], highs[0], low, high, sizes)

@@ -15,6 +15,7 @@ from polylc.cli.options import (
     Activation,
     Arch,
     Array,
+    BallNorm,
     Box,
     Center,
     Clip,
@@ -34,6 +35,7 @@ from polylc.cli.options import (
     Model,
     Planes,
     Radius,
+    ReportFile,
     Rows,
     RunFolder,
     Samples,
@@ -43,9 +45,11 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc estimate net.pt --data points.npy --rows 0:5 --radius 0.1 --methods lines,coarea")
+@shown
 def estimate(
     model: Model,
     data: Data = None,
@@ -53,6 +57,7 @@ def estimate(
     center: Center = None,
     box: Box = None,
     radius: Radius = None,
+    norm: BallNorm = "linf",
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
@@ -71,6 +76,7 @@ def estimate(
     jobs: Jobs = 1,
     cluster: Cluster = None,
     run_folder: RunFolder = None,
+    report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -86,13 +92,16 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report, (".html",))
+        outputs.distinct(
+            {"--json": json_file, "--report": report}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels}
+        )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
         from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
         from polylc.search.cluster import ClusterExecutor
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
         sampling = Sampling(samples or SAMPLES, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
@@ -112,4 +121,6 @@ def estimate(
             terminal.show_estimates(run, quiet=json_file == "-")
             if json_file is not None:
                 outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if report is not None:
+                outputs.write_report(report, run.write_report)
     raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0)
