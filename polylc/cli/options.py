@@ -6,6 +6,18 @@ from typing import Annotated
 
 import typer
 
+from polylc.errors import UsageError
+
+
+def _jobs(text: str) -> int:
+    from polylc.search.cores import as_jobs
+
+    try:
+        return as_jobs(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 WHERE, READ, SAMPLING, FILES, LIMITS = "Neighbourhoods", "How the model is read", "Sampling", "Files written", "Limits"
 
 Model = Annotated[
@@ -63,6 +75,7 @@ Methods = Annotated[
     str,
     typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.", rich_help_panel=SAMPLING),
 ]
+BallNorm = Annotated[str, typer.Option("--norm", help="Of the balls: linf, l2 or l1.", rich_help_panel=WHERE)]
 Samples = Annotated[
     int | None,
     typer.Option(
@@ -116,6 +129,25 @@ TimeLimit = Annotated[
     float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False, rich_help_panel=LIMITS)
 ]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False, rich_help_panel=LIMITS)]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        parser=_jobs,
+        help="Processes to share the work: a number, or auto for one each core; the results are the same.",
+        metavar="N|auto",
+        rich_help_panel=LIMITS,
+    ),
+]
+RunFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        help="Folder for a journal: the same command goes on where it ended; polylc show reads it.",
+        show_default=False,
+        metavar="FOLDER",
+        rich_help_panel=FILES,
+    ),
+]
 Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False, rich_help_panel=FILES)]
 
 # named here, and held to the registry by a test: the help must not wait for its import

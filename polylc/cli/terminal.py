@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polylc.report.estimates.entries import Comparison, Estimates
     from polylc.report.record import Refusal
     from polylc.report.run import Run
+    from polylc.run.finished import Finished
 
 
 LOGGED = 140
@@ -34,7 +35,7 @@ def console(stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=LOGGED)
 
 
-def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop) -> Run:
+def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop, kept: Finished | None = None) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal, which says what is being done with which of them."""
     from polylc.run.serial import run_serial
     from polylc.search.task import Task
@@ -73,8 +74,8 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
         if jobs > 1:
             from polylc.run.parallel import run_parallel
 
-            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
-        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
+            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
+        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
 
 
 def progress(screen: Console) -> Any:
@@ -127,15 +128,16 @@ def counting(count: int) -> Iterator[Count]:
         yield Count(lambda: bar.advance(whole), tell)
 
 
-def show_estimates(run: Estimates, quiet: bool) -> None:
-    """Print estimates."""
+def show_estimates(run: Estimates, quiet: bool, tell: bool = True) -> None:
+    """Print estimates; and whether the run was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.estimates import table as estimate_table
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    _tell_missing(run)
+    if tell:
+        _tell_missing(run)
     if not (quiet or wanted.quiet) and run.entries:
         screen = console()
         screen.print(Text(network_line(run.network)))
@@ -167,8 +169,8 @@ def _tell_missing(run: Estimates | Comparison) -> None:
         typer.echo(f"interrupted: {run.asked - len(run)} of {run.asked} neighbourhoods were not done", err=True)
 
 
-def show(network: Network, run: Run, quiet: bool) -> None:
-    """Print the result of a run."""
+def show(network: Network, run: Run, quiet: bool, tell: bool = True) -> None:
+    """Print the result of a run; and whether it was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.table import network_line, show_many, show_one
@@ -182,6 +184,6 @@ def show(network: Network, run: Run, quiet: bool) -> None:
         show_one(screen, run.results[0])
     elif len(run):
         show_many(screen, list(run), wanted.wide or not screen.is_terminal)
-    if run.interrupted:
+    if run.interrupted and tell:
         missing = "" if run.asked == len(run) else f"; {run.asked - len(run)} of {run.asked} neighbourhoods were not begun"
         typer.echo(f"interrupted: what was found until then is shown{missing}", err=True)

@@ -132,6 +132,8 @@ class Result(Record):
         if self.status is not Status.CERTIFIED:
             raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
         complex_ = self._kept()
+        if complex_.round:
+            raise UsageError("symbolic: of l1 and l2 balls volumes are not measured; leave out the norm")
         if not complex_.has_geometry:
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
@@ -167,6 +169,8 @@ class Result(Record):
         """
         from polylc.report.figures import Style, figure
 
+        if self._kept().round:
+            raise UsageError("plot: regions are drawn in boxes and planes, not in l1 and l2 balls; leave out the norm")
         drawn = figure(self._kept(), points, labels, Style(colour, colormap, size), ax, self.region_graph)
         if path is not None:
             with written_beside(Path(path)) as beside:

@@ -23,6 +23,7 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -34,6 +35,7 @@ from polylc.cli.options import (
     Radius,
     ReportFile,
     Rows,
+    RunFolder,
     Scale,
     TimeLimit,
     TrustPickle,
@@ -56,7 +58,7 @@ def certify(
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
-    norm: Annotated[str, typer.Option(help="Of the balls: linf; or l2 or l1, for --measures robustness alone.")] = "linf",
+    norm: Annotated[str, typer.Option(help="Of the balls: linf, l2 or l1.")] = "linf",
     measures: Annotated[
         str,
         typer.Option(help=MEASURES_HELP),
@@ -92,12 +94,8 @@ def certify(
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
-        ),
-    ] = 1,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
     input_shape: InputShape = None,
@@ -135,8 +133,9 @@ def certify(
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
+        from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
-        from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
+        from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
@@ -146,14 +145,16 @@ def certify(
         keep = bool(graph or symbolic or regions) or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
         settings = replace(settings, graph=graph is not None or regions is not None)
-        if norm != "linf" and (proof is not None or symbolic is not None):
-            raise UsageError(f"--proof and --symbolic need regions; robustness in {norm} balls is found by search: polylc distance writes its proof")
-        tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
+        if norm != "linf" and symbolic is not None:
+            raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
+        tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
             if proof is not None:
-                settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
+                blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
+                settings = replace(settings, blocks=blocks)
+            kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
-            run = terminal.answer(network, tasks, settings, jobs, stop)
+            run = terminal.answer(network, tasks, settings, jobs, stop, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")

@@ -13,6 +13,7 @@ from polylc.cli.options import (
     Activation,
     Arch,
     Array,
+    BallNorm,
     Box,
     Center,
     Clip,
@@ -22,6 +23,7 @@ from polylc.cli.options import (
     Directions,
     Dtype,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -55,6 +57,7 @@ def compare(
     center: Center = None,
     box: Box = None,
     radius: Radius = None,
+    norm: BallNorm = "linf",
     clip: Clip = None,
     labels: Labels = None,
     methods: Methods = "all",
@@ -74,6 +77,7 @@ def compare(
     max_regions: MaxRegions = None,
     out: Picture = None,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
     report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
@@ -102,7 +106,7 @@ def compare(
         from polylc.run.estimates import largest_dimension, parse_methods
         from polylc.search.task import Settings
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
         options: dict[str, Any] = {"samples": samples or SAMPLES, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
         options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
@@ -114,7 +118,7 @@ def compare(
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         with signals.heeded() as stop:  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance())
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance(), jobs)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_comparison(run, quiet=json_file == "-")

@@ -17,6 +17,7 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -24,6 +25,7 @@ from polylc.cli.options import (
     Radius,
     ReportFile,
     Rows,
+    RunFolder,
     Scale,
     TrustPickle,
 )
@@ -45,8 +47,9 @@ def distance(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     report_file: ReportFile = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -82,7 +85,7 @@ def distance(
         code = 0
         with signals.heeded() as stop:
             every = distances_one_by_one(
-                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching
+                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching, run=run_folder
             )
             for index, found in every:
                 if isinstance(found, Refusal):

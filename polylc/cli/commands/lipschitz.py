@@ -21,7 +21,10 @@ from polylc.cli.options import (
     JsonFile,
     LabelColumn,
     Labels,
+    Line,
+    Margin,
     Model,
+    Plane,
     Radius,
     ReportFile,
     Rows,
@@ -41,9 +44,16 @@ def lipschitz(
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
+    plane: Plane = None,
+    line: Line = None,
+    margin: Margin = None,
     norm: Annotated[str, typer.Option(help="How inputs are measured: linf, l2, l1, several with commas between, or all.")] = "all",
+    ball: Annotated[str, typer.Option(help="The norm whose balls the neighbourhoods are: linf, l2 or l1.")] = "linf",
     output: Annotated[int | None, typer.Option(help="The constants of this output alone.", show_default=False)] = None,
     largest: Annotated[bool, typer.Option("--largest", help="The largest of the margins alone, which is quicker than each of them.")] = False,
+    jacobian: Annotated[
+        str | None, typer.Option(help="The operator norm of the whole map alone, its outputs measured in this norm: linf.", show_default=False)
+    ] = None,
     method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
@@ -78,7 +88,7 @@ def lipschitz(
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
-        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array))
+        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin, ball))
         found: list[NeighbourhoodReport] = []
         code = 0
         with signals.heeded() as stop:
@@ -88,6 +98,7 @@ def lipschitz(
                 norms=norms,
                 output=output,
                 largest=largest,
+                jacobian=jacobian,
                 method=method,
                 timeout=timeout,
                 proof=proof,

@@ -12,7 +12,7 @@ import typer
 
 from polylc.cli import outputs, signals
 from polylc.cli.app import BAD_INPUT, LIMIT, app, errors_in_one_line
-from polylc.cli.options import JsonFile, ReportFile
+from polylc.cli.options import Jobs, JsonFile, ReportFile, RunFolder
 from polylc.cli.screen import screen, shown
 from polylc.errors import PolylcError, UsageError
 
@@ -45,8 +45,9 @@ def verify(
         str, typer.Option(help="embedded, or reference: without the weights, shorter, to be checked with --model.", metavar="KIND")
     ] = "embedded",
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
     report: ReportFile = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
     """Decide whether QUERY can be satisfied: prints sat and an assignment, unsat, unknown, or timed-out."""
     with errors_in_one_line():
@@ -58,7 +59,7 @@ def verify(
                 raise UsageError("--instances: --serialise-assignments and --proof are for one query; leave them out")
             outputs.writable(json_file, ("",))
             outputs.distinct({"--json": json_file, "--report": report}, {"--instances": instances})
-            code = _many(instances, timeout, semantics, (json_file, report), jobs)
+            code = _many(instances, timeout, semantics, (json_file, report), jobs, run_folder)
         else:
             if query is None:
                 raise UsageError("no query; give a .vnnlib file and --network MODEL, or --instances FILE.csv")
@@ -69,7 +70,7 @@ def verify(
                 raise UsageError(f"--serialise-assignments {serialise_assignments}: is a file; give a folder")
             inputs = {"QUERY": query, **{f"--network {name}".strip(): model for name, model in models.items()}}
             outputs.distinct({"--json": json_file, "--report": report, "--proof": proof}, inputs)
-            code = _one(query, models, timeout, serialise_assignments, semantics, (proof, proof_network), (json_file, report), jobs)
+            code = _one(query, models, timeout, serialise_assignments, semantics, (proof, proof_network), (json_file, report), jobs, run_folder)
     raise typer.Exit(code)
 
 
@@ -96,10 +97,11 @@ def _one(
     proof: tuple[str | None, str],
     files: tuple[str | None, str | None],
     jobs: int,
+    run_folder: str | None,
 ) -> int:
     from polylc.report.assignment import assignment_text, is_rounded, write_assignment
 
-    verdict = _answered(query, models, timeout, semantics, proof, jobs)
+    verdict = _answered(query, models, timeout, semantics, proof, jobs, run_folder)
     if isinstance(verdict, int):
         return verdict
     quiet = files[0] == "-"
@@ -123,7 +125,7 @@ def _one(
 
 
 def _answered(
-    query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: tuple[str | None, str], jobs: int
+    query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: tuple[str | None, str], jobs: int, run_folder: str | None
 ) -> Verdict | int:
     """The verdict, or the exit code if the user stopped the work."""
     from polylc.api.verify import verify as ask
@@ -133,7 +135,18 @@ def _answered(
         file, kind = proof
         try:
             with searching() as watch, stop.breaking_off():
-                verdict = ask(query, models, timeout=timeout, semantics=semantics, proof=file, proof_network=kind, jobs=jobs, stop=stop, watch=watch)
+                verdict = ask(
+                    query,
+                    models,
+                    timeout=timeout,
+                    semantics=semantics,
+                    proof=file,
+                    proof_network=kind,
+                    jobs=jobs,
+                    stop=stop,
+                    watch=watch,
+                    run=run_folder,
+                )
         except KeyboardInterrupt:
             stop.asked = stop.asked or time.monotonic()
             verdict = None
@@ -144,21 +157,26 @@ def _answered(
 
 
 # ---- many ----------------------------------------------------------------------------------------------------------
-def _many(instances: str, timeout: float | None, semantics: str | None, files: tuple[str | None, str | None], jobs: int) -> int:
+def _many(
+    instances: str, timeout: float | None, semantics: str | None, files: tuple[str | None, str | None], jobs: int, run_folder: str | None
+) -> int:
     """Answer all queries of a list, a line for each as it comes."""
     from polylc.readers.instances import read_instances
     from polylc.report.verification import QueryReport
 
     listed = read_instances(instances)
+    if run_folder is not None:  # in it one for each query
+        Path(run_folder).mkdir(exist_ok=True)
     reports: list[QueryReport] = []
     code = 0
     quiet = files[0] == "-"
     widths = [max(len(text) for text in column) for column in zip(*((i.model_name, i.query_name) for i in listed), strict=True)]
-    for one in listed:
+    for number, one in enumerate(listed):
         begin = time.monotonic()
         limit = one.timeout if timeout is None else timeout
         try:
-            verdict = _answered(one.query, one.models, limit, semantics, (None, "embedded"), jobs)
+            place = None if run_folder is None else str(Path(run_folder) / str(number))
+            verdict = _answered(one.query, one.models, limit, semantics, (None, "embedded"), jobs, place)
             if isinstance(verdict, int):
                 code = verdict
                 break

@@ -98,10 +98,11 @@ class Compared:
 
 def truths(record: Record) -> dict[str, Truth]:
     """What `certify` says of a neighbourhood, by the targets of estimates."""
-    assert record.regions is not None, "what is compared was enumerated"
-    count = float(record.regions)
-    kind = Kind.EXACT if record.status is Status.CERTIFIED else Kind.FLOAT
-    found: dict[str, Number] = {"regions": Quantity(count, count if record.complete else None, kind)}
+    found: dict[str, Number] = {}
+    if record.regions is not None:  # else searches answered
+        count = float(record.regions)
+        kind = Kind.EXACT if record.status is Status.CERTIFIED else Kind.FLOAT
+        found["regions"] = Quantity(count, count if record.complete else None, kind)
     for row in ROWS:
         value = record.answers.value(row.name)
         if value is not None:

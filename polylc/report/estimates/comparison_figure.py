@@ -18,6 +18,7 @@ SHOWN = {  # target families, in the order of the rows
     "regions": "regions",
     "local_rank": "rank",
     "lipschitz": "Lip",
+    "distance": "distance",
 }
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8f5aa8", "#c77d0a", "#4d4d4d", "#17a2a2", "#7a3b2e")
 LEFT_OUT = ("region_bound",)  # orders of magnitude too large: it would press everything else together
