@@ -108,12 +108,14 @@ def test_measures_that_were_not_asked_for_are_none_with_a_note():
     assert parse_measures(["robustness", "counts"]) == ("counts", "robustness")
 
 
-def test_high_dimension_has_counts_but_no_volumes():
+def test_high_dimension_has_counts_and_enclosures_without_volumes():
     network = random_net([9, 5, 4, 2], 0)
     result = certify(network, np.zeros(9), radius=0.5)[0]
     assert result.adjacencies is not None
-    assert result.local_complexity["activation"].kind is Kind.ESTIMATE
-    assert result.notes["local_complexity"].startswith("dimension 9 > 6: volumes are out of reach; estimates from")
+    found = result.local_complexity["activation"]
+    assert found.kind is Kind.ENCLOSURE
+    assert 0 < found.lower < found.upper < 1.01 * found.lower
+    assert result.notes["local_complexity"].startswith("dimension 9 > 6: volumes are out of reach; enclosed by sections")
     assert [r.mean is None for r in result.local_rank] == [r.least < r.most for r in result.local_rank]
 
 
