@@ -26,6 +26,7 @@ def check_cell(text: str) -> None:
     assert "<script" not in text
     assert " id=" not in text
     assert "href=" not in text
+    assert "<button" not in text
     assert "<details" in text
     assert len(re.findall("<table|<dl", text[: text.index("<details")] + "<dl")) <= 3
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polylc.errors import PolylcError, UsageError
+from polylc.errors import PolylcError, UsageError, needs
 from polylc.report.files import written_beside
 from polylc.report.status import Status
 
@@ -135,6 +135,27 @@ def write_report(path: str, make: Callable[[Path], None]) -> None:
     with _told(path):
         make(Path(path))
     typer.echo(f"{path}: report written, {Path(path).stat().st_size / 1e6:.2f} MB; open it in a browser", err=True)
+
+
+def tables(*paths: str | None) -> None:
+    """Refuse tables that cannot be written before any work is done."""
+    for path in paths:
+        writable(path, (".csv", ".parquet"))
+        if path is not None and Path(path).suffix == ".parquet":
+            needs("pyarrow", "parquet", f"{path}:")
+
+
+def write_table(path: str, run: Run) -> None:
+    """Write one row for each neighbourhood."""
+    with _told(path):
+        run.write_table(path)
+
+
+def write_regions(path: str, run: Run) -> None:
+    """Write the regions of each neighbourhood, numbered if there are several."""
+    for result, name in _numbered(path, run):
+        with _told(name):
+            result.write_regions(name)
 
 
 def write_graphs(path: str, run: Run) -> None:

@@ -26,6 +26,7 @@ from polylc.measures.margin.exact_robustness import CertifiedRobustness, certifi
 from polylc.measures.rank import region_ranks
 
 if TYPE_CHECKING:
+    from polylc.measures.by_volume.many_dimensions import ManyDimensions
     from polylc.measures.by_volume.sampled import Sampled
 
 VOLUME_TOLERANCE = 1e-9
@@ -145,7 +146,7 @@ class Scene:
     @cached_property
     def beyond_doubles(self) -> str | None:
         """Why doubles cannot hold what is weighed, if so."""
-        if not self.complex.volume_in_doubles:
+        if self.complex.has_geometry and not self.complex.volume_in_doubles:
             return "the volume of the neighbourhood is beyond the range of doubles"
         if not all(np.isfinite(jacobian).all() for _, jacobian in self.complex.jacobians()):
             return "gradients are beyond the range of doubles"
@@ -177,6 +178,13 @@ class Scene:
         if error > VOLUME_TOLERANCE:
             note += "; that is too far: regions are missing or overlap, and the measures below are wrong"
         return Answer(found, notes={"volumes": note})
+
+    @cached_property
+    def many(self) -> ManyDimensions | None:
+        """Sections and shares, enclosed, where volumes are out of reach and facets are not too many."""
+        from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
+
+        return ManyDimensions(self.complex, self.graph, self.gradients) if len(self.graph) <= MOST_FACETS else None
 
     @cached_property
     def lines(self) -> Sampled:

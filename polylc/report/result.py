@@ -92,6 +92,19 @@ class Result(Record):
         with written_beside(Path(path)) as beside:
             write_graph(beside, self._kept(), self._graph())
 
+    def write_regions(self, path: str | Path) -> None:
+        """Write the columns of `to_frame` as .csv or .parquet.
+
+        Raises
+        ------
+        UsageError
+            If the ending is another, or pyarrow is not installed (``pip install 'polylc[parquet]'``).
+        """
+        from polylc.report.export import region_table, write_table
+
+        with written_beside(Path(path)) as beside:
+            write_table(beside, region_table(self._kept(), self._graph()))
+
     def to_frame(self) -> Any:
         """A pandas DataFrame with one row per region: pattern, point, gradient norm, volume, neighbours, piece.
 

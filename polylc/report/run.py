@@ -9,7 +9,8 @@ from typing import Any, overload
 
 from polylc.exact.numbers import long_numbers
 from polylc.network.form import Network
-from polylc.report.export import data_frame, summary_rows
+from polylc.report.export import data_frame, summary_rows, write_table
+from polylc.report.files import written_beside
 from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.schema import Report, build_report
@@ -75,6 +76,17 @@ class Run(Sequence[Result | Refusal]):
             If pandas is not installed (``pip install 'polylc[frame]'``).
         """
         return data_frame(summary_rows(self._results))
+
+    def write_table(self, path: str | Path) -> None:
+        """Write the columns of `to_frame` as .csv or .parquet.
+
+        Raises
+        ------
+        UsageError
+            If the ending is another, or pyarrow is not installed (``pip install 'polylc[parquet]'``).
+        """
+        with written_beside(Path(path)) as beside:
+            write_table(beside, summary_rows(self._results))
 
     def write_report(self, path: str | Path, proof: str | Path | None = None, model: str | None = None) -> None:
         """Write a report to look at: one HTML file that opens from disk, with pictures of the regions that were kept.

@@ -64,6 +64,8 @@ def beside(settings: Settings, complex_: Complex, label: int | None, begin: floa
     asked = tuple(name for name in searches(settings, complex_, label) if name not in SETTLED or not complex_.complete)
     if not asked:
         return {}
+    if complex_.complete:  # regions tell Lipschitz constants
+        asked = tuple(name for name in asked if name != "lipschitz")
     if complex_.complete and settings.time_limit is None:
         return found_by_search(complex_, asked, label, None, stop, jobs)
     if settings.time_limit is None:

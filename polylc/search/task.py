@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polylc.domains import ball as balls
-from polylc.domains.box import Neighbourhood, norm_of
+from polylc.domains.box import as_box, norm_of
 from polylc.domains.domain import Domain
-from polylc.domains.within import as_norm
+from polylc.domains.within import Norm, as_norm
 from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
@@ -107,8 +107,8 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
-        if norm_of(task.domain) != "linf":
-            return set(self.measures) <= SEARCHED and not self.graph and (set(self.measures) == SINGLE or not self.keep)
+        if norm_of(task.domain) != "linf" and not self.graph:
+            return set(self.measures) == SINGLE or (set(self.measures) <= SEARCHED and task.domain.dimension > FEW and not self.keep)
         asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
         return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
@@ -186,9 +186,8 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engi
     return found
 
 
-def _in_ball(task: Task, norm: str, auto: bool, limited: bool) -> Task:
-    domain = balls.in_norm(task.domain, norm)
-    assert isinstance(domain, Neighbourhood)
+def _in_ball(task: Task, norm: Norm, auto: bool, limited: bool) -> Task:
+    domain = as_box(balls.in_norm(task.domain, norm), "norm")
     by_tree = auto and (limited or not better_by_box(domain))
     return replace(task, domain=domain, engine=BallEngine.name if by_tree else task.engine)
 

@@ -13,6 +13,7 @@ import typer
 from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import BAD_INPUT, app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
+    FILES,
     MEASURES_HELP,
     Activation,
     Arch,
@@ -20,6 +21,7 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     InputShape,
     Jobs,
@@ -69,18 +71,32 @@ def certify(
     engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
     exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
-    proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
+    proof: Annotated[
+        str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False, rich_help_panel=FILES)
+    ] = None,
     json_file: JsonFile = None,
     report: ReportFile = None,
-    graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False)] = None,
+    graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False, rich_help_panel=FILES)] = None,
     symbolic: Annotated[
         str | None,
-        typer.Option(help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.", show_default=False),
+        typer.Option(
+            help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(help="Write one row for each neighbourhood: .csv or .parquet.", show_default=False, rich_help_panel=FILES),
+    ] = None,
+    regions: Annotated[
+        str | None, typer.Option(help="Write one row for each region: .csv or .parquet.", show_default=False, rich_help_panel=FILES)
     ] = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
@@ -100,18 +116,28 @@ def certify(
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
         outputs.writable(report, (".html",))
+        outputs.tables(table, regions)
         outputs.writable(graph, (".graphml", ".npz"))
         if symbolic is not None and no_certify:
             raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
         outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
         if symbolic is not None:
             needs("sympy", "symbolic", "--symbolic")
-        files = {"--proof": proof, "--json": json_file, "--report": report, "--graph": graph, "--symbolic": symbolic}
+        files = {
+            "--proof": proof,
+            "--json": json_file,
+            "--report": report,
+            "--table": table,
+            "--regions": regions,
+            "--graph": graph,
+            "--symbolic": symbolic,
+        }
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
         from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
+        from polylc.search.cluster import ClusterExecutor
         from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
@@ -119,9 +145,9 @@ def certify(
         check_engine(engine)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where, engine)
-        keep = graph is not None or symbolic is not None or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
+        keep = bool(graph or symbolic or regions) or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
-        settings = replace(settings, graph=graph is not None)
+        settings = replace(settings, graph=graph is not None or regions is not None)
         if norm != "linf" and symbolic is not None:
             raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
         tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
@@ -130,8 +156,9 @@ def certify(
                 blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
                 settings = replace(settings, blocks=blocks)
             kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
-            run = terminal.answer(network, tasks, settings, jobs, stop, kept)
+            run = terminal.answer(network, tasks, settings, jobs, stop, kept, workers)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")
@@ -140,6 +167,10 @@ def certify(
                 steps.append(lambda: outputs.write_proof(proof, run))
             if json_file is not None:
                 steps.append(lambda: outputs.write(json_file, run.report().model_dump_json(indent=1)))
+            if table is not None:
+                steps.append(lambda: outputs.write_table(table, run))
+            if regions is not None:
+                steps.append(lambda: outputs.write_regions(regions, run))
             if report is not None:
                 steps.append(lambda: outputs.write_report(report, lambda path: run.write_report(path, proof, model)))
             if graph is not None:

@@ -39,6 +39,7 @@ def cell_of(page: Page, opened: Sequence[str] = ()) -> str:
     page = replace(page, sections=[s for s in page.sections if s.anchor != "setting"])  # a notebook says how it was made
     text = _environment().get_template("cell.html").render(page=page, opened=opened)
     text = re.sub(r'<a href="#[^"]*">(.*?)</a>', r"\1", text)  # several cells would have the same addresses
+    text = re.sub(r"<button[^>]*>(.*?)</button>", r"\1", text)  # without scripts nothing sorts
     return re.sub(r' id="[^"]*"', "", text)
 
 

@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
+from polylc.domains.box import ball_of
+from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.measures.by_volume.variation import spectral_norms
 from polylc.report.decisions import class_cells, decision_boundary
@@ -110,7 +112,7 @@ def _map(complex_: Complex) -> Drawing:
     parts, best = class_cells(cells, maps)
     overlay = [f'<path d="{points_text(place(part))}" fill="{COLOURS[j % len(COLOURS)]}"/>' for part, j in zip(parts, best, strict=True)]
     borders = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in place(segment)) for segment in decision_boundary(cells, maps)]
-    marks = "".join(_marks(domain, place)) if isinstance(domain, Frame) else ""
+    marks = "".join(_marks(domain, place)) if isinstance(domain, Frame) else _outline(domain, place)
     a, b = _axes(complex_)
     said = f"{len(cells)} linear regions over {a} and {b}; gradient norms from {norms.min():.5g} to {norms.max():.5g}"
     svg = Markup('<svg class="regions" tabindex="0" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}">').format(
@@ -127,6 +129,21 @@ def _map(complex_: Complex) -> Drawing:
         said, a, low[0], low[0] + size[0], b, low[1], low[1] + size[1], " Red: the decision boundary." if borders else ""
     )
     return Drawing(_tools(norms, legend) + svg + _data(_told(complex_, norms, hint)), caption)
+
+
+def _outline(domain: Domain, place: Any) -> str:
+    """Of a ball in l2 or l1 its boundary: regions are drawn on the box around it."""
+    ball = ball_of(domain)
+    if ball is None or ball.norm == "linf" or ball.radius is None or ball.center is None:
+        return ""
+    turn = np.linspace(0.0, 2.0 * np.pi, 181)[:-1]
+    round_ = np.column_stack([np.cos(turn), np.sin(turn)])
+    if ball.norm == "l1":
+        round_ = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    radius = float(max(ball.radius))
+    free = [j for j, (a, b) in enumerate(zip(ball.lower, ball.upper, strict=True)) if a < b]
+    centre = np.array([float(ball.center[j]) for j in free])
+    return f'<path class="ball" pointer-events="none" d="{points_text(place(centre + radius * round_))}"/>'
 
 
 def _marks(domain: Frame, place: Any) -> Iterable[str]:
