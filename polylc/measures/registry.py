@@ -68,7 +68,8 @@ def measure(scene: Scene) -> Measured:
             scene.answers[row.name] = missing(NOT_ASKED)
             continue
         try:
-            checkpoint()
+            if row.name not in scene.searched:  # what is found already costs nothing
+                checkpoint()
             scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
         except LimitReached as reached:
             late.append(row.name)
