@@ -181,10 +181,12 @@ class Scene:
 
     @cached_property
     def many(self) -> ManyDimensions | None:
-        """Sections and shares, enclosed, where volumes are out of reach and facets are not too many."""
+        """Sections and shares, enclosed, of a box where volumes are out of reach and facets are not too many."""
         from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
 
-        return ManyDimensions(self.complex, self.graph, self.gradients) if len(self.graph) <= MOST_FACETS else None
+        if self.complex.round or len(self.graph) > MOST_FACETS:  # a ball is not the cube of its coordinates
+            return None
+        return ManyDimensions(self.complex, self.graph, self.gradients)
 
     @cached_property
     def lines(self) -> Sampled:

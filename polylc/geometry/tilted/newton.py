@@ -5,6 +5,7 @@ how near they are.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,17 +33,25 @@ def _moments(x: float) -> tuple[float, float, float]:
     return size - math.log(2.0 * size) + math.log(1.0 - decay), slope if x > 0 else -slope, inverse * inverse - 4.0 * decay / (1.0 - decay) ** 2
 
 
+class Steps(NamedTuple):
+    """Room to work in."""
+
+    new: Array  # (m,)
+    slope: Array  # (m,)
+    step: Array  # (m,)
+    curve: Array  # (m, m)
+
+
 @kernel
-def descend(a: Array, s: Array, floor: Array, free: int, theta: Array, new: Array, slope: Array, curve: Array, step: Array) -> None:
+def descend(a: Array, s: Array, floor: Array, free: int, theta: Array, room: Steps) -> None:
     """Move theta, which starts at or above its floor (but for the first `free`), down to where it pays no more.
 
     Parameters
     ----------
     a : ndarray, shape (m, k)
-    s, floor, theta, new, slope, step : ndarray, shape (m,)
-    curve : ndarray, shape (m, m)
-        Room to work in, like `new`, `slope` and `step`.
+    s, floor, theta : ndarray, shape (m,)
     """
+    new, slope, step, curve = room.new, room.slope, room.step, room.curve
     m, k = a.shape
     value = np.inf
     for _ in range(MOST_STEPS):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.tilted.newton import descend
+from polylc.geometry.tilted.newton import Steps, descend
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -94,7 +94,7 @@ def tilt(forms: Forms, floor: Array, free: int) -> Array:
     theta = floor.copy()
     theta[:free] = 0.0
     new, slope, step = np.empty((3, m))
-    descend.always_compiled(forms.a, forms.s, floor, free, theta, new, slope, np.empty((m, m)), step)
+    descend.always_compiled(forms.a, forms.s, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
     return theta
 
 
