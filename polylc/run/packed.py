@@ -6,6 +6,7 @@ what numpy, scipy and fractions are made of, so a folder that somebody else wrot
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import io
 import pickle
@@ -15,6 +16,7 @@ from typing import Any
 from polylc.errors import DataError
 from polylc.network.form import Network
 
+SMALL = 2**15  # bytes, up to which compressing takes longer than writing
 LEVEL = 1  # of compression: columns of patterns and trees shrink to a third, at the speed of the disk
 _OTHERS = {
     "builtins": {"bytearray", "complex", "frozenset", "range", "set", "slice"},
@@ -34,13 +36,19 @@ _FLOORS = {"bounds", "complex", "domains", "engines", "estimators", "exact", "ge
 _MODULES = {"polylc.run.entries"}
 
 
-class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, network: Network | None) -> None:
-        super().__init__(file, protocol=5)
-        self._network = network
+def _the_network() -> Network:
+    """What stands for the network in a pickle; `_Unpickler` puts in its place what gives it."""
+    raise DataError("a saved value is damaged: it names what is not there")
 
-    def persistent_id(self, value: Any) -> str | None:
-        return "network" if self._network is not None and isinstance(value, Network) and _same(value, self._network) else None
+
+def _pickler(file: io.BytesIO, network: Network | None) -> pickle.Pickler:
+    def reduced(value: Network) -> Any:
+        return (_the_network, ()) if network is not None and _same(value, network) else value.__reduce_ex__(5)
+
+    # by its type, as persistent_id would be asked of every number
+    pickler = pickle.Pickler(file, protocol=5)
+    pickler.dispatch_table = copyreg.dispatch_table.copy() | {Network: reduced}
+    return pickler
 
 
 class _Unpickler(pickle.Unpickler):
@@ -48,12 +56,9 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._network = network
 
-    def persistent_load(self, name: Any) -> Network:
-        if name != "network" or self._network is None:
-            raise DataError("a saved value is damaged: it names what is not there")
-        return self._network
-
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (__name__, _the_network.__name__):
+            return _the_network if self._network is None else lambda: self._network
         if name in _OTHERS.get(module, ()):
             return super().find_class(module, name)
         if module in _MODULES or (module.startswith("polylc.") and module.split(".")[1] in _FLOORS):
@@ -71,8 +76,8 @@ def _same(one: Network, other: Network) -> bool:
 def pack(value: Any, network: Network | None = None) -> bytes:
     """A value as bytes; `network` is not among them."""
     file = io.BytesIO()
-    _Pickler(file, network).dump(value)
-    return zlib.compress(file.getbuffer(), LEVEL)
+    _pickler(file, network).dump(value)
+    return zlib.compress(file.getbuffer(), LEVEL if file.tell() > SMALL else 0)
 
 
 def unpack(data: bytes, network: Network | None = None) -> Any:
