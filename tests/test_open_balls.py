@@ -384,6 +384,20 @@ def test_volumes_of_many_regions_of_an_l1_ball_are_measured_on_request():
         polylc.certify(net, [[0.1] * 4], radius=1, norm="l2", exact_volumes=True)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_lipschitz_constants_are_those_of_the_search(norm):
+    net, clip = random_net([4, 9, 6, 3], 12), (F(-1, 2), F(7, 8))
+    (known,) = polylc.lipschitz(net, [[0.1, 0.2, -0.1, 0.3]], F(3, 4), clip=clip, ball=norm, labels=[1])
+    (found,) = polylc.certify(net, [[0.1, 0.2, -0.1, 0.3]], radius=F(3, 4), clip=clip, norm=norm, measures="counts,lipschitz", labels=[1]).results
+    listed = {(c.target, c.norm): c for c in found.lipschitz}
+    compared = 0
+    for one in known.constants:
+        if one.exact and (one.target, one.norm) in listed:
+            assert listed[one.target, one.norm].lower == listed[one.target, one.norm].upper == one.lower
+            compared += 1
+    assert compared == 6
+
+
 # ---- the tree, and what is not answered ------------------------------------------------------------------------------
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_tree_keeps_the_contract_and_limits(norm):

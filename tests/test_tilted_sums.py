@@ -17,6 +17,7 @@ from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import chernoff, forms_of, log_sinhc, tilt
 from polylc.measures.by_volume.many_dimensions import ManyDimensions
+from polylc.measures.by_volume.tilted_sampling import Weigher, betting, draw, sampled_sum, tilted_section
 from polylc.measures.by_volume.weighed_parcels import extremes
 from polylc.measures.gradient.norms import Gradients
 from polylc.measures.scene import Scene
@@ -238,3 +239,57 @@ def test_a_parcel_is_narrowed_in_stages():
     scale = 2.0 ** -np.frexp(np.abs(rows[0, :-1]).max())[1]
     strip = inside.mean() / (2 * near * scale)
     assert parcel.low - 0.05 * strip <= strip <= parcel.high + 0.05 * strip
+
+
+def test_tilted_samples_have_the_areas_as_their_mean():
+    """The mean of Z W is the area of the section, which a lattice sum encloses."""
+    rng = np.random.default_rng(4)
+    for far in (0.0, 3.0, 9.0):
+        rows = rng.standard_normal((2, 31))
+        rows[:, -1] = [-far, 1.0]
+        law = tilted_section(forms(rows))
+        weight, points = draw(law, 40000, rng)
+        assert weight.min() >= 0
+        assert weight.max() <= 1 + 1e-12
+        kept = weight > 0
+        assert np.abs(points[kept] @ rows[0, :-1] - far).max() < 1e-9
+        low, high = betting(weight, 1e-6)
+        exact = joint(forms(rows), True)
+        assert low * math.exp(law.size) <= exact[1]
+        assert high * math.exp(law.size) >= exact[0]
+        assert high - low < 0.2 * high
+
+
+@pytest.mark.parametrize("size", [20, 200, 2000])
+def test_betting_intervals_cover(size):
+    """At most one in twenty miss; the tail of a binomial law says how many may by chance."""
+    rng = np.random.default_rng(size)
+    missed = 0
+    for _ in range(200):
+        values = rng.random(size) ** 8 * (rng.random(size) < 0.3)
+        low, high = betting(values)
+        assert 0 <= low <= high <= 1
+        missed += not low <= 0.3 / 9 <= high
+    assert missed <= 20
+
+
+def check_coverage(seed, draws):
+    network = random_net([8, 4, 3, 2], seed)
+    complex_ = polylc.certify(network, np.zeros(8), radius=1, measures="counts")[0].complex
+    scene = Scene(complex_, (), None, certified=True)
+    many = ManyDimensions(complex_, scene.graph, Gradients(complex_))
+    area = many.areas.sum(axis=0)
+    listed = [forms_of(s.rows, s.noise) for s in many.sections]
+    lengths = many._lengths.mean(axis=1)
+    missed = 0
+    for again in range(40):
+        found = sampled_sum(listed, lengths, [Weigher(np.ones(1), None)] * len(listed), draws, again)
+        missed += found.lower > area[1] or found.upper < area[0]
+    assert missed <= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_tilted_sampling_covers(seed):
+    for draws in (50, 1000):
+        check_coverage(seed, draws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def verify(
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     run: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Decide whether a query of VNN-LIB can be satisfied.
 
@@ -54,6 +56,8 @@ def verify(
         Asked whether to end; told statistics.
     run : path, optional
         Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
+    executor : concurrent.futures.Executor, optional
+        Takes the place of processes, as for `certify`.
 
     Returns
     -------
@@ -67,9 +71,9 @@ def verify(
     """
     question, jobs = as_question(query, networks, semantics), as_jobs(jobs)
     if run is None:
-        return decided(question, timeout, stop, watch, proof, proof_network, jobs)
+        return decided(question, timeout, stop, watch, proof, proof_network, jobs, executor=executor)
     with question_kept(Path(run), question, proof is not None, timeout) as kept:
-        verdict = decided(question, timeout, stop, watch, proof, proof_network, jobs, kept.saved(0))
+        verdict = decided(question, timeout, stop, watch, proof, proof_network, jobs, kept.saved(0), executor)
         take(kept, verdict, stop)
     return verdict
 
@@ -94,10 +98,11 @@ def decided(
     proof_network: str,
     jobs: int,
     saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """The verdict on a question; what was saved is not searched again."""
     if proof_network not in ("embedded", "reference"):
         raise UsageError(f"proof_network: {proof_network!r} is unknown; choose embedded or reference")
     path, embedded = None if proof is None else Path(proof), proof_network == "embedded"
     decide = answer if question.semantics == REAL else floating.answer
-    return decide(question, timeout=timeout, stop=stop, watch=watch, proof=path, embedded=embedded, jobs=jobs, saved=saved)
+    return decide(question, timeout=timeout, stop=stop, watch=watch, proof=path, embedded=embedded, jobs=jobs, saved=saved, executor=executor)

@@ -138,6 +138,10 @@ Jobs = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Scheduler of a dask cluster, tcp://HOST:8786, whose workers share the work.", show_default=False, metavar="ADDRESS"),
+]
 RunFolder = Annotated[
     str | None,
     typer.Option(

@@ -13,6 +13,8 @@ import typer
 from polylc.cli.screen import screen as wanted
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from rich.console import Console
 
     from polylc.cli.signals import Stop
@@ -35,7 +37,9 @@ def console(stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=LOGGED)
 
 
-def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop, kept: Finished | None = None) -> Run:
+def answer(
+    network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop, kept: Finished | None = None, executor: Executor | None = None
+) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal, which says what is being done with which of them."""
     from polylc.run.serial import run_serial
     from polylc.search.task import Task
@@ -71,10 +75,10 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
                 last, found = now, f", {regions} regions, {regions / max(now - begun, 1e-3):.0f}/s"
                 bar.update(current, completed=share, description=f"{row}exploring{found}")
 
-        if jobs > 1:
+        if jobs > 1 or executor is not None:
             from polylc.run.parallel import run_parallel
 
-            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
+            return run_parallel(network, tasks, settings, jobs, executor, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
         return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
 
 

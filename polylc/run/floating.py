@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -228,6 +229,7 @@ def answer(
     embedded: bool = True,
     jobs: int = 1,
     saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Decide a question about what `float32` or `float64` evaluates; parameters are those of `verification.answer`.
 
@@ -242,7 +244,10 @@ def answer(
     near, unbounded = within_reach(question)
     formula = simplified(representable(near.formula, question.network.inputs, question.semantics))
     result, note, point, boxes = Answer.UNSAT, "", None, None
-    with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
+    with (
+        ProcessCrew(jobs, executor) if jobs > 1 or executor is not None else nullcontext() as crew,
+        until(None if timeout is None else begin + timeout, stop),
+    ):
         try:
             boxes = _Boxes(near, formula, crew, watch, saved)
             point = boxes.solution()
@@ -269,7 +274,9 @@ def answer(
             left = None if timeout is None else max(0.0, begin + timeout - time.monotonic())
             source = f"{question.source}, rows weakened by rounding bounds in {question.semantics} (rounding bounds: not checked)"
             over = replace(question, formula=Or(tuple(boxes.proved)), semantics=REAL, evaluations=(), source=source, sha256="")
-            found = verification.answer(over, timeout=left, stop=stop, watch=watch, proof=proof, embedded=embedded, jobs=jobs, saved=saved)
+            found = verification.answer(
+                over, timeout=left, stop=stop, watch=watch, proof=proof, embedded=embedded, jobs=jobs, saved=saved, executor=executor
+            )
             written, statistics["proof_bytes"] = found.proof, found.statistics.get("proof_bytes", 0)
             note = "the proof is about the query weakened by the rounding bounds, over the rationals; rounding bounds: not checked"
             if written is None:

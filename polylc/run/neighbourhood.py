@@ -35,6 +35,7 @@ from polylc.report.result import Result
 from polylc.report.status import Status
 from polylc.run.by_search import SHARE, beside, found_by_search, searches
 from polylc.run.evidence import evidence_of
+from polylc.search.cores import usable_cores
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
 from polylc.search.saved import Saved
@@ -67,7 +68,7 @@ def answer(
     """
     begin = time.monotonic()
     if settings.needs_no_regions(task) and (network.outputs > 1 or norm_of(task.domain) != "linf"):
-        return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
+        return _without_regions(network, task, settings, begin, stop, _here(crew))
     kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
     limits = settings.limits(begin, stop, kept)
 
@@ -92,7 +93,7 @@ def answer(
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
     if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
-        searched = beside(settings, complex_, label, begin, stop, 1 if crew is None else crew.jobs)
+        searched = beside(settings, complex_, label, begin, stop, _here(crew))
     scene = Scene(
         complex_,
         settings.measures,
@@ -100,7 +101,7 @@ def answer(
         certified=settings.certify,
         keep=settings.proves,
         exact_volumes=settings.exact_volumes,
-        threads=1 if crew is None else crew.jobs,
+        threads=_here(crew),
         sigmas=settings.sigmas,
         on_graph=lambda building: enter(Phase.GRAPH if building else Phase.MEASURES),
         searched=searched,
@@ -176,6 +177,11 @@ def answer(
         line=line,
         late=late,
     )
+
+
+def _here(crew: Crew | None) -> int:
+    """How many threads or processes this machine has for a neighbourhood, whose crew may be elsewhere."""
+    return 1 if crew is None else min(crew.jobs, max(usable_cores(), 2))
 
 
 def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:

@@ -68,7 +68,7 @@ def run_parallel(
     try:
         with kernels_beside(network, tasks, settings, tell, max(jobs, 2)), ProcessCrew(jobs, executor) as crew:
             for done, task in enumerate(tasks):
-                if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(jobs, 2):
+                if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(crew.jobs, 2):
                     spread = _Spread(network, dict(list(enumerate(tasks))[done:]), settings, crew, on_result, stop, kept)
                     try:
                         spread.run()

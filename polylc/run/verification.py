@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -127,6 +128,7 @@ def answer(
     starts: int = STARTS,
     most: int | None = None,
     saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
 
@@ -152,6 +154,8 @@ def answer(
         Cells of each root after which it is given up.
     saved : Saved, optional
         What was found before, which is not searched again; what is found now is added.
+    executor : Executor, optional
+        Takes the place of processes.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def answer(
     begin = time.monotonic()
     near, unbounded = within_reach(question)
     if unbounded:
-        verdict = answer(near, timeout=timeout, stop=stop, watch=watch, jobs=jobs, saved=saved)
+        verdict = answer(near, timeout=timeout, stop=stop, watch=watch, jobs=jobs, saved=saved, executor=executor)
         if verdict.result is not Answer.UNSAT:
             return replace(verdict, question=question)
         named = f"{', '.join(unbounded[:3])}{', ...' if len(unbounded) > 3 else ''}"
@@ -173,7 +177,10 @@ def answer(
     statistics: dict[str, float] = {}
     found = roots(question.formula, network.inputs, question.names, question.within)
     trees: list[Node] = []
-    with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
+    with (
+        ProcessCrew(jobs, executor) if jobs > 1 or executor is not None else nullcontext() as crew,
+        until(None if timeout is None else begin + timeout, stop),
+    ):
         for number, root in enumerate(found):
             below = None if saved is None else saved.below(f"root {number}")
             outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts, most, below)

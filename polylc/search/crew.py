@@ -117,7 +117,7 @@ class ProcessCrew:
     """
 
     def __init__(self, jobs: int, executor: Executor | None = None) -> None:
-        self.jobs, self._executor, self._begin = jobs, executor, time.monotonic()
+        self.jobs, self._executor, self._begin = max(jobs, getattr(executor, "jobs", 1)), executor, time.monotonic()
         self._pool: ProcessPoolExecutor | None = None
         self._context = _Starting()
         self._pipe: tuple[Connection, Connection] | None = None  # its end tells the processes to stop

@@ -12,6 +12,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -289,13 +290,13 @@ def _shared(crew: Crew, packed: bytes, units: list[list[Cell]], first: int):  # 
     """Units wherever there is room, in their order."""
     futures = [crew.submit(_explore, packed, cells, number) for number, cells in enumerate(units, first)]
     try:
-        for future, cells in zip(futures, units, strict=True):
+        for number, (future, cells) in enumerate(zip(futures, units, strict=True), first):
             while not future.done():
                 checkpoint()
                 if not crew.alive():
                     raise LimitReached("a worker process died")
                 threading.Event().wait(LOOK if len(futures) > 1 else LOOK / 10)
-            found: Found = future.result()
+            found = _result(future, packed, cells, number)
             places = {id(node): cell.node for node, cell in zip(found.nodes, cells, strict=True)}
             for node, cell in zip(found.nodes, cells, strict=True):
                 cell.node.__dict__.update(node.__dict__)
@@ -305,6 +306,15 @@ def _shared(crew: Crew, packed: bytes, units: list[list[Cell]], first: int):  # 
     finally:
         for future in futures:
             future.cancel()
+
+
+def _result(future: Future[Any], packed: bytes, cells: list[Cell], number: int) -> Found:
+    """What was found in a unit elsewhere; here, if it was lost."""
+    try:
+        found: Found = future.result()
+    except (BrokenExecutor, CancelledError):
+        return _explore(packed, cells, number)
+    return found
 
 
 def _explore(packed: bytes, cells: list[Cell], number: int, stop: Callable[[], bool] | None = None) -> Found:

@@ -21,6 +21,7 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     InputShape,
     Jobs,
@@ -95,6 +96,7 @@ def certify(
     scale: Scale = None,
     array: Array = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
@@ -135,6 +137,7 @@ def certify(
         from polylc.engines.choose import check_engine
         from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
+        from polylc.search.cluster import ClusterExecutor
         from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
@@ -153,8 +156,9 @@ def certify(
                 blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
                 settings = replace(settings, blocks=blocks)
             kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
-            run = terminal.answer(network, tasks, settings, jobs, stop, kept)
+            run = terminal.answer(network, tasks, settings, jobs, stop, kept, workers)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")

@@ -19,6 +19,7 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     Device,
     Diamond,
@@ -73,6 +74,7 @@ def estimate(
     draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: JsonFile = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     run_folder: RunFolder = None,
     report: ReportFile = None,
     label_column: LabelColumn = None,
@@ -97,6 +99,7 @@ def estimate(
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
         from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
+        from polylc.search.cluster import ClusterExecutor
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
@@ -109,9 +112,10 @@ def estimate(
             asked, kept = {"methods": ",".join(names)}, None
             if run_folder is not None:
                 kept = stack.enter_context(estimates_kept(Path(run_folder), "estimate", network, tasks, asked, sampling))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell, jobs, None, kept)
+                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell, jobs, workers, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_estimates(run, quiet=json_file == "-")

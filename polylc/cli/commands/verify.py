@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ import typer
 
 from polylc.cli import outputs, signals
 from polylc.cli.app import BAD_INPUT, LIMIT, app, errors_in_one_line
-from polylc.cli.options import Jobs, JsonFile, ReportFile, RunFolder
+from polylc.cli.options import Cluster, Jobs, JsonFile, ReportFile, RunFolder
 from polylc.cli.screen import screen, shown
 from polylc.errors import PolylcError, UsageError
 
@@ -46,11 +48,12 @@ def verify(
     ] = "embedded",
     json_file: JsonFile = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     run_folder: RunFolder = None,
     report: ReportFile = None,
 ) -> None:
     """Decide whether QUERY can be satisfied: prints sat and an assignment, unsat, unknown, or timed-out."""
-    with errors_in_one_line():
+    with errors_in_one_line(), ExitStack() as stack:
         outputs.writable(report, (".html",))
         if instances is not None:
             if query is not None or network:
@@ -59,7 +62,8 @@ def verify(
                 raise UsageError("--instances: --serialise-assignments and --proof are for one query; leave them out")
             outputs.writable(json_file, ("",))
             outputs.distinct({"--json": json_file, "--report": report}, {"--instances": instances})
-            code = _many(instances, timeout, semantics, (json_file, report), jobs, run_folder)
+            workers = stack.enter_context(_workers(cluster))
+            code = _many(instances, timeout, semantics, (json_file, report), jobs, run_folder, workers)
         else:
             if query is None:
                 raise UsageError("no query; give a .vnnlib file and --network MODEL, or --instances FILE.csv")
@@ -70,8 +74,18 @@ def verify(
                 raise UsageError(f"--serialise-assignments {serialise_assignments}: is a file; give a folder")
             inputs = {"QUERY": query, **{f"--network {name}".strip(): model for name, model in models.items()}}
             outputs.distinct({"--json": json_file, "--report": report, "--proof": proof}, inputs)
-            code = _one(query, models, timeout, serialise_assignments, semantics, (proof, proof_network), (json_file, report), jobs, run_folder)
+            workers = stack.enter_context(_workers(cluster))
+            code = _one(
+                query, models, timeout, serialise_assignments, semantics, (proof, proof_network), (json_file, report), jobs, run_folder, workers
+            )
     raise typer.Exit(code)
+
+
+def _workers(cluster: str | None) -> AbstractContextManager[Executor | None]:
+    """The workers of a cluster, if one is given."""
+    from polylc.search.cluster import ClusterExecutor
+
+    return nullcontext() if cluster is None else ClusterExecutor(cluster)
 
 
 def _models(given: Sequence[str]) -> dict[str, str]:
@@ -98,10 +112,11 @@ def _one(
     files: tuple[str | None, str | None],
     jobs: int,
     run_folder: str | None,
+    executor: Executor | None,
 ) -> int:
     from polylc.report.assignment import assignment_text, is_rounded, write_assignment
 
-    verdict = _answered(query, models, timeout, semantics, proof, jobs, run_folder)
+    verdict = _answered(query, models, timeout, semantics, proof, jobs, run_folder, executor)
     if isinstance(verdict, int):
         return verdict
     quiet = files[0] == "-"
@@ -125,7 +140,14 @@ def _one(
 
 
 def _answered(
-    query: str, models: dict[str, str], timeout: float | None, semantics: str | None, proof: tuple[str | None, str], jobs: int, run_folder: str | None
+    query: str,
+    models: dict[str, str],
+    timeout: float | None,
+    semantics: str | None,
+    proof: tuple[str | None, str],
+    jobs: int,
+    run_folder: str | None,
+    executor: Executor | None,
 ) -> Verdict | int:
     """The verdict, or the exit code if the user stopped the work."""
     from polylc.api.verify import verify as ask
@@ -146,6 +168,7 @@ def _answered(
                     stop=stop,
                     watch=watch,
                     run=run_folder,
+                    executor=executor,
                 )
         except KeyboardInterrupt:
             stop.asked = stop.asked or time.monotonic()
@@ -158,7 +181,13 @@ def _answered(
 
 # ---- many ----------------------------------------------------------------------------------------------------------
 def _many(
-    instances: str, timeout: float | None, semantics: str | None, files: tuple[str | None, str | None], jobs: int, run_folder: str | None
+    instances: str,
+    timeout: float | None,
+    semantics: str | None,
+    files: tuple[str | None, str | None],
+    jobs: int,
+    run_folder: str | None,
+    executor: Executor | None,
 ) -> int:
     """Answer all queries of a list, a line for each as it comes."""
     from polylc.readers.instances import read_instances
@@ -176,7 +205,7 @@ def _many(
         limit = one.timeout if timeout is None else timeout
         try:
             place = None if run_folder is None else str(Path(run_folder) / str(number))
-            verdict = _answered(one.query, one.models, limit, semantics, (None, "embedded"), jobs, place)
+            verdict = _answered(one.query, one.models, limit, semantics, (None, "embedded"), jobs, place, executor)
             if isinstance(verdict, int):
                 code = verdict
                 break

@@ -262,7 +262,7 @@ def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort)
     room = _room(m, k, 0)
     while True:
         last = int(min(max(count, 4.0 / max(slow, 1e-9)), 1e7))
-        tail = beyond(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * (1 + 16 * k * UNIT) * SLACK
+        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * (1 + 16 * k * UNIT) * SLACK
         effort.spend(k * faces * 4)
         if tail <= aim or count >= MOST_FREQUENCIES[m]:
             return count, float(tail)
@@ -278,7 +278,7 @@ def _sum(of: Tilted, free: int, count: int, drop: float, effort: Effort) -> tupl
     np.cos(angle, out=room.cos)
     np.sin(angle, out=room.sin)
     result = np.empty(4)
-    add_up(of, free, count, drop * float(np.prod(of.theta[free:])) / points, room, result)
+    add_up.always_compiled(of, free, count, drop * float(np.prod(of.theta[free:])) / points, room, result)
     total, sizes, off, factors = result.tolist()
     effort.spend(factors + 2 * m * k * count)
     # sums of up to `points` terms, and the last operations of each

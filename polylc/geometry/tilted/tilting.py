@@ -94,7 +94,7 @@ def tilt(forms: Forms, floor: Array, free: int) -> Array:
     theta = floor.copy()
     theta[:free] = 0.0
     new, slope, step = np.empty((3, m))
-    descend(forms.a, forms.s, floor, free, theta, new, slope, np.empty((m, m)), step)
+    descend.always_compiled(forms.a, forms.s, floor, free, theta, new, slope, np.empty((m, m)), step)
     return theta
 
 

@@ -91,7 +91,7 @@ def betting(values: Array, risk: float = RISK) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def sampled_sum(sections: list[Forms], lengths: Array, weigh: list[Weigher], draws: int = DRAWS) -> Quantity:
+def sampled_sum(sections: list[Forms], lengths: Array, weigh: list[Weigher], draws: int = DRAWS, seed: int = SEED) -> Quantity:
     """The sum over sections of area times a weight that may vary on a section.
 
     Parameters
@@ -102,7 +102,7 @@ def sampled_sum(sections: list[Forms], lengths: Array, weigh: list[Weigher], dra
     weigh : list of Weigher
         The weight on each section.
     """
-    rng = np.random.default_rng([SEED, 2])
+    rng = np.random.default_rng([seed, 2])
     laws = []
     for forms in sections:
         checkpoint()
