@@ -67,6 +67,16 @@ def contrast(browser: Browser) -> float:
     return float(found)
 
 
+def seen(browser: Browser, picture: str) -> None:
+    """Scroll to a picture, which is then set up."""
+    browser.run(f"document.querySelector({picture!r}).scrollIntoView()")
+    for _ in range(100):
+        if browser.run("[...document.querySelectorAll('.told')].some((told) => told.textContent)"):
+            return
+        browser.run("new Promise((done) => setTimeout(done, 20))")
+    raise AssertionError("the picture was not set up")
+
+
 def column(browser: Browser, at: int) -> list[str]:
     """The cells of a column of the first table, as they are shown."""
     script = f"[...document.querySelector('table.sortable').tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[{at}].textContent)"
@@ -124,6 +134,7 @@ def test_pictures_tell_what_they_show(browser, tmp_path):
     path = tmp_path / "map.html"
     run.write_report(path)
     opened(browser, path, "map")
+    seen(browser, ".regions")
     key = "document.querySelector('.regions').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))"
     for region in range(3):
         browser.run(key)
@@ -139,8 +150,9 @@ def test_three_dimensions_turn(browser, tmp_path):
     path = tmp_path / "solid.html"
     run.write_report(path)
     opened(browser, path, "solid")
-    seen = []
+    seen(browser, "canvas")
+    images = []
     for _ in range(2):
-        seen.append(browser.run("document.querySelector('canvas').toDataURL()"))
+        images.append(browser.run("document.querySelector('canvas').toDataURL()"))
         browser.run("document.querySelector('canvas').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft' }))")
-    assert seen[0] != seen[1]
+    assert images[0] != images[1]

@@ -14,7 +14,17 @@ from typer.testing import CliRunner
 from polylc.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md", "docs/theory.md", "docs/estimators.md", "docs/verify.md", "docs/planes.md", "examples/README.md"]
+PAGES = [
+    "README.md",
+    "docs/quickstart.md",
+    "docs/theory.md",
+    "docs/estimators.md",
+    "docs/verify.md",
+    "docs/planes.md",
+    "docs/reports.md",
+    "docs/gallery.md",
+    "examples/README.md",
+]
 
 
 PROSE = sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"])
@@ -47,7 +57,7 @@ def test_commands_run(command, folder):
         pytest.importorskip("vnnlib")
     result = CliRunner().invoke(app, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
-    for option in ("--out", "--json", "--graph", "--proof", "--symbolic"):
+    for option in ("--out", "--json", "--graph", "--proof", "--symbolic", "--report", "--table"):
         words = shlex.split(command)
         if option in words and words[words.index(option) + 1] != "-":
             assert (folder / words[words.index(option) + 1]).stat().st_size > 0

@@ -80,7 +80,7 @@ class Frame:
 
     @cached_property
     def squares(self) -> tuple[Fraction, ...]:
-        """|d_j|^2."""
+        """Squared lengths of the directions."""
         return tuple(inner(d, d) for d in self.directions)
 
     @cached_property

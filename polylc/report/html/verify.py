@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def verify_page(report: VerifyReport) -> Page:
     details = [_query(at, one, len(results) <= FEW) for at, one in enumerate(results)]
     sections.append(Section("In detail" if len(results) > 1 else "The query", "detail", sections=details))
     networks = {m.network.weights_sha256: m.network for one in results for m in one.models}
-    sections += [network_section(info, f"network-{at}") for at, info in enumerate(networks.values())]
+    for at, info in enumerate(networks.values()):
+        section = network_section(info, f"network-{at}")
+        sections.append(section if len(networks) == 1 else replace(section, title=f"{section.title}: {Path(info.source).name}"))
     seconds = sum(one.seconds for one in results)
     if report.setting is not None:
         sections.append(setting_section(report.setting, {}, seconds))
@@ -76,7 +79,8 @@ def _query(at: int, one: QueryReport, opened: bool) -> Section:
     if one.statistics:
         counted = Facts([(name.replace("_", " "), f"{value:g}") for name, value in one.statistics.items()])
         sections.append(Section("Counters of the search", f"{anchor}-statistics", [counted], folds=True, opened=False))
-    return Section(Path(one.query).name, anchor, parts, answer, "", sections, folds=True, opened=opened)
+    models = ", ".join(Path(m.network.source).name for m in one.models)
+    return Section(Path(one.query).name, anchor, parts, answer, f"{models}, {one.seconds:.2f} s", sections, folds=True, opened=opened)
 
 
 def _variable(variable: VariableInfo) -> list[Part]:

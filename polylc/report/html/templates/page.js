@@ -48,7 +48,7 @@
     form.innerHTML = '<label>Filter <input type="search" ></label><output></output>';
     table.closest(".scroll").before(form);
     const input = form.querySelector("input"), told = form.querySelector("output");
-    const counted = heads.findLast((head, at) => at < 3 && head.classList.contains("number"));
+    const counted = heads.findLast((head, at) => at < 3 && head.classList.contains("number") && head.textContent.trim());
     input.placeholder = counted ? `words, or ${plain(counted.textContent)}>10` : "words";
     const names = heads.map((head) => plain(head.textContent));
     const test = (word) => {
@@ -79,7 +79,11 @@
     if (data.map) data.map[r].forEach((row, j) => parts.push(`f${j} = ${affine(row, data.axes)}`));
     return parts.join("; ");
   };
-  for (const figure of all("figure:has(.regions)")) {
+  const once = (figure, begin) => { // a page may have hundreds of pictures: each is set up when it is first seen
+    const seen = new IntersectionObserver((entries) => { if (entries.some((e) => e.isIntersecting)) { seen.disconnect(); begin(figure); } });
+    seen.observe(figure);
+  };
+  for (const each of all("svg.regions")) once(each.closest("figure"), (figure) => {
     const svg = figure.querySelector(".regions"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const cells = all("g.cells path", svg);
     let here = -1;
@@ -100,10 +104,10 @@
       buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
       all("g.layer", svg).forEach((layer) => { layer.style.display = layer.dataset.layer === button.dataset.layer ? "" : "none"; });
     }));
-  }
+  });
 
   // ---- three dimensions: cells drawn from back to front, turned by dragging or by the arrow keys
-  for (const figure of all("figure:has(canvas.complex)")) {
+  for (const each of all("canvas.complex")) once(each.closest("figure"), (figure) => {
     const canvas = figure.querySelector("canvas"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const pen = canvas.getContext("2d"), apart = figure.querySelector("input");
     let turn = 0.6, tilt = 0.45, faces = [];
@@ -150,5 +154,5 @@
     apart.addEventListener("input", () => canvas.draw());
     told.textContent = data.hint;
     canvas.draw();
-  }
+  });
 })();
