@@ -17,6 +17,7 @@ from polylc.measures.local_rank import LOCAL_RANK
 from polylc.measures.measure import Cost, Measure, Need
 from polylc.measures.robustness import ROBUSTNESS
 from polylc.measures.scene import Scene
+from polylc.measures.topology import TOPOLOGY
 from polylc.measures.total_variation import TOTAL_VARIATION
 
 ROWS: tuple[Measure[Any], ...] = (
@@ -27,6 +28,7 @@ ROWS: tuple[Measure[Any], ...] = (
     LOCAL_RANK,
     LIPSCHITZ,
     ROBUSTNESS,
+    TOPOLOGY,
     BOUNDS,  # reads the others' answers
 )
 MEASURES: dict[str, Measure[Any]] = {row.name: row for row in ROWS}
