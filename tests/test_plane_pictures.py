@@ -118,7 +118,7 @@ def test_plot_draws_planes_and_lines(files, tmp_path):
         assert f"({'enumerated' if name == 'c' else 'certified'})" in result.output
     result = run("plot", model, "--data", data, "--plane", "0,1,2", "--colour", "red", "--out", tmp_path / "d.png")
     assert result.exit_code == 2
-    assert "--colour: 'red' is unknown; choose gradient, full, class" in result.output
+    assert "--colour: 'red' is unknown; choose gradient, full, class, component" in result.output
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_cells_by_class_are_the_cells_cut_up(seed, outputs, ties):
     frame = through(points)
     complex_ = certify(network, frame)[0].complex
     cells, maps = complex_.polygons(), affine_maps(complex_)
-    parts, classes = class_cells(cells, maps)
+    parts, classes, _ = class_cells(cells, maps)
     assert sum(map(area, parts)) == pytest.approx(frame.size, rel=1e-6)
     for part, best in zip(parts, classes, strict=True):
         if area(part) < 1e-9 * frame.size:
@@ -215,5 +215,5 @@ def test_what_is_taken_for_an_image(known, inputs, shape):
 
 def test_a_colour_that_is_none_is_refused():
     network = random_net([3, 4, 2], 0)
-    with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class"):
+    with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class, component"):
         figure(certify(network, through(np.eye(3)))[0].complex, colour="heat")

@@ -114,7 +114,7 @@ def _numbers(value: Topology) -> dict[str, Number]:
 TOPOLOGY: Measure[Topology] = Measure(
     name="topology",
     about="parts and holes of decision regions, and parts of the decision boundary",
-    cost=Cost.HIGH,
+    cost=Cost.BY_NAME,
     needs=frozenset({Need.GRAPH}),
     exact=_exact,
     floating=_floating,

@@ -9,17 +9,20 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.complex.graph import build_graph
 from polylc.domains.frame import Frame
 from polylc.errors import UsageError, needs
 from polylc.measures.by_volume.variation import spectral_norms
+from polylc.measures.decision.whole import topology
 from polylc.network.backward import full_jacobians
 from polylc.network.exact import ExactNetwork
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
 
-Colour = Literal["gradient", "full", "class"]
+Colour = Literal["gradient", "full", "class", "component"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
 FEW, MANY = 400, 5000  # regions: where lines between them are drawn thinner
+NAMED = 12  # parts that the legend lists
 LEAST_IMAGE = 64  # inputs, a square number, that are taken for an image where the model does not say what they are
 
 
@@ -36,7 +39,7 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
         Colours of the points.
     colour : str
         "gradient": the spectral norm of the gradient along the picture; "full": that of the gradient by all inputs;
-        "class": the largest output.
+        "class": the largest output; "component": the parts of the classes' decision regions, each of its own colour.
 
     Raises
     ------
@@ -46,6 +49,8 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
     needs("matplotlib", "plot", "plot:")
     if colour not in COLOURS:
         raise UsageError(f"plot: colour {colour!r} is unknown; choose {', '.join(COLOURS)}")
+    if colour == "component" and not complex_.complete:
+        raise UsageError("plot: regions are missing, so parts are not known; colour by class, or raise the limit")
     if complex_.domain.dimension == 1:
         return _curve(complex_, points)
     if complex_.domain.dimension == 2:
@@ -142,9 +147,11 @@ def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
     width = 0.5 if len(cells) < FEW else 0.25 if len(cells) < MANY else 0.08
     colours = _class_colours(max(outputs, 2))
     if colour == "class":
-        parts, best = class_cells(cells, maps)
+        parts, best, _ = class_cells(cells, maps)
         axes.add_collection(PolyCollection(parts, facecolors=[colours[j] for j in best], edgecolors="none", alpha=0.75))
         axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
+    elif colour == "component":
+        _components(complex_, axes, cells, maps, width)
     else:
         norms = _norms(complex_, colour)
         collection = PolyCollection(cells, array=norms, cmap="viridis", edgecolors="white", linewidths=width)
@@ -163,7 +170,7 @@ def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
     (a, b), (x, y) = domain.axes, zip(middle - domain.half, middle + domain.half, strict=True)
     axes.set(xlim=x, ylim=y, xlabel=a, ylabel=b, aspect="equal")
     axes.set_title(_title(complex_, "linear regions"), fontsize=10)
-    if len(segments) or points is not None or colour == "class":
+    if len(segments) or points is not None or colour in ("class", "component"):
         axes.legend(loc="upper right", fontsize=8, framealpha=0.9)
     if isinstance(domain, Frame):
         _show_marks(drawn, complex_, axes, _classes(complex_, domain), colours)
@@ -177,6 +184,21 @@ def _norms(complex_: Complex, colour: Colour) -> np.ndarray:
     squares = [np.linalg.eigvalsh(j @ j.swapaxes(1, 2))[:, -1] for j in full_jacobians(complex_.network, complex_.patterns())]
     norms: np.ndarray = np.sqrt(np.maximum(np.concatenate(squares), 0.0))
     return norms
+
+
+def _components(complex_: Complex, axes: Any, cells: Sequence[np.ndarray], maps: np.ndarray, width: float) -> None:
+    """Parts of decision regions, each in a colour of its own; grey where classes are level on a whole region."""
+    from matplotlib.collections import PolyCollection
+
+    part = topology(complex_, build_graph(complex_)).parts.part
+    found = sorted({(c, p) for c in range(part.shape[1]) for p in part[:, c].tolist() if p >= 0})
+    shades = dict(zip(found, _class_colours(len(found)), strict=True))
+    drawn, best, regions = class_cells(cells, maps)
+    faces = [shades.get((c, int(part[r, c])), "0.8") for r, c in zip(regions, best, strict=True)]
+    axes.add_collection(PolyCollection(drawn, facecolors=faces, edgecolors="none", alpha=0.75))
+    axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
+    for c, p in found if len(found) <= NAMED else []:
+        axes.scatter([], [], marker="s", color=shades[c, p], label=f"class {c}, part {p + 1}")
 
 
 def _class_legend(axes: Any, there: Sequence[int], colours: Sequence[Any]) -> None:

@@ -126,7 +126,8 @@ class Result(Record):
 
     def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Colour = "gradient") -> Any:
         """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by
-        gradient norm ("gradient", or "full": by all inputs) or by class ("class"); saved to `path` if one is given.
+        gradient norm ("gradient", or "full": by all inputs), by class ("class"), or by part of the decision regions
+        ("component"); saved to `path` if one is given.
         """
         from polylc.report.figures import figure
 

@@ -41,7 +41,9 @@ def plot(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
-    colour: Annotated[str, typer.Option(help="gradient, its norm along the picture; full, that by all inputs; or class.")] = "gradient",
+    colour: Annotated[
+        str, typer.Option(help="gradient, its norm along the picture; full, that by all inputs; class; or component, parts of decision regions.")
+    ] = "gradient",
     radius: Radius = None,
     clip: Clip = None,
     label_column: LabelColumn = None,
