@@ -571,7 +571,7 @@ def test_settings_that_make_no_sense(settings, message):
 def test_networks_without_neurons_have_no_boundary():
     study = study_of(SPECIAL["no hidden layer"])
     found, skipped = run_methods(study, METHODS, METHODS)
-    assert not skipped
+    assert {s.method for s in skipped} == {"pgd", "deepfool"}  # a box without a class
     values = {(e.method, e.target): e.value for e in found}
     assert all(v == 0 for (_, target), v in values.items() if target.startswith("local_complexity") or target == "kink_variation")
     assert values["patterns", "regions"] == 1

@@ -21,7 +21,8 @@ from polylc.network.compose import compose
 from polylc.network.form import Network
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
-from polylc.report.figures import figure, image_shape
+from polylc.report.figures import Style, figure
+from polylc.report.images import image_shape
 
 
 def saved(network: Network, path) -> str:
@@ -137,7 +138,7 @@ def test_cells_by_class_are_the_cells_cut_up(seed, outputs, ties):
     frame = through(points)
     complex_ = certify(network, frame)[0].complex
     cells, maps = complex_.polygons(), affine_maps(complex_)
-    parts, classes, _ = class_cells(cells, maps)
+    parts, classes = class_cells(cells, maps)
     assert sum(map(area, parts)) == pytest.approx(frame.size, rel=1e-6)
     for part, best in zip(parts, classes, strict=True):
         if area(part) < 1e-9 * frame.size:
@@ -216,4 +217,4 @@ def test_what_is_taken_for_an_image(known, inputs, shape):
 def test_a_colour_that_is_none_is_refused():
     network = random_net([3, 4, 2], 0)
     with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class, component"):
-        figure(certify(network, through(np.eye(3)))[0].complex, colour="heat")
+        figure(certify(network, through(np.eye(3)))[0].complex, style=Style("heat"))

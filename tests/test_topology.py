@@ -341,3 +341,18 @@ def test_without_proof_there_is_no_topology():
     (result,) = certify(random_net([2, 5, 3], 1), [0.0, 0.0], radius=2, measures="topology", certified=False)
     assert result.topology is None
     assert "exact or not given" in result.notes["topology"]
+
+
+def test_without_regions_of_a_box_there_is_no_topology():
+    (result,) = certify(random_net([2, 5, 3], 1), [0.0, 0.0], radius=2, norm="l2", measures="counts,topology")
+    assert result.topology is None
+    assert "not of l1 and l2 balls" in result.notes["topology"]
+
+
+def test_parts_in_a_picture():
+    """Two fields of one class, all around them one of the other."""
+    network = waves(2, 4, 1.0)
+    (result,) = certify(network, box=([0, 0], [4, 2]), measures="topology")
+    drawn = result.plot(colour="component")
+    names = [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
+    assert [name for name in names if name.startswith("class")] == ["class 0, part 1", "class 1, part 1", "class 1, part 2"]

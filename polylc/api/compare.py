@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
@@ -11,6 +12,7 @@ from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Comparison
 from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
 from polylc.run.estimates import largest_dimension, parse_methods
+from polylc.search.cores import as_jobs
 from polylc.search.task import Settings
 
 
@@ -19,6 +21,7 @@ def compare(
     points: Any = None,
     radius: Any = None,
     *,
+    norm: str = "linf",
     box: tuple[Any, Any] | None = None,
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
@@ -27,14 +30,19 @@ def compare(
     certified: bool = True,
     time_limit: float | None = None,
     max_regions: int | None = None,
+    jobs: int | str = 1,
+    executor: Executor | None = None,
     **sampling: Any,
 ) -> Comparison:
     """Hold estimates against the exact truth.
 
     Parameters
     ----------
-    network, points, radius, box, clip, labels, certified, time_limit, max_regions
-        As in `certify`.
+    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor
+        As in `certify`; neighbourhoods are spread whole.
+    norm : str
+        Of the balls: "linf"; or "l2" or "l1", where the truth is what searches find: Lipschitz constants and the
+        distance to the nearest adversarial point.
     methods : str or iterable of str
         As in `estimate`.
     draws : int
@@ -55,7 +63,7 @@ def compare(
     network = as_network(network)
     names = parse_methods(methods)
     settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=certified)
-    tasks = make_tasks(network, points, radius, box, clip, labels)
+    tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
-    return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws)
+    return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws, jobs=as_jobs(jobs), executor=executor)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from polylc.api.check import check
 from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
 from polylc.domains.box import as_box
+from polylc.domains.frame import Frame
 from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.network.form import Network
 from polylc.readers.load import as_network
@@ -30,8 +31,10 @@ def lipschitz(
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
     norm: str | Iterable[str] = "all",
+    ball: str = "linf",
     output: int | None = None,
     largest: bool = False,
+    jacobian: str | None = None,
     method: str = "auto",
     timeout: float | None = None,
     proof: str | Path | None = None,
@@ -45,7 +48,7 @@ def lipschitz(
     network : Network, path, or torch.nn.Module
         As for `certify`.
     points : array_like, shape (n,) or (N, n), or images of the model's own shape
-        Centres of linf balls.
+        Centres of balls; or the view of `polylc.plane` or `polylc.line`, with no radius, where lengths are l2.
     radius, box, clip
         As for `certify`.
     labels : sequence of int, optional
@@ -53,10 +56,14 @@ def lipschitz(
         class; those of a box without a label, or of a network with one output, are the outputs.
     norm : str or iterable of str
         "linf", "l2" or "l1": how inputs are measured; the gradient is measured in the dual norm. "all" for all three.
+    ball : str
+        "linf", "l2" or "l1": the norm whose balls the neighbourhoods are.
     output : int, optional
         The constants of this output alone.
     largest : bool
         The largest of the margins alone, which is quicker than each of them.
+    jacobian : str, optional
+        "linf": the operator norms of the whole map alone, from `norm` to linf of all outputs.
     method : str
         "search", "enumeration", or "auto": both by turns, until one has ended.
     timeout : float, optional
@@ -87,13 +94,14 @@ def lipschitz(
     """
     net = as_network(network)
     norms = parse_norms(norm)
-    tasks = make_tasks(net, points, radius, box, clip, labels)
+    tasks = make_tasks(net, points, radius, box, clip, labels, frames=True, norm=ball)
     found = constants_one_by_one(
         net,
         tasks,
         norms=norms,
         output=output,
         largest=largest,
+        jacobian=jacobian,
         method=method,
         timeout=timeout,
         proof=proof,
@@ -110,6 +118,7 @@ def constants_one_by_one(
     norms: Sequence[NormName],
     output: int | None,
     largest: bool,
+    jacobian: str | None = None,
     method: str,
     timeout: float | None,
     proof: str | Path | None,
@@ -130,11 +139,12 @@ def constants_one_by_one(
         return _confirmed(
             lipschitz_constants(
                 network,
-                as_box(task.domain, "lipschitz"),
+                task.domain if isinstance(task.domain, Frame) else as_box(task.domain, "lipschitz"),
                 label,
                 norms=norms,
                 output=output,
                 largest=largest,
+                jacobian=jacobian,
                 method=method,
                 timeout=timeout,
                 proof=file,

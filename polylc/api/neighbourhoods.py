@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from polylc.domains import box as shapes
-from polylc.domains.ball import ball
+from polylc.domains.ball import ball, in_norm
 from polylc.domains.frame import Frame
+from polylc.domains.within import as_norm
 from polylc.errors import PolylcError, UsageError
 from polylc.exact.numbers import as_fractions
 from polylc.network.form import Network
@@ -33,11 +34,13 @@ def make_tasks(
     labels: Sequence[int] | None,
     engine: str = "auto",
     frames: bool = False,
+    norm: str = "linf",
 ) -> list[Task | Refusal]:
     """Tasks for the arguments of `certify`; a point that makes no neighbourhood becomes a refusal.
 
-    With `frames`, a plane or line may take the place of points.
+    With `frames`, a plane or line may take the place of points; `norm` is that of the balls.
     """
+    as_norm(norm)
     if isinstance(points, Frame):
         if not frames:
             raise UsageError("points: planes and lines belong to certify; give points, or a box")
@@ -63,7 +66,7 @@ def make_tasks(
         label = None if labels is None else int(labels[index])
         try:
             domain = shapes.box(row[0], row[1], bounds) if box is not None else ball(row, radius, bounds)
-            tasks.append(make_task(network, index, domain, label, engine))
+            tasks.append(make_task(network, index, in_norm(domain, norm), label, engine))
         except PolylcError as error:
             if len(rows) == 1:
                 raise

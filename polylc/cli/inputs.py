@@ -12,9 +12,11 @@ import numpy as np
 import typer
 
 from polylc.domains import box as shapes
-from polylc.domains.ball import ball
-from polylc.domains.box import Bounds, Neighbourhood
+from polylc.domains.ball import ball, in_norm
+from polylc.domains.box import Bounds
+from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame, through
+from polylc.domains.within import as_norm
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
 from polylc.network.form import Network
@@ -42,6 +44,7 @@ class Where:
     plane: str | None = None
     line: str | None = None
     margin: str | None = None
+    norm: str = "linf"
 
 
 def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Task | Refusal]:
@@ -56,6 +59,7 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
     NeighbourhoodError
         If the one neighbourhood asked for has no interior.
     """
+    as_norm(where.norm)
     if where.plane is not None or where.line is not None:
         return [make_task(network, 0, _frame(where, network), _only_label(where), engine)]
     if where.margin is not None:
@@ -72,12 +76,12 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
         if where.radius is not None:
             raise UsageError("--radius belongs to --data or --center; a --box has none")
         lower, upper = (_fit(_numbers(text, f"--box, {end} corner"), network) for end, text in zip(("lower", "upper"), where.box, strict=True))
-        return [make_task(network, 0, shapes.box(lower, upper, clip), _only_label(where), engine)]
+        return [make_task(network, 0, in_norm(shapes.box(lower, upper, clip), where.norm), _only_label(where), engine)]
     if where.radius is None:
         raise UsageError(f"{given[0]} needs --radius R")
     radius = _numbers(where.radius, "--radius")
     if where.center is not None:
-        domain = _ball(_fit(_numbers(where.center, "--center"), network), radius, clip)
+        domain = _ball(where, _fit(_numbers(where.center, "--center"), network), radius, clip)
         return [make_task(network, 0, domain, _only_label(where), engine)]
     return _from_table(network, where, radius, clip, engine)
 
@@ -112,7 +116,7 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
             tasks.append(Refusal(index, row))
             continue
         try:
-            tasks.append(make_task(network, index, _ball(row, radius, clip), label, engine))
+            tasks.append(make_task(network, index, _ball(where, row, radius, clip), label, engine))
         except PolylcError as error:
             tasks.append(Refusal(index, str(error)))
     refused = [t for t in tasks if isinstance(t, Refusal)]
@@ -176,8 +180,8 @@ def _numbers(text: str, what: str) -> tuple[Fraction, ...]:
     return numbers
 
 
-def _ball(center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds | None) -> Neighbourhood:
-    return ball(center, radius[0] if len(radius) == 1 else radius, clip)
+def _ball(where: Where, center: Sequence[Fraction], radius: tuple[Fraction, ...], clip: Bounds | None) -> Domain:
+    return in_norm(ball(center, radius[0] if len(radius) == 1 else radius, clip), where.norm)
 
 
 def _clip(where: Where) -> Bounds | None:

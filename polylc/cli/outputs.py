@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from polylc.report.result import Result
     from polylc.report.run import Run
 
+FEW = 20  # neighbourhoods whose regions are kept for a report, whatever their dimension
+
 
 def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
     """Refuse an output that cannot be written before any work is done; with "" any name will do, and - where `stdout`
@@ -116,6 +118,23 @@ def write_proof(path: str, run: Run) -> None:
         return
     size = put_together(Path(path), run)
     typer.echo(f"{path}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {path}", err=True)
+
+
+def pictured(tasks: Iterable[Any]) -> bool:
+    """Whether a report has pictures of these tasks, so that their regions are to be kept: of all if they are few, and
+    of many in up to three dimensions.
+    """
+    from polylc.report.record import Refusal
+
+    listed = [task for task in tasks if not isinstance(task, Refusal)]
+    return len(listed) <= FEW or all(task.domain.dimension <= 3 for task in listed)
+
+
+def write_report(path: str, make: Callable[[Path], None]) -> None:
+    """Write a report to look at, and say where it is."""
+    with _told(path):
+        make(Path(path))
+    typer.echo(f"{path}: report written, {Path(path).stat().st_size / 1e6:.2f} MB; open it in a browser", err=True)
 
 
 def write_graphs(path: str, run: Run) -> None:

@@ -55,7 +55,7 @@ def boundary_lines(study: Study) -> list[Estimate]:
     H(dU) / 2|U|.
     """
     stream, moments = study.stream("boundary_lines"), Moments()
-    faces = 0.5 / study.domain.half  # areas of the pairs of opposite faces, over 2|U|
+    faces = 0.5 / study.only_box("boundary_lines", "lines estimates the same").half  # areas of the pairs of opposite faces, over 2|U|
     factor = float(faces.sum())  # H(dU) / 2|U|
     for count in study.chunks(line_count(study), _bytes_per_line(study)):
         start, direction = cosine_lines(study, count, faces / factor, stream)
@@ -139,6 +139,9 @@ def chords(study: Study, start: Tensor, direction: Tensor) -> tuple[Tensor, Tens
     one, other = (net.lower - start) / step, (net.upper - start) / step
     begin = torch.where(moving, torch.minimum(one, other), -infinite).amax(dim=1)
     end = torch.where(moving, torch.maximum(one, other), infinite).amin(dim=1)
+    if study.ball is not None:
+        enters, leaves = study.ball.chord(start, direction)
+        begin, end = torch.maximum(begin, enters), torch.minimum(end, leaves)
     return start + begin[:, None] * direction, torch.clamp(end - begin, min=torch.finfo(net.dtype).tiny)
 
 

@@ -35,7 +35,26 @@ def lipschitz(study: Study) -> list[Estimate]:
             location, fit = weibull_location(column)
             assumptions = f"maxima of batches of {each} follow a reverse Weibull law (Kolmogorov-Smirnov p = {fit:.2g})"
             found.append(Estimate("clever", target, location, None, largest, None, BATCHES, clever_bias, assumptions, parameters))
-    return found
+    return found + _clever_distance(study, found, rows, parameters)
+
+
+def _clever_distance(study: Study, found: list[Estimate], rows: np.ndarray, parameters: dict[str, float | int | str]) -> list[Estimate]:
+    """CLEVER's score: the least ratio of a margin at the centre and its constant, at most the radius; what it takes for
+    a lower bound of the distance to an adversarial point.
+    """
+    domain, label = study.domain, study.label
+    if domain.center is None or domain.radius is None or label is None or study.network.outputs == 1:
+        return []
+    center = study.net.tensor([[float(domain.center[j]) for j in domain.free.tolist()]])
+    margins = rows @ to_numpy(study.net.outputs(center))[0]
+    constants = [e.value for e in found if e.method == "clever" and e.target.endswith(f".{domain.norm}")]
+    radius = float(max(domain.radius))
+    ratios = [max(float(m), 0.0) / c if c > 0 else radius for m, c in zip(margins, constants, strict=True)]
+    value = min([radius, *ratios])
+    bias = "may fall on either side of the truth; not a bound"
+    return [
+        Estimate("clever_distance", "distance", value, None, None, None, BATCHES, bias, "CLEVER's constants", {**parameters, "norm": domain.norm})
+    ]
 
 
 def lipschitz_targets(study: Study) -> tuple[list[str], np.ndarray]:
@@ -73,8 +92,9 @@ def weibull_location(maxima: np.ndarray) -> tuple[float, float]:
     -----
     T.-W. Weng et al., "Evaluating the robustness of neural networks: an extreme value theory approach", ICLR 2018.
     Profile maximum likelihood over locations within thirty standard deviations above the largest maximum, with shapes
-    of at least 1 (below 1 the likelihood has no maximum). Maxima that agree, as where every batch meets the steepest
-    region, are their own location.
+    of at least 1 (below 1 the likelihood has no maximum). Of that and the law that ends at the largest maximum the one
+    that fits better counts, as the published code takes the best fit of several starts: gradients of few regions follow
+    neither. Maxima that agree, as where every batch meets the steepest region, are their own location.
     """
     largest, spread = float(maxima.max()), float(maxima.std())
     if spread <= 1e-12 * max(largest, 1e-300):
@@ -87,11 +107,12 @@ def weibull_location(maxima: np.ndarray) -> tuple[float, float]:
     top = scaled.max(axis=1)
     log_mean = top + np.log(np.mean(np.exp(scaled - top[:, None]), axis=1))  # of below^shape, which is scale^shape
     likelihood = np.log(shape) - log_mean + (shape - 1.0) * logs.mean(axis=1)
-    best = int(np.argmax(likelihood))
     from scipy.stats import kstest
 
-    uniform = np.exp(-np.exp(scaled[best] - log_mean[best]))
-    return largest + float(gap[best]) * spread * (best > 0), float(kstest(uniform, "uniform").pvalue)
+    tried = [int(np.argmax(likelihood)), 0]
+    fits = [float(kstest(np.exp(-np.exp(scaled[k] - log_mean[k])), "uniform").pvalue) for k in tried]
+    best = tried[int(np.argmax(fits))]
+    return largest + float(gap[best]) * spread * (best > 0), max(fits)
 
 
 def _weibull_shape(logs: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from polylc.domains.box import Neighbourhood
 from polylc.errors import PolylcError, UsageError
+from polylc.estimators.attacks import deepfool, pgd
 from polylc.estimators.coarea import coarea, coarea_good, own_noise, published
 from polylc.estimators.distinct import patterns
 from polylc.estimators.estimate import Estimate
@@ -35,6 +36,8 @@ METHODS: dict[str, Method] = {
     "jacobian_norm": jacobian_norm,
     "local_rank": local_rank,
     "lipschitz": lipschitz,
+    "pgd": pgd,
+    "deepfool": deepfool,
 }
 ON_REQUEST: dict[str, Method] = {"lipsdp": lipsdp}  # needs cvxpy, and a semidefinite program for each neighbourhood
 
@@ -47,7 +50,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimated:
     """The estimates for one neighbourhood.
 
@@ -69,6 +72,9 @@ class Estimated:
     estimates: list[Estimate]
     skipped: list[Skipped]
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Estimated(index={self.index}, {len(self.estimates)} estimates, {len(self.skipped)} skipped, {self.seconds:.2f} s)"
 
     def __getitem__(self, name: str) -> Estimate:
         """The first estimate of a method, or "method/target" for a certain one."""
@@ -96,6 +102,12 @@ def choose(names: str | Iterable[str], usual: Iterable[str], on_request: Iterabl
     return tuple(name for name in every if name in wanted)
 
 
+def _assumed(study: Study, estimate: Estimate) -> str:
+    """What an estimate rests on, how points were drawn included."""
+    said = study.sampling if estimate.samples else ""
+    return "; ".join(part for part in (estimate.assumptions, said) if part)
+
+
 def run_methods(
     study: Study, names: Iterable[str], methods: Mapping[str, Method], on_method: Callable[[str], None] | None = None
 ) -> tuple[list[Estimate], list[Skipped]]:
@@ -114,5 +126,5 @@ def run_methods(
             skipped.append(Skipped(name, str(error)))
             continue
         seconds = time.perf_counter() - begin
-        found += [replace(e, seconds=seconds) for e in estimates]
+        found += [replace(e, seconds=seconds, assumptions=_assumed(study, e)) for e in estimates]
     return found, skipped

@@ -15,6 +15,7 @@ import numpy as np
 
 from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
+from polylc.estimators.balls import SWEEPS, BallSampler
 from polylc.estimators.tensors import TensorNetwork, device_of, dtype_of
 from polylc.network.form import Network
 
@@ -124,10 +125,37 @@ class Study:
         """Number of free coordinates."""
         return self.domain.dimension
 
+    @cached_property
+    def ball(self) -> BallSampler | None:
+        """The l2 or l1 ball that is sampled; None for a box."""
+        return None if self.domain.norm == "linf" else BallSampler(self.net, self.domain, self.stream("ball"))
+
+    def only_box(self, method: str, instead: str) -> Neighbourhood:
+        """The neighbourhood, for a method that needs a box.
+
+        Raises
+        ------
+        UsageError
+            If it is an l2 or l1 ball.
+        """
+        if self.domain.norm != "linf":
+            raise UsageError(f"{method}: it needs an linf ball or a box, not an {self.domain.norm} ball; {instead}")
+        return self.domain
+
+    @property
+    def sampling(self) -> str:
+        """How points are drawn, where they are not uniform for certain."""
+        if self.ball is None or not self.ball.chained:
+            return ""
+        return f"points are ends of chains of {SWEEPS} sweeps (Gibbs), taken for uniform, since the box leaves little of the ball"
+
     @property
     def narrowest(self) -> float:
-        """Half width of the neighbourhood in its narrowest coordinate."""
-        return float(self.domain.half.min())
+        """Half width of the neighbourhood in its narrowest direction."""
+        half = float(self.domain.half.min())
+        if self.ball is None:
+            return half
+        return min(half, self.ball.radius / (math.sqrt(self.dimension) if self.ball.norm == "l1" else 1.0))
 
     def stream(self, method: str) -> torch.Generator:
         """A random stream for each method and neighbourhood, so that estimates do not depend on which others are asked
@@ -154,6 +182,8 @@ class Study:
     def uniform(self, count: int, stream: torch.Generator) -> Tensor:
         """Points uniform on the neighbourhood, by their free coordinates; shape (count, n)."""
         net = self.net
+        if self.ball is not None:
+            return self.ball.uniform(count, stream)
         share = net.torch.rand((count, net.inputs), generator=stream, device=net.device, dtype=net.dtype)
         points: Tensor = net.lower + share * (net.upper - net.lower)
         return points

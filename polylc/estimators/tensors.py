@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from polylc.domains.box import Neighbourhood
 from polylc.errors import UsageError
@@ -58,8 +59,6 @@ class TensorNetwork:
     def __init__(self, network: Network, domain: Neighbourhood, device: str = "cpu", dtype: str = "float64") -> None:
         import torch
 
-        if domain.norm != "linf":
-            raise UsageError(f"estimators: {domain.norm} balls are not sampled yet; give an linf ball or a box")
         self.network, self.domain = network, domain
         self.device, self.dtype = device_of(device), dtype_of(dtype)
         self.inputs = domain.dimension
@@ -79,7 +78,7 @@ class TensorNetwork:
             max([i for i, a in enumerate(affines) if any(s == source for s, _ in a.terms)], default=0) for source in range(len(affines))
         ]
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: ArrayLike) -> Tensor:
         """An array on this network's device, in its number type."""
         import torch
 

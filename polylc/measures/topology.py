@@ -42,6 +42,8 @@ class TopologyForm(FormModel):
 
 
 def _exact(scene: Scene) -> Answer[Topology]:
+    if scene.complex.round:
+        return missing("null: topology is of boxes and planes, not of l1 and l2 balls")
     try:
         found = topology(scene.complex, scene.graph)
     except SolverError as error:

@@ -24,7 +24,13 @@ def _of_one_class(values: np.ndarray) -> int | None:
     return int(best[0]) if len(best) else None
 
 
-def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[int], list[int]]:
+def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
+    """As `class_cells_of_regions`, without the regions."""
+    parts, classes, _ = class_cells_of_regions(cells, maps)
+    return parts, classes
+
+
+def class_cells_of_regions(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[int], list[int]]:
     """The cells cut where another output becomes the largest, which one is, and the regions they are of; of a single
     output, its sign.
 

@@ -15,6 +15,7 @@ from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers
 from polylc.exact.quantity import Kind, Quantity
 from polylc.report.schema import NetworkInfo
+from polylc.report.setting import Setting, setting
 
 NormName = Literal["linf", "l2", "l1"]
 Method = Literal["search", "enumeration"]
@@ -88,6 +89,8 @@ class LipschitzConstants:
     statistics : dict
     proof : str or None
         File that proves the constants.
+    ball : str
+        The norm whose ball the neighbourhood is, "linf" for boxes.
     """
 
     label: int | None
@@ -95,6 +98,7 @@ class LipschitzConstants:
     seconds: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
     proof: str | None = None
+    ball: NormName = "linf"
 
     @property
     def exact(self) -> bool:
@@ -140,6 +144,7 @@ class NeighbourhoodReport(_Model):
     status: Literal["exact", "open", "refused"]
     reason: str | None = None
     label: int | None = None
+    ball: NormName = "linf"
     constants: list[ConstantReport] = []
     proof: str | None = None
     seconds: float = 0.0
@@ -151,6 +156,7 @@ class LipschitzReport(_Model):
 
     format: Literal["polylc.lipschitz/1"] = Field(default="polylc.lipschitz/1", alias="schema")
     version: str = __version__
+    setting: Setting | None = Field(default_factory=setting)
     network: NetworkInfo
     neighbourhoods: list[NeighbourhoodReport]
 
@@ -176,6 +182,7 @@ def neighbourhood_report(index: int, found: LipschitzConstants) -> Neighbourhood
         index=index,
         status="exact" if found.exact else "open",
         label=found.label,
+        ball=found.ball,
         constants=constants,
         proof=found.proof,
         seconds=found.seconds,
@@ -187,7 +194,8 @@ def lipschitz_lines(index: int, found: LipschitzConstants) -> list[str]:
     """The constants of a neighbourhood, a line for each."""
     label = "" if found.label is None else f"  class {found.label}"
     many = sum(c.exact for c in found.constants)
-    lines = [f"row {index}{label}  {many} of {len(found.constants)} constants exact, {found.seconds:.1f} s"]
+    ball = "" if found.ball == "linf" else f"  {found.ball} ball"
+    lines = [f"row {index}{label}{ball}  {many} of {len(found.constants)} constants exact, {found.seconds:.1f} s"]
     for c in found.constants:
         low, high = c.quantity.lower, c.quantity.upper
         what = f"{low:.10g}" if c.exact else f"in [{low:.10g}, {'inf' if high is None else f'{high:.10g}'}]"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from polylc.domains.box import as_box
+from polylc.domains.box import as_box, norm_of
 from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
@@ -23,9 +26,9 @@ from polylc.run.beside import kernels_beside
 from polylc.run.estimates import EVERY, each_task
 from polylc.run.exact_draws import exact_draws
 from polylc.run.neighbourhood import answer
-from polylc.search.task import Settings, Task
+from polylc.search.task import SEARCHED, Settings, Task
 
-MEASURES = tuple(row.name for row in ROWS if row.instead is not None)  # what an estimator speaks of
+MEASURES = (*(row.name for row in ROWS if row.instead is not None), "robustness")  # what an estimator speaks of
 
 
 def sampling_with_draws(draws: int, sampling: dict[str, Any]) -> Sampling:
@@ -49,16 +52,23 @@ def run_comparison(
     sampling: Sampling,
     draws: int,
     on_result: Callable[[Compared], None] | None = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Comparison:
-    """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
+    """Compare on every neighbourhood, in `jobs` processes; what cannot be done becomes a refusal. Ctrl-C ends the run
+    with what was done.
+    """
     begin = time.monotonic()
-    with kernels_beside(network, tasks, settings):
-        entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
+    work = partial(compare_one, network, names=names, settings=settings, sampling=sampling, draws=draws)
+    with kernels_beside(network, tasks, settings, jobs=jobs if executor is None else max(jobs, 2)):
+        entries = each_task(tasks, work, on_result, work, jobs, executor)
     return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 
 def compare_one(network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int) -> Compared:
     """The truth and the estimates for one neighbourhood."""
+    if norm_of(task.domain) != "linf":
+        settings = replace(settings, measures=tuple(m for m in settings.measures if m in SEARCHED))
     result = answer(network, task, settings)
     if result.outcome is Outcome.INTERRUPTED:
         raise KeyboardInterrupt
@@ -67,7 +77,7 @@ def compare_one(network: Network, task: Task, names: Sequence[str], settings: Se
     skipped: list[Skipped] = []
     draw_seconds = 0.0
     noise_matters = any(n in names for n in ("published", "coarea", "coarea_good", "own_noise"))
-    within_reach = result.complete and task.domain.dimension <= MOST_DIMENSION
+    within_reach = result.complete and result.regions is not None and task.domain.dimension <= MOST_DIMENSION
     if draws and noise_matters and "exact_draws" not in names and within_reach and result.answers.value("local_complexity") is not None:
         noisy, unable = run_methods(study, ["exact_draws"], {"exact_draws": exact_draws})
         skipped += unable

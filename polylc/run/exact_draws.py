@@ -71,9 +71,10 @@ def rao_blackwell(study: Study) -> list[Estimate]:
 
 
 def _enumerated(study: Study, method: str, network: Network, measures: tuple[str, ...]) -> Result:
+    domain = study.only_box(method, "coarea needs no regions")
     if study.dimension > MOST_DIMENSION:
         raise UsageError(f"{method}: dimension {study.dimension} > {MOST_DIMENSION}: volumes are out of reach")
-    result = answer(network, make_task(network, 0, study.domain, study.label), Settings(measures, keep=not measures, certify=False))
+    result = answer(network, make_task(network, 0, domain, study.label), Settings(measures, keep=not measures, certify=False))
     if result.outcome is Outcome.INTERRUPTED:  # the user means the run, not this draw
         raise KeyboardInterrupt
     return result

@@ -17,6 +17,8 @@ from typing import get_args
 import numpy as np
 
 from polylc.domains.box import Neighbourhood
+from polylc.domains.frame import Frame
+from polylc.domains.within import as_norm
 from polylc.engines.choose import choose_engine
 from polylc.errors import LimitReached, SolverError, UsageError
 from polylc.exact.checkpoint import until
@@ -36,6 +38,7 @@ from polylc.search.task import Settings, Task
 
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
+JACOBIAN = "jacobian->linf"  # the whole map, whose outputs are measured in linf: the largest of all outputs
 FIRST = 0.5  # seconds of search before the first enumeration
 PATIENCE, COMPILING = 10.0, 120.0  # seconds of search before kernels are compiled for an enumeration, and what that may take
 LEAST = 3.0  # seconds that an enumeration is given at least: compiled code may have to be loaded
@@ -50,15 +53,26 @@ class Asked:
     targets: tuple[Target, ...]
 
 
-def targets_of(network: Network, label: int | None, output: int | None, largest: bool) -> list[tuple[str, tuple[Target, ...]]]:
-    """What is asked for: an output, every margin of the label, the largest of these, or every output.
+def targets_of(
+    network: Network, label: int | None, output: int | None, largest: bool, jacobian: str | None = None
+) -> list[tuple[str, tuple[Target, ...]]]:
+    """What is asked for: an output, every margin of the label, the largest of these, every output, or the whole map.
+
+    The operator norm of a matrix from any norm to linf is the largest dual norm of a row.
 
     Raises
     ------
     UsageError
-        If there is no such output, or no margin.
+        If there is no such output, or no margin, or the whole map is to be measured in another norm.
     """
     many = network.outputs
+    if jacobian is not None:
+        if as_norm(jacobian) != "linf":
+            enumerated = "certify --measures lipschitz lists regions and has the constants from l1 to l1 and from l2 to l2"
+            raise UsageError(f"lipschitz: a search bounds the Jacobian row by row, so outputs are measured in linf, not in {jacobian}; {enumerated}")
+        if output is not None or largest:
+            raise UsageError("lipschitz: the Jacobian is that of all outputs; leave out the output, or the largest of the margins")
+        return [(JACOBIAN, tuple(Target(i) for i in range(many)))]
     if output is not None:
         if not 0 <= output < many:
             raise UsageError(f"lipschitz: output {output} is not one of the network's {many}, which are numbered from 0")
@@ -73,12 +87,13 @@ def targets_of(network: Network, label: int | None, output: int | None, largest:
 
 def lipschitz_constants(
     network: Network,
-    domain: Neighbourhood,
+    domain: Neighbourhood | Frame,
     label: int | None,
     *,
     norms: Sequence[NormName] = get_args(NormName),
     output: int | None = None,
     largest: bool = False,
+    jacobian: str | None = None,
     method: str = "auto",
     timeout: float | None = None,
     proof: Path | None = None,
@@ -91,6 +106,7 @@ def lipschitz_constants(
     ----------
     network : Network
     domain : Neighbourhood
+        A box, a ball, a plane or a line.
     label : int or None
         The class whose margins are meant; None for outputs.
     norms : sequence of str
@@ -99,6 +115,8 @@ def lipschitz_constants(
         That output alone.
     largest : bool
         The largest of the margins alone.
+    jacobian : str, optional
+        The operator norm of the whole map alone, outputs measured in this norm: "linf".
     method : str
         "search", "enumeration", or "auto": both by turns.
     timeout : float, optional
@@ -115,9 +133,19 @@ def lipschitz_constants(
     """
     if method not in METHODS:
         raise UsageError(f"lipschitz: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    targets = targets_of(network, label, output, largest)
-    if output is not None:  # an enumeration measures outputs where there is no label
-        label, domain = None, replace(domain, center=None, radius=None)
+    targets = targets_of(network, label, output, largest, jacobian)
+    if output is not None or jacobian is not None:
+        label = None
+    if isinstance(domain, Frame):
+        norms, method = _in_frame(domain, norms, method)
+    elif domain.norm != "linf":
+        if method == "enumeration":
+            raise UsageError(f"lipschitz: regions are listed of boxes; in {domain.norm} balls give method search")
+        if proof is not None:
+            raise UsageError(f"lipschitz: constants in {domain.norm} balls are proved, but not written as proof files; leave out the proof")
+        method = "search"
+    elif output is not None or jacobian is not None:  # an enumeration measures outputs where there is no label
+        domain = replace(domain, center=None, radius=None)
     work = _Work(network, domain, label, norms, targets, stop, watch)
     begin = time.monotonic()
     deadline = None if timeout is None else begin + timeout
@@ -128,7 +156,23 @@ def lipschitz_constants(
         with proof_blocks(proof) as work.blocks:
             work.go(method, begin, deadline)
             written = work.write(proof, begin, deadline)
-    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None)
+    norm = "linf" if isinstance(domain, Frame) else domain.norm
+    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None, as_norm(norm))
+
+
+def _in_frame(domain: Frame, norms: Sequence[NormName], method: str) -> tuple[Sequence[NormName], str]:
+    """The norms and the method in a plane or on a line: lengths are l2 there, and all regions are listed.
+
+    Raises
+    ------
+    UsageError
+        If others are wanted.
+    """
+    if method == "search":
+        raise UsageError("lipschitz: in a plane or on a line regions are listed; give method enumeration, or auto")
+    if set(norms) not in ({"l2"}, set(get_args(NormName))):
+        raise UsageError("lipschitz: in a plane or on a line lengths are l2; give norm l2")
+    return ("l2",), "enumeration"
 
 
 class _Work:
@@ -137,7 +181,7 @@ class _Work:
     def __init__(
         self,
         network: Network,
-        domain: Neighbourhood,
+        domain: Neighbourhood | Frame,
         label: int | None,
         norms: Sequence[NormName],
         targets: Sequence[tuple[str, tuple[Target, ...]]],
@@ -156,7 +200,7 @@ class _Work:
 
     def go(self, method: str, begin: float, deadline: float | None) -> None:
         """Search and enumerate until everything is known or the time is over."""
-        if method != "enumeration":
+        if method != "enumeration" and isinstance(self.domain, Neighbourhood):
             try:
                 with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
                     search = Steepest(self.network, self.domain, self.goals, len(self.asked), self.watch)
@@ -244,6 +288,7 @@ class _Work:
             return False
         asked = [(c, target) for c, a in zip(constants, self.asked, strict=True) for target in a.targets]
         try:
+            assert isinstance(self.domain, Neighbourhood)
             write_gradient_proof(proof, self.network, self.domain, asked, deadline, self.stop)
         except LimitReached:
             return False

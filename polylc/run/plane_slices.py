@@ -27,7 +27,7 @@ def slices(study: Study) -> list[Estimate]:
     UsageError
         If the dimension is below 3, where a plane is no slice.
     """
-    domain, settings, moments = study.domain, study.settings, Moments()
+    domain, settings, moments = study.only_box("slices", "lines estimates the same"), study.settings, Moments()
     n = domain.dimension
     if n < 3:
         raise UsageError(f"slices: a plane in dimension {n} is no slice; the whole neighbourhood can be enumerated")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
+from polylc.bounds.ball import Ball
 from polylc.bounds.restriction import Restriction
+from polylc.domains.ball import within
 from polylc.domains.box import Neighbourhood
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.embedding import BoxEmbedding
@@ -22,6 +25,7 @@ from polylc.search.gradient_goals import Goal, Norm, Target, stacked
 
 Array = np.ndarray
 Point = tuple[Fraction, ...]
+INWARD = (1 - Fraction(1, 2**20), 1 - Fraction(1, 2**10), Fraction(3, 4), Fraction(1, 4))  # shares by which points are drawn into a ball
 INSIDE = 2.0**-20  # points of the boundary are moved inward by as much of the way to the middle
 SAMPLES, ROUNDS, SEEDS, NEAR_BY = 2048, 4, 8, 512  # points; rounds near the best so many, with so many points each
 NARROWER = 0.5  # how much nearer they are in each round
@@ -66,6 +70,8 @@ class Record:
         self.best = [Attained() for _ in range(answers)]
         self.exact = ExactNetwork(network)
         self.forms = ExactForms(network, BoxEmbedding(domain.lower, domain.upper))
+        self.within = within(domain)
+        self.ball = None if self.within is None else Ball.of(self.within)
         self.fixed = np.ones(network.inputs, dtype=bool)
         self.fixed[domain.free] = False
         self._rows: dict[Target, list[Array | None]] = {}
@@ -101,6 +107,8 @@ class Record:
         spread = middle + half * rng.uniform(-1.0, 1.0, (SAMPLES, len(low)))
         spread[::2] = middle + half * rng.choice([-1.0, 1.0], (SAMPLES // 2, len(low))) * rng.random((SAMPLES // 2, 1)) ** 0.2
         spread[0] = middle
+        if self.ball is not None:
+            spread = self.ball.pulled(spread)
         found: dict[int, list[tuple[float, Goal, Array]]] = {}
         for target in {g.target: None for g in goals}:
             mine = [g for g in goals if g.target == target]
@@ -117,7 +125,8 @@ class Record:
                 step *= NARROWER
                 seeds = np.concatenate(best)
                 moved = np.repeat(seeds, max(1, NEAR_BY // len(seeds)), axis=0)
-                points = np.concatenate([seeds, np.clip(moved + step * half * rng.uniform(-1.0, 1.0, moved.shape), low, high)])
+                near = np.clip(moved + step * half * rng.uniform(-1.0, 1.0, moved.shape), low, high)
+                points = np.concatenate([seeds, near if self.ball is None else self.ball.pulled(near)])
         for some in found.values():
             for value, goal, point in sorted(some, key=lambda one: -one[0])[:TAKEN]:
                 if self.best[goal.answer].point is None or value > self.best[goal.answer].floor:
@@ -150,7 +159,25 @@ class Record:
         for x, a, b in zip(point.tolist(), self.domain.lower, self.domain.upper, strict=True):
             near = min(max(Fraction(x), a), b)
             found.append(near if a < near < b or a == b else near + ((a + b) / 2 - near) * Fraction(INSIDE))
-        return tuple(found)
+        if self.within is None or self.within.contains(found):
+            return tuple(found)
+        for share in INWARD:
+            moved = tuple(h + share * (x - h) for x, h in zip(found, self._heart, strict=True))
+            if self.within.contains(moved):
+                return moved
+        return self._heart
+
+    @cached_property
+    def _heart(self) -> Point:
+        """A point inside the box and the ball."""
+        assert self.within is not None
+        ends = list(zip(self.within.center, self.domain.lower, self.domain.upper, strict=True))
+        near, share = [min(max(c, a), b) for c, a, b in ends], Fraction(INSIDE)
+        while True:
+            found = tuple(q + share * ((a + b) / 2 - q) for q, (_, a, b) in zip(near, ends, strict=True))
+            if self.within.contains(found):
+                return found
+            share /= 2
 
     def take(self, goal: Goal, point: Point) -> None:
         """Keep the value at a point if it is inside a region of full dimension, and larger than what is known."""

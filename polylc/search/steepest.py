@@ -1,4 +1,5 @@
-"""The largest norm of a gradient on a box, without a list of all regions: cells bounded from above, and split.
+"""The largest norm of a gradient on a box, or in a ball, without a list of all regions: cells bounded from above, and
+split.
 
 A cell on which gradients of full-dimensional regions cannot exceed the largest one known is closed. Others are split by
 a neuron (in few dimensions boxes are cut first), the one with the largest bound first, so that what is proved comes
@@ -17,6 +18,7 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.bounds.backward import Cells
+from polylc.bounds.ball import Ball
 from polylc.bounds.gradients import Masks
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
@@ -24,13 +26,16 @@ from polylc.bounds.restriction import Restriction
 from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import UNKNOWN, tables
 from polylc.domains.alternatives import inside, outward
+from polylc.domains.ball import within
 from polylc.domains.box import Neighbourhood
+from polylc.domains.within import measure
 from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.embedding import BoxEmbedding
 from polylc.exact.unit_box import lifted
 from polylc.geometry.interior import strictly_inside
-from polylc.network.exact_forms import ExactForms
+from polylc.geometry.nearest_point import Centred, Near
+from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.restricted import restricted
 from polylc.network.twins import twins
@@ -61,6 +66,7 @@ class Steepest:
     ----------
     network : Network
     domain : Neighbourhood
+        A box, or in l2 and l1 the box around a ball, whose inside alone counts.
     goals : sequence of Goal
     answers : int
         How many largest values the goals are of.
@@ -87,6 +93,8 @@ class Steepest:
     ) -> None:
         self.network, self.domain, self.goals, self.watch, self.aims = network, domain, goals, watch, aims
         self.low, self.high = outward(domain.lower, domain.upper)
+        self.within = within(domain)
+        self.ball = None if self.within is None else Ball.of(self.within)
         self.by_box = domain.dimension <= FEW_INPUTS
         self._set_up()
         self.record = Record(network, self.tables, domain, answers)
@@ -98,7 +106,7 @@ class Steepest:
     def _set_up(self) -> None:
         """Ends of all neurons on the whole box, and the network of those whose signs are open there."""
         every, box = tables(self.network), np.maximum(np.abs(self.low), np.abs(self.high))
-        sizes = every.magnitudes(largest_outputs(every, *intervals(every, self.low, self.high), box))
+        sizes = every.magnitudes(largest_outputs(every, *intervals(every, self.low, self.high), box), self.ball)
         if not sizes.moderate:
             raise SolverError(
                 "values in the network may be larger than 2^200 on the neighbourhood, which doubles do not bound; take method enumeration"
@@ -109,13 +117,14 @@ class Steepest:
         claims = [] if self.by_box else sharpen(every, lows[0], highs[0], self.low, self.high, sizes)
         self.node = Node(0, claims=claims)
         note_ends(self.node, 0, doubtful)
-        self.every, self.every_sizes, self.every_ends = every, every.magnitudes(largest_outputs(every, lows[0], highs[0], box)), (lows[0], highs[0])
+        self.every, self.every_ends = every, (lows[0], highs[0])
+        self.every_sizes = every.magnitudes(largest_outputs(every, lows[0], highs[0], box), self.ball)
         self.bits = highs[0] > 0
         free = (lows[0] < 0) & self.bits
         self.tables = Restriction(self.network, restricted(self.network, free, self.bits))
         self.numbers = self.tables.numbers
         self.lows, self.highs = lows[0, self.numbers], highs[0, self.numbers]
-        self.sizes = self.tables.magnitudes(largest_outputs(self.tables, self.lows, self.highs, box))
+        self.sizes = self.tables.magnitudes(largest_outputs(self.tables, self.lows, self.highs, box), self.ball)
         free_inputs = np.zeros(self.network.inputs)
         free_inputs[self.domain.free] = 1.0
         self.bounds = GradientBounds(self.tables, self.sizes, free_inputs, self.aims is not None)
@@ -377,7 +386,12 @@ class Steepest:
             cell.node.kind, cell.node.at = BOX, k
             for half in halves:
                 half.node = self._child(cell.node)
-        return halves
+        return halves if self.within is None else [half for half in halves if not self._outside(half)]
+
+    def _outside(self, cell: Cell) -> bool:
+        """Whether a cell's box has no point inside the ball."""
+        assert self.within is not None
+        return self.within.misses(*inside(self.domain.lower, self.domain.upper, cell.low, cell.high))
 
     def side(self, cell: Cell, neuron: int, sign: int) -> Cell:
         """The part of a cell where a neuron is positive, or negative."""
@@ -406,8 +420,8 @@ class Steepest:
             return True
         self.counts["programs"] += 1
         point = self._interior(cell, bits)
-        if isinstance(point, Thin):
-            self._close(cell, point)
+        if point is None or isinstance(point, Thin):
+            self._close(cell, Empty() if point is None else point)
             return None
         if self.aims is not None:
             raise AssertionError("a region exceeds what was known to be the largest value")
@@ -416,16 +430,42 @@ class Steepest:
             return None
         raise AssertionError("a region inside a cell without open neurons has another gradient than the cell")
 
-    def _interior(self, cell: Cell, bits: Array) -> Point | Thin:
-        """A point strictly inside a cell whose neurons all are decided, or what shows that there is none."""
+    def _interior(self, cell: Cell, bits: Array) -> Point | Thin | None:
+        """A point strictly inside a cell whose neurons all are decided, or what shows that there is none; None if there
+        is none in the ball.
+        """
         lower, upper = inside(self.domain.lower, self.domain.upper, cell.low, cell.high)
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
         forms = self.record.forms if same else ExactForms(self.network, BoxEmbedding(lower, upper))
-        numbers = self.numbers[list(cell.path)].tolist()
-        half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
-        # a neuron that is zero on all of the cell bounds nothing: regions lie on both of its sides
-        walls = [(number, tuple(int(cell.signs[i]) * v for v in form)) for number, i, form in half_spaces if any(form)]
+        walls = self._walls(cell, bits, forms)
         found = strictly_inside([wall for _, wall in walls], forms.dimension)
         if isinstance(found, dict):
             return Thin(tuple((walls[r][0], y) for r, y in found.items()))
-        return lifted(lower, upper, found)
+        point = lifted(lower, upper, found)
+        return point if self.within is None or self.within.contains(point) else self._interior_in_ball(cell, bits, point)
+
+    def _walls(self, cell: Cell, bits: Array, forms: ExactForms) -> list[tuple[int, Row]]:
+        """The half-spaces of a cell, with the numbers of their neurons. A neuron that is zero on all of the cell bounds
+        nothing: regions lie on both of its sides.
+        """
+        numbers = self.numbers[list(cell.path)].tolist()
+        half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
+        return [(number, tuple(int(cell.signs[i]) * v for v in form)) for number, i, form in half_spaces if any(form)]
+
+    def _interior_in_ball(self, cell: Cell, bits: Array, point: Point) -> Point | None:
+        """A point strictly inside a cell and the ball, from one inside the cell: on the way from the point of the cell
+        that is nearest to the centre, which is nearer than the radius if and only if there is one (lemma 18a).
+        """
+        assert self.within is not None
+        lower, upper = inside(self.domain.lower, self.domain.upper, cell.low, cell.high)
+        seen = Centred(self.within.center, lower, upper)
+        walls = self._walls(cell, bits, ExactForms(self.network, BoxEmbedding(seen.lower, seen.upper)))
+        near = seen.nearest(self.within.norm, [tuple(map(Fraction, wall)) for _, wall in walls], self.within.bound)
+        if not isinstance(near, Near) or measure(self.within.norm, near.point, self.within.center) >= self.within.bound:
+            return None
+        share = Fraction(1, 2)
+        while True:
+            moved = tuple(q + share * (p - q) for p, q in zip(point, near.point, strict=True))
+            if self.within.contains(moved):
+                return moved
+            share /= 2
