@@ -80,6 +80,7 @@ def test_there_are_commands_on_every_page():
         "docs/distance.md",
         "docs/lipschitz.md",
         "docs/planes.md",
+        "docs/topology.md",
     ],
 )
 def test_python_blocks_run(page, folder):

@@ -24,12 +24,13 @@ from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood
 from polylc.exact import checkpoint
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.registry import ALL
 from polylc.network.form import Network
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.report.status import Status
 from polylc.run.neighbourhood import answer
-from polylc.search.task import ALL, Settings, make_task
+from polylc.search.task import Settings, make_task
 
 NORMS = {"linf": 1, "l2": 2, "l1": math.inf}  # the dual norm of a gradient
 INDUCED = {"linf": math.inf, "l2": 2, "l1": 1}

@@ -119,7 +119,7 @@ def test_plot_draws_planes_and_lines(files, tmp_path):
         assert f"({'enumerated' if name == 'c' else 'certified'})" in result.output
     result = run("plot", model, "--data", data, "--plane", "0,1,2", "--colour", "red", "--out", tmp_path / "d.png")
     assert result.exit_code == 2
-    assert "--colour: 'red' is unknown; choose gradient, full, class" in result.output
+    assert "--colour: 'red' is unknown; choose gradient, full, class, component" in result.output
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -216,5 +216,5 @@ def test_what_is_taken_for_an_image(known, inputs, shape):
 
 def test_a_colour_that_is_none_is_refused():
     network = random_net([3, 4, 2], 0)
-    with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class"):
+    with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class, component"):
         figure(certify(network, through(np.eye(3)))[0].complex, style=Style("heat"))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from polylc.measures.registry import ALL
 from polylc.run import compile_ahead as prepare
-from polylc.search.task import ALL
 
 COUNT_MISSES = """
 import sys

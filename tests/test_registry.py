@@ -46,7 +46,7 @@ CASES = [
 def test_what_is_not_given_carries_a_reason_on_every_face(case):
     n = case["inputs"]
     where = {"box": ([-0.5] * n, [0.5] * n)} if case["box"] else {"points": [0.0] * n, "radius": 0.5}
-    run = certify(net(n, case["outputs"]), certified=case["certified"], max_regions=case["limit"], sigma="0.1", measures="all", **where)
+    run = certify(net(n, case["outputs"]), certified=case["certified"], max_regions=case["limit"], sigma="0.1", measures="all,topology", **where)
     (result,) = run
     (entry,) = run.report().neighbourhoods
     for row in ROWS:
@@ -123,10 +123,12 @@ def test_the_help_names_all_measures():
 
 
 def test_default_measures_are_those_that_are_not_dear():
-    dear = [row.name for row in ROWS if row.cost is Cost.HIGH]
-    assert dear == ["bounds"]
+    dear = [row.name for row in ROWS if row.cost in (Cost.HIGH, Cost.BY_NAME)]
+    assert dear == ["topology", "bounds"]
     assert parse_measures("default") == tuple(name for name in MEASURES if name not in dear)
-    assert parse_measures("all") == parse_measures("default,bounds") == parse_measures(["bounds", "default"]) == tuple(MEASURES)
+    assert parse_measures("all") == parse_measures("default,bounds") == parse_measures(["bounds", "default"])
+    assert parse_measures("all,topology") == tuple(MEASURES)
+    assert "topology" not in parse_measures("all")
     assert parse_measures("lipschitz,counts") == ("counts", "lipschitz")
     with pytest.raises(UsageError, match="default, all"):
         parse_measures("everything")

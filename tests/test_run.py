@@ -13,8 +13,9 @@ import polylc.search.crew
 from polylc.api.certify import certify
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.quantity import Kind
+from polylc.measures.registry import ALL
 from polylc.report.record import Refusal
-from polylc.search.task import ALL, parse_measures
+from polylc.search.task import parse_measures
 
 NET = random_net([2, 8, 6, 2], 0)
 

@@ -71,7 +71,7 @@ def certify(
     measures : str or iterable of str
         "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
         some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
-        "robustness", "bounds".
+        "robustness", "topology", "bounds"; "topology" is computed only where it is named.
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
     jobs : int or "auto"

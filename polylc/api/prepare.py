@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from polylc.domains.ball import ball
 from polylc.engines.choose import choose_engine
 from polylc.errors import UsageError
+from polylc.measures.registry import ALL
 from polylc.run.compile_ahead import pieces, processors, run_all
-from polylc.search.task import ALL
 
 
 def prepare(dimensions: Iterable[int]) -> None:

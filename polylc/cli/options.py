@@ -156,6 +156,6 @@ Picture = Annotated[str | None, typer.Option(help="Picture to write: .png, .pdf 
 
 # named here, and held to the registry by a test: the help must not wait for its import
 MEASURES_HELP = (
-    "default (all that cost at most a few times the enumeration), all (bounds too), or some of counts, local_complexity, total_variation, "
-    "kink_variation, local_rank, lipschitz, robustness, bounds."
+    "default (all that cost at most a few times the enumeration), all (bounds too, not topology), or some of counts, local_complexity, "
+    "total_variation, kink_variation, local_rank, lipschitz, robustness, topology, bounds."
 )

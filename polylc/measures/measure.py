@@ -38,6 +38,7 @@ class Cost(enum.Enum):
     LOW = "no more than the enumeration"
     FEW_TIMES = "a few times the enumeration"
     HIGH = "possibly much more than the enumeration"
+    BY_NAME = "so much more that it is computed only where it is named"
 
 
 class FormModel(BaseModel):

@@ -17,6 +17,7 @@ from polylc.measures.local_rank import LOCAL_RANK
 from polylc.measures.measure import Cost, Measure, Need
 from polylc.measures.robustness import ROBUSTNESS
 from polylc.measures.scene import Scene
+from polylc.measures.topology import TOPOLOGY
 from polylc.measures.total_variation import TOTAL_VARIATION
 
 ROWS: tuple[Measure[Any], ...] = (
@@ -27,13 +28,15 @@ ROWS: tuple[Measure[Any], ...] = (
     LOCAL_RANK,
     LIPSCHITZ,
     ROBUSTNESS,
+    TOPOLOGY,
     BOUNDS,  # reads the others' answers
 )
 MEASURES: dict[str, Measure[Any]] = {row.name: row for row in ROWS}
 # cheap ones first, so that a time limit costs as little as can be; what reads others' answers is dear, and comes last
 ORDER = sorted(ROWS, key=lambda row: list(Cost).index(row.cost))
 # what costs at most a few times the enumeration
-DEFAULT = tuple(row.name for row in ROWS if row.cost is not Cost.HIGH)
+DEFAULT = tuple(row.name for row in ROWS if row.cost in (Cost.LOW, Cost.FEW_TIMES))
+ALL = tuple(row.name for row in ROWS if row.cost is not Cost.BY_NAME)
 ATTRIBUTES = {attribute: (row, read) for row in ROWS for attribute, read in row.attributes.items()}
 
 

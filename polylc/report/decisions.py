@@ -25,7 +25,14 @@ def _of_one_class(values: np.ndarray) -> int | None:
 
 
 def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
-    """The cells cut where another output becomes the largest, and which one is; of a single output, its sign.
+    """As `class_cells_of_regions`, without the regions."""
+    parts, classes, _ = class_cells_of_regions(cells, maps)
+    return parts, classes
+
+
+def class_cells_of_regions(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[int], list[int]]:
+    """The cells cut where another output becomes the largest, which one is, and the regions they are of; of a single
+    output, its sign.
 
     Parameters
     ----------
@@ -37,7 +44,7 @@ def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[
     if maps.shape[1] == 1:
         maps = np.concatenate([np.zeros_like(maps), maps], axis=1)  # below zero, or above it
     values, starts = _at_corners(cells, maps)
-    parts, classes = [], []
+    parts, classes, regions = [], list[int](), list[int]()
     for r, corners in enumerate(cells):
         if len(corners) < 3:
             continue
@@ -46,6 +53,7 @@ def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[
         if only is not None:
             parts.append(corners)
             classes.append(only)
+            regions.append(r)
             continue
         for j in range(maps.shape[1]):
             part = np.column_stack([corners, here])
@@ -55,7 +63,8 @@ def class_cells(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndarray], list[
             if len(part) >= 3:
                 parts.append(part[:, :2])
                 classes.append(j)
-    return parts, classes
+                regions.append(r)
+    return parts, classes, regions
 
 
 def _cut(polygon: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -10,15 +10,17 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
-from polylc.complex.graph import RegionGraph
+from polylc.complex.graph import RegionGraph, build_graph
 from polylc.domains.frame import Frame
 from polylc.errors import UsageError, needs
+from polylc.measures.decision.whole import topology
 from polylc.network.exact import ExactNetwork
-from polylc.report.decisions import class_cells, decision_boundary
+from polylc.report.decisions import class_cells, class_cells_of_regions, decision_boundary
 from polylc.report.export import affine_maps
 from polylc.report.images import image_shape
 from polylc.report.shading import COLOURS, Colour, boundaries, shading
 
+NAMED = 12  # parts that the legend lists
 FEW, MANY = 400, 5000  # regions: where lines between them are drawn thinner
 
 
@@ -78,8 +80,9 @@ def figure(
         Colours of the points.
     style : Style, optional
         Colours and size. "gradient": the spectral norm of the gradient along the picture; "full": that of the gradient
-        by all inputs; "class": the largest output; "piece": pieces of the function; "rank": the rank of the last hidden
-        layer's Jacobian; "depth": regions are grey, and lines have the colour of the layer whose neuron changes there.
+        by all inputs; "class": the largest output; "component": the parts of decision regions; "piece": pieces of the
+        function; "rank": the rank of the last hidden layer's Jacobian; "depth": regions are grey, and lines have the
+        colour of the layer whose neuron changes there.
     ax : matplotlib axes, optional
         To draw into; then there is no margin of images.
     graph : RegionGraph, optional
@@ -93,6 +96,10 @@ def figure(
     needs("matplotlib", "plot", "plot:")
     style = style or Style()
     style.check()
+    if style.colour == "component" and not complex_.complete:
+        raise UsageError("plot: regions are missing, so parts are not known; colour by class, or raise the limit")
+    if style.colour == "component" and complex_.round:
+        raise UsageError("plot: parts are those of decision regions in boxes, not in l1 and l2 balls; colour by class")
     if complex_.domain.dimension == 1:
         return _curve(complex_, points, style, ax)
     if complex_.domain.dimension == 2:
@@ -196,6 +203,9 @@ def _map(complex_: Complex, points: Any, labels: Any, style: Style, ax: Any, gra
         axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
         _legend_of(axes, {f"class {j}": colours[j] for j in sorted(set(best))})
         legend = True
+    elif style.colour == "component":
+        _by_component(complex_, axes, cells, maps, width, graph)
+        legend = True
     elif found is None:
         legend = _by_layer(complex_, axes, cells, style, width)
     elif found.whole:
@@ -223,6 +233,20 @@ def _map(complex_: Complex, points: Any, labels: Any, style: Style, ax: Any, gra
     if isinstance(domain, Frame):
         _show_marks(drawn, complex_, axes, _classes(complex_, domain), colours, ax is None)
     return drawn
+
+
+def _by_component(complex_: Complex, axes: Any, cells: Sequence[np.ndarray], maps: np.ndarray, width: float, graph: RegionGraph | None) -> None:
+    """Parts of decision regions, each in a colour of its own; grey where classes are level on a whole region."""
+    from matplotlib.collections import PolyCollection
+
+    part = topology(complex_, build_graph(complex_) if graph is None else graph).parts.part
+    there = sorted({(c, p) for c in range(part.shape[1]) for p in part[:, c].tolist() if p >= 0})
+    shades = dict(zip(there, _class_colours(len(there)), strict=True))
+    drawn, best, regions = class_cells_of_regions(cells, maps)
+    faces = [shades.get((c, int(part[r, c])), "0.8") for r, c in zip(regions, best, strict=True)]
+    axes.add_collection(PolyCollection(drawn, facecolors=faces, edgecolors="none", alpha=0.75))
+    axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
+    _legend_of(axes, {f"class {c}, part {p + 1}": shades[c, p] for c, p in there[:NAMED]})
 
 
 def _by_layer(complex_: Complex, axes: Any, cells: Sequence[np.ndarray], style: Style, width: float) -> bool:

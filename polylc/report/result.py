@@ -159,7 +159,8 @@ class Result(Record):
             Data points to draw, shape (N, n), and their classes.
         colour : str
             What the colours stand for: "gradient", the norm of the gradient along the picture; "full", by all inputs;
-            "class"; "piece"; "rank", of the last hidden layer's Jacobian; or "depth", the layer of each line's neuron.
+            "class"; "component", parts of decision regions; "piece"; "rank", of the last hidden layer's Jacobian; or
+            "depth", the layer of each line's neuron.
         colormap : str
             Of matplotlib.
         size : (float, float), optional

@@ -15,7 +15,7 @@ from polylc.measures.by_volume.variation import spectral_norms
 from polylc.measures.rank import region_ranks
 from polylc.network.backward import full_jacobians
 
-Colour = Literal["gradient", "full", "class", "piece", "rank", "depth"]
+Colour = Literal["gradient", "full", "class", "component", "piece", "rank", "depth"]
 COLOURS: tuple[Colour, ...] = get_args(Colour)
 HUES = 20  # of pieces: neighbours in the list differ
 

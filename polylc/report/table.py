@@ -14,7 +14,7 @@ from polylc.domains.frame import Frame
 from polylc.exact.quantity import Kind
 from polylc.measures.answers import NOT_ASKED
 from polylc.measures.measure import Block
-from polylc.measures.registry import DEFAULT, ROWS
+from polylc.measures.registry import ALL, DEFAULT, ROWS
 from polylc.network.form import Network
 from polylc.report.record import Record, Refusal
 from polylc.report.schema import shown
@@ -73,7 +73,7 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
             rows.append(("note", record.notes[key]))
     left = [row.name for row in ROWS if record.answers[row.name].reason == NOT_ASKED]
     if complete and tuple(row.name for row in ROWS if row.name not in left) == DEFAULT:
-        rows.append(("left out", f"{', '.join(left)} and rational volumes: --measures all, --exact-volumes"))
+        rows.append(("left out", f"{', '.join(name for name in left if name in ALL)} and rational volumes: --measures all, --exact-volumes"))
     rate = "" if record.regions is None else f" ({record.regions / max(record.seconds, 1e-9):.0f} regions/s, engine {record.engine})"
     rows.append(("seconds", f"{record.seconds:.2f}{rate}"))
     return rows

@@ -18,12 +18,11 @@ from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import parse_number
-from polylc.measures.registry import DEFAULT, MEASURES
+from polylc.measures.registry import ALL, DEFAULT, MEASURES
 from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.search.cut_with_ball import better_by_box
 
-ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
 SEARCHED = frozenset({"robustness", "lipschitz"})  # measures that searches answer too, or bracket
@@ -193,8 +192,8 @@ def _in_ball(task: Task, norm: Norm, auto: bool, limited: bool) -> Task:
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of measures: "default" (those that cost at most a few times the enumeration), "all", or some of the
-    registry's separated by commas; "default,bounds" is both.
+    """Names of measures: "default" (those that cost at most a few times the enumeration), "all" (but those that
+    are computed only where they are named), or some of the registry's separated by commas; "default,bounds" is both.
 
     Raises
     ------
@@ -204,10 +203,10 @@ def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:
     names = [m.strip() for m in measures.split(",")] if isinstance(measures, str) else list(measures)
     wanted: set[str] = set()
     for name in names:
-        if name not in {"all", "default", *ALL}:
-            raise UsageError(f"measures: {name!r} is unknown; choose default, all, or some of {', '.join(ALL)}")
+        if name not in {"all", "default", *MEASURES}:
+            raise UsageError(f"measures: {name!r} is unknown; choose default, all, or some of {', '.join(MEASURES)}")
         wanted |= {"all": set(ALL), "default": set(DEFAULT)}.get(name, {name})
-    return tuple(m for m in ALL if m in wanted)
+    return tuple(m for m in MEASURES if m in wanted)
 
 
 def parse_sigmas(sigma: object) -> tuple[tuple[str, float], ...]:

@@ -46,8 +46,8 @@ def plot(
     colour: Annotated[
         str,
         typer.Option(
-            help="What colours stand for: gradient, its norm along the picture; full, that by all inputs; class; piece; rank, of the last "
-            "hidden layer; or depth, the layer of each line's neuron."
+            help="What colours stand for: gradient, its norm along the picture; full, that by all inputs; class; component, parts of "
+            "decision regions; piece; rank, of the last hidden layer; or depth, the layer of each line's neuron."
         ),
     ] = "gradient",
     colormap: Annotated[str, typer.Option(help="A colormap of matplotlib.")] = "viridis",
