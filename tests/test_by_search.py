@@ -109,18 +109,14 @@ def test_robustness_in_other_norms_is_that_of_distance(norm):
         (place,) = build_report(net, list(run), 1.0).neighbourhoods
         assert place.norm == norm
         assert (place.robustness.distance_square is not None) == (known.exact and norm == "l2")
-        assert one.volume.lower == 0.0
+        assert one.volume.lower <= one.volume.upper < (2 * radius) ** 7
 
 
 def test_what_searches_do_not_answer_in_other_norms_is_refused(tmp_path):
     net, x = random_net([3, 6, 3], 1), [[0.1, 0.2, 0.3]]
-    with pytest.raises(UsageError, match="in l2 balls robustness is what can be asked"):
-        polylc.certify(net, x, radius=1, norm="l2")
-    with pytest.raises(UsageError, match="of a network with several outputs"):
-        polylc.certify(random_net([3, 6, 1], 1), x, radius=1, norm="l1", measures="robustness")
-    with pytest.raises(UsageError, match="found by search"):
+    with pytest.raises(UsageError, match="decided exactly"):
         polylc.certify(net, x, radius=1, norm="l2", measures="robustness", certified=False)
-    with pytest.raises(UsageError, match="found by search"):
+    with pytest.raises(UsageError, match="writes a proof of robustness"):
         polylc.certify(net, x, radius=1, norm="l2", measures="robustness", proof=tmp_path / "p")
     with pytest.raises(UsageError, match="a box is no l1 ball"):
         polylc.certify(net, box=([0, 0, 0], [1, 1, 1]), norm="l1", measures="robustness")

@@ -188,7 +188,7 @@ def test_estimate_writes_its_report(net, points, tmp_path):
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["schema"] == "polylc.estimate/1"
-    assert set(report) == {"schema", "version", "network", "sampling", "neighbourhoods", "summary", "seconds"}
+    assert set(report) == {"schema", "version", "setting", "network", "sampling", "neighbourhoods", "summary", "seconds"}
     assert report["sampling"]["samples"] == 200
     assert len(report["neighbourhoods"]) == 4
     entry = report["neighbourhoods"][1]

@@ -21,7 +21,8 @@ from polylc.network.compose import compose
 from polylc.network.form import Network
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
-from polylc.report.figures import figure, image_shape
+from polylc.report.figures import Style, figure
+from polylc.report.images import image_shape
 
 
 def saved(network: Network, path) -> str:
@@ -216,4 +217,4 @@ def test_what_is_taken_for_an_image(known, inputs, shape):
 def test_a_colour_that_is_none_is_refused():
     network = random_net([3, 4, 2], 0)
     with pytest.raises(UsageError, match="colour 'heat' is unknown; choose gradient, full, class"):
-        figure(certify(network, through(np.eye(3)))[0].complex, colour="heat")
+        figure(certify(network, through(np.eye(3)))[0].complex, style=Style("heat"))

@@ -50,7 +50,7 @@ def test_results_answer_questions_about_their_regions():
     assert dict(graph.degree) == frame["neighbours"].to_dict()
     for _, row in frame.iterrows():
         assert result.region_at([row["x0"], row["x1"]]) == row["region"]
-    assert f"<td>{result.regions}</td>" in result._repr_html_()
+    assert f"<dd>{result.regions}</dd>" in result._repr_html_()
     assert "regions=" in repr(result)
 
 

@@ -68,13 +68,11 @@ def test_estimates_of_a_network_whose_values_are_known():
     network = separable(n)
     result = polylc.certify(network, box=([-1] * n, [1] * n), sigma="0.1", measures="all")[0]
     assert (result.status, result.regions) == ("certified", 2**n)
-    for name in ("activation", "activation_set", "open"):
-        value = result.local_complexity[name]
-        assert value.kind is Kind.ESTIMATE
+    for value in (*result.local_complexity.values(), result.kink_variation):
+        assert value.kind is Kind.ENCLOSURE
         assert value.lower <= n / 2 <= value.upper
-        assert value.upper - value.lower < 0.4
-    assert "function" not in result.local_complexity
-    assert result.kink_variation.lower <= n / 2 <= result.kink_variation.upper
+        assert value.upper - value.lower < 1e-9
+    assert set(result.local_complexity) == {"activation", "activation_set", "open", "function"}
     active = [0.5 * (1 - b) for b in np.linspace(-0.5, 0.5, n)]
     law = np.array([1.0])
     for p in active:
@@ -89,8 +87,8 @@ def test_estimates_of_a_network_whose_values_are_known():
     (eight,) = [b for b in result.bounds if b.name == "C8"]
     assert eight.holds is None
     assert eight.right.value == pytest.approx(n / 2, rel=1e-13)
-    assert "seed 0" in result.notes["local_complexity"]
-    assert "estimated" in result.notes["status"]
+    assert "enclosed" in result.notes["local_complexity"]
+    assert "seed 0" in result.notes["total_variation"]
 
 
 def test_estimates_agree_with_volumes_where_both_are_there():
@@ -139,7 +137,7 @@ def test_estimates_are_the_same_every_time_and_no_truth():
     first, second = (polylc.certify(network, np.zeros(7), radius=1, measures="local_complexity,kink_variation")[0] for _ in range(2))
     assert first.local_complexity == second.local_complexity
     compared = polylc.compare(network, np.zeros(7), radius=1, methods="lines,coarea,jacobian_norm", samples=200)[0]
-    assert all(p.truth is None for p in compared.pairings)
+    assert all(p.truth is None or p.truth.quantity.kind is not Kind.ESTIMATE for p in compared.pairings)
     report = polylc.certify(network, np.zeros(7), radius=1, measures="all").report()
     entry = report.neighbourhoods[0].local_complexity
     assert entry.function is None

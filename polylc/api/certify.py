@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.api.notebook import told
 from polylc.engines.choose import check_engine
 from polylc.errors import UsageError
 from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.report.run import Run
+from polylc.run.finished import blocks_of, finished
 from polylc.run.parallel import run_parallel
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.run.serial import run_serial
+from polylc.search.cores import as_jobs
 from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
 
 
@@ -32,7 +36,7 @@ def certify(
     norm: str = "linf",
     measures: str | Iterable[str] = "default",
     engine: str = "auto",
-    jobs: int = 1,
+    jobs: int | str = 1,
     executor: Executor | None = None,
     time_limit: float | None = None,
     max_regions: int | None = None,
@@ -41,6 +45,8 @@ def certify(
     exact_volumes: bool = False,
     sigma: object = None,
     proof: str | Path | None = None,
+    run: str | Path | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Enumerate the linear regions of a network around points, or on a box, and measure them.
 
@@ -61,16 +67,17 @@ def certify(
     labels : sequence of int, optional
         Labels for robustness, one per neighbourhood; by default the class predicted at the centre.
     norm : str
-        Of the balls: "linf"; or "l2" or "l1", where robustness is all that is asked.
+        Of the balls: "linf", "l2" or "l1". Regions of a ball are those that meet its interior.
     measures : str or iterable of str
         "default" (what costs at most a few times the enumeration), "all" (inequalities between the measures too), or
         some of "counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz",
         "robustness", "bounds".
     engine : str
         "auto", "vertex" (dimension 5 and below), "dictionary" or "lp".
-    jobs : int
+    jobs : int or "auto"
         Processes to spread the work over: many neighbourhoods whole, few large ones in units (docs/architecture.md).
-        The results do not depend on it. Processes are started once the work has lasted two seconds.
+        The results do not depend on it; "auto" is one each core. Processes are started once the work has lasted two
+        seconds.
     executor : concurrent.futures.Executor, optional
         Takes the place of these processes; that of `dask.distributed.Client.get_executor()`, say. With `proof`, its
         workers have to see the folder of that file.
@@ -91,6 +98,11 @@ def certify(
         Standard deviations of bias noise: `noisy_complexity` of a result is LC^dec for each, see docs/theory.md.
     proof : path, optional
         Write a proof file of all neighbourhoods that were certified; `polylc.check` reads it.
+    run : path, optional
+        Folder for a journal: what is finished is saved there, and the same call goes on where it ended, whatever ended
+        it, also with other limits and another number of processes. `polylc show` reads it at any time.
+    progress : bool, optional
+        Whether a notebook shows how far the work is; by default it does.
 
     Returns
     -------
@@ -100,7 +112,7 @@ def certify(
     Raises
     ------
     UsageError
-        If arguments contradict each other.
+        If arguments contradict each other, or the folder of `run` belongs to another one.
     ModelError, NeighbourhoodError
         If the model cannot be read, or the box has no interior.
 
@@ -121,18 +133,22 @@ def certify(
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
-    tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
-    if proof is not None and norm != "linf":
-        raise UsageError(f"proof: robustness in {norm} balls is found by search; polylc.distance writes its proof")
-    if proof is None:
-        return _spread(network, tasks, settings, jobs, executor)
-    with proof_blocks(Path(proof)) as blocks:
-        run = _spread(network, tasks, replace(settings, blocks=blocks), jobs, executor)
-        write_proof(Path(proof), run)
-    return run
+    tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
+    with ExitStack() as stack:
+        calls = stack.enter_context(told(tasks, progress))
+        if proof is not None:
+            blocks = stack.enter_context(proof_blocks(Path(proof))) if run is None else blocks_of(Path(run))
+            settings = replace(settings, blocks=blocks)
+        kept = None if run is None else stack.enter_context(finished(Path(run), network, tasks, settings))
+        found = _spread(network, tasks, settings, as_jobs(jobs), executor, {**calls, "kept": kept})
+        if proof is not None:
+            write_proof(Path(proof), found)
+    return found
 
 
-def _spread(network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None) -> Run:
+def _spread(
+    network: Network, tasks: Sequence[Task | Refusal], settings: Settings, jobs: int, executor: Executor | None, calls: dict[str, Any]
+) -> Run:
     if jobs > 1 or executor is not None:
-        return run_parallel(network, tasks, settings, jobs, executor)
-    return run_serial(network, tasks, settings)
+        return run_parallel(network, tasks, settings, jobs, executor, **calls)
+    return run_serial(network, tasks, settings, **calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
@@ -11,6 +12,7 @@ from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Comparison
 from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
 from polylc.run.estimates import largest_dimension, parse_methods
+from polylc.search.cores import as_jobs
 from polylc.search.task import Settings
 
 
@@ -28,14 +30,16 @@ def compare(
     certified: bool = True,
     time_limit: float | None = None,
     max_regions: int | None = None,
+    jobs: int | str = 1,
+    executor: Executor | None = None,
     **sampling: Any,
 ) -> Comparison:
     """Hold estimates against the exact truth.
 
     Parameters
     ----------
-    network, points, radius, box, clip, labels, certified, time_limit, max_regions
-        As in `certify`.
+    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor
+        As in `certify`; neighbourhoods are spread whole.
     norm : str
         Of the balls: "linf"; or "l2" or "l1", where the truth is what searches find: Lipschitz constants and the
         distance to the nearest adversarial point.
@@ -62,4 +66,4 @@ def compare(
     tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
-    return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws)
+    return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws, jobs=as_jobs(jobs), executor=executor)

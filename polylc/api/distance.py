@@ -14,6 +14,8 @@ from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
+from polylc.run.points import points_kept, take
+from polylc.search.cores import as_jobs
 from polylc.search.task import Task
 
 
@@ -28,9 +30,10 @@ def distance(
     norm: str = "linf",
     timeout: float | None = None,
     proof: str | Path | None = None,
-    jobs: int = 1,
+    jobs: int | str = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
+    run: str | Path | None = None,
 ) -> list[Distance | Refusal]:
     """The exact distance of points to the nearest input that is classified otherwise.
 
@@ -56,10 +59,12 @@ def distance(
         Seconds for each point; what is known then is returned: a proved lower bound, and an attained upper one.
     proof : path, optional
         File that proves the lower bound; for one point.
-    jobs : int
+    jobs : int or "auto"
         Processes.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
+    run : path, optional
+        Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
 
     Returns
     -------
@@ -74,7 +79,16 @@ def distance(
     net = as_network(network)
     tasks = make_tasks(net, points, radius, None, clip, labels)
     found = distances_one_by_one(
-        net, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=lambda: nullcontext(watch)
+        net,
+        tasks,
+        target=target,
+        norm=norm,
+        timeout=timeout,
+        proof=proof,
+        jobs=as_jobs(jobs),
+        stop=stop,
+        watching=lambda: nullcontext(watch),
+        run=run,
     )
     return [one for _, one in found]
 
@@ -90,6 +104,7 @@ def distances_one_by_one(
     jobs: int,
     stop: Callable[[], bool] | None,
     watching: Watching,
+    run: str | Path | None = None,
 ) -> Iterator[tuple[int, Distance | Refusal]]:
     """The distance of each task, with its index, as soon as it is found.
 
@@ -99,11 +114,20 @@ def distances_one_by_one(
         As for `distance`; for a proof of several points at once.
     """
     file = proof_of_one(proof, tasks, "point")
+    place_of = {id(task): place for place, task in enumerate(tasks)}
+    with nullcontext() if run is None else points_kept(Path(run), network, tasks, target, norm, file is not None, timeout) as kept:
 
-    def find(task: Task, watch: Watch | None) -> Distance:
-        domain = as_box(task.domain, "distance")
-        return nearest_adversarial(
-            network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs
-        )
+        def find(task: Task, watch: Watch | None) -> Distance:
+            place = place_of[id(task)]
+            if kept is not None and file is None and (known := kept.get(place)) is not None:
+                found: Distance = known[1]
+                return found
+            domain, saved = as_box(task.domain, "distance"), None if kept is None else kept.saved(place)
+            found = nearest_adversarial(
+                network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs, saved=saved
+            )
+            if kept is not None:
+                take(kept, place, task.index, found, stop is not None and stop(), file is not None)
+            return found
 
-    return one_by_one(tasks, find, watching, stop)
+        yield from one_by_one(tasks, find, watching, stop)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
 from polylc.estimators.study import Sampling, affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Estimates
-from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
+from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
+from polylc.search.cores import as_jobs
 
 
 def estimate(
@@ -22,6 +26,9 @@ def estimate(
     clip: tuple[Any, Any] | None = None,
     labels: Sequence[int] | None = None,
     methods: str | Iterable[str] = "all",
+    jobs: int | str = 1,
+    executor: Executor | None = None,
+    run: str | Path | None = None,
     **sampling: Any,
 ) -> Estimates:
     """Estimate what `certify` computes, by sampling.
@@ -35,6 +42,8 @@ def estimate(
     methods : str or iterable of str
         "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
         and `slices` run only where they are named.
+    jobs, executor, run
+        As in `certify`; neighbourhoods are spread whole.
     **sampling
         Fields of `polylc.estimators.study.Sampling`: samples (by default 4096, fewer where a Jacobian is dear), seed,
         device, dtype, memory, sigma, ...
@@ -65,4 +74,6 @@ def estimate(
     tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
-    return run_estimates(network, tasks, names, Sampling(**sampling))
+    chosen = Sampling(**sampling)
+    with nullcontext() if run is None else estimates_kept(Path(run), "estimate", network, tasks, {"methods": ",".join(names)}, chosen) as kept:
+        return run_estimates(network, tasks, names, chosen, jobs=as_jobs(jobs), executor=executor, kept=kept)

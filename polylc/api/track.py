@@ -14,6 +14,7 @@ from polylc.errors import UsageError
 from polylc.estimators.study import Sampling
 from polylc.readers.load import load
 from polylc.report.record import Refusal
+from polylc.report.shading import COLOURS, Colour
 from polylc.report.training.history import KINDS, check_path
 from polylc.run.tracker import Tracker
 from polylc.run.watch import Watch
@@ -37,6 +38,8 @@ def track(
     draws: int = 0,
     table: str | Path | None = None,
     figure: str | Path | None = None,
+    report: str | Path | None = None,
+    frames: bool | str = False,
     append: bool = False,
     exact: bool = True,
     certified: bool = True,
@@ -71,6 +74,11 @@ def track(
         A .csv or .json file, written anew after every measurement, whole or not at all.
     figure : path, optional
         A .png, .pdf or .svg file, drawn anew after every measurement.
+    report : path, optional
+        An .html file to look at, with charts and the table, written anew after every measurement.
+    frames : bool or str
+        Keep a picture of the regions of the first neighbourhood, which has one or two free coordinates, for every
+        measurement; `Tracker.film` writes them. A string says what its colours stand for, as in `Result.plot`.
     append : bool
         Go on with the table that is there; otherwise it is replaced. Rows at the first new step and later are dropped.
     exact : bool
@@ -119,7 +127,21 @@ def track(
         tasks.append(task)
     noise = None if sigma is None else "exact_draws" if draws else "coarea"
     watch = Watch(tuple(tasks), settings, engine, Sampling(**sampling, draws=draws or Sampling.draws), noise, exact)
-    return Tracker(model, input_shape, watch, every, _path(table, KINDS, "table"), _path(figure, FIGURES, "figure"), append)
+    files = _path(table, KINDS, "table"), _path(figure, FIGURES, "figure"), _path(report, (".html",), "report")
+    return Tracker(model, input_shape, watch, every, *files, append, _colour(frames, tasks))
+
+
+def _colour(frames: bool | str, tasks: Sequence[Task]) -> Colour | None:
+    """What the colours of a film stand for; None for no film."""
+    if frames is False:
+        return None
+    if not tasks or tasks[0].domain.dimension > 2:
+        raise UsageError("frames: pictures need one or two free coordinates; fix the others with 0 in the radius")
+    wanted = "gradient" if frames is True else frames
+    colour = next((known for known in COLOURS if known == wanted), None)
+    if colour is None:
+        raise UsageError(f"frames: colour {wanted!r} is unknown; choose {', '.join(COLOURS)}")
+    return colour
 
 
 def _path(path: str | Path | None, kinds: Sequence[str], what: str) -> Path | None:

@@ -83,6 +83,8 @@ class Tables:
         Sizes, and the arrays that were made for them.
     rounded : bool
         Whether weights are rounded (`restriction`), and not those of the network itself.
+    weights : int
+        Entries of all matrices that may not be zero.
     span : list of slice
         Neurons of each hidden layer, among all.
     gamma : float
@@ -98,6 +100,7 @@ class Tables:
         self.inputs = network.inputs
         self.neurons = network.neurons
         ends = network.offsets.tolist()
+        self.weights = sum(entries(w).size for affine in self.affines for _, w in affine.terms) or 1
         self.span = [slice(a, b) for a, b in pairwise(ends)]
         self.fused = False
         self.compact = self._is_compact()

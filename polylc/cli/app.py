@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from polylc.cli import signals
+from polylc.cli.screen import screen
 from polylc.errors import PolylcError, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Exact polyhedral verifier for ReLU networks: linear regions, local complexity, Lipschitz constants, adversarial distances.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -83,7 +84,9 @@ def errors_in_one_line() -> Iterator[None]:
         with signals.interrupting():
             yield
     except PolylcError as error:
-        typer.echo(f"polylc: {' '.join(str(error).splitlines())}", err=True)
+        message = " ".join(str(error).splitlines())
+        typer.echo(f"polylc: {message}", err=True)
+        screen.note(f"error: {message}")
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         typer.echo("polylc: interrupted before a result was there", err=True)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from polylc.cli.app import app
-from polylc.cli.commands import certify, check, compare, distance, estimate, info, lipschitz, plot, prepare, supports, verify
+from polylc.cli.commands import certify, check, compare, distance, estimate, info, lipschitz, plot, prepare, show, supports, verify
 
-__all__ = ["app", "certify", "check", "compare", "distance", "estimate", "info", "lipschitz", "plot", "prepare", "supports", "verify"]
+__all__ = ["app", "certify", "check", "compare", "distance", "estimate", "info", "lipschitz", "plot", "prepare", "show", "supports", "verify"]

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polylc.errors import PolylcError, UsageError
+from polylc.errors import PolylcError, UsageError, needs
 from polylc.report.files import written_beside
 from polylc.report.status import Status
 
 if TYPE_CHECKING:
     from polylc.report.result import Result
     from polylc.report.run import Run
+
+FEW = 20  # neighbourhoods whose regions are kept for a report, whatever their dimension
 
 
 def writable(path: str | None, suffixes: tuple[str, ...], stdout: bool = True) -> None:
@@ -116,6 +118,44 @@ def write_proof(path: str, run: Run) -> None:
         return
     size = put_together(Path(path), run)
     typer.echo(f"{path}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {path}", err=True)
+
+
+def pictured(tasks: Iterable[Any]) -> bool:
+    """Whether a report has pictures of these tasks, so that their regions are to be kept: of all if they are few, and
+    of many in up to three dimensions.
+    """
+    from polylc.report.record import Refusal
+
+    listed = [task for task in tasks if not isinstance(task, Refusal)]
+    return len(listed) <= FEW or all(task.domain.dimension <= 3 for task in listed)
+
+
+def write_report(path: str, make: Callable[[Path], None]) -> None:
+    """Write a report to look at, and say where it is."""
+    with _told(path):
+        make(Path(path))
+    typer.echo(f"{path}: report written, {Path(path).stat().st_size / 1e6:.2f} MB; open it in a browser", err=True)
+
+
+def tables(*paths: str | None) -> None:
+    """Refuse tables that cannot be written before any work is done."""
+    for path in paths:
+        writable(path, (".csv", ".parquet"))
+        if path is not None and Path(path).suffix == ".parquet":
+            needs("pyarrow", "parquet", f"{path}:")
+
+
+def write_table(path: str, run: Run) -> None:
+    """Write one row for each neighbourhood."""
+    with _told(path):
+        run.write_table(path)
+
+
+def write_regions(path: str, run: Run) -> None:
+    """Write the regions of each neighbourhood, numbered if there are several."""
+    for result, name in _numbered(path, run):
+        with _told(name):
+            result.write_regions(name)
 
 
 def write_graphs(path: str, run: Run) -> None:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from polylc.cli.screen import screen as wanted
+
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from rich.console import Console
 
     from polylc.cli.signals import Stop
@@ -18,6 +22,11 @@ if TYPE_CHECKING:
     from polylc.report.estimates.entries import Comparison, Estimates
     from polylc.report.record import Refusal
     from polylc.report.run import Run
+    from polylc.run.finished import Finished
+
+
+LOGGED = 140
+"""Width of tables in files, which have no width of their own."""
 
 
 def console(stderr: bool = False) -> Console:
@@ -25,10 +34,12 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     found = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=140)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=LOGGED)
 
 
-def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop) -> Run:
+def answer(
+    network: Network, tasks: list[Any], settings: Any, jobs: int, stop: Stop, kept: Finished | None = None, executor: Executor | None = None
+) -> Run:
     """Run the tasks with a progress bar, if stderr is a terminal, which says what is being done with which of them."""
     from polylc.run.serial import run_serial
     from polylc.search.task import Task
@@ -38,18 +49,22 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
     with progress(screen) as bar, stop.breaking_off():
         whole = bar.add_task(f"0 of {count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("set-up", total=1.0)
-        last, done, row, found = 0.0, 0, "", ""
+        last, begun, done, row, found = 0.0, time.monotonic(), 0, "", ""
 
         def on_start(task: Any) -> None:
-            nonlocal row, found
+            nonlocal row, found, begun
+            begun = time.monotonic()
             row, found = f"row {task.index}: " if count > 1 else "", ""
             bar.reset(current, description=f"{row}set-up", total=1.0)
 
         def on_phase(phase: Any) -> None:
+            wanted.note(f"{row}{phase}{found}")
             bar.update(current, description=f"{row}{phase}{found}")
 
-        def on_result(_: Any) -> None:
+        def on_result(result: Any) -> None:
             nonlocal done
+            counted = "" if result.regions is None else f" {result.regions} regions,"
+            wanted.note(f"row {result.index}: {result.status},{counted} {result.seconds:.2f} s")
             done += 1
             bar.update(whole, completed=done, description=f"{done} of {count} neighbourhoods")
 
@@ -57,14 +72,14 @@ def answer(network: Network, tasks: list[Any], settings: Any, jobs: int, stop: S
             nonlocal last, found
             now = time.monotonic()
             if now - last > 0.1 or share >= 1.0:
-                last, found = now, f", {regions} regions"
+                last, found = now, f", {regions} regions, {regions / max(now - begun, 1e-3):.0f}/s"
                 bar.update(current, completed=share, description=f"{row}exploring{found}")
 
-        if jobs > 1:
+        if jobs > 1 or executor is not None:
             from polylc.run.parallel import run_parallel
 
-            return run_parallel(network, tasks, settings, jobs, None, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
-        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print)
+            return run_parallel(network, tasks, settings, jobs, executor, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
+        return run_serial(network, tasks, settings, on_start, on_regions, on_result, on_phase, stop, bar.console.print, kept)
 
 
 def progress(screen: Console) -> Any:
@@ -72,13 +87,13 @@ def progress(screen: Console) -> Any:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
-    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal or wanted.quiet)
 
 
 @contextmanager
 def searching() -> Iterator[Callable[[dict[str, float]], None] | None]:
     """A progress bar over the share of the inputs that is settled; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or wanted.quiet:
         yield None
         return
     with progress(console(stderr=True)) as bar:
@@ -111,24 +126,26 @@ def counting(count: int) -> Iterator[Count]:
         whole = bar.add_task(f"{count} neighbourhoods", total=count)
 
         def tell(method: str) -> None:
+            wanted.note(method)
             bar.update(whole, description=f"{count} neighbourhoods: {method}")
 
         yield Count(lambda: bar.advance(whole), tell)
 
 
-def show_estimates(run: Estimates, quiet: bool) -> None:
-    """Print estimates."""
+def show_estimates(run: Estimates, quiet: bool, tell: bool = True) -> None:
+    """Print estimates; and whether the run was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.estimates import table as estimate_table
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    _tell_missing(run)
-    if not quiet and run.entries:
-        screen = _wide_console()
+    if tell:
+        _tell_missing(run)
+    if not (quiet or wanted.quiet) and run.entries:
+        screen = console()
         screen.print(Text(network_line(run.network)))
-        estimate_table.show_estimates(screen, run.entries)
+        estimate_table.show_estimates(screen, run.entries, wanted.wide or not screen.is_terminal)
 
 
 def show_comparison(run: Comparison, quiet: bool) -> None:
@@ -140,10 +157,10 @@ def show_comparison(run: Comparison, quiet: bool) -> None:
 
     _tell_refused(run.refused)
     _tell_missing(run)
-    if not quiet and run.entries:
-        screen = _wide_console()
+    if not (quiet or wanted.quiet) and run.entries:
+        screen = console()
         screen.print(Text(network_line(run.network)))
-        estimate_table.show_comparison(screen, run.summary(), run.entries)
+        estimate_table.show_comparison(screen, run.summary(), run.entries, wanted.wide or not screen.is_terminal)
 
 
 def _tell_refused(refused: Iterable[Refusal]) -> None:
@@ -156,28 +173,21 @@ def _tell_missing(run: Estimates | Comparison) -> None:
         typer.echo(f"interrupted: {run.asked - len(run)} of {run.asked} neighbourhoods were not done", err=True)
 
 
-def _wide_console() -> Console:
-    screen = console()
-    screen.width = max(screen.width, 130)  # a narrow terminal folds long rows; rich would cut the numbers
-    return screen
-
-
-def show(network: Network, run: Run, quiet: bool) -> None:
-    """Print the result of a run."""
+def show(network: Network, run: Run, quiet: bool, tell: bool = True) -> None:
+    """Print the result of a run; and whether it was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.table import network_line, show_many, show_one
 
     _tell_refused(run.refused)
-    if quiet:
+    if quiet or wanted.quiet:
         return
     screen = console()
     screen.print(Text(network_line(network)))
     if len(run) == 1 and run.results:
         show_one(screen, run.results[0])
     elif len(run):
-        screen.width = max(screen.width, 120)  # a narrow terminal folds long rows; rich would cut the numbers
-        show_many(screen, list(run))
-    if run.interrupted:
+        show_many(screen, list(run), wanted.wide or not screen.is_terminal)
+    if run.interrupted and tell:
         missing = "" if run.asked == len(run) else f"; {run.asked - len(run)} of {run.asked} neighbourhoods were not begun"
         typer.echo(f"interrupted: what was found until then is shown{missing}", err=True)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from polylc.complex.facet_sweep import Columns, forms_of, half_spaces_of, maps_of
+from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain
 from polylc.engines.contract import Exploration, Outcome
 from polylc.engines.extras import UNSEEN, Maps, Seen
@@ -187,9 +188,14 @@ class Complex:
 
     # ---- geometry in low dimension -----------------------------------------------------------------------------
     @property
+    def round(self) -> bool:
+        """Whether the regions are those of an l1 or l2 ball."""
+        return norm_of(self.domain) != "linf"
+
+    @property
     def has_geometry(self) -> bool:
         """Whether volumes and areas are within reach."""
-        return self.domain.dimension <= MOST_DIMENSION
+        return self.domain.dimension <= MOST_DIMENSION and not self.round
 
     @property
     def volume_in_doubles(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +12,7 @@ from polylc.domains.domain import Domain
 from polylc.domains.within import Within, as_norm, scaled
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import as_fraction, as_fractions
+from polylc.geometry.open_ball import OpenBall
 
 
 def ball(center: Iterable[object], radius: object, clip: Bounds | None = None) -> Neighbourhood:
@@ -74,3 +76,28 @@ def within(domain: Neighbourhood, strict: bool = True) -> Within | None:
     assert domain.center is not None
     assert domain.radius is not None
     return Within(domain.norm, domain.center, scaled(domain.norm, Fraction(1), max(domain.radius)), strict)
+
+
+def ball_volume(domain: Neighbourhood) -> tuple[Fraction, Fraction]:
+    """Bounds of the volume of an l1 or l2 ball in its free coordinates: equal for an l1 ball that no box cuts, that of
+    the box around it where one does.
+    """
+    assert domain.center is not None
+    assert domain.radius is not None
+    n, radius = domain.dimension, max(domain.radius)
+    if any((domain.center[j] - radius, domain.center[j] + radius) != (domain.lower[j], domain.upper[j]) for j in domain.free.tolist()):
+        return Fraction(0), domain.volume
+    if domain.norm == "l1":
+        whole = (2 * radius) ** n / math.factorial(n)
+        return whole, whole
+    share = radius**n * Fraction(1 + n % 2, math.prod(range(n, 0, -2)))  # times a power of 2 pi
+    low, high = (share * (2 * Fraction(pi)) ** (n // 2) for pi in (math.pi, math.nextafter(math.pi, 4.0)))  # the first is less than pi
+    return low, high
+
+
+def open_ball(domain: Domain) -> OpenBall:
+    """The interior of an l1 or l2 ball, cut with the box around it."""
+    assert isinstance(domain, Neighbourhood)
+    assert domain.center is not None
+    assert domain.radius is not None
+    return OpenBall(domain.norm, domain.center, domain.lower, domain.upper, max(domain.radius))

@@ -27,8 +27,8 @@ Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A box with rational corners: a linf ball, perhaps clipped, or a box as given. Or the box around an l2 or l1 ball,
-    where searches alone are asked, which heed the norm.
+    """A box with rational corners: a linf ball, perhaps clipped, or a box as given. Or the box around an l2 or l1 ball:
+    `norm_of` says which, and what counts are the points of the box that are nearer to the centre than the radius.
 
     Coordinates whose two bounds agree are constants: `free` lists the others, and all geometry (volume, gradients,
     norms) is that of the free coordinates.
@@ -209,6 +209,11 @@ class Neighbourhood:
 def ball_of(domain: Domain) -> Neighbourhood | None:
     """The domain itself where it is the neighbourhood of a centre; else None."""
     return domain if isinstance(domain, Neighbourhood) and domain.center is not None else None
+
+
+def norm_of(domain: Domain) -> str:
+    """Of a ball; "linf" for a box and other sets."""
+    return domain.norm if isinstance(domain, Neighbourhood) else "linf"
 
 
 def as_box(domain: Domain, what: str) -> Neighbourhood:

@@ -50,7 +50,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimated:
     """The estimates for one neighbourhood.
 
@@ -72,6 +72,9 @@ class Estimated:
     estimates: list[Estimate]
     skipped: list[Skipped]
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Estimated(index={self.index}, {len(self.estimates)} estimates, {len(self.skipped)} skipped, {self.seconds:.2f} s)"
 
     def __getitem__(self, name: str) -> Estimate:
         """The first estimate of a method, or "method/target" for a certain one."""

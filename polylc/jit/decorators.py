@@ -53,6 +53,10 @@ class Kernel:
         made = self._made
         return (self.compiled if made is None else made)(*arguments)
 
+    def always_compiled(self, *arguments: Any) -> Any:
+        """A call that does not run as plain Python where small jobs begin with that: it would take too long."""
+        return self.plain(*arguments) if DISABLED else self.compiled(*arguments)
+
     @property
     def at_hand(self) -> bool:
         """Whether a call runs at once, with nothing to be compiled or loaded first."""

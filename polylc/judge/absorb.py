@@ -71,7 +71,7 @@ def absorb(judge: Judge | RegionJudge, unit: Confirmed, path: Sequence[int], own
         The one that knows the whole tree.
     unit : Confirmed
     path : sequence of int
-        Nodes from the root to that of the unit, as `judge` numbers them.
+        Nodes from the root to that of the unit, as `judge` numbers them; none if the judge knows nothing yet.
     own : int
         Depth from which on the claims at nodes of the path are kept; above, another unit's are.
     """
@@ -80,7 +80,7 @@ def absorb(judge: Judge | RegionJudge, unit: Confirmed, path: Sequence[int], own
     if len(parent) < shared:  # stopped on the way
         return
     place = np.concatenate([np.array(path, dtype=np.int64), tree.count + np.arange(len(parent) - shared)])
-    tree.extend(place[parent[shared:]], neuron[shared:], side[shared:])
+    tree.extend(np.where(parent[shared:] < 0, -1, place[parent[shared:]]), neuron[shared:], side[shared:])
     fresh = unit.known & ~tree.known[place]
     tree.ones[place] |= unit.ones & fresh
     tree.known[place] |= fresh

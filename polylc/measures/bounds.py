@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from polylc.domains.box import norm_of
 from polylc.measures.answers import Answer, Answers, missing
 from polylc.measures.inequalities.inequality import Inequality
 from polylc.measures.inequalities.rules import Case, inequalities
@@ -24,6 +25,8 @@ class InequalityForm(FormModel):
 
 
 def _exact(scene: Scene) -> Answer[Inequalities]:
+    if scene.complex.round:
+        return missing(f"null: inequalities are of boxes, not of {norm_of(scene.complex.domain)} balls")
     reason = None
     if scene.volumes.value is None:
         reason = "only what needs no volumes"
@@ -77,6 +80,7 @@ BOUNDS: Measure[Inequalities] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    unmeasured=_exact,
     attributes={"bounds": lambda v: v},
     fields=(Field("bounds", list[InequalityForm], _form),),
     lines=lambda _: [],

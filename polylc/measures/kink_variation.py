@@ -28,7 +28,13 @@ def _floating(scene: Scene) -> Answer[Quantity]:
 def _sampled(scene: Scene) -> Answer[Quantity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    return Answer(unless_proved(scene.lines.kink_variation, scene), f"{scene.out_of_reach}; {scene.lines.note}")
+    from polylc.measures.by_volume.many_dimensions import how
+
+    if scene.many is None:
+        found, note = scene.lines.kink_variation, scene.lines.note
+    else:
+        found, note = scene.many.kink_variation, how([scene.many.kink_variation])
+    return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {note}")
 
 
 KINK_VARIATION: Measure[Quantity] = Measure(

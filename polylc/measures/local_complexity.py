@@ -85,13 +85,23 @@ def _sampled(scene: Scene) -> Answer[LocalComplexity]:
         return missing(scene.beyond_doubles)
     from polylc.measures.by_volume import sampled
 
-    versions = {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}
-    reason = f"{scene.out_of_reach}; {scene.lines.note}"
+    versions, how = _enclosed(scene)
+    reason = f"{scene.out_of_reach}; {how}"
     if not scene.sigmas:
         return Answer(LocalComplexity(versions), reason)
     noisy, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
     by_name = dict(zip([name for name, _ in scene.sigmas], noisy, strict=True))
     return Answer(LocalComplexity(versions, by_name), reason, {SIGMA: f"{scene.out_of_reach}; {how}"})
+
+
+def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
+    """Enclosures, or where they are wide, estimates within them; and how they were found."""
+    from polylc.measures.by_volume.many_dimensions import how
+
+    if scene.many is None:
+        return {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}, scene.lines.note
+    found = scene.many.local_complexity
+    return {k: unless_proved(v, scene) for k, v in found.items()}, how(found.values())
 
 
 def _form(value: LocalComplexity) -> LocalComplexityForm:

@@ -69,6 +69,7 @@ LOCAL_RANK: Measure[Ranks] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_extremes,
+    unmeasured=_extremes,
     attributes={"local_rank": lambda v: v},
     fields=(Field("local_rank", list[LocalRankForm], _form),),
     numbers=_numbers,

@@ -99,6 +99,11 @@ def unknown(_: Scene) -> Answer[Any]:
     return missing(NOT_COMPLETE)
 
 
+def unweighed(scene: Scene) -> Answer[Any]:
+    """Where volumes are not measured, nothing."""
+    return missing(str(scene.out_of_reach))
+
+
 def _nothing(_: Any) -> list[Any]:
     return []
 
@@ -124,6 +129,8 @@ class Measure(Generic[T]):
         From a complete scene to an answer: of regions that are proved, and of regions in floating point.
     sampled : callable, optional
         The same where volumes are out of reach; without it there is no value then.
+    unmeasured : callable
+        What holds of the regions of l1 and l2 balls where their volumes are out of reach.
     partial : callable
         What holds whatever else there is, of an enumeration that was stopped.
     found : callable, optional
@@ -167,6 +174,7 @@ class Measure(Generic[T]):
     lines: Callable[[T], list[tuple[str, str]]]
     needs: frozenset[Need] = frozenset()
     sampled: Callable[[Scene], Answer[T]] | None = None
+    unmeasured: Callable[[Scene], Answer[T]] = unweighed
     partial: Callable[[Scene], Answer[T]] = unknown
     found: Callable[[Any], Answer[T]] | None = None
     summary: tuple[SummaryField, ...] = ()

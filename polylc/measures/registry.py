@@ -88,7 +88,9 @@ def _answer(row: Measure[Any], scene: Scene) -> Answer[Any]:
         return row.found(scene.searched[row.name])
     if not complex_.complete:
         return row.partial(scene)
-    if Need.VOLUMES in row.needs and not complex_.has_geometry:
+    if Need.VOLUMES in row.needs and complex_.round and scene.out_of_reach is not None:
+        return row.unmeasured(scene)
+    if Need.VOLUMES in row.needs and not (complex_.has_geometry or complex_.round):
         return missing(str(scene.out_of_reach)) if row.sampled is None else row.sampled(scene)
     return (row.exact if scene.certified else row.floating)(scene)
 

@@ -80,6 +80,8 @@ class RobustnessForm(FormModel):
 
 
 def _exact(scene: Scene) -> Answer[Robustness]:
+    if scene.complex.round:  # regions reach beyond the ball
+        return missing("null: in l1 and l2 balls a search answers it, which has not begun")
     proved = scene.robustness
     if proved.robust:
         return Answer(Robustness(proved.label, True, None, None, distance_quantity=_radius(scene, Kind.EXACT)))
@@ -113,7 +115,7 @@ def _radius(scene: Scene, kind: Kind) -> Quantity | None:
 def _partial(scene: Scene) -> Answer[Robustness]:
     """An adversarial point that was met shows that the label is not constant; without one nothing is known."""
     assert scene.label is not None
-    if not len(scene.complex):
+    if scene.complex.round or not len(scene.complex):
         return missing(NOT_COMPLETE)
     try:
         found = robustness(scene.complex, scene.label)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from polylc.complex.ball_edges import edges_in_ball
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph, build_graph
+from polylc.domains.box import norm_of
 from polylc.errors import SolverError
 from polylc.exact.quantity import Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION, CellSizes
 from polylc.measures.answers import Answer, missing
+from polylc.measures.by_volume.l1_volumes import REGIONS, L1Volumes
 from polylc.measures.by_volume.noise import decoupled, noisy_terms
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.norms import Gradients
@@ -23,6 +26,7 @@ from polylc.measures.margin.exact_robustness import CertifiedRobustness, certifi
 from polylc.measures.rank import region_ranks
 
 if TYPE_CHECKING:
+    from polylc.measures.by_volume.many_dimensions import ManyDimensions
     from polylc.measures.by_volume.sampled import Sampled
 
 VOLUME_TOLERANCE = 1e-9
@@ -97,7 +101,8 @@ class Scene:
         if self.built is None:
             complete = self.complex.complete
             self._on_graph(True)
-            self.built = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+            found = build_graph(self.complex, keep=self.keep and complete, threads=self.threads if complete else 1, programs=complete)
+            self.built = edges_in_ball(self.complex, found) if self.complex.round else found
             self._on_graph(False)
         return self.built
 
@@ -122,14 +127,26 @@ class Scene:
     def out_of_reach(self) -> str | None:
         """Why volumes cannot weigh anything here, if so."""
         complex_ = self.complex
+        if complex_.round:
+            return self._out_of_reach_in_ball()
         if not complex_.has_geometry:
             return f"dimension {complex_.domain.dimension} > {MOST_DIMENSION}: volumes are out of reach"
         return self.beyond_doubles
 
+    def _out_of_reach_in_ball(self) -> str | None:
+        norm, dimension = norm_of(self.complex.domain), self.complex.domain.dimension
+        if norm != "l1":
+            return f"null: of {norm} balls volumes are not measured"
+        if dimension not in REGIONS:
+            return f"null: of {norm} balls volumes are not measured beyond dimension {max(REGIONS)}"
+        if len(self.complex) > REGIONS[dimension] and not self.exact_volumes:
+            return f"null: volumes of more than {REGIONS[dimension]} regions of an l1 ball are measured with --exact-volumes"
+        return None
+
     @cached_property
     def beyond_doubles(self) -> str | None:
         """Why doubles cannot hold what is weighed, if so."""
-        if not self.complex.volume_in_doubles:
+        if self.complex.has_geometry and not self.complex.volume_in_doubles:
             return "the volume of the neighbourhood is beyond the range of doubles"
         if not all(np.isfinite(jacobian).all() for _, jacobian in self.complex.jacobians()):
             return "gradients are beyond the range of doubles"
@@ -142,7 +159,7 @@ class Scene:
             return missing(self.out_of_reach)
         few = len(self.complex) <= EXACT_REGIONS.get(self.complex.domain.dimension, 0)
         try:
-            found = Volumes(self.complex, self.exact_volumes or few)
+            found = L1Volumes(self.complex) if self.complex.round else Volumes(self.complex, self.exact_volumes or few)
         except SolverError as error:
             return missing(f"null: {error}")
         return Answer(found, notes={"volumes": found.summary()})
@@ -161,6 +178,13 @@ class Scene:
         if error > VOLUME_TOLERANCE:
             note += "; that is too far: regions are missing or overlap, and the measures below are wrong"
         return Answer(found, notes={"volumes": note})
+
+    @cached_property
+    def many(self) -> ManyDimensions | None:
+        """Sections and shares, enclosed, where volumes are out of reach and facets are not too many."""
+        from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
+
+        return ManyDimensions(self.complex, self.graph, self.gradients) if len(self.graph) <= MOST_FACETS else None
 
     @cached_property
     def lines(self) -> Sampled:

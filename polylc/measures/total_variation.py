@@ -55,8 +55,16 @@ def _sampled(scene: Scene) -> Answer[Variation]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
     from polylc.measures.by_volume import sampled
+    from polylc.measures.by_volume.many_dimensions import is_narrow, within
 
-    found, how = sampled.total_variation(scene.complex)
+    found = {} if scene.many is None else scene.many.total_variation(scene.margins)
+    how = "shares of regions enclosed by tilted lattice sums"
+    if not found:
+        found, how = sampled.total_variation(scene.complex)
+    elif not all(map(is_narrow, found.values())):
+        estimates, note = sampled.total_variation(scene.complex)
+        found = {k: within(estimates[k], v) if k in estimates else v for k, v in found.items()}
+        how = f"{how}; within these {note}"
     return Answer({k: unless_proved(v, scene) for k, v in found.items()}, f"{scene.out_of_reach}; {how}")
 
 

@@ -13,6 +13,7 @@ from polylc.domains.within import Norm
 from polylc.exact.numbers import long_numbers
 from polylc.measures.margin.distance import Distance
 from polylc.report.schema import NetworkInfo
+from polylc.report.setting import Setting, setting
 
 
 class _Model(BaseModel):
@@ -50,6 +51,7 @@ class DistanceReport(_Model):
 
     format: Literal["polylc.distance/1"] = Field(default="polylc.distance/1", alias="schema")
     version: str = __version__
+    setting: Setting | None = Field(default_factory=setting)
     norm: Norm = "linf"
     network: NetworkInfo
     points: list[PointReport]

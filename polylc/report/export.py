@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import pieces
-from polylc.errors import UsageError
+from polylc.errors import UsageError, needs
 from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.variation import facet_areas, jumps, spectral_norms
 from polylc.measures.measure import Number
@@ -111,8 +112,59 @@ def to_networkx(complex_: Complex, graph: RegionGraph) -> Any:
     return result
 
 
+def positions(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
+    """Where the nodes of the region graph are drawn: `x`, `y` and `z`, the coordinates of the inner points in up to
+    three dimensions; above, `x` and `y` from forces between neighbours, which mean nothing.
+    """
+    domain = complex_.domain
+    if domain.dimension <= 3:
+        at = domain.measured_middle + complex_.unit * domain.half
+        return {name: at[:, j] for j, name in zip(range(domain.dimension), "xyz", strict=False)}
+    import networkx
+
+    net = networkx.Graph()
+    net.add_nodes_from(range(len(complex_)))
+    net.add_edges_from(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+    laid = networkx.spring_layout(net, seed=0)
+    at = np.array([laid[r] for r in range(len(complex_))]).reshape(-1, 2)
+    return {"x": at[:, 0], "y": at[:, 1]}
+
+
+TABLES = (".csv", ".parquet")
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns as .csv, or as .parquet, which keeps their types.
+
+    Raises
+    ------
+    UsageError
+        If the ending is neither.
+    MissingPackageError
+        If .parquet is asked for and pyarrow is not installed.
+    """
+    listed = {name: column.tolist() if isinstance(column, np.ndarray) else [_plain(v) for v in column] for name, column in columns.items()}
+    if path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(listed)
+            writer.writerows(zip(*listed.values(), strict=True))
+    elif path.suffix == ".parquet":
+        needs("pyarrow", "parquet", f"{path}:")
+        import pyarrow
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.table(listed), path)
+    else:
+        raise UsageError(f"{path}: tables are written as .csv or .parquet")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
-    """Write the region graph as .graphml or .npz.
+    """Write the region graph as .graphml, with `x` and `y` of each node where to draw it, or .npz.
 
     The .npz holds `patterns` (packed uint64 words), `points`, `maps` (regions x outputs x (n + 1), v -> A v + b in the
     free coordinates, or along the axes of a plane), the columns of the edges, and `volumes` where they are known.
@@ -120,7 +172,10 @@ def write_graph(path: Path, complex_: Complex, graph: RegionGraph) -> None:
     if path.suffix == ".graphml":
         import networkx
 
-        networkx.write_graphml(to_networkx(complex_, graph), path)
+        found = to_networkx(complex_, graph)
+        for name, column in positions(complex_, graph).items():
+            networkx.set_node_attributes(found, dict(enumerate(column.tolist())), name)
+        networkx.write_graphml(found, path)
     elif path.suffix == ".npz":
         regions = {"patterns": complex_.bits, "points": complex_.points}
         if complex_.has_geometry and complex_.volume_in_doubles:

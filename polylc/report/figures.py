@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
 from polylc.domains.frame import Frame
 from polylc.errors import UsageError, needs
-from polylc.measures.by_volume.variation import spectral_norms
-from polylc.network.backward import full_jacobians
 from polylc.network.exact import ExactNetwork
 from polylc.report.decisions import class_cells, decision_boundary
 from polylc.report.export import affine_maps
+from polylc.report.images import image_shape
+from polylc.report.shading import COLOURS, Colour, boundaries, shading
 
-Colour = Literal["gradient", "full", "class"]
-COLOURS: tuple[Colour, ...] = get_args(Colour)
 FEW, MANY = 400, 5000  # regions: where lines between them are drawn thinner
-LEAST_IMAGE = 64  # inputs, a square number, that are taken for an image where the model does not say what they are
 
 
-def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Colour = "gradient") -> Any:
+@dataclass(frozen=True)
+class Style:
+    """What a picture looks like.
+
+    Attributes
+    ----------
+    colour : str
+        What the colours of regions stand for, one of `COLOURS`.
+    colormap : str
+        Of matplotlib, for numbers.
+    size : (float, float) or None
+        Width and height in inches, without the margin of images.
+    """
+
+    colour: Colour = "gradient"
+    colormap: str = "viridis"
+    size: tuple[float, float] | None = None
+
+    def check(self) -> None:
+        """Whether it can be drawn.
+
+        Raises
+        ------
+        UsageError
+            If a name is unknown, or a size is none.
+        """
+        from matplotlib import colormaps
+
+        if self.colour not in COLOURS:
+            raise UsageError(f"plot: colour {self.colour!r} is unknown; choose {', '.join(COLOURS)}")
+        if self.colormap not in colormaps:
+            raise UsageError(f"plot: colormap {self.colormap!r} is unknown to matplotlib; choose viridis, cividis, magma, Greys, ...")
+        if self.size is not None and not all(0.5 <= v <= 100 for v in self.size):
+            raise UsageError(f"plot: a size of {self.size[0]:g} x {self.size[1]:g} inches is out of range; give 0.5 to 100")
+
+
+def figure(
+    complex_: Complex,
+    points: Any = None,
+    labels: Any = None,
+    style: Style | None = None,
+    ax: Any = None,
+    graph: RegionGraph | None = None,
+) -> Any:
     """A matplotlib figure of a neighbourhood of dimension one or two: one or two free coordinates, a line or a plane.
 
     Parameters
@@ -34,9 +76,14 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
         which a plane or line was laid are drawn anyhow, with their classes, and in the margin where they are images.
     labels : array_like of int, shape (N,), optional
         Colours of the points.
-    colour : str
-        "gradient": the spectral norm of the gradient along the picture; "full": that of the gradient by all inputs;
-        "class": the largest output.
+    style : Style, optional
+        Colours and size. "gradient": the spectral norm of the gradient along the picture; "full": that of the gradient
+        by all inputs; "class": the largest output; "piece": pieces of the function; "rank": the rank of the last hidden
+        layer's Jacobian; "depth": regions are grey, and lines have the colour of the layer whose neuron changes there.
+    ax : matplotlib axes, optional
+        To draw into; then there is no margin of images.
+    graph : RegionGraph, optional
+        The region graph, if it is known.
 
     Raises
     ------
@@ -44,24 +91,24 @@ def figure(complex_: Complex, points: Any = None, labels: Any = None, colour: Co
         If the dimension is larger.
     """
     needs("matplotlib", "plot", "plot:")
-    if colour not in COLOURS:
-        raise UsageError(f"plot: colour {colour!r} is unknown; choose {', '.join(COLOURS)}")
+    style = style or Style()
+    style.check()
     if complex_.domain.dimension == 1:
-        return _curve(complex_, points)
+        return _curve(complex_, points, style, ax)
     if complex_.domain.dimension == 2:
-        return _map(complex_, points, labels, colour)
+        return _map(complex_, points, labels, style, ax, graph)
     raise UsageError(
         f"plot: {complex_.domain.dimension} coordinates are free; a picture needs one or two "
         "(fix the others: equal bounds in --box, or 0 in a --radius per coordinate)"
     )
 
 
-def _axes(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _axes(width: float, height: float, style: Style, ax: Any) -> tuple[Any, Any]:
+    if ax is not None:
+        return ax.figure, ax
+    from polylc.report.picture import Picture
 
-    drawn = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(drawn)  # no display is needed, and pyplot's global state is left alone
+    drawn = Picture(figsize=style.size or (width, height), layout="constrained")
     return drawn, drawn.add_subplot()
 
 
@@ -85,16 +132,16 @@ def _class_colours(count: int) -> list[Any]:
 
 
 # ---- one axis --------------------------------------------------------------------------------------------------------
-def _curve(complex_: Complex, points: Any) -> Any:
+def _curve(complex_: Complex, points: Any, style: Style, ax: Any) -> Any:
     domain, outputs = complex_.domain, complex_.network.outputs
-    drawn, axes = _axes(7.0, 4.2)
+    drawn, axes = _axes(7.0, 4.2, style, ax)
     middle, half = domain.measured_middle[0], domain.half[0]
     rows = np.concatenate([complex_.half_spaces(part)[0] for part in complex_.batches()])
     at = np.unique(np.clip(-rows[:, 1] / rows[:, 0], -1.0, 1.0))
     unit = np.unique(np.concatenate([[-1.0, 1.0], at]))
     values, xs = complex_.network(domain.points(unit[:, None])), middle + half * unit
     if isinstance(domain, Frame) and outputs > 1:
-        _margins(complex_, drawn, axes, xs, values)
+        _margins(complex_, drawn, axes, xs, values, ax is None)
     else:
         for j in range(outputs):
             axes.plot(xs, values[:, j], lw=1.6, label=f"$f_{{{j}}}$")
@@ -111,7 +158,7 @@ def _curve(complex_: Complex, points: Any) -> Any:
     return drawn
 
 
-def _margins(complex_: Complex, drawn: Any, axes: Any, xs: np.ndarray, values: np.ndarray) -> None:
+def _margins(complex_: Complex, drawn: Any, axes: Any, xs: np.ndarray, values: np.ndarray, beside: bool) -> None:
     """What the class at the first point is ahead of the others by, and a band of the classes above it."""
     domain, colours = complex_.domain, _class_colours(complex_.network.outputs)
     assert isinstance(domain, Frame)
@@ -129,27 +176,37 @@ def _margins(complex_: Complex, drawn: Any, axes: Any, xs: np.ndarray, values: n
         scale = domain.half[0] / float(only.half)
         for low, high, best in breakpoints(complex_).classes:
             axes.axvspan(float(low) * scale, float(high) * scale, ymin=0.96, color=colours[best], lw=0)
-    _show_marks(drawn, complex_, axes, classes, colours)
+    _show_marks(drawn, complex_, axes, classes, colours, beside)
 
 
 # ---- two axes --------------------------------------------------------------------------------------------------------
-def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
+def _map(complex_: Complex, points: Any, labels: Any, style: Style, ax: Any, graph: RegionGraph | None) -> Any:
     from matplotlib.collections import LineCollection, PolyCollection
 
     domain, outputs = complex_.domain, complex_.network.outputs
     cells, maps = complex_.polygons(), affine_maps(complex_)
-    drawn, axes = _axes(7.2, 6.0)
+    drawn, axes = _axes(7.2, 6.0, style, ax)
     width = 0.5 if len(cells) < FEW else 0.25 if len(cells) < MANY else 0.08
+    legend = False
     colours = _class_colours(max(outputs, 2))
-    if colour == "class":
+    found = shading(complex_, style.colour, graph)
+    if style.colour == "class":
         parts, best = class_cells(cells, maps)
         axes.add_collection(PolyCollection(parts, facecolors=[colours[j] for j in best], edgecolors="none", alpha=0.75))
         axes.add_collection(PolyCollection(cells, facecolors="none", edgecolors="white", linewidths=width))
+        _legend_of(axes, {f"class {j}": colours[j] for j in sorted(set(best))})
+        legend = True
+    elif found is None:
+        legend = _by_layer(complex_, axes, cells, style, width)
+    elif found.whole:
+        palette = _whole_colours(sorted(set(found.values.tolist())), style.colormap, found.named)
+        axes.add_collection(PolyCollection(cells, facecolors=[palette[v] for v in found.values.tolist()], edgecolors="white", linewidths=width))
+        _legend_of(axes, {f"{found.label}: {v}": shade for v, shade in palette.items()} if found.named else {found.label: "none"})
+        legend = True
     else:
-        norms = _norms(complex_, colour)
-        collection = PolyCollection(cells, array=norms, cmap="viridis", edgecolors="white", linewidths=width)
+        collection = PolyCollection(cells, array=found.values, cmap=style.colormap, edgecolors="white", linewidths=width)
         axes.add_collection(collection)
-        drawn.colorbar(collection, ax=axes, label=f"norm of the {'gradient' if colour == 'gradient' else 'full gradient'} (spectral)", shrink=0.85)
+        drawn.colorbar(collection, ax=axes, label=found.label, shrink=0.85)
     segments = decision_boundary(cells, maps)
     if len(segments):
         axes.add_collection(LineCollection(list(segments), colors="crimson", linewidths=2.0, label="decision boundary", zorder=3))
@@ -157,31 +214,43 @@ def _map(complex_: Complex, points: Any, labels: Any, colour: Colour) -> Any:
         where, classes = _inside(complex_, points, labels)
         shades = {"c": "white"} if classes is None else {"c": classes, "cmap": "coolwarm"}
         axes.scatter(where[:, 0], where[:, 1], s=16, edgecolors="black", linewidths=0.6, zorder=4, label="data", **shades)
-    if colour == "class":
-        _class_legend(axes, sorted(set(best)), colours)
     middle = domain.measured_middle
     (a, b), (x, y) = domain.axes, zip(middle - domain.half, middle + domain.half, strict=True)
     axes.set(xlim=x, ylim=y, xlabel=a, ylabel=b, aspect="equal")
     axes.set_title(_title(complex_, "linear regions"), fontsize=10)
-    if len(segments) or points is not None or colour == "class":
+    if len(segments) or points is not None or legend:
         axes.legend(loc="upper right", fontsize=8, framealpha=0.9)
     if isinstance(domain, Frame):
-        _show_marks(drawn, complex_, axes, _classes(complex_, domain), colours)
+        _show_marks(drawn, complex_, axes, _classes(complex_, domain), colours, ax is None)
     return drawn
 
 
-def _norms(complex_: Complex, colour: Colour) -> np.ndarray:
-    """Spectral norms of the regions' Jacobians, along the picture or by all inputs."""
-    if colour == "gradient":
-        return np.concatenate([spectral_norms(jacobian) for _, jacobian in complex_.jacobians()])
-    squares = [np.linalg.eigvalsh(j @ j.swapaxes(1, 2))[:, -1] for j in full_jacobians(complex_.network, complex_.patterns())]
-    norms: np.ndarray = np.sqrt(np.maximum(np.concatenate(squares), 0.0))
-    return norms
+def _by_layer(complex_: Complex, axes: Any, cells: Sequence[np.ndarray], style: Style, width: float) -> bool:
+    """Grey regions, and lines in the colours of the layers whose neurons change there; whether there are any."""
+    from matplotlib.collections import LineCollection, PolyCollection
+
+    axes.add_collection(PolyCollection(cells, facecolors="0.94", edgecolors="none"))
+    segments, layers = boundaries(complex_, cells)
+    palette = _whole_colours(list(range(1, len(complex_.network.layers) + 1)), style.colormap, True)
+    for layer in sorted(set(layers.tolist()), reverse=True):  # the first layer's lines, which are straight, on top
+        some = list(segments[layers == layer])
+        axes.add_collection(LineCollection(some, colors=[palette[layer]], linewidths=max(2.4 * width, 0.25), zorder=2))
+    _legend_of(axes, {f"layer {layer}": palette[layer] for layer in sorted(set(layers.tolist()))})
+    return bool(len(segments))
 
 
-def _class_legend(axes: Any, there: Sequence[int], colours: Sequence[Any]) -> None:
-    for j in there:
-        axes.scatter([], [], marker="s", color=colours[j], label=f"class {j}")
+def _whole_colours(values: Sequence[int], colormap: str, ordered: bool) -> dict[int, Any]:
+    """A colour for each whole number: along the map if their order means something, else far apart."""
+    from matplotlib import colormaps
+
+    if not ordered:
+        return {v: colormaps["tab20"](v % 20) for v in values}
+    return {v: colormaps[colormap](0.1 + 0.8 * at / max(len(values) - 1, 1)) for at, v in enumerate(values)}
+
+
+def _legend_of(axes: Any, named: Mapping[str, Any]) -> None:
+    for name, shade in named.items():
+        axes.scatter([], [], marker="s", color=shade, label=name)
 
 
 # ---- what a frame was laid through -----------------------------------------------------------------------------------
@@ -194,7 +263,7 @@ def _classes(complex_: Complex, domain: Frame) -> list[int]:
     return [int(values[0] > 0) if len(values) == 1 else values.index(max(values)) for values in found]
 
 
-def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int], colours: Sequence[Any]) -> None:
+def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int], colours: Sequence[Any], beside: bool) -> None:
     """Mark the points, with their names and classes; where they are images, show these beside the picture."""
     domain = complex_.domain
     assert isinstance(domain, Frame)
@@ -208,7 +277,7 @@ def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int]
         text = {"xytext": (7, 6), "textcoords": "offset points", "fontsize": 8, "zorder": 6}
         axes.annotate(f"{name}: {best}", place, bbox={"boxstyle": "round,pad=0.2", "fc": "white", "alpha": 0.85, "lw": 0}, **text)
     shape = image_shape(complex_.network.input_shape, domain.inputs)
-    if shape is None:
+    if shape is None or not beside:
         return
     pictures = inputs.reshape(-1, *shape)
     low, high = pictures.min(), pictures.max()
@@ -228,15 +297,3 @@ def _show_marks(drawn: Any, complex_: Complex, axes: Any, classes: Sequence[int]
         small.set_title(f"{name}: class {best}", fontsize=8)
         for spine in small.spines.values():
             spine.set(color=colours[best], linewidth=2.5)
-
-
-def image_shape(known: tuple[int, ...], inputs: int) -> tuple[int, ...] | None:
-    """The shape in which an input is drawn, (H, W) or (3, H, W); None if it is no image.
-
-    Where the model takes a flat vector of 64 inputs or more, a square number, it is taken for a square image.
-    """
-    sizes = tuple(size for size in known if size != 1)
-    if len(sizes) == 2 or (len(sizes) == 3 and sizes[0] == 3):
-        return sizes
-    side = round(inputs**0.5)
-    return (side, side) if len(sizes) < 2 and inputs >= LEAST_IMAGE and side * side == inputs else None

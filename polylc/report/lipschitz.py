@@ -15,6 +15,7 @@ from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers
 from polylc.exact.quantity import Kind, Quantity
 from polylc.report.schema import NetworkInfo
+from polylc.report.setting import Setting, setting
 
 NormName = Literal["linf", "l2", "l1"]
 Method = Literal["search", "enumeration"]
@@ -155,6 +156,7 @@ class LipschitzReport(_Model):
 
     format: Literal["polylc.lipschitz/1"] = Field(default="polylc.lipschitz/1", alias="schema")
     version: str = __version__
+    setting: Setting | None = Field(default_factory=setting)
     network: NetworkInfo
     neighbourhoods: list[NeighbourhoodReport]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from polylc.report.status import Status
 if TYPE_CHECKING:
     import networkx
 
-    from polylc.report.figures import Colour
+    from polylc.report.shading import Colour
     from polylc.report.symbolic import Symbolic
 
 
@@ -93,6 +92,19 @@ class Result(Record):
         with written_beside(Path(path)) as beside:
             write_graph(beside, self._kept(), self._graph())
 
+    def write_regions(self, path: str | Path) -> None:
+        """Write the columns of `to_frame` as .csv or .parquet.
+
+        Raises
+        ------
+        UsageError
+            If the ending is another, or pyarrow is not installed (``pip install 'polylc[parquet]'``).
+        """
+        from polylc.report.export import region_table, write_table
+
+        with written_beside(Path(path)) as beside:
+            write_table(beside, region_table(self._kept(), self._graph()))
+
     def to_frame(self) -> Any:
         """A pandas DataFrame with one row per region: pattern, point, gradient norm, volume, neighbours, piece.
 
@@ -120,17 +132,46 @@ class Result(Record):
         if self.status is not Status.CERTIFIED:
             raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
         complex_ = self._kept()
+        if complex_.round:
+            raise UsageError("symbolic: of l1 and l2 balls volumes are not measured; leave out the norm")
         if not complex_.has_geometry:
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())
 
-    def plot(self, path: str | Path | None = None, points: Any = None, labels: Any = None, colour: Colour = "gradient") -> Any:
-        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane), coloured by
-        gradient norm ("gradient", or "full": by all inputs) or by class ("class"); saved to `path` if one is given.
-        """
-        from polylc.report.figures import figure
+    def plot(
+        self,
+        path: str | Path | None = None,
+        points: Any = None,
+        labels: Any = None,
+        colour: Colour = "gradient",
+        *,
+        colormap: str = "viridis",
+        size: tuple[float, float] | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """A matplotlib figure of the regions (one or two free coordinates, a line or a plane).
 
-        drawn = figure(self._kept(), points, labels, colour)
+        Parameters
+        ----------
+        path : path, optional
+            File to save it to: .png, or .svg and .pdf, which have lines that stay sharp.
+        points, labels : array_like, optional
+            Data points to draw, shape (N, n), and their classes.
+        colour : str
+            What the colours stand for: "gradient", the norm of the gradient along the picture; "full", by all inputs;
+            "class"; "piece"; "rank", of the last hidden layer's Jacobian; or "depth", the layer of each line's neuron.
+        colormap : str
+            Of matplotlib.
+        size : (float, float), optional
+            Inches.
+        ax : matplotlib axes, optional
+            To draw into, in place of a figure of its own.
+        """
+        from polylc.report.figures import Style, figure
+
+        if self._kept().round:
+            raise UsageError("plot: regions are drawn in boxes and planes, not in l1 and l2 balls; leave out the norm")
+        drawn = figure(self._kept(), points, labels, Style(colour, colormap, size), ax, self.region_graph)
         if path is not None:
             with written_beside(Path(path)) as beside:
                 drawn.savefig(beside, dpi=150, bbox_inches="tight")
@@ -140,7 +181,6 @@ class Result(Record):
         return f"Result(index={self.index}, status={str(self.status)!r}, regions={self.regions}, dimension={self.domain.dimension})"
 
     def _repr_html_(self) -> str:
-        from polylc.report.table import result_rows
+        from polylc.report.html.certify import certify_cell
 
-        cells = "".join(f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>" for name, text in result_rows(self))
-        return f"<table>{cells}</table>"
+        return certify_cell(self.network, [self], self.seconds)

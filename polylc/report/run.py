@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from html import escape
+from pathlib import Path
 from typing import Any, overload
 
 from polylc.exact.numbers import long_numbers
 from polylc.network.form import Network
-from polylc.report.export import data_frame, summary_rows
+from polylc.report.export import data_frame, summary_rows, write_table
+from polylc.report.files import written_beside
 from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.schema import Report, build_report
@@ -45,10 +47,15 @@ class Run(Sequence[Result | Refusal]):
         return len(self._results)
 
     def __repr__(self) -> str:
-        return f"Run({self._results!r})"
+        if len(self) <= 3:
+            return f"Run({self._results!r})"
+        counts = Counter(str(entry.status) for entry in self)
+        return f"Run({len(self)} neighbourhoods: {', '.join(f'{count} {status}' for status, count in counts.items())})"
 
     def _repr_html_(self) -> str:
-        return "".join(r._repr_html_() for r in self.results) + "".join(f"<p>row {r.index} refused: {escape(r.reason)}</p>" for r in self.refused)
+        from polylc.report.html.certify import certify_cell
+
+        return certify_cell(self.network, self._results, self.seconds)
 
     @property
     def results(self) -> list[Result]:
@@ -69,6 +76,34 @@ class Run(Sequence[Result | Refusal]):
             If pandas is not installed (``pip install 'polylc[frame]'``).
         """
         return data_frame(summary_rows(self._results))
+
+    def write_table(self, path: str | Path) -> None:
+        """Write the columns of `to_frame` as .csv or .parquet.
+
+        Raises
+        ------
+        UsageError
+            If the ending is another, or pyarrow is not installed (``pip install 'polylc[parquet]'``).
+        """
+        with written_beside(Path(path)) as beside:
+            write_table(beside, summary_rows(self._results))
+
+    def write_report(self, path: str | Path, proof: str | Path | None = None, model: str | None = None) -> None:
+        """Write a report to look at: one HTML file that opens from disk, with pictures of the regions that were kept.
+
+        Parameters
+        ----------
+        path : path
+        proof : path, optional
+            The proof file that was written of this run; the report says what it covers.
+        model : str, optional
+            The model's file, for the command that checks the proof.
+        """
+        from polylc.report.html.certify import certify_page
+        from polylc.report.html.page import write_page
+
+        page = certify_page(self.network, self._results, self.seconds, None if proof is None else Path(proof), model or self.network.source)
+        write_page(page, Path(path))
 
     def report(self) -> Report:
         """The report as a pydantic model; ``report().model_dump_json()`` is the JSON file."""

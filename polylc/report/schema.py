@@ -20,6 +20,7 @@ from polylc.measures.measure import FormModel, Pair, Shown, mean, pair
 from polylc.measures.registry import ROWS
 from polylc.network.form import Network
 from polylc.report.record import Record, Refusal
+from polylc.report.setting import Setting, setting
 from polylc.report.status import Status
 
 
@@ -127,6 +128,7 @@ class Report(BaseModel):
 
     format: Literal["polylc.report/1"] = Field(default="polylc.report/1", alias="schema")
     version: str
+    setting: Setting | None = None
     network: NetworkInfo
     neighbourhoods: list[NeighbourhoodReport]
     summary: Summary
@@ -214,6 +216,7 @@ def build_report(network: Network, records: Sequence[Record | Refusal], seconds:
     over_all = {row.name: shown(row.name, answered) for row in ROWS}
     return Report(
         version=__version__,
+        setting=setting(),
         network=network_info(network),
         neighbourhoods=[neighbourhood_report(r) for r in records],
         summary=Summary(

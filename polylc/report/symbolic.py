@@ -166,19 +166,10 @@ class Symbolic:
         return result | {"kink variation": self.kink_variation}
 
     def latex(self) -> str:
-        """A LaTeX document."""
-        from sympy import latex
+        """A LaTeX document: where the regions are, the outputs on each, the measures; it fits its pages."""
+        from polylc.report.typeset import document
 
-        lines = [r"\documentclass{article}", r"\usepackage{amsmath,breqn}", r"\begin{document}"]
-        for i in range(self._volumes.complex.network.outputs):
-            cases = []
-            for region in self.regions:
-                value = (region.matrix * _column(self.variables) + region.offset)[i]
-                cases.append(f"{latex(value)} & \\text{{if }} {', '.join(latex(c) for c in region.conditions) or latex(True)}")
-            lines += [r"\[", f"f_{{{i}}}(x) = \\begin{{cases}} " + " \\\\\n".join(cases) + r" \end{cases}", r"\]"]
-        for name, value in self.measures().items():
-            lines += [r"\[", f"\\text{{{name.replace('_', ' ')}}} = {latex(value)} \\approx {latex(value.evalf(15))}", r"\]"]
-        return "\n".join([*lines, r"\end{document}"])
+        return document(self)
 
     def text(self) -> str:
         """Lines `name = expression`, which sympy reads."""
@@ -224,9 +215,3 @@ def _rational(value: Fraction | int) -> Any:
 
     fraction = Fraction(value)
     return sympy.Rational(fraction.numerator, fraction.denominator)
-
-
-def _column(variables: Sequence[Any]) -> Any:
-    import sympy
-
-    return sympy.Matrix(variables)

@@ -113,28 +113,65 @@ def show_one(console: Console, record: Record) -> None:
             console.print(_table(block))
 
 
-def show_many(console: Console, entries: Sequence[Record | Refusal]) -> None:
-    """Print one row per neighbourhood, a line of means, and what the marks mean."""
+def many_rows(entries: Sequence[Record | Refusal]) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """Columns (heading, whether it holds numbers), and one row of text for each neighbourhood."""
     records = [e for e in entries if isinstance(e, Record)]
-    cells = {id(r): _cells(r) for r in records}
     left = frozenset(name for row in ROWS for name in row.left)
-    columns = _columns(records)
-    table = Table(box=None, pad_edge=False)
-    for name in ("row", "class", "regions"):
-        table.add_column(name, justify="right")
-    for name in columns:
-        table.add_column(name, justify="left" if name in left else "right")
-    table.add_column("status")
-    table.add_column("s", justify="right")
+    names = _columns(records)
+    columns = [("row", True), ("class", True), ("regions", True), *((name, name not in left) for name in names), ("status", False), ("s", True)]
+    rows = []
     for entry in entries:
         if isinstance(entry, Refusal):
-            table.add_row(str(entry.index), "", "", *("" for _ in columns), str(entry.status), "")
+            rows.append([str(entry.index), "", "", *("" for _ in names), str(entry.status), ""])
             continue
+        cells = _cells(entry)
         label = "-" if entry.label is None else str(entry.label)
-        regions = _count(entry.regions, entry.complete)
-        each = (cells[id(entry)].get(c, "-") for c in columns)
-        table.add_row(str(entry.index), label, regions, *each, str(entry.status), f"{entry.seconds:.2f}")
+        each = (cells.get(name, "-") for name in names)
+        rows.append([str(entry.index), label, _count(entry.regions, entry.complete), *each, str(entry.status), f"{entry.seconds:.2f}"])
+    return columns, rows
+
+
+GAP = 2  # between columns
+
+
+def fitting(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], width: int, always: Sequence[str]) -> list[int]:
+    """The columns that a table of a certain width has room for: those named, and of the others the first ones that
+    fit.
+    """
+    widths = [max(len(name), *(len(row[at]) for row in rows)) + GAP if rows else len(name) + GAP for at, (name, _) in enumerate(columns)]
+    chosen = {at for at, (name, _) in enumerate(columns) if name in always}
+    for at in range(len(columns)):
+        if at not in chosen and sum(widths[k] for k in chosen) + widths[at] - GAP <= width:
+            chosen.add(at)
+    return sorted(chosen)
+
+
+def show_fitting(
+    console: Console, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], always: Sequence[str], wide: bool = True
+) -> list[str]:
+    """Print a table; unless `wide`, only the columns that there is room for; those that were left out."""
+    chosen = list(range(len(columns))) if wide else fitting(columns, rows, console.width, always)
+    table = Table(box=None, pad_edge=False)
+    for at in chosen:
+        table.add_column(columns[at][0], justify="right" if columns[at][1] else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(row[at]) for at in chosen))
+    needed, before = console.measure(table, options=console.options.update(max_width=10_000)).maximum, console.width
+    console.width = max(before, needed)  # a narrow terminal folds long rows; rich would cut the numbers
     console.print(table)
+    console.width = before
+    left = [name for at, (name, _) in enumerate(columns) if at not in chosen]
+    if left:
+        console.print(Text(f"no room for {', '.join(left)}: --wide shows all"))
+    return left
+
+
+def show_many(console: Console, entries: Sequence[Record | Refusal], wide: bool = True) -> None:
+    """Print one row per neighbourhood, a line of means, and what the marks mean; unless `wide`, only the columns that
+    there is room for.
+    """
+    records = [e for e in entries if isinstance(e, Record)]
+    show_fitting(console, *many_rows(entries), ("row", "regions", "robust", "distance", "status"), wide)
     console.print()
     console.print(Text(summary_line(entries)))
     for row in ROWS:
@@ -158,7 +195,7 @@ def summary_line(entries: Sequence[Record | Refusal]) -> str:
     """Means and totals over the neighbourhoods that are complete."""
     records = [e for e in entries if isinstance(e, Record)]
     complete = [r for r in records if r.complete]
-    parts = [f"{len(entries)} neighbourhoods"]
+    parts = [f"{len(entries)} neighbourhood{'s' if len(entries) != 1 else ''}"]
     for name, many in (("partial", len(records) - len(complete)), ("refused", len(entries) - len(records))):
         if many:
             parts.append(f"{many} {name}")

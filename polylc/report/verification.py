@@ -13,6 +13,7 @@ from polylc.exact.numbers import long_numbers
 from polylc.readers.question import Question
 from polylc.report.assignment import values_at
 from polylc.report.schema import NetworkInfo, network_info
+from polylc.report.setting import Setting, setting
 
 
 class _Model(BaseModel):
@@ -60,6 +61,7 @@ class VerifyReport(_Model):
 
     format: Literal["polylc.verify/1"] = Field(default="polylc.verify/1", alias="schema")
     version: str = __version__
+    setting: Setting | None = Field(default_factory=setting)
     results: list[QueryReport]
 
 

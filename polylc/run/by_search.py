@@ -12,6 +12,7 @@ from polylc.run.brackets import bracketed_lipschitz
 from polylc.run.distance import nearest_adversarial
 from polylc.search.task import Settings
 
+SETTLED = frozenset({"lipschitz"})  # by the regions of a ball, if they are all known
 SHARE = 0.25  # of a time limit is kept for searches, should the enumeration not end
 CELLS, LONGEST = 512, 20.0  # of each search, where a limit on regions alone ended it; seconds, or as long as that took
 
@@ -58,11 +59,15 @@ def found_by_search(
 def beside(settings: Settings, complex_: Complex, label: int | None, begin: float, stop: Callable[[], bool] | None, jobs: int) -> dict[str, Any]:
     """The same beside an enumeration that was begun at `begin` and reached a limit: within the time that is left; where
     only regions were limited, so many cells, so that the answer does not depend on the machine unless that takes longer
-    than it should.
+    than it should. And beside one of an l1 or l2 ball, of which regions do not tell how near an adversarial point is.
     """
-    asked = searches(settings, complex_, label)
+    asked = tuple(name for name in searches(settings, complex_, label) if name not in SETTLED or not complex_.complete)
     if not asked:
         return {}
+    if complex_.complete:  # regions tell Lipschitz constants
+        asked = tuple(name for name in asked if name != "lipschitz")
+    if complex_.complete and settings.time_limit is None:
+        return found_by_search(complex_, asked, label, None, stop, jobs)
     if settings.time_limit is None:
         return found_by_search(complex_, asked, label, max(LONGEST, time.monotonic() - begin), stop, jobs, CELLS)
     return found_by_search(complex_, asked, label, max(0.0, begin + settings.time_limit - time.monotonic()), stop, jobs)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from polylc.domains.box import as_box
+from polylc.domains.box import as_box, norm_of
 from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate
@@ -24,7 +26,7 @@ from polylc.run.beside import kernels_beside
 from polylc.run.estimates import EVERY, each_task
 from polylc.run.exact_draws import exact_draws
 from polylc.run.neighbourhood import answer
-from polylc.search.task import SEARCHED, Settings, Task, norm_of
+from polylc.search.task import SEARCHED, Settings, Task
 
 MEASURES = (*(row.name for row in ROWS if row.instead is not None), "robustness")  # what an estimator speaks of
 
@@ -50,11 +52,16 @@ def run_comparison(
     sampling: Sampling,
     draws: int,
     on_result: Callable[[Compared], None] | None = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Comparison:
-    """Compare on every neighbourhood; what cannot be done becomes a refusal. Ctrl-C ends the run with what was done."""
+    """Compare on every neighbourhood, in `jobs` processes; what cannot be done becomes a refusal. Ctrl-C ends the run
+    with what was done.
+    """
     begin = time.monotonic()
-    with kernels_beside(network, tasks, settings):
-        entries = each_task(tasks, lambda task: compare_one(network, task, names, settings, sampling, draws), on_result)
+    work = partial(compare_one, network, names=names, settings=settings, sampling=sampling, draws=draws)
+    with kernels_beside(network, tasks, settings, jobs=jobs if executor is None else max(jobs, 2)):
+        entries = each_task(tasks, work, on_result, work, jobs, executor)
     return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 

@@ -37,6 +37,7 @@ from polylc.run.verification import Verdict, answer
 from polylc.search.nearest import Around, near_points
 from polylc.search.prove import Answer
 from polylc.search.refute import Watch
+from polylc.search.saved import Saved
 
 Point = tuple[Fraction, ...]
 SHARE = 0.6  # of the time for the open ball that decides; then smaller ones are searched
@@ -55,6 +56,7 @@ class _Search:
         self.network, self.domain, self.center, self.found = network, domain, domain.center, found
         self.proof, self.watch, self.jobs = proof, watch, jobs
         self.most: int | None = None
+        self.saved: Saved | None = None
         self.rivals = [j for j in range(network.outputs) if j != found.label and found.target in (None, j)]
         self.exact = ExactNetwork(network)
 
@@ -74,8 +76,17 @@ class _Search:
 
     def ask(self, radius: Fraction, strict: bool, seconds: float | None, stop: Callable[[], bool] | None) -> Answer:
         """Search one ball; what is found is kept."""
+        below = None if self.saved is None else self.saved.below(f"{'below' if strict else 'within'} {radius}")
         verdict: Verdict = answer(
-            self.question(radius, strict), timeout=seconds, stop=stop, watch=self.watch, proof=self.proof, jobs=self.jobs, starts=0, most=self.most
+            self.question(radius, strict),
+            timeout=seconds,
+            stop=stop,
+            watch=self.watch,
+            proof=self.proof,
+            jobs=self.jobs,
+            starts=0,
+            most=self.most,
+            saved=below,
         )
         for key, value in verdict.statistics.items():
             self.found.statistics[key] = self.found.statistics.get(key, 0) + value
@@ -169,6 +180,7 @@ def nearest_adversarial(
     proof: Path | None = None,
     jobs: int = 1,
     most: int | None = None,
+    saved: Saved | None = None,
 ) -> Distance:
     """The distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
@@ -189,6 +201,8 @@ def nearest_adversarial(
         File for the proof of the lower bound.
     most : int, optional
         Cells after which the search of a ball is given up.
+    saved : Saved, optional
+        What was found before of each ball; what is found now is added.
 
     Raises
     ------
@@ -212,7 +226,7 @@ def nearest_adversarial(
     cap = max(domain.radius)
     found = Distance(label, target, cap, lower=least_distance(domain, norm), norm=norm)
     search = _Search(network, domain, found, proof, watch, jobs)
-    search.most = most
+    search.most, search.saved = most, saved
     if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
         search.take(domain.center)
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -36,6 +37,7 @@ from polylc.run.verification import Assignment, Verdict
 from polylc.search.crew import Crew, ProcessCrew
 from polylc.search.prove import STARTS, Answer, search_root
 from polylc.search.refute import Watch
+from polylc.search.saved import Saved
 
 Point = tuple[Fraction, ...]
 FEW = 16  # inputs up to which boxes are cut
@@ -61,8 +63,10 @@ class _Boxes:
     formula: Formula
     crew: Crew | None
     watch: Watch | None
+    saved: Saved | None = None
     proved: list[Formula] = field(default_factory=list)
     largest: float = 0.0
+    searches: int = 0
     statistics: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,7 +130,9 @@ class _Boxes:
     def search(self, formula: Formula, starts: int = STARTS) -> tuple[Point, Point, Point] | None:
         """A point at which a formula holds over the rationals, with its root's box, if there is one."""
         for root in roots(formula, self.network.inputs, self.question.names):
-            outcome = search_root(self.network, root, False, self.watch, self.crew, starts)
+            self.searches += 1
+            below = None if self.saved is None else self.saved.below(f"search {self.searches}")
+            outcome = search_root(self.network, root, False, self.watch, self.crew, starts, saved=below)
             for key, value in outcome.statistics.items():
                 self.statistics[key] = self.statistics.get(key, 0) + value
             if outcome.answer is Answer.TIMED_OUT:
@@ -222,6 +228,8 @@ def answer(
     proof: Path | None = None,
     embedded: bool = True,
     jobs: int = 1,
+    saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Decide a question about what `float32` or `float64` evaluates; parameters are those of `verification.answer`.
 
@@ -236,9 +244,12 @@ def answer(
     near, unbounded = within_reach(question)
     formula = simplified(representable(near.formula, question.network.inputs, question.semantics))
     result, note, point, boxes = Answer.UNSAT, "", None, None
-    with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
+    with (
+        ProcessCrew(jobs, executor) if jobs > 1 or executor is not None else nullcontext() as crew,
+        until(None if timeout is None else begin + timeout, stop),
+    ):
         try:
-            boxes = _Boxes(near, formula, crew, watch)
+            boxes = _Boxes(near, formula, crew, watch, saved)
             point = boxes.solution()
             if point is None:
                 note = boxes.refute()
@@ -263,7 +274,9 @@ def answer(
             left = None if timeout is None else max(0.0, begin + timeout - time.monotonic())
             source = f"{question.source}, rows weakened by rounding bounds in {question.semantics} (rounding bounds: not checked)"
             over = replace(question, formula=Or(tuple(boxes.proved)), semantics=REAL, evaluations=(), source=source, sha256="")
-            found = verification.answer(over, timeout=left, stop=stop, watch=watch, proof=proof, embedded=embedded, jobs=jobs)
+            found = verification.answer(
+                over, timeout=left, stop=stop, watch=watch, proof=proof, embedded=embedded, jobs=jobs, saved=saved, executor=executor
+            )
             written, statistics["proof_bytes"] = found.proof, found.statistics.get("proof_bytes", 0)
             note = "the proof is about the query weakened by the rounding bounds, over the rationals; rounding bounds: not checked"
             if written is None:

@@ -13,12 +13,14 @@ import numpy as np
 
 from polylc.complex.along import breakpoints
 from polylc.complex.complex import Complex
+from polylc.domains.ball import ball_volume
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
-from polylc.exact.enclose import enclose_sqrt
+from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -33,9 +35,11 @@ from polylc.report.result import Result
 from polylc.report.status import Status
 from polylc.run.by_search import SHARE, beside, found_by_search, searches
 from polylc.run.evidence import evidence_of
+from polylc.search.cores import usable_cores
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
-from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task, norm_of
+from polylc.search.saved import Saved
+from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -48,8 +52,11 @@ def answer(
     on_regions: RegionProgress | None = None,
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
+    saved: Saved | None = None,
 ) -> Result:
     """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work.
+
+    What was `saved` of it is not done again.
 
     Where there is a `stop`, whoever gave it sees to interrupts: what was found before one is then a result, as it is
     after a limit.
@@ -61,7 +68,7 @@ def answer(
     """
     begin = time.monotonic()
     if settings.needs_no_regions(task) and (network.outputs > 1 or norm_of(task.domain) != "linf"):
-        return _without_regions(network, task, settings, begin, stop, 1 if crew is None else crew.jobs)
+        return _without_regions(network, task, settings, begin, stop, _here(crew))
     kept = SHARE if SEARCHED & set(settings.measures) and settings.certify else 0.0
     limits = settings.limits(begin, stop, kept)
 
@@ -75,7 +82,7 @@ def answer(
     try:
         with until(limits.deadline, stop):
             label, tie = label_of(network, task)
-            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter)
+            found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter, saved)
     except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
         if stop is None and isinstance(reached, KeyboardInterrupt):
             raise
@@ -85,8 +92,8 @@ def answer(
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT):
-        searched = beside(settings, complex_, label, begin, stop, 1 if crew is None else crew.jobs)
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
+        searched = beside(settings, complex_, label, begin, stop, _here(crew))
     scene = Scene(
         complex_,
         settings.measures,
@@ -94,7 +101,7 @@ def answer(
         certified=settings.certify,
         keep=settings.proves,
         exact_volumes=settings.exact_volumes,
-        threads=1 if crew is None else crew.jobs,
+        threads=_here(crew),
         sigmas=settings.sigmas,
         on_graph=lambda building: enter(Phase.GRAPH if building else Phase.MEASURES),
         searched=searched,
@@ -124,7 +131,7 @@ def answer(
         "domain": "; ".join(task.domain.log) or None,
         "label": tie,
         "measures": "interrupted before they were done" if interrupted else None,
-        "status": _status_note(status, outcome, complex_.has_geometry),
+        "status": _status_note(status, outcome, complex_.has_geometry or complex_.round),
         "engine": f"{failed} linear programs gave no answer; regions may be missing" if failed else None,
     }
     block = None
@@ -157,7 +164,7 @@ def answer(
         outcome=outcome,
         engine=task.engine,
         regions=len(complex_),
-        volume=Quantity(*enclose_sqrt(task.domain.squared_volume), Kind.EXACT),
+        volume=_volume(task.domain),
         label=label,
         answers=answers,
         remarks={topic: said for topic, said in remarks.items() if said is not None} | volume_notes(scene),
@@ -170,6 +177,11 @@ def answer(
         line=line,
         late=late,
     )
+
+
+def _here(crew: Crew | None) -> int:
+    """How many threads or processes this machine has for a neighbourhood, whose crew may be elsewhere."""
+    return 1 if crew is None else min(crew.jobs, max(usable_cores(), 2))
 
 
 def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:
@@ -216,14 +228,16 @@ def _settled(found: Any) -> bool:
 
 
 def _volume(domain: Domain) -> Quantity:
-    """That of the box, which is the neighbourhood, or lies around it."""
-    low, high = enclose_sqrt(domain.squared_volume)
-    return Quantity(low, high, Kind.EXACT) if norm_of(domain) == "linf" else Quantity(0.0, high, Kind.ENCLOSURE)
+    """That of the neighbourhood; where a box cuts a ball, bounds."""
+    if isinstance(domain, Neighbourhood) and domain.norm != "linf":
+        low, high = ball_volume(domain)
+        return Quantity(enclose(low)[0], enclose(high)[1], Kind.EXACT if low == high else Kind.ENCLOSURE)
+    return Quantity(*enclose_sqrt(domain.squared_volume), Kind.EXACT)
 
 
 def _status_note(status: Status, outcome: Outcome, weighed: bool) -> str:
     if status is Status.CERTIFIED:
-        estimates = "" if weighed else "; what volumes would weigh is estimated"
+        estimates = "" if weighed else "; what volumes would weigh is enclosed, or estimated"
         return f"complete; regions, counts, graph and measures are proved in exact arithmetic{estimates}"
     if status is Status.ENUMERATED:
         return "complete in floating point; values are floats, not proved"

@@ -14,8 +14,9 @@ from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.beside import Teller, kernels_beside, to_stderr
+from polylc.run.finished import Finished
 from polylc.run.neighbourhood import RegionProgress, answer
-from polylc.run.serial import answer_or_refuse, stopped
+from polylc.run.serial import answer_once, stopped
 from polylc.search.crew import ProcessCrew
 from polylc.search.task import PhaseWatch, Settings, Task
 from polylc.search.units import LOOK
@@ -43,12 +44,14 @@ def run_parallel(
     on_phase: PhaseWatch | None = None,
     stop: Callable[[], bool] | None = None,
     tell: Teller = to_stderr,
+    kept: Finished | None = None,
 ) -> Run:
     """Answer tasks in `jobs` processes; results come in the order of the tasks and equal the serial ones.
 
     The work begins in this process, so that little of it never waits for others. Later on, neighbourhoods are spread
     over the processes as long as there are enough of them, and the last ones are shared in units. Ctrl-C, or `stop`,
     stops the workers; what they have found until then is kept. What a process had begun that died is done again here.
+    Tasks whose results are `kept` of an earlier run are not done again.
     """
     begin = time.monotonic()
     results: list[Result | Refusal] = []
@@ -65,15 +68,15 @@ def run_parallel(
     try:
         with kernels_beside(network, tasks, settings, tell, max(jobs, 2)), ProcessCrew(jobs, executor) as crew:
             for done, task in enumerate(tasks):
-                if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(jobs, 2):
-                    spread = _Spread(network, tasks[done:], settings, crew, on_result, stop)
+                if crew.ready() and sum(isinstance(t, Task) for t in tasks[done:]) >= max(crew.jobs, 2):
+                    spread = _Spread(network, dict(list(enumerate(tasks))[done:]), settings, crew, on_result, stop, kept)
                     try:
                         spread.run()
                     finally:
                         results += [spread.results[i] for i in sorted(spread.results)]
                     interrupted = spread.interrupted
                     break
-                take(answer_or_refuse(network, task, settings, on_start, on_regions, crew, on_phase, stop))
+                take(answer_once(network, done, task, settings, kept, on_start, on_regions, crew, on_phase, stop))
                 interrupted = interrupted or (stop is not None and stop())
                 if interrupted:
                     crew.stop()
@@ -89,16 +92,22 @@ class _Spread:
     def __init__(
         self,
         network: Network,
-        tasks: Sequence[Task | Refusal],
+        tasks: dict[int, Task | Refusal],
         settings: Settings,
         crew: ProcessCrew,
         on_result: Callable[[Result], None] | None,
         stop: Callable[[], bool] | None,
+        kept: Finished | None,
     ) -> None:
-        self.network, self.settings, self.crew, self.on_result, self.stop = network, settings, crew, on_result, stop
-        self.results: dict[int, Result | Refusal] = {i: t for i, t in enumerate(tasks) if isinstance(t, Refusal)}
-        self.todo = {i: t for i, t in enumerate(tasks) if isinstance(t, Task)}
+        self.network, self.settings, self.crew, self.on_result, self.stop, self.kept = network, settings, crew, on_result, stop, kept
+        self.results: dict[int, Result | Refusal] = {i: t for i, t in tasks.items() if isinstance(t, Refusal)}
+        self.todo = {i: t for i, t in tasks.items() if isinstance(t, Task)}
         self.interrupted = False
+        for place in list(self.todo) if kept is not None else ():
+            found = kept.get(place) if kept is not None else None
+            if found is not None:
+                del self.todo[place]
+                self._show(place, found)
 
     def run(self) -> None:
         """Results by place; those of processes first, and then what processes have lost."""
@@ -118,7 +127,7 @@ class _Spread:
         for place, task in list(self.todo.items()):
             if self.interrupted:
                 break
-            self._keep(place, answer_or_refuse(self.network, task, self.settings, stop=self.stop))
+            self._keep(place, answer_once(self.network, place, task, self.settings, self.kept, stop=self.stop))
 
     def _interrupt(self) -> None:
         self.interrupted = True
@@ -136,13 +145,17 @@ class _Spread:
                 return
         left = isinstance(found, Result) and stopped(found) and not self.interrupted and not (self.stop is not None and self.stop())
         if not left:  # by a process that was told to go by somebody else than this one
+            if self.kept is not None:
+                self.kept.take(place, found, self.interrupted)
             self._keep(place, found)
 
     def _keep(self, place: int, found: Result | Refusal | None) -> None:
         self.todo.pop(place, None)
         self.interrupted = self.interrupted or stopped(found) or (self.stop is not None and self.stop())
-        if found is None or place in self.results:
-            return
+        if found is not None and place not in self.results:
+            self._show(place, found)
+
+    def _show(self, place: int, found: Result | Refusal) -> None:
         self.results[place] = replace(found, network=self.network) if isinstance(found, Result) else found
         if isinstance(found, Result) and self.on_result is not None:
             self.on_result(found)

@@ -12,8 +12,10 @@ from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.beside import Teller, kernels_beside, to_stderr
+from polylc.run.finished import Finished
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.search.crew import Crew
+from polylc.search.saved import Saved
 from polylc.search.task import PhaseWatch, Settings, Task
 
 
@@ -27,15 +29,18 @@ def run_serial(
     on_phase: PhaseWatch | None = None,
     stop: Callable[[], bool] | None = None,
     tell: Teller = to_stderr,
+    kept: Finished | None = None,
 ) -> Run:
-    """Answer tasks one after another; Ctrl-C, or `stop`, ends the run with what was found."""
+    """Answer tasks one after another, but those whose results are `kept`; Ctrl-C, or `stop`, ends the run with what was
+    found.
+    """
     begin = time.monotonic()
     results: list[Result | Refusal] = []
     interrupted = False
     try:
         with kernels_beside(network, tasks, settings, tell):
-            for task in tasks:
-                found = answer_or_refuse(network, task, settings, on_start, on_regions, None, on_phase, stop)
+            for place, task in enumerate(tasks):
+                found = answer_once(network, place, task, settings, kept, on_start, on_regions, None, on_phase, stop)
                 if found is not None:
                     results.append(found)
                 if isinstance(found, Result) and on_result is not None:
@@ -48,6 +53,29 @@ def run_serial(
     return Run(network, results, time.monotonic() - begin, interrupted, len(tasks))
 
 
+def answer_once(
+    network: Network,
+    place: int,
+    task: Task | Refusal,
+    settings: Settings,
+    kept: Finished | None,
+    on_start: Callable[[Task], None] | None = None,
+    on_regions: RegionProgress | None = None,
+    crew: Crew | None = None,
+    on_phase: PhaseWatch | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Result | Refusal | None:
+    """The result that is kept of the task in this place, or an answer, which is kept then; as `answer_or_refuse`."""
+    if kept is None:
+        return answer_or_refuse(network, task, settings, on_start, on_regions, crew, on_phase, stop)
+    known = kept.get(place)
+    if known is not None:
+        return known
+    found = answer_or_refuse(network, task, settings, on_start, on_regions, crew, on_phase, stop, kept.saved(place))
+    kept.take(place, found, stop is not None and stop())
+    return found
+
+
 def answer_or_refuse(
     network: Network,
     task: Task | Refusal,
@@ -57,6 +85,7 @@ def answer_or_refuse(
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
     stop: Callable[[], bool] | None = None,
+    saved: Saved | None = None,
 ) -> Result | Refusal | None:
     """Answer one task; None if Ctrl-C came before anything was found."""
     if isinstance(task, Refusal):
@@ -64,7 +93,7 @@ def answer_or_refuse(
     try:
         if on_start is not None:
             on_start(task)
-        return answer(network, task, settings, stop, on_regions, crew, on_phase)
+        return answer(network, task, settings, stop, on_regions, crew, on_phase, saved)
     except PolylcError as error:
         return Refusal(task.index, str(error))
     except KeyboardInterrupt:

@@ -12,12 +12,17 @@ from typing import Any
 
 from polylc.errors import PolylcError, UsageError
 from polylc.measures.registry import ROWS
+from polylc.network.form import Network
 from polylc.readers.load import load
 from polylc.report.export import data_frame
 from polylc.report.files import written_beside
+from polylc.report.shading import Colour
 from polylc.report.training.figure import history_figure
+from polylc.report.training.film import Film
 from polylc.report.training.history import ERROR, FIRST, LAST, WORDS, History, Row, read_history, replace_file
+from polylc.run.neighbourhood import answer
 from polylc.run.watch import Watch
+from polylc.search.task import Settings
 
 # names of columns: whole ones, and the first words of families
 RESERVED = (*FIRST, *LAST, *WORDS, "regions", *(name for row in ROWS for name in row.frame if "." not in name))
@@ -36,13 +41,23 @@ class Tracker:
     """
 
     def __init__(
-        self, model: Any, input_shape: Sequence[int] | None, watch: Watch, every: int, table: Path | None, figure: Path | None, append: bool
+        self,
+        model: Any,
+        input_shape: Sequence[int] | None,
+        watch: Watch,
+        every: int,
+        table: Path | None,
+        figure: Path | None,
+        report: Path | None,
+        append: bool,
+        colour: Colour | None = None,
     ) -> None:
         self._model, self._shape, self._watch, self._every = model, input_shape, watch, every
-        self._table, self._figure = table, figure
+        self._table, self._figure, self._report = table, figure, report
         many = len(watch.tasks)
         self._history = read_history(table, many) if append and table is not None and table.exists() else History(many)
         self._last = -1
+        self._colour, self._film = colour, None if colour is None else Film()
         self.seconds = 0.0
         if append and table is None:
             raise UsageError("append: there is no table to go on with; give one")
@@ -94,19 +109,20 @@ class Tracker:
         beside = _numbers(logged)
         self._history.drop_from(step)
         try:
-            for row in self._rows():
+            for row in self._rows(step):
                 self._history.add({"step": step, "neighbourhood": row[0], **beside, **row[1]})
         finally:  # also if the user interrupts: what was found is kept
             self._save()
             self.seconds += time.monotonic() - begin
         return self._history.last_mean()
 
-    def _rows(self) -> Iterator[tuple[int, Row]]:
+    def _rows(self, step: int) -> Iterator[tuple[int, Row]]:
         try:
             network = load(self._model, input_shape=self._shape)
         except PolylcError as error:  # weights that are no longer finite, say: training goes on
             yield from ((task.index, _refused(error)) for task in self._watch.tasks)
             return
+        self._frame(network, step)
         for task in self._watch.tasks:
             try:
                 row = self._watch.row(network, task)
@@ -114,13 +130,38 @@ class Tracker:
                 row = _refused(error)
             yield task.index, row
 
+    def _frame(self, network: Network, step: int) -> None:
+        """A picture of the first neighbourhood, in floating point."""
+        if self._film is None or self._colour is None:
+            return
+        from polylc.report.figures import Style, figure
+
+        settings = Settings((), self._watch.settings.time_limit, self._watch.settings.max_regions, certify=False)
+        result = answer(network, self._watch.tasks[0], settings)
+        if result.complex is not None and len(result.complex):
+            self._film.add(figure(result.complex, style=Style(self._colour, size=(6.4, 5.4))), f"step {step}")
+
+    def film(self, path: str | Path, seconds: float = 0.2) -> None:
+        """Write the pictures that were kept, with `frames`, as a film: .gif, or .mp4 where ffmpeg is installed.
+
+        Raises
+        ------
+        UsageError
+            If there are none, or such a film cannot be written.
+        """
+        if self._film is None:
+            raise UsageError("film: no pictures were kept; call track with frames=True")
+        self._film.write(Path(path), seconds)
+
     def _save(self) -> None:
         """Write the files; where that fails, a warning, and training goes on."""
         try:
             if self._table is not None:
-                self._history.write(self._table, self._watch.settings_used() | {"every": self._every})
+                self._history.write(self._table, self._settings())
             if self._figure is not None:
                 self._draw(self._figure)
+            if self._report is not None:
+                self.write_report(self._report)
         except OSError as error:
             warnings.warn(f"polylc.track: a file could not be written ({error}); what was found is kept in memory", stacklevel=4)
 
@@ -150,6 +191,22 @@ class Tracker:
             with written_beside(Path(path)) as beside:
                 drawn.savefig(beside, dpi=150)
         return drawn
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk, with charts and the table of means."""
+        from polylc.report.html.page import write_page
+        from polylc.report.html.track import track_page
+
+        write_page(track_page(self._history, self._settings(), self.seconds), Path(path))
+
+    def _repr_html_(self) -> str:
+        from polylc.report.html.page import cell_of
+        from polylc.report.html.track import track_page
+
+        return cell_of(track_page(self._history, self._settings(), self.seconds), ("curves",))
+
+    def _settings(self) -> dict[str, Any]:
+        return self._watch.settings_used() | {"every": self._every}
 
     def __repr__(self) -> str:
         return f"Tracker(neighbourhoods={len(self._watch.tasks)}, every={self._every}, rows={len(self.rows)})"

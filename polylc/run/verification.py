@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,6 +25,7 @@ from polylc.run.unbounded import within_reach
 from polylc.search.crew import ProcessCrew
 from polylc.search.prove import STARTS, Answer, search_root
 from polylc.search.refute import Watch
+from polylc.search.saved import Saved
 
 if TYPE_CHECKING:
     from polylc.report.verification import QueryReport
@@ -43,7 +45,7 @@ class Assignment:
     y: tuple[Fraction, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The answer to a question.
 
@@ -74,6 +76,25 @@ class Verdict:
         if self.assignment is None:
             return self.result.value
         return f"{self.result.value}\n{assignment_text(self.question, self.assignment.x, self.assignment.y)}"
+
+    def __repr__(self) -> str:
+        proof = f", proof={self.proof!r}" if self.proof else ""
+        return f"Verdict({self.result.value!r}, query={self.question.source!r}{proof}, seconds={self.seconds:.2f})"
+
+    def _repr_html_(self) -> str:
+        from polylc.report.html.page import cell_of
+        from polylc.report.html.verify import verify_page
+        from polylc.report.verification import VerifyReport
+
+        return cell_of(verify_page(VerifyReport(results=[self.report()])), ("detail",))
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.page import write_page
+        from polylc.report.html.verify import verify_page
+        from polylc.report.verification import VerifyReport
+
+        write_page(verify_page(VerifyReport(results=[self.report()])), Path(path))
 
     def report(self) -> QueryReport:
         """What goes into the JSON report."""
@@ -106,6 +127,8 @@ def answer(
     jobs: int = 1,
     starts: int = STARTS,
     most: int | None = None,
+    saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Verdict:
     """Search for an input for which the formula holds, or prove that there is none.
 
@@ -129,6 +152,10 @@ def answer(
         Points from which solutions are looked for before anything else.
     most : int, optional
         Cells of each root after which it is given up.
+    saved : Saved, optional
+        What was found before, which is not searched again; what is found now is added.
+    executor : Executor, optional
+        Takes the place of processes.
 
     Raises
     ------
@@ -138,7 +165,7 @@ def answer(
     begin = time.monotonic()
     near, unbounded = within_reach(question)
     if unbounded:
-        verdict = answer(near, timeout=timeout, stop=stop, watch=watch, jobs=jobs)
+        verdict = answer(near, timeout=timeout, stop=stop, watch=watch, jobs=jobs, saved=saved, executor=executor)
         if verdict.result is not Answer.UNSAT:
             return replace(verdict, question=question)
         named = f"{', '.join(unbounded[:3])}{', ...' if len(unbounded) > 3 else ''}"
@@ -150,9 +177,13 @@ def answer(
     statistics: dict[str, float] = {}
     found = roots(question.formula, network.inputs, question.names, question.within)
     trees: list[Node] = []
-    with ProcessCrew(jobs) if jobs > 1 else nullcontext() as crew, until(None if timeout is None else begin + timeout, stop):
+    with (
+        ProcessCrew(jobs, executor) if jobs > 1 or executor is not None else nullcontext() as crew,
+        until(None if timeout is None else begin + timeout, stop),
+    ):
         for number, root in enumerate(found):
-            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts, most)
+            below = None if saved is None else saved.below(f"root {number}")
+            outcome = search_root(network, root, proof is not None, _of(watch, number, len(found)), crew, starts, most, below)
             for key, value in outcome.statistics.items():
                 statistics[key] = statistics.get(key, 0) + value
             if outcome.tree is not None:

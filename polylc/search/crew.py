@@ -16,6 +16,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Any, Protocol
 
+from polylc.search.cores import few_threads
+
 PATIENCE = 2.0  # seconds of work before processes are started; a process takes about as long to start
 WORTH = 5.0  # seconds of work left for which they are started
 LARGE = 1.0  # seconds of work left from which on a neighbourhood is shared, once processes are there
@@ -115,7 +117,7 @@ class ProcessCrew:
     """
 
     def __init__(self, jobs: int, executor: Executor | None = None) -> None:
-        self.jobs, self._executor, self._begin = jobs, executor, time.monotonic()
+        self.jobs, self._executor, self._begin = max(jobs, getattr(executor, "jobs", 1)), executor, time.monotonic()
         self._pool: ProcessPoolExecutor | None = None
         self._context = _Starting()
         self._pipe: tuple[Connection, Connection] | None = None  # its end tells the processes to stop
@@ -168,7 +170,8 @@ class ProcessCrew:
         # a process begun here inherits it: signals are for the parent until the process has its own handlers
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
-            return self._pool.submit(_call, function, *arguments)
+            with few_threads(self.jobs):
+                return self._pool.submit(_call, function, *arguments)
         except BrokenExecutor as error:
             broken: Future[Any] = Future()
             broken.set_exception(error)

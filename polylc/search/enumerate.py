@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 from polylc.complex.complex import MAP_BYTES, Complex
+from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
+from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
 from polylc.engines.extras import NOTHING, Wishes
@@ -18,6 +21,8 @@ from polylc.measures.measure import Need
 from polylc.measures.registry import needing
 from polylc.network.form import Network
 from polylc.search.crew import Crew
+from polylc.search.cut_with_ball import cut_with_ball
+from polylc.search.saved import Saved
 from polylc.search.task import Phase, PhaseWatch, Settings, Task
 from polylc.search.units import explore_together, go_on
 
@@ -72,10 +77,14 @@ def explore_judged(
     progress: Progress | None = None,
     crew: Crew | None = None,
     on_phase: PhaseWatch | None = None,
+    saved: Saved | None = None,
 ) -> tuple[Exploration, Verdict | None]:
     """A neighbourhood's regions, and what the judge says of them."""
     enter = on_phase or (lambda _: None)
     domain, wishes = task.domain, NOTHING
+    if isinstance(domain, Neighbourhood) and task.engine == BallEngine.name:
+        enter(Phase.EXPLORING)
+        return BallEngine(network, domain).explore(limits, progress), None  # nothing is left to judge
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         # in the order of the result, so that they are rounded as where they are composed afterwards
@@ -90,10 +99,10 @@ def explore_judged(
         judge = make()
         enter(Phase.EXPLORING)
         try:
-            if crew is None:
+            if crew is None and saved is None:
                 found = explore(network, domain, task.engine, limits, progress, judge, wishes)
             else:
-                found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes)
+                found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes, saved)
         except UnsettledError:
             continue
         if judge is None:
@@ -101,6 +110,9 @@ def explore_judged(
         enter(Phase.JUDGING)
         with until(None):
             verdict = judge.verdict(found, functools.partial(go_on, limits))
+            if isinstance(domain, Neighbourhood) and norm_of(domain) != "linf":
+                inside, near = cut_with_ball(network, domain, verdict.exploration, verdict.near, limits.over)
+                return inside, replace(verdict, exploration=inside, near=near)
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
 

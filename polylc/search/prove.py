@@ -12,13 +12,16 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from polylc.bounds.backward import Cells
 from polylc.bounds.dense import refined
-from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.first import first_ends
+from polylc.bounds.hidden import intervals
 from polylc.bounds.relaxation import largest_outputs
 from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import UNKNOWN, Sizes
@@ -28,15 +31,17 @@ from polylc.exact.checkpoint import checkpoint, until
 from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
-from polylc.search.cells import Cell
+from polylc.search.cells import Cell, Queue
 from polylc.search.condense import condense
 from polylc.search.crew import Crew
 from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
+from polylc.search.saved import Saved
 
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
 STARTS = 64  # of the first attack
+WEIGHED, FEWEST = 5 * 2**22, 4  # weights that the starts together pass in a step, and how few starts there are at least
 LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
 
@@ -93,6 +98,37 @@ class Found:
     counts: dict[str, float]
 
 
+@dataclass
+class Snapshot:
+    """A search between two rounds of its beginning, or between two units.
+
+    Attributes
+    ----------
+    sizes : Sizes
+    counts : dict
+    node : Node or None
+        The tree, if it is kept.
+    left : list of Cell
+        What the units that are done have left.
+    units : list of list of Cell
+        Units to be done before that.
+    number : int
+        Of the first of them.
+    queue : Queue or None
+        Open cells, at the beginning; then `rounds` have been done, and `chance` is the state of the generator.
+    """
+
+    sizes: Sizes
+    counts: dict[str, float]
+    node: Node | None
+    left: list[Cell] = field(default_factory=list)
+    units: list[list[Cell]] = field(default_factory=list)
+    number: int = 0
+    queue: Queue | None = None
+    rounds: int = 0
+    chance: Any = None
+
+
 def search_root(
     network: Network,
     root: Root,
@@ -101,6 +137,7 @@ def search_root(
     crew: Crew | None = None,
     starts: int = STARTS,
     most: int | None = None,
+    saved: Saved | None = None,
 ) -> Outcome:
     """Search one root until its answer is known, or the time is over (`exact.checkpoint.until`), or the work allowed is
     done.
@@ -117,50 +154,82 @@ def search_root(
         Points from which solutions are looked for first.
     most : int, optional
         Cells after which the search is given up as if the time were over, but wherever it runs at the same place.
+    saved : Saved, optional
+        The answer if it is known, or what the search was like at a moment; both are saved now and then.
     """
     begin = time.monotonic()
+    known = None if saved is None else saved.get("outcome")
+    if isinstance(known, Outcome):
+        return known
     counts: dict[str, float] = {}
     try:
-        outcome = _search(network, root, keep, watch, crew, counts, starts, math.inf if most is None else most)
+        outcome = _search(network, root, keep, watch, crew, counts, starts, math.inf if most is None else most, saved)
     except LimitReached:
         outcome = Outcome(Answer.TIMED_OUT)
     outcome.statistics = {**counts, "seconds": time.monotonic() - begin}
+    if saved is not None and outcome.answer is not Answer.TIMED_OUT:
+        saved.put("outcome", outcome)
+        saved.put("open", None)
     return outcome
 
 
 def _search(
-    network: Network, root: Root, keep: bool, watch: Watch | None, crew: Crew | None, counts: dict[str, float], starts: int, most: float
+    network: Network,
+    root: Root,
+    keep: bool,
+    watch: Watch | None,
+    crew: Crew | None,
+    counts: dict[str, float],
+    starts: int,
+    most: float,
+    saved: Saved | None,
 ) -> Outcome:
     begin = time.monotonic()
     problem = Problem(network, root, *outward(root.lower, root.upper))
     problem.tables.fused = refined.at_hand and not mode.plain
-    with np.errstate(over="ignore", invalid="ignore"):
-        sizes, lows, highs, node = _root(problem, keep)
-    large = not sizes.moderate
-    search = Search(problem, sizes, keep, watch)
-    search.counts = counts | search.counts
-    cell = search.root(lows, highs, node)
-    left: list[Cell] = []
-    try:
+    was = None if saved is None else saved.get("open")
+    if not isinstance(was, Snapshot):
         with np.errstate(over="ignore", invalid="ignore"):
-            point = search.attack(cell, starts) if starts else None
-        if point is None and large:
-            return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
-        if point is None:
-            point, left = search.explore([cell], int(min(TOP, most)))
+            sizes, lows, highs, node = _root(problem, keep)
+        was = Snapshot(sizes, {}, node)
+    else:
+        sizes, node = was.sizes, was.node or Node(0)
+        lows = highs = np.zeros(0)
+    search = Search(problem, sizes, keep, watch)
+    search.counts = counts | search.counts | was.counts
+    point, left, units, number = None, was.left, was.units, was.number
+
+    def between(queue: Queue, rounds: int) -> None:
+        if saved is not None and saved.due():
+            chance = search.rng.bit_generator.state
+            saved.put("open", Snapshot(sizes, search.counts, node if keep else None, queue=queue, rounds=rounds, chance=chance))
+
+    try:
+        if was.queue is not None:
+            search.rng.bit_generator.state = was.chance
+            point, left = search.explore(was.queue, int(min(TOP, most)), was.rounds, between)
+        elif not was.counts:
+            cell = search.root(lows, highs, node)
+            with np.errstate(over="ignore", invalid="ignore"):
+                point = search.attack(cell, min(starts, max(FEWEST, WEIGHED // problem.tables.weights))) if starts else None
+            if point is None and not sizes.moderate:
+                return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
+            if point is None:
+                point, left = search.explore([cell], int(min(TOP, most)), between=between)
     finally:
         counts.update(search.counts)
     job = Job(network, root, sizes, keep)
     packed = b""
-    number = 0
-    while left and point is None:
-        if counts["cells"] >= most:
-            raise LimitReached("the limit on cells was reached")
-        units = [left[at : at + UNIT] for at in range(0, len(left), UNIT)]
-        left = []
+    while (left or units) and point is None:
+        if not units:
+            if counts["cells"] >= most:
+                raise LimitReached("the limit on cells was reached")
+            units = [left[at : at + UNIT] for at in range(0, len(left), UNIT)]
+            left = []
         shared = crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - begin, counts["share"])
         packed = packed or (pickle.dumps(job) if shared else b"")
-        for found in _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts):
+        found_of = _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts)
+        for done, found in enumerate(found_of, 1):
             for name, many in found.counts.items():
                 counts[name] += many
             if found.point is not None:
@@ -169,7 +238,10 @@ def _search(
             left += found.left
             if watch is not None:
                 watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
+            if saved is not None and saved.due():
+                saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
         number += len(units)
+        units = []
     if point is not None:
         return Outcome(Answer.SAT, point)
     return Outcome(Answer.UNSAT, tree=_kept(search, node) if keep else None)
@@ -193,7 +265,7 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     node = Node(0)
     if not sizes.moderate:
         return sizes, lows[0], highs[0], node
-    refine(tables, lows, highs, Cells(low[None], high[None]), sizes, 0, doubtful)
+    first_ends(tables, lows, highs, Cells(low[None], high[None]), sizes, doubtful)
     note_ends(node, 0, doubtful)
     if not by_box(problem):
         claims = sharpen(tables, lows[0], highs[0], low, high, sizes)
@@ -218,13 +290,13 @@ def _shared(crew: Crew, packed: bytes, units: list[list[Cell]], first: int):  # 
     """Units wherever there is room, in their order."""
     futures = [crew.submit(_explore, packed, cells, number) for number, cells in enumerate(units, first)]
     try:
-        for future, cells in zip(futures, units, strict=True):
+        for number, (future, cells) in enumerate(zip(futures, units, strict=True), first):
             while not future.done():
                 checkpoint()
                 if not crew.alive():
                     raise LimitReached("a worker process died")
                 threading.Event().wait(LOOK if len(futures) > 1 else LOOK / 10)
-            found: Found = future.result()
+            found = _result(future, packed, cells, number)
             places = {id(node): cell.node for node, cell in zip(found.nodes, cells, strict=True)}
             for node, cell in zip(found.nodes, cells, strict=True):
                 cell.node.__dict__.update(node.__dict__)
@@ -234,6 +306,15 @@ def _shared(crew: Crew, packed: bytes, units: list[list[Cell]], first: int):  # 
     finally:
         for future in futures:
             future.cancel()
+
+
+def _result(future: Future[Any], packed: bytes, cells: list[Cell], number: int) -> Found:
+    """What was found in a unit elsewhere; here, if it was lost."""
+    try:
+        found: Found = future.result()
+    except (BrokenExecutor, CancelledError):
+        return _explore(packed, cells, number)
+    return found
 
 
 def _explore(packed: bytes, cells: list[Cell], number: int, stop: Callable[[], bool] | None = None) -> Found:

@@ -64,8 +64,17 @@ class Search:
         self.by_box = by_box(problem)
         self.rng = np.random.default_rng(seed)
 
-    def explore(self, cells: Sequence[Cell], budget: int) -> tuple[Point | None, list[Cell]]:
+    def explore(
+        self, cells: Sequence[Cell] | Queue, budget: int, rounds: int = 0, between: Callable[[Queue, int], None] | None = None
+    ) -> tuple[Point | None, list[Cell]]:
         """Treat cells until none is left, a solution is found, or so many were treated.
+
+        Parameters
+        ----------
+        cells : sequence of Cell, or a Queue
+            A queue, and `rounds`, of an exploration that goes on.
+        between : callable, optional
+            Given the queue and the number of rounds after each of them.
 
         Returns
         -------
@@ -73,8 +82,7 @@ class Search:
             A solution.
         left : list of Cell
         """
-        queue = Queue(cells)
-        rounds = 0
+        queue = cells if isinstance(cells, Queue) else Queue(cells)
         while len(queue) and self.counts["cells"] < budget:
             checkpoint()
             rounds += 1
@@ -90,6 +98,8 @@ class Search:
             queue.put(children)
             if self.watch is not None:
                 self.watch({**self.counts, "open": len(queue), "bound": queue.lowest()})
+            if between is not None:
+                between(queue, rounds)
         return None, queue.waiting()
 
     def root(self, lows: np.ndarray, highs: np.ndarray, node: Node) -> Cell:

@@ -5,20 +5,23 @@ decided here, once.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polylc.domains import ball as balls
-from polylc.domains.box import Neighbourhood
+from polylc.domains.box import as_box, norm_of
 from polylc.domains.domain import Domain
-from polylc.domains.within import as_norm
+from polylc.domains.within import Norm, as_norm
+from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import parse_number
 from polylc.measures.registry import DEFAULT, MEASURES
 from polylc.network.form import Network
+from polylc.report.record import Refusal
+from polylc.search.cut_with_ball import better_by_box
 
 ALL = tuple(MEASURES)
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
@@ -53,7 +56,7 @@ class Task:
     label : int or None
         The class whose robustness is asked; None for the class at the centre.
     engine : str
-        The engine that explores it: vertex, dictionary or lp.
+        The engine that explores it: vertex, dictionary or lp, in l1 and l2 balls the box around them; or ball.
     """
 
     index: int
@@ -104,8 +107,8 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
-        if norm_of(task.domain) != "linf":
-            return True
+        if norm_of(task.domain) != "linf" and not self.graph:
+            return set(self.measures) == SINGLE or (set(self.measures) <= SEARCHED and task.domain.dimension > FEW and not self.keep)
         asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
         return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
 
@@ -150,26 +153,43 @@ def make_task(network: Network, index: int, domain: Domain, label: int | None, e
     return Task(index, domain, label, choose_engine(engine, domain))
 
 
-def norm_of(domain: Domain) -> str:
-    """Of a ball; "linf" for a box."""
-    return domain.norm if isinstance(domain, Neighbourhood) else "linf"
-
-
-def in_norm(task: Task, norm: str, settings: Settings, network: Network) -> Task:
-    """The same task with the ball of the same radius in another norm; what searches answer may be asked there.
+def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engine: str) -> list[Task | Refusal]:
+    """The same tasks with balls of the same radius in another norm; an engine that is not left open explores the box
+    around the ball.
 
     Raises
     ------
     UsageError
-        If the norm is none, or something else is asked.
+        If the norm is none, or something is asked that is not answered in these balls.
+    NeighbourhoodError
+        If the clip box leaves nothing of a single ball; of several, that one is refused.
     """
-    if as_norm(norm) == "linf":
-        return task
-    if set(settings.measures) != SINGLE or network.outputs < 2:
-        raise UsageError(f"norm: in {norm} balls robustness is what can be asked, of a network with several outputs; give the measures robustness")
-    if not settings.certify or settings.graph or settings.proves or settings.exact_volumes or settings.sigmas:
-        raise UsageError(f"norm: robustness in {norm} balls is found by search, without regions; `polylc distance` writes its proof")
-    return replace(task, domain=balls.in_norm(task.domain, norm))
+    norm = as_norm(norm)
+    if norm == "linf":
+        return list(tasks)
+    if not settings.certify:
+        raise UsageError(f"norm: regions of {norm} balls are decided exactly as they are found; leave out --no-certify")
+    if settings.proves:
+        raise UsageError(f"norm: proof files have no regions of {norm} balls; `polylc distance --norm {norm}` writes a proof of robustness")
+    if settings.sigmas:
+        raise UsageError(f"norm: noise is averaged over in boxes, not in {norm} balls; leave out --sigma")
+    if settings.exact_volumes and norm == "l2":
+        raise UsageError("norm: volumes of regions are not measured in l2 balls; leave out --exact-volumes")
+    found: list[Task | Refusal] = []
+    for task in tasks:
+        try:
+            found.append(task if isinstance(task, Refusal) else _in_ball(task, norm, engine == "auto", settings.max_regions is not None))
+        except NeighbourhoodError as error:
+            if len(tasks) == 1:
+                raise
+            found.append(Refusal(task.index, str(error)))
+    return found
+
+
+def _in_ball(task: Task, norm: Norm, auto: bool, limited: bool) -> Task:
+    domain = as_box(balls.in_norm(task.domain, norm), "norm")
+    by_tree = auto and (limited or not better_by_box(domain))
+    return replace(task, domain=domain, engine=BallEngine.name if by_tree else task.engine)
 
 
 def parse_measures(measures: str | Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import functools
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +31,7 @@ from polylc.judge.by_region import RegionJudge, UnsettledError
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.search.crew import Crew
+from polylc.search.saved import PATIENCE, Saved
 
 LOOK = 0.1  # seconds between two looks at limits while others work
 _last = threading.local()  # the job that this thread has worked on last
@@ -136,17 +137,22 @@ def explore_together(
     limits: Limits,
     progress: Progress | None,
     judge: Judge | RegionJudge | None,
-    crew: Crew,
+    crew: Crew | None,
     wishes: Wishes = NOTHING,
+    saved: Saved | None = None,
 ) -> Exploration:
     """Explore a neighbourhood, and share the work if it is much; what comes out is what one engine finds alone.
 
-    A limit on regions counts in the order of the search, so with one the work is not shared.
+    A limit on regions counts in the order of the search, so with one the work is not shared, and not saved.
 
     Parameters
     ----------
     judge : Judge, RegionJudge or None
         Confirms what is found. Of the exploration that is returned it then needs only the outcome and the counters.
+    crew : Crew or None
+        Who does units; without one they are done here, and cut only in order to be saved.
+    saved : Saved, optional
+        What was found before: the top of the tree, and units. What is found now is added.
 
     Raises
     ------
@@ -162,21 +168,31 @@ def explore_together(
         if progress is not None:
             progress(regions, share)
 
-    share = None if limits.regions is not None else lambda: crew.wanted(time.monotonic() - begin, done)
-    first = engine_class(engine)(network, domain, judge, (), wishes)
-    with until(None):  # an exploration has limits of its own, and keeps what it has found
-        top = first.explore(replace(limits, share=share), note)
-    if not top.left:
-        return top
-    if judge is not None:
-        take_nodes(judge, top)
+    def share() -> bool:
+        lasted = time.monotonic() - begin
+        return lasted > PATIENCE if crew is None else crew.wanted(lasted, done)
+
+    if limits.regions is not None:
+        saved = None
+    saved = saved if saved is None else saved.below(_kind(judge))
+    top = None if saved is None else _restored(judge, saved)
+    if top is None:
+        first = engine_class(engine)(network, domain, judge, (), wishes)
+        with until(None):  # an exploration has limits of its own, and keeps what it has found
+            top = first.explore(replace(limits, share=None if limits.regions is not None else share), note)
+        if not top.left:
+            return top
+        if judge is not None:
+            take_nodes(judge, top)
+        if saved is not None and top.complete:
+            saved.put("top", Found(top, None if judge is None else confirmed(judge)))
     job = Job(network, domain, engine, judge is not None, judge is not None and judge.kept is not None, isinstance(judge, RegionJudge), wishes)
     units = cut(top)
     outcome = top.outcome
     parts: dict[int, Found] = {}
     if top.complete:
         with until(None):
-            outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf))
+            outcome, parts = _work(job, units, limits, progress, crew, len(top.leaf), saved)
     if not all(part.settled for part in parts.values()):
         raise UnsettledError
     stats = _sum([top.stats, *(p.exploration.stats for p in parts.values())]) | {"units": len(units)}
@@ -187,6 +203,20 @@ def explore_together(
         if report is not None:
             absorb(judge, report, unit.nodes, unit.own)
     return replace(top, outcome=outcome, stats=stats, left=())
+
+
+def _kind(judge: Judge | RegionJudge | None) -> str:
+    return "regions" if isinstance(judge, RegionJudge) else "columns" if judge is None else "nodes"
+
+
+def _restored(judge: Judge | RegionJudge | None, saved: Saved) -> Exploration | None:
+    """The top of the tree as it was saved, if it was; the judge then knows it, as if it had been explored now."""
+    found = saved.get("top")
+    if not isinstance(found, Found):
+        return None
+    if judge is not None and found.judged is not None:
+        absorb(judge, found.judged, (), 0)
+    return found.exploration
 
 
 def cut(top: Exploration) -> list[Unit]:
@@ -217,14 +247,53 @@ def _path(found: Exploration, node: int) -> list[int]:
     return line[::-1]
 
 
-def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None, crew: Crew, regions: int) -> tuple[Outcome, dict[int, Found]]:
-    """Have all units explored; the outcome, and what was found by the number of the unit."""
+def _work(
+    job: Job, units: list[Unit], limits: Limits, progress: Progress | None, crew: Crew | None, regions: int, saved: Saved | None
+) -> tuple[Outcome, dict[int, Found]]:
+    """Have all units explored that were not; the outcome, and what was found by the number of the unit."""
+    share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
+    parts: dict[int, Found] = {}
+
+    def take(u: int, found: Found, new: bool = True) -> None:
+        nonlocal regions, share
+        parts[u] = found
+        regions += _count(found)
+        share += 0.5 ** len(units[u].prefix)
+        if new and saved is not None and found.exploration.complete:
+            saved.put(f"unit {u}", found)
+        if progress is not None:
+            progress(regions, min(share, 1.0))
+
+    for u in range(len(units)) if saved is not None else ():
+        before = saved.get(f"unit {u}") if saved is not None else None
+        if isinstance(before, Found):
+            take(u, before, new=False)
+    again = [u for u in range(len(units)) if u not in parts]
+    outcome = Outcome.COMPLETE
+    if crew is not None:
+        outcome, again = _shared(job, units, again, limits, crew, parts, take)
+    for u in again:  # where nobody else works, or floating point led to another cell elsewhere, or a process has died
+        if outcome is Outcome.COMPLETE:
+            found = explore_unit(job, units[u].prefix, limits)
+            outcome = found.exploration.outcome
+            take(u, found)
+    return outcome, parts
+
+
+def _shared(
+    job: Job,
+    units: list[Unit],
+    wanted: list[int],
+    limits: Limits,
+    crew: Crew,
+    parts: Mapping[int, Found],
+    take: Callable[[int, Found], None],
+) -> tuple[Outcome, list[int]]:
+    """Have units explored by a crew, and `take` what is found; the outcome, and the units that are left."""
     packed = pickle.dumps(job)
     # clocks differ between machines
     late = None if limits.deadline is None else time.time() + limits.deadline - time.monotonic()
-    waiting = {crew.submit(_explore, packed, unit.prefix, late): u for u, unit in enumerate(units)}
-    share = 1.0 - sum(0.5 ** len(unit.prefix) for unit in units)
-    parts: dict[int, Found] = {}
+    waiting = {crew.submit(_explore, packed, units[u].prefix, late): u for u in wanted}
     again: list[int] = []
     outcome = Outcome.COMPLETE
     while waiting:
@@ -239,11 +308,7 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
                 if found is None or _left(found, outcome, limits):
                     again.append(u)
                     continue
-                parts[u] = found
-                regions += _count(found)
-                share += 0.5 ** len(units[u].prefix)
-                if progress is not None:
-                    progress(regions, min(share, 1.0))
+                take(u, found)
             if outcome is Outcome.COMPLETE:
                 outcome = _ended(limits, parts.values())
                 if outcome is Outcome.INTERRUPTED:
@@ -256,11 +321,7 @@ def _work(job: Job, units: list[Unit], limits: Limits, progress: Progress | None
             _cancel(waiting)
     if again:
         crew.alive()  # which says so if a process has died
-    for u in sorted(again):  # elsewhere floating point led to another cell, or a process has died
-        if outcome is Outcome.COMPLETE:
-            parts[u] = explore_unit(job, units[u].prefix, limits)
-            outcome = parts[u].exploration.outcome
-    return outcome, parts
+    return outcome, sorted(again)
 
 
 def _left(found: Found, outcome: Outcome, limits: Limits) -> bool:

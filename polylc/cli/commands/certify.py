@@ -13,6 +13,7 @@ import typer
 from polylc.cli import outputs, signals, terminal
 from polylc.cli.app import BAD_INPUT, app, arch_file, errors_in_one_line, exit_code, load_model
 from polylc.cli.options import (
+    FILES,
     MEASURES_HELP,
     Activation,
     Arch,
@@ -20,8 +21,10 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -31,15 +34,19 @@ from polylc.cli.options import (
     Model,
     Plane,
     Radius,
+    ReportFile,
     Rows,
+    RunFolder,
     Scale,
     TimeLimit,
     TrustPickle,
 )
+from polylc.cli.screen import shown
 from polylc.errors import UsageError, needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc certify net.onnx --data points.npy --rows 0:20 --radius 0.1 --report report.html")
+@shown
 def certify(
     model: Model,
     data: Data = None,
@@ -52,7 +59,7 @@ def certify(
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
-    norm: Annotated[str, typer.Option(help="Of the balls: linf; or l2 or l1, for --measures robustness alone.")] = "linf",
+    norm: Annotated[str, typer.Option(help="Of the balls: linf, l2 or l1.")] = "linf",
     measures: Annotated[
         str,
         typer.Option(help=MEASURES_HELP),
@@ -64,22 +71,33 @@ def certify(
     engine: Annotated[str, typer.Option(help="auto, vertex (dimension 5 and below), dictionary or lp.")] = "auto",
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Enumerate in floating point only: faster, nothing is proved.")] = False,
     exact_volumes: Annotated[bool, typer.Option("--exact-volumes", help="Volumes as rationals, however many regions there are.")] = False,
-    proof: Annotated[str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False)] = None,
+    proof: Annotated[
+        str | None, typer.Option(help="Write a proof file, which polylc check verifies.", show_default=False, rich_help_panel=FILES)
+    ] = None,
     json_file: JsonFile = None,
-    graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False)] = None,
+    report: ReportFile = None,
+    graph: Annotated[str | None, typer.Option(help="Write the region graph: .graphml or .npz.", show_default=False, rich_help_panel=FILES)] = None,
     symbolic: Annotated[
         str | None,
-        typer.Option(help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.", show_default=False),
+        typer.Option(
+            help="Write the network and its measures in closed form: .tex, or .txt for sympy. Small complexes.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(help="Write one row for each neighbourhood: .csv or .parquet.", show_default=False, rich_help_panel=FILES),
+    ] = None,
+    regions: Annotated[
+        str | None, typer.Option(help="Write one row for each region: .csv or .parquet.", show_default=False, rich_help_panel=FILES)
     ] = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Processes to spread the work over, many neighbourhoods whole and few large ones in parts; the results are the same."
-        ),
-    ] = 1,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
     input_shape: InputShape = None,
@@ -97,35 +115,50 @@ def certify(
             raise UsageError("--exact-volumes and --no-certify exclude each other: without certification volumes are floats")
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
+        outputs.writable(report, (".html",))
+        outputs.tables(table, regions)
         outputs.writable(graph, (".graphml", ".npz"))
         if symbolic is not None and no_certify:
             raise UsageError("--symbolic and --no-certify exclude each other: closed forms are exact")
         outputs.writable(symbolic, (".tex", ".txt"), stdout=False)
         if symbolic is not None:
             needs("sympy", "symbolic", "--symbolic")
-        files = {"--proof": proof, "--json": json_file, "--graph": graph, "--symbolic": symbolic}
+        files = {
+            "--proof": proof,
+            "--json": json_file,
+            "--report": report,
+            "--table": table,
+            "--regions": regions,
+            "--graph": graph,
+            "--symbolic": symbolic,
+        }
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
+        from polylc.run.finished import blocks_of, finished
         from polylc.run.proof_file import proof_blocks
-        from polylc.search.task import Settings, Task, in_norm, parse_measures, parse_sigmas
+        from polylc.search.cluster import ClusterExecutor
+        from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where, engine)
-        keep = graph is not None or symbolic is not None
+        keep = bool(graph or symbolic or regions) or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
-        settings = replace(settings, graph=graph is not None)
-        if norm != "linf" and (proof is not None or symbolic is not None):
-            raise UsageError(f"--proof and --symbolic need regions; robustness in {norm} balls is found by search: polylc distance writes its proof")
-        tasks = [in_norm(task, norm, settings, network) if isinstance(task, Task) else task for task in tasks]
+        settings = replace(settings, graph=graph is not None or regions is not None)
+        if norm != "linf" and symbolic is not None:
+            raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
+        tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
             if proof is not None:
-                settings = replace(settings, blocks=stack.enter_context(proof_blocks(Path(proof))))
+                blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
+                settings = replace(settings, blocks=blocks)
+            kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
-            run = terminal.answer(network, tasks, settings, jobs, stop)
+            run = terminal.answer(network, tasks, settings, jobs, stop, kept, workers)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show(network, run, quiet=json_file == "-")
@@ -134,6 +167,12 @@ def certify(
                 steps.append(lambda: outputs.write_proof(proof, run))
             if json_file is not None:
                 steps.append(lambda: outputs.write(json_file, run.report().model_dump_json(indent=1)))
+            if table is not None:
+                steps.append(lambda: outputs.write_table(table, run))
+            if regions is not None:
+                steps.append(lambda: outputs.write_regions(regions, run))
+            if report is not None:
+                steps.append(lambda: outputs.write_report(report, lambda path: run.write_report(path, proof, model)))
             if graph is not None:
                 steps.append(lambda: outputs.write_graphs(graph, run))
             if symbolic is not None:

@@ -23,6 +23,7 @@ from polylc.cli.options import (
     Directions,
     Dtype,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -33,6 +34,7 @@ from polylc.cli.options import (
     Picture,
     Planes,
     Radius,
+    ReportFile,
     Rows,
     Samples,
     Scale,
@@ -42,10 +44,12 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 from polylc.errors import needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc compare net.pt --data points.npy --rows 0:20 --radius 0.1 --out compare.pdf")
+@shown
 def compare(
     model: Model,
     data: Data = None,
@@ -73,6 +77,8 @@ def compare(
     max_regions: MaxRegions = None,
     out: Picture = None,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
+    report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -86,10 +92,14 @@ def compare(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
+        outputs.writable(report, (".html",))
         outputs.writable(out, (".png", ".pdf", ".svg"))
         if out is not None:
             needs("matplotlib", "plot", "--out")
-        outputs.distinct({"--json": json_file, "--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.distinct(
+            {"--json": json_file, "--report": report, "--out": out},
+            {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels},
+        )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, affordable_samples
         from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
@@ -108,12 +118,14 @@ def compare(
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
         with signals.heeded() as stop:  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance())
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance(), jobs)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_comparison(run, quiet=json_file == "-")
             if json_file is not None:
                 outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if report is not None:
+                outputs.write_report(report, run.write_report)
             if out is not None and not (run.interrupted and not run.entries):
                 outputs.save_figure(run.plot(), out, 200)
     raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0 if run.complete else LIMIT)

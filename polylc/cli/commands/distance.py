@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -16,18 +17,23 @@ from polylc.cli.options import (
     Clip,
     Data,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
     Model,
     Radius,
+    ReportFile,
     Rows,
+    RunFolder,
     Scale,
     TrustPickle,
 )
+from polylc.cli.screen import screen, shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc distance net.onnx --data points.npy --rows 0:20 --clip 0 1")
+@shown
 def distance(
     model: Model,
     data: Data = None,
@@ -41,7 +47,9 @@ def distance(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each point.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = 1,
+    run_folder: RunFolder = None,
+    report_file: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -57,7 +65,11 @@ def distance(
     with errors_in_one_line():
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report_file, (".html",))
+        outputs.distinct(
+            {"--proof": proof, "--json": json_file, "--report": report_file},
+            {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels},
+        )
         from polylc.api.distance import distances_one_by_one
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
@@ -73,7 +85,7 @@ def distance(
         code = 0
         with signals.heeded() as stop:
             every = distances_one_by_one(
-                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching
+                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching, run=run_folder
             )
             for index, found in every:
                 if isinstance(found, Refusal):
@@ -84,13 +96,21 @@ def distance(
                 one = point_report(index, found)
                 points.append(one)
                 if json_file != "-":
-                    typer.echo(distance_line(index, found))
+                    screen.say(distance_line(index, found))
                 if one.status == "open":
                     code = code or LIMIT
             if proof is not None and points[0].proof is None:
                 typer.echo("polylc: nothing was proved, so no proof is written", err=True)
+            report = DistanceReport(norm=as_norm(norm), network=network_info(network), points=points)
+            steps: list[Callable[[], None]] = []
             if json_file is not None:
-                report = DistanceReport(norm=as_norm(norm), network=network_info(network), points=points)
-                written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
-                code = code if written else BAD_INPUT
+                steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
+            if report_file is not None:
+                from polylc.report.html.distance import distance_page
+                from polylc.report.html.page import write_page
+
+                centers = {t.index: [float(v) for v in t.domain.center or ()] for t in tasks if not isinstance(t, Refusal)}
+                page = distance_page(report, network.input_shape, centers)
+                steps.append(lambda: outputs.write_report(report_file, lambda path: write_page(page, path)))
+            code = code if outputs.save_all(steps) else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,12 +19,14 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     Device,
     Diamond,
     Directions,
     Dtype,
     InputShape,
+    Jobs,
     JsonFile,
     LabelColumn,
     Labels,
@@ -31,7 +35,9 @@ from polylc.cli.options import (
     Model,
     Planes,
     Radius,
+    ReportFile,
     Rows,
+    RunFolder,
     Samples,
     Scale,
     Seed,
@@ -39,9 +45,11 @@ from polylc.cli.options import (
     TrustPickle,
     Tube,
 )
+from polylc.cli.screen import shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc estimate net.pt --data points.npy --rows 0:5 --radius 0.1 --methods lines,coarea")
+@shown
 def estimate(
     model: Model,
     data: Data = None,
@@ -65,6 +73,10 @@ def estimate(
     planes: Planes = 10,
     draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: JsonFile = None,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    run_folder: RunFolder = None,
+    report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -80,10 +92,14 @@ def estimate(
     """
     with errors_in_one_line():
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report, (".html",))
+        outputs.distinct(
+            {"--json": json_file, "--report": report}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels}
+        )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, Sampling, affordable_samples
-        from polylc.run.estimates import largest_dimension, parse_methods, run_estimates
+        from polylc.run.estimates import estimates_kept, largest_dimension, parse_methods, run_estimates
+        from polylc.search.cluster import ClusterExecutor
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
@@ -92,12 +108,19 @@ def estimate(
         tasks = make_tasks(network, where)
         if samples is None:
             sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
-        with signals.heeded() as stop:  # from here on there is something to save
+        with ExitStack() as stack:
+            asked, kept = {"methods": ",".join(names)}, None
+            if run_folder is not None:
+                kept = stack.enter_context(estimates_kept(Path(run_folder), "estimate", network, tasks, asked, sampling))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
+            stop = stack.enter_context(signals.heeded())  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell)
+                run = run_estimates(network, tasks, names, sampling, lambda _: count.advance(), count.tell, jobs, workers, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_estimates(run, quiet=json_file == "-")
             if json_file is not None:
                 outputs.write(json_file, run.report().model_dump_json(indent=1))
+            if report is not None:
+                outputs.write_report(report, run.write_report)
     raise typer.Exit(signals.exit_code() if run.interrupted or stop() else BAD_INPUT if run.refused else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -25,12 +26,15 @@ from polylc.cli.options import (
     Model,
     Plane,
     Radius,
+    ReportFile,
     Rows,
     Scale,
 )
+from polylc.cli.screen import screen, shown
 
 
-@app.command()
+@app.command(epilog="Example: polylc lipschitz net.onnx --data points.npy --rows 0:5 --radius 0.05")
+@shown
 def lipschitz(
     model: Model,
     data: Data = None,
@@ -54,6 +58,7 @@ def lipschitz(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
     json_file: JsonFile = None,
+    report_file: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -69,7 +74,11 @@ def lipschitz(
     with errors_in_one_line():
         outputs.writable(proof, ("",), stdout=False)
         outputs.writable(json_file, (".json", ""))
-        outputs.distinct({"--proof": proof, "--json": json_file}, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
+        outputs.writable(report_file, (".html",))
+        outputs.distinct(
+            {"--proof": proof, "--json": json_file, "--report": report_file},
+            {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels},
+        )
         from polylc.api.lipschitz import constants_one_by_one, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
@@ -105,13 +114,19 @@ def lipschitz(
                 found.append(neighbourhood_report(index, one))
                 if json_file != "-":
                     for line in lipschitz_lines(index, one):
-                        typer.echo(line)
+                        screen.say(line)
                 if not one.exact:
                     code = code or LIMIT
             if proof is not None and found[0].proof is None:
                 typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
+            report = LipschitzReport(network=network_info(network), neighbourhoods=found)
+            steps: list[Callable[[], None]] = []
             if json_file is not None:
-                report = LipschitzReport(network=network_info(network), neighbourhoods=found)
-                written = outputs.save_all([lambda: outputs.write(json_file, report.model_dump_json(indent=1))])
-                code = code if written else BAD_INPUT
+                steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
+            if report_file is not None:
+                from polylc.report.html.lipschitz import lipschitz_page
+                from polylc.report.html.page import write_page
+
+                steps.append(lambda: outputs.write_report(report_file, lambda path: write_page(lipschitz_page(report), path)))
+            code = code if outputs.save_all(steps) else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

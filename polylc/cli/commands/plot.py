@@ -27,10 +27,12 @@ from polylc.cli.options import (
     Scale,
     TrustPickle,
 )
+from polylc.cli.screen import shown
 from polylc.errors import DataError, UsageError, needs
 
 
-@app.command()
+@app.command(epilog="Example: polylc plot net.pt --data images.npz --plane 0,1,2 --out plane.svg")
+@shown
 def plot(
     model: Model,
     out: Annotated[str, typer.Option(help="Picture to write: .png, .pdf or .svg.", show_default=False)],
@@ -41,7 +43,15 @@ def plot(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
-    colour: Annotated[str, typer.Option(help="gradient, its norm along the picture; full, that by all inputs; or class.")] = "gradient",
+    colour: Annotated[
+        str,
+        typer.Option(
+            help="What colours stand for: gradient, its norm along the picture; full, that by all inputs; class; piece; rank, of the last "
+            "hidden layer; or depth, the layer of each line's neuron."
+        ),
+    ] = "gradient",
+    colormap: Annotated[str, typer.Option(help="A colormap of matplotlib.")] = "viridis",
+    size: Annotated[str | None, typer.Option(help="Width and height in inches: 7.2,6.", show_default=False, metavar="W,H")] = None,
     radius: Radius = None,
     clip: Clip = None,
     label_column: LabelColumn = None,
@@ -68,12 +78,15 @@ def plot(
         outputs.distinct({"--out": out}, {"the model": model, "--arch": arch_file(arch), "--data": data})
         from polylc.cli.inputs import Where, make_tasks, read_table
         from polylc.readers.data.points import parse_rows
-        from polylc.report.figures import COLOURS, figure
+        from polylc.report.figures import Style, figure
+        from polylc.report.shading import COLOURS
         from polylc.search.task import Settings, Task
 
         wanted = next((known for known in COLOURS if known == colour), None)
         if wanted is None:
             raise UsageError(f"--colour: {colour!r} is unknown; choose {', '.join(COLOURS)}")
+        style = Style(wanted, colormap, _size(size))
+        style.check()
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         points, classes, left_out = None, None, ""
         if box is not None and data is not None:
@@ -105,7 +118,18 @@ def plot(
         if not run.results or (run.interrupted and not run.results[0].regions):
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]
-        drawn = figure(result._kept(), points, classes, wanted)
+        drawn = figure(result._kept(), points, classes, style)
         outputs.save_figure(drawn, out, 150)
         typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
     raise typer.Exit(exit_code(run))
+
+
+def _size(text: str | None) -> tuple[float, float] | None:
+    """Width and height in inches."""
+    if text is None:
+        return None
+    try:
+        width, height = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(f"--size: {text!r} is not a width and a height in inches, such as 7.2,6") from None
+    return width, height

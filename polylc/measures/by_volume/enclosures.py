@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import edge_batches, joined
 from polylc.exact.enclose import enclose_sqrt
@@ -75,7 +76,7 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
     outputs = volumes.complex.network.outputs
     norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
     if label is not None:
-        norms |= {f"f{label}-f{j}": _margin(label, j) for j in range(outputs) if j != label}
+        norms |= {f"f{label}-f{j}": margin_norm(label, j) for j in range(outputs) if j != label}
     every = np.arange(len(volumes.complex))
     if volumes.rational:
         for region in every.tolist():
@@ -108,7 +109,7 @@ def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: s
     return volumes.exact_share(region) ** 2 * gradients.squared(rows)
 
 
-def _margin(first: int, second: int) -> Callable[[Array, Array], Array]:
+def margin_norm(first: int, second: int) -> Callable[[Array, Array], Array]:
     """The norm of the difference of two rows."""
 
     def norm(gradient: Array, error: Array) -> Array:
@@ -147,7 +148,7 @@ def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -
     if volumes.rational and volumes.complex.network.outputs == 1:
         terms = [exact_kink(volumes, gradients, graph, e) for e in np.flatnonzero(bends).tolist()]
         return Quantity(*exact_total(terms), Kind.EXACT)
-    jumps = edge_jumps(volumes, gradients, graph, bends)
+    jumps = edge_jumps(volumes.complex, gradients, graph, bends)
 
     def anew(edge: int) -> None:
         _refine_facet(volumes, graph, edge, areas)
@@ -157,12 +158,12 @@ def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -
     return narrowed(lambda: product(areas, jumps), anew)
 
 
-def edge_jumps(volumes: Volumes, gradients: Gradients, graph: RegionGraph, bends: Array) -> Array:
+def edge_jumps(complex_: Complex, gradients: Gradients, graph: RegionGraph, bends: Array) -> Array:
     """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not bend;
     (E, 2).
     """
     jumps = np.zeros((len(graph), 2))
-    for rows in edge_batches(volumes.complex, len(graph)):
+    for rows in edge_batches(complex_, len(graph)):
         left, slip = gradients.of(graph.first[rows])
         right, other = gradients.of(graph.second[rows])
         jump = left - right

@@ -8,7 +8,7 @@ are computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -47,6 +47,8 @@ class Volumes:
     exact : dict
         Rational cells, by region, where they were computed; their half-spaces are those of `half_spaces`.
     """
+
+    _walls: Sequence[Row] = ()  # what bounds the neighbourhood beside the box
 
     def __init__(self, complex_: Complex, exact: bool = False) -> None:
         """Compute and check; `exact` asks for rationals in every region.
@@ -161,14 +163,14 @@ class Volumes:
         if region in self.exact:
             return self.exact[region]
         entries, rows = self.entries(region), self.half_spaces(region)
-        cell = rational_cell(rows, self.complex.domain.dimension)
+        cell = rational_cell([*rows, *self._walls], self.complex.domain.dimension)
         if cell is None:
             raise SolverError(f"region {region} has too many vertices for exact volumes")
-        _check_closed_exactly(region, rows, cell)
+        _check_closed_exactly(region, [*rows, *self._walls], cell)
         self.exact[region] = cell
         self._places[region] = {entry: place for place, entry in enumerate(entries)}
         self.share[region] = enclose(cell.volume / self._cube)
-        for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=True):
+        for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=False):
             carries = bool(shadow) and first >= 0
             self.density[entry] = enclose_sqrt((shadow / self._cube) ** 2 * self.squared_slant(row)) if carries else 0.0
             self.carrier[entry] = entries[first] if carries else -1

@@ -39,7 +39,7 @@ def kinks(sides: Sides, function_complexity: Quantity) -> Iterable[Inequality]:
     complex_, graph = sides.complex, sides.graph
     areas = sides.volumes.facets(graph)
     bends = ~joined(complex_, graph)
-    jumps = edge_jumps(sides.volumes, sides.gradients, graph, bends)
+    jumps = edge_jumps(complex_, sides.gradients, graph, bends)
     weighed = product(areas, jumps)
     kink = np.array(total(weighed))
     lengths = 2.0 * complex_.domain.half

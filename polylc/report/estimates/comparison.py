@@ -23,6 +23,7 @@ from polylc.network.form import Network
 from polylc.report.estimates.schema import EstimateRow, SkippedRow, estimate_row, family
 from polylc.report.record import Record, Refusal
 from polylc.report.schema import NetworkInfo, Place, network_info, place_of
+from polylc.report.setting import Setting, setting
 from polylc.report.status import Status
 
 
@@ -82,7 +83,7 @@ class Pairing:
         return (e.lower is None or e.lower <= self.known + slack) and (e.upper is None or self.known <= e.upper + slack)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compared:
     """One neighbourhood: the exact result, and the estimates beside it."""
 
@@ -90,6 +91,9 @@ class Compared:
     pairings: list[Pairing]
     skipped: list[Skipped]
     draw_seconds: float
+
+    def __repr__(self) -> str:
+        return f"Compared({self.result!r}, {len(self.pairings)} estimates, {len(self.skipped)} skipped)"
 
 
 def truths(record: Record) -> dict[str, Truth]:
@@ -171,6 +175,7 @@ class CompareReport(FormModel):
 
     format: Literal["polylc.compare/1"] = Field(default="polylc.compare/1", alias="schema")
     version: str
+    setting: Setting | None = None
     network: NetworkInfo
     sampling: dict[str, float | int | str | None]
     neighbourhoods: list[ComparedNeighbourhood]
@@ -265,6 +270,7 @@ def build_compare_report(network: Network, sampling: Sampling, entries: Sequence
     """The report of a run."""
     return CompareReport(
         version=__version__,
+        setting=setting(),
         network=network_info(network),
         sampling=sampling.as_dict(),
         neighbourhoods=[_neighbourhood(e) for e in entries],

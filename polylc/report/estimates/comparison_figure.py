@@ -34,16 +34,14 @@ def comparison_figure(entries: Sequence[Compared | Refusal]) -> Any:
         If no estimate has a truth to be held against.
     """
     needs("matplotlib", "plot", "plot:")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from polylc.report.picture import Picture
 
     groups = _groups(entries)
     if not groups:
         raise UsageError("compare: there is nothing to draw; no estimate has an exact value beside it that is not zero")
     scatter = _scatter_groups(groups)
     wide = bool(scatter)
-    drawn = Figure(figsize=(10.0 if wide else 6.0, max(3.2, 0.27 * len(groups) + 1.1)))
-    FigureCanvasAgg(drawn)
+    drawn = Picture(figsize=(10.0 if wide else 6.0, max(3.2, 0.27 * len(groups) + 1.1)))
     axes = drawn.subplots(1, 2 if wide else 1, squeeze=False, gridspec_kw={"width_ratios": [1.15, 1.0] if wide else [1.0]})[0]
     _ratios(axes[0], groups)
     if wide:

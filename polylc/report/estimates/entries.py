@@ -18,7 +18,7 @@ from polylc.report.record import Refusal
 Entry = TypeVar("Entry", Estimated, Compared)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entries(Sequence[Entry | Refusal], Generic[Entry]):
     """What one call says of each neighbourhood, in order; refused rows are in their places.
 
@@ -44,6 +44,10 @@ class Entries(Sequence[Entry | Refusal], Generic[Entry]):
     def __len__(self) -> int:
         return len(self.entries)
 
+    def __repr__(self) -> str:
+        refused = f", {len(self.refused)} refused" if self.refused else ""
+        return f"{type(self).__name__}({len(self)} neighbourhoods{refused}, {self.seconds:.2f} s)"
+
     @property
     def interrupted(self) -> bool:
         """Whether the user stopped the run; entries hold what was done until then."""
@@ -62,6 +66,19 @@ class Estimates(Entries[Estimated]):
         """The report as a pydantic model, schema `polylc.estimate/1`."""
         return build_estimate_report(self.network, self.sampling, self.entries, self.seconds)
 
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.estimates import estimate_page
+        from polylc.report.html.page import write_page
+
+        write_page(estimate_page(self.report()), Path(path))
+
+    def _repr_html_(self) -> str:
+        from polylc.report.html.estimates import estimate_page
+        from polylc.report.html.page import cell_of
+
+        return cell_of(estimate_page(self.report()), ("summary",))
+
 
 class Comparison(Entries[Compared]):
     """Comparisons of one call: a sequence of `Compared` and `Refusal`."""
@@ -78,6 +95,19 @@ class Comparison(Entries[Compared]):
     def report(self) -> CompareReport:
         """The report as a pydantic model, schema `polylc.compare/1`."""
         return build_compare_report(self.network, self.sampling, self.entries, self.seconds)
+
+    def write_report(self, path: str | Path) -> None:
+        """Write a report to look at: one HTML file that opens from disk."""
+        from polylc.report.html.estimates import compare_page
+        from polylc.report.html.page import write_page
+
+        write_page(compare_page(self.report()), Path(path))
+
+    def _repr_html_(self) -> str:
+        from polylc.report.html.estimates import compare_page
+        from polylc.report.html.page import cell_of
+
+        return cell_of(compare_page(self.report()), ("methods",))
 
     def plot(self, path: Any = None) -> Any:
         """A matplotlib figure of estimates against the truth; saved to `path` if one is given."""

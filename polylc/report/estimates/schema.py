@@ -15,6 +15,7 @@ from polylc.measures.measure import FormModel, Pair
 from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.report.schema import NetworkInfo, Place, network_info, place_of
+from polylc.report.setting import Setting, setting
 
 
 class EstimateRow(FormModel):
@@ -71,6 +72,7 @@ class EstimateReport(FormModel):
 
     format: Literal["polylc.estimate/1"] = Field(default="polylc.estimate/1", alias="schema")
     version: str
+    setting: Setting | None = None
     network: NetworkInfo
     sampling: dict[str, float | int | str | None]
     neighbourhoods: list[EstimatedNeighbourhood]
@@ -141,6 +143,7 @@ def build_estimate_report(network: Network, sampling: Sampling, entries: Sequenc
     """The report of a run."""
     return EstimateReport(
         version=__version__,
+        setting=setting(),
         network=network_info(network),
         sampling=sampling.as_dict(),
         neighbourhoods=[_neighbourhood(e) for e in entries],

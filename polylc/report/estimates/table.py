@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from polylc.estimators.estimate import Estimate
@@ -13,6 +12,7 @@ from polylc.estimators.methods import Estimated
 from polylc.report.estimates.comparison import Compared, SummaryRow
 from polylc.report.estimates.schema import means
 from polylc.report.record import Refusal
+from polylc.report.table import show_fitting
 
 
 def interval_text(estimate: Estimate) -> str:
@@ -24,56 +24,57 @@ def interval_text(estimate: Estimate) -> str:
     return "-" if estimate.upper is None else f"<= {estimate.upper:.5g}"
 
 
-def show_estimates(console: Console, entries: Sequence[Estimated | Refusal]) -> None:
-    """Print all estimates of one neighbourhood, or means over several."""
+def show_estimates(console: Console, entries: Sequence[Estimated | Refusal], wide: bool = True) -> None:
+    """Print all estimates of one neighbourhood, or means over several; unless `wide`, only the columns that there is
+    room for.
+    """
     done = [e for e in entries if isinstance(e, Estimated)]
-    table = Table(box=None, pad_edge=False)
+    columns: list[tuple[str, bool]] = [("method", False), ("estimates", False)]
     if len(entries) == 1 and done:
-        for name in ("method", "estimates", "value", "95 %", "samples", "s"):
-            table.add_column(name, justify="right" if name in ("value", "samples", "s") else "left", no_wrap=True)
-        table.add_column("bias", max_width=48)
-        for e in done[0].estimates:
-            table.add_row(e.method, e.target, f"{e.value:.6g}", interval_text(e), str(e.samples), f"{e.seconds:.2f}", Text(e.bias))
+        columns += [("value", True), ("95 %", False), ("samples", True), ("s", True), ("bias", False)]
+        rows = [[e.method, e.target, f"{e.value:.6g}", interval_text(e), str(e.samples), f"{e.seconds:.2f}", e.bias] for e in done[0].estimates]
+        left = show_fitting(console, columns, rows, ("method", "estimates", "value"), wide)
+        if "bias" in left:
+            for method, bias in dict.fromkeys((e.method, e.bias) for e in done[0].estimates if not e.unbiased):
+                console.print(Text(f"{method} errs: {bias}"))
     else:
-        for name in ("method", "estimates"):
-            table.add_column(name)
-        for name in ("numbers", "mean", "s"):
-            table.add_column(name, justify="right")
-        for row in means(entries):
-            table.add_row(row.method, row.target, str(row.numbers), f"{row.mean:.6g}", f"{row.seconds:.2f}")
-    console.print(table)
-    reasons = dict.fromkeys((s.method, s.reason) for e in done for s in e.skipped)
-    for method, reason in reasons:
-        console.print(Text(f"{method} skipped: {reason}"))
+        columns += [("numbers", True), ("mean", True), ("s", True)]
+        rows = [[row.method, row.target, str(row.numbers), f"{row.mean:.6g}", f"{row.seconds:.2f}"] for row in means(entries)]
+        show_fitting(console, columns, rows, ("method", "estimates", "mean"), wide)
+    _show_skipped(console, done)
 
 
-def show_comparison(console: Console, rows: Sequence[SummaryRow], entries: Sequence[Compared | Refusal]) -> None:
-    """Print what each method says beside the truth: values for one neighbourhood, statistics over several."""
+def show_comparison(console: Console, summary: Sequence[SummaryRow], entries: Sequence[Compared | Refusal], wide: bool = True) -> None:
+    """Print what each method says beside the truth: values for one neighbourhood, statistics over several; unless
+    `wide`, only the columns that there is room for.
+    """
     done = [e for e in entries if isinstance(e, Compared)]
-    table = Table(box=None, pad_edge=False)
-    for name in ("method", "estimates"):
-        table.add_column(name, no_wrap=True)
+    rows: list[list[str]] = []
+    names: tuple[str, ...]
     if len(done) == 1:
-        for name in ("truth", "value", "95 %", "error", "in s.e.", "s"):
-            table.add_column(name, justify="right", no_wrap=True)
+        names = ("truth", "value", "95 %", "error", "in s.e.", "s")
         for p in done[0].pairings:
             e = p.estimate
             truth = "-" if p.truth is None else p.truth.quantity.show(6)
             error = _signed(p.error, p.known), _number(p.in_standard_errors, "+.1f")
-            table.add_row(e.method, e.target, truth, f"{e.value:.6g}", interval_text(e), *error, f"{e.seconds:.2f}")
+            rows.append([e.method, e.target, truth, f"{e.value:.6g}", interval_text(e), *error, f"{e.seconds:.2f}"])
     else:
-        for name in ("truth", "mean", "bias", "rms s.e.", "covers", "corr.", "s each"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            table.add_row(
-                row.method, row.target, _number(row.mean_truth, ".6g"), f"{row.mean:.6g}", _signed(row.bias, row.mean_truth),
-                _number(row.rms_standard_errors, ".2f"), _number(row.coverage, ".0%"), _number(row.correlation, ".3f"), f"{row.seconds:.3f}",
-            )  # fmt: skip
-    console.print(table)
+        names = ("truth", "mean", "bias", "rms s.e.", "covers", "corr.", "s each")
+        for row in summary:
+            bias = _signed(row.bias, row.mean_truth), _number(row.rms_standard_errors, ".2f")
+            rest = _number(row.coverage, ".0%"), _number(row.correlation, ".3f"), f"{row.seconds:.3f}"
+            rows.append([row.method, row.target, _number(row.mean_truth, ".6g"), f"{row.mean:.6g}", *bias, *rest])
+    columns = [("method", False), ("estimates", False), *((name, True) for name in names)]
+    show_fitting(console, columns, rows, ("method", "estimates", "truth"), wide)
     console.print()
     seconds, draws = sum(e.result.seconds for e in done), sum(e.draw_seconds for e in done)
     status = ", ".join(f"{sum(e.result.status == s for e in done)} {s}" for s in dict.fromkeys(e.result.status for e in done))
     console.print(Text(f"truth: {len(done)} neighbourhoods ({status}), {seconds:.2f} s; with noise, exact draws: {draws:.2f} s"))
+    _show_skipped(console, done)
+
+
+def _show_skipped(console: Console, done: Sequence[Estimated | Compared]) -> None:
+    """Which methods do not apply, and why, each once."""
     for method, reason in dict.fromkeys((s.method, s.reason) for e in done for s in e.skipped):
         console.print(Text(f"{method} skipped: {reason}"))
 

@@ -1,0 +1,85 @@
+"""Sums over parts of a neighbourhood in many dimensions, weights times areas or shares, enclosed.
+
+The parts come in groups whose total is known better than they are: facets of one section, or all regions. Where weights
+vary within a group, the extremes of the sum over all values that the bounds allow are found greedily.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from polylc.exact.checkpoint import checkpoint
+from polylc.geometry.tilted.lattice_sums import Effort
+from polylc.geometry.tilted.parcels import Parcel
+from polylc.measures.sums import product, total
+from polylc.network.compose import UNIT
+
+Array = np.ndarray
+WIDTHS = (1e-1, 1e-2, 1e-3, 1e-5, 1e-7, 1e-9)  # of a sum, relative: aimed at one after the other
+LEAST = 1e-3  # of an upper bound: the sum is taken to be this at least
+
+
+def narrowed(parcels: list[Parcel], scale: Array, effort: Effort) -> Array:
+    """Bounds of all parcels times positive scales, narrowed until their sum is as narrow as asked for, or no effort is
+    left; shape (N, 2).
+
+    Parameters
+    ----------
+    scale : ndarray, shape (N, 2)
+        Enclosed.
+    """
+
+    def bounds() -> Array:
+        return product(np.array([(p.low, p.high) for p in parcels]).reshape(-1, 2), scale)
+
+    for parcel in parcels:
+        checkpoint()
+        parcel.bound(effort)
+    now = bounds()
+    for width, depth in itertools.product(WIDTHS, (1, 2)):
+        for i in np.argsort(now[:, 0] - now[:, 1], kind="stable").tolist():
+            low, high = total(now)
+            aim = width * max(low, LEAST * high if math.isfinite(high) else 0.0)
+            worth = aim / len(parcels)
+            if high - low <= aim or now[i, 1] - now[i, 0] <= worth or effort.over:
+                break
+            checkpoint()
+            parcels[i].narrow(worth / float(scale[i, 1]) if 0 < scale[i, 1] < math.inf else 0.0, effort, depth)
+            now[i] = product(np.array([[parcels[i].low, parcels[i].high]]), scale[i : i + 1])[0]
+    return now
+
+
+def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
+    """The least and the largest value of sum_i w_i v_i for w_i in weight[i], v_i in bounds[i], sum_i v_i in `whole`,
+    rounded outward.
+
+    Parameters
+    ----------
+    weight, bounds : ndarray, shape (N, 2)
+        Numbers >= 0.
+    whole : ndarray, shape (2,)
+    """
+    result = []
+    for end, sign in ((0, 1.0), (1, -1.0)):
+        w = weight[:, end]
+        order = np.argsort(sign * w, kind="stable")
+        room = (bounds[:, 1] - bounds[:, 0])[order]
+        left = whole[end] - bounds[:, 0].sum()
+        # what is left after the lower bounds goes where it weighs least, or most
+        filled = np.clip(left - np.append(0.0, np.cumsum(room)[:-1]), 0.0, room)
+        with np.errstate(invalid="ignore"):
+            terms = w * bounds[:, 0] + np.zeros(len(w))
+            terms[order] += w[order] * filled
+            value = float(terms.sum())
+            # roundings of sums and differences count relative to the whole, times the largest weight
+            slip = 8 * (len(w) + 8) * UNIT * (float(np.abs(terms).sum()) + float(w.max(initial=0.0)) * float(max(whole[1], bounds[:, 1].sum())))
+        if not math.isfinite(value):
+            value, slip = (0.0, 0.0) if end == 0 else (math.inf, 0.0)
+        result.append(max(value - slip, 0.0) if end == 0 else value + slip)
+    if len(weight) and (weight == weight[0, 0]).all():  # as for one weight
+        low, high = product(whole[None], weight[:1])[0].tolist()
+        return max(low, result[0]), min(high, result[1])
+    return result[0], result[1]

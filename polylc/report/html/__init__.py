@@ -1,0 +1,1 @@
+"""Reports to look at: one HTML file each, which needs nothing else."""

@@ -1,0 +1,251 @@
+"""Pictures of a complex for a page: curves over one axis, regions over two, cells in three; a region graph above."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
+from polylc.domains.box import ball_of
+from polylc.domains.domain import Domain
+from polylc.domains.frame import Frame
+from polylc.measures.by_volume.variation import spectral_norms
+from polylc.report.decisions import class_cells, decision_boundary
+from polylc.report.export import affine_maps
+from polylc.report.html.page import as_json
+from polylc.report.html.svg import COLOURS, Curve, chart, points_text, shade
+from polylc.report.html.view import Drawing
+
+MOST_CELLS = 6000  # of one picture: more would be slow to look at
+MOST_SOLIDS = 1500
+MOST_NODES = 300
+MAP_NUMBERS = 40_000  # of affine maps that are told in a picture
+SIDE = 640.0
+
+
+def pictures(complex_: Complex, graph: RegionGraph | None, room: int) -> list[Drawing]:
+    """What can be drawn of a complex with at most `room` regions; nothing where there are more."""
+    if len(complex_) > room or not len(complex_):
+        return []
+    dimension = complex_.domain.dimension
+    if dimension == 1:
+        return [_curves(complex_)]
+    if dimension == 2 and len(complex_) <= MOST_CELLS:
+        return [_map(complex_)]
+    if dimension == 3 and len(complex_) <= MOST_SOLIDS:
+        return [_solids(complex_)]
+    if graph is not None and 1 < len(complex_) <= MOST_NODES:
+        return [_graph(complex_, graph)]
+    return []
+
+
+def _norms(complex_: Complex) -> np.ndarray:
+    return np.concatenate([spectral_norms(jacobian) for _, jacobian in complex_.jacobians()])
+
+
+def _axes(complex_: Complex) -> list[str]:
+    """What the axes are called, without the marks of TeX."""
+    return [re.sub(r"[${}_]", "", name) for name in complex_.domain.axes]
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    shares: np.ndarray = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    return shares
+
+
+def _rounded(values: np.ndarray, digits: int = 6) -> Any:
+    """Numbers as JSON has them, to so many digits."""
+    return np.vectorize(lambda v: float(f"{v:.{digits}g}"), otypes=[object])(values).tolist() if values.size else []
+
+
+def _told(complex_: Complex, norms: np.ndarray, hint: str) -> dict[str, Any]:
+    """What a reader is told of each region: pattern by layer, gradient norm, class, and the map where it is short."""
+    ends = np.cumsum(complex_.network.widths)[:-1]
+    patterns = [" ".join("".join("01"[b] for b in part) for part in np.split(row.astype(int), ends)) for row in complex_.patterns()]
+    found: dict[str, Any] = {"hint": hint, "norm": _rounded(norms), "pattern": patterns}
+    values = complex_.network(complex_.points)
+    found["class"] = (np.argmax(values, axis=1) if values.shape[1] > 1 else (values[:, 0] > 0)).astype(int).tolist()
+    maps = affine_maps(complex_)
+    if maps.size <= MAP_NUMBERS:
+        names = ("s", "t") if isinstance(complex_.domain, Frame) else tuple(_axes(complex_))
+        found |= {"map": _rounded(maps), "axes": list(names)}
+    return found
+
+
+# ---- one axis --------------------------------------------------------------------------------------------------------
+def _curves(complex_: Complex) -> Drawing:
+    domain, outputs = complex_.domain, complex_.network.outputs
+    middle, half = domain.measured_middle[0], domain.half[0]
+    rows = np.concatenate([complex_.half_spaces(part)[0] for part in complex_.batches()])
+    at = np.unique(np.clip(-rows[:, 1] / rows[:, 0], -1.0, 1.0)) if len(rows) else np.zeros(0)
+    unit = np.unique(np.concatenate([[-1.0, 1.0], at]))
+    values, xs = complex_.network(domain.points(unit[:, None])), (middle + half * unit).tolist()
+    curves = [Curve(f"f{j}", xs, values[:, j].tolist()) for j in range(outputs)]
+    said = f"{outputs} outputs over {_axes(complex_)[0]}, affine between {len(at)} breakpoints"
+    return Drawing(
+        chart(said, curves, _axes(complex_)[0], (middle + half * at).tolist(), 640, 340), f"{len(complex_)} regions: {said}, the grey lines."
+    )
+
+
+# ---- two axes --------------------------------------------------------------------------------------------------------
+def _map(complex_: Complex) -> Drawing:
+    domain = complex_.domain
+    cells, maps, norms = complex_.polygons(), affine_maps(complex_), _norms(complex_)
+    low, size = domain.measured_middle - domain.half, 2.0 * domain.half
+    width, height = SIDE, SIDE * float(np.clip(size[1] / size[0], 0.2, 2.0))
+
+    def place(corners: np.ndarray) -> list[list[float]]:
+        shares = (corners - low) / size
+        return np.column_stack([width * shares[:, 0], height * (1.0 - shares[:, 1])]).tolist()  # type: ignore[no-any-return]
+
+    line = 0.8 if len(cells) < 400 else 0.4 if len(cells) < 2000 else 0.15
+    shown = [(r, corners) for r, corners in enumerate(cells) if len(corners) >= 3]
+    shares = _shares(norms)
+    paths = [f'<path data-r="{r}" d="{points_text(place(corners))}" fill="{shade(shares[r])}"/>' for r, corners in shown]
+    parts, best = class_cells(cells, maps)
+    overlay = [f'<path d="{points_text(place(part))}" fill="{COLOURS[j % len(COLOURS)]}"/>' for part, j in zip(parts, best, strict=True)]
+    borders = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in place(segment)) for segment in decision_boundary(cells, maps)]
+    marks = "".join(_marks(domain, place)) if isinstance(domain, Frame) else _outline(domain, place)
+    a, b = _axes(complex_)
+    said = f"{len(cells)} linear regions over {a} and {b}; gradient norms from {norms.min():.5g} to {norms.max():.5g}"
+    svg = Markup('<svg class="regions" tabindex="0" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}">').format(
+        said, width, height, width
+    ) + Markup(
+        f'<g class="cells" stroke-width="{line}">{"".join(paths)}</g>'
+        f'<g class="layer" data-layer="class" style="display:none" pointer-events="none" stroke-width="{line}">{"".join(overlay)}</g>'
+        f'<path class="border" pointer-events="none" d="{"".join(borders)}"/>{marks}</svg>'
+    )
+    there = sorted(set(best))
+    legend = [("class " + str(j), COLOURS[j % len(COLOURS)]) for j in there]
+    hint = "Point at a region, or use the arrow keys, to see its pattern, gradient norm and map."
+    caption = Markup("{}. Across {}, from {:.5g} to {:.5g}; up {}, from {:.5g} to {:.5g}.{}").format(
+        said, a, low[0], low[0] + size[0], b, low[1], low[1] + size[1], " Red: the decision boundary." if borders else ""
+    )
+    return Drawing(_tools(norms, legend) + svg + _data(_told(complex_, norms, hint)), caption)
+
+
+def _outline(domain: Domain, place: Any) -> str:
+    """Of a ball in l2 or l1 its boundary: regions are drawn on the box around it."""
+    ball = ball_of(domain)
+    if ball is None or ball.norm == "linf" or ball.radius is None or ball.center is None:
+        return ""
+    turn = np.linspace(0.0, 2.0 * np.pi, 181)[:-1]
+    round_ = np.column_stack([np.cos(turn), np.sin(turn)])
+    if ball.norm == "l1":
+        round_ = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    radius = float(max(ball.radius))
+    free = [j for j, (a, b) in enumerate(zip(ball.lower, ball.upper, strict=True)) if a < b]
+    centre = np.array([float(ball.center[j]) for j in free])
+    return f'<path class="ball" pointer-events="none" d="{points_text(place(centre + radius * round_))}"/>'
+
+
+def _marks(domain: Frame, place: Any) -> Iterable[str]:
+    """The points that a plane was laid through."""
+    inputs = np.array([[float(v) for v in point] for point in domain.marks])
+    where = place(domain.measured_middle + domain.unit(inputs) * domain.half)
+    for (x, y), name in zip(where, domain.names, strict=True):
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="#fff" stroke="#000" stroke-width="2" pointer-events="none"/>'
+        yield Markup('<text x="{:.1f}" y="{:.1f}" font-size="15" pointer-events="none" class="mark">{}</text>').format(x + 10, y - 8, name)
+
+
+def _tools(norms: np.ndarray, legend: Sequence[tuple[str, str]]) -> Markup:
+    """Buttons that choose the colours, and what these mean."""
+    steps = "".join(f'<rect x="{8 * k}" width="8" height="12" fill="{shade(k / 9)}"/>' for k in range(10))
+    scale = Markup('<span>{:.4g} <svg class="inline" width="80" height="12" aria-hidden="true">{}</svg> {:.4g}</span>').format(
+        norms.min(), Markup(steps), norms.max()
+    )
+    classes = Markup("").join(
+        Markup('<span><svg class="inline" width="12" height="12" aria-hidden="true"><rect width="12" height="12" fill="{}"/></svg> {}</span>').format(
+            colour, name
+        )
+        for name, colour in legend
+    )
+    return Markup(
+        '<div class="tools"><button type="button" data-layer="gradient" aria-pressed="true">gradient norm</button>{}'
+        '<button type="button" data-layer="class" aria-pressed="false">class</button>{}</div>'
+    ).format(scale, classes)
+
+
+def _data(told: dict[str, Any]) -> Markup:
+    return Markup('<div class="told" aria-live="polite"></div><script type="application/json">{}</script>').format(as_json(told))
+
+
+# ---- three axes ------------------------------------------------------------------------------------------------------
+def _solids(complex_: Complex) -> Drawing:
+    """The cells with their faces, in the box [-1, 1]^3 of the picture."""
+    norms = _norms(complex_)
+    corners: list[list[float]] = []
+    faces: list[tuple[int, list[int]]] = []
+    for region in range(len(complex_)):
+        for face in _faces(complex_, region):
+            faces.append((region, list(range(len(corners), len(corners) + len(face)))))
+            corners += face.tolist()
+    shares = _shares(norms)
+    names = _axes(complex_)
+    said = f"{len(complex_)} linear regions over {', '.join(names)}; gradient norms from {norms.min():.5g} to {norms.max():.5g}"
+    told = _told(complex_, norms, "Drag, or use the arrow keys, to turn; point at a region to see its pattern, gradient norm and map.")
+    told |= {
+        "corners": _rounded(np.array(corners), 4),
+        "faces": faces,
+        "centres": _rounded(complex_.unit, 4),
+        "colour": [shade(s) for s in shares],
+    }
+    content = Markup(
+        '<div class="tools"><label>apart <input type="range" min="0" max="1.5" step="0.05" value="0.25"></label></div>'
+        '<canvas class="complex" width="640" height="520" tabindex="0" role="img" aria-label="{}"></canvas>{}'
+    ).format(said, _data(told))
+    return Drawing(content, f"{said}. Colours: gradient norm, from blue to yellow.")
+
+
+def _faces(complex_: Complex, region: int) -> list[np.ndarray]:
+    """The corners of each face of a cell, in order around it, in unit coordinates; in doubles, for a picture."""
+    rows, _ = complex_.half_spaces(slice(region, region + 1))
+    sides = np.vstack([rows, *[np.array([[*sign * np.eye(3)[j], 1.0]]) for j in range(3) for sign in (1.0, -1.0)]])
+    sides = sides / np.linalg.norm(sides[:, :3], axis=1, keepdims=True)
+    triples = np.array(list(itertools.combinations(range(len(sides)), 3)))
+    solvable = triples[np.abs(np.linalg.det(sides[triples][:, :, :3])) > 1e-9]
+    meets = np.linalg.solve(sides[solvable][:, :, :3], -sides[solvable][:, :, 3:])[:, :, 0]
+    inside = meets[(meets @ sides[:, :3].T + sides[:, 3] > -1e-7).all(axis=1)]
+    found = []
+    for row in sides:
+        on = inside[np.abs(inside @ row[:3] + row[3]) < 1e-7]
+        on = np.unique(np.round(on, 6), axis=0)
+        if len(on) < 3:
+            continue
+        u = np.linalg.svd(on - on.mean(axis=0))[2]
+        spread = (on - on.mean(axis=0)) @ u[:2].T
+        found.append(on[np.argsort(np.arctan2(spread[:, 1], spread[:, 0]))])
+    return found
+
+
+# ---- more axes -------------------------------------------------------------------------------------------------------
+def _graph(complex_: Complex, graph: RegionGraph) -> Drawing:
+    """Regions as dots, shared facets as lines, laid out by forces."""
+    import networkx
+
+    net = networkx.Graph()
+    net.add_nodes_from(range(len(complex_)))
+    net.add_edges_from(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+    laid = networkx.spring_layout(net, seed=0, iterations=80)
+    at = np.array([laid[r] for r in range(len(complex_))])
+    at = 20.0 + 420.0 * (at - at.min(axis=0)) / np.maximum(np.ptp(at, axis=0), 1e-12)
+    norms = _norms(complex_)
+    shares = _shares(norms)
+    lines = "".join("M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*at[a], *at[b]) for a, b in zip(graph.first, graph.second, strict=True))
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{shade(shares[r])}" stroke="currentColor">'
+        f"<title>region {r}: gradient norm {norms[r]:.6g}</title></circle>"
+        for r, (x, y) in enumerate(at)
+    )
+    said = f"The region graph: {len(complex_)} regions, {len(graph)} shared facets"
+    svg = Markup('<svg role="img" aria-label="{}" viewBox="0 0 460 460" width="460">{}</svg>').format(
+        said, Markup(f'<path d="{lines}" stroke="currentColor" opacity="0.35" fill="none"/>{dots}')
+    )
+    return Drawing(svg, f"{said}; gradient norms from {norms.min():.5g}, blue, to {norms.max():.5g}, yellow. Where dots are has no meaning.")

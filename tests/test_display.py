@@ -1,0 +1,133 @@
+"""What notebooks and consoles show of results: short, without scripts, and what the results say."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nets import random_net
+from test_html import EXAMPLES, Tags
+
+import polylc
+from polylc.api.certify import certify
+from polylc.api.notebook import in_notebook, told
+from polylc.api.plane import plane
+
+NET = random_net([2, 6, 4, 3], 0)
+
+
+def check_cell(text: str) -> None:
+    """No scripts, no addresses that another cell has too, one table or list that is not folded."""
+    Tags(text)
+    assert "<script" not in text
+    assert " id=" not in text
+    assert "href=" not in text
+    assert "<button" not in text
+    assert "<details" in text
+    assert len(re.findall("<table|<dl", text[: text.index("<details")] + "<dl")) <= 3
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).uniform(0, 1, (3, 100)), random_net([100, 5, 3], 0)
+
+
+def shown() -> list[object]:
+    moons = EXAMPLES / "moons"
+    run = certify(NET, [[0.0, 0.0], [0.5, 0.5]], radius=0.3)
+    found = [run, run[0], polylc.verify(moons / "class_kept.vnnlib", moons / "moons.pt")]
+    found.append(polylc.estimate(NET, [[0.0, 0.0]] * 2, radius=0.3, samples=32))
+    found.append(polylc.compare(NET, [[0.0, 0.0]] * 2, radius=0.3, samples=32, draws=2))
+    return found
+
+
+def test_cells_are_compact_and_reprs_are_short():
+    for one in shown():
+        check_cell(one._repr_html_())
+        assert len(repr(one)) < 300, type(one)
+        for part in one if hasattr(one, "__len__") else ():
+            assert len(repr(part)) < 300
+
+
+def test_reprs_of_many_and_of_images_are_short(images):
+    points, network = images
+    run = certify(network, points, radius=0.001)
+    many = certify(NET, np.random.default_rng(1).uniform(-1, 1, (60, 2)), radius=0.1)
+    estimates = polylc.estimate(network, points, radius=0.001, samples=16, methods="lines,lipschitz")
+    for one in (run, many, estimates, estimates[0]):
+        assert len(repr(one)) < 400
+    assert "60 neighbourhoods: 60 certified" in repr(many)
+    assert len(many._repr_html_()) < 60_000  # the table, without details
+    assert many._repr_html_().count("<tr>") == 61
+
+
+def test_what_a_cell_says_is_what_the_result_says():
+    run = certify(NET, [[0.0, 0.0], [np.nan, 0.5]], radius=0.3)
+    text = run._repr_html_()
+    assert f'<td class="number">{run[0].regions}</td>' in text
+    assert run.refused[0].reason in text
+
+
+def test_figures_are_shown_where_they_are_the_value_of_a_cell():
+    pytest.importorskip("matplotlib")
+    view = plane(NET3, [1, 0, 0], [0, 1, 0], [0, 0, 1])
+    for drawn in (certify(NET, box=([-1, -1], [1, 1]))[0].plot(), certify(NET3, view)[0].plot()):
+        assert drawn._repr_png_().startswith(b"\x89PNG")
+
+
+NET3 = random_net([3, 5, 2], 0)
+
+
+def test_a_tracker_shows_its_curves():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    tracker = polylc.track(module, [[0.0, 0.0], [0.5, 0.5]], radius=0.2)
+    for step in range(2):
+        tracker(step)
+    text = tracker._repr_html_()
+    check_cell(text)
+    assert text.count("<polyline") >= 4
+    assert tracker.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+class _Handle:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def update(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_progress_is_shown_in_notebooks_and_nowhere_else(monkeypatch):
+    assert not in_notebook()
+    with told([], True) as calls:
+        assert calls == {}
+    handle = _Handle()
+    shell = type("ZMQInteractiveShell", (), {})()
+    display = types.ModuleType("IPython.display")
+    display.HTML, display.display = (lambda text: text), (lambda _, display_id: handle)
+    fake = types.ModuleType("IPython")
+    fake.get_ipython, fake.display = (lambda: shell), display
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    assert in_notebook()
+    monkeypatch.setattr("polylc.api.notebook.EVERY", 0.0)
+    run = certify(NET, [[0.0, 0.0], [0.5, 0.5]], radius=0.3)
+    assert len(run) == 2
+    assert any("1 of 2 neighbourhoods done; row 1" in text for text in handle.said)
+    assert any("regions" in text for text in handle.said)
+    assert handle.said[-1] == ""  # it goes when the work is done
+    handle.said.clear()
+    certify(NET, [0.0, 0.0], radius=0.3, progress=False)
+    assert not handle.said
+
+
+def test_names_are_listed():
+    assert {"certify", "plane", "lipschitz"} <= set(dir(polylc))
+    result = certify(NET, [0.0, 0.0], radius=0.3)[0]
+    assert {"regions", "robustness", "local_complexity", "plot", "to_frame"} <= set(dir(result))
+    assert (Path(polylc.__file__).parent / "py.typed").exists()

@@ -1,0 +1,139 @@
+"""Searches that keep a journal: whatever ends them, they go on from their open cells, and end as in one go."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from nets import random_net
+from random_queries import network_of, questions
+from test_journal import Killed, killed_after
+from typer.testing import CliRunner
+
+import polylc
+from polylc.cli.main import app
+from polylc.domains.question import And, row
+from polylc.errors import UsageError
+from polylc.network.exact import ExactNetwork
+from polylc.readers.question import Question
+from polylc.run import journal as journals
+from polylc.run.journal import Journal, Reading
+from polylc.search import prove, refute
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Searches are cut finely, and saved at every chance."""
+    for module, values in ((prove, {"TOP": 8, "UNIT": 3, "BUDGET": 6}), (refute, {"BATCH": 2}), (journals, {"SNAPSHOTS": -1.0, "COST": 0.0})):
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+
+
+def said(verdict) -> dict:
+    report = verdict.report().model_dump()
+    report["seconds"] = report["statistics"]["seconds"] = report["proof"] = 0
+    return report
+
+
+def until_it_ends(monkeypatch, call, step: int):
+    """What a call gives that dies at every so manieth value it saves; and how often it died."""
+    put, deaths = Journal.put, 0
+    while True:
+        killed_after(monkeypatch, step)
+        try:
+            return call(), deaths
+        except Killed:
+            deaths += 1
+        finally:
+            monkeypatch.setattr(Journal, "put", put)
+
+
+@pytest.mark.parametrize("few", [16, -1], ids=["boxes", "neurons"])
+@pytest.mark.parametrize("seed", [0, 3, 5, 8])
+def test_a_question_that_dies_again_and_again_ends_as_in_one_go(seed, few, often, tmp_path, monkeypatch):
+    monkeypatch.setattr(refute, "FEW", few)
+    deaths = 0
+    for k, question in enumerate(questions(network_of(seed), seed, 6, 2)):
+        one = polylc.verify(question, proof=tmp_path / "one.proof")
+        folder = tmp_path / f"run{k}"
+        found, many = until_it_ends(monkeypatch, lambda q=question, f=folder: polylc.verify(q, proof=tmp_path / "run.proof", run=f), 2)
+        deaths += many
+        assert said(found) == said(one)
+        if one.result == "unsat":
+            assert (tmp_path / "one.proof").read_bytes() == (tmp_path / "run.proof").read_bytes()
+    assert deaths > 3
+
+
+def test_cells_that_were_treated_are_not_treated_again(often, tmp_path, monkeypatch):
+    """What is lost is what came after the last snapshot."""
+    network = random_net([3, 12, 12, 1], 0)
+    exact, points = ExactNetwork(network), np.random.default_rng(0).integers(-8, 9, (200, 3)).tolist()
+    highest = max(exact.outputs([F(v, 8) for v in point])[0] for point in points)
+    inside = [row({q: F(s)}, F(1)) for q in range(3) for s in (1, -1)]
+    question = Question(network, And((*inside, row({3: F(1)}, -highest - F(1, 10)))), ("a", "b", "c"))
+    assert polylc.verify(question).result == "unsat"
+    whole = polylc.verify(question).statistics["cells"]
+    treated = 0
+    treat = refute.Search._treat
+
+    def counted(self, batch):
+        nonlocal treated
+        treated += len(batch)
+        return treat(self, batch)
+
+    monkeypatch.setattr(refute.Search, "_treat", counted)
+    _, deaths = until_it_ends(monkeypatch, lambda: polylc.verify(question, run=tmp_path / "run"), 2)
+    assert deaths > 2
+    assert treated <= whole + deaths * prove.BUDGET
+
+
+def test_distances_go_on(often, tmp_path, monkeypatch):
+    network = random_net([3, 9, 8, 3], 5)
+    points = [[F(1, 8), F(1, 4), F(0)], [F(-1, 2), F(1, 2), F(1, 8)], [F(1), F(-1), F(1, 4)]]
+    for norm in ("linf", "l1"):
+        one = polylc.distance(network, points, 2, norm=norm)
+        found, deaths = until_it_ends(monkeypatch, lambda n=norm: polylc.distance(network, points, 2, norm=n, run=tmp_path / n), 3)
+        assert deaths
+        assert [(d.lower, d.upper, d.point, d.rival) for d in one] == [(d.lower, d.upper, d.point, d.rival) for d in found]
+        assert polylc.distance(network, points, 2, norm=norm, run=tmp_path / norm)[0].seconds == found[0].seconds  # as it was kept
+        with pytest.raises(UsageError, match=r"norm: .* then, l2 now"):
+            polylc.distance(network, points, 2, norm="l2", run=tmp_path / norm)
+
+
+def test_a_proof_of_a_distance_is_written_by_the_call_that_asks(often, tmp_path):
+    network, point = random_net([3, 9, 8, 3], 5), [[F(1, 8), F(1, 4), F(0)]]
+    for name in ("one", "two"):
+        polylc.distance(network, point, 2, proof=tmp_path / name, run=tmp_path / "run")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    polylc.check(tmp_path / "two")
+
+
+def test_a_timeout_that_is_larger_goes_on(often, tmp_path):
+    question = next(q for q in questions(network_of(3), 3, 12, 2) if polylc.verify(q).result == "unsat")
+    assert polylc.verify(question, timeout=0, run=tmp_path / "run").result == "timed-out"
+    assert polylc.verify(question, run=tmp_path / "run").result == "unsat"
+    assert said(polylc.verify(question, timeout=0.5, run=tmp_path / "run")) == said(polylc.verify(question))
+
+
+def test_another_question_is_refused(tmp_path):
+    one, other = questions(network_of(0), 0, 2)
+    polylc.verify(one, run=tmp_path / "run")
+    with pytest.raises(UsageError, match=r"query: .* then, .* now"):
+        polylc.verify(other, run=tmp_path / "run")
+    with pytest.raises(UsageError, match="proof: False then, True now"):
+        polylc.verify(one, run=tmp_path / "run", proof=tmp_path / "proof")
+
+
+def test_show_prints_answers_and_distances(tmp_path):
+    (question,) = questions(network_of(0), 0, 1)
+    verdict = polylc.verify(question, run=tmp_path / "verdict")
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "verdict"), "--json", str(tmp_path / "v.json")])
+    assert shown.stdout.split() == [verdict.result]
+    assert json.loads((tmp_path / "v.json").read_text())["results"][0]["result"] == verdict.result
+    (found,) = polylc.distance(random_net([2, 6, 3], 1), [[0, 0]], 2, run=tmp_path / "distance")
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "distance"), "--json", "-"])
+    assert json.loads(shown.stdout)["points"][0]["lower_exact"] == str(found.lower)
+    assert "1 of 1 points" in shown.stderr
+    assert Reading(tmp_path / "distance").names("0/") == ["0/result"]
