@@ -152,6 +152,17 @@ def test_attacks_and_clever_know_how_far_a_plane_is(norm):
     assert found["pgd"].parameters["norm"] == norm
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_rounding_does_not_hide_points_of_the_sphere(norm):
+    """In many inputs some coordinate of a point at the full radius is beyond it by rounding."""
+    n = 50
+    weights = np.linspace(1.0, 2.0, n)
+    net = chain([weights[None], [[1.0], [0.0]]], [[-float(weights.sum()) * 0.1 + 1.0], [0.0, 0.0]])
+    true = 1.0 / {"linf": weights.sum(), "l2": np.linalg.norm(weights)}[norm]
+    found, _ = run_methods(study_of(norm, [0.1] * n, round(1.05 * true, 6), None, net, 0), ["pgd"], METHODS)
+    assert true * (1 - 1e-9) <= found[0].value < 1.01 * true
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("clip", [None, ([-0.25] * 3, [0.5] * 3)])
 @pytest.mark.parametrize("seed", range(4))

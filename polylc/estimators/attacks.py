@@ -41,6 +41,7 @@ class Target:
         self.study, self.net, self.label, self.norm = study, net, study.label, domain.norm
         self.center: Tensor = net.tensor([float(domain.center[j]) for j in domain.free.tolist()])
         self.radius = float(max(domain.radius or (0,)))
+        self.reach = self.radius * (1 + 64 * net.torch.finfo(net.dtype).eps)  # points of the sphere are there but for rounding
         self.rivals = [j for j in range(study.network.outputs) if j != study.label]
 
     def distance(self, points: Tensor) -> Tensor:
@@ -55,7 +56,8 @@ class Target:
         outputs = self.net.outputs(points)
         found: Tensor = outputs[:, self.rivals].amax(dim=1) >= outputs[:, self.label]
         inside = ((points >= self.net.lower) & (points <= self.net.upper)).all(dim=1)
-        return found & inside & (self.distance(points) <= self.radius)
+        found &= inside & (self.distance(points) <= self.reach)
+        return found
 
     def nearest(self, points: Tensor) -> Tensor | None:
         """The nearest of those that are adversarial, each moved back first; None if none is."""
@@ -72,9 +74,20 @@ class Target:
         return points[self.distance(points).argmin()]
 
     def within(self, points: Tensor, radius: float) -> Tensor:
-        """Points moved into the box and the ball of a radius: in linf cut, else drawn towards the centre."""
+        """The nearest points, in l2, of the ball of a radius to those of the box; in l1 sizes are lowered by one number
+        (J. Duchi et al., ICML 2008), so that the steepest coordinates are left.
+        """
         torch, net = self.net.torch, self.net
         points = torch.minimum(torch.maximum(points, net.lower), net.upper)
+        if self.norm == "l1":
+            offset = points - self.center
+            sizes = offset.abs()
+            falling = sizes.sort(dim=1, descending=True).values
+            over = (falling.cumsum(dim=1) - radius) / torch.arange(1, net.inputs + 1, device=net.device, dtype=net.dtype)
+            many = (falling > over).sum(dim=1, keepdim=True).clamp(min=1)
+            least = over.gather(1, many - 1).clamp(min=0.0)
+            nearest: Tensor = self.center + torch.sign(offset) * (sizes - least).clamp(min=0.0)
+            return nearest
         if self.norm == "linf":
             found: Tensor = torch.minimum(torch.maximum(points, self.center - radius), self.center + radius)
             return found

@@ -49,9 +49,9 @@ from polylc.search.refute import note_ends
 Array = np.ndarray
 Watch = Callable[[dict[str, float]], None]
 FEW_INPUTS = 16  # free inputs up to which boxes are cut
-FEW_OPEN = 12  # open neurons up to which neurons are split there
+FEW_OPEN = 12  # open neurons up to which neurons are split there: more than usually vanish together, where halving would not end
 BATCH = 64
-STEPS, ROOT_STEPS, TRIAL_STEPS = 10, 30, 3
+STEPS, BOX_STEPS, ROOT_STEPS, TRIAL_STEPS = 10, 2, 30, 3  # where boxes are cut more cells are cheaper than better bounds
 TRIED = 16  # neurons that are tried at a split
 FEW_POINTS = 1000  # fewer than these are not looked at instead of others
 NEARLY = 1 + 1e-9  # times the value known: cells that exceed it by no more are looked at in integers
@@ -96,6 +96,7 @@ class Steepest:
         self.within = within(domain)
         self.ball = None if self.within is None else Ball.of(self.within)
         self.by_box = domain.dimension <= FEW_INPUTS
+        self.steps = BOX_STEPS if self.by_box else STEPS
         self._set_up()
         self.record = Record(network, self.tables, domain, answers)
         self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "closed": 0}
@@ -242,7 +243,7 @@ class Steepest:
         if not batch:
             return []
         root = any(cell.choice is None for cell in batch)
-        found = self.bounds.of(batch, [c.choice for c in batch], self._floor(batch), ROOT_STEPS if root else STEPS)
+        found = self.bounds.of(batch, [c.choice for c in batch], self._floor(batch), ROOT_STEPS if root else self.steps)
         if self.aims is None:
             for rows, points in found.trail:
                 self.record.offer(points, [batch[r].goal for r in rows])
@@ -371,11 +372,8 @@ class Steepest:
 
     def _halves(self, cell: Cell, free: Array, gaps: Array) -> list[Cell]:
         """The cell cut in two along the input that moves the neurons most from which its bound suffers."""
-        reach = np.zeros(len(cell.low))
-        for weight, gap in zip(self.reach[free], gaps, strict=True):
-            moved = np.abs(weight) * (cell.high - cell.low)
-            reach += gap * moved / max(moved.sum(), 1e-300)
-        k = int(np.argmax(reach))
+        moved = self.reach[free] * (cell.high - cell.low)
+        k = int(np.argmax((gaps / np.maximum(moved.sum(axis=1), 1e-300)) @ moved))
         middle = (cell.low[k] + cell.high[k]) / 2
         if not cell.low[k] < middle < cell.high[k]:
             return []
