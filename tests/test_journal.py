@@ -266,7 +266,9 @@ def test_the_network_is_not_saved_with_every_value():
         unpack(pack((network, 1), network))
 
 
-@pytest.mark.parametrize("value", [os.system, pickle.loads, certify, np.load, Fraction, {1, 2}, Fraction(1, 3)], ids=str)
+@pytest.mark.parametrize(
+    "value", [os.system, pickle.loads, certify, np.load, Fraction, {1, 2}, Fraction(1, 3)], ids=lambda v: getattr(v, "__name__", str(v))
+)
 def test_saved_values_name_nothing_but_data(value):
     data = zlib.compress(pickle.dumps(value))
     if callable(value) and value is not Fraction:
