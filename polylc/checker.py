@@ -53,7 +53,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -1364,6 +1364,9 @@ VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
 FINE = 80  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
 RENEWED, LANES = 4, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
+PASSED, WEIGHED = 64, 1 << 16  # varying inputs up to which, and weights from which on, first ends go from layer to layer
+NARROW = 20  # of which those do not count that vary by so much less than another
+MARGIN = 24  # signs that they show are taken where z is that many bits from 0
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
@@ -1845,6 +1848,96 @@ class _Forms:
         return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
 
 
+class _Passed:
+    """First ends of neurons, from layer to layer: forms of the inputs that vary which are less than z, and than -z, of
+    each, in one integer with the constant in the first lane; numbers are in 2^-fine. Format: "First ends".
+    """
+
+    def __init__(self, bounds: _Bounds, cell: _Searched) -> None:
+        self.bounds, self.fine, self.stopped = bounds, bounds.fine, False
+        self.varying = self._varying(cell)
+        self.sides = [cell.box[k] for k in self.varying]
+        self.slack = 1 + sum((max(map(abs, side)) >> INPUT) + 1 for side in self.sides)  # what rounding all lanes down costs
+        self.size = (self.fine + bounds.shift) // 8 + 3 * (bounds.network.hidden + 4)  # bytes of a lane; enough, or this stops
+        self.ones, self.lane = _ones(self.size, len(self.varying) + 1), 8 * self.size
+        self.half = self.ones << self.lane - 1
+        self.most = 1 + max(max(map(abs, end)) for end in cell.box) << self.fine - INPUT  # no number is larger
+        self.most = max(self.most, 1 << self.fine)
+        up, self.z = self.fine - INPUT, list[tuple[int, int]]()
+        inputs = [(low << up, -high << up) for low, high in cell.box]
+        for lane, k in enumerate(self.varying, 1):
+            inputs[k] = (1 << self.fine + self.lane * lane, -1 << self.fine + self.lane * lane)
+        self.values = [inputs]
+
+    @staticmethod
+    def pays(bounds: _Bounds, cell: _Searched) -> bool:
+        """Whether this is gone about: few inputs vary, the network is large, and all units are ReLU."""
+        return bounds.weights >= WEIGHED and all(units is None for units in bounds.units) and len(_Passed._varying(cell)) <= PASSED
+
+    @staticmethod
+    def _varying(cell: _Searched) -> list[int]:
+        """Inputs that vary by more than rounding: the others are between two numbers."""
+        widths = [high - low for low, high in cell.box]
+        return [k for k, width in enumerate(widths) if width << NARROW > max(widths)]
+
+    def layer(self, layer: int, cell: _Searched, given: Collection[tuple[int, int]]) -> None:
+        """Forms of a layer's z; its neurons whose signs they show get their ends, but those of which one is given."""
+        bounds, fine, shift = self.bounds, self.fine, self.bounds.shift
+        read = (
+            [[(self.values[s], m.entries(at)) for s, m in bounds.terms[layer]] for at in range(len(bounds.biases[layer]))] if not self.stopped else []
+        )
+        row = max((sum(abs(w) for _, entries in terms for _, w in entries) for terms in read), default=0)
+        sums = self.most * row + (max(map(abs, bounds.biases[layer]), default=0) << fine)
+        self.most = max(self.most, (sums >> shift) + self.slack + 1)
+        if self.stopped or max(sums.bit_length(), self.most.bit_length() + fine) + 2 > self.lane:
+            self.stopped = True
+            return
+        self.z = []
+        for i, (bias, terms) in enumerate(zip(bounds.biases[layer], read, strict=True), bounds.first[layer]):
+            below, above = bias << fine, -bias << fine
+            for values, entries in terms:
+                for j, w in entries:
+                    least, most = values[j]  # less than the value, and than minus the value
+                    if w > 0:
+                        below += w * least
+                        above += w * most
+                    else:
+                        below -= w * most
+                        above -= w * least
+            both = self._rounded(below, shift), self._rounded(above, shift)
+            self.z.append(both)
+            low, high = map(self._least, both)  # of z, and of -z
+            if max(low, high) >> fine + INPUT - MARGIN > 0 and (i, 0) not in given and (i, 1) not in given:
+                cell.low[i] = max(cell.low[i], low >> fine + INPUT - UNIT)
+                cell.high[i] = min(cell.high[i], -(high >> fine + INPUT - UNIT))
+
+    def units(self, layer: int, cell: _Searched) -> None:
+        """Forms of r = max(z, 0) of a layer whose ends are known, by the lines of the rule."""
+        if self.stopped:
+            return
+        found, lost = [], 0
+        for i, (below, above) in enumerate(self.z, self.bounds.first[layer]):
+            low, high = cell.low[i], cell.high[i]
+            if not low < 0 < high:
+                found.append((below, above) if high > 0 else (0, 0))
+                continue
+            line = self.bounds._line(low, high)
+            found.append((below if line.slope else 0, self._rounded(above * line.chord, self.fine) - line.loss))
+            lost = max(lost, line.loss)
+        self.most += lost + self.slack + 1
+        self.values.append(found)
+
+    def _rounded(self, lanes: int, by: int) -> int:
+        """A form divided by 2^by, rounded down, so that it is still less."""
+        left = self.lane - by
+        return ((lanes + self.half) >> by & (self.ones << left) - self.ones) - (self.ones << left - 1) - self.slack
+
+    def _least(self, lanes: int) -> int:
+        """The least value of a form, in 2^-(fine + INPUT)."""
+        constant, *numbers = _unpacked((lanes + self.half).to_bytes(self.size * (len(self.sides) + 1), "little"), self.size)
+        return _least_value(constant, numbers, self.sides)
+
+
 class _Bounds:
     """The one rule: rows over values of a network bounded from below on a cell. Format: "The rule".
 
@@ -1867,6 +1960,7 @@ class _Bounds:
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
         self.fine = max(FINE, self.shift + max(self.slope_bits, default=0))
+        self.weights = sum(sum(map(len, rows)) for read, _, _ in network.floats for _, rows in read)
 
     def over_inputs(
         self,
@@ -2288,11 +2382,14 @@ class _Query:
 
     def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
         """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
+        passed = _Passed(self.bounds, cell) if first == 0 and only is None and cell.forms is None and _Passed.pays(self.bounds, cell) else None
         if first < self.network.hidden and (cell.forms is None or (only is None and cell.forms.stale(cell))):
             cell.forms = _Forms(self.bounds, cell, cell.forms)
         ends: list[tuple[int, int]] = []
         rows: list[tuple[int, list[int]]] = []
         for layer in range(first, self.network.hidden):
+            if passed is not None:
+                passed.layer(layer, cell, given)
             among = range(self.bounds.first[layer], self.bounds.first[layer + 1])
             free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
             for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
@@ -2302,6 +2399,8 @@ class _Query:
                 self._put(cell, i, side, cell.least(constant, row), given)
             if free:
                 cell.lines.pop(layer, None)
+            if passed is not None:
+                passed.units(layer, cell)
         if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
             cell.kept = (*cell.kept, _Kept(cell.box, ends, [(constant << INPUT, row) for constant, row in rows]))
 
