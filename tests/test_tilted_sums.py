@@ -177,6 +177,23 @@ def test_extremes_are_those_of_a_linear_program(count, seed):
         assert found[end] == pytest.approx(sign * solved.fun, abs=1e-9)
 
 
+@pytest.mark.parametrize("weight", [[[0.0, 1.0], [0.0, 2.0]], [[0.0, 0.0], [1.0, 2.0]], [[1.0, 2.0], [1.0, 3.0]]])
+def test_extremes_of_what_is_not_bounded(weight):
+    assert extremes(np.array(weight), np.array([[0.0, math.inf]] * 2), np.array([0.0, math.inf])) == (0.0, math.inf)
+
+
+def test_a_row_known_worse_elsewhere_is_enclosed_anew():
+    """Two sections with one computed row, the second with more noise: its area holds all that the row may be."""
+    result, many = enclosed(random_net([3, 3, 2], 0), ([-1.0] * 3, [1.0] * 3))
+    row, noise, effort = np.array([[0.0, 0.75, 0.25]]), 2.0**-20, Effort(1e9)
+    assert result.complete
+    exact = many._parcel(row, np.zeros(1), effort)
+    rough = many._parcel(row, np.array([noise]), effort)
+    for slope in (0.75 - noise, 0.75 + noise):
+        assert rough.whole[0] <= 0.5 / slope <= rough.whole[1]
+    assert exact.whole[1] - exact.whole[0] < 1e-9 < rough.whole[1] - rough.whole[0]
+
+
 def enclosed(network, box):
     result = polylc.certify(network, box=box, measures="local_complexity,total_variation,kink_variation")[0]
     scene = Scene(result.complex, (), 0 if network.outputs > 1 else None, certified=True)

@@ -192,7 +192,8 @@ def _aliases(forms: Forms, error: Array, theta: Array, period: Array, dense: boo
         q = _TRIED * (distance / float(square[j]))
         turned = x + sign * q[:, None] * a[j]
         value, wrong = cumulant(turned)
-        top = value - base - q * beyond + wrong + doubt + slip + 4.0 * q * float(error[j]) + 16 * UNIT * (np.abs(value) + abs(base) + q * abs(beyond))
+        moved = 2.0 * slip + 4.0 * q * float(error[j])  # noise, in both cumulants and in what is beyond
+        top = value - base - q * beyond + wrong + doubt + moved + 16 * UNIT * (np.abs(value) + abs(base) + q * abs(beyond))
         if dense:
             room = math.inf if spaced else float(period[0])
             top += np.log(densest(forms, turned, error, room)) + 2.0 * (slip + q * float(error[j])) + 64 * UNIT
@@ -260,9 +261,10 @@ def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort)
     count = min(max(4, likely), MOST_FREQUENCIES[m])
     faces = m * CELLS[m] ** (m - 1)
     room = _room(m, k, 0)
+    grow = up_exp(2.0 * float(np.abs(of.theta) @ of.error)) * (1 + 16 * k * UNIT) * SLACK
     while True:
         last = int(min(max(count, 4.0 / max(slow, 1e-9)), 1e7))
-        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * (1 + 16 * k * UNIT) * SLACK
+        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * grow
         effort.spend(k * faces * 4)
         if tail <= aim or count >= MOST_FREQUENCIES[m]:
             return count, float(tail)

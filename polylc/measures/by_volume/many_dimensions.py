@@ -69,7 +69,7 @@ class ManyDimensions:
     def _parcel(self, rows: Array, noise: Array, effort: Effort) -> Parcel:
         """A part of the section of the first row."""
         forms = forms_of(rows, noise)
-        key = rows[0].tobytes()
+        key = rows[0].tobytes() + noise[:1].tobytes()  # what is known of one row may differ from cell to cell
         if key not in self._wholes:
             self._wholes[key] = joint(forms.rows([0]), True, effort=effort)
         return Parcel(forms, True, self._wholes[key])

@@ -66,17 +66,17 @@ def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
     for end, sign in ((0, 1.0), (1, -1.0)):
         w = weight[:, end]
         order = np.argsort(sign * w, kind="stable")
-        room = (bounds[:, 1] - bounds[:, 0])[order]
-        left = whole[end] - bounds[:, 0].sum()
-        # what is left after the lower bounds goes where it weighs least, or most
-        filled = np.clip(left - np.append(0.0, np.cumsum(room)[:-1]), 0.0, room)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # bounds may be infinite
+            room = (bounds[:, 1] - bounds[:, 0])[order]
+            left = whole[end] - bounds[:, 0].sum()
+            # what is left after the lower bounds goes where it weighs least, or most
+            filled = np.clip(left - np.append(0.0, np.cumsum(room)[:-1]), 0.0, room)
             terms = w * bounds[:, 0] + np.zeros(len(w))
             terms[order] += w[order] * filled
             value = float(terms.sum())
             # roundings of sums and differences count relative to the whole, times the largest weight
             slip = 8 * (len(w) + 8) * UNIT * (float(np.abs(terms).sum()) + float(w.max(initial=0.0)) * float(max(whole[1], bounds[:, 1].sum())))
-        if not math.isfinite(value):
+        if not (math.isfinite(value) and math.isfinite(slip)):
             value, slip = (0.0, 0.0) if end == 0 else (math.inf, 0.0)
         result.append(max(value - slip, 0.0) if end == 0 else value + slip)
     if len(weight) and (weight == weight[0, 0]).all():  # as for one weight
