@@ -24,6 +24,7 @@ from polylc.report.estimates.table import show_comparison, show_estimates
 from polylc.report.table import GAP, fitting, many_rows, show_fitting, show_many
 
 MOONS = EXAMPLES / "moons"
+DRAWN = ("plot", str(MOONS / "moons.pt"), "--center", "0,0", "--radius", "0.05")
 BALLS = ("certify", str(MOONS / "moons.pt"), "--data", str(MOONS / "moons.npz"), "--rows", "0:3", "--radius", "0.05")
 
 
@@ -115,6 +116,16 @@ def test_quiet_runs_write_files_and_say_nothing(tmp_path):
     query = ["verify", str(MOONS / "class_kept.vnnlib"), "--network", str(MOONS / "moons.pt")]
     assert CliRunner().invoke(app, query).stdout == "unsat\n"  # what was set for one command is not for the next
     assert CliRunner().invoke(app, [*query, "-q"]).stdout == ""
+
+
+def test_quiet_runs_do_not_tell_what_they_wrote(tmp_path):
+    page, proof, picture = tmp_path / "r.html", tmp_path / "r.proof", tmp_path / "r.png"
+    balls = [*BALLS, "--labels", str(MOONS / "moons.npz"), "--report", str(page), "--proof", str(proof)]
+    for command in (balls, [*DRAWN, "--out", str(picture)]):
+        assert CliRunner().invoke(app, command).stderr
+        found = CliRunner().invoke(app, [*command, "--quiet"])
+        assert (found.exit_code, found.stdout, found.stderr) == (0, "", "")
+    assert all(path.exists() for path in (page, proof, picture))
 
 
 def test_what_is_done_is_told_and_logged(tmp_path):
