@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -140,6 +141,15 @@ def test_what_was_named_and_is_not_measured_is_told_with_its_reason(rows):
     plain = CliRunner().invoke(app, [*given, "--measures", "counts"])
     assert "not measured" not in plain.stdout
     assert "volumes" not in plain.stdout
+
+
+def test_topology_of_many_neighbourhoods_has_columns(tmp_path):
+    path = tmp_path / "r.json"
+    asked = CliRunner().invoke(app, [*BALLS, "--measures", "topology", "--json", str(path)])
+    head, *rows = [re.split(r"  +", line.strip()) for line in asked.stdout.splitlines()[1:5]]
+    found = [place["topology"] for place in json.loads(path.read_text())["neighbourhoods"]]
+    assert [row[head.index("parts")] for row in rows] == [f"{sum(c['components'] for c in one['classes'])}" for one in found]
+    assert [row[head.index("boundary parts")] for row in rows] == [f"{one['boundary_components']}" for one in found]
 
 
 def test_what_is_done_is_told_and_logged(tmp_path):
