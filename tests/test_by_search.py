@@ -120,6 +120,9 @@ def test_what_searches_do_not_answer_in_other_norms_is_refused(tmp_path):
         polylc.certify(net, x, radius=1, norm="l2", measures="robustness", certified=False)
     with pytest.raises(UsageError, match="writes a proof of robustness"):
         polylc.certify(net, x, radius=1, norm="l2", measures="robustness", proof=tmp_path / "p")
+    for shape, rows in (("line", [[0, 0, 0], [1, 1, 1]]), ("plane", [[0, 0, 0], [1, 1, 1], [0, 1, 0]])):
+        with pytest.raises(UsageError, match=f"a {shape} is no l2 ball"):
+            polylc.certify(net, getattr(polylc, shape)(net, *rows), norm="l2")
     with pytest.raises(UsageError, match="a box is no l1 ball"):
         polylc.certify(net, box=([0, 0, 0], [1, 1, 1]), norm="l1", measures="robustness")
     with pytest.raises(UsageError, match="radii that differ"):

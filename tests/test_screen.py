@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ from polylc.report.estimates.table import show_comparison, show_estimates
 from polylc.report.table import GAP, fitting, many_rows, show_fitting, show_many
 
 MOONS = EXAMPLES / "moons"
+DRAWN = ("plot", str(MOONS / "moons.pt"), "--center", "0,0", "--radius", "0.05")
 BALLS = ("certify", str(MOONS / "moons.pt"), "--data", str(MOONS / "moons.npz"), "--rows", "0:3", "--radius", "0.05")
 
 
@@ -115,6 +117,39 @@ def test_quiet_runs_write_files_and_say_nothing(tmp_path):
     query = ["verify", str(MOONS / "class_kept.vnnlib"), "--network", str(MOONS / "moons.pt")]
     assert CliRunner().invoke(app, query).stdout == "unsat\n"  # what was set for one command is not for the next
     assert CliRunner().invoke(app, [*query, "-q"]).stdout == ""
+
+
+def test_quiet_runs_do_not_tell_what_they_wrote(tmp_path):
+    page, proof, picture = tmp_path / "r.html", tmp_path / "r.proof", tmp_path / "r.png"
+    balls = [*BALLS, "--labels", str(MOONS / "moons.npz"), "--report", str(page), "--proof", str(proof)]
+    for command in (balls, [*DRAWN, "--out", str(picture)]):
+        assert CliRunner().invoke(app, command).stderr
+        found = CliRunner().invoke(app, [*command, "--quiet"])
+        assert (found.exit_code, found.stdout, found.stderr) == (0, "", "")
+    assert all(path.exists() for path in (page, proof, picture))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_was_named_and_is_not_measured_is_told_with_its_reason(rows):
+    given = ["certify", str(MOONS / "moons.pt"), "--data", str(MOONS / "moons.npz"), "--rows", f"0:{rows}", "--radius", "0.05"]
+    asked = CliRunner().invoke(app, [*given, "--norm", "l2", "--measures", "counts,local_complexity,topology"])
+    assert asked.exit_code == 0
+    lines = [line.split() for line in asked.stdout.splitlines()]
+    (topology,) = [" ".join(line) for line in lines if line[:2] in (["not", "measured"], ["not", "measured:"])]
+    assert topology.endswith("topology: topology is of boxes and planes, not of l1 and l2 balls")
+    assert len([line for line in lines if line[:1] in (["volumes"], ["volumes:"])]) == 1
+    plain = CliRunner().invoke(app, [*given, "--measures", "counts"])
+    assert "not measured" not in plain.stdout
+    assert "volumes" not in plain.stdout
+
+
+def test_topology_of_many_neighbourhoods_has_columns(tmp_path):
+    path = tmp_path / "r.json"
+    asked = CliRunner().invoke(app, [*BALLS, "--measures", "topology", "--json", str(path)])
+    head, *rows = [re.split(r"  +", line.strip()) for line in asked.stdout.splitlines()[1:5]]
+    found = [place["topology"] for place in json.loads(path.read_text())["neighbourhoods"]]
+    assert [row[head.index("parts")] for row in rows] == [f"{sum(c['components'] for c in one['classes'])}" for one in found]
+    assert [row[head.index("boundary parts")] for row in rows] == [f"{one['boundary_components']}" for one in found]
 
 
 def test_what_is_done_is_told_and_logged(tmp_path):

@@ -78,6 +78,8 @@ def test_what_has_no_closed_form_is_refused():
     network = random_net([2, 16, 16, 1], 0)
     with pytest.raises(UsageError, match="only certified results"):
         certify(network, [0, 0], radius=1, certified=False)[0].symbolic()
+    with pytest.raises(UsageError, match="closed forms are of boxes, lines and planes, not of l1"):
+        certify(network, [0, 0], radius=1, norm="l1")[0].symbolic()
     with pytest.raises(UsageError, match="too many for closed forms"):
         certify(random_net([2, 40, 40, 1], 0), [0, 0], radius=4, measures="counts")[0].symbolic()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from polylc.cli.screen import screen
 from polylc.errors import PolylcError, UsageError, needs
 from polylc.report.files import written_beside
 from polylc.report.status import Status
@@ -117,7 +118,7 @@ def write_proof(path: str, run: Run) -> None:
         typer.echo(f"{path}: not written, no neighbourhood was certified", err=True)
         return
     size = put_together(Path(path), run)
-    typer.echo(f"{path}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {path}", err=True)
+    screen.tell(f"{path}: proof of {len(proved)} of {len(run)} neighbourhoods, {size} bytes; verify it with: polylc check {path}")
 
 
 def pictured(tasks: Iterable[Any]) -> bool:
@@ -134,7 +135,7 @@ def write_report(path: str, make: Callable[[Path], None]) -> None:
     """Write a report to look at, and say where it is."""
     with _told(path):
         make(Path(path))
-    typer.echo(f"{path}: report written, {Path(path).stat().st_size / 1e6:.2f} MB; open it in a browser", err=True)
+    screen.tell(f"{path}: report written, {Path(path).stat().st_size / 1e6:.2f} MB; open it in a browser")
 
 
 def tables(*paths: str | None) -> None:

@@ -54,6 +54,11 @@ class Screen:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(f"{now} {text}\n")
 
+    def tell(self, text: str) -> None:
+        """A line beside the results: what was written, say."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
     def say(self, text: str) -> None:
         """A line of a result."""
         if not self.quiet:

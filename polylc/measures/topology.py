@@ -92,6 +92,10 @@ def _lines(value: Topology) -> list[tuple[str, str]]:
     return [("parts of decision regions", ", ".join(there) or "none"), ("parts of the decision boundary", f"{value.boundary}")]
 
 
+def _cells(value: Topology) -> dict[str, str]:
+    return {"parts": f"{sum(one.components for one in value.classes)}", "boundary parts": f"{value.boundary}"}
+
+
 def _block(value: Topology) -> Block | None:
     there = [one for one in value.classes if one.components]
     if value.dimension > MOST_BETTI or not there:
@@ -125,4 +129,5 @@ TOPOLOGY: Measure[Topology] = Measure(
     numbers=_numbers,
     lines=_lines,
     block=_block,
+    cells=_cells,
 )

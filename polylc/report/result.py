@@ -133,7 +133,7 @@ class Result(Record):
             raise UsageError(f"symbolic: the result is {self.status}, and closed forms are exact; only certified results have them")
         complex_ = self._kept()
         if complex_.round:
-            raise UsageError("symbolic: of l1 and l2 balls volumes are not measured; leave out the norm")
+            raise UsageError("symbolic: closed forms are of boxes, lines and planes, not of l1 and l2 balls; leave out the norm")
         if not complex_.has_geometry:
             raise UsageError(f"symbolic: volumes are out of reach in dimension {complex_.domain.dimension}")
         return Symbolic(Volumes(complex_) if self.volumes is None else self.volumes, self._graph())

@@ -68,6 +68,7 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
     why = _why_not_weighed(record)
     if why is not None and complete:
         rows.append(("volumes", why))
+    rows += [("not measured", text) for text in _unanswered(record)]
     for key in ("domain", "label", "pieces", "engine"):
         if key in record.notes and complete:
             rows.append(("note", record.notes[key]))
@@ -86,6 +87,14 @@ def _why_not_weighed(record: Record) -> str | None:
         return None
     estimated = answer.value is not None and any(v.kind is Kind.ESTIMATE for v in answer.value.versions.values())
     return answer.reason if answer.value is None or estimated else None
+
+
+def _unanswered(record: Record) -> list[str]:
+    """Measures that the user named and that have no value, and why; of partial results the status says it."""
+    if not record.complete:
+        return []
+    named = [(row.name, record.answers[row.name]) for row in ROWS if row.name not in DEFAULT]
+    return [f"{name}: {str(a.reason).removeprefix('null: ')}" for name, a in named if a.value is None and a.reason != NOT_ASKED]
 
 
 def _table(block: Block) -> Table:
@@ -177,6 +186,9 @@ def show_many(console: Console, entries: Sequence[Record | Refusal], wide: bool 
     for row in ROWS:
         for line in row.footer([s.value for s in shown(row.name, records)]):
             console.print(Text(line))
+    whys = [f"volumes: {why.removeprefix('null: ')}" for r in records if r.complete and (why := _why_not_weighed(r)) is not None]
+    for text in dict.fromkeys([*whys, *(f"not measured: {text}" for r in records for text in _unanswered(r))]):
+        console.print(Text(text))
     for status in dict.fromkeys(r.status for r in records):
         console.print(Text(f"{status}: {status.meaning}"))
 

@@ -149,7 +149,7 @@ def certify(
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
         settings = replace(settings, graph=graph is not None or regions is not None)
         if norm != "linf" and symbolic is not None:
-            raise UsageError(f"--symbolic needs volumes of regions, which are not measured in {norm} balls; leave it out")
+            raise UsageError(f"--symbolic: closed forms are of boxes, lines and planes, not of {norm} balls; leave it out")
         tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
             if proof is not None:

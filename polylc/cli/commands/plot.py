@@ -27,7 +27,7 @@ from polylc.cli.options import (
     Scale,
     TrustPickle,
 )
-from polylc.cli.screen import shown
+from polylc.cli.screen import screen, shown
 from polylc.errors import DataError, UsageError, needs
 
 
@@ -120,7 +120,7 @@ def plot(
         result = run.results[0]
         drawn = figure(result._kept(), points, classes, style)
         outputs.save_figure(drawn, out, 150)
-        typer.echo(f"{out}: {result.regions} regions ({result.status}){left_out}", err=True)
+        screen.tell(f"{out}: {result.regions} regions ({result.status}){left_out}")
     raise typer.Exit(exit_code(run))
 
 

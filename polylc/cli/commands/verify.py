@@ -221,7 +221,7 @@ def _many(
         if not quiet:
             screen.say(f"{one.model_name:{widths[0]}}  {one.query_name:{widths[1]}}  {report.result or 'error':9}  {report.seconds:8.2f} s")
     if not quiet:
-        typer.echo(_summary(reports), err=True)
+        screen.tell(_summary(reports))
     if any(files):
         code = code if outputs.save_all(_written(reports, files)) else BAD_INPUT
     return code
