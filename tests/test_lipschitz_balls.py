@@ -147,6 +147,19 @@ def test_balls_that_are_none_are_refused_in_a_line():
         polylc.lipschitz(net, [0, 0], radius=1, ball="l2", method="enumeration")
 
 
+def test_a_plane_or_line_is_not_taken_for_a_ball(tmp_path: Path):
+    net = KINDS[0]([2, 3, 2], 0)
+    with pytest.raises(UsageError, match="a line is no l1 ball"):
+        polylc.lipschitz(net, polylc.line(net, [0, 0], [1, 1]), ball="l1")
+    np.savez(tmp_path / "net.npz", W0=np.eye(2), b0=np.zeros(2), W1=np.eye(2), b1=np.zeros(2))
+    np.save(tmp_path / "x.npy", np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    given = ["lipschitz", str(tmp_path / "net.npz"), "--data", str(tmp_path / "x.npy"), "--ball", "l2"]
+    for option, rows, shape in (("--plane", "0,1,2", "plane"), ("--line", "0,1", "line")):
+        refused = CliRunner().invoke(app, [*given, option, rows])
+        assert refused.exit_code == 2
+        assert f"a {shape} is no l2 ball" in refused.stderr
+
+
 def test_the_command_says_what_the_function_finds(tmp_path: Path):
     net = KINDS[0]([2, 5, 4, 2], 1)
     arrays = {}

@@ -48,7 +48,7 @@ def make_tasks(
             raise UsageError("a plane or line has its own bounds: radius, box and clip do not belong to it")
         if labels is not None and len(labels) != 1:
             raise UsageError(f"labels: {len(labels)} labels for 1 neighbourhood")
-        return [make_task(network, 0, points, None if labels is None else int(labels[0]), engine)]
+        return [make_task(network, 0, in_norm(points, norm), None if labels is None else int(labels[0]), engine)]
     points = _rows_of_frame(points)
     bounds = None if clip is None else shapes.clip_bounds(_entries(clip[0], "clip"), _entries(clip[1], "clip"))
     if box is not None:

@@ -61,7 +61,7 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
     """
     as_norm(where.norm)
     if where.plane is not None or where.line is not None:
-        return [make_task(network, 0, _frame(where, network), _only_label(where), engine)]
+        return [make_task(network, 0, in_norm(_frame(where, network), where.norm), _only_label(where), engine)]
     if where.margin is not None:
         raise UsageError("--margin belongs to --plane or --line")
     clip = _clip(where)
