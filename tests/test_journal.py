@@ -168,8 +168,9 @@ def test_a_time_limit_of_nothing_and_then_none(tmp_path):
         ({"network": random_net([2, 6, 2], 1)}, "model: .* then, .* now"),
         ({"sigma": "0.1"}, "sigma: none then, 0.1 now"),
         ({"engine": "lp"}, "neighbourhoods: "),
+        ({"keep": False}, "regions kept, as --report, .* or keep want: True then, False now"),
     ],
-    ids=["measures", "radius", "points", "certify", "model", "sigma", "engine"],
+    ids=["measures", "radius", "points", "certify", "model", "sigma", "engine", "keep"],
 )
 def test_other_settings_are_refused_with_the_difference(other, said, tmp_path):
     given = {"network": random_net([2, 6, 2], 0), "points": POINTS, "radius": "0.5"}

@@ -96,7 +96,7 @@ def _words(network: Network, tasks: Sequence[Task | Refusal], settings: Settings
         "certify": str(settings.certify),
         "exact volumes": str(settings.exact_volumes),
         "sigma": ",".join(name for name, _ in settings.sigmas) or "none",
-        "regions kept": str(settings.keep),
+        "regions kept, as --report, --regions, --graph or keep want": str(settings.keep),
         "graph": str(settings.graph),
         "proof": str(settings.proves),
     }
