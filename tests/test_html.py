@@ -254,7 +254,7 @@ def test_a_report_is_written_whole_or_not_at_all(network, tmp_path: Path):
     path = tmp_path / "r.html"
     run.write_report(path)
     assert path.read_text().startswith("<!DOCTYPE html>")
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(UsageError, match="no folder"):
         run.write_report(tmp_path / "no" / "r.html")
 
 
@@ -366,3 +366,11 @@ def test_a_report_of_a_training_has_its_steps(tmp_path):
     assert text.count("<polyline") >= 5
     with pytest.raises(UsageError, match="report"):
         polylc.track(module, [[0.0, 0.0]], radius=0.2, report=tmp_path / "t.txt")
+
+
+@pytest.mark.parametrize(("name", "said"), [("run.pdf", r"one \.html file"), ("none/run.html", "there is no folder")])
+def test_a_report_with_another_name_or_in_no_folder_is_refused(tmp_path, name, said):
+    run = certify(random_net([2, 3, 2], 0), [0.0, 0.0], radius=1)
+    with pytest.raises(UsageError, match=said):
+        run.write_report(tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from polylc.errors import UsageError
 from polylc.report.files import written_beside
 from polylc.report.html.view import Facts, Page, Section, Words
 from polylc.report.schema import NetworkInfo
@@ -44,7 +45,17 @@ def cell_of(page: Page, opened: Sequence[str] = ()) -> str:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write a page, whole or not at all."""
+    """Write a page, whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If the name is not that of a page, or its folder is not there.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"report: {path}: a report is one .html file; give such a name")
+    if not path.parent.is_dir():
+        raise UsageError(f"report: {path}: there is no folder {path.parent}; make it first")
     with written_beside(path) as beside:
         beside.write_text(html_of(page), encoding="utf-8")
 
