@@ -245,7 +245,7 @@ def test_an_engine_may_know_nothing_of_twins(monkeypatch, factors, widths):
     network = single(widths, 7)
     larger, where = multiplied(network, factors, 6)
     domain = unit_box(network)
-    monkeypatch.setattr("polylc.engines.lp.twins", alone)
+    monkeypatch.setattr("polylc.engines.layerwise.twins", alone)
     judge = Judge(larger, domain, keep=True)
     verdict = judge.verdict(LpEngine(larger, domain, judge).explore())
     assert verdict.tally.claims_refuted == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -95,37 +96,26 @@ def lipschitz(
     net = as_network(network)
     norms = parse_norms(norm)
     tasks = make_tasks(net, points, radius, box, clip, labels, frames=True, norm=ball)
-    found = constants_one_by_one(
-        net,
-        tasks,
-        norms=norms,
-        output=output,
-        largest=largest,
-        jacobian=jacobian,
-        method=method,
-        timeout=timeout,
-        proof=proof,
-        stop=stop,
-        watching=lambda: nullcontext(watch),
-    )
+    search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
+    found = constants_one_by_one(net, tasks, search, proof=proof, stop=stop, watching=lambda: nullcontext(watch))
     return [one for _, one in found]
 
 
 def constants_one_by_one(
     network: Network,
     tasks: Sequence[Task | Refusal],
+    search: Callable[..., LipschitzConstants],
     *,
-    norms: Sequence[NormName],
-    output: int | None,
-    largest: bool,
-    jacobian: str | None = None,
-    method: str,
-    timeout: float | None,
     proof: str | Path | None,
     stop: Callable[[], bool] | None,
     watching: Watching,
 ) -> Iterator[tuple[int, LipschitzConstants | Refusal]]:
     """The constants of each task, with its index, as soon as they are found.
+
+    Parameters
+    ----------
+    search : callable
+        `run.lipschitz.lipschitz_constants`, with what is asked of every task.
 
     Raises
     ------
@@ -137,16 +127,10 @@ def constants_one_by_one(
     def find(task: Task, watch: Watch | None) -> LipschitzConstants:
         label, _ = label_of(network, task)
         return _confirmed(
-            lipschitz_constants(
+            search(
                 network,
                 task.domain if isinstance(task.domain, Frame) else as_box(task.domain, "lipschitz"),
                 label,
-                norms=norms,
-                output=output,
-                largest=largest,
-                jacobian=jacobian,
-                method=method,
-                timeout=timeout,
                 proof=file,
                 stop=stop,
                 watch=watch,

@@ -8,7 +8,6 @@ out of the ball; beyond the ball they say nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,37 +15,24 @@ import numpy as np
 from polylc.domains.ball import open_ball
 from polylc.domains.box import Neighbourhood
 from polylc.engines.contract import Exploration, Limits, Outcome, Progress
+from polylc.engines.layerwise import LayerCell, LayerwiseTree
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import until
-from polylc.network.compose import apply_affine, rounding, scaled_error, unit_slopes
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
-from polylc.network.patterns import pack, words
-from polylc.network.twins import twins
 
 MOST_POINTS = 48
 
 
 @dataclass
-class _Cell:
-    node: int
+class _Cell(LayerCell):
     neurons: tuple[int, ...]  # of the path
     sides: tuple[int, ...]
     rows: np.ndarray  # its half-spaces, in unit coordinates
-    noise: np.ndarray
-    layer: int
-    bits: np.ndarray  # the whole pattern; entries of layers before `layer` are final
-    open: np.ndarray  # undecided neurons of `layer`
-    sources: list[np.ndarray]  # forms of h_0 .. h_{layer - 1}
-    errors: list[np.ndarray]  # error bounds of the same
-    forms: np.ndarray  # forms of z in `layer`
-    doubt: np.ndarray  # error bounds of the same
-    points: np.ndarray  # points inside, verified, shape (p, k)
-    inner: np.ndarray  # a point inside, perhaps but for rounding
-    weight: float  # share of the tree below this cell, for progress
+    doubt: np.ndarray  # bounds on their rounding
 
 
-class BallEngine:
+class BallEngine(LayerwiseTree):
     """Explores an l1 or l2 ball, perhaps cut with a box.
 
     Parameters
@@ -59,16 +45,9 @@ class BallEngine:
     name = "ball"
 
     def __init__(self, network: Network, domain: Neighbourhood) -> None:
-        self.domain = domain
+        super().__init__(network, domain)
         self.ball = open_ball(domain)
-        self.network, self._embedding, self._rounding = domain.start(network)
         self._exact = ExactForms(network, domain.exact_embedding)
-        self._twins = twins(network)
-        self._parent, self._neuron, self._side = [-1], [-1], [-1]
-        self._bits: list[np.ndarray] = []
-        self._unit: list[np.ndarray] = []
-        self._leaf: list[int] = []
-        self.done = 0.0
 
     def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
         """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
@@ -90,21 +69,7 @@ class BallEngine:
             outcome = Outcome.INTERRUPTED if limits.stop is not None and limits.stop() else Outcome.TIME_LIMIT
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
-        return self._found(outcome)
-
-    def _found(self, outcome: Outcome) -> Exploration:
-        count, nodes = len(self._leaf), min(len(self._parent), len(self._neuron), len(self._side))
-        stats = {"nodes": nodes} | {f"cells {how}": many for how, many in self.ball.settled.items()}
-        return Exploration(
-            np.array(self._parent[:nodes], dtype=np.int32),
-            np.array(self._neuron[:nodes], dtype=np.int32),
-            np.array(self._side[:nodes], dtype=np.int8),
-            np.concatenate(self._bits[:count]) if count else np.zeros((0, words(self.network.neurons)), dtype=np.uint64),
-            np.array(self._unit[:count]).reshape(count, self.domain.dimension),
-            np.array(self._leaf, dtype=np.int32),
-            outcome,
-            stats,
-        )
+        return self._found(outcome, {f"cells {how}": many for how, many in self.ball.settled.items()})
 
     # ---- cells -------------------------------------------------------------------------------------------------------
     def _root(self) -> _Cell:
@@ -116,14 +81,14 @@ class BallEngine:
             neurons=(),
             sides=(),
             rows=np.zeros((0, k + 1)),
-            noise=np.zeros(0),
+            doubt=np.zeros(0),
             layer=-1,
             bits=np.zeros(self.network.neurons, dtype=bool),
             open=np.zeros(0, dtype=np.int64),
             sources=[self._embedding],
             errors=[self._rounding],
             forms=np.zeros((0, k + 1)),
-            doubt=np.zeros(0),
+            noise=np.zeros(0),
             points=whole.point[None] if whole.proved else np.zeros((0, k)),
             inner=whole.point,
             weight=1.0,
@@ -133,24 +98,12 @@ class BallEngine:
 
     def _enter_next_layer(self, cell: _Cell) -> None:
         """Move a cell whose layer is decided on to the next one: compose, bound over the ball."""
-        network = self.network
-        if cell.layer >= 0:
-            layer = network.layers[cell.layer]
-            begin = int(network.offsets[cell.layer])
-            slope = unit_slopes(layer, cell.bits[begin : begin + layer.width])
-            cell.sources = [*cell.sources, cell.forms * slope[:, None]]
-            cell.errors = [*cell.errors, scaled_error(cell.forms, cell.doubt, slope)]
-        cell.layer += 1
-        if cell.layer == len(network.layers):
+        if not self._compose(cell):
             return
-        affine = network.layers[cell.layer].affine
-        cell.forms = apply_affine(affine, cell.sources)
-        cell.doubt = rounding(affine, cell.sources, cell.errors)
-        begin = int(network.offsets[cell.layer])
-        positive, negative = self.ball.signs(cell.forms, cell.doubt)
-        nothing = (cell.doubt == 0) & ~cell.forms.any(axis=1)  # zero, exactly
-        cell.bits = cell.bits.copy()
-        leads = self._twins.leader[begin : begin + len(positive)] == begin + np.arange(len(positive))
+        begin = int(self.network.offsets[cell.layer])
+        positive, negative = self.ball.signs(cell.forms, cell.noise)
+        nothing = (cell.noise == 0) & ~cell.forms.any(axis=1)  # zero, exactly
+        leads = self._leads(begin, len(positive))
         decided = (positive ^ negative) | nothing
         for i in np.flatnonzero(decided & leads).tolist():
             self._decide(cell, begin + i, bool(positive[i]), zero=bool(nothing[i]))
@@ -159,13 +112,8 @@ class BallEngine:
     def _decide(self, cell: _Cell, neuron: int, above: bool, zero: bool = False) -> None:
         """Set the bits of a neuron and its mates; none is positive where the form is zero."""
         cell.bits[neuron] = above and not zero
-        for mate, positive in self._mates(neuron, above):
+        for mate, positive, _ in self._mates(neuron, above):
             cell.bits[mate] = positive and not zero
-
-    def _mates(self, neuron: int, above: bool) -> Iterator[tuple[int, bool]]:
-        begin, end = self._twins.begin[neuron : neuron + 2].tolist()
-        for mate in self._twins.mate[begin:end].tolist():
-            yield mate, above == (self._twins.ratio[mate] > 0)
 
     def _process(self, cell: _Cell) -> list[_Cell]:
         """Decide the cell's open neurons, then split it, or pass to the next layers, or emit its region."""
@@ -174,10 +122,7 @@ class BallEngine:
             if split is not None:
                 return self._split(cell, *split)
             self._enter_next_layer(cell)
-        self._bits.append(pack(cell.bits[None]))
-        self._unit.append(cell.inner)
-        self._leaf.append(cell.node)  # last: an interrupt may fall between the columns
-        self.done += cell.weight
+        self._add_region(cell)
         return []
 
     def _open_neuron(self, cell: _Cell) -> tuple[int, list[np.ndarray]] | None:
@@ -188,7 +133,7 @@ class BallEngine:
         if not len(cell.open):
             return None
         begin = int(self.network.offsets[cell.layer])
-        rows, doubt = cell.forms[cell.open], cell.doubt[cell.open]
+        rows, doubt = cell.forms[cell.open], cell.noise[cell.open]
         best, split = -1, None
         keep = np.ones(len(cell.open), dtype=bool)
         by = [self.ball.above(sign * rows, doubt, cell.points) for sign in (1, -1)]
@@ -215,7 +160,7 @@ class BallEngine:
 
     def _side_of(self, cell: _Cell, neuron: int, sign: int, form: np.ndarray, doubt: float) -> np.ndarray | None:
         """A point of the cell on one side of a neuron; None if there is none. Verified points are kept."""
-        rows, noise = np.concatenate([cell.rows, sign * form[None]]), np.append(cell.noise, doubt)
+        rows, noise = np.concatenate([cell.rows, sign * form[None]]), np.append(cell.doubt, doubt)
 
         def exact() -> list[Row]:
             found = self._exact.neurons([*cell.neurons, neuron], cell.bits)
@@ -227,20 +172,17 @@ class BallEngine:
         return found.point
 
     def _split(self, cell: _Cell, neuron: int, sides: list[np.ndarray]) -> list[_Cell]:
-        form, doubt = cell.forms[neuron : neuron + 1], cell.doubt[neuron : neuron + 1]
+        form, doubt = cell.forms[neuron : neuron + 1], cell.noise[neuron : neuron + 1]
         index = int(self.network.offsets[cell.layer]) + neuron
         children = []
         for side, sign in ((0, -1), (1, 1)):
-            self._parent.append(cell.node)
-            self._neuron.append(index)
-            self._side.append(side)
             child = replace(
                 cell,
-                node=len(self._side) - 1,
+                node=self._add_node(cell.node, index, side),
                 neurons=(*cell.neurons, index),
                 sides=(*cell.sides, side),
                 rows=np.concatenate([cell.rows, sign * form]),
-                noise=np.append(cell.noise, doubt),
+                doubt=np.append(cell.doubt, doubt),
                 bits=cell.bits.copy(),
                 open=cell.open[cell.open != neuron],
                 points=cell.points[self.ball.above(sign * form, doubt, cell.points)[0] > 0][-MOST_POINTS:],

@@ -13,20 +13,17 @@ neighbourhood's size. They only steer the search; what they decide wrongly is fo
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from polylc.domains.domain import Domain
 from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Wishes
+from polylc.engines.layerwise import LayerCell, LayerwiseTree
 from polylc.errors import ReplayError
 from polylc.geometry.lp import BoxProgram, Optimum
-from polylc.network.compose import apply_affine, rounding, scaled_error, unit_slopes
 from polylc.network.form import Network
-from polylc.network.patterns import pack, words
-from polylc.network.twins import twins
 
 SLIVER = 1e-9  # sides thinner than this, relative to the neighbourhood, are not looked for
 MOST_POINTS = 48
@@ -68,23 +65,12 @@ class _Bounds:
 
 
 @dataclass
-class _Cell:
-    node: int
+class _Cell(LayerCell):
     path: tuple[_Row, ...]
-    layer: int
-    bits: np.ndarray  # the whole pattern; entries of layers before `layer` are final
-    open: np.ndarray  # undecided neurons of `layer`
-    sources: list[np.ndarray]  # forms of h_0 .. h_{layer - 1}
-    errors: list[np.ndarray]  # error bounds of the same
-    forms: np.ndarray  # forms of z in `layer`
-    noise: np.ndarray  # values of z below this are rounding
-    points: np.ndarray  # points of the closure, shape (p, k)
-    inner: np.ndarray  # a point of the interior
     bounds: _Bounds
-    weight: float  # share of the tree below this cell, for progress
 
 
-class LpEngine:
+class LpEngine(LayerwiseTree):
     """Explores one neighbourhood of one network.
 
     Parameters
@@ -101,20 +87,14 @@ class LpEngine:
     unit_depth = UNIT_DEPTH
 
     def __init__(self, network: Network, domain: Domain, sink: ChunkSink | None = None, prefix: Prefix = (), wishes: Wishes = NOTHING) -> None:
-        self.domain, self._sink, self._prefix = domain, sink, prefix
-        self.network, self._embedding, self._rounding = domain.start(network)
-        self._twins = twins(network)
+        super().__init__(network, domain)
+        self._sink, self._prefix = sink, prefix
         self._program = BoxProgram(domain.dimension, multipliers=sink is not None)
         self._in_model: list[_Row] = []
         self._claims: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
         self._ready = 0  # claims whose nodes have a region below them
         self._sent = (0, 0)  # nodes and regions that the sink has
-        self._parent, self._neuron, self._side = [-1], [-1], [-1]
-        self._bits: list[np.ndarray] = []
-        self._unit: list[np.ndarray] = []
-        self._leaf: list[int] = []
         self._left: list[Left] = []
-        self.done = 0.0
 
     def explore(self, limits: Limits | None = None, progress: Progress | None = None) -> Exploration:
         """Explore until the tree is complete, a limit is reached or the user interrupts (KeyboardInterrupt)."""
@@ -151,20 +131,8 @@ class LpEngine:
         except KeyboardInterrupt:
             outcome = Outcome.INTERRUPTED
         self._flush()
-        stats = {"linear_programs": self._program.solves, "failed_linear_programs": self._program.failures, "nodes": len(self._parent)}
-        count, neurons = len(self._leaf), self.network.neurons
-        nodes = min(len(self._parent), len(self._neuron), len(self._side))
-        return Exploration(
-            np.array(self._parent[:nodes], dtype=np.int32),
-            np.array(self._neuron[:nodes], dtype=np.int32),
-            np.array(self._side[:nodes], dtype=np.int8),
-            np.concatenate(self._bits[:count]) if count else np.zeros((0, words(neurons)), dtype=np.uint64),
-            np.array(self._unit[:count]).reshape(count, self.domain.dimension),
-            np.array(self._leaf, dtype=np.int32),
-            outcome,
-            stats,
-            tuple(self._left),
-        )
+        stats = {"linear_programs": self._program.solves, "failed_linear_programs": self._program.failures}
+        return self._found(outcome, stats, tuple(self._left))
 
     # ---- cells -------------------------------------------------------------------------------------------------
     def _root(self) -> _Cell:
@@ -189,27 +157,15 @@ class LpEngine:
 
     def _enter_next_layer(self, cell: _Cell) -> None:
         """Move a cell whose layer is decided on to the next one: compose, bound over the neighbourhood."""
-        network = self.network
-        if cell.layer >= 0:
-            layer = network.layers[cell.layer]
-            begin = network.offsets[cell.layer]
-            slope = unit_slopes(layer, cell.bits[begin : begin + layer.width])
-            cell.sources = [*cell.sources, cell.forms * slope[:, None]]
-            cell.errors = [*cell.errors, scaled_error(cell.forms, cell.noise, slope)]
-        cell.layer += 1
-        if cell.layer == len(network.layers):
+        if not self._compose(cell):
             return
-        affine = network.layers[cell.layer].affine
-        cell.forms = apply_affine(affine, cell.sources)
-        cell.noise = rounding(affine, cell.sources, cell.errors)
-        begin = network.offsets[cell.layer]
+        begin = int(self.network.offsets[cell.layer])
         spread = np.abs(cell.forms[:, :-1]).sum(axis=1)
         high, low = cell.forms[:, -1] + spread, cell.forms[:, -1] - spread
         positive = (low >= -cell.noise) & (high > cell.noise)
         decided = positive | (high <= cell.noise)
-        cell.bits = cell.bits.copy()
         cell.bits[begin : begin + len(decided)] = positive
-        leads = self._twins.leader[begin : begin + len(decided)] == begin + np.arange(len(decided))
+        leads = self._leads(begin, len(decided))
         cell.open = np.flatnonzero(~decided & leads)
         for i in np.flatnonzero(decided & leads):
             zero = not positive[i] and low[i] >= -cell.noise[i]
@@ -227,13 +183,6 @@ class LpEngine:
             if self._sink is not None:
                 self._claims.append((cell.node, mate, 1 if cell.bits[mate] else -1, nodes, ratio * multipliers))
 
-    def _mates(self, neuron: int, above: bool) -> Iterator[tuple[int, bool, float]]:
-        """The mates of a neuron, their signs, and by how much their forms are larger."""
-        begin, end = self._twins.begin[neuron : neuron + 2].tolist()
-        for mate in self._twins.mate[begin:end].tolist():
-            ratio = float(self._twins.ratio[mate])
-            yield mate, above == (ratio > 0), abs(ratio)
-
     def _process(self, cell: _Cell) -> list[_Cell]:
         """Decide the cell's open neurons, then split it, or pass to the next layers, or emit its region."""
         if cell.path:  # what is left of the claims of mates is zero
@@ -248,11 +197,8 @@ class LpEngine:
             self._enter_next_layer(cell)
         if len(cell.path) < len(self._prefix):
             raise ReplayError(f"the search ends after {len(cell.path)} of {len(self._prefix)} splits")
-        self._bits.append(pack(cell.bits[None]))
-        self._unit.append(cell.inner)
-        self._leaf.append(cell.node)  # last: an interrupt may fall between the columns
+        self._add_region(cell)
         self._ready = len(self._claims)
-        self.done += cell.weight
         return []
 
     def _decide(self, cell: _Cell) -> tuple[int, np.ndarray] | None:
@@ -383,10 +329,7 @@ class LpEngine:
                 raise ReplayError(f"the search splits by neuron {index}, not {self._prefix[depth][0]}")
             sides = (sides[self._prefix[depth][1]],)
         for side, sign in sides:
-            node = len(self._parent)
-            self._parent.append(cell.node)
-            self._neuron.append(index)
-            self._side.append(side)
+            node = self._add_node(cell.node, index, side)
             bits = cell.bits.copy()
             bits[index] = side == 1
             far = int(np.argmax(sign * values))
@@ -394,20 +337,16 @@ class LpEngine:
             inner = _step_inside(cell.inner, sign * centre, cell.points[far], sign * values[far])
             inner = 0.5 * inner + 0.5 * points.mean(axis=0)
             children.append(
-                _Cell(
-                    node,
-                    (*cell.path, _Row(node, sign * a / length, -sign * c / length, length)),
-                    cell.layer,
-                    bits,
-                    others,
-                    cell.sources,
-                    cell.errors,
-                    cell.forms,
-                    cell.noise,
-                    _thin(points),
-                    inner,
-                    cell.bounds.cut(sign * a, sign * c),
-                    cell.weight / 2,
+                replace(
+                    cell,
+                    node=node,
+                    path=(*cell.path, _Row(node, sign * a / length, -sign * c / length, length)),
+                    bits=bits,
+                    open=others,
+                    points=_thin(points),
+                    inner=inner,
+                    bounds=cell.bounds.cut(sign * a, sign * c),
+                    weight=cell.weight / 2,
                 )
             )
         return children

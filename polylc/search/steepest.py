@@ -19,6 +19,7 @@ import numpy as np
 
 from polylc.bounds.backward import Cells
 from polylc.bounds.ball import Ball
+from polylc.bounds.first import first_ends
 from polylc.bounds.gradients import Masks
 from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import largest_outputs
@@ -114,7 +115,7 @@ class Steepest:
             )
         lows, highs = np.full((1, every.neurons), -UNKNOWN), np.full((1, every.neurons), UNKNOWN)
         doubtful = np.full((2, 1, every.neurons), np.nan) if self.aims is not None else None
-        refine(every, lows, highs, Cells(self.low[None], self.high[None]), sizes, 0, doubtful)
+        first_ends(every, lows, highs, Cells(self.low[None], self.high[None]), sizes, doubtful)
         claims = [] if self.by_box else sharpen(every, lows[0], highs[0], self.low, self.high, sizes)
         self.node = Node(0, claims=claims)
         note_ends(self.node, 0, doubtful)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -85,6 +86,7 @@ def lipschitz(
         from polylc.report.lipschitz import LipschitzReport, NeighbourhoodReport, lipschitz_lines, neighbourhood_report
         from polylc.report.record import Refusal
         from polylc.report.schema import network_info
+        from polylc.run.lipschitz import lipschitz_constants
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
@@ -92,19 +94,8 @@ def lipschitz(
         found: list[NeighbourhoodReport] = []
         code = 0
         with signals.heeded() as stop:
-            every = constants_one_by_one(
-                network,
-                tasks,
-                norms=norms,
-                output=output,
-                largest=largest,
-                jacobian=jacobian,
-                method=method,
-                timeout=timeout,
-                proof=proof,
-                stop=stop,
-                watching=searching,
-            )
+            search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
+            every = constants_one_by_one(network, tasks, search, proof=proof, stop=stop, watching=searching)
             for index, one in every:
                 if isinstance(one, Refusal):
                     typer.echo(f"polylc: row {index} refused: {one.reason}", err=True)
