@@ -1777,6 +1777,7 @@ class _Forms:
         self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
         self.inputs = sum((max(map(abs, end)) >> INPUT) + 1 for end in cell.box)
         self.size = self.inputs  # more than the sum of the sizes of all variables
+        self.sizes: dict[int, int] = {}  # that of those before a layer, while its ends are as they are
         if above is not None:
             self.low, self.high = cell.low[:], cell.high[:]
             self.size += sum((self.high[i] >> UNIT) + 1 for i in above.free if self.high[i] > 0)
@@ -1810,14 +1811,15 @@ class _Forms:
                     finer[j] = finer.get(j, 0) + a * b
                 constant += a * other.constant
                 error += abs(a) * other.error
-        return self._sum(terms, form.constant, form.error, finer, constant, error)
+        return self._sum(terms, form.constant, form.error, finer, constant, error, self.size)
 
     def _first(self, i: int) -> _Form:
         """Over the values that the neuron's layer reads: h = m z + (p - m) r."""
         bounds = self.bounds
         layer = bisect_right(bounds.first, i) - 1
         at, up = i - bounds.first[layer], self.fine - bounds.shift
-        self.size = self.inputs + sum((max(high, 0) >> UNIT) + 1 for high in self.high[: bounds.first[layer]])
+        if layer not in self.sizes:
+            self.sizes[layer] = self.inputs + sum((max(high, 0) >> UNIT) + 1 for high in self.high[: bounds.first[layer]])
         terms: dict[int, int] = {}
         finer: dict[int, int] = {}
         constant = error = 0
@@ -1836,15 +1838,17 @@ class _Forms:
                         finer[k] = finer.get(k, 0) + a * b
                     constant += a * other.constant
                     error += abs(a) * other.error
-        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error)
+        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error, self.sizes[layer])
 
-    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int) -> _Form:
-        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded."""
+    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int, size: int) -> _Form:
+        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded; `size`
+        is more than the sum of the sizes of its variables.
+        """
         for j, a in finer.items():
             terms[j] = terms.get(j, 0) + (a >> self.fine)
         if finer or much or wrong:
             constant += much >> self.fine
-            error += (wrong >> self.fine) + 2 + self.size
+            error += (wrong >> self.fine) + 2 + size
         return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
 
 
@@ -2099,6 +2103,7 @@ class _Bounds:
         """
         forms, fine = cell.forms, self.fine
         assert forms is not None
+        forms.sizes.clear()
         given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
         below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i])) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
         most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine - UNIT

@@ -294,3 +294,18 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
         query._move(cell, {})
         cell = rng.choice(query._split(cell, 0, int(rng.integers(widths[0]))))
     assume(neurons)
+
+
+def test_forms_of_leaky_units_count_what_rounding_every_variable_costs():
+    """A form is made of those of earlier neurons, which have fewer variables."""
+    slopes = np.full(3, 0.1), np.ones(3)
+    maps = [Affine(((s, np.full((3, 2 if s == 0 else 3), 0.3)),), np.zeros(3)) for s in range(3)]
+    network = Network(2, tuple(Layer(one, *slopes) for one in maps), Affine(((3, np.ones((1, 3))),), np.zeros(1)))
+    bounds = checker._Bounds(checker._Network(json.loads(json.dumps(compact_network(network)))))
+    most = 1000 << checker.UNIT
+    cell = checker._Searched([-1.0, -1.0], [1.0, 1.0], [-most] * 9, [most] * 9, [], [])
+    forms = checker._Forms(bounds, cell, None)
+    for i, variables in ((8, 6), (5, 3)):
+        form = forms.of(i)
+        assert {k for k in form.terms if k >= 0} == set(range(variables))
+        assert form.error >= 2 + 1000 * variables

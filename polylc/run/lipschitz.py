@@ -140,9 +140,7 @@ def lipschitz_constants(
         norms, method = _in_frame(domain, norms, method)
     elif domain.norm != "linf":
         if method == "enumeration":
-            raise UsageError(
-                f"lipschitz: in {domain.norm} balls give method search; certify --norm {domain.norm} lists regions"
-            )
+            raise UsageError(f"lipschitz: in {domain.norm} balls give method search; certify --norm {domain.norm} lists regions")
         if proof is not None:
             raise UsageError(f"lipschitz: constants in {domain.norm} balls are proved, but not written as proof files; leave out the proof")
         method = "search"
