@@ -140,13 +140,14 @@ SOLVER_GIVES_UP = chain(
 )
 
 
-def small_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Network]:
+def small_nets(max_inputs: int = 3, max_depth: int = 3, *, min_inputs: int = 1, min_outputs: int = 1) -> st.SearchStrategy[Network]:
     """Tiny networks with weights in multiples of 1/4, so that ties are common."""
     quarter = st.integers(-8, 8).map(lambda k: k / 4)
 
     @st.composite
     def draw(pick: st.DrawFn) -> Network:
-        widths = [pick(st.integers(1, max_inputs)), *(pick(st.lists(st.integers(1, 3), min_size=1, max_size=max_depth))), pick(st.integers(1, 2))]
+        inputs, hidden = pick(st.integers(min_inputs, max_inputs)), pick(st.lists(st.integers(1, 3), min_size=1, max_size=max_depth))
+        widths = [inputs, *hidden, pick(st.integers(min_outputs, 2))]
         weights, biases = [], []
         for a, b in itertools.pairwise(widths):
             weights.append(np.array(pick(st.lists(quarter, min_size=a * b, max_size=a * b))).reshape(b, a))
@@ -156,12 +157,12 @@ def small_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Net
     return draw()
 
 
-def sliver_nets(max_inputs: int = 3, max_depth: int = 3) -> st.SearchStrategy[Network]:
+def sliver_nets(max_inputs: int = 3, max_depth: int = 3, *, min_inputs: int = 1, min_outputs: int = 1) -> st.SearchStrategy[Network]:
     """Tiny networks in which neurons are often multiples of others, exactly or but for 2^-20 ... 2^-50."""
 
     @st.composite
     def draw(pick: st.DrawFn) -> Network:
-        network = pick(small_nets(max_inputs, max_depth))
+        network = pick(small_nets(max_inputs, max_depth, min_inputs=min_inputs, min_outputs=min_outputs))
         affines = [*(layer.affine for layer in network.layers), network.output]
         weights, biases = [a.terms[0][1].copy() for a in affines], [a.bias.copy() for a in affines]
         for w, b in zip(weights[:-1], biases[:-1], strict=True):

@@ -8,7 +8,7 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nets import l1_net, quarter_net, random_net, sliver_nets, small_nets
 from oracles import clip_regions, value
@@ -267,17 +267,18 @@ def test_distance_equals_that_of_polygons_with_ties(seed, radius, widths, clippe
     assert checked(network, domain, label).distance == oracle(network, domain, label, domain.center)
 
 
-@given(st.one_of(small_nets(2), sliver_nets(2)), st.sampled_from(["1/2", "1", "2.7"]))
+@given(
+    st.one_of(small_nets(2, min_inputs=2, min_outputs=2), sliver_nets(2, min_inputs=2, min_outputs=2)),
+    st.sampled_from(["1/2", "1", "2.7"]),
+)
 def test_distance_of_tiny_networks(network, radius):
-    assume(network.outputs > 1 and network.inputs == 2)
     domain = ball(["0.1", "-1/3"], radius)
     label = label_at(network, domain.center)
     assert checked(network, domain, label).distance == oracle(network, domain, label, domain.center)
 
 
-@given(small_nets(), st.integers(0, 1))
+@given(small_nets(min_outputs=2), st.integers(0, 1))
 def test_boxes_of_tiny_networks_in_any_dimension(network, label):
-    assume(network.outputs > 1)
     found = checked(network, box([-1] * network.inputs, [1] * network.inputs), label)
     if network.inputs == 2:
         assert found.robust == (oracle(network, box([-1, -1], [1, 1]), label, (F(0), F(0))) is None)
