@@ -12,8 +12,9 @@ import math
 import numpy as np
 
 from polylc.errors import ConsistencyError
+from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.lattice_sums import Effort, joint
-from polylc.geometry.tilted.tilting import Forms, chernoff, tilt
+from polylc.geometry.tilted.tilting import chernoff, tilt
 
 Pair = tuple[float, float]
 WIDTH = 1e-9  # of one number, relative
