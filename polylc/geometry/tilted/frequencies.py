@@ -20,6 +20,7 @@ Array = np.ndarray
 
 EVALUATION = 512 * UNIT  # lemma 25: of one factor of a term
 NEAR = 0.5  # lemma 25: below it a factor is a ratio of series
+CALM, UNDER = 8192 * UNIT, 1e-300  # lemma 28: of exp(-y^2 / 2), relative, and where it is less than 10^-300
 TOGETHER = 8  # so many factors, and a look at what is left of the term
 TURN = 0.5 * math.pi * (1 - 2.0**-50)
 
@@ -35,6 +36,7 @@ class Tilted(NamedTuple):
     x: Array  # (k,) theta a
     coth: Array  # (k,) x coth x
     shrink: Array  # (k,) (x / sinh x)^2
+    soft: float  # standard deviation of the noise in the first form
 
 
 class Work(NamedTuple):
@@ -124,10 +126,14 @@ def add_up(of: Tilted, free: int, count: int, cut: float, work: Work, result: Ar
             if j >= free:
                 below *= math.sqrt(of.theta[j] * of.theta[j] + t * t)
         wrong += moved
+        still = of.soft * (work.at[0] * of.step[0])
+        calm = math.exp(-0.5 * still * still)
+        wrong = wrong * calm + CALM * size * calm + UNDER
+        size *= calm
         if alive:
             factors += k
             c, s = math.cos(angle), math.sin(angle)
-            p, q = p * c + q * s, q * c - p * s
+            p, q = calm * (p * c + q * s), calm * (q * c - p * s)
             for j in range(free, m):
                 t = work.at[j] * of.step[j]
                 d = 1.0 / (of.theta[j] * of.theta[j] + t * t)
@@ -201,11 +207,19 @@ def beyond(of: Tilted, free: int, count: int, cells: int, last: int, slight: flo
                 for j in range(free, m):
                     least = max(abs(work.at[j]) - (0.0 if j == face else half), 0.0) * of.step[j] * (1 - 2.0**-40)
                     product *= of.theta[j] / math.sqrt(of.theta[j] * of.theta[j] + least * least)
-                if final:
-                    if decay <= m:
-                        return np.inf
-                    product /= decay - m
-                total += 2.0 * product * points
+                still = max(abs(work.at[0]) - (0.0 if face == 0 else half), 0.0) * (of.soft * of.step[0]) * (1 - 2.0**-40)
+                product *= math.exp(-0.5 * still * still) * (1 + CALM) + UNDER
+                if not final:
+                    total += 2.0 * product * points
+                    continue
+                rest = product * points / (decay - m) if decay > m else np.inf
+                if m == 1 and of.soft > 0.0:  # the noise's factor decays by itself
+                    rate = min(still * (of.soft * of.step[0]) * (1 - 2.0**-40), 700.0)
+                    if rate > 1e-12:
+                        rest = min(rest, product / math.expm1(rate) * (1 + CALM))
+                if rest == np.inf:
+                    return np.inf
+                total += 2.0 * rest
         if final:
             return total
         low = high

@@ -75,12 +75,14 @@ def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.
     if not all(np.isfinite(part).all() for part in forms):
         return 0.0, math.inf if dense else 1.0
     used = (forms.a != 0).any(axis=0)
-    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise)
+    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise, forms.soft if dense else 0.0)
     error = argument_error(forms)
     reach = np.abs(forms.a).sum(axis=1) * SLACK + error
+    if forms.soft:  # noise reaches everywhere
+        reach[0] = math.inf
     if (forms.s > reach).any() or (dense and -forms.s[0] > reach[0]):
         return 0.0, 0.0
-    if len(forms.s) == 1 and used.sum() == 1:
+    if len(forms.s) == 1 and used.sum() == 1 and not forms.soft:
         return _uniform(forms, error) if dense else _uniform_share(forms, error)
     sure = np.flatnonzero((-forms.s > reach) & (np.arange(len(reach)) >= int(dense)))
     if len(sure):  # positive on the whole cube
@@ -116,8 +118,10 @@ def _uniform_share(forms: Forms, error: Array) -> tuple[float, float]:
 
 def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float, effort: Effort) -> tuple[float, float]:
     a, m, free = forms.a, len(forms.s), int(dense)
-    deviation = np.sqrt((a * a).sum(axis=1) / 3.0)
-    if not (deviation > 0).all():
+    blur = np.zeros(m)  # variances of noise
+    blur[0] = forms.soft * forms.soft
+    deviation = np.sqrt((a * a).sum(axis=1) / 3.0 + blur)
+    if not (a.shape[1] and (deviation > 0).all()):
         return 0.0, chernoff(forms, np.zeros(m), dense)
     theta = tilt(forms, np.zeros(m), free)
     bound = chernoff(forms, theta, dense)
@@ -126,7 +130,7 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
     theta = tilt(forms, STEEP / deviation, free)
     x = theta @ a
     _, variance = langevin(x)
-    spread = np.sqrt((a * a * variance).sum(axis=1))
+    spread = np.sqrt((a * a * variance).sum(axis=1) + blur)
     if not (np.isfinite(theta).all() and (spread > 0).all()):
         return 0.0, bound
     level, doubt = exponent(forms, theta, error)
@@ -176,6 +180,9 @@ def _aliases(forms: Forms, error: Array, theta: Array, period: Array, dense: boo
     m = len(s)
     mean, variance = langevin(x)
     middle, square = a @ mean, (a * a * variance).sum(axis=1)
+    blur = forms.soft * forms.soft
+    middle[0] += blur * float(theta[0])
+    square[0] += blur
     base, doubt = cumulant(x)
     slip = float(np.abs(theta) @ error)
     over = np.array([1.0 if dense and j == 0 else -1.0 / math.expm1(-theta[j] * period[j] * (1 - 4 * UNIT)) for j in range(m)])
@@ -184,7 +191,8 @@ def _aliases(forms: Forms, error: Array, theta: Array, period: Array, dense: boo
     def tail(j: int, sign: float, beyond: float, spaced: bool) -> float:
         """Of sign g_j's form beyond a value: Chernoff, times the density of g_0 there if there is one."""
         reach = float(np.abs(a[j]).sum()) * SLACK + 2.0 * float(error[j])
-        if beyond > reach:
+        noisy = spaced and blur > 0.0
+        if beyond > reach and not noisy:
             return 0.0
         distance = beyond - sign * float(middle[j])
         if not distance > 0.0:
@@ -194,6 +202,9 @@ def _aliases(forms: Forms, error: Array, theta: Array, period: Array, dense: boo
         value, wrong = cumulant(turned)
         moved = 2.0 * slip + 4.0 * q * float(error[j])  # noise, in both cumulants and in what is beyond
         top = value - base - q * beyond + wrong + doubt + moved + 16 * UNIT * (np.abs(value) + abs(base) + q * abs(beyond))
+        if noisy:  # the noise is tilted too
+            more, along = 0.5 * blur * q * q, blur * sign * q * float(theta[0])
+            top += more + along + 16 * UNIT * (more + np.abs(along))
         if dense:
             room = math.inf if spaced else float(period[0])
             top += np.log(densest(forms, turned, error, room)) + 2.0 * (slip + q * float(error[j])) + 64 * UNIT
@@ -243,7 +254,12 @@ def _tilted(forms: Forms, error: Array, theta: Array, step: Array) -> Tilted:
     coth = np.where(small, 1.0 + size * size / 3.0, big * (1.0 + decay) / -np.expm1(-2.0 * big)) * (1 + 4 * LIBRARY)
     # (x / sinh x)^2, from above
     shrink = np.where(small, 1.0, (2.0 * big * np.exp(-big) / -np.expm1(-2.0 * big)) ** 2 * (1 + 8 * LIBRARY))
-    return Tilted(a, forms.s, step, theta, error, x, coth, np.minimum(shrink, 1.0))
+    s, known = forms.s.copy(), error.copy()
+    if forms.soft:  # the turn of the noise's factor
+        turn = forms.soft * (forms.soft * float(theta[0]))
+        s[0] -= turn
+        known[0] += 8 * UNIT * (abs(turn) + abs(float(forms.s[0])))
+    return Tilted(a, s, step, theta, known, x, coth, np.minimum(shrink, 1.0), forms.soft)
 
 
 def _room(m: int, k: int, count: int) -> Work:

@@ -22,27 +22,32 @@ SERIES = 0.25  # below it log(sinh x / x) is summed, lemma 21
 # of x^2, x^4, ...: alternating
 COEFFICIENTS = (1 / 6, -1 / 180, 1 / 2835, -1 / 37800, 1 / 467775, -691 / 3831077250, 2 / 127702575)
 SLACK = 1 + 2.0**-40
+PEAK = 0.3989422804014327  # of the normal density, rounded
 
 
 class Forms(NamedTuple):
-    """Affine forms a t - s on the cube, each known up to `noise` everywhere on it."""
+    """Affine forms a t - s on the cube, each known up to `noise` everywhere on it; normal noise of standard deviation
+    `soft` is added to the first.
+    """
 
     a: Array  # (m, k)
     s: Array  # (m,)
     noise: Array  # (m,)
+    soft: float = 0.0
 
     def rows(self, which: list[int], signs: list[float] | None = None) -> Forms:
-        """Some of the forms, in this order, times signs."""
+        """Some of the forms, in this order, times signs; only where the first stays the first is there noise."""
         sign = np.ones(len(which)) if signs is None else np.array(signs)
-        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which])
+        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which], self.soft if which[0] == 0 else 0.0)
 
 
-def forms_of(rows: Array, noise: Array) -> Forms:
+def forms_of(rows: Array, noise: Array, soft: float = 0.0) -> Forms:
     """Forms from rows [a, c] of g = a t + c, scaled by powers of two to entries of size 1, and their noise likewise."""
     size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
     exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
     scaled = np.ldexp(rows, -exponent[:, None])
-    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], np.ldexp(noise, -exponent) * SLACK + 2.0**-1000)
+    known = np.ldexp(noise, -exponent) * SLACK + 2.0**-1000
+    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], known, math.ldexp(soft, -int(exponent[0])) if soft else 0.0)
 
 
 def argument_error(forms: Forms) -> Array:
@@ -94,30 +99,33 @@ def tilt(forms: Forms, floor: Array, free: int) -> Array:
     theta = floor.copy()
     theta[:free] = 0.0
     new, slope, step = np.empty((3, m))
-    descend.always_compiled(forms.a, forms.s, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
+    descend.always_compiled(forms.a, forms.s, forms.soft, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
     return theta
 
 
 def exponent(forms: Forms, theta: Array, error: Array) -> tuple[float, float]:
-    """log M(theta) - theta s, and a bound on its error for the true forms; lemma 21."""
+    """log M(theta) - theta s, and a bound on its error for the true forms; lemmas 21 and 28."""
     x = theta @ forms.a
     value, slip = cumulant(x)
     product = theta * forms.s
-    doubt = float(slip) + float(np.abs(theta) @ error) + 4 * len(theta) * UNIT * (float(np.abs(product).sum()) + abs(float(value)))
-    return float(value) - float(product.sum()), doubt * SLACK
+    calm = 0.5 * (forms.soft * float(theta[0])) ** 2
+    size = float(np.abs(product).sum()) + abs(float(value)) + calm
+    doubt = float(slip) + float(np.abs(theta) @ error) + (4 * len(theta) + 8) * UNIT * size
+    return float(value) - float(product.sum()) + calm, doubt * SLACK
 
 
 def densest(forms: Forms, x: Array, error: Array, period: float = math.inf) -> Array:
-    """An upper bound of the density of a_0 t under tilts x, wherever it is taken, or its sum over points a period
-    apart; shape of x without the last axis. Lemma 22.
+    """An upper bound of the density of a_0 t, and noise, under tilts x, wherever it is taken, or its sum over points a
+    period apart; shape of x without the last axis. Lemmas 22 and 28.
     """
     size = np.abs(forms.a[0]) - error[0]
     good = (size > 0) & (2.0 * (size + 2.0 * error[0]) < period * (1 - 8 * UNIT))
+    blurred = (PEAK / forms.soft + 1.0 / period) * SLACK if forms.soft else math.inf
     if not good.any():
-        return np.full(x.shape[:-1], math.inf)
+        return np.full(x.shape[:-1], blurred)
     # the tilt of a coordinate is known up to its relative rounding; 1 + 2 |x| takes twice that
     bound = (1.0 + 2.0 * np.abs(x[..., good]) * SLACK) / (2.0 * size[good])
-    result: Array = bound.min(axis=-1) * SLACK
+    result: Array = np.minimum(bound.min(axis=-1) * SLACK, blurred)
     return result
 
 
