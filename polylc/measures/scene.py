@@ -27,6 +27,7 @@ from polylc.measures.rank import region_ranks
 
 if TYPE_CHECKING:
     from polylc.measures.by_volume.many_dimensions import ManyDimensions
+    from polylc.measures.by_volume.many_noise import ManyNoise
     from polylc.measures.by_volume.sampled import Sampled
 
 VOLUME_TOLERANCE = 1e-9
@@ -187,6 +188,13 @@ class Scene:
         if self.complex.round or len(self.graph) > MOST_FACETS:  # a ball is not the cube of its coordinates
             return None
         return ManyDimensions(self.complex, self.graph, self.gradients)
+
+    @cached_property
+    def many_noise(self) -> ManyNoise | None:
+        """LC^dec there."""
+        from polylc.measures.by_volume.many_noise import ManyNoise
+
+        return None if self.many is None else ManyNoise(self.complex, self.graph, [sigma for _, sigma in self.sigmas])
 
     @cached_property
     def lines(self) -> Sampled:

@@ -1,4 +1,4 @@
-"""What a lattice sum counts besides the number that is wanted, bounded: compiled; docs/exactness.md, lemma 24."""
+"""What a lattice sum counts besides the number that is wanted, bounded: compiled; docs/exactness.md, lemmas 24 and 28."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, cumulant, densest, doubt_of, sinhc, up_exp, width_of
+from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, blurred, cumulant, densest, doubt_of, sinhc, up_exp, width_of
 from polylc.geometry.tilted.newton import moments
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
@@ -42,6 +42,8 @@ def tilted_law(forms: Forms, law: Law) -> None:
         for j in range(m):
             law.middle[j] += forms.a[j, i] * mean
             law.square[j] += forms.a[j, i] * forms.a[j, i] * variance
+    law.middle[0] += forms.soft * (forms.soft * law.theta[0])
+    law.square[0] += forms.soft * forms.soft
 
 
 class Known(NamedTuple):
@@ -62,12 +64,14 @@ def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: floa
     reach = 0.0
     for i in range(k):
         reach += abs(forms.a[j, i])
-    if beyond > reach * SLACK + 2.0 * error[j]:
+    spaced, dense = period > 0.0, known.period < np.inf
+    blur = forms.soft * forms.soft if spaced else 0.0
+    if beyond > reach * SLACK + 2.0 * error[j] and blur == 0.0:
         return 0.0
     distance = beyond - sign * law.middle[j]
     if not distance > 0.0:
         return np.inf
-    spaced, dense = period > 0.0, known.period < np.inf
+    room = np.inf if spaced else known.period
     best = np.inf
     for t in TRIED:
         q = t * distance / law.square[j]
@@ -77,14 +81,17 @@ def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: floa
             value += sinhc(v)
             size += abs(v)
             if dense:
-                width = width_of(abs(forms.a[0, i]), error[0], np.inf if spaced else known.period)
+                width = width_of(abs(forms.a[0, i]), error[0], room)
                 if width > 0.0:
                     density = min(density, (1.0 + 2.0 * abs(v) * SLACK) / (2.0 * width))
         moved = 2.0 * known.slip + 4.0 * q * error[j]  # noise, in both cumulants and in what is beyond
         top = value - known.base - q * beyond + doubt_of(size, k) + known.doubt + moved
         top += 16 * UNIT * (abs(value) + abs(known.base) + q * abs(beyond))
+        if blur > 0.0:  # the noise is tilted too
+            more, along = 0.5 * blur * q * q, blur * sign * q * law.theta[0]
+            top += more + along + 16 * UNIT * (more + abs(along))
         if dense:
-            top += math.log(density * SLACK) + 2.0 * (known.slip + q * error[j]) + 64 * UNIT
+            top += math.log(min(density * SLACK, blurred(forms.soft, room))) + 2.0 * (known.slip + q * error[j]) + 64 * UNIT
         if spaced:  # one term for each period
             top -= math.log(-math.expm1(-q * period * (1 - 4 * UNIT))) - 64 * UNIT
         best = min(best, top)

@@ -21,19 +21,23 @@ SERIES = 0.25  # below it log(sinh x / x) is summed, lemma 21
 COEFFICIENTS = (1 / 6, -1 / 180, 1 / 2835, -1 / 37800, 1 / 467775, -691 / 3831077250, 2 / 127702575)
 C1, C2, C3, C4, C5, C6, C7 = COEFFICIENTS
 SLACK = 1 + 2.0**-40
+PEAK = 0.3989422804014327  # of the normal density, rounded
 
 
 class Forms(NamedTuple):
-    """Affine forms a t - s on the cube, each known up to `noise` everywhere on it."""
+    """Affine forms a t - s on the cube, each known up to `noise` everywhere on it; normal noise of standard deviation
+    `soft` is added to the first.
+    """
 
     a: Array  # (m, k)
     s: Array  # (m,)
     noise: Array  # (m,)
+    soft: float = 0.0
 
     def rows(self, which: list[int], signs: list[float] | None = None) -> Forms:
-        """Some of the forms, in this order, times signs."""
+        """Some of the forms, in this order, times signs; only where the first stays the first is there noise."""
         sign = np.ones(len(which)) if signs is None else np.array(signs)
-        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which])
+        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which], self.soft if which[0] == 0 else 0.0)
 
 
 @inlined
@@ -68,16 +72,22 @@ def width_of(size: float, noise: float, period: float) -> float:
 
 
 @inlined
+def blurred(soft: float, period: float) -> float:
+    """The same for noise alone."""
+    return (PEAK / soft + 1.0 / period) * SLACK if soft > 0.0 else np.inf
+
+
+@inlined
 def densest(forms: Forms, error: Array, x: Array, period: float) -> float:
-    """An upper bound of the density of a_0 t under tilts x, wherever it is taken, or its sum over points a period
-    apart. Lemma 22.
+    """An upper bound of the density of a_0 t, and noise, under tilts x, wherever it is taken, or its sum over points a
+    period apart. Lemmas 22 and 28.
     """
     best = np.inf
     for i in range(len(x)):
         width = width_of(abs(forms.a[0, i]), error[0], period)
         if width > 0.0:  # the tilt of a coordinate is known up to its relative rounding; 1 + 2 |x| takes twice that
             best = min(best, (1.0 + 2.0 * abs(x[i]) * SLACK) / (2.0 * width))
-    return best * SLACK
+    return min(best * SLACK, blurred(forms.soft, period))
 
 
 @inlined
@@ -97,15 +107,16 @@ def cumulant(forms: Forms, theta: Array, x: Array) -> tuple[float, float]:
 
 @kernel
 def exponent(forms: Forms, error: Array, theta: Array, x: Array) -> tuple[float, float]:
-    """log M(x) - theta s, and a bound on its error for the true forms; lemma 21. x becomes theta a."""
+    """log M(x) - theta s, and a bound on its error for the true forms; lemmas 21 and 28. x becomes theta a."""
     value, size = cumulant(forms, theta, x)
     product, sizes, moved = 0.0, 0.0, 0.0
     for j in range(len(theta)):
         product += theta[j] * forms.s[j]
         sizes += abs(theta[j] * forms.s[j])
         moved += abs(theta[j]) * error[j]
-    doubt = doubt_of(size, len(x)) + moved + 4 * len(theta) * UNIT * (sizes + abs(value))
-    return value - product, doubt * SLACK
+    calm = 0.5 * (forms.soft * theta[0]) ** 2
+    doubt = doubt_of(size, len(x)) + moved + (4 * len(theta) + 8) * UNIT * (sizes + abs(value) + calm)
+    return value - product + calm, doubt * SLACK
 
 
 @kernel

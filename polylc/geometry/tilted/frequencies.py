@@ -23,6 +23,7 @@ Array = np.ndarray
 
 EVALUATION = 512 * UNIT  # lemma 25: of one factor of a term
 NEAR = 0.5  # lemma 25: below it a factor is a ratio of series
+CALM, UNDER = 8192 * UNIT, 1e-300  # lemma 28: of exp(-y^2 / 2), relative, and where it is less than 10^-300
 TOGETHER = 8  # so many factors, and a look at what is left of the terms
 BLOCK = (TOGETHER + 1) * EVALUATION  # lemma 25: of the product of so many
 SLIGHT = 1e-150  # added to sizes of terms, so that none is zero
@@ -42,6 +43,7 @@ class Tilted(NamedTuple):
     x: Array  # (k,) theta a
     coth: Array  # (k,) x coth x
     shrink: Array  # (k,) (x / sinh x)^2
+    soft: float  # standard deviation of the noise in the first form
 
 
 class Turns(NamedTuple):
@@ -146,6 +148,18 @@ def _near(x: float, y0: float, h: float, number: Array, begin: int, end: int) ->
 
 
 @inlined
+def _begun(of: Tilted, line: Line, number: Array) -> None:
+    """Terms before any factor but that of the noise; lemma 28."""
+    alone = len(line.at) == 1
+    for n in range(len(number)):
+        still = of.soft * ((number[n] if alone else line.at[0]) * of.step[0])
+        line.re[n] = math.exp(-0.5 * still * still)
+        line.im[n] = 0.0
+        line.size[n] = line.re[n] + SLIGHT
+        line.wrong[n] = CALM * line.re[n] + UNDER if of.soft > 0.0 else 0.0
+
+
+@inlined
 def _below(of: Tilted, free: int, at: Array) -> tuple[float, float]:
     """Size of what a term is divided by, and what its arguments may be off."""
     below, moved = 1.0, 0.0
@@ -154,7 +168,8 @@ def _below(of: Tilted, free: int, at: Array) -> tuple[float, float]:
         moved += (abs(of.theta[j]) + abs(t)) * of.error[j]
         if j >= free:
             below *= math.sqrt(of.theta[j] * of.theta[j] + t * t)
-    return below, moved
+    still = of.soft * (at[0] * of.step[0])
+    return below, moved * (math.exp(-0.5 * still * still) * (1 + CALM) + UNDER)
 
 
 @inlined
@@ -179,7 +194,7 @@ def add_up(of: Tilted, free: int, count: int, cut: float, turns: Turns, line: Li
     at[0] = 0
     while True:
         begin, end = 0, len(number)
-        line.re[:end], line.im[:end], line.size[:end], line.wrong[:end] = 1.0, 0.0, 1.0, 0.0
+        _begun(of, line, number)
         for start in range(0, k, TOGETHER):
             stop = min(start + TOGETHER, k)
             for i in range(start, stop):
@@ -327,11 +342,19 @@ def beyond(of: Tilted, free: int, count: int, cells: int, last: int, slight: flo
                     for j in range(free, m):
                         t = max(abs(at[j]) - (0.0 if j == face else half), 0.0) * of.step[j] * (1 - 2.0**-40)
                         bound *= of.theta[j] / math.sqrt(of.theta[j] * of.theta[j] + t * t)
-                    if final:
-                        if decay[c] <= m:
-                            return np.inf
-                        bound /= decay[c] - m
-                    total += 2.0 * bound * points
+                    still = max(abs(at[0]) - (0.0 if face == 0 else half), 0.0) * (of.soft * of.step[0]) * (1 - 2.0**-40)
+                    bound *= math.exp(-0.5 * still * still) * (1 + CALM) + UNDER
+                    if not final:
+                        total += 2.0 * bound * points
+                        continue
+                    rest = bound * points / (decay[c] - m) if decay[c] > m else np.inf
+                    if m == 1 and of.soft > 0.0:  # the noise's factor decays by itself
+                        rate = min(still * (of.soft * of.step[0]) * (1 - 2.0**-40), 700.0)
+                        if rate > 1e-12:
+                            rest = min(rest, bound / math.expm1(rate) * (1 + CALM))
+                    if rest == np.inf:
+                        return np.inf
+                    total += 2.0 * rest
         if final:
             return total
         low = high

@@ -65,12 +65,14 @@ def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.
     if not all(np.isfinite(part).all() for part in forms):
         return 0.0, math.inf if dense else 1.0
     used = (forms.a != 0).any(axis=0)
-    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise)
+    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise, forms.soft if dense else 0.0)
     error = argument_error(forms)
     reach = np.abs(forms.a).sum(axis=1) * SLACK + error
+    if forms.soft:  # noise reaches everywhere
+        reach[0] = math.inf
     if (forms.s > reach).any() or (dense and -forms.s[0] > reach[0]):
         return 0.0, 0.0
-    if len(forms.s) == 1 and used.sum() == 1:
+    if len(forms.s) == 1 and used.sum() == 1 and not forms.soft:
         return _uniform(forms, error) if dense else _uniform_share(forms, error)
     sure = np.flatnonzero((-forms.s > reach) & (np.arange(len(reach)) >= int(dense)))
     if len(sure):  # positive on the whole cube
@@ -107,8 +109,10 @@ def _uniform_share(forms: Forms, error: Array) -> tuple[float, float]:
 def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float, effort: Effort) -> tuple[float, float]:
     m, k, free = *forms.a.shape, int(dense)
     law, without = (Law(np.empty(m), *np.empty((2, k)), *np.empty((2, m))) for _ in range(2))
-    deviation = np.sqrt((forms.a * forms.a).sum(axis=1) / 3.0)
-    if not (deviation > 0).all():
+    blur = np.zeros(m)  # variances of noise
+    blur[0] = forms.soft * forms.soft
+    deviation = np.sqrt((forms.a * forms.a).sum(axis=1) / 3.0 + blur)
+    if not (k and (deviation > 0).all()):
         return 0.0, chernoff_bound.always_compiled(forms, error, np.zeros(m), dense, law.x)
     bound = chernoff_bound.always_compiled(forms, error, tilt(forms, np.zeros(m), free), dense, law.x)
     if not NEGLIGIBLE < bound < math.inf or bound <= worth:
@@ -160,7 +164,12 @@ def _tilted(forms: Forms, error: Array, theta: Array, step: Array) -> Tilted:
     coth = np.where(small, 1.0 + size * size / 3.0, big * (1.0 + decay) / -np.expm1(-2.0 * big)) * (1 + 4 * LIBRARY)
     # (x / sinh x)^2, from above
     shrink = np.where(small, 1.0, (2.0 * big * np.exp(-big) / -np.expm1(-2.0 * big)) ** 2 * (1 + 8 * LIBRARY))
-    return Tilted(a, forms.s, step, theta, error, x, coth, np.minimum(shrink, 1.0))
+    s, known = forms.s.copy(), error.copy()
+    if forms.soft:  # the turn of the noise's factor
+        turn = forms.soft * (forms.soft * float(theta[0]))
+        s[0] -= turn
+        known[0] += 8 * UNIT * (abs(turn) + abs(float(forms.s[0])))
+    return Tilted(a, s, step, theta, known, x, coth, np.minimum(shrink, 1.0), forms.soft)
 
 
 def _line(m: int, length: int) -> Line:

@@ -7,6 +7,8 @@ tilt need only be good, not the best; docs/exactness.md, lemmas 21 and 22.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from polylc.geometry.tilted.cumulants import COEFFICIENTS, SERIES, SLACK, Forms, chernoff_bound
@@ -16,12 +18,13 @@ from polylc.network.compose import UNIT
 Array = np.ndarray
 
 
-def forms_of(rows: Array, noise: Array) -> Forms:
+def forms_of(rows: Array, noise: Array, soft: float = 0.0) -> Forms:
     """Forms from rows [a, c] of g = a t + c, scaled by powers of two to entries of size 1, and their noise likewise."""
     size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
     exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
     scaled = np.ldexp(rows, -exponent[:, None])
-    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], np.ldexp(noise, -exponent) * SLACK + 2.0**-1000)
+    known = np.ldexp(noise, -exponent) * SLACK + 2.0**-1000
+    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], known, math.ldexp(soft, -int(exponent[0])) if soft else 0.0)
 
 
 def argument_error(forms: Forms) -> Array:
@@ -54,7 +57,7 @@ def tilt(forms: Forms, floor: Array, free: int) -> Array:
     theta = floor.copy()
     theta[:free] = 0.0
     new, slope, step = np.empty((3, m))
-    descend.always_compiled(forms.a, forms.s, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
+    descend.always_compiled(forms.a, forms.s, forms.soft, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
     return theta
 
 
