@@ -29,7 +29,7 @@ from polylc.network.twins import twins
 from polylc.network.weights import entries
 
 Array = np.ndarray
-MOST_KEPT = 2**15  # doubles of the forms at the start of a replay that are kept for the next one
+MOST_KEPT = 2**21  # doubles (16 MB) of the forms at the start of a replay that are kept for the next one
 MOST_FLIPS = 64  # lemma 2a: changes of slopes until a layer is composed anew; keeps the bound small, proves nothing
 NARROW = 3  # layers of at most so many neurons are composed one neuron after the other
 SMALL = 2.0**-400  # lemma 2: products of larger numbers do not underflow to zero

@@ -40,15 +40,14 @@ class Sums:
 
     def numbers(self, forms: Forms) -> list[int]:
         """A number for each form; a form and the same one with the other sign have opposite ones."""
+        rows = np.concatenate([forms.a, forms.s[:, None]], axis=1)
+        first = rows[np.arange(len(rows)), (rows != 0).argmax(axis=1)]
+        sides = np.where(first < 0, -1, 1)
+        rows = rows * sides[:, None] + 0.0  # no zero has a sign
         found = []
-        for j in range(len(forms.s)):
-            row = np.append(forms.a[j], forms.s[j])
-            about = np.array([forms.noise[j], forms.soft if j == 0 else 0.0]).tobytes()
-            here, other = ((sign * row + 0.0).tobytes() + about for sign in (1.0, -1.0))  # no zero has a sign
-            known = self._numbers.get(here)
-            if known is None:
-                known = self._numbers[here] = -self._numbers[other] if other in self._numbers else len(self._numbers) + 1
-            found.append(known)
+        for j, side in enumerate(sides.tolist()):
+            key = rows[j].tobytes() + np.array([forms.noise[j], forms.soft if j == 0 else 0.0]).tobytes()
+            found.append(side * self._numbers.setdefault(key, len(self._numbers) + 1))
         return found
 
     def joint(self, forms: Forms, numbers: list[int], dense: bool, worth: float, effort: Effort) -> Pair:
