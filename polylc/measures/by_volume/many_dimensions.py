@@ -15,11 +15,11 @@ from polylc.complex.pieces import joined
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Pair, Parcel
-from polylc.geometry.tilted.tilting import forms_of
+from polylc.geometry.tilted.tilting import Forms, forms_of
 from polylc.measures.by_volume.enclosures import edge_jumps, margin_norm
 from polylc.measures.by_volume.local_complexity import weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
-from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Weigher, sampled_sum
+from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Mixture, Weigher, sampled_sum
 from polylc.measures.by_volume.weighed_parcels import extremes, narrowed
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import product, total
@@ -78,24 +78,36 @@ class ManyDimensions:
         """The sum over facets of area times weight, (E,), from tilted samples of the sections that are not enclosed
         narrowly, and the enclosures of the others.
         """
-        flips = first_flips(self.complex, self.graph)
-        known, forms, lengths, weigh = [np.zeros(2)], [], [], []
+        known, wide = [np.zeros(2)], list[int]()
         worth = CLOSED * total(self.areas)[0] / max(len(self.sections), 1)
-        for section, area, length in zip(self.sections, self.areas, self._lengths, strict=True):
+        for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
             here = weight[section.edges]
+            if (here == here[0]).all() and area[1] - area[0] <= worth:
+                known.append(here[0] * area)
+            else:
+                wide.append(i)
+        open_ = sampled_sum(*self._laws(weight, wide))
+        low, high = np.sum(known, axis=0).tolist()
+        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+
+    def mixture(self, weight: Array) -> Mixture:
+        """The sections of all facets with a weight, to be drawn from; nothing is enclosed for it."""
+        return Mixture(*self._laws(weight, range(len(self.sections))))
+
+    def _laws(self, weight: Array, which: Iterable[int]) -> tuple[list[Forms], Array, list[Weigher]]:
+        """Forms, lengths of gradients and weights of some sections, without those that weigh nothing."""
+        flips = first_flips(self.complex, self.graph)
+        forms, lengths, weigh = list[Forms](), list[float](), list[Weigher]()
+        for i in which:
+            section, here = self.sections[i], weight[self.sections[i].edges]
             if not here.any():
                 continue
             alike = bool((here == here[0]).all())
-            if alike and area[1] - area[0] <= worth:
-                known.append(here[0] * area)
-                continue
             rows = None if alike else [self._others(edge, int(flips[edge])).rows for edge in section.edges.tolist()]
             forms.append(forms_of(section.rows, section.noise))
-            lengths.append(float(length[1]))
+            lengths.append(float(self._lengths[i, 1]))
             weigh.append(Weigher(here[:1] if alike else here, rows))
-        open_ = sampled_sum(forms, np.array(lengths), weigh)
-        low, high = np.sum(known, axis=0).tolist()
-        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+        return forms, np.array(lengths), weigh
 
     def _others(self, edge: int, flip: int) -> Cell:
         """The half-spaces of one region of an edge, without the one that its facet lies on."""
