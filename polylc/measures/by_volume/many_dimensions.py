@@ -116,12 +116,18 @@ class ManyDimensions:
         return Cell(cell.neurons[kept], cell.rows[kept], cell.noise[kept])
 
     @cached_property
+    def enclosures(self) -> dict[str, Quantity]:
+        """LC_0 in its versions, enclosed however widely."""
+        every = weights(self.complex, self.graph)
+        return {name: self.enclosed(np.stack([weight, weight], axis=1)) for name, weight in every.items()}
+
+    @cached_property
     def local_complexity(self) -> dict[str, Quantity]:
         """LC_0 in its versions, see `local_complexity.weights`."""
         found, alike = {}, list[tuple[Array, Quantity]]()
         for name, weight in weights(self.complex, self.graph).items():
             same = [value for other, value in alike if (other == weight).all()]
-            found[name] = same[0] if same else self._or_sampled(self._weighed(np.stack([weight, weight], axis=1)), weight)
+            found[name] = same[0] if same else self._or_sampled(self.enclosed(np.stack([weight, weight], axis=1)), weight)
             alike.append((weight, found[name]))
         return found
 
@@ -134,10 +140,10 @@ class ManyDimensions:
         """Area by volume, times the jump of the Jacobian."""
         bends = ~joined(self.complex, self.graph)
         jumps = edge_jumps(self.complex, self._gradients, self.graph, bends)
-        return self._or_sampled(self._weighed(jumps), jumps.mean(axis=1))
+        return self._or_sampled(self.enclosed(jumps), jumps.mean(axis=1))
 
-    def _weighed(self, weight: Array) -> Quantity:
-        """The sum over facets of area times an enclosed weight."""
+    def enclosed(self, weight: Array) -> Quantity:
+        """The sum over facets of area times an enclosed weight, over the volume, enclosed."""
         bounds = np.zeros((len(weight), 2))
         spread = np.zeros(len(self.sections))
         for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
