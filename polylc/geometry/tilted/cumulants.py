@@ -87,7 +87,8 @@ def densest(forms: Forms, error: Array, x: Array, period: float) -> float:
         width = width_of(abs(forms.a[0, i]), error[0], period)
         if width > 0.0:  # the tilt of a coordinate is known up to its relative rounding; 1 + 2 |x| takes twice that
             best = min(best, (1.0 + 2.0 * abs(x[i]) * SLACK) / (2.0 * width))
-    return min(best * SLACK, blurred(forms.soft, period))
+    result: float = min(best * SLACK, blurred(forms.soft, period))
+    return result
 
 
 @inlined
