@@ -25,11 +25,13 @@ PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
 MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 40}  # by the number of forms
 CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
 CALL = 50_000  # what a sum costs besides, in factors
+# how much narrower than asked a sum is made, by the number of forms: that costs little, and it is not summed again
+FINER = {1: 1e-3, 2: 1e-2, 3: 0.1}
 NEGLIGIBLE = 1e-280  # what is smaller is bounded, not computed
 
 
 class Effort:
-    """What may still be spent, in factors of terms (about 20 ns each): a count, so that results do not depend on the
+    """What may still be spent, in factors of terms (some 5 ns each): a count, so that results do not depend on the
     clock.
     """
 
@@ -125,7 +127,7 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
         return 0.0, bound
     scale = math.exp(level)
     guess = float(np.prod(0.3 / spread) / np.prod(theta[free:]))
-    aim = max(tolerance * guess, 0.3 * worth / scale)
+    aim = max(tolerance * guess, 0.3 * FINER[m] * worth / scale)
     best, wrapped = 0.0, math.inf
     need = math.sqrt(2.0 * math.log(max(10.0, 4.0 * guess / aim))) if aim > 0 else PERIODS[-1]
     for period in [r for r in PERIODS if r >= need] or PERIODS[-1:]:
