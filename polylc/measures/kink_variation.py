@@ -8,7 +8,7 @@ from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
-from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved
+from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
 from polylc.measures.scene import Scene
 
 
@@ -37,6 +37,15 @@ def _sampled(scene: Scene) -> Answer[Quantity]:
     return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {note}")
 
 
+def _in_ball(scene: Scene) -> Answer[Quantity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.kink_variation
+    return Answer(unless_proved(found, scene), in_l2_balls.how([found]))
+
+
 KINK_VARIATION: Measure[Quantity] = Measure(
     name="kink_variation",
     about="jumps of the Jacobian across facets, by area",
@@ -45,6 +54,7 @@ KINK_VARIATION: Measure[Quantity] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    unmeasured=_in_ball,
     attributes={"kink_variation": lambda v: v},
     fields=(Field("kink_variation", Pair, pair),),
     numbers=lambda v: {"kink_variation": v},
