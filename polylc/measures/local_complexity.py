@@ -28,6 +28,7 @@ from polylc.measures.measure import (
     middle,
     pair,
     unless_proved,
+    unweighed,
 )
 from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
@@ -91,6 +92,16 @@ def _sampled(scene: Scene) -> Answer[LocalComplexity]:
         return Answer(LocalComplexity(versions), reason)
     by_name, how = _noisy(scene)
     return Answer(LocalComplexity(versions, by_name), reason, {SIGMA: f"{scene.out_of_reach}; {how}"})
+
+
+def _in_ball(scene: Scene) -> Answer[LocalComplexity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.local_complexity
+    notes = {SIGMA: "noise is not averaged in balls"} if scene.sigmas else {}
+    return Answer(LocalComplexity({k: unless_proved(v, scene) for k, v in found.items()}), in_l2_balls.how(found.values()), notes)
 
 
 def _noisy(scene: Scene) -> tuple[dict[str, Quantity], str]:
@@ -180,6 +191,7 @@ LOCAL_COMPLEXITY: Measure[LocalComplexity] = Measure(
     floating=_floating,
     sampled=_sampled,
     partial=_partial,
+    unmeasured=_in_ball,
     attributes={"local_complexity": lambda v: v.versions, "noisy_complexity": lambda v: v.noisy},
     fields=(Field("local_complexity", LocalComplexityForm, _form),),
     summary=(

@@ -13,12 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from polylc.complex.pieces import joined
 from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import LEVEL, Estimate
 from polylc.estimators.study import Sampling, Study
-from polylc.measures.by_volume.enclosures import edge_jumps
 from polylc.measures.by_volume.local_complexity import weights
 from polylc.measures.by_volume.slicing import sliced
 from polylc.measures.by_volume.tilted_sampling import Mixture, betting
@@ -66,8 +64,8 @@ def _targets(scene: Scene) -> Iterator[tuple[str, np.ndarray]]:
     """What is estimated, and what it weighs every facet with."""
     for version, weight in weights(scene.complex, scene.graph).items():
         yield f"local_complexity.{version}", weight.astype(np.float64)
-    bends = ~joined(scene.complex, scene.graph)
-    yield "kink_variation", edge_jumps(scene.complex, scene.gradients, scene.graph, bends).mean(axis=1)
+    assert scene.many is not None
+    yield "kink_variation", scene.many.jumps.mean(axis=1)
 
 
 def _estimate(target: str, mixture: Mixture, limit: float, settings: Sampling, rng: np.random.Generator) -> Estimate:

@@ -139,9 +139,12 @@ class ManyDimensions:
     @cached_property
     def kink_variation(self) -> Quantity:
         """Area by volume, times the jump of the Jacobian."""
-        bends = ~joined(self.complex, self.graph)
-        jumps = edge_jumps(self.complex, self._gradients, self.graph, bends)
-        return self._or_sampled(self.enclosed(jumps), jumps.mean(axis=1))
+        return self._or_sampled(self.enclosed(self.jumps), self.jumps.mean(axis=1))
+
+    @cached_property
+    def jumps(self) -> Array:
+        """Of the Jacobian across facets, enclosed; (E, 2)."""
+        return edge_jumps(self.complex, self._gradients, self.graph, ~joined(self.complex, self.graph))
 
     def enclosed(self, weight: Array) -> Quantity:
         """The sum over facets of area times an enclosed weight, over the volume, enclosed."""
