@@ -145,6 +145,26 @@ def test_pictures_tell_what_they_show(browser, tmp_path):
     assert browser.run("getComputedStyle(document.querySelector('.layer[data-layer=\"class\"]')).display") != "none"
 
 
+def test_pictures_in_pixels_tell_what_they_show(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("polylc.report.html.regions.MOST_CELLS", 5)
+    run = certify(random_net([2, 8, 6, 3], 3), box=([-1, -1], [1, 1]))
+    path = tmp_path / "pixels.html"
+    run.write_report(path)
+    opened(browser, path, "pixels")
+    seen(browser, ".regions")
+    browser.run("new Promise((done) => setTimeout(done, 200))")  # the image of numbers is read
+    for region in range(3):
+        browser.run("document.querySelector('.regions').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))")
+        assert browser.run("document.querySelector('.told').textContent").startswith(f"region {region};")
+    for x in run[0].complex.points[:6].tolist():  # pointed at
+        browser.run(
+            f"""(() => {{ const svg = document.querySelector('.regions'), box = svg.getBoundingClientRect();
+            svg.dispatchEvent(new PointerEvent('pointermove', {{ clientX: box.left + box.width * {(1 + x[0]) / 2},
+            clientY: box.top + box.height * {(1 - x[1]) / 2} }})); }})()"""
+        )
+        assert browser.run("document.querySelector('.told').textContent").startswith(f"region {run[0].region_at(x)};")
+
+
 def test_three_dimensions_turn(browser, tmp_path):
     run = certify(random_net([3, 5, 3, 2], 2), box=([-1] * 3, [1] * 3))
     path = tmp_path / "solid.html"

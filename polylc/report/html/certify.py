@@ -19,7 +19,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.html.page import cell_of, network_section, setting_section, word
 from polylc.report.html.pixels import image_parts
-from polylc.report.html.regions import MOST_NODES, pictures
+from polylc.report.html.regions import MOST_NODES, pictures, room_of
 from polylc.report.html.svg import Strip, ends_text, interval_drawing, strip_of
 from polylc.report.html.view import Drawing, Facts, Gallery, Grid, Page, Part, Section, Text, Words
 from polylc.report.images import data_uri, grey, image_shape
@@ -221,7 +221,7 @@ def _drawn(record: Record, room: int) -> tuple[list[Drawing], int]:
     if graph is None and complex_.domain.dimension > 3 and complex_.complete and 1 < len(complex_) <= MOST_NODES:
         graph = build_graph(complex_)
     drawn = pictures(complex_, graph, room)
-    return drawn, len(complex_) if drawn else 0
+    return drawn, room_of(complex_) if drawn else 0
 
 
 # ---- the proof -------------------------------------------------------------------------------------------------------
