@@ -129,6 +129,30 @@ def test_links_open_what_is_folded(browser, many, tmp_path):
     assert browser.run("[...document.querySelectorAll('details')].some((d) => !d.open)")
 
 
+def test_pages_of_very_many_make_what_is_folded_when_it_is_opened(browser, many, tmp_path, monkeypatch):
+    plain, lazy = tmp_path / "plain.html", tmp_path / "lazy.html"
+    many.write_report(plain)
+    monkeypatch.setattr("polylc.report.html.certify.MANY", 3)
+    many.write_report(lazy)
+    opened(browser, lazy, "lazy")
+    inside = "document.getElementById('detail').innerText.replace(/\\s+/g, ' ')"
+    texts = []
+    for path in (plain, lazy):
+        browser.open(path)
+        if path == lazy:
+            assert browser.run("document.querySelectorAll('script.later').length") == len(many.results)
+            assert browser.run("document.querySelectorAll('svg.regions').length") == 0
+            browser.run("document.querySelector('a[href=\"#row-5\"]').click()")
+            browser.run("new Promise((done) => setTimeout(done, 50))")
+            assert browser.run("document.querySelectorAll('#row-5 svg.regions').length") == 1
+            seen(browser, "#row-5 .regions")
+        browser.run("dispatchEvent(new Event('beforeprint'))")
+        assert browser.run("document.querySelectorAll('script.later').length") == 0
+        browser.run("document.querySelectorAll('.told').forEach((told) => told.remove())")
+        texts.append(browser.run(inside))
+    assert texts[0] == texts[1]
+
+
 def test_pictures_tell_what_they_show(browser, tmp_path):
     run = certify(random_net([2, 8, 6, 3], 3), box=([-1, -1], [1, 1]), measures="all")
     path = tmp_path / "map.html"

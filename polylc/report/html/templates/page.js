@@ -13,15 +13,22 @@
   theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; redraw(); });
 
   // ---- what is folded opens where a link leads to it, and on paper
+  const fill = (details) => { // of a page of very many sections what is folded is text until it is opened
+    const held = details.querySelector(":scope > script.later");
+    if (!held) return;
+    held.outerHTML = held.textContent.replaceAll("<\\/script", "</script").replaceAll("<\\!--", "<!--");
+    setUp(details);
+  };
   const openAt = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const name = decodeURIComponent(location.hash.slice(1)), around = document.getElementById(name.split("-").slice(0, 2).join("-"));
+    if (around && around.tagName === "DETAILS") fill(around);
+    const target = name && document.getElementById(name);
     for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
     if (target) target.scrollIntoView();
   };
   addEventListener("hashchange", openAt);
-  openAt();
   let folded = [];
-  addEventListener("beforeprint", () => { folded = all("details:not([open])"); folded.forEach((d) => { d.open = true; }); });
+  addEventListener("beforeprint", () => { all("details").forEach(fill); folded = all("details:not([open])"); folded.forEach((d) => { d.open = true; }); });
   addEventListener("afterprint", () => folded.forEach((d) => { d.open = false; }));
 
   // ---- tables: sorted by a heading, filtered by words and by conditions such as regions>10
@@ -112,7 +119,7 @@
       if (step) { event.preventDefault(); show((here + step + count) % count); }
     });
   };
-  for (const each of all("svg.regions")) once(each.closest("figure"), (figure) => {
+  const flat = (figure) => {
     const svg = figure.querySelector(".regions"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const cells = all("g.cells path", svg);
     all(".tools button", figure).forEach((button, _, buttons) => button.addEventListener("click", () => {
@@ -134,10 +141,10 @@
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (step) { event.preventDefault(); show((here + step + cells.length) % cells.length); }
     });
-  });
+  };
 
   // ---- three dimensions: cells drawn from back to front, turned by dragging or by the arrow keys
-  for (const each of all("canvas.complex")) once(each.closest("figure"), (figure) => {
+  const solid = (figure) => {
     const canvas = figure.querySelector("canvas"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const pen = canvas.getContext("2d"), apart = figure.querySelector("input");
     let turn = 0.6, tilt = 0.45, faces = [];
@@ -184,5 +191,13 @@
     apart.addEventListener("input", () => canvas.draw());
     told.textContent = data.hint;
     canvas.draw();
-  });
+  };
+
+  const setUp = (within) => {
+    all("svg.regions", within).forEach((each) => once(each.closest("figure"), flat));
+    all("canvas.complex", within).forEach((each) => once(each.closest("figure"), solid));
+  };
+  setUp(document);
+  all("script.later").forEach((held) => held.parentElement.addEventListener("toggle", (event) => fill(event.target)));
+  openAt();
 })();
