@@ -1,4 +1,4 @@
-"""What a lattice sum counts besides the number that is wanted, bounded; compiled. docs/exactness.md, lemmas 24, 28."""
+"""What a lattice sum counts besides the number wanted, bounded: compiled; docs/exactness.md, lemmas 24 and 28."""
 
 from __future__ import annotations
 

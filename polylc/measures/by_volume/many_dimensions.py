@@ -14,6 +14,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Kind, Quantity
+from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.known_sums import Sums
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.parcels import Parcel
@@ -21,7 +22,7 @@ from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.enclosures import edge_jumps, margin_norm
 from polylc.measures.by_volume.local_complexity import weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
-from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Weigher, sampled_sum
+from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Mixture, Weigher, sampled_sum
 from polylc.measures.by_volume.weighed_parcels import AIM, bounded, bounds_of, extremes, narrowed
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import product, total
@@ -78,24 +79,36 @@ class ManyDimensions:
         """The sum over facets of area times weight, (E,), from tilted samples of the sections that are not enclosed
         narrowly, and the enclosures of the others.
         """
-        flips = first_flips(self.complex, self.graph)
-        known, forms, lengths, weigh = [np.zeros(2)], [], [], []
+        known, wide = [np.zeros(2)], list[int]()
         worth = CLOSED * total(self.areas)[0] / max(len(self.sections), 1)
-        for section, area, length in zip(self.sections, self.areas, self._lengths, strict=True):
+        for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
             here = weight[section.edges]
+            if (here == here[0]).all() and area[1] - area[0] <= worth:
+                known.append(here[0] * area)
+            else:
+                wide.append(i)
+        open_ = sampled_sum(*self._laws(weight, wide))
+        low, high = np.sum(known, axis=0).tolist()
+        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+
+    def mixture(self, weight: Array) -> Mixture:
+        """The sections of all facets with a weight, to be drawn from; nothing is enclosed for it."""
+        return Mixture(*self._laws(weight, range(len(self.sections))))
+
+    def _laws(self, weight: Array, which: Iterable[int]) -> tuple[list[Forms], Array, list[Weigher]]:
+        """Forms, lengths of gradients and weights of some sections, without those that weigh nothing."""
+        flips = first_flips(self.complex, self.graph)
+        forms, lengths, weigh = list[Forms](), list[float](), list[Weigher]()
+        for i in which:
+            section, here = self.sections[i], weight[self.sections[i].edges]
             if not here.any():
                 continue
             alike = bool((here == here[0]).all())
-            if alike and area[1] - area[0] <= worth:
-                known.append(here[0] * area)
-                continue
             rows = None if alike else [self._others(edge, int(flips[edge])).rows for edge in section.edges.tolist()]
             forms.append(forms_of(section.rows, section.noise))
-            lengths.append(float(length[1]))
+            lengths.append(float(self._lengths[i, 1]))
             weigh.append(Weigher(here[:1] if alike else here, rows))
-        open_ = sampled_sum(forms, np.array(lengths), weigh)
-        low, high = np.sum(known, axis=0).tolist()
-        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+        return forms, np.array(lengths), weigh
 
     def _others(self, edge: int, flip: int) -> Cell:
         """The half-spaces of one region of an edge, without the one that its facet lies on."""
@@ -104,12 +117,18 @@ class ManyDimensions:
         return Cell(cell.neurons[kept], cell.rows[kept], cell.noise[kept])
 
     @cached_property
+    def enclosures(self) -> dict[str, Quantity]:
+        """LC_0 in its versions, enclosed however widely."""
+        every = weights(self.complex, self.graph)
+        return {name: self.enclosed(np.stack([weight, weight], axis=1)) for name, weight in every.items()}
+
+    @cached_property
     def local_complexity(self) -> dict[str, Quantity]:
         """LC_0 in its versions, see `local_complexity.weights`."""
         found, alike = {}, list[tuple[Array, Quantity]]()
         for name, weight in weights(self.complex, self.graph).items():
             same = [value for other, value in alike if (other == weight).all()]
-            found[name] = same[0] if same else self._or_sampled(self._weighed(np.stack([weight, weight], axis=1)), weight)
+            found[name] = same[0] if same else self._or_sampled(self.enclosed(np.stack([weight, weight], axis=1)), weight)
             alike.append((weight, found[name]))
         return found
 
@@ -120,12 +139,15 @@ class ManyDimensions:
     @cached_property
     def kink_variation(self) -> Quantity:
         """Area by volume, times the jump of the Jacobian."""
-        bends = ~joined(self.complex, self.graph)
-        jumps = edge_jumps(self.complex, self._gradients, self.graph, bends)
-        return self._or_sampled(self._weighed(jumps), jumps.mean(axis=1))
+        return self._or_sampled(self.enclosed(self.jumps), self.jumps.mean(axis=1))
 
-    def _weighed(self, weight: Array) -> Quantity:
-        """The sum over facets of area times an enclosed weight."""
+    @cached_property
+    def jumps(self) -> Array:
+        """Of the Jacobian across facets, enclosed; (E, 2)."""
+        return edge_jumps(self.complex, self._gradients, self.graph, ~joined(self.complex, self.graph))
+
+    def enclosed(self, weight: Array) -> Quantity:
+        """The sum over facets of area times an enclosed weight, over the volume, enclosed."""
         bounds, parts = np.zeros((len(weight), 2)), np.zeros((len(self.sections), 2))
         for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
             bounds[section.edges, 1] = area[1]

@@ -111,27 +111,45 @@ def sampled_sum(sections: list[Forms], lengths: Array, weigh: list[Weigher], dra
     weigh : list of Weigher
         The weight on each section.
     """
-    rng = np.random.default_rng([seed, 2])
-    laws = []
-    for forms in sections:
-        checkpoint()
-        laws.append(tilted_section(forms))
-    most = np.array([w.most for w in weigh])
-    with np.errstate(divide="ignore"):
-        logs = np.array([law.size for law in laws]) + np.log(lengths * most)
-    top = float(logs.max(initial=-math.inf))
-    if top == -math.inf:
+    mixture, rng = Mixture(sections, lengths, weigh), np.random.default_rng([seed, 2])
+    if not mixture.scale:
         return Quantity(0.0, 0.0, Kind.ESTIMATE)
-    sizes = np.exp(logs - top)
-    values = []
-    for law, many, w in zip(laws, rng.multinomial(draws, sizes / sizes.sum()).tolist(), weigh, strict=True):
-        for part in batches(many, len(law.x), _DOUBLES):
+    low, high = betting(mixture.draw(draws, rng))
+    return Quantity(low * mixture.scale, high * mixture.scale, Kind.ESTIMATE)
+
+
+class Mixture:
+    """The sections of `sampled_sum`, drawn in proportion to Z.
+
+    Attributes
+    ----------
+    scale : float
+        The sum of Z: the sum over sections is this times the mean of the draws.
+    """
+
+    def __init__(self, sections: list[Forms], lengths: Array, weigh: list[Weigher]) -> None:
+        self._laws: list[Tilted] = []
+        for forms in sections:
             checkpoint()
-            weight, points = draw(law, part.stop - part.start, rng)
-            values.append(weight * w.at(points) / w.most)
-    low, high = betting(rng.permutation(np.concatenate(values)))
-    scale = math.exp(top) * float(sizes.sum())
-    return Quantity(low * scale, high * scale, Kind.ESTIMATE)
+            self._laws.append(tilted_section(forms))
+        self._weigh = weigh
+        most = np.array([w.most for w in weigh])
+        with np.errstate(divide="ignore"):
+            logs = np.array([law.size for law in self._laws]) + np.log(lengths * most)
+        top = float(logs.max(initial=-math.inf))
+        self._sizes = np.exp(logs - top) if top > -math.inf else np.zeros(len(logs))
+        self.scale = math.exp(top) * float(self._sizes.sum())
+
+    def draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Independent values in [0, 1]; shape (count,)."""
+        values = []
+        for law, many, w in zip(self._laws, rng.multinomial(count, self._sizes / self._sizes.sum()).tolist(), self._weigh, strict=True):
+            for part in batches(many, len(law.x), _DOUBLES):
+                checkpoint()
+                weight, points = draw(law, part.stop - part.start, rng)
+                values.append(weight * w.at(points) / w.most)
+        result: Array = rng.permutation(np.concatenate(values))
+        return result
 
 
 class Weigher(NamedTuple):
