@@ -1362,8 +1362,8 @@ WORD = 64
 SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and rounds in which they do
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
-FINE = 80  # coefficients of forms are whole numbers of 2^-FINE, or finer ones
-RENEWED, LANES = 4, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
+FINE, FIRST = 52, 80  # coefficients of forms are whole numbers of 2^-FINE, those of first ends of 2^-FIRST, or finer ones
+RENEWED, LANES = 8, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
 PASSED, WEIGHED = 64, 1 << 16  # varying inputs up to which, and weights from which on, first ends go from layer to layer
 NARROW = 20  # of which those do not count that vary by so much less than another
 MARGIN = 24  # signs that they show are taken where z is that many bits from 0
@@ -1775,12 +1775,9 @@ class _Forms:
         self.bounds, self.fine, self.found = bounds, bounds.fine, dict[int, _Form]()
         self.free: Sequence[int] = range(bounds.first[-1])
         self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
-        self.inputs = sum((max(map(abs, end)) >> INPUT) + 1 for end in cell.box)
-        self.size = self.inputs  # more than the sum of the sizes of all variables
-        self.sizes: dict[int, int] = {}  # that of those before a layer, while its ends are as they are
+        self.inputs = [(max(map(abs, end)) >> INPUT - UNIT) + 1 for end in cell.box]  # their sizes, in 2^-UNIT
         if above is not None:
             self.low, self.high = cell.low[:], cell.high[:]
-            self.size += sum((self.high[i] >> UNIT) + 1 for i in above.free if self.high[i] > 0)
             for i in above.free:
                 if self.high[i] > 0:
                     self.found[i] = self._put_in(above.of(i))
@@ -1811,15 +1808,13 @@ class _Forms:
                     finer[j] = finer.get(j, 0) + a * b
                 constant += a * other.constant
                 error += abs(a) * other.error
-        return self._sum(terms, form.constant, form.error, finer, constant, error, self.size)
+        return self._sum(terms, form.constant, form.error, finer, constant, error)
 
     def _first(self, i: int) -> _Form:
         """Over the values that the neuron's layer reads: h = m z + (p - m) r."""
         bounds = self.bounds
         layer = bisect_right(bounds.first, i) - 1
         at, up = i - bounds.first[layer], self.fine - bounds.shift
-        if layer not in self.sizes:
-            self.sizes[layer] = self.inputs + sum((max(high, 0) >> UNIT) + 1 for high in self.high[: bounds.first[layer]])
         terms: dict[int, int] = {}
         finer: dict[int, int] = {}
         constant = error = 0
@@ -1838,17 +1833,17 @@ class _Forms:
                         finer[k] = finer.get(k, 0) + a * b
                     constant += a * other.constant
                     error += abs(a) * other.error
-        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error, self.sizes[layer])
+        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error)
 
-    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int, size: int) -> _Form:
-        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded; `size`
-        is more than the sum of the sizes of its variables.
-        """
-        for j, a in finer.items():
-            terms[j] = terms.get(j, 0) + (a >> self.fine)
+    def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int) -> _Form:
+        """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded."""
         if finer or much or wrong:
+            rounded = 0  # the sum of the sizes of variables whose coefficients are
+            for j, a in finer.items():
+                terms[j] = terms.get(j, 0) + (a >> self.fine)
+                rounded += self.inputs[~j] if j < 0 else max(self.high[j], 0)
             constant += much >> self.fine
-            error += (wrong >> self.fine) + 2 + size
+            error += (wrong >> self.fine) + 3 + (rounded >> UNIT)
         return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
 
 
@@ -1858,7 +1853,7 @@ class _Passed:
     """
 
     def __init__(self, bounds: _Bounds, cell: _Searched) -> None:
-        self.bounds, self.fine, self.stopped = bounds, bounds.fine, False
+        self.bounds, self.fine, self.stopped = bounds, max(FIRST, bounds.fine), False
         self.varying = self._varying(cell)
         self.sides = [cell.box[k] for k in self.varying]
         self.slack = 1 + sum((max(map(abs, side)) >> INPUT) + 1 for side in self.sides)  # what rounding all lanes down costs
@@ -1925,7 +1920,7 @@ class _Passed:
             if not low < 0 < high:
                 found.append((below, above) if high > 0 else (0, 0))
                 continue
-            line = self.bounds._line(low, high)
+            line = self.bounds._line(low, high, self.fine)
             found.append((below if line.slope else 0, self._rounded(above * line.chord, self.fine) - line.loss))
             lost = max(lost, line.loss)
         self.most += lost + self.slack + 1
@@ -2103,9 +2098,8 @@ class _Bounds:
         """
         forms, fine = cell.forms, self.fine
         assert forms is not None
-        forms.sizes.clear()
         given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
-        below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i])) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
+        below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i], fine)) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
         most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine - UNIT
         for _, layer in groupby(below, lambda one: bisect_right(self.first, one[0])):
             most += ((most >> fine) + 1) * sum(form.most + line.loss for _, form, line in layer)
@@ -2118,10 +2112,12 @@ class _Bounds:
             found = _packed(numbers, size) << UNIT
             return found - (found << lane * len(some))
 
+        off = {i for i in forms.free if cell.high[i] <= 0}  # r = 0
         columns: dict[int, list[int]] = {}
         for k, form in enumerate(given):
             for key, a in form.terms.items():
-                columns.setdefault(key, [0] * len(some))[k] = a
+                if key not in off:
+                    columns.setdefault(key, [0] * len(some))[k] = a
         sums = {key: packed(column) for key, column in columns.items()}
         constants = packed([form.constant for form in given])
         constants -= sum(form.error << lane * k for k, form in enumerate(chain(given, given))) << UNIT
@@ -2133,7 +2129,8 @@ class _Bounds:
             above = down * line.chord >> fine & whole
             k, magnitude = (up - above, up + above) if line.slope else (-above, above)
             for key, a in form.terms.items():
-                sums[key] = sums.get(key, 0) + a * k
+                if key not in off:
+                    sums[key] = sums.get(key, 0) + a * k
             constants += form.constant * k - form.error * magnitude - line.loss * down
         constants -= rest * ones
 
@@ -2143,11 +2140,12 @@ class _Bounds:
         inputs = [unpacked(sums[~k]) if ~k in sums else [0] * many for k in range(self.network.inputs)]
         return list(zip(unpacked(constants), map(list, zip(*inputs, strict=True)), strict=True))
 
-    def _line(self, low: int, high: int) -> _Line:
+    @staticmethod
+    def _line(low: int, high: int, fine: int) -> _Line:
         """The lines of r on a cell, its z between these ends, high > 0."""
         if low >= 0:
-            return _Line(1, 1 << self.fine, 0, 0)
-        chord = -(-(high << self.fine) // (high - low))
+            return _Line(1, 1 << fine, 0, 0)
+        chord = -(-(high << fine) // (high - low))
         return _Line(int(high > -low), chord, -(chord * low >> UNIT), high)
 
     def over_outputs(self, coefficients: list[int], inputs: list[int], constant: int, cell: _Searched) -> tuple[dict[int, list[int]], int]:

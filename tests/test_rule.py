@@ -267,9 +267,14 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
     leave for rounding (docs/exactness.md, lemma 15b).
     """
     rng = np.random.default_rng(seed)
-    size = rng.choice([0.01, 1, 16])
+    size, short = rng.choice([0.01, 1, 16]), rng.integers(2)  # with short weights the checker's own grid of forms counts
     widths = [int(rng.integers(1, 4)), *rng.integers(2, 12, rng.integers(1, 6)).tolist(), 1]
-    network = chain([size * rng.normal(size=(b, a)) for a, b in pairwise(widths)], [size * rng.normal(size=b) for b in widths[1:]])
+
+    def some(*shape: int) -> np.ndarray:
+        found = size * rng.normal(size=shape)
+        return np.rint(found * 2.0**20) / 2.0**20 if short else found
+
+    network = chain([some(b, a) for a, b in pairwise(widths)], [some(b) for b in widths[1:]])
     read = checker._Network(json.loads(json.dumps(compact_network(network))))
     opening = {"query": 0, "source": "", "query_sha256": "", "semantics": "real", "roots": 1, "formula": ["and"]}
     query = checker._Query(read, checker._Bounds(read), {**opening, "names": [f"v{i}" for i in range(widths[0] + 1)]})
@@ -284,9 +289,9 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
         query._refine(cell, 0, {})
         for layer in range(read.hidden):
             first = bounds.first[layer]
-            some = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
-            found = [checker._least_value(*row, cell.box) for row in bounds.neurons(some, cell)] if some else []
-            for value, (sign, i) in zip(found, ((s, i) for s in (1, -1) for i in some), strict=True):
+            free = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
+            found = [checker._least_value(*row, cell.box) for row in bounds.neurons(free, cell)] if free else []
+            for value, (sign, i) in zip(found, ((s, i) for s in (1, -1) for i in free), strict=True):
                 single = checker._least_value(*bounds.neuron(layer, i - first, sign, cell, query._slopes(cell, "", first)), cell.box)
                 apart = F(value, 1 << bounds.fine) - F(single, 1 << bounds.shift)
                 assert abs(apart) <= F(loss[layer]) * (1 << checker.UNIT + checker.INPUT)
@@ -296,16 +301,31 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
     assume(neurons)
 
 
-def test_forms_of_leaky_units_count_what_rounding_every_variable_costs():
-    """A form is made of those of earlier neurons, which have fewer variables."""
+def test_forms_are_off_by_no_more_than_their_error():
+    """Leaky units, whose forms are made of those of earlier neurons: against the same in rationals, which is further
+    off where all variables are as large as they can be.
+    """
     slopes = np.full(3, 0.1), np.ones(3)
-    maps = [Affine(((s, np.full((3, 2 if s == 0 else 3), 0.3)),), np.zeros(3)) for s in range(3)]
+    maps = [Affine(((s, np.full((3, 2 if s == 0 else 3), 0.3)),), np.full(3, 0.7)) for s in range(3)]
     network = Network(2, tuple(Layer(one, *slopes) for one in maps), Affine(((3, np.ones((1, 3))),), np.zeros(1)))
     bounds = checker._Bounds(checker._Network(json.loads(json.dumps(compact_network(network)))))
-    most = 1000 << checker.UNIT
-    cell = checker._Searched([-1.0, -1.0], [1.0, 1.0], [-most] * 9, [most] * 9, [], [])
+    large = 1000
+    cell = checker._Searched([-1.0, -1.0], [1.0, 1.0], [-large << checker.UNIT] * 9, [large << checker.UNIT] * 9, [], [])
     forms = checker._Forms(bounds, cell, None)
-    for i, variables in ((8, 6), (5, 3)):
+    w, m = F(0.3), F(0.1)
+    exact: list[tuple[F, list[F]]] = []  # of a layer, whose neurons are all alike: z over the inputs and the r before
+    for i in (0, 3, 6):
+        if i == 0:
+            exact.append((F(0.7), [w] * 2))
+            continue
+        constant, terms = exact[-1]
+        exact.append((F(0.7) + 3 * w * m * constant, [3 * w * m * a for a in terms] + [w * (1 - m)] * 3))
+    for i, (constant, terms) in zip((2, 5, 8), exact, strict=True):
         form = forms.of(i)
-        assert {k for k in form.terms if k >= 0} == set(range(variables))
-        assert form.error >= 2 + 1000 * variables
+        keys = [~0, ~1, *range(i // 3 * 3)]
+        assert set(form.terms) == set(keys)
+        sizes = [1, 1] + [large] * (i // 3 * 3)
+        parts = [(F(form.terms[k], 1 << bounds.fine) - a) * size for k, a, size in zip(keys, terms, sizes, strict=True)]
+        off = abs(F(form.constant, 1 << bounds.fine) - constant) + sum(map(abs, parts))
+        assert off <= F(form.error, 1 << bounds.fine)
+        assert (form.error == 0) == (i == 2)

@@ -31,6 +31,14 @@ def stated_ends(doubtful: np.ndarray) -> list[End]:
     return found
 
 
+def stated_ends_of(doubtful: np.ndarray) -> list[list[End]]:
+    """The same of many cells: shape (2, cells, neurons). Most of them have none."""
+    found: list[list[End]] = [[] for _ in range(doubtful.shape[1])]
+    for k in np.flatnonzero(~np.isnan(doubtful).all(axis=(0, 2))).tolist():
+        found[k] = stated_ends(doubtful[:, k])
+    return found
+
+
 class Event(ABC):
     """What closes something on a cell, and writes itself."""
 

@@ -20,7 +20,7 @@ from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import UNKNOWN, Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
-from polylc.proof.tree import BOX, NEURON, STATED, Closing, Exact, Node, stated_ends
+from polylc.proof.tree import BOX, NEURON, STATED, Closing, Exact, Node, stated_ends_of
 from polylc.search.problem import Problem
 
 LITTLE = (1, 3, 6)  # tried in turn: 2^-little of the largest loss is what is bounded anew
@@ -172,8 +172,8 @@ class _Condenser:
         lows, highs = part.lows[work], part.highs[work]
         unsure = move(part.kept, lows, highs, Cells(part.low[work], part.high[work]), work)
         part.lows[work], part.highs[work] = lows, highs
-        for k, b in enumerate(work.tolist()):
-            new[b].moved = stated_ends(unsure[:, k])
+        for b, moved in zip(work.tolist(), stated_ends_of(unsure), strict=True):
+            new[b].moved = moved
 
     def _bound_anew(self, part: Part, some: np.ndarray, new: list[Node], cells: Cells) -> None:
         if not len(some):
@@ -183,8 +183,8 @@ class _Condenser:
         refine(self.tables, lows, highs, Cells(cells.low[some], cells.high[some]), self.sizes, 0, doubtful, kept=kept)
         part.lows[some], part.highs[some] = lows, highs
         part.kept.put(some, kept)
-        for k, b in enumerate(some.tolist()):
-            new[b].refined, new[b].ends = 0, stated_ends(doubtful[:, k])
+        for b, ends in zip(some.tolist(), stated_ends_of(doubtful), strict=True):
+            new[b].refined, new[b].ends = 0, ends
 
     def _rows(self, part: Part, b: int) -> list[Row]:
         """What is to be found again of a cell, in order."""
@@ -248,7 +248,7 @@ class _Condenser:
                 slopes = np.where(lines.open, slopes, lines.rule)
             bound = self._bound(left, lines, slopes, some)
             closed = sure & (bound > 0)
-            rest = []
+            rest, ends = [], stated_ends_of(doubtful)
             for k, row in enumerate(left):
                 if not closed[k]:
                     rest.append(row)
@@ -256,9 +256,7 @@ class _Condenser:
                 lows[row.cell], highs[row.cell] = low[k], high[k]
                 free = before.open[k]
                 shown = np.where(lines.open[k], own[k], before.rule[k])[free]
-                closings[row.cell].append(
-                    replace(row.event, slopes=shown, rule=before.rule[k][free], every=None, little=little, ends=stated_ends(doubtful[:, k]))
-                )
+                closings[row.cell].append(replace(row.event, slopes=shown, rule=before.rule[k][free], every=None, little=little, ends=ends[k]))
             left = rest
         return left
 
