@@ -25,9 +25,11 @@ from polylc.search.gradient_goals import Goal
 from polylc.search.task import Settings, Task
 
 FROM = 64  # cells that a search treats before regions are listed: kernels have to be loaded for that
-FIRST, AGAIN = 8, 4  # cells that the first and other tries of the whole may cost for each one treated; and times as many, until then
-WORTH, LATER = 16, 2  # cells that listing the regions of one may cost, and cuts of a box until its parts are tried
+FIRST, LATER = 16, 4  # cells that a list of the whole may cost for each one treated: the first time, and other times
+AGAIN, RARELY = 4, 64  # times as many cells until the whole is tried again, at least and at most
+WORTH, PARTS = 16, 2  # cells that listing the regions of a box may cost, and cuts of it until its parts are tried
 REGIONS = {"vertex": 300, "dictionary": 40}  # that take an engine and the judge as long as a cell takes a search, about
+TINY = 2.0**-60  # share of a tree
 ROUND = 5  # dimensions up to which regions are listed in l2 and l1 balls: beyond, few regions of a box meet the ball
 
 
@@ -53,7 +55,7 @@ class Lister:
     def __init__(self, network: Network, domain: Neighbourhood, goals: Sequence[Goal], record: Record) -> None:
         self.network, self.domain, self.goals, self.record = network, domain, goals, record
         self.whole, self.boxes, self.regions = False, 0, 0
-        self._next = FROM
+        self._next, self._about = FROM, 0.0  # cells until the whole is tried; how many regions there seem to be
         self._engine = choose_engine("auto", domain)
         self._able = domain.dimension > 0 and (norm_of(domain) == "linf" or domain.dimension <= ROUND)
 
@@ -68,9 +70,11 @@ class Lister:
         """
         if not self._able or cells < self._next:
             return False
-        price = FIRST if self._next == FROM else AGAIN
+        price = FIRST if self._next == FROM else LATER
         self._next = AGAIN * max(cells, FROM)
-        self.whole = self._listed(self.domain, self.goals, price * cells)
+        self.whole = self._listed(self.domain, self.goals, cells, price * cells)
+        enough = self._about / (LATER * REGIONS[self._engine])
+        self._next = int(max(self._next, min(enough, RARELY * cells)))
         return self.whole
 
     def closes(self, goal: Goal, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> bool:
@@ -79,11 +83,13 @@ class Lister:
         """
         if not self._able or self._next == FROM:
             return False
-        return self._listed(replace(self.domain, lower=tuple(lower), upper=tuple(upper)), [goal], WORTH)
+        return self._listed(replace(self.domain, lower=tuple(lower), upper=tuple(upper)), [goal], 1, WORTH)
 
-    def _listed(self, domain: Neighbourhood, goals: Sequence[Goal], cells: int) -> bool:
-        """Whether all values on a set are known, since its regions could be listed for the price of so many cells."""
-        found = self._steepest(domain, goals, cells * REGIONS[self._engine])
+    def _listed(self, domain: Neighbourhood, goals: Sequence[Goal], least: int, most: int) -> bool:
+        """Whether all values on a set are known, since its regions could be listed for the price of `most` cells; for
+        that of `least` it is tried.
+        """
+        found = self._steepest(domain, goals, least * REGIONS[self._engine], most * REGIONS[self._engine])
         if found is None:
             return False
         self.boxes += 1
@@ -92,14 +98,22 @@ class Lister:
                 self.record.take(goal, point)
         return all(value <= self.record.best[goal.answer].value for goal, (value, _) in zip(goals, found, strict=True))
 
-    def _steepest(self, domain: Neighbourhood, goals: Sequence[Goal], most: int) -> list[tuple[Fraction, Point]] | None:
+    def _steepest(self, domain: Neighbourhood, goals: Sequence[Goal], least: int, most: int) -> list[tuple[Fraction, Point]] | None:
         """The largest values over all regions of full dimension that meet the inside of a set, with points of such
-        regions; None if there are more than so many.
+        regions; None if there are more than `most`, or it seems so after `least`.
         """
-        over = reached()
+        over, self._about = reached(), 0.0
+
+        def note(regions: int, share: float) -> None:
+            if regions >= least:
+                self._about = regions / max(share, TINY)
+
+        def stop() -> bool:
+            return self._about > most or over()
+
         task = Task(0, domain, None, self._engine)
-        found, verdict = explore_judged(self.network, task, Settings(("lipschitz",)), Limits(regions=most, stop=over))
-        if found.outcome is Outcome.INTERRUPTED and not over():
+        found, verdict = explore_judged(self.network, task, Settings(("lipschitz",)), Limits(regions=2 * most, stop=stop), note)
+        if found.outcome is Outcome.INTERRUPTED and not stop():
             raise KeyboardInterrupt
         checkpoint()
         if verdict is None or not found.complete or not len(found.leaf):

@@ -45,7 +45,7 @@ from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node
 from polylc.search.attained import Attained, Point, Record
 from polylc.search.gradient_bounds import Bounds, Cell, GradientBounds
 from polylc.search.gradient_goals import Goal
-from polylc.search.listed import LATER, Lister
+from polylc.search.listed import PARTS, Lister
 from polylc.search.refute import note_ends
 
 Array = np.ndarray
@@ -403,7 +403,7 @@ class Steepest:
         if self.lister.closes(cell.goal, *inside(self.domain.lower, self.domain.upper, cell.low, cell.high)):
             self._close(cell, ByEnds())
             return True
-        cell.wait = LATER
+        cell.wait = PARTS
         return False
 
     def _outside(self, cell: Cell) -> bool:
