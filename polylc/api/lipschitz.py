@@ -68,7 +68,8 @@ def lipschitz(
     jacobian : str, optional
         "linf": the operator norms of the whole map alone, from `norm` to linf of all outputs.
     method : str
-        "search", "enumeration", or "auto": both by turns, until one has ended.
+        "search", which lists regions where that is cheaper; "enumeration"; or "auto": search, and
+        enumeration where values are too large for doubles.
     timeout : float, optional
         Seconds for each neighbourhood; what is known then is returned: an attained lower and a proved upper bound.
     proof : path, optional

@@ -57,6 +57,19 @@ def checkpoint() -> None:
         raise Stopped("the run was interrupted") if found.stopped else LimitReached("the time limit was reached")
 
 
+def reached() -> Callable[[], bool]:
+    """A function that says whether the limit that holds now is reached, wherever it is called."""
+    found = _until.get()
+
+    def over() -> bool:
+        if found is None:
+            return False
+        late = found.deadline is not None and time.monotonic() > found.deadline
+        return late or (found.stop is not None and found.stop())
+
+    return over
+
+
 @contextmanager
 def half_of_the_time() -> Iterator[None]:
     """Have checkpoints within the block stop the work when half of what is left of the time is over, if there is a

@@ -43,6 +43,7 @@ def bracketed_lipschitz(
     try:
         with until(end, stop), np.errstate(over="ignore", invalid="ignore"):
             search = Steepest(network, domain, goals, len(goals))
+            search.lists = False  # that was tried
             search.start(points_of(complex_))
             search.run(most)
     except (LimitReached, SolverError):

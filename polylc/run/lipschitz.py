@@ -1,7 +1,5 @@
-"""Lipschitz constants on a neighbourhood, by search and by enumeration, whichever ends first.
-
-Small searches end at once, and few regions are listed sooner than searched. Which it will be is not known before, so
-both are tried by turns, each for as long as all before it lasted; what one has found the other goes on with.
+"""Lipschitz constants on a neighbourhood: by a search, which lists regions where that is cheaper once kernels for it
+are there, or by an enumeration.
 """
 
 from __future__ import annotations
@@ -27,7 +25,6 @@ from polylc.network.form import Network
 from polylc.report.lipschitz import Constant, LipschitzConstants, NormName
 from polylc.report.result import Result
 from polylc.report.run import Run
-from polylc.run.brackets import points_of
 from polylc.run.compile_ahead import missing_kernels
 from polylc.run.gradient_proof import write_gradient_proof
 from polylc.run.neighbourhood import answer
@@ -39,9 +36,7 @@ from polylc.search.task import Settings, Task
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
 JACOBIAN = "jacobian->linf"  # the whole map, whose outputs are measured in linf: the largest of all outputs
-FIRST = 0.5  # seconds of search before the first enumeration
-PATIENCE, COMPILING = 10.0, 120.0  # seconds of search before kernels are compiled for an enumeration, and what that may take
-LEAST = 3.0  # seconds that an enumeration is given at least: compiled code may have to be loaded
+PATIENCE, COMPILING = 10.0, 120.0  # seconds of search before kernels are compiled for listing regions, and what that may take
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,7 @@ def lipschitz_constants(
     jacobian : str, optional
         The operator norm of the whole map alone, outputs measured in this norm: "linf".
     method : str
-        "search", "enumeration", or "auto": both by turns.
+        "search"; "enumeration"; or "auto": search, and enumeration where values are too large for doubles.
     timeout : float, optional
         Seconds after which what is known is returned.
     proof : Path, optional
@@ -199,7 +194,7 @@ class _Work:
         self.result: Result | None = None  # of the last enumeration
 
     def go(self, method: str, begin: float, deadline: float | None) -> None:
-        """Search and enumerate until everything is known or the time is over."""
+        """Search, or enumerate, until everything is known or the time is over."""
         if method != "enumeration" and isinstance(self.domain, Neighbourhood):
             try:
                 with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
@@ -211,25 +206,15 @@ class _Work:
             except SolverError:
                 if method == "search":
                     raise
-                method = "enumeration"
-        lasted = FIRST
-        enumerates = method == "enumeration" or (method == "auto" and not missing_kernels([self._task()], self._settings(None)))
-        while True:
-            if method == "auto" and lasted > PATIENCE and (deadline is None or deadline - time.monotonic() > COMPILING):
-                enumerates = True  # even if kernels have to be compiled for it
-            if self.search is not None:
-                end = time.monotonic() + lasted if enumerates else time.monotonic() + max(lasted, PATIENCE) if method == "auto" else math.inf
-                if self._search(min(end, math.inf if deadline is None else deadline)):
-                    return
-            if self._over(deadline):
+        if self.search is None:
+            self._enumerate(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            return
+        if missing_kernels([self._task()], self._settings(None)):
+            self.search.lists = False
+            if self._search(min(begin + PATIENCE, math.inf if deadline is None else deadline)) or self._over(deadline):
                 return
-            if enumerates:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                turn = max(lasted, LEAST)
-                budget = left if method == "enumeration" else turn if left is None else min(left, turn)
-                if self._enumerate(budget) or self._over(deadline) or method == "enumeration":
-                    return
-            lasted = time.monotonic() - begin
+            self.search.lists = deadline is None or deadline - time.monotonic() > COMPILING
+        self._search(math.inf if deadline is None else deadline)
 
     def _over(self, deadline: float | None) -> bool:
         return (deadline is not None and time.monotonic() >= deadline) or (self.stop is not None and self.stop())
@@ -256,7 +241,6 @@ class _Work:
         self.regions = max(self.regions, result.regions or 0)
         found: list[Lipschitz] | None = result.answers.value("lipschitz")
         if found is None or not result.complete:
-            self._learn(result)
             return False
         assert result.complex is not None
         known = {(c.target, c.norm): c for c in found}
@@ -270,14 +254,10 @@ class _Work:
             self.listed[k] = Constant(asked.name, asked.norm, best.lower, best.upper, point, best.target, "enumeration")
         return True
 
-    def _learn(self, result: Result) -> None:
-        """Gradients of the regions that were listed, for the search."""
-        if self.search is None or result.complex is None or not len(result.complex):
-            return
-        self.search.record.learn(self.goals, points_of(result.complex))
-
     def write(self, proof: Path, begin: float, deadline: float | None) -> bool:
         """Write what proves the constants, if all are known; whether that was done."""
+        if self.search is not None and self.search.lister.whole:  # the same again, with what proves it
+            self._enumerate(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if self.listed:
             if self.result is None or self.result.block is None:
                 return False
@@ -308,5 +288,8 @@ class _Work:
 
     def statistics(self) -> dict[str, float]:
         """How much work it was."""
-        found = {} if self.search is None else {**self.search.counts, "open": float(len(self.search.queue))}
-        return {**found, "regions": float(self.regions)} if self.regions else found
+        if self.search is None:
+            return {"regions": float(self.regions)} if self.regions else {}
+        found = {**self.search.counts, "open": float(len(self.search.queue))}
+        listed, regions = self.search.lister.boxes, max(self.regions, self.search.lister.regions)
+        return {**found, "listed": float(listed), "regions": float(regions)} if regions else found

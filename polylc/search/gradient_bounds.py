@@ -82,6 +82,8 @@ class Cell:
         Layer from which ends are worth bounding anew.
     node : Node or None
         Its entry in a proof, where one is kept.
+    wait : int
+        Of a box: cuts until listing its regions is worth a try.
     """
 
     goal: Goal
@@ -95,6 +97,7 @@ class Cell:
     choice: Choice | None = None
     first: int = 0
     node: Node | None = None
+    wait: int = 0
 
 
 @dataclass

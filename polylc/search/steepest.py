@@ -45,6 +45,7 @@ from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node
 from polylc.search.attained import Attained, Point, Record
 from polylc.search.gradient_bounds import Bounds, Cell, GradientBounds
 from polylc.search.gradient_goals import Goal
+from polylc.search.listed import PARTS, Lister
 from polylc.search.refute import note_ends
 
 Array = np.ndarray
@@ -101,6 +102,8 @@ class Steepest:
         self._set_up()
         self.record = Record(network, self.tables, domain, answers)
         self.counts: dict[str, float] = {"cells": 0, "leaves": 0, "programs": 0, "closed": 0}
+        self.lists = aims is None
+        self.lister = Lister(network, domain, goals, self.record)
         self.queue: list[tuple[float, int, Cell]] = []
         self._put = 0
 
@@ -180,6 +183,10 @@ class Steepest:
         """
         while self.queue and (most is None or self.counts["cells"] < most):
             checkpoint()
+            if self.lists and self.lister.ends(int(self.counts["cells"])):
+                self.counts["closed"] += len(self.queue)
+                self.queue.clear()
+                break
             batch = self._take()
             if not batch:
                 continue
@@ -296,6 +303,8 @@ class Steepest:
             if cell.goal.norm.name == "l1" and cell.goal.entry is None:
                 children += self._entries(cell)
                 continue
+            if self.lists and self.by_box and not cell.path and self._listed(cell):
+                continue
             free = np.flatnonzero((cell.lows < 0) & (cell.highs > 0))
             gaps = found.gaps[r, free]
             near = cell.bound <= self._aim(cell.goal) * NEARLY
@@ -380,12 +389,22 @@ class Steepest:
             return []
         low, high = cell.low.copy(), cell.high.copy()
         low[k], high[k] = middle, middle
-        halves = [replace(cell, high=high, first=ANEW), replace(cell, low=low, first=ANEW)]
+        halves = [replace(cell, high=high, first=ANEW, wait=cell.wait - 1), replace(cell, low=low, first=ANEW, wait=cell.wait - 1)]
         if cell.node is not None:
             cell.node.kind, cell.node.at = BOX, k
             for half in halves:
                 half.node = self._child(cell.node)
         return halves if self.within is None else [half for half in halves if not self._outside(half)]
+
+    def _listed(self, cell: Cell) -> bool:
+        """Whether a cell that is a box is closed, since it has few regions; where it has not, parts of it wait."""
+        if cell.wait > 0:
+            return False
+        if self.lister.closes(cell.goal, *inside(self.domain.lower, self.domain.upper, cell.low, cell.high)):
+            self._close(cell, ByEnds())
+            return True
+        cell.wait = PARTS
+        return False
 
     def _outside(self, cell: Cell) -> bool:
         """Whether a cell's box has no point inside the ball."""

@@ -55,7 +55,7 @@ def lipschitz(
     jacobian: Annotated[
         str | None, typer.Option(help="The operator norm of the whole map alone, its outputs measured in this norm: linf.", show_default=False)
     ] = None,
-    method: Annotated[str, typer.Option(help="search, enumeration, or auto: both by turns, until one has ended.")] = "auto",
+    method: Annotated[str, typer.Option(help="search, enumeration, or auto: search where doubles bound values.")] = "auto",
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
     json_file: JsonFile = None,

@@ -64,7 +64,7 @@ def power_of(norm: str) -> int:
 
 
 @dataclass(frozen=True)
-class _Target:
+class Mapped:
     """Output `first`, or `first` minus `second`, or the whole map (first None)."""
 
     name: str
@@ -72,12 +72,12 @@ class _Target:
     second: int | None = None
 
 
-def _targets(outputs: int, label: int | None) -> list[_Target]:
+def _targets(outputs: int, label: int | None) -> list[Mapped]:
     if label is None or outputs == 1:
-        single = [_Target(f"f{i}", i) for i in range(outputs)]
+        single = [Mapped(f"f{i}", i) for i in range(outputs)]
     else:
-        single = [_Target(f"f{label}-f{j}", label, j) for j in range(outputs) if j != label]
-    return [*single, _Target("jacobian")]
+        single = [Mapped(f"f{label}-f{j}", label, j) for j in range(outputs) if j != label]
+    return [*single, Mapped("jacobian")]
 
 
 def lipschitz(complex_: Complex, label: int | None) -> list[Lipschitz]:
@@ -116,20 +116,17 @@ def certified_lipschitz(complex_: Complex, label: int | None, counters: Counter[
     targets, norms = _targets(complex_.network.outputs, label), complex_.domain.norms
     spectral = min(complex_.network.outputs, complex_.domain.dimension) > 1  # otherwise the Jacobian is a vector
     asked = [(t, norm) for t in targets for norm in norms if not (spectral and t.first is None and norm == "l2")]
-    candidates = {key: _Candidates() for key in asked}
+    exact = ExactGradients(complex_)
+    largest = dict(zip(asked, largest_gradients(complex_, regions, asked, exact), strict=True))
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         return bounded_gradients(complex_, regions)
 
-    for rows, gradient, error in batches():
-        for target, norm in asked:
-            candidates[target, norm].see(rows, *_bounds(target, norm, gradient, error))
-    exact = ExactGradients(complex_)
     found = []
     for target in targets:
         for norm in norms:
-            if (target, norm) in candidates:
-                region, value = candidates[target, norm].largest(target, norm, exact)
+            if (target, norm) in largest:
+                region, value = largest[target, norm]
                 low, high = enclose_sqrt(value) if norm == "l2" else enclose(value)
                 quantity = Quantity(low, high, Kind.EXACT)
                 witness = _vector_witness(exact.jacobian(region)) if (target.first, norm) == (None, "l2") else None
@@ -142,7 +139,29 @@ def certified_lipschitz(complex_: Complex, label: int | None, counters: Counter[
     return found
 
 
-def _size(target: _Target, norm: str, jacobian: np.ndarray) -> np.ndarray:
+def largest_gradients(
+    complex_: Complex, regions: np.ndarray, asked: Sequence[tuple[Mapped, str]], exact: ExactGradients
+) -> list[tuple[int, Fraction]]:
+    """Of each target and norm a region with the largest norm of the gradient, and that norm, for l2 squared, exactly.
+
+    Parameters
+    ----------
+    complex_ : Complex
+    regions : ndarray of int
+        Those that count, of a complex that is proved.
+    asked : sequence of (Mapped, str)
+        Not the whole map in l2, unless it is a vector.
+    exact : ExactGradients
+        Of the complex.
+    """
+    candidates = [_Candidates() for _ in asked]
+    for rows, gradient, error in bounded_gradients(complex_, regions):
+        for one, (target, norm) in zip(candidates, asked, strict=True):
+            one.see(rows, *_bounds(target, norm, gradient, error))
+    return [one.largest(target, norm, exact) for one, (target, norm) in zip(candidates, asked, strict=True)]
+
+
+def _size(target: Mapped, norm: str, jacobian: np.ndarray) -> np.ndarray:
     """Dual norms of the target's gradients, operator norms of the whole map; shape (R,)."""
     result: np.ndarray
     if target.first is None:
@@ -159,7 +178,7 @@ def _size(target: _Target, norm: str, jacobian: np.ndarray) -> np.ndarray:
     return result
 
 
-def _bounds(target: _Target, norm: str, jacobian: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(target: Mapped, norm: str, jacobian: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rigorous bounds of `_size` for Jacobians known up to row errors (not for spectral norms of more than a vector).
 
     Each of these norms of an error matrix is at most the sum of its rows' errors. A sum of N terms, N at most m k, of a
@@ -193,7 +212,7 @@ class _Candidates:
         self._regions.append(regions[kept])
         self._high.append(high[kept])
 
-    def largest(self, target: _Target, norm: str, exact: ExactGradients) -> tuple[int, Fraction]:
+    def largest(self, target: Mapped, norm: str, exact: ExactGradients) -> tuple[int, Fraction]:
         """A region with the largest norm, and the norm's power, exactly."""
         regions, high = np.concatenate(self._regions), np.concatenate(self._high)
         best, where, least = -1, -1, self._least
@@ -208,7 +227,7 @@ class _Candidates:
         return where, Fraction(best, unit)
 
 
-def _exact_size(target: _Target, norm: str, rows: Rows, exact: ExactGradients) -> int:
+def _exact_size(target: Mapped, norm: str, rows: Rows, exact: ExactGradients) -> int:
     """The norm, or its square for l2, of integers."""
     if target.first is None:
         if norm == "l2":  # of a vector
