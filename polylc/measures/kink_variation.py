@@ -9,7 +9,7 @@ from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
-from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved
+from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
 from polylc.measures.rest import enclosure, plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
@@ -53,6 +53,15 @@ def _partial(scene: Scene) -> Answer[Quantity]:
     return Answer(enclosure(low, plus_up(high, times_up(2.0 * rest.norm("frobenius"), left))), part.note())
 
 
+def _in_ball(scene: Scene) -> Answer[Quantity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.kink_variation
+    return Answer(unless_proved(found, scene), in_l2_balls.how([found]))
+
+
 KINK_VARIATION: Measure[Quantity] = Measure(
     name="kink_variation",
     about="jumps of the Jacobian across facets, by area",
@@ -62,6 +71,7 @@ KINK_VARIATION: Measure[Quantity] = Measure(
     floating=_floating,
     sampled=_sampled,
     partial=_partial,
+    unmeasured=_in_ball,
     attributes={"kink_variation": lambda v: v},
     fields=(Field("kink_variation", Pair, pair),),
     numbers=lambda v: {"kink_variation": v},

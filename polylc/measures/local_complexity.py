@@ -28,6 +28,7 @@ from polylc.measures.measure import (
     middle,
     pair,
     unless_proved,
+    unweighed,
 )
 from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
@@ -85,15 +86,33 @@ def _with_noise(scene: Scene, versions: dict[str, Quantity]) -> Answer[LocalComp
 def _sampled(scene: Scene) -> Answer[LocalComplexity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    from polylc.measures.by_volume import sampled
-
     versions, how = _enclosed(scene)
     reason = f"{scene.out_of_reach}; {how}"
     if not scene.sigmas:
         return Answer(LocalComplexity(versions), reason)
-    noisy, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
-    by_name = dict(zip([name for name, _ in scene.sigmas], noisy, strict=True))
+    by_name, how = _noisy(scene)
     return Answer(LocalComplexity(versions, by_name), reason, {SIGMA: f"{scene.out_of_reach}; {how}"})
+
+
+def _in_ball(scene: Scene) -> Answer[LocalComplexity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.local_complexity
+    notes = {SIGMA: "noise is not averaged in balls"} if scene.sigmas else {}
+    return Answer(LocalComplexity({k: unless_proved(v, scene) for k, v in found.items()}), in_l2_balls.how(found.values()), notes)
+
+
+def _noisy(scene: Scene) -> tuple[dict[str, Quantity], str]:
+    """LC^dec by the name of sigma, enclosed or estimated, and how it was found."""
+    from polylc.measures.by_volume import many_noise, sampled
+
+    if scene.many_noise is None:
+        found, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
+        return dict(zip([name for name, _ in scene.sigmas], found, strict=True)), how
+    named = {name: scene.many_noise.complexity(sigma) for name, sigma in scene.sigmas}
+    return {name: unless_proved(v, scene) for name, v in named.items()}, many_noise.how(named.values())
 
 
 def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
@@ -172,6 +191,7 @@ LOCAL_COMPLEXITY: Measure[LocalComplexity] = Measure(
     floating=_floating,
     sampled=_sampled,
     partial=_partial,
+    unmeasured=_in_ball,
     attributes={"local_complexity": lambda v: v.versions, "noisy_complexity": lambda v: v.noisy},
     fields=(Field("local_complexity", LocalComplexityForm, _form),),
     summary=(

@@ -28,6 +28,7 @@ from polylc.measures.rank import region_ranks
 if TYPE_CHECKING:
     from polylc.measures.by_volume.found_part import FoundPart
     from polylc.measures.by_volume.many_dimensions import ManyDimensions
+    from polylc.measures.by_volume.many_noise import ManyNoise
     from polylc.measures.by_volume.sampled import Sampled
     from polylc.measures.rest import Rest
 
@@ -210,12 +211,24 @@ class Scene:
 
     @cached_property
     def many(self) -> ManyDimensions | None:
-        """Sections and shares, enclosed, of a box where volumes are out of reach and facets are not too many."""
+        """Sections and shares, enclosed, of a box, or an l2 ball that no box cuts, where volumes are out of reach and
+        facets are not too many.
+        """
+        from polylc.measures.by_volume.in_l2_balls import InBall, is_whole_l2_ball
         from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
 
-        if self.complex.round or len(self.graph) > MOST_FACETS:  # a ball is not the cube of its coordinates
+        if len(self.graph) > MOST_FACETS:
             return None
+        if self.complex.round:  # a ball is not the cube of its coordinates
+            return InBall(self.complex, self.graph, self.gradients) if is_whole_l2_ball(self.complex) else None
         return ManyDimensions(self.complex, self.graph, self.gradients)
+
+    @cached_property
+    def many_noise(self) -> ManyNoise | None:
+        """LC^dec there."""
+        from polylc.measures.by_volume.many_noise import ManyNoise
+
+        return None if self.many is None or self.complex.round else ManyNoise(self.complex, self.graph, [sigma for _, sigma in self.sigmas])
 
     @cached_property
     def lines(self) -> Sampled:

@@ -24,6 +24,7 @@ from polylc.measures.measure import (
     middle,
     pair,
     unless_proved,
+    unweighed,
 )
 from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
@@ -81,6 +82,14 @@ def _partial(scene: Scene) -> Answer[Variation]:
     return Answer({name: rest.variation(part, found, name) for name, found in terms.items()}, part.note())
 
 
+def _in_ball(scene: Scene) -> Answer[Variation]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume.in_l2_balls import HOW
+
+    return Answer({k: unless_proved(v, scene) for k, v in scene.many.total_variation(scene.margins).items()}, HOW)
+
+
 def _form(value: Variation) -> TotalVariationForm:
     margins: dict[str, Pair] = {k: (v.lower, v.upper) for k, v in value.items() if k not in NORMS}
     return TotalVariationForm(**{k: pair(value[k]) for k in NORMS}, margins=margins or None)  # type: ignore[arg-type]
@@ -108,6 +117,7 @@ TOTAL_VARIATION: Measure[Variation] = Measure(
     floating=_floating,
     sampled=_sampled,
     partial=_partial,
+    unmeasured=_in_ball,
     attributes={"total_variation": lambda v: v},
     fields=(Field("total_variation", TotalVariationForm, _form),),
     summary=(SummaryField("mean_total_variation", float, _mean),),
