@@ -183,7 +183,7 @@ def test_other_settings_are_refused_with_the_difference(other, said, tmp_path):
 def test_other_code_is_refused(tmp_path, monkeypatch):
     certify(random_net([2, 6, 2], 0), POINTS, radius=1, run=tmp_path / "run")
     monkeypatch.setattr(journals, "code_stamp", lambda: "polylc 9.9, abc")
-    with pytest.raises(UsageError, match=r"code: polylc .* then, polylc 9\.9, abc now"):
+    with pytest.raises(UsageError, match=r"code of polylc has changed .*begun by polylc .*, and this is polylc 9\.9, abc\); go on with that code"):
         certify(random_net([2, 6, 2], 0), POINTS, radius=1, run=tmp_path / "run")
 
 
@@ -304,6 +304,17 @@ def test_show_prints_what_is_there_at_any_time(data, tmp_path):
     refused = runner.invoke(app, ["show", str(folder), "--graph", str(tmp_path / "g.npz")])
     assert refused.exit_code == 2
     assert "the run is none of certify with --graph" in refused.stderr
+
+
+def test_an_empty_journal_is_told_in_one_line(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "journal.sqlite").touch()
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "run")])
+    assert shown.exit_code == 2
+    assert "the journal is empty" in " ".join(shown.stderr.split())
+    with Journal(tmp_path / "run", random_net([2, 3, 1], 0), {"command": "certify"}, {}, 1):  # begun again, it is one
+        pass
+    assert Reading(tmp_path / "run").table("settings")["command"] == "certify"
 
 
 def test_show_reads_while_another_process_writes(tmp_path):

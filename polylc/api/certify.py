@@ -13,6 +13,7 @@ from polylc.api.neighbourhoods import make_tasks
 from polylc.api.notebook import told
 from polylc.engines.choose import check_engine
 from polylc.errors import UsageError
+from polylc.exact.memory import bytes_for_each
 from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.record import Refusal
@@ -40,6 +41,7 @@ def certify(
     executor: Executor | None = None,
     time_limit: float | None = None,
     max_regions: int | None = None,
+    memory: float | None = None,
     keep: bool = True,
     certified: bool = True,
     exact_volumes: bool = False,
@@ -86,6 +88,9 @@ def certify(
         that it cuts off are missing, with that reason.
     max_regions : int, optional
         Regions for each neighbourhood; a result that meets it has status "partial".
+    memory : float, optional
+        MiB for all processes on this machine; by default most of what is free. A neighbourhood that needs more
+        ends "partial", measures that would are left out.
     keep : bool
         Keep regions and graph in the results (needed for `region_at`, `graph`, `to_frame`, `plot`).
     certified : bool
@@ -132,6 +137,7 @@ def certify(
         raise UsageError("exact_volumes: without certification volumes are floats")
     sigmas = parse_sigmas(sigma)
     settings = Settings(parse_measures(measures), time_limit, max_regions, keep, certified, exact_volumes=exact_volumes, sigmas=sigmas)
+    settings = replace(settings, memory=bytes_for_each(memory, as_jobs(jobs)))
     tasks = make_tasks(network, points, radius, box, clip, labels, check_engine(engine), frames=True)
     tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
     with ExitStack() as stack:

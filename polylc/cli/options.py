@@ -134,6 +134,10 @@ TimeLimit = Annotated[
     float | None, typer.Option(min=0, help="Seconds for all work on each neighbourhood.", show_default=False, rich_help_panel=LIMITS)
 ]
 MaxRegions = Annotated[int | None, typer.Option(min=1, help="Regions for each neighbourhood.", show_default=False, rich_help_panel=LIMITS)]
+MostMemory = Annotated[
+    int | None,
+    typer.Option(min=1, help="MiB for all processes on this machine; by default most of what is free.", show_default=False, rich_help_panel=LIMITS),
+]
 Jobs = Annotated[
     int,
     typer.Option(

@@ -41,6 +41,7 @@ class Outcome(enum.StrEnum):
     COMPLETE = "complete"
     REGION_LIMIT = "the limit on regions was reached"
     TIME_LIMIT = "the time limit was reached"
+    MEMORY_LIMIT = "the memory limit was reached"
     INTERRUPTED = "interrupted"
 
 
@@ -117,6 +118,7 @@ Progress = Callable[[int, float], None]
 class Limits:
     """When to stop before the end. `stop` is asked now and then; `deadline` is on the clock of time.monotonic.
 
+    `full` says whether memory is, and `stop` says so then too: engines ask `stop` alone.
     `share` is asked now and then, too; once it says yes, cells of depth `UNIT_DEPTH` that are not begun yet are left.
     """
 
@@ -124,6 +126,12 @@ class Limits:
     deadline: float | None = None
     stop: Callable[[], bool] | None = None
     share: Callable[[], bool] | None = None
+    full: Callable[[], bool] | None = None
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        """An engine's outcome, where it could not tell that memory was full."""
+        full = outcome is Outcome.INTERRUPTED and self.full is not None and self.full()
+        return Outcome.MEMORY_LIMIT if full else outcome
 
     def over(self) -> bool:
         """Whether the deadline has passed, or the user wants the work to end."""

@@ -16,24 +16,29 @@ from polylc.errors import LimitReached, Stopped
 
 
 class _Until(NamedTuple):
-    """When to stop; `stopped` if the deadline is the time that is left after the user's wish to stop."""
+    """When to stop; `stopped` if the deadline is the time that is left after the user's wish to stop, `full` says
+    whether memory is.
+    """
 
     deadline: float | None
     stop: Callable[[], bool] | None
     stopped: bool
+    full: Callable[[], bool] | None = None
 
 
 _until: ContextVar[_Until | None] = ContextVar("until", default=None)
 
 
 @contextmanager
-def until(deadline: float | None, stop: Callable[[], bool] | None = None, stopped: bool = False) -> Iterator[None]:
+def until(
+    deadline: float | None, stop: Callable[[], bool] | None = None, stopped: bool = False, full: Callable[[], bool] | None = None
+) -> Iterator[None]:
     """Have checkpoints within the block stop the work from `deadline` on, on the clock of time.monotonic, or once
     `stop` says so; None for no limit.
 
     `stopped` says that the user has stopped the work already, and the deadline is what is left to say what was found.
     """
-    token = _until.set(_Until(deadline, stop, stopped))
+    token = _until.set(_Until(deadline, stop, stopped, full))
     try:
         yield
     finally:
@@ -55,6 +60,8 @@ def checkpoint() -> None:
         raise Stopped("the run was interrupted")
     if found.deadline is not None and time.monotonic() > found.deadline:
         raise Stopped("the run was interrupted") if found.stopped else LimitReached("the time limit was reached")
+    if found.full is not None and found.full():
+        raise LimitReached("the memory limit was reached")
 
 
 def reached() -> Callable[[], bool]:
@@ -80,5 +87,5 @@ def half_of_the_time() -> Iterator[None]:
         yield
         return
     now = time.monotonic()
-    with until(now + 0.5 * max(0.0, found.deadline - now), found.stop, found.stopped):
+    with until(now + 0.5 * max(0.0, found.deadline - now), found.stop, found.stopped, found.full):
         yield

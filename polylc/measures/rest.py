@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from polylc.bounds.derivatives import Everywhere, Pair, everywhere
 from polylc.complex.complex import Complex
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.sums import total
 
 if TYPE_CHECKING:
+    from polylc.bounds.derivatives import Everywhere, Pair
     from polylc.measures.by_volume.found_part import FoundPart
     from polylc.measures.gradient.lipschitz import Lipschitz
 
@@ -48,6 +48,8 @@ class Rest:
     @classmethod
     def of(cls, complex_: Complex, label: int | None, known: Sequence[Lipschitz] = ()) -> Rest | None:
         """The rest of a neighbourhood; None where nothing can be said of gradients there."""
+        from polylc.bounds.derivatives import everywhere  # what bounds takes long to import
+
         outputs = complex_.network.outputs
         margins: list[Pair] = [] if label is None else [(label, j) for j in range(outputs) if j != label]
         bound = everywhere(complex_.network, complex_.domain, margins)

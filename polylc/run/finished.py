@@ -31,7 +31,7 @@ class Finished:
     """
 
     def __init__(self, journal: Journal, settings: Settings) -> None:
-        self._entries, self._settings = Entries(journal, (settings.time_limit, settings.max_regions)), settings
+        self._entries, self._settings = Entries(journal, (settings.time_limit, settings.max_regions, settings.memory)), settings
 
     def get(self, place: int) -> Result | None:
         """The result of the neighbourhood in this place, if there is nothing left to do for it."""
@@ -64,7 +64,7 @@ def finished(folder: Path, network: Network, tasks: Sequence[Task | Refusal], se
     UsageError
         If the folder is of another run, or another process is at work on it.
     """
-    limits = {"time limit": settings.time_limit, "regions": settings.max_regions}
+    limits = {"time limit": settings.time_limit, "regions": settings.max_regions, "memory": settings.memory}
     with Journal(folder, network, _words(network, tasks, settings), limits, len(tasks), tell) as journal:
         yield Finished(journal, settings)
 

@@ -297,6 +297,8 @@ def _make(folder: Path) -> None:
 
 def _to_read(file: Path) -> sqlite3.Connection:
     """A connection that writes nothing; in a folder that cannot be written, readers have no index to share either."""
+    if not file.stat().st_size:
+        raise DataError(f"{file}: the journal is empty: the run ended before anything was saved, or the file was cut off; begin it again")
     for how in ("mode=ro", "immutable=1"):
         connection = sqlite3.connect(f"{file.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30.0)
         try:
@@ -318,8 +320,9 @@ def _locked(folder: Path) -> sqlite3.Connection:
         lock.close()
         if "locked" not in str(error):
             raise UsageError(f"{folder}: no journal can be kept there: {error}") from None
-        with contextlib.closing(Reading(folder)) as read:
-            who = read.table("state").get("writer", "another process")
+        who = "another process"
+        with contextlib.suppress(UsageError, DataError), contextlib.closing(Reading(folder)) as read:  # it may have just begun
+            who = read.table("state").get("writer", who)
         raise UsageError(f"{folder}: {who} is at work on this run; wait for its end, or stop it") from None
     return lock
 
@@ -327,6 +330,10 @@ def _locked(folder: Path) -> sqlite3.Connection:
 def _compare(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse other settings, with the difference."""
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if names == ["code"]:
+        said = f"begun by {then.get('code', 'no polylc')}, and this is {now.get('code', 'none')}"
+        how = "go on with that code, or begin anew in another folder; polylc show prints what is there"
+        raise UsageError(f"{folder}: the code of polylc has changed since this run was begun ({said}); {how}")
     if names:
         said = "; ".join(f"{name}: {_short(then.get(name))} then, {_short(now.get(name))} now" for name in names)
         raise UsageError(f"{folder}: this run was begun with other settings ({said}); repeat the command as it was, or give another folder")

@@ -21,6 +21,7 @@ from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.memory import Memory, share_of
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -84,12 +85,12 @@ def answer(
         if stop is None and isinstance(reached, KeyboardInterrupt):
             raise
         label, tie, verdict = task.label, None, None
-        why = Outcome.INTERRUPTED if isinstance(reached, (Stopped, KeyboardInterrupt)) else Outcome.TIME_LIMIT
+        why = limits.ended(Outcome.INTERRUPTED if isinstance(reached, (Stopped, KeyboardInterrupt)) else Outcome.TIME_LIMIT)
         found = nothing_found(network, task.domain, why)
     enter(Phase.MEASURES)
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
-    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
+    if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT, Outcome.MEMORY_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
         from polylc.run.by_search import beside  # searches, and all that they bound with, take long to import
 
         searched = beside(settings, complex_, label, begin, stop, _here(crew))
@@ -107,11 +108,13 @@ def answer(
     )
     last = settings.last_moment(begin, found.outcome is Outcome.COMPLETE)
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
-    with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop):
+    most = share_of(settings.memory, 1)
+    full = None if most is None else Memory(most)
+    with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop, full=full):
         answers, interrupted, late = measure(scene)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
         try:
-            with until(last, stop):
+            with until(last, stop, full=full):
                 _ = scene.graph
         except LimitReached:
             late = (*late, "graph")
@@ -156,7 +159,7 @@ def answer(
             late = (*late, "proof")
             remarks["proof"] = f"not written: {error}"
     if late and complete:
-        cause = "the interrupt" if stop is not None and stop() else "the time limit"
+        cause = "the interrupt" if stop is not None and stop() else "the memory limit" if full is not None and full.reached else "the time limit"
         remarks["status"] = f"{remarks['status']}; {cause} left out {', '.join(late)}"
     return Result(
         index=task.index,

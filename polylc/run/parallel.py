@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from polylc.errors import PolylcError
+from polylc.exact.memory import share_of
 from polylc.network.form import Network
 from polylc.report.record import Refusal
 from polylc.report.result import Result
@@ -53,6 +54,8 @@ def run_parallel(
     stops the workers; what they have found until then is kept. What a process had begun that died is done again here.
     Tasks whose results are `kept` of an earlier run are not done again.
     """
+    if executor is None and settings.memory is None:
+        settings = replace(settings, memory=share_of(None, jobs + 1))
     begin = time.monotonic()
     results: list[Result | Refusal] = []
     interrupted = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from polylc.domains.box import Neighbourhood, norm_of
 from polylc.domains.domain import Domain
 from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine, engine_class
-from polylc.engines.contract import ChunkSink, Exploration, Limits, Progress
+from polylc.engines.contract import ChunkSink, Exploration, Limits, Outcome, Progress
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.exact.checkpoint import until
 from polylc.judge.by_node import Judge
@@ -84,7 +85,8 @@ def explore_judged(
     domain, wishes = task.domain, NOTHING
     if isinstance(domain, Neighbourhood) and task.engine == BallEngine.name:
         enter(Phase.EXPLORING)
-        return BallEngine(network, domain).explore(limits, progress), None  # nothing is left to judge
+        found = BallEngine(network, domain).explore(limits, progress)
+        return replace(found, outcome=limits.ended(found.outcome)), None  # nothing is left to judge
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         # in the order of the result, so that they are rounded as where they are composed afterwards
@@ -105,16 +107,26 @@ def explore_judged(
                 found = explore_together(network, domain, task.engine, limits, progress, judge, crew, wishes, saved)
         except UnsettledError:
             continue
+        found = replace(found, outcome=limits.ended(found.outcome))
         if judge is None:
             return found, None
         enter(Phase.JUDGING)
         with until(None):
             verdict = judge.verdict(found, functools.partial(go_on, limits))
+            verdict = _unless_full(verdict, limits)
             if isinstance(domain, Neighbourhood) and norm_of(domain) != "linf":
                 inside, near = cut_with_ball(network, domain, verdict.exploration, verdict.near, limits.over)
                 return inside, replace(verdict, exploration=inside, near=near)
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
+
+
+def _unless_full(verdict: Verdict, limits: Limits) -> Verdict:
+    """A verdict that says whether memory, and not time, was over before all was decided."""
+    over = verdict.exploration.outcome is Outcome.TIME_LIMIT and limits.full is not None and limits.full()
+    if not over or (limits.deadline is not None and time.monotonic() > limits.deadline):
+        return verdict
+    return replace(verdict, exploration=replace(verdict.exploration, outcome=Outcome.MEMORY_LIMIT))
 
 
 def _wishes(measures: tuple[str, ...]) -> Wishes:

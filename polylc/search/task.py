@@ -17,6 +17,7 @@ from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine
 from polylc.engines.contract import Limits
 from polylc.errors import NeighbourhoodError, UsageError
+from polylc.exact.memory import either, for_regions, share_of
 from polylc.exact.numbers import parse_number
 from polylc.measures.registry import ALL, DEFAULT, MEASURES
 from polylc.network.form import Network
@@ -89,6 +90,8 @@ class Settings:
         Standard deviations of bias noise, by the names they have in reports.
     graph : bool
         Whether the region graph is wanted itself, whatever measures need.
+    memory : int or None
+        Bytes that each process may have; None for a share of what is free.
     """
 
     measures: tuple[str, ...] = DEFAULT
@@ -100,6 +103,7 @@ class Settings:
     exact_volumes: bool = False
     sigmas: tuple[tuple[str, float], ...] = ()
     graph: bool = False
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.sigmas and not {"local_complexity", "bounds"} & set(self.measures):
@@ -121,7 +125,9 @@ class Settings:
         """When to stop a neighbourhood that was begun at `begin` on the clock of time.monotonic; a share of the time
         may be kept for what follows.
         """
-        return Limits(self.max_regions, None if self.time_limit is None else begin + self.time_limit * (1.0 - kept), stop)
+        full = for_regions(share_of(self.memory, 1))
+        deadline = None if self.time_limit is None else begin + self.time_limit * (1.0 - kept)
+        return Limits(self.max_regions, deadline, either(stop, full), full=full)
 
     def last_moment(self, begin: float, complete: bool) -> float | None:
         """Until when a neighbourhood that was begun at `begin` may be measured: what was stopped is given a little more

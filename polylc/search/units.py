@@ -25,6 +25,7 @@ from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, 
 from polylc.engines.extras import NOTHING, Seen, Wishes, join
 from polylc.errors import ReplayError
 from polylc.exact.checkpoint import until
+from polylc.exact.memory import Memory, either
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
@@ -291,9 +292,10 @@ def _shared(
 ) -> tuple[Outcome, list[int]]:
     """Have units explored by a crew, and `take` what is found; the outcome, and the units that are left."""
     packed = pickle.dumps(job)
+    memory = None if limits.full is None else getattr(limits.full, "most", None)
     # clocks differ between machines
     late = None if limits.deadline is None else time.time() + limits.deadline - time.monotonic()
-    waiting = {crew.submit(_explore, packed, units[u].prefix, late): u for u in wanted}
+    waiting = {crew.submit(_explore, packed, units[u].prefix, late, memory): u for u in wanted}
     again: list[int] = []
     outcome = Outcome.COMPLETE
     while waiting:
@@ -334,6 +336,8 @@ def _ended(limits: Limits, parts: Iterable[Found]) -> Outcome:
     """The limit that was reached, here or in a unit."""
     if limits.deadline is not None and time.monotonic() > limits.deadline:
         return Outcome.TIME_LIMIT
+    if limits.full is not None and limits.full():
+        return Outcome.MEMORY_LIMIT
     if limits.stop is not None and limits.stop():
         return Outcome.INTERRUPTED
     return next((p.exploration.outcome for p in parts if not p.exploration.complete), Outcome.COMPLETE)
@@ -354,12 +358,15 @@ def _result(future: Future[Found]) -> Found | None:
         return None
 
 
-def _explore(packed: bytes, prefix: Prefix, late: float | None, stop: Callable[[], bool] | None = None) -> Found:
+def _explore(packed: bytes, prefix: Prefix, late: float | None, memory: int | None, stop: Callable[[], bool] | None = None) -> Found:
     """What an executor calls."""
     deadline = None if late is None else time.monotonic() + late - time.time()
     if getattr(_last, "packed", None) != packed:
         _last.packed, _last.job = packed, pickle.loads(packed)
-    return explore_unit(_last.job, prefix, Limits(deadline=deadline, stop=stop))
+    full = None if memory is None else Memory(memory)
+    limits = Limits(deadline=deadline, stop=either(stop, full), full=full)
+    found = explore_unit(_last.job, prefix, limits)
+    return replace(found, exploration=replace(found.exploration, outcome=limits.ended(found.exploration.outcome)))
 
 
 def _count(found: Found) -> int:

@@ -32,6 +32,7 @@ from polylc.cli.options import (
     Margin,
     MaxRegions,
     Model,
+    MostMemory,
     Plane,
     Radius,
     ReportFile,
@@ -100,6 +101,7 @@ def certify(
     run_folder: RunFolder = None,
     time_limit: TimeLimit = None,
     max_regions: MaxRegions = None,
+    memory: MostMemory = None,
     input_shape: InputShape = None,
     arch: Arch = None,
     activation: Activation = None,
@@ -135,6 +137,7 @@ def certify(
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
+        from polylc.exact.memory import bytes_for_each
         from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
@@ -144,7 +147,7 @@ def certify(
         tasks = make_tasks(network, where, engine)
         keep = bool(graph or symbolic or regions) or (report is not None and wanted != ("robustness",) and outputs.pictured(tasks))
         settings = Settings(wanted, time_limit, max_regions, keep, not no_certify, exact_volumes=exact_volumes, sigmas=sigmas)
-        settings = replace(settings, graph=graph is not None or regions is not None)
+        settings = replace(settings, graph=graph is not None or regions is not None, memory=bytes_for_each(memory, jobs))
         if norm != "linf" and symbolic is not None:
             raise UsageError(f"--symbolic: closed forms are of boxes, lines and planes, not of {norm} balls; leave it out")
         tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
