@@ -42,8 +42,8 @@ def estimate(
     norm : str
         Of the balls: "linf", "l2" or "l1"; methods that need boxes are skipped in l2 and l1.
     methods : str or iterable of str
-        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
-        and `slices` run only where they are named.
+        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`,
+        `slices` and `tilted` run only where they are named.
     jobs, executor, run, progress
         As in `certify`; neighbourhoods are spread whole.
     **sampling
