@@ -35,6 +35,7 @@ napoleon_custom_sections = [("Attributes", "params_style")]
 html_theme = "furo"
 html_title = f"polylc {release}"
 html_math_renderer = "mathml"
+html_show_search_summary = False  # it would fetch pages, which browsers refuse to those opened from disk
 html_static_path = ["_static"]
 html_css_files = ["polylc.css"]
 

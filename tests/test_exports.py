@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from polylc.api.certify import certify
 from polylc.cli.main import app
 from polylc.errors import UsageError
-from polylc.report.export import summary_rows
+from polylc.report.export import region_table, summary_rows
 from polylc.report.typeset import GROUP, affine_text, integer_text, rational_text, root_text, sum_text
 
 
@@ -53,9 +53,24 @@ def test_csv_needs_nothing_and_loses_nothing(run, tmp_path):
         rows = list(csv.DictReader(file))
     points = np.array([[float(row["x0"]), float(row["x1"])] for row in rows])
     assert (points == run[0].complex.points).all()
-    with pytest.raises(UsageError, match=r"\.csv or \.parquet"):
+    with pytest.raises(UsageError, match=r"\.csv, \.parquet or \.npz"):
         run.write_table(tmp_path / "t.xlsx")
     assert not (tmp_path / "t.xlsx").exists()
+
+
+def test_columns_as_arrays(run, tmp_path):
+    run[0].write_regions(tmp_path / "r.npz")
+    run.write_table(tmp_path / "t.npz")
+    with np.load(tmp_path / "r.npz") as arrays, np.load(tmp_path / "t.npz") as rows:
+        table = region_table(run[0].complex, run[0]._graph())
+        assert list(arrays) == list(table)
+        for name, column in table.items():
+            assert (arrays[name] == column).all()
+        columns = summary_rows(list(run))
+        assert list(rows) == list(columns)
+        for name, column in columns.items():
+            for found, value in zip(rows[name].tolist(), column, strict=True):
+                assert (found != found or found == "") if value is None else found in (value, str(value))
 
 
 def test_the_command_writes_tables(tmp_path):
@@ -70,7 +85,7 @@ def test_the_command_writes_tables(tmp_path):
         assert len((tmp_path / f"r-{row}.csv").read_text().splitlines()) == count + 1
     bad = CliRunner().invoke(app, [*words[:-1], str(tmp_path / "r.txt")])
     assert bad.exit_code == 2
-    assert ".csv or .parquet" in bad.output
+    assert ".csv or .parquet or .npz" in bad.output
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])

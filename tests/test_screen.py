@@ -22,7 +22,7 @@ import polylc
 from polylc.api.certify import certify
 from polylc.cli.main import app
 from polylc.report.estimates.table import show_comparison, show_estimates
-from polylc.report.table import GAP, fitting, many_rows, show_fitting, show_many
+from polylc.report.table import GAP, broken, fitting, many_rows, show_fitting, show_many
 
 MOONS = EXAMPLES / "moons"
 DRAWN = ("plot", str(MOONS / "moons.pt"), "--center", "0,0", "--radius", "0.05")
@@ -92,6 +92,14 @@ def test_tables_fit_the_terminal(width):
     assert biased
     assert all(e.bias in text for e in biased)  # how they err is said at any width
     assert len(rows) == 3
+
+
+@given(st.lists(st.text("abc 12", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=8), st.integers(1, 60))
+def test_lines_of_means_are_broken_between_their_parts(parts, width):
+    lines = broken("; ".join(parts), width)
+    assert [part for line in lines for part in line.removesuffix(";").split("; ")] == parts
+    for line in lines:
+        assert len(line) <= width or "; " not in line
 
 
 def test_a_file_gets_all_columns_in_plain_text():

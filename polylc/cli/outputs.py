@@ -141,7 +141,7 @@ def write_report(path: str, make: Callable[[Path], None]) -> None:
 def tables(*paths: str | None) -> None:
     """Refuse tables that cannot be written before any work is done."""
     for path in paths:
-        writable(path, (".csv", ".parquet"))
+        writable(path, (".csv", ".parquet", ".npz"))
         if path is not None and Path(path).suffix == ".parquet":
             needs("pyarrow", "parquet", f"{path}:")
 

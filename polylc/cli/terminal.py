@@ -49,7 +49,7 @@ def answer(
     with progress(screen) as bar, stop.breaking_off():
         whole = bar.add_task(f"0 of {count} neighbourhoods", total=count, visible=count > 1)
         current = bar.add_task("set-up", total=1.0)
-        last, begun, done, row, found = 0.0, time.monotonic(), 0, "", ""
+        last, begun, done, row, found, said = 0.0, time.monotonic(), 0, "", "", ""
 
         def on_start(task: Any) -> None:
             nonlocal row, found, begun
@@ -58,7 +58,10 @@ def answer(
             bar.reset(current, description=f"{row}set-up", total=1.0)
 
         def on_phase(phase: Any) -> None:
-            wanted.note(f"{row}{phase}{found}")
+            nonlocal said
+            if said != (now := f"{row}{phase}{found}"):
+                wanted.note(now)
+            said = now
             bar.update(current, description=f"{row}{phase}{found}")
 
         def on_result(result: Any) -> None:

@@ -139,16 +139,18 @@ def positions(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     return {"x": at[:, 0], "y": at[:, 1]}
 
 
-TABLES = (".csv", ".parquet")
+TABLES = (".csv", ".parquet", ".npz")
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write columns as .csv, or as .parquet, which keeps their types.
+    """Write columns as .csv; as .parquet, which keeps their types; or as .npz, an array of each column.
+
+    In .npz a number that is not there is nan, a word ""; yes and no are "True" and "False" where some are not there.
 
     Raises
     ------
     UsageError
-        If the ending is neither.
+        If the ending is another.
     MissingPackageError
         If .parquet is asked for and pyarrow is not installed.
     """
@@ -164,8 +166,20 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
         from pyarrow import parquet
 
         parquet.write_table(pyarrow.table(listed), path)
+    elif path.suffix == ".npz":
+        arrays = {name: _array(column) for name, column in listed.items()}
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     else:
-        raise UsageError(f"{path}: tables are written as .csv or .parquet")
+        raise UsageError(f"{path}: tables are written as {', '.join(TABLES[:-1])} or {TABLES[-1]}")
+
+
+def _array(column: Sequence[Any]) -> np.ndarray:
+    """A column as an array that is read without pickle."""
+    there = [v for v in column if v is not None]
+    if any(isinstance(v, str | bool) for v in there):
+        whole = len(there) == len(column) and not any(isinstance(v, str) for v in there)
+        return np.array(column) if whole else np.array(["" if v is None else str(v) for v in column])
+    return np.array(column) if len(there) == len(column) else np.array([np.nan if v is None else v for v in column], dtype=np.float64)
 
 
 def _plain(value: Any) -> Any:

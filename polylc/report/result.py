@@ -93,7 +93,7 @@ class Result(Record):
             write_graph(beside, self._kept(), self._graph())
 
     def write_regions(self, path: str | Path) -> None:
-        """Write the columns of `to_frame` as .csv or .parquet.
+        """Write the columns of `to_frame` as .csv, .parquet or .npz (an array of each column).
 
         Raises
         ------

@@ -81,7 +81,7 @@ class Run(Sequence[Result | Refusal]):
         return data_frame(summary_rows(self._results))
 
     def write_table(self, path: str | Path) -> None:
-        """Write the columns of `to_frame` as .csv or .parquet.
+        """Write the columns of `to_frame` as .csv, .parquet or .npz (an array of each column).
 
         Raises
         ------

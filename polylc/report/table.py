@@ -182,7 +182,8 @@ def show_many(console: Console, entries: Sequence[Record | Refusal], wide: bool 
     records = [e for e in entries if isinstance(e, Record)]
     show_fitting(console, *many_rows(entries), ("row", "regions", "robust", "distance", "status"), wide)
     console.print()
-    console.print(Text(summary_line(entries)))
+    for line in broken(summary_line(entries), console.width):
+        console.print(Text(line))
     for row in ROWS:
         for line in row.footer([s.value for s in shown(row.name, records)]):
             console.print(Text(line))
@@ -201,6 +202,19 @@ def _cells(record: Record) -> dict[str, str]:
 def _columns(records: Sequence[Record]) -> list[str]:
     """Columns that some neighbourhood has something in, by measure."""
     return list(dict.fromkeys(name for row in ROWS for s in shown(row.name, records) for name in row.cells(s.value)))
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Text of parts between semicolons in lines that are no longer than `width`, broken at semicolons."""
+    lines = [""]
+    for part in text.split("; "):
+        longer = f"{lines[-1]}; {part}" if lines[-1] else part
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines[-1] += ";" if len(lines[-1]) < width else ""
+            lines.append(part)
+    return lines
 
 
 def summary_line(entries: Sequence[Record | Refusal]) -> str:

@@ -88,10 +88,10 @@ def certify(
     ] = None,
     table: Annotated[
         str | None,
-        typer.Option(help="Write one row for each neighbourhood: .csv or .parquet.", show_default=False, rich_help_panel=FILES),
+        typer.Option(help="Write one row for each neighbourhood: .csv, .parquet or .npz.", show_default=False, rich_help_panel=FILES),
     ] = None,
     regions: Annotated[
-        str | None, typer.Option(help="Write one row for each region: .csv or .parquet.", show_default=False, rich_help_panel=FILES)
+        str | None, typer.Option(help="Write one row for each region: .csv, .parquet or .npz.", show_default=False, rich_help_panel=FILES)
     ] = None,
     label_column: LabelColumn = None,
     scale: Scale = None,

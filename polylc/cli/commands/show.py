@@ -35,7 +35,7 @@ def show(
     json_file: JsonFile = None,
     report: ReportFile = None,
     table: Annotated[
-        str | None, typer.Option(help="Write one row for each neighbourhood: .csv or .parquet.", show_default=False, rich_help_panel=FILES)
+        str | None, typer.Option(help="Write one row for each neighbourhood: .csv, .parquet or .npz.", show_default=False, rich_help_panel=FILES)
     ] = None,
     proof: Annotated[str | None, typer.Option(help="Write the proof file of what is certified.", show_default=False, rich_help_panel=FILES)] = None,
     graph: Annotated[

@@ -19,7 +19,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.html.page import cell_of, network_section, setting_section, word
 from polylc.report.html.pixels import image_parts
-from polylc.report.html.regions import MOST_NODES, pictures, room_of
+from polylc.report.html.regions import MOST_NODES, MOST_PIXELLED, MOST_SOLIDS, pictures, room_of
 from polylc.report.html.svg import Strip, ends_text, interval_drawing, strip_of
 from polylc.report.html.view import Drawing, Facts, Gallery, Grid, Page, Part, Section, Text, Words
 from polylc.report.images import data_uri, grey, image_shape
@@ -56,7 +56,8 @@ def certify_page(
     sections = [_summary(entries, records)]
     if len(entries) > 1:
         sections.append(Section("Neighbourhoods", "neighbourhoods", [_table(entries)]))
-    strips = {name: strip for name, values in _numbers_of(records).items() if (strip := strip_of(values))}
+    several = len(records) > 1  # else there is nothing to draw a number beside
+    strips = {name: strip for name, values in _numbers_of(records).items() if several and (strip := strip_of(values))}
     details = []
     for entry in entries:
         if isinstance(entry, Refusal):
@@ -133,7 +134,10 @@ def _numbers_of(records: Sequence[Record]) -> dict[str, list[float | None]]:
 
 def _neighbourhood(record: Record, strips: dict[str, Strip], drawn: Sequence[Drawing], opened: bool, later: bool) -> Section:
     brief = "" if record.regions is None else f"{'' if record.complete else '>= '}{record.regions} regions"
-    parts: list[Part] = [Facts(result_rows(record)), *drawn, *_images(record)]
+    rows: list[tuple[Text, Text]] = [*result_rows(record)]
+    if not drawn and (why := _undrawn(record)):
+        rows.append(("picture", why))
+    parts: list[Part] = [Facts(rows), *drawn, *_images(record)]
     anchor = _anchor(record)
     sections = []
     if (measures := _measures(record, strips)) is not None:
@@ -163,16 +167,18 @@ _MEANING = {
 
 def _measures(record: Record, strips: dict[str, Strip]) -> Grid | None:
     """All numbers with their kinds and ends, drawn on the range that they have on the page."""
-    rows = []
+    rows: list[tuple[Text, ...]] = []
     for name, number in _numbers(record).items():
         drawing: Text = ""
         if name in strips:
             value = number.value if number.upper is not None else None
             drawing = interval_drawing(strips[name], number.lower, number.upper, value)
-        rows.append((name.replace(".", " ").replace("_", " "), ends_text(number.lower, number.upper, 10), _MEANING[number.kind], drawing))
+        row: tuple[Text, ...] = name.replace(".", " ").replace("_", " "), ends_text(number.lower, number.upper, 10), _MEANING[number.kind]
+        rows.append((*row, drawing) if strips else row)
     if not rows:
         return None
-    return Grid((("number", False), ("value", True), ("kind", False), ("from the least to the largest here", False)), rows, "All numbers")
+    columns = (("number", False), ("value", True), ("kind", False), ("from the least to the largest here", False))
+    return Grid(columns[: len(rows[0])], rows, "All numbers")
 
 
 def _inequalities(value: Sequence[Inequality]) -> Grid:
@@ -223,6 +229,16 @@ def _drawn(record: Record, room: int) -> tuple[list[Drawing], int]:
         graph = build_graph(complex_)
     drawn = pictures(complex_, graph, room)
     return drawn, room_of(complex_) if drawn else 0
+
+
+def _undrawn(record: Record) -> str:
+    """Why there is no picture, where one might be expected."""
+    if not record.regions or record.regions == 1:
+        return ""
+    if record.complex is None:
+        return "none: the regions of this neighbourhood were not kept; certify it alone, or with few others, for its picture"
+    most = {1: ROOM, 2: MOST_PIXELLED, 3: MOST_SOLIDS}.get(record.domain.dimension, MOST_NODES)
+    return f"none: at most {most} regions are drawn of one neighbourhood of this dimension, and {ROOM} on a page"
 
 
 # ---- the proof -------------------------------------------------------------------------------------------------------

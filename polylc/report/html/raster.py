@@ -9,7 +9,8 @@ import numpy as np
 from polylc.report.images import palette_uri
 
 LEVELS = 252  # of a palette with some room for what has no level
-EDGE = 0.35  # how much darker than its cell a lonely edge is
+EDGE = 0.35  # how far an edge is from its cell's colour to black; to white, half as far, where the colour is dark
+DARK = 100.0
 
 
 def filled(cells: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
@@ -67,15 +68,22 @@ def painted(covered: np.ndarray, levels: np.ndarray, colours: Sequence[str], lin
     levels : ndarray of int
         The colour of each cell, an index.
     colours : sequence of str
-        Like "#1f77b4", at most `LEVELS` / 2; each takes part in a darker shade too.
+        Like "#1f77b4", at most `LEVELS` / 2; each has another shade for edges.
     line : ndarray
         As `edges` has it.
     """
     shades = [_rgb(colour) for colour in colours]
-    darker = [tuple(round((1.0 - EDGE) * part) for part in one) for one in shades]
+    apart = [edge_colour(one) for one in shades]
     index = np.where(covered >= 0, levels[np.maximum(covered, 0)], 2 * len(shades))
     index = np.where((line > 0.5) & (covered >= 0), index + len(shades), index)
-    return palette_uri(index.astype(np.uint8), [*shades, *darker, (128, 128, 128)])
+    return palette_uri(index.astype(np.uint8), [*shades, *apart, (128, 128, 128)])
+
+
+def edge_colour(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The colour of an edge in a cell of a colour."""
+    red, green, blue = colour
+    end, far = (255.0, 0.5 * EDGE) if 0.3 * red + 0.59 * green + 0.11 * blue < DARK else (0.0, EDGE)
+    return round(red + far * (end - red)), round(green + far * (end - green)), round(blue + far * (end - blue))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

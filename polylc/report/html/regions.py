@@ -289,7 +289,8 @@ def _graph(complex_: Complex, graph: RegionGraph) -> Drawing:
     net.add_edges_from(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
     laid = networkx.spring_layout(net, seed=0, iterations=80)
     at = np.array([laid[r] for r in range(len(complex_))])
-    at = 20.0 + 420.0 * (at - at.min(axis=0)) / np.maximum(np.ptp(at, axis=0), 1e-12)
+    side = 460.0 if len(complex_) > 12 else 240.0
+    at = 20.0 + (side - 40.0) * (at - at.min(axis=0)) / np.maximum(np.ptp(at, axis=0), 1e-12)
     norms = _norms(complex_)
     shares = _shares(norms)
     lines = "".join("M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*at[a], *at[b]) for a, b in zip(graph.first, graph.second, strict=True))
@@ -299,7 +300,7 @@ def _graph(complex_: Complex, graph: RegionGraph) -> Drawing:
         for r, (x, y) in enumerate(at)
     )
     said = f"The region graph: {len(complex_)} regions, {len(graph)} shared facets"
-    svg = Markup('<svg role="img" aria-label="{}" viewBox="0 0 460 460" width="460">{}</svg>').format(
-        said, Markup(f'<path d="{lines}" stroke="currentColor" opacity="0.35" fill="none"/>{dots}')
+    svg = Markup('<svg role="img" aria-label="{0}" viewBox="0 0 {2:.0f} {2:.0f}" width="{2:.0f}">{1}</svg>').format(
+        said, Markup(f'<path d="{lines}" stroke="currentColor" opacity="0.35" fill="none"/>{dots}'), side
     )
     return Drawing(svg, f"{said}; gradient norms from {norms.min():.5g}, blue, to {norms.max():.5g}, yellow. Where dots are has no meaning.")

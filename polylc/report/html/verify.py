@@ -45,14 +45,19 @@ def verify_page(report: VerifyReport) -> Page:
             )
             for at, one in enumerate(results)
         ]
-        columns = (("", True), ("model", False), ("query", False), ("result", False), ("seconds", True))
+        columns = (("number", True), ("model", False), ("query", False), ("result", False), ("seconds", True))
         sections.append(Section("Queries", "queries", [Grid(columns, rows, "One row for each query", sortable=True)]))
     details = [_query(at, one, len(results) <= FEW) for at, one in enumerate(results)]
     sections.append(Section("In detail" if len(results) > 1 else "The query", "detail", sections=details))
     networks = {m.network.weights_sha256: m.network for one in results for m in one.models}
-    for at, info in enumerate(networks.values()):
-        section = network_section(info, f"network-{at}")
-        sections.append(section if len(networks) == 1 else replace(section, title=f"{section.title}: {Path(info.source).name}"))
+    read = [network_section(info, f"network-{at}") for at, info in enumerate(networks.values())]
+    if len(read) == 1:
+        sections += read
+    elif read:  # one below the other, folded
+        named = [
+            replace(section, title=Path(info.source).name, folds=True, opened=False) for section, info in zip(read, networks.values(), strict=True)
+        ]
+        sections.append(Section("The networks as read", "networks", sections=named))
     seconds = sum(one.seconds for one in results)
     if report.setting is not None:
         sections.append(setting_section(report.setting, {}, seconds))

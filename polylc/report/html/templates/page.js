@@ -37,7 +37,7 @@
   for (const table of all("table.sortable")) {
     const body = table.tBodies[0], heads = all("thead th", table);
     const texts = new Map([...body.rows].map((row) => [row, [...row.cells].map((cell) => cell.textContent.trim())]));
-    heads.forEach((head, at) => head.querySelector("button").addEventListener("click", () => {
+    heads.forEach((head, at) => head.querySelector("button")?.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
