@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.exact.quantity import Quantity, floating
-from polylc.measures.answers import Answer, missing
+from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.by_volume import enclosures
-from polylc.measures.by_volume.local_complexity import local_complexity
+from polylc.measures.by_volume.local_complexity import local_complexity, weights
 from polylc.measures.measure import (
     Cost,
     Field,
@@ -30,7 +30,9 @@ from polylc.measures.measure import (
     unless_proved,
     unweighed,
 )
+from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
+from polylc.measures.sums import product, total
 
 SIGMA = "local_complexity.sigma"  # the topic of remarks about noise
 
@@ -123,6 +125,20 @@ def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
     return {k: unless_proved(v, scene) for k, v in found.items()}, how(found.values())
 
 
+def _partial(scene: Scene) -> Answer[LocalComplexity]:
+    """Between the facets found, and all that hyperplanes, and lines that cross them, allow."""
+    rest, part = scene.rest.value, scene.found_part.value
+    if part is None or rest is None:
+        return missing(str(scene.found_part.reason if part is None else scene.rest.reason))
+    areas, most = part.facets(scene.graph), rest.boundary(part)
+    versions = {}
+    for name, weight in weights(scene.complex, scene.graph).items():
+        low = total(product(areas, np.stack([weight, weight], axis=1)))[0]
+        versions[name] = enclosure(low, max(most, low))
+    said = {SIGMA: NOT_COMPLETE} if scene.sigmas else {}
+    return Answer(LocalComplexity(versions), part.note(), said)
+
+
 def _form(value: LocalComplexity) -> LocalComplexityForm:
     sigma = None if value.noisy is None else {name: (v.lower, v.upper) for name, v in value.noisy.items()}
     return LocalComplexityForm(**{k: pair(v) for k, v in value.versions.items()}, sigma=sigma)  # type: ignore[arg-type]
@@ -174,6 +190,7 @@ LOCAL_COMPLEXITY: Measure[LocalComplexity] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    partial=_partial,
     unmeasured=_in_ball,
     attributes={"local_complexity": lambda v: v.versions, "noisy_complexity": lambda v: v.noisy},
     fields=(Field("local_complexity", LocalComplexityForm, _form),),

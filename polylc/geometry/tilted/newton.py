@@ -19,7 +19,7 @@ FAR = -800.0  # of the exponent: what is smaller is nothing
 
 
 @inlined
-def _moments(x: float) -> tuple[float, float, float]:
+def moments(x: float) -> tuple[float, float, float]:
     """log(sinh x / x), its slope and its curvature."""
     size = abs(x)
     if size < 0.01:
@@ -70,7 +70,7 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
             x = 0.0
             for j in range(m):
                 x += theta[j] * a[j, i]
-            v, first, second = _moments(x)
+            v, first, second = moments(x)
             value += v
             for j in range(m):
                 slope[j] += a[j, i] * first
@@ -120,7 +120,7 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
                 x = 0.0
                 for j in range(m):
                     x += new[j] * a[j, i]
-                there += _moments(x)[0]
+                there += moments(x)[0]
             if there < value:
                 break
             size *= 0.5

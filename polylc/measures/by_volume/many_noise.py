@@ -17,9 +17,10 @@ import numpy as np
 from polylc.complex.complex import Complex, forms_along
 from polylc.complex.graph import RegionGraph
 from polylc.exact.quantity import Kind, Quantity
+from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Parcel
-from polylc.geometry.tilted.tilting import Forms, forms_of
+from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.noise import peak, row_norms
 from polylc.measures.by_volume.sections import first_flips, sides_of
 from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Weigher, sampled_sum

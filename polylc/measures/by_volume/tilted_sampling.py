@@ -15,7 +15,8 @@ import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.quantity import Kind, Quantity
-from polylc.geometry.tilted.tilting import PEAK, Forms, log_sinhc, tilt
+from polylc.geometry.tilted.cumulants import PEAK, Forms
+from polylc.geometry.tilted.tilting import log_sinhc, tilt
 from polylc.network.compose import batches
 
 Array = np.ndarray
