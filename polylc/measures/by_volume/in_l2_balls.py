@@ -122,8 +122,9 @@ class InBall(ManyDimensions):
             kept.append(_without([cap_share(n, height) for height in heights]))
         return np.array(kept)
 
-    def _facets(self, spread: Array, weight: Array, bounds: Array) -> None:
+    def _facets(self, weight: Array, parts: Array, bounds: Array) -> list[int]:
         """Facets by themselves are not narrowed."""
+        return []
 
     def sampled(self, weight: Array) -> Quantity:
         """The sum over facets of area times weight, from points of the caps in which most half-spaces are kept."""
