@@ -129,6 +129,8 @@ def test_sampled_areas_agree_with_points_near_the_planes(network):
     low, high = many.areas.sum(axis=0)
     assert found.lower <= high
     assert found.upper >= low
+    kink = many.kink_variation  # whose weights vary within sections
+    assert 0 < kink.lower <= kink.upper <= many.jumps.max() * high * (1 + 1e-9)
     points, t = uniform(400_000, network.inputs, np.random.default_rng(2)), 0.02
     near = np.zeros(len(points))
     for section in many.sections:

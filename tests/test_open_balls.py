@@ -417,10 +417,14 @@ def test_the_tree_keeps_the_contract_and_limits(norm):
 
 def test_what_is_not_answered_says_so(tmp_path):
     net, x = random_net([2, 6, 3], 1), [[0.1, 0.2]]
-    (one,) = polylc.certify(net, x, radius=1, norm="l2", measures="all").results
+    (cut,) = polylc.certify(net, x, radius=1, norm="l2", clip=(-0.5, 2), measures="all").results
     for name in ("local_complexity", "total_variation", "kink_variation", "bounds"):
-        assert "l2 ball" in one.notes[name]
-        assert one.answers.value(name) is None
+        assert "l2 ball" in cut.notes[name]
+        assert cut.answers.value(name) is None
+    (one,) = polylc.certify(net, x, radius=1, norm="l2", measures="all").results
+    assert one.answers.value("bounds") is None
+    for value in (*one.local_complexity.values(), *one.total_variation.values(), one.kink_variation):
+        assert 0 <= value.lower <= value.upper < math.inf
     assert one.volume.lower <= math.pi < one.volume.upper
     assert one.volume.upper == pytest.approx(math.pi, rel=1e-15)
     with pytest.raises(UsageError, match="not in l1 and l2 balls"):
