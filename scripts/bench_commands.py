@@ -7,6 +7,8 @@ and `all` are values of --measures; `x counts` says how many times the CPU secon
 without those of `start`, the same on a box with a single region. --first adds the first command after installation,
 with an empty cache of kernels. Commands on MNIST need the folder with mnist/ (--shared).
 
+Python keeps its bytecode, whatever PYTHONDONTWRITEBYTECODE says here: without it, every command compiles the package.
+
 With --history the figures are appended to a file of JSON lines and compared with the last ones in it; `machine` is the
 time of a fixed piece of plain Python, by which both are divided, since machines and their load differ.
 """
@@ -72,13 +74,18 @@ def run(arguments: list[str], cache: str | None = None) -> tuple[float, float]:
     RuntimeError
         If it fails.
     """
-    environment = os.environ if cache is None else {**os.environ, "NUMBA_CACHE_DIR": cache}
+    environment = _environment() if cache is None else {**_environment(), "NUMBA_CACHE_DIR": cache}
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "polylc", *arguments], capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 3):
         raise RuntimeError(f"polylc {' '.join(arguments)}: {done.stderr}")
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a user, who has bytecode kept."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def machine() -> float:
@@ -145,7 +152,7 @@ def _compiled(arguments: list[str]) -> None:
         [sys.executable, "-m", "polylc", *arguments],
         capture_output=True,
         cwd=ROOT,
-        env={**os.environ, "POLYLC_KERNELS": "first"},
+        env={**_environment(), "POLYLC_KERNELS": "first"},
         check=False,
     )
     if done.returncode not in (0, 3):

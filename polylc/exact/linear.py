@@ -1,4 +1,4 @@
-"""Linear algebra on matrices of integers. This file and `matrix.py` alone know python-flint."""
+"""Linear algebra on matrices of integers. This file, `matrix.py` and `caps.py` alone know python-flint."""
 
 from __future__ import annotations
 
@@ -63,9 +63,14 @@ def determinant(matrix: Matrix) -> int:
     >>> determinant([[1, 2], [3, 4]]), determinant([[7]])
     (-2, 7)
     """
+    size = len(matrix)
+    if size == 2:  # in the plane nobody waits for the library
+        (a, b), (c, d) = matrix
+        return int(a) * int(d) - int(b) * int(c)
+    if size < 2:
+        return int(matrix[0][0]) if size else 1
     import flint
 
-    size = len(matrix)
     return int(flint.fmpz_mat(size, size, [v for row in matrix for v in row]).det())
 
 

@@ -81,7 +81,7 @@ class ExactForms:
         which = np.asarray(some, dtype=np.int64)
         layers = self.network.layer_of[which]
         rows: list[Row] = [()] * len(which)
-        for index in np.unique(layers).tolist():
+        for index in sorted(set(layers.tolist())):
             at = np.flatnonzero(layers == index)
             for place, row in zip(at.tolist(), self._rows(index, bits, which[at] - self.network.offsets[index]), strict=True):
                 rows[place] = row

@@ -13,7 +13,6 @@ from polylc.run.distance import nearest_adversarial
 from polylc.search.task import Settings
 
 SETTLED = frozenset({"lipschitz"})  # by the regions of a ball, if they are all known
-SHARE = 0.25  # of a time limit is kept for searches, should the enumeration not end
 CELLS, LONGEST = 512, 20.0  # of each search, where a limit on regions alone ended it; seconds, or as long as that took
 
 

@@ -30,16 +30,13 @@ from polylc.measures.scene import Scene
 from polylc.network.compose import UNIT, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
-from polylc.proof.certificate import write_block
 from polylc.report.result import Result
 from polylc.report.status import Status
-from polylc.run.by_search import SHARE, beside, found_by_search, searches
-from polylc.run.evidence import evidence_of
 from polylc.search.cores import usable_cores
 from polylc.search.crew import Crew
 from polylc.search.enumerate import explore_judged
 from polylc.search.saved import Saved
-from polylc.search.task import LAST_WORDS, SEARCHED, Phase, PhaseWatch, Settings, Task
+from polylc.search.task import LAST_WORDS, SEARCHED, SHARE, Phase, PhaseWatch, Settings, Task
 
 RegionProgress = Callable[[int, int, float], None]
 
@@ -93,6 +90,8 @@ def answer(
     complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
     searched = {}
     if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
+        from polylc.run.by_search import beside  # searches, and all that they bound with, take long to import
+
         searched = beside(settings, complex_, label, begin, stop, _here(crew))
     scene = Scene(
         complex_,
@@ -136,6 +135,9 @@ def answer(
     }
     block = None
     if settings.blocks is not None and verdict is not None and complete:
+        from polylc.proof.certificate import write_block  # only who wants a proof imports what writes it
+        from polylc.run.evidence import evidence_of
+
         path = settings.blocks / f"block-{task.index}.gz"
         enter(Phase.PROOF)
         try:
@@ -186,6 +188,8 @@ def _here(crew: Crew | None) -> int:
 
 def _without_regions(network: Network, task: Task, settings: Settings, begin: float, stop: Callable[[], bool] | None, jobs: int) -> Result:
     """What searches answer, and nothing else."""
+    from polylc.run.by_search import found_by_search, searches
+
     label, tie = label_of(network, task)
     nothing = nothing_found(network, task.domain, Outcome.COMPLETE)
     complex_ = Complex.of(network, task.domain, nothing, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from polylc.engines.contract import Outcome
 from polylc.errors import PolylcError
@@ -12,11 +13,13 @@ from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.run.beside import Teller, kernels_beside, to_stderr
-from polylc.run.finished import Finished
 from polylc.run.neighbourhood import RegionProgress, answer
 from polylc.search.crew import Crew
 from polylc.search.saved import Saved
 from polylc.search.task import PhaseWatch, Settings, Task
+
+if TYPE_CHECKING:
+    from polylc.run.finished import Finished  # a run folder takes long to import
 
 
 def run_serial(

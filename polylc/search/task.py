@@ -24,6 +24,7 @@ from polylc.report.record import Refusal
 from polylc.search.cut_with_ball import better_by_box
 
 GRACE_SHARE, GRACE = 0.05, 1.0  # beyond the time limit, for what is said of an enumeration that it stopped
+SHARE = 0.25  # of a time limit is kept for searches, should the enumeration not end
 LAST_WORDS = 0.5  # seconds for the same once the user has stopped the run
 SEARCHED = frozenset({"robustness", "lipschitz"})  # measures that searches answer too, or bracket
 SINGLE, FEW = frozenset({"robustness"}), 6  # of these the one that needs no regions, but in so few dimensions

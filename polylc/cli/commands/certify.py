@@ -135,9 +135,6 @@ def certify(
         outputs.distinct(files, {"the model": model, "--arch": arch_file(arch), "--data": data, "--labels": labels})
         from polylc.cli.inputs import Where, make_tasks
         from polylc.engines.choose import check_engine
-        from polylc.run.finished import blocks_of, finished
-        from polylc.run.proof_file import proof_blocks
-        from polylc.search.cluster import ClusterExecutor
         from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
@@ -152,11 +149,18 @@ def certify(
             raise UsageError(f"--symbolic: closed forms are of boxes, lines and planes, not of {norm} balls; leave it out")
         tasks = in_norm(tasks, norm, replace(settings, blocks=None if proof is None else Path(proof)), engine)
         with ExitStack() as stack:
+            if proof is not None or run_folder is not None:  # what few commands need is imported for those
+                from polylc.run.finished import blocks_of, finished
+                from polylc.run.proof_file import proof_blocks
             if proof is not None:
                 blocks = stack.enter_context(proof_blocks(Path(proof))) if run_folder is None else blocks_of(Path(run_folder))
                 settings = replace(settings, blocks=blocks)
             kept = None if run_folder is None else stack.enter_context(finished(Path(run_folder), network, tasks, settings))
-            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
+            workers = None
+            if cluster is not None:
+                from polylc.search.cluster import ClusterExecutor
+
+                workers = stack.enter_context(ClusterExecutor(cluster))
             stop = stack.enter_context(signals.heeded())  # from here on there is something to save
             run = terminal.answer(network, tasks, settings, jobs, stop, kept, workers)
             if stop.at_once:
