@@ -1,8 +1,9 @@
 """Checker of polylc's proof files: one file, standard library only, `python -I checker.py PROOF`.
 
 Theorem. If this ends with "verified" (exit code 0), then for the network whose weights are embedded in the file, every
-weight taken as the rational number that its IEEE double is, and for every neighbourhood U that is printed (a box, or a
-box of parameters s in a plane or on a line, x = origin + s_1 d_1 + ..., d_j orthogonal):
+weight taken as the rational number that its IEEE double is, and for every neighbourhood U that is printed (a box, what
+it has in common with a ball, or a box of parameters s in a plane or on a line, x = origin + s_1 d_1 + ..., d_j
+orthogonal):
 
 * U has exactly as many activation regions as printed, those of the leaves of the tree in the file;
 * graph: exactly the printed number of pairs of regions share a facet (adjacencies), those of the file;
@@ -18,9 +19,10 @@ If the file is about queries, then for each of them no input of the network sati
 together with the network's outputs, where variables have the names printed for inputs and outputs, in their order; or,
 where a ball is printed, no input in it. That this is what a query file says is not checked.
 
-If it is about gradients, then for each box U that is printed the Lipschitz constant on U of the combination of outputs
-that is printed, with distances of inputs in the norm that is printed, lies between the two numbers given; for l2 its
-square does. Distances are those within U: coordinates that are fixed do not count.
+If it is about gradients, then for each U that is printed, a box or what it has in common with a ball, the Lipschitz
+constant on U of the combination of outputs that is printed, with distances of inputs in the norm that is printed, lies
+between the two numbers given; for l2 its square does. Distances are those within U: coordinates that are fixed do not
+count.
 
 In a plane or on a line all of this is of the function s -> f(x), and lengths are those of x, l2.
 
@@ -98,6 +100,7 @@ class Verified:
     lower: Rationals
     upper: Rationals
     center: Rationals | None
+    ball: Ball | None  # that cuts the box
     frame: Frame | None
     parts: tuple[str, ...]
     regions: int
@@ -545,9 +548,11 @@ class _Box:
 
     norms = ("linf", "l2", "l1")
 
-    def __init__(self, network: _Network, lower: Any, upper: Any, center: Any) -> None:
+    def __init__(self, network: _Network, lower: Any, upper: Any, center: Any, *ball: Any) -> None:
         self.lower, self.upper = _rationals(lower, network.inputs), _rationals(upper, network.inputs)
         self.center = None if center is None else _rationals(center, network.inputs)
+        self.ball = _read_ball(ball[0], network) if ball else None
+        _need(self.ball is None or self.ball.open, "an open ball expected")
         self.frame = None
         pairs = list(zip(self.lower, self.upper, strict=True))
         _need(all(a <= b for a, b in pairs) and self.lower != self.upper, "a box with an interior in some coordinate expected")
@@ -568,6 +573,24 @@ class _Box:
 
     def contains(self, point: Rationals) -> bool:
         return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
+
+    def in_ball(self, t: Iterable[Fraction]) -> bool:
+        """Whether a point is in the open ball, if there is one."""
+        if self.ball is None:
+            return True
+        point = list(self.middle)
+        for j, h, v in zip(self.free, self.sides, t, strict=True):
+            point[j] += h * v
+        return self.ball.holds(tuple(point))
+
+    def least_in_ball(self, row: Row, scale: int, share: int) -> Fraction:
+        """The least value on the box of a form on this scale less `share` times what is positive in the open ball."""
+        _need(self.ball is not None and share > 0, "a positive multiplier of a ball, and a ball, expected")
+        coefficients, constant = [Fraction(0)] * len(self.lower), Fraction(row[-1], scale)
+        for j, h, a in zip(self.free, self.sides, row, strict=False):
+            coefficients[j] = slope = a / (h * scale)
+            constant -= slope * self.middle[j]
+        return constant + self.ball.least_exactly(coefficients, Fraction(share), list(zip(self.lower, self.upper, strict=True)))  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -593,7 +616,7 @@ class _Frame:
         _need(k > 0, "a frame with a direction expected")
         found = tuple(_rationals(d, network.inputs) for d in directions)
         self.frame = frame = Frame(_rationals(origin, network.inputs), found, _rationals(low, k), _rationals(high, k))
-        self.lower, self.upper, self.center = (), (), None
+        self.lower, self.upper, self.center, self.ball = (), (), None, None
         _need(all(map(any, found)), "directions other than zero expected")
         _need(not any(sum(map(mul, found[i], found[j])) for j in range(k) for i in range(j)), "orthogonal directions expected")
         _need(all(a < b for a, b in zip(frame.low, frame.high, strict=True)), "bounds low < high of parameters expected")
@@ -616,6 +639,12 @@ class _Frame:
         t = [h * sum(map(mul, d, away)) / q for h, d, q in zip(self.half, self.frame.directions, self.squares, strict=True)]
         back = all(sum(map(mul, row, [*t, Fraction(1)])) == x * self.one for row, x in zip(self.inputs, point, strict=True))
         return back and all(-1 <= v <= 1 for v in t)
+
+    def in_ball(self, _: Iterable[Fraction]) -> bool:
+        return True
+
+    def least_in_ball(self, row: Row, scale: int, share: int) -> Fraction:
+        raise Unreadable("a multiplier of a ball in a plane or on a line")
 
 
 # ---- the tree: its leaves are the activation regions -----------------------------------------------------------------
@@ -673,6 +702,14 @@ class _Tree:
         self.network, self.domain = network, domain
         self.k, self.one, self.inputs = domain.k, domain.one, domain.inputs
 
+    def least(self, factor: int, row: Row, path: list[_Wall], pairs: list[int]) -> int | Fraction:
+        """The least value on the box of factor * row - sum of m_i g_i, on some positive scale. A pair -1, m in front
+        stands for the ball.
+        """
+        if pairs[:1] != [-1]:
+            return _least(_combine(factor, row, path, pairs))
+        return self.domain.least_in_ball(_combine(factor, row, path, pairs[2:]), self.one << self.network.finest, (*pairs, 0)[1])
+
     def root(self) -> _Cell:
         return _Cell([], [], 0, 0, False)
 
@@ -722,7 +759,7 @@ class _Tree:
                 raise Refused(f"neuron {neuron} is claimed, but not open here")
             layer = len(cell.layers) - 1
             row = cell.layers[layer].rows[neuron - net.first[layer]]
-            if _least(_combine(lam << net.to_finest[layer], row, cell.path, pairs)) < 0:
+            if self.least(lam << net.to_finest[layer], row, cell.path, pairs) < 0:
                 raise Refused(f"the multipliers do not prove the claimed side of neuron {neuron}")
             cell.open ^= 1 << neuron
             if lam > 0:  # an open neuron's form is not zero
@@ -765,6 +802,7 @@ class _Tree:
         _hold(not cell.open and len(cell.layers) == self.network.hidden, "a region with neurons that are not known")
         _hold(int(pattern, 16) == cell.bits, "the pattern is not that of the region")
         _hold(all(-den < v < den for v in t), "the point is not inside the neighbourhood")
+        _hold(self.domain.in_ball(Fraction(v, den) for v in t), "the point is not inside the ball")
         t.append(den)
         _hold(all(sum(map(mul, wall.row, t)) > 0 for wall in cell.path), "the point is not inside the region")
 
@@ -866,15 +904,18 @@ class _Graph(_Part):
         _hold(all(-den < v < den for v in t[:-1]) and abs(own) < den * scale, "a facet's point is not inside the neighbourhood")
         inside = all(sum(map(mul, wall.row, t)) * scale + wall.row[j] * own > 0 for wall in path if wall.group != e)
         _hold(inside, "a facet's point is not inside the other walls")
+        at = [Fraction(v, den) for v in t[:-1]]
+        at[j] = Fraction(own, den * scale)
+        _hold(self.tree.domain.in_ball(at), "a facet's point is not inside the ball")
 
     def no_facet(self, path: list[_Wall], e: int, entry: list[int]) -> None:
         """sum m g_k + lam g_e <= 0 on the box: no point of g_e = 0 in the open box has all g_k > 0."""
         _need(len(entry) % 2, "no facet: e, lam and pairs expected")
         lam, *pairs = entry
         _need(lam or pairs, "no facet: no multipliers")
-        total = _combine(-lam, path[e].row, path, pairs)
-        _hold(all(path[k].group != e for k in pairs[::2]), "no facet: a wall on the same hyperplane")
-        _hold(_least(total) >= 0, "the multipliers do not prove that there is no facet")
+        least = self.tree.least(-lam, path[e].row, path, pairs)
+        _hold(all(k < 0 or path[k].group != e for k in pairs[::2]), "no facet: a wall on the same hyperplane")
+        _hold(least >= 0, "the multipliers do not prove that there is no facet")
 
     def beyond(self, cell: _Cell, wall: _Wall) -> int:
         """The only pattern that can lie beyond the wall: forms on both sides agree on it, so they differ by multiples
@@ -1601,6 +1642,10 @@ class Ball:
         least = sum((d * d for d in apart), Fraction(0)) if self.norm == "l2" else sum(apart, Fraction(0))
         return least > self.bound or (least == self.bound and self.open)
 
+    def holds(self, point: Rationals) -> bool:
+        """Whether a point is in it."""
+        return not self.misses((x, x) for x in point)
+
     def least_exactly(self, coefficients: list[Fraction], share: Fraction, box: list[tuple[Fraction, Fraction]]) -> Fraction:
         """The least value on a box of a row less share > 0 times what is >= 0 in the ball: r - |x - c|, or half of
         r^2 - |x - c|^2.
@@ -1668,6 +1713,15 @@ class Ball:
             left -= cost
             total += gain
         return total - share * left if left >= 0 else total - left * max(map(abs, a))
+
+
+def _read_ball(value: Any, network: _Network) -> Ball:
+    norm = str(value.get("norm")) if type(value) is dict else ""
+    _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
+    _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
+    (size,) = _rationals([bound], 1)
+    _need(size >= 0 and type(open_) is bool, "a radius that is not negative, and whether the ball is open, expected")
+    return Ball(norm, _rationals(center, network.inputs), size, open_)
 
 
 def _multiplier(a: list[float], sides: list[tuple[float, float]]) -> float:
@@ -2229,7 +2283,7 @@ class _Query:
     def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
         self.network, self.bounds = network, bounds
         keys = ("query", "source", "query_sha256", "semantics", "names", "formula", "roots")
-        self.ball = self._ball(opening.pop("ball")) if type(opening) is dict and "ball" in opening else None
+        self.ball = _read_ball(opening.pop("ball"), network) if type(opening) is dict and "ball" in opening else None
         index, source, digest, semantics, names, formula, roots = _fields(opening, *keys)
         self.index = _integer(index, 0, math.inf, "query")
         _need({str} == {type(source), type(digest)} and semantics == "real", 'source and hash: strings, and the semantics "real" expected')
@@ -2242,14 +2296,6 @@ class _Query:
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = self.parts = 0
         self.share, self.jobs = share
-
-    def _ball(self, value: Any) -> Ball:
-        norm = str(value.get("norm")) if type(value) is dict else ""
-        _need(norm in ("l1", "l2"), "a ball in the norm l1 or l2 expected")
-        _, center, bound, open_ = _fields(value, "norm", "center", "radius" if norm == "l1" else "square", "open")
-        (size,) = _rationals([bound], 1)
-        _need(size >= 0 and type(open_) is bool, "a radius that is not negative, and whether the ball is open, expected")
-        return Ball(norm, _rationals(center, self.network.inputs), size, open_)
 
     def _formula(self, value: Any, depth: int) -> Condition | Junction:
         _need(depth < 200, "a formula nested less deeply expected")
@@ -2576,12 +2622,15 @@ Ends = tuple[list[int], list[int]]
 
 @dataclass(frozen=True)
 class Bounded:
-    """What was verified of one Lipschitz constant on a box: it, or its square for l2, lies between two numbers."""
+    """What was verified of one Lipschitz constant on a box, or on what it has in common with a ball: it, or its square
+    for l2, lies between two numbers.
+    """
 
     index: int
     source: str
     lower: Rationals
     upper: Rationals
+    ball: Ball | None  # that cuts the box
     outputs: tuple[tuple[int, int], ...]  # whose combination is meant, with coefficients
     norm: str
     least: Fraction
@@ -2810,14 +2859,17 @@ class _Gradient(_Query):
     """A Lipschitz constant: a box whose tree leaves no region with a larger gradient. Format: "A gradient"."""
 
     def __init__(self, network: _Network, bounds: _Bounds, opening: Any, share: tuple[int, int] = (0, 1)) -> None:
-        self.network, self.bounds, self.ball = network, bounds, None
+        self.network, self.bounds = network, bounds
+        self.ball = _read_ball(opening.pop("ball"), network) if type(opening) is dict and "ball" in opening else None
         keys = ("gradient", "source", "lower", "upper", "outputs", "norm", "least", "most", "point", "neurons")
         index, source, lower, upper, outputs, norm, least, most, point, neurons = _fields(opening, *keys)
         self.index = _integer(index, 0, math.inf, "gradient")
         _need(type(source) is str and norm in NORMS, "a source and a norm expected")
         self.source, self.norm = source, norm
         self.lower, self.upper = _rationals(lower, network.inputs), _rationals(upper, network.inputs)
-        _need(all(a <= b for a, b in zip(self.lower, self.upper, strict=True)), "a box expected")
+        sides = list(zip(self.lower, self.upper, strict=True))
+        _need(all(a <= b for a, b in sides), "a box expected")
+        _need(self.ball is None or (self.ball.open and not self.ball.misses(sides)), "an open ball with a point in the box expected")
         self.coefficients = [0] * network.outputs
         for pair in _list(outputs):
             at, c = _integers(_list(pair, 2))
@@ -2839,7 +2891,7 @@ class _Gradient(_Query):
         self._tree(lines, low, high, entries)
         self._attained()
         return Bounded(
-            self.index, self.source, self.lower, self.upper, self.outputs, self.norm, self.least, self.most, self.point, self.cells,
+            self.index, self.source, self.lower, self.upper, self.ball, self.outputs, self.norm, self.least, self.most, self.point, self.cells,
             self.leaves, self.network.weights_sha256, self.network.model_sha256, self.network.source,
         )  # fmt: skip
 
@@ -2849,6 +2901,7 @@ class _Gradient(_Query):
             _hold(self.least == 0, "a gradient that is attained nowhere")
             return
         inside = all(a < x < b if a < b else x == a for a, x, b in zip(self.lower, self.point, self.upper, strict=True))
+        inside = inside and (self.ball is None or self.ball.holds(self.point))
         _hold(inside, "the point is not inside the neighbourhood")
         signs = _signs(self.bounds, self.point)
         cell = _Searched([], [], [min(sign, 0) for sign in signs], [max(sign, 0) for sign in signs], [], [])
@@ -2875,14 +2928,14 @@ class _Gradient(_Query):
     def _event(self, cell: _Searched, event: list[Any]) -> None:
         """What is open on a cell and is closed by it."""
         kind, *rest = event or [None]
-        _need(kind in ("ends", "steep", "thin", "empty"), "ends, steep, thin or empty expected")
+        _need(kind in ("ends", "steep", "thin", "empty", "outside"), "ends, steep, thin, empty or outside expected")
         if kind == "ends":
             places = [_integer(place, 0, len(cell.open), "place") for place in _list(_list(rest, 1)[0])]
         else:
             places = list(range(len(cell.open)))
         if cell.mine:
-            held = {"ends": self._by_ends, "steep": self._by_bound, "thin": self._is_thin, "empty": self._is_empty}[kind](cell, places, rest)
-            _hold(held, f"a cell is not closed by what is given ({kind})")
+            ways = {"ends": self._by_ends, "steep": self._by_bound, "thin": self._is_thin, "empty": self._is_empty, "outside": self._is_outside}
+            _hold(ways[kind](cell, places, rest), f"a cell is not closed by what is given ({kind})")
         for place in sorted(set(places), reverse=True):
             del cell.open[place]
         self.leaves += 1
@@ -2927,22 +2980,36 @@ class _Gradient(_Query):
 
     def _is_thin(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
         """A combination of the half-spaces of the path is nowhere positive on the box, and one of them does not vanish
-        there, so that the cell has no interior.
+        there, so that the cell has no interior; or one with what is positive in the open ball, so that it has none in
+        it.
         """
+        walls, *more = _list_of(rest, 1, 2)
+        _need(not more or self.ball is not None, "a multiplier of a ball, and a ball, expected")
+        share = _rationals(more, 1)[0] if more else Fraction(0)
+        _need(not more or share > 0, "a multiplier of a ball that is positive expected")
         signs = dict(cell.path)
         pulls: dict[int, Fraction] = {}
-        for pair in _list(_list(rest, 1)[0]):
+        for pair in _list(walls):
             neuron, y = _list(pair, 2)
             _need(type(neuron) is int and neuron in signs, "a neuron of the path expected")
             pulls[neuron] = signs[neuron] * _rationals([y], 1)[0]
-        _hold(pulls and all(y * signs[i] > 0 for i, y in pulls.items()), "multipliers that are positive expected")
-        box = [(max(Fraction(p), a), min(Fraction(q), b)) for p, q, a, b in zip(cell.lower, cell.upper, self.lower, self.upper, strict=True)]
+        _hold((pulls or share) and all(y * signs[i] > 0 for i, y in pulls.items()), "multipliers that are positive expected")
+        box = self._within(cell)
 
-        def least(of: dict[int, Fraction]) -> Fraction:
+        def least(of: dict[int, Fraction], share: Fraction = Fraction(0)) -> Fraction:
             """The least value of the sum with the other sign."""
-            return self.bounds.exactly([0] * self.network.outputs, [0] * self.network.inputs, Fraction(0), cell, of, box, Fraction(0))
+            return self.bounds.exactly([0] * self.network.outputs, [0] * self.network.inputs, Fraction(0), cell, of, box, share)
 
-        return least(pulls) >= 0 and any(least({i: y}) or least({i: -y}) for i, y in pulls.items())
+        return least(pulls, share) >= 0 and (share > 0 or any(least({i: y}) or least({i: -y}) for i, y in pulls.items()))
+
+    def _within(self, cell: _Searched) -> list[tuple[Fraction, Fraction]]:
+        """The part of a cell's box that is in the neighbourhood's."""
+        return [(max(Fraction(p), a), min(Fraction(q), b)) for p, q, a, b in zip(cell.lower, cell.upper, self.lower, self.upper, strict=True)]
+
+    def _is_outside(self, cell: _Searched, _: list[int], rest: list[Any]) -> bool:
+        """No point of the cell's box is in the ball."""
+        _need(not rest, "nothing more expected")
+        return self.ball is not None and self.ball.misses(self._within(cell))
 
     @staticmethod
     def _is_empty(cell: _Searched, _: list[int], __: list[Any]) -> bool:
@@ -2963,7 +3030,7 @@ class _Block:
         self.network = network
         given = opening if type(opening) is dict else {}
         keys = [kind.name for kind in KINDS if kind.key and (kind.always or kind.name in given)]
-        place = ("frame",) if "frame" in given else ("lower", "upper", "center")
+        place = ("frame",) if "frame" in given else ("lower", "upper", "center", "ball") if "ball" in given else ("lower", "upper", "center")
         index, parts, counts, *rest = _fields(opening, "neighbourhood", "parts", "counts", *place, *keys)
         where, claims = rest[: len(place)], rest[len(place) :]
         said = dict(zip(keys, claims, strict=True))
@@ -2980,6 +3047,7 @@ class _Block:
                 _need((said[kind.name] is not None) == (kind.name in parts), f"{kind.name}: null if absent, expected")
             elif kind.key:
                 _need((kind.name in said) == (kind.name in parts), f"{kind.name}: a key if the part is there, and only then, expected")
+        _need(self.domain.ball is None or not {"robustness", "volumes"} & set(parts), "a ball without robustness and volumes expected")
         self.tree = _Tree(network, self.domain)
         self.maps: dict[bytes, int] = {}
         self.parts: dict[str, _Part] = {}
@@ -3025,6 +3093,7 @@ class _Block:
             self.domain.lower,
             self.domain.upper,
             self.center,
+            self.domain.ball,
             self.domain.frame,
             tuple(self.parts),
             regions,
@@ -3178,12 +3247,12 @@ def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
     return f"{total.replace('+ -', '- ')} {'>' if formula.strict else '>='} {-formula.constant}"
 
 
-def _words_of(ball: Ball | None, full: bool) -> str:
-    """Where inputs are looked for, if it is in a ball."""
+def _words_of(ball: Ball | None, full: bool, closed: bool = False) -> str:
+    """Where inputs are looked for, if it is in a ball, or in its closure."""
     if ball is None:
         return ""
     radius = f"the root of {_show(ball.bound, full)}" if ball.norm == "l2" else _show(ball.bound, full)
-    return f" {'nearer than' if ball.open else 'within'} {radius} in the {ball.norm} norm of {_show_point(ball.center, full)}"
+    return f" {'nearer than' if ball.open and not closed else 'within'} {radius} in the {ball.norm} norm of {_show_point(ball.center, full)}"
 
 
 def _report_query(v: Refuted, full: bool) -> list[str]:
@@ -3204,7 +3273,8 @@ def _report_gradient(v: Bounded, full: bool) -> list[str]:
     terms = " + ".join(f"f{i}" if c == 1 else f"-f{i}" if c == -1 else f"{c} f{i}" for i, c in v.outputs).replace("+ -", "- ") or "0"
     what = "the square of the Lipschitz constant" if v.norm == "l2" else "the Lipschitz constant"
     return [
-        f"gradient {v.index}, {v.source!a}: {v.cells} cells, {v.leaves} bounds; U = {_show_box(v.lower, v.upper, full)}",
+        f"gradient {v.index}, {v.source!a}: {v.cells} cells, {v.leaves} bounds; U = {_show_box(v.lower, v.upper, full)}"
+        + (f", what is of it{_words_of(v.ball, full, closed=True)}" if v.ball else ""),
         f"  {what} of {terms} on U, inputs in {v.norm}, is at least {_show(v.least, full)} and at most {_show(v.most, full)}",
         "  attained: " + ("nowhere claimed" if v.point is None else f"at {_show_point(v.point, full)}"),
     ]
@@ -3226,6 +3296,7 @@ def _report(found: list[Verified | Refuted | Bounded], full: bool = False) -> st
             text += _report_gradient(v, full)
             continue
         text.append(f"neighbourhood {v.index}: U = {_show_box(v.lower, v.upper, full) if v.frame is None else _show_frame(v.frame)}")
+        text += [f"  what is of it{_words_of(v.ball, full, closed=True)}"] if v.ball else []
         text += [] if v.frame is None else _show_points(v.frame, full)
         text.append(f"  centre: {'none' if v.center is None else _show_point(v.center, full)}")
         text += [f"  {name}: {getattr(v, name)}" for name in COUNTS if getattr(v, name) is not None]

@@ -435,6 +435,12 @@ def test_proofs_that_split_neurons_check(seed, tmp_path, monkeypatch):
     assert sum(one.cells for one in checked) > len(checked)
 
 
+def test_ends_that_are_found_better_elsewhere_are_told(tmp_path, monkeypatch):
+    """Where an end is on the grid the checker finds it, and polylc the next one; the rule takes another slope then."""
+    monkeypatch.setattr("polylc.search.steepest.FEW_OPEN", 5)
+    proved(KINDS[1]([2, 5, 4, 1], 4), ball([F(1, 4), F(-1, 2)], F(3, 4)), None, tmp_path / "p")
+
+
 def lines_of(path: Path) -> list[object]:
     return [json.loads(line) for line in gzip.open(path)]
 

@@ -429,7 +429,7 @@ def test_what_is_not_answered_says_so(tmp_path):
     assert one.volume.upper == pytest.approx(math.pi, rel=1e-15)
     with pytest.raises(UsageError, match="not in l1 and l2 balls"):
         one.plot()
-    for more, why in (({"certified": False}, "decided exactly"), ({"proof": tmp_path / "p"}, "writes a proof"), ({"sigma": 0.1}, "noise")):
+    for more, why in (({"certified": False}, "decided exactly"), ({"sigma": 0.1}, "noise")):
         with pytest.raises(UsageError, match=why):
             polylc.certify(net, x, radius=1, norm="l1", **more)
     run = polylc.certify(net, [[0.1, 0.2], [5.0, 0.0]], radius=1, norm="l1", clip=(-1, 4.5), measures="counts")

@@ -31,7 +31,9 @@ POINT_BITS = 24
 
 @dataclass(frozen=True)
 class NoFacet:
-    """sum of multipliers[e] g_e + factor g <= 0 on the box; e counts entries of the region's path from its start."""
+    """sum of multipliers[e] g_e + factor g <= 0 on the box; e counts entries of the region's path from its start, -1
+    is the ball if there is one.
+    """
 
     factor: int
     multipliers: dict[int, int]

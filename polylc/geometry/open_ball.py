@@ -41,6 +41,16 @@ class Meeting(NamedTuple):
 OUTSIDE = Meeting(False)
 
 
+class Settled(NamedTuple):
+    """A point of a set in unit coordinates; or, if there is none, multipliers of rows, and of what is positive in the
+    ball (r - |x - c| in l1, half of r^2 - |x - c|^2 in l2), that combine to what is nowhere positive on the box.
+    """
+
+    point: tuple[Fraction, ...] | None
+    multipliers: dict[int, Fraction]
+    ball: Fraction
+
+
 class OpenBall:
     """The points of an open box that are nearer to a centre than a radius, in unit coordinates u of the box.
 
@@ -237,58 +247,107 @@ class OpenBall:
             return bool(self.hold_on(rows, noise, np.zeros(len(rows), dtype=np.int64), point[None], np.array([on]))[0])
         return self.holds(point) and bool((self.above(rows, noise, point[None]) > 0.0).all())
 
+    def combination(self, rows: np.ndarray, on: int | None = None) -> tuple[np.ndarray, float] | None:
+        """Multipliers of rows, and of what is positive in the ball, that may combine to what is nowhere positive on the
+        box; None if there seem to be none. With `on`, that row's may be negative.
+        """
+        forms, _ = self.seen(np.concatenate([rows, self._walls]), np.zeros(len(rows) + len(self._walls)))
+        if on is not None:
+            forms = np.concatenate([forms, -forms[on : on + 1]])
+        length = np.sqrt((forms[:, :-1] ** 2).sum(axis=1))
+        if not (np.isfinite(forms).all() and (length > TINY**0.5).all()):
+            return None
+        proposal = self._nearest(forms / length[:, None])
+        if proposal is None or (proposal.point is not None and self._size(proposal.point) <= 1.0):
+            return None
+        y = np.maximum(proposal.multipliers, 0.0) / length
+        reach = float(self.reach((y @ forms)[None])[0])
+        found = y[: len(rows)].copy()
+        if on is not None:
+            found[on] -= y[-1]
+        return found, reach / float(self.radius) ** (2 if self.norm == "l2" else 1)
+
     # ---- rationals ---------------------------------------------------------------------------------------------------
-    def _in_rationals(self, rows: Sequence[Row], on: int | None) -> Meeting:
+    def worst(self, row: Sequence[int], scale: int, share: int) -> Fraction:
+        """The least value on the box of a form, given times a scale, less `share` times what is positive in the ball:
+        where that is >= 0, so is the form in the ball.
+        """
+        total = Fraction(row[-1], scale) - (share * self.radius**2 / 2 if self.norm == "l2" else share * self.radius)
+        for a, h, o, p, q in zip(row, self._half, self._shift, self.least, self.most, strict=False):
+            slope = a / (h * scale)
+            nearest = Fraction(0) if not share else -slope / share if self.norm == "l2" else Fraction(0)
+            ends = [min(max(nearest, p), q)] if share and self.norm == "l2" else [p, q, min(max(nearest, p), q)]
+            total += min(slope * (v - o) + share * (v * v / 2 if self.norm == "l2" else abs(v)) for v in ends)
+        return total
+
+    def contains(self, point: Sequence[Fraction]) -> bool:
+        """Whether a rational point, given in u, lies in the open ball and the open box."""
+        far = self.radius**2 / 2 if self.norm == "l2" else self.radius
+        return all(-1 < v < 1 for v in point) and self._far([h * t + o for h, t, o in zip(self._half, point, self._shift, strict=True)]) < far
+
+    def exactly(self, rows: Sequence[Row], on: int | None = None) -> Settled:
+        """As `meets`, in rationals, with what shows it: of integer rows. With `on`, a set that is empty without the
+        ball has no multipliers.
+        """
         inner = self._interior(rows, on)
-        if inner is None:
-            return OUTSIDE
+        if not isinstance(inner, tuple):
+            return Settled(None, inner, Fraction(0))
         forms = [self._from_center(row) for row in rows]
         if on is not None:
             forms.append([-v for v in forms[on]])
         far = self.radius**2 / 2 if self.norm == "l2" else self.radius
         near = nearest_point(self.norm, forms, self.least, self.most, far if self.norm == "l2" else None)
         if not isinstance(near, ExactMinimum) or near.value >= far:
-            return OUTSIDE
+            found = dict(near.multipliers)
+            back = found.pop(len(rows), Fraction(0))
+            if on is not None:
+                found[on] = found.get(on, Fraction(0)) - back
+            return Settled(None, found, Fraction(1))
         goal, share = [h * t + o for h, t, o in zip(self._half, inner, self._shift, strict=True)], Fraction(1)
         while True:  # of the segment from an inner point to the nearest one all but the end is inside
             point = [p + share * (q - p) for p, q in zip(near.point, goal, strict=True)]
             if self._far(point) < far:
                 break
             share /= 2
-        unit = [(v - o) / h for v, o, h in zip(point, self._shift, self._half, strict=True)]
+        return Settled(tuple((v - o) / h for v, o, h in zip(point, self._shift, self._half, strict=True)), {}, Fraction(0))
+
+    def _in_rationals(self, rows: Sequence[Row], on: int | None) -> Meeting:
+        unit = self.exactly(rows, on).point
+        if unit is None:
+            return OUTSIDE
         rounded = to_floats(unit)
         back = [Fraction(v) for v in rounded.tolist()]
-        proved = on is None and all(abs(v) < 1 for v in back) and all(_value(row, back) > 0 for row in rows)
-        proved = proved and self._far([h * t + o for h, t, o in zip(self._half, back, self._shift, strict=True)]) < far
+        proved = on is None and self.contains(back) and all(_value(row, back) > 0 for row in rows)
         return Meeting(True, rounded, proved)
 
-    def _interior(self, rows: Sequence[Row], on: int | None) -> tuple[Fraction, ...] | None:
-        """A point of the open box, in u, with all rows > 0, or on the hyperplane of one and all others > 0."""
+    def _interior(self, rows: Sequence[Row], on: int | None) -> tuple[Fraction, ...] | dict[int, Fraction]:
+        """A point of the open box, in u, with all rows > 0, or on the hyperplane of one and all others > 0; or, if
+        there is none, multipliers of rows that show it, or nothing on a hyperplane.
+        """
         if any(not any(row) for row in rows):
-            return None
+            return {}
         if on is None:
-            found = strictly_inside(rows, self.dimension)
-            return found if isinstance(found, tuple) else None
+            return strictly_inside(rows, self.dimension)
         plane = rows[on]
         pivot = max(range(self.dimension), key=lambda j: abs(plane[j]))
         if not plane[pivot]:
-            return None
+            return {}
         size, sign = abs(plane[pivot]), 1 if plane[pivot] > 0 else -1
         walls = [(*(s * (j == pivot) for j in range(self.dimension)), 1) for s in (1, -1)]
         left = []
         for row in [*(row for r, row in enumerate(rows) if r != on), *walls]:
             reduced = tuple([v * size - sign * row[pivot] * p for j, (v, p) in enumerate(zip(row, plane, strict=True)) if j != pivot])
             if not any(reduced):
-                return None  # it vanishes on the hyperplane
+                return {}  # it vanishes on the hyperplane
             left.append(reduced)
         if self.dimension == 1:
             rest: tuple[Fraction, ...] = ()
             if any(row[-1] <= 0 for row in left):
-                return None
+                return {}
         else:
             found = strictly_inside(left, self.dimension - 1)
             if not isinstance(found, tuple):
-                return None
+                return {}
             rest = found
         value = _value([v for j, v in enumerate(plane) if j != pivot], rest)
         return (*rest[:pivot], -value / plane[pivot], *rest[pivot:])

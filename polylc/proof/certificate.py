@@ -21,9 +21,11 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
+from polylc.domains.ball import within
 from polylc.domains.box import as_box
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
+from polylc.domains.within import Within
 from polylc.errors import CertificateError
 from polylc.exact.checkpoint import checkpoint
 from polylc.judge.verdict import Verdict
@@ -212,12 +214,21 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
 
 
 def _place(domain: Domain) -> dict[str, Any]:
-    """Where the neighbourhood is: corners of a box, or a frame."""
+    """Where the neighbourhood is: corners of a box, with the ball that cuts it if there is one; or a frame."""
     if isinstance(domain, Frame):
         directions = [_words(direction) for direction in domain.directions]
         return {"frame": {"origin": _words(domain.origin), "directions": directions, "low": _words(domain.low), "high": _words(domain.high)}}
     box = as_box(domain, "proof")
-    return {"lower": _words(box.lower), "upper": _words(box.upper), "center": None if box.center is None else _words(box.center)}
+    center = None if box.center is None else _words(box.center)
+    return {"lower": _words(box.lower), "upper": _words(box.upper), "center": center, **ball_words(within(box))}
+
+
+def ball_words(within: Within | None) -> dict[str, Any]:
+    """The key that an opening line has where there is a ball."""
+    if within is None:
+        return {}
+    bound = {"radius" if within.norm == "l1" else "square": str(within.bound)}
+    return {"ball": {"norm": within.norm, "center": [str(c) for c in within.center], **bound, "open": within.strict}}
 
 
 def _words(values: Sequence[Fraction]) -> list[str]:

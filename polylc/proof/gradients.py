@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from polylc.domains.ball import within
 from polylc.domains.box import Neighbourhood
+from polylc.proof.certificate import ball_words
 from polylc.proof.refutation import tree_lines
 from polylc.proof.tree import Event, Node
 
@@ -55,13 +57,22 @@ class BySlopes(Event):
 
 @dataclass(frozen=True)
 class Thin(Event):
-    """A cell has no interior: a combination of its half-spaces is nowhere positive on its box."""
+    """A cell has no interior, or none in the ball: a combination of its half-spaces is nowhere positive on its box.
 
-    multipliers: tuple[tuple[int, Fraction], ...]  # by neuron of the path
+    Attributes
+    ----------
+    multipliers : tuple of (int, Fraction)
+        By neuron of the path.
+    ball : Fraction
+        Of r - |x - c| in l1, or half of r^2 - |x - c|^2 in l2, which is > 0 in the open ball.
+    """
+
+    multipliers: tuple[tuple[int, Fraction], ...]
+    ball: Fraction = Fraction(0)
 
     def words(self) -> list[Any]:
         """As it is written."""
-        return ["thin", [[neuron, str(y)] for neuron, y in self.multipliers]]
+        return ["thin", [[neuron, str(y)] for neuron, y in self.multipliers], *([str(self.ball)] if self.ball else [])]
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,7 @@ def gradient_lines(domain: Neighbourhood, proved: Sequence[ProvedGradient]) -> I
             "source": one.name,
             "lower": [str(v) for v in domain.lower],
             "upper": [str(v) for v in domain.upper],
+            **ball_words(within(domain)),
             "outputs": [[i, c] for i, c in one.outputs.items()],
             "norm": one.norm,
             "least": str(one.least),

@@ -19,8 +19,8 @@ from polylc.domains.alternatives import Root, outward
 from polylc.domains.question import And, Formula, Row
 from polylc.domains.within import Within
 from polylc.network.form import Network
-from polylc.proof.certificate import FORMAT, network_line
-from polylc.proof.tree import Closing, End, Event, Exact, Node, Outside
+from polylc.proof.certificate import FORMAT, ball_words, network_line
+from polylc.proof.tree import Closing, End, Event, Exact, Node
 
 
 def query_line(
@@ -28,10 +28,7 @@ def query_line(
 ) -> dict[str, Any]:
     """The opening line of a query."""
     said: dict[str, Any] = {"query": index, "source": source, "query_sha256": sha256, "semantics": "real"}
-    if within is not None:
-        bound = {"radius" if within.norm == "l1" else "square": str(within.bound)}
-        said["ball"] = {"norm": within.norm, "center": [str(c) for c in within.center], **bound, "open": within.strict}
-    return {**said, "names": list(names), "formula": formula_text(formula), "roots": roots}
+    return {**said, **ball_words(within), "names": list(names), "formula": formula_text(formula), "roots": roots}
 
 
 def plain_names(names: Sequence[str], inputs: int) -> list[str]:
@@ -92,8 +89,6 @@ def _event(event: object) -> list[Any]:
         found = event.combination
         ball = [str(found.ball)] if found.ball else []
         return ["exact", event.place, [[r, str(y)] for r, y in found.rows], [[i, str(y)] for i, y in found.neurons], *ball]
-    if isinstance(event, Outside):
-        return ["outside"]
     return ["choose", event]
 
 

@@ -107,8 +107,12 @@ class Exact:
 
 
 @dataclass(frozen=True)
-class Outside:
-    """No point of the cell is in the ball: all alternatives are refuted."""
+class Outside(Event):
+    """No point of the cell is in the ball: all that is open is closed."""
+
+    def words(self) -> list[Any]:
+        """As it is written."""
+        return ["outside"]
 
 
 @dataclass

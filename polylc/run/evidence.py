@@ -16,13 +16,13 @@ PROVED_VERSIONS = ("activation", "activation_set", "function")  # of the local c
 
 
 def evidence_of(verdict: Verdict, scene: Scene, answers: Answers) -> Evidence:
-    """What the certificate carries of the answers."""
+    """What the certificate carries of the answers; of a ball neither robustness, which a search proves, nor volumes."""
     counted = answers.value("counts")
     counts = {name: None if counted is None else getattr(counted, name) for name in ("adjacencies", "affine_functions", "pieces")}
-    constants, listed = None, answers.value("lipschitz")
+    constants, listed, in_ball = None, answers.value("lipschitz"), scene.complex.round
     if listed is not None:
         constants = [[c.target, c.norm, str(c.lower), str(c.upper), *([c.region, list(c.witness)] if c.witness is not None else [])] for c in listed]
-    robust = answers.value("robustness")
+    robust = None if in_ball else answers.value("robustness")
     claim = None
     if robust is not None:
         distance, point = robust.exact_distance, robust.exact_point
@@ -34,7 +34,7 @@ def evidence_of(verdict: Verdict, scene: Scene, answers: Answers) -> Evidence:
         }
     edges = None if counted is None else scene.graph
     margins = None if robust is None else scene.robustness.entries
-    vertices, weighed = _weighed(scene, answers)
+    vertices, weighed = (None, None) if in_ball else _weighed(scene, answers)
     return Evidence(verdict, scene.complex, edges, counts, constants, claim, margins or {}, vertices, weighed)
 
 

@@ -14,10 +14,13 @@ from polylc.engines.ball import BallEngine
 from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Outcome, Progress
 from polylc.engines.extras import NOTHING, Wishes
+from polylc.errors import LimitReached
 from polylc.exact.checkpoint import until
+from polylc.judge.by_ball import ball_verdict
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
-from polylc.judge.verdict import Verdict
+from polylc.judge.columns import Points
+from polylc.judge.verdict import Tally, Verdict
 from polylc.measures.measure import Need
 from polylc.measures.registry import needing
 from polylc.network.form import Network
@@ -85,8 +88,9 @@ def explore_judged(
     domain, wishes = task.domain, NOTHING
     if isinstance(domain, Neighbourhood) and task.engine == BallEngine.name:
         enter(Phase.EXPLORING)
-        found = BallEngine(network, domain).explore(limits, progress)
-        return replace(found, outcome=limits.ended(found.outcome)), None  # nothing is left to judge
+        found = BallEngine(network, domain).explore(limits, progress)  # nothing is left to judge
+        found = replace(found, outcome=limits.ended(found.outcome))
+        return _proved_in_ball(network, domain, found, limits) if settings.proves else (found, None)
     judges: list[Callable[[], Judge | RegionJudge | None]] = [lambda: None]
     if settings.certify:
         # in the order of the result, so that they are rounded as where they are composed afterwards
@@ -116,6 +120,8 @@ def explore_judged(
             verdict = _unless_full(verdict, limits)
             if isinstance(domain, Neighbourhood) and norm_of(domain) != "linf":
                 inside, near = cut_with_ball(network, domain, verdict.exploration, verdict.near, limits.over)
+                if settings.proves:
+                    return _proved_in_ball(network, domain, inside, limits)
                 return inside, replace(verdict, exploration=inside, near=near)
         return verdict.exploration, verdict
     raise AssertionError("the last judge settles everything")
@@ -127,6 +133,18 @@ def _unless_full(verdict: Verdict, limits: Limits) -> Verdict:
     if not over or (limits.deadline is not None and time.monotonic() > limits.deadline):
         return verdict
     return replace(verdict, exploration=replace(verdict.exploration, outcome=Outcome.MEMORY_LIMIT))
+
+
+def _proved_in_ball(network: Network, domain: Domain, found: Exploration, limits: Limits) -> tuple[Exploration, Verdict]:
+    """The regions of a ball with what proves them, if all are known and there is time."""
+    if found.complete:
+        try:
+            with until(limits.deadline, limits.stop):
+                verdict = ball_verdict(network, domain, found)
+            return verdict.exploration, verdict
+        except LimitReached:
+            pass
+    return found, Verdict(found, Points(found.unit, {}), None, Tally())
 
 
 def _wishes(measures: tuple[str, ...]) -> Wishes:

@@ -41,7 +41,7 @@ from polylc.network.form import Network
 from polylc.network.restricted import restricted
 from polylc.network.twins import twins
 from polylc.proof.gradients import ByEnds, Empty, Thin
-from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Event, Node, Outside
 from polylc.search.attained import Attained, Point, Record
 from polylc.search.gradient_bounds import Bounds, Cell, GradientBounds
 from polylc.search.gradient_goals import Goal
@@ -272,26 +272,34 @@ class Steepest:
             some = [cell for cell in batch if cell.first == first]
             lows, highs = np.stack([c.lows for c in some]), np.stack([c.highs for c in some])
             boxes = Cells(np.stack([c.low for c in some]), np.stack([c.high for c in some]))
+            many = (self.every if first == ANEW else self.tables).neurons
+            doubtful = None if self.aims is None else np.full((2, len(some), many), np.nan)
             if first == ANEW:
                 low, high = (np.repeat(end[None], len(some), axis=0) for end in self.every_ends)
                 low[:, self.numbers], high[:, self.numbers] = lows, highs
-                refine(self.every, low, high, boxes, self.every_sizes)
+                refine(self.every, low, high, boxes, self.every_sizes, doubtful=doubtful)
                 lows, highs = low[:, self.numbers], high[:, self.numbers]
+                doubtful = None if doubtful is None else doubtful[:, :, self.numbers]
             else:
-                refine(self.tables, lows, highs, boxes, self.sizes, first)
+                refine(self.tables, lows, highs, boxes, self.sizes, first, doubtful)
             for k, cell in enumerate(some):
-                if cell.node is not None:
-                    self._note(cell, lows[k], highs[k])
+                if doubtful is not None:
+                    self._note(cell, lows[k], highs[k], doubtful[:, k])
                 cell.lows, cell.highs, cell.first = lows[k], highs[k], self.tables.depth
 
-    def _note(self, cell: Cell, lows: Array, highs: Array) -> None:
-        """Ends that became better, for a proof."""
+    def _note(self, cell: Cell, lows: Array, highs: Array, doubtful: Array) -> None:
+        """Ends that became better, for a proof, and those that might become better in other arithmetic."""
         assert cell.node is not None
         start = 0 if cell.first == ANEW else int(self.numbers[self.tables.span[cell.first].start])
         cell.node.refined = int(self.network.layer_of[start])
         for side, before, now in ((0, cell.lows, lows), (1, cell.highs, highs)):
-            for k in np.flatnonzero(before != now).tolist():
-                cell.node.ends.append((int(self.numbers[k]), side, float(now[k])))
+            moved = before != now
+            for k in np.flatnonzero(moved | ~np.isnan(doubtful[side])).tolist():
+                number, end = int(self.numbers[k]), float(doubtful[side, k])
+                if moved[k]:
+                    cell.node.ends.append((number, side, float(now[k])))
+                else:  # better ends are no worse, but that the rule takes other slopes with them
+                    cell.node.ends.append(2 * number + side if end == math.inf else (number, side, end * (1, -1)[side]))
 
     # ---- what is left ---------------------------------------------------------------------------------------------
     def _divide(self, batch: list[Cell], left: list[int], found: Bounds) -> list[Cell]:
@@ -394,7 +402,13 @@ class Steepest:
             cell.node.kind, cell.node.at = BOX, k
             for half in halves:
                 half.node = self._child(cell.node)
-        return halves if self.within is None else [half for half in halves if not self._outside(half)]
+        left = []
+        for half in halves:
+            if self.within is not None and self._outside(half):
+                self._close(half, Outside())
+            else:
+                left.append(half)
+        return left
 
     def _listed(self, cell: Cell) -> bool:
         """Whether a cell that is a box is closed, since it has few regions; where it has not, parts of it wait."""
@@ -438,8 +452,8 @@ class Steepest:
             return True
         self.counts["programs"] += 1
         point = self._interior(cell, bits)
-        if point is None or isinstance(point, Thin):
-            self._close(cell, Empty() if point is None else point)
+        if isinstance(point, Thin):
+            self._close(cell, point)
             return None
         if self.aims is not None:
             raise AssertionError("a region exceeds what was known to be the largest value")
@@ -448,9 +462,9 @@ class Steepest:
             return None
         raise AssertionError("a region inside a cell without open neurons has another gradient than the cell")
 
-    def _interior(self, cell: Cell, bits: Array) -> Point | Thin | None:
-        """A point strictly inside a cell whose neurons all are decided, or what shows that there is none; None if there
-        is none in the ball.
+    def _interior(self, cell: Cell, bits: Array) -> Point | Thin:
+        """A point strictly inside a cell whose neurons all are decided, and the ball, or what shows that there is
+        none.
         """
         lower, upper = inside(self.domain.lower, self.domain.upper, cell.low, cell.high)
         same = (cell.low == self.low).all() and (cell.high == self.high).all()
@@ -470,17 +484,19 @@ class Steepest:
         half_spaces = zip(numbers, cell.path, forms.neurons(numbers, bits), strict=True)
         return [(number, tuple(int(cell.signs[i]) * v for v in form)) for number, i, form in half_spaces if any(form)]
 
-    def _interior_in_ball(self, cell: Cell, bits: Array, point: Point) -> Point | None:
+    def _interior_in_ball(self, cell: Cell, bits: Array, point: Point) -> Point | Thin:
         """A point strictly inside a cell and the ball, from one inside the cell: on the way from the point of the cell
-        that is nearest to the centre, which is nearer than the radius if and only if there is one (lemma 18a).
+        that is nearest to the centre, which is nearer than the radius if and only if there is one (lemma 18a). If there
+        is none, the multipliers of the nearest point show it.
         """
         assert self.within is not None
         lower, upper = inside(self.domain.lower, self.domain.upper, cell.low, cell.high)
         seen = Centred(self.within.center, lower, upper)
-        walls = self._walls(cell, bits, ExactForms(self.network, BoxEmbedding(seen.lower, seen.upper)))
+        forms = ExactForms(self.network, BoxEmbedding(seen.lower, seen.upper))
+        walls = self._walls(cell, bits, forms)
         near = seen.nearest(self.within.norm, [tuple(map(Fraction, wall)) for _, wall in walls], self.within.bound)
         if not isinstance(near, Near) or measure(self.within.norm, near.point, self.within.center) >= self.within.bound:
-            return None
+            return Thin(tuple((walls[r][0], y * forms.scale) for r, y in near.multipliers.items() if y), Fraction(1))
         share = Fraction(1, 2)
         while True:
             moved = tuple(q + share * (p - q) for p, q in zip(point, near.point, strict=True))

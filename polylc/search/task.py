@@ -175,8 +175,6 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engi
         return list(tasks)
     if not settings.certify:
         raise UsageError(f"norm: regions of {norm} balls are decided exactly as they are found; leave out --no-certify")
-    if settings.proves:
-        raise UsageError(f"norm: proof files have no regions of {norm} balls; `polylc distance --norm {norm}` writes a proof of robustness")
     if settings.sigmas:
         raise UsageError(f"norm: noise is averaged over in boxes, not in {norm} balls; leave out --sigma")
     if settings.exact_volumes and norm == "l2":
