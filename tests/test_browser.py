@@ -129,6 +129,30 @@ def test_links_open_what_is_folded(browser, many, tmp_path):
     assert browser.run("[...document.querySelectorAll('details')].some((d) => !d.open)")
 
 
+def test_pages_of_very_many_make_what_is_folded_when_it_is_opened(browser, many, tmp_path, monkeypatch):
+    plain, lazy = tmp_path / "plain.html", tmp_path / "lazy.html"
+    many.write_report(plain)
+    monkeypatch.setattr("polylc.report.html.certify.MANY", 3)
+    many.write_report(lazy)
+    opened(browser, lazy, "lazy")
+    inside = "document.getElementById('detail').innerText.replace(/\\s+/g, ' ')"
+    texts = []
+    for path in (plain, lazy):
+        browser.open(path)
+        if path == lazy:
+            assert browser.run("document.querySelectorAll('script.later').length") == len(many.results)
+            assert browser.run("document.querySelectorAll('svg.regions').length") == 0
+            browser.run("document.querySelector('a[href=\"#row-5\"]').click()")
+            browser.run("new Promise((done) => setTimeout(done, 50))")
+            assert browser.run("document.querySelectorAll('#row-5 svg.regions').length") == 1
+            seen(browser, "#row-5 .regions")
+        browser.run("dispatchEvent(new Event('beforeprint'))")
+        assert browser.run("document.querySelectorAll('script.later').length") == 0
+        browser.run("document.querySelectorAll('.told').forEach((told) => told.remove())")
+        texts.append(browser.run(inside))
+    assert texts[0] == texts[1]
+
+
 def test_pictures_tell_what_they_show(browser, tmp_path):
     run = certify(random_net([2, 8, 6, 3], 3), box=([-1, -1], [1, 1]), measures="all")
     path = tmp_path / "map.html"
@@ -143,6 +167,26 @@ def test_pictures_tell_what_they_show(browser, tmp_path):
         assert run[0].to_frame()["pattern"][region] in told.replace(" ", "")
     browser.run("document.querySelector('button[data-layer=\"class\"]').click()")
     assert browser.run("getComputedStyle(document.querySelector('.layer[data-layer=\"class\"]')).display") != "none"
+
+
+def test_pictures_in_pixels_tell_what_they_show(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("polylc.report.html.regions.MOST_CELLS", 5)
+    run = certify(random_net([2, 8, 6, 3], 3), box=([-1, -1], [1, 1]))
+    path = tmp_path / "pixels.html"
+    run.write_report(path)
+    opened(browser, path, "pixels")
+    seen(browser, ".regions")
+    browser.run("new Promise((done) => setTimeout(done, 200))")  # the image of numbers is read
+    for region in range(3):
+        browser.run("document.querySelector('.regions').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))")
+        assert browser.run("document.querySelector('.told').textContent").startswith(f"region {region};")
+    for x in run[0].complex.points[:6].tolist():  # pointed at
+        browser.run(
+            f"""(() => {{ const svg = document.querySelector('.regions'), box = svg.getBoundingClientRect();
+            svg.dispatchEvent(new PointerEvent('pointermove', {{ clientX: box.left + box.width * {(1 + x[0]) / 2},
+            clientY: box.top + box.height * {(1 - x[1]) / 2} }})); }})()"""
+        )
+        assert browser.run("document.querySelector('.told').textContent").startswith(f"region {run[0].region_at(x)};")
 
 
 def test_three_dimensions_turn(browser, tmp_path):

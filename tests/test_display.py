@@ -42,6 +42,8 @@ def shown() -> list[object]:
     found = [run, run[0], polylc.verify(moons / "class_kept.vnnlib", moons / "moons.pt")]
     found.append(polylc.estimate(NET, [[0.0, 0.0]] * 2, radius=0.3, samples=32))
     found.append(polylc.compare(NET, [[0.0, 0.0]] * 2, radius=0.3, samples=32, draws=2))
+    found.append(polylc.distance(NET, [[0.0, 0.0], [0.2, 0.1]], 1))
+    found.append(polylc.lipschitz(NET, [[0.0, 0.0], [0.2, 0.1]], radius=0.1, norm="linf"))
     return found
 
 
@@ -70,6 +72,22 @@ def test_what_a_cell_says_is_what_the_result_says():
     text = run._repr_html_()
     assert f'<td class="number">{run[0].regions}</td>' in text
     assert run.refused[0].reason in text
+
+
+def test_lists_of_distances_and_constants_are_lists_that_show_themselves(tmp_path):
+    distances = polylc.distance(NET, [[0.0, 0.0], [np.nan, 0.5], [0.2, 0.1]], 1)
+    constants = polylc.lipschitz(NET, [[0.0, 0.0], [np.nan, 0.5], [0.2, 0.1]], radius=0.1, norm="linf")
+    assert isinstance(distances, list)
+    assert repr(distances) == "Distances(3 rows: 2 exact, 1 refused)"
+    assert repr(constants) == "LipschitzRun(3 rows: 2 exact, 1 refused)"
+    for one in (distances[0], distances[2]):
+        assert f"{float(one.lower):.10g}" in distances._repr_html_()
+    for one in constants[2].constants:
+        assert f"{float(one.lower):.10g}" in constants._repr_html_()
+    for found in (distances, constants):
+        assert found[1].reason in found._repr_html_()
+        found.write_report(tmp_path / "r.html")
+        assert found[1].reason in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def test_figures_are_shown_where_they_are_the_value_of_a_cell():
@@ -102,20 +120,29 @@ class _Handle:
         self.said.append(text)
 
 
-def test_progress_is_shown_in_notebooks_and_nowhere_else(monkeypatch):
-    assert not in_notebook()
-    with told([], True) as calls:
-        assert calls == {}
-    handle = _Handle()
+@pytest.fixture
+def handle(monkeypatch):
+    """A notebook, and what it shows under a cell."""
+    found = _Handle()
     shell = type("ZMQInteractiveShell", (), {})()
     display = types.ModuleType("IPython.display")
-    display.HTML, display.display = (lambda text: text), (lambda _, display_id: handle)
+    display.HTML, display.display = (lambda text: text), (lambda _, display_id: found)
     fake = types.ModuleType("IPython")
     fake.get_ipython, fake.display = (lambda: shell), display
     monkeypatch.setitem(sys.modules, "IPython", fake)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    assert in_notebook()
     monkeypatch.setattr("polylc.api.notebook.EVERY", 0.0)
+    return found
+
+
+def test_progress_is_not_shown_elsewhere():
+    assert not in_notebook()
+    with told([], True) as calls:
+        assert calls == {}
+
+
+def test_progress_is_shown_in_notebooks(handle):
+    assert in_notebook()
     run = certify(NET, [[0.0, 0.0], [0.5, 0.5]], radius=0.3)
     assert len(run) == 2
     assert any("1 of 2 neighbourhoods done; row 1" in text for text in handle.said)
@@ -123,6 +150,33 @@ def test_progress_is_shown_in_notebooks_and_nowhere_else(monkeypatch):
     assert handle.said[-1] == ""  # it goes when the work is done
     handle.said.clear()
     certify(NET, [0.0, 0.0], radius=0.3, progress=False)
+    assert not handle.said
+
+
+POINTS = [[0.0, 0.0], [0.2, 0.1]]
+CALLS = {
+    "verify": (lambda **more: polylc.verify(EXAMPLES / "moons" / "class_kept.vnnlib", EXAMPLES / "moons" / "moons.pt", **more), "searching"),
+    "distance": (lambda **more: polylc.distance(NET, POINTS, 1, **more), "1 of 2 done; searching"),
+    "lipschitz": (lambda **more: polylc.lipschitz(NET, POINTS, radius=0.1, **more), "1 of 2 done; searching"),
+    "estimate": (lambda **more: polylc.estimate(NET, POINTS, radius=0.1, samples=16, methods="lines", **more), "1 of 2 neighbourhoods done; lines"),
+    "compare": (lambda **more: polylc.compare(NET, POINTS, radius=0.1, samples=16, methods="lines", draws=0, **more), "2 of 2 neighbourhoods done"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_progress_of_all_that_may_take_long(handle, name):
+    call, said = CALLS[name]
+    call()
+    assert any(said in text for text in handle.said)
+    assert handle.said[-1] == ""
+    handle.said.clear()
+    call(progress=False)
+    assert not handle.said
+
+
+@pytest.mark.parametrize("name", ["verify", "distance", "lipschitz"])
+def test_whoever_watches_is_told_in_place_of_the_notebook(handle, name):
+    CALLS[name][0](watch=lambda counts: None)
     assert not handle.said
 
 

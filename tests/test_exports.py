@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from polylc.api.certify import certify
 from polylc.cli.main import app
 from polylc.errors import UsageError
+from polylc.report.export import summary_rows
 from polylc.report.typeset import GROUP, affine_text, integer_text, rational_text, root_text, sum_text
 
 
@@ -82,6 +83,25 @@ def test_graphs_have_places_for_their_nodes(n, tmp_path):
     if n <= 3:
         np.testing.assert_allclose(places, result.complex.points)
     assert len(np.unique(places, axis=0)) == result.regions
+
+
+def test_topology_has_columns_where_it_was_asked(tmp_path):
+    points = np.random.default_rng(0).uniform(-1, 1, (3, 2))
+    points[1] = np.nan
+    run = certify(random_net([2, 8, 6, 3], 3), points, radius=0.6, measures="counts,topology")
+    run.write_table(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(run)
+    for row, entry in zip(rows, run, strict=True):
+        known = getattr(entry, "topology", None)
+        assert row["topology_parts"] == ("" if known is None else str(sum(one.components for one in known.classes)))
+        assert row["topology_boundary"] == ("" if known is None else str(known.boundary))
+        for one in () if known is None else known.classes:
+            assert row[f"topology_{one.label}_components"] == str(one.components)
+            assert [row[f"topology_{one.label}_betti_{d}"] for d in range(len(one.betti))] == [str(b) for b in one.betti]
+            assert row[f"topology_{one.label}_euler"] == str(one.euler)
+    assert not any(name.startswith("topology") for name in summary_rows(list(certify(random_net([2, 3, 2], 0), [0.0, 0.0], radius=1))))
 
 
 # ---- LaTeX -----------------------------------------------------------------------------------------------------------

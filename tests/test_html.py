@@ -24,9 +24,10 @@ from polylc.network.form import Network
 from polylc.report.html.certify import certify_page
 from polylc.report.html.estimates import compare_page, estimate_page
 from polylc.report.html.page import as_json, html_of
+from polylc.report.html.raster import edges, filled, numbered
 from polylc.report.html.regions import _faces, pictures
-from polylc.report.html.svg import Curve, Strip, chart, ends_text, interval_drawing, shade, strip_of, ticks
-from polylc.report.images import grey, png, signed
+from polylc.report.html.svg import COLOURS, Curve, Strip, chart, ends_text, interval_drawing, shade, strip_of, ticks
+from polylc.report.images import data_uri, grey, png, signed
 from polylc.report.run import Run
 
 VOID = {"meta", "link", "img", "input", "br"}  # elements of SVG are closed by their own tags
@@ -195,6 +196,83 @@ def test_changes_are_red_up_and_blue_down():
     assert found[0, 1].tolist() == [0, 0, 255]
     assert found[1, 0].tolist() == [255, 255, 255]
     assert grey(np.array([0.0, 1.0]), (1, 2), 0.0, 1.0).tolist() == [[0, 255]]
+
+
+# ---- pictures in pixels ----------------------------------------------------------------------------------------------
+def read_uri(address: str) -> np.ndarray:
+    from PIL import Image
+
+    return np.array(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
+
+
+@given(st.lists(st.tuples(st.floats(-2, 12), st.floats(-2, 12), st.floats(0.1, 6), st.integers(3, 7), st.booleans()), max_size=4))
+def test_pixels_are_filled_where_their_middle_is_inside(shapes):
+    """Against the crossing number of a ray; the last of several polygons is on top."""
+    cells = []
+    for x, y, radius, corners, turned in shapes:
+        turn = 0.3 + np.arange(corners) * 2 * np.pi / corners
+        cells.append(np.column_stack([x + radius * np.cos(turn), y + radius * np.sin(turn)])[:: -1 if turned else 1])
+    found = filled(cells, 9, 10)
+    for row in range(9):
+        for column in range(10):
+            px, py = column + 0.5, row + 0.5
+            inside, near = [], False
+            for cell in cells:
+                after = np.roll(cell, -1, axis=0)
+                crosses = 0
+                for (ax, ay), (bx, by) in zip(cell, after, strict=True):
+                    near |= abs((bx - ax) * (py - ay) - (by - ay) * (px - ax)) < 1e-9
+                    crosses += (ay > py) != (by > py) and px < ax + (py - ay) * (bx - ax) / (by - ay)
+                inside.append(crosses % 2 == 1)
+            assert near or found[row, column] == max((k for k, one in enumerate(inside) if one), default=-1)
+
+
+def test_edges_are_where_neighbours_differ_and_fade_where_they_crowd():
+    covered = np.zeros((40, 40), dtype=np.int32)
+    covered[:, 20:] = 1
+    line = edges(covered)
+    assert (line[:, 19] > 0.5).all()
+    assert line.sum() == line[:, 19].sum()
+    noise = np.random.default_rng(0).integers(0, 1000, (40, 40)).astype(np.int32)
+    assert edges(noise)[10:30, 10:30].max() == 0.0
+
+
+def test_numbers_of_regions_come_back_from_colours():
+    covered = np.array([[-1, 0, 255, 256], [65535, 65536, 199_999, 7]], dtype=np.int32)
+    pixels = read_uri(data_uri(numbered(covered))).astype(int)
+    assert (pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2] - 1 == covered).all()
+
+
+def test_many_regions_are_drawn_in_pixels(network, monkeypatch):
+    """Each pixel has the colour of the region that the network's own pattern names, but for edges."""
+    run = certify(network, box=([-1, -1], [1, 1]))
+    monkeypatch.setattr("polylc.report.html.regions.MOST_CELLS", 5)
+    text = page_of(run)
+    check_page(text)
+    assert "data-r=" not in text
+    told = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)[1])
+    pixels = read_uri(told["ids"]).astype(int)
+    number = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2] - 1
+    size = number.shape[0]
+    assert number.shape == (size, size)
+    by_norm, by_class = (read_uri(address) for address in re.findall(r'<image [^>]*href="([^"]*)"', text))
+    span = run[0].to_frame()["gradient"].to_numpy()
+    shares = (span - span.min()) / (span.max() - span.min())
+    compared = 0
+    for row, column in np.random.default_rng(0).integers(0, size, (300, 2)).tolist():
+        x = np.array([-1 + 2 * (column + 0.5) / size, 1 - 2 * (row + 0.5) / size])
+        r = number[row, column]
+        if r != run[0].complex.region_at(x):
+            continue  # on an edge
+        compared += 1
+        lit = by_norm[row, column] / np.array([int(shade(round(shares[r] * 125) / 125)[k : k + 2], 16) for k in (1, 3, 5)])
+        assert np.allclose(lit, 1.0, atol=0.05) or np.allclose(lit, 0.65, atol=0.05)
+        chosen = COLOURS[int(np.argmax(network(x[None])[0]))]
+        lit = by_class[row, column] / np.array([int(chosen[k : k + 2], 16) for k in (1, 3, 5)])
+        assert np.allclose(lit, 1.0, atol=0.05) or np.allclose(lit, 0.65, atol=0.05)
+    assert compared > 290
+    monkeypatch.setattr("polylc.report.html.regions.MOST_TOLD", 5)
+    assert '"ids"' not in page_of(run)
 
 
 # ---- light drawings --------------------------------------------------------------------------------------------------

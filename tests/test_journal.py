@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import pickle
@@ -295,6 +296,11 @@ def test_show_prints_what_is_there_at_any_time(data, tmp_path):
     one, two = (json.loads((tmp_path / name).read_text())["neighbourhoods"] for name in ("one.json", "two.json"))
     assert one == two
     assert (tmp_path / "one.proof").read_bytes() == (tmp_path / "two.proof").read_bytes()
+    more = ["--report", str(tmp_path / "r.html"), "--table", str(tmp_path / "t.csv")]
+    assert runner.invoke(app, ["show", str(folder), *more]).exit_code == 0
+    assert f"<dt>regions</dt><dd>{one[0]['regions']}</dd>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert [int(row["regions"]) for row in csv.DictReader(file)] == [one[0]["regions"]]
     refused = runner.invoke(app, ["show", str(folder), "--graph", str(tmp_path / "g.npz")])
     assert refused.exit_code == 2
     assert "the run is none of certify with --graph" in refused.stderr

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction as F
 
 import numpy as np
 import pytest
 from nets import random_net
 from random_queries import network_of, questions
+from test_html import check_page
 from test_journal import Killed, killed_after
 from typer.testing import CliRunner
 
@@ -137,3 +139,40 @@ def test_show_prints_answers_and_distances(tmp_path):
     assert json.loads(shown.stdout)["points"][0]["lower_exact"] == str(found.lower)
     assert "1 of 1 points" in shown.stderr
     assert Reading(tmp_path / "distance").names("0/") == ["0/result"]
+
+
+def report_of(folder, path) -> str:
+    """The report that `polylc show` writes of a folder."""
+    shown = CliRunner().invoke(app, ["show", str(folder), "--report", str(path)])
+    assert shown.exit_code == 0, shown.output
+    text = path.read_text(encoding="utf-8")
+    check_page(text)
+    assert "The run that is shown" in text
+    return text
+
+
+def test_show_writes_reports_of_searches(tmp_path):
+    asked = questions(network_of(0), 0, 2)
+    verdicts = [polylc.verify(question, run=tmp_path / str(at)) for at, question in enumerate(asked)]
+    text = report_of(tmp_path, tmp_path / "v.html")  # the folders of a list of questions
+    assert [text.count(f'class="word {answer}"') > 0 for answer in ("sat", "unsat")] == [
+        any(v.result == answer for v in verdicts) for answer in ("sat", "unsat")
+    ]
+    net = random_net([64, 6, 3], 1)
+    points = np.random.default_rng(0).uniform(0, 1, (2, 64))
+    found = polylc.distance(net, points, 2, run=tmp_path / "distance")
+    text = report_of(tmp_path / "distance", tmp_path / "d.html")
+    assert all(str(one.lower) in text for one in found)
+    found.write_report(tmp_path / "e.html")
+    images = [re.findall(r'src="(data:[^"]*)"', page) for page in (text, (tmp_path / "e.html").read_text(encoding="utf-8"))]
+    assert images[0] == images[1]
+    assert len(images[0]) == 3 * len(found)
+    refused = CliRunner().invoke(app, ["show", str(tmp_path / "distance"), "--table", str(tmp_path / "t.csv")])
+    assert refused.exit_code == 2
+    assert "tables have the neighbourhoods of certify" in refused.stderr
+
+
+def test_show_writes_reports_of_estimates(tmp_path):
+    pytest.importorskip("torch")
+    found = polylc.estimate(random_net([2, 6, 3], 1), [[0, 0]], 1, methods="lines", samples=32, run=tmp_path / "estimate")
+    assert f"{found[0].estimates[0].value:.6g}" in report_of(tmp_path / "estimate", tmp_path / "e.html")

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.api.notebook import counted
 from polylc.estimators.study import affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Comparison
@@ -32,13 +33,14 @@ def compare(
     max_regions: int | None = None,
     jobs: int | str = 1,
     executor: Executor | None = None,
+    progress: bool | None = None,
     **sampling: Any,
 ) -> Comparison:
     """Hold estimates against the exact truth.
 
     Parameters
     ----------
-    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor
+    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor, progress
         As in `certify`; neighbourhoods are spread whole.
     norm : str
         Of the balls: "linf"; or "l2" or "l1", where the truth is what searches find: Lipschitz constants and the
@@ -66,4 +68,6 @@ def compare(
     tasks = make_tasks(network, points, radius, box, clip, labels, norm=norm)
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
-    return run_comparison(network, tasks, names, settings, sampling_with_draws(draws, sampling), draws, jobs=as_jobs(jobs), executor=executor)
+    chosen = sampling_with_draws(draws, sampling)
+    with counted(tasks, progress) as (on_result, _):
+        return run_comparison(network, tasks, names, settings, chosen, draws, on_result, as_jobs(jobs), executor)

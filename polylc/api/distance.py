@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
+from polylc.api.notebook import searched
 from polylc.domains.box import as_box
+from polylc.domains.within import as_norm
 from polylc.measures.margin.distance import Distance
 from polylc.network.form import Network
 from polylc.readers.load import as_network
+from polylc.report.lists import Distances, centers_of
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 from polylc.run.points import points_kept, take
@@ -34,7 +37,8 @@ def distance(
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
     run: str | Path | None = None,
-) -> list[Distance | Refusal]:
+    progress: bool | None = None,
+) -> Distances:
     """The exact distance of points to the nearest input that is classified otherwise.
 
     Ties count: a point is adversarial if some other class is at least as high as the label.
@@ -65,11 +69,13 @@ def distance(
         Asked whether to end; told statistics.
     run : path, optional
         Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
+    progress : bool, optional
+        Whether a notebook shows how far the search is; by default it does, unless `watch` is given.
 
     Returns
     -------
-    list of Distance or Refusal
-        In the order of the points.
+    Distances
+        A list of `Distance` and `Refusal`, in the order of the points.
 
     Raises
     ------
@@ -78,19 +84,20 @@ def distance(
     """
     net = as_network(network)
     tasks = make_tasks(net, points, radius, None, clip, labels)
-    found = distances_one_by_one(
-        net,
-        tasks,
-        target=target,
-        norm=norm,
-        timeout=timeout,
-        proof=proof,
-        jobs=as_jobs(jobs),
-        stop=stop,
-        watching=lambda: nullcontext(watch),
-        run=run,
-    )
-    return [one for _, one in found]
+    with searched(tasks, progress, watch) as watching:
+        found = distances_one_by_one(
+            net,
+            tasks,
+            target=target,
+            norm=norm,
+            timeout=timeout,
+            proof=proof,
+            jobs=as_jobs(jobs),
+            stop=stop,
+            watching=watching,
+            run=run,
+        )
+        return Distances(net, as_norm(norm), found, centers_of(tasks))
 
 
 def distances_one_by_one(
@@ -127,7 +134,7 @@ def distances_one_by_one(
                 network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs, saved=saved
             )
             if kept is not None:
-                take(kept, place, task.index, found, stop is not None and stop(), file is not None)
+                take(kept, place, task, found, stop is not None and stop(), file is not None)
             return found
 
         yield from one_by_one(tasks, find, watching, stop)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
+from polylc.api.notebook import counted
 from polylc.estimators.study import Sampling, affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Estimates
@@ -29,6 +30,7 @@ def estimate(
     jobs: int | str = 1,
     executor: Executor | None = None,
     run: str | Path | None = None,
+    progress: bool | None = None,
     **sampling: Any,
 ) -> Estimates:
     """Estimate what `certify` computes, by sampling.
@@ -40,9 +42,9 @@ def estimate(
     norm : str
         Of the balls: "linf", "l2" or "l1"; methods that need boxes are skipped in l2 and l1.
     methods : str or iterable of str
-        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`
-        and `slices` run only where they are named.
-    jobs, executor, run
+        "all" for all sampling methods, or names, separated by commas; `lipsdp`, `exact_draws`, `rao_blackwell`,
+        `slices` and `tilted` run only where they are named.
+    jobs, executor, run, progress
         As in `certify`; neighbourhoods are spread whole.
     **sampling
         Fields of `polylc.estimators.study.Sampling`: samples (by default 4096, fewer where a Jacobian is dear), seed,
@@ -75,5 +77,9 @@ def estimate(
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
     chosen = Sampling(**sampling)
-    with nullcontext() if run is None else estimates_kept(Path(run), "estimate", network, tasks, {"methods": ",".join(names)}, chosen) as kept:
-        return run_estimates(network, tasks, names, chosen, jobs=as_jobs(jobs), executor=executor, kept=kept)
+    with ExitStack() as stack:
+        asked, kept = {"methods": ",".join(names)}, None
+        if run is not None:
+            kept = stack.enter_context(estimates_kept(Path(run), "estimate", network, tasks, asked, chosen))
+        on_result, on_method = stack.enter_context(counted(tasks, progress))
+        return run_estimates(network, tasks, names, chosen, on_result, on_method, as_jobs(jobs), executor, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any, get_args
 
 from polylc.api.check import check
 from polylc.api.neighbourhoods import Watch, Watching, make_tasks, one_by_one, proof_of_one
+from polylc.api.notebook import searched
 from polylc.domains.box import as_box
 from polylc.domains.frame import Frame
 from polylc.errors import ProofRefused, ProofUnreadable, UsageError
 from polylc.network.form import Network
 from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
+from polylc.report.lists import LipschitzRun
 from polylc.report.record import Refusal
 from polylc.run.lipschitz import lipschitz_constants
 from polylc.run.neighbourhood import label_of
@@ -41,7 +42,8 @@ def lipschitz(
     proof: str | Path | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
-) -> list[LipschitzConstants | Refusal]:
+    progress: bool | None = None,
+) -> LipschitzRun:
     """Exact local Lipschitz constants of outputs or margins, without a list of all regions where that is quicker.
 
     Parameters
@@ -74,11 +76,13 @@ def lipschitz(
         regions were listed it proves the constants themselves, else narrow brackets: see docs/lipschitz.md.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
+    progress : bool, optional
+        Whether a notebook shows how far the search is; by default it does, unless `watch` is given.
 
     Returns
     -------
-    list of LipschitzConstants or Refusal
-        In the order of the points.
+    LipschitzRun
+        A list of `LipschitzConstants` and `Refusal`, in the order of the neighbourhoods.
 
     Raises
     ------
@@ -97,8 +101,8 @@ def lipschitz(
     norms = parse_norms(norm)
     tasks = make_tasks(net, points, radius, box, clip, labels, frames=True, norm=ball)
     search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
-    found = constants_one_by_one(net, tasks, search, proof=proof, stop=stop, watching=lambda: nullcontext(watch))
-    return [one for _, one in found]
+    with searched(tasks, progress, watch) as watching:
+        return LipschitzRun(net, constants_one_by_one(net, tasks, search, proof=proof, stop=stop, watching=watching))
 
 
 def constants_one_by_one(

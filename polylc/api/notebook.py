@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from html import escape
 from typing import Any
 
+from polylc.api.neighbourhoods import Watch, Watching
 from polylc.search.task import Task
 
 EVERY = 0.2  # seconds between two changes
@@ -59,15 +60,70 @@ class _Line:
     def tell(self, text: str) -> None:
         self.show(text, None, at_once=True)
 
+    # ---- what a search tells, and what methods that sample do ------------------------------------------------------
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        self._row = f"{self.done} of {self._count} done; " if self._count > 1 else ""
+        self.show(f"{self._row}searching")
+
+        def watch(counts: dict[str, float]) -> None:
+            bound = f", lowest bound {counts['bound']:.3g}" if "bound" in counts else ""
+            text = f"{self._row}{counts['cells']:.0f} cells, {counts.get('open', 0):.0f} open{bound}"
+            self.show(text, (self.done + counts.get("share", 0.0)) / self._count)
+
+        yield watch
+        self.done += 1
+
+    def on_method(self, method: str) -> None:
+        self.show(f"{self.done} of {self._count} neighbourhoods done; {method}", self.done / self._count)
+
+    def on_done(self, _: Any) -> None:
+        self.done += 1
+        self.show(f"{self.done} of {self._count} neighbourhoods done", self.done / self._count)
+
 
 @contextmanager
 def told(tasks: Sequence[Any], progress: bool | None) -> Iterator[dict[str, Any]]:
     """What a run is to call while it works: nothing outside a notebook, or where progress is not wanted."""
-    if not (in_notebook() if progress is None else progress and in_notebook()):
-        yield {}
+    with _line(tasks, progress) as line:
+        if line is None:
+            yield {}
+        else:
+            yield {
+                "on_start": line.on_start,
+                "on_regions": line.on_regions,
+                "on_result": line.on_result,
+                "on_phase": line.on_phase,
+                "tell": line.tell,
+            }
+
+
+@contextmanager
+def searched(tasks: Sequence[Any], progress: bool | None, watch: Watch | None = None) -> Iterator[Watching]:
+    """What begins to show the search of a task: that of the caller, if there is one; else a notebook's line."""
+    with nullcontext() if watch is not None else _line(tasks, progress) as line:
+
+        def watching() -> AbstractContextManager[Watch | None]:
+            return nullcontext(watch) if line is None else line.watching()
+
+        yield watching
+
+
+@contextmanager
+def counted(tasks: Sequence[Any], progress: bool | None) -> Iterator[tuple[Callable[[Any], None] | None, Callable[[str], None] | None]]:
+    """What is to be called when a neighbourhood is done, and when a method begins."""
+    with _line(tasks, progress) as line:
+        yield (None, None) if line is None else (line.on_done, line.on_method)
+
+
+@contextmanager
+def _line(tasks: Sequence[Any], progress: bool | None) -> Iterator[_Line | None]:
+    """A line under the cell of a notebook, if it is wanted."""
+    if progress is False or not in_notebook():
+        yield None
         return
     line = _Line(max(sum(isinstance(task, Task) for task in tasks), 1))
     try:
-        yield {"on_start": line.on_start, "on_regions": line.on_regions, "on_result": line.on_result, "on_phase": line.on_phase, "tell": line.tell}
+        yield line
     finally:
         line.close()

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from polylc.api.notebook import searched
 from polylc.errors import UsageError
 from polylc.readers.question import Question, make_question
 from polylc.readers.vnnlib.file import read_query
@@ -31,6 +32,7 @@ def verify(
     watch: Callable[[dict[str, float]], None] | None = None,
     run: str | Path | None = None,
     executor: Executor | None = None,
+    progress: bool | None = None,
 ) -> Verdict:
     """Decide whether a query of VNN-LIB can be satisfied.
 
@@ -58,6 +60,8 @@ def verify(
         Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
     executor : concurrent.futures.Executor, optional
         Takes the place of processes, as for `certify`.
+    progress : bool, optional
+        Whether a notebook shows how far the search is; by default it does, unless `watch` is given.
 
     Returns
     -------
@@ -70,12 +74,13 @@ def verify(
         If the query or a model cannot be read, they do not fit, or an input is not bounded.
     """
     question, jobs = as_question(query, networks, semantics), as_jobs(jobs)
-    if run is None:
-        return decided(question, timeout, stop, watch, proof, proof_network, jobs, executor=executor)
-    with question_kept(Path(run), question, proof is not None, timeout) as kept:
-        verdict = decided(question, timeout, stop, watch, proof, proof_network, jobs, kept.saved(0), executor)
-        take(kept, verdict, stop)
-    return verdict
+    with searched((), progress, watch) as watching, watching() as told:
+        if run is None:
+            return decided(question, timeout, stop, told, proof, proof_network, jobs, executor=executor)
+        with question_kept(Path(run), question, proof is not None, timeout) as kept:
+            verdict = decided(question, timeout, stop, told, proof, proof_network, jobs, kept.saved(0), executor)
+            take(kept, verdict, stop)
+        return verdict
 
 
 def as_question(query: str | Path | Question, networks: Mapping[str, Any] | Any, semantics: str | None) -> Question:

@@ -73,7 +73,9 @@ InputShape = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option(help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices.", rich_help_panel=SAMPLING),
+    typer.Option(
+        help="all, or names separated by commas; on request only: lipsdp, exact_draws, rao_blackwell, slices, tilted.", rich_help_panel=SAMPLING
+    ),
 ]
 BallNorm = Annotated[str, typer.Option("--norm", help="Of the balls: linf, l2 or l1.", rich_help_panel=WHERE)]
 Samples = Annotated[
@@ -100,6 +102,9 @@ Diamond = Annotated[
     typer.Option(help="Radius of the diamonds of humayun (default: the same, times sqrt(n)).", show_default=False, rich_help_panel=SAMPLING),
 ]
 Directions = Annotated[int, typer.Option(min=1, help="Directions of a diamond, half its vertices.", rich_help_panel=SAMPLING)]
+Width = Annotated[
+    float | None, typer.Option(help="Relative width that intervals of tilted are to have.", show_default=False, rich_help_panel=SAMPLING)
+]
 Planes = Annotated[int, typer.Option(min=2, help="Planes of slices.", rich_help_panel=SAMPLING)]
 Arch = Annotated[
     str | None,

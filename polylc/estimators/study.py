@@ -66,6 +66,9 @@ class Sampling:
         Directions of a diamond, at most (half its vertices); never more than the dimension.
     draws, planes : int
         Draws of the biases for `exact_draws`, planes for `slices`: each is an exact enumeration.
+    width : float or None
+        The relative width that intervals of `tilted` are to have; a pilot says how many samples that takes. None for
+        `samples` of them.
     """
 
     samples: int = SAMPLES
@@ -80,12 +83,13 @@ class Sampling:
     directions: int = 25
     draws: int = 20
     planes: int = 10
+    width: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("samples", "copies", "draws", "planes"):
             if getattr(self, name) < 2:
                 raise UsageError(f"{name}: {getattr(self, name)} is too few; an interval needs at least 2")
-        for name in ("sigma", "tube", "diamond", "memory", "directions"):
+        for name in ("sigma", "tube", "diamond", "memory", "directions", "width"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name}: {value} is not a positive number")

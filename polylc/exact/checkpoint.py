@@ -55,3 +55,17 @@ def checkpoint() -> None:
         raise Stopped("the run was interrupted")
     if found.deadline is not None and time.monotonic() > found.deadline:
         raise Stopped("the run was interrupted") if found.stopped else LimitReached("the time limit was reached")
+
+
+@contextmanager
+def half_of_the_time() -> Iterator[None]:
+    """Have checkpoints within the block stop the work when half of what is left of the time is over, if there is a
+    limit: for what may be broken off and is of use then.
+    """
+    found = _until.get()
+    if found is None or found.deadline is None:
+        yield
+        return
+    now = time.monotonic()
+    with until(now + 0.5 * max(0.0, found.deadline - now), found.stop, found.stopped):
+        yield

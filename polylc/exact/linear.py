@@ -1,4 +1,4 @@
-"""Linear algebra on matrices of integers. This file and `matrix.py` alone know python-flint."""
+"""Linear algebra on matrices of integers. This file, `matrix.py` and `caps.py` alone know python-flint."""
 
 from __future__ import annotations
 

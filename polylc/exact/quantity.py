@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+WIDE = 1e-5  # of an enclosure, relative, from which on its middle does not stand for it
+
 
 class Kind(enum.Enum):
     """What a reported number is."""
@@ -36,11 +38,15 @@ class Quantity:
         return [self.lower, self.upper]
 
     def show(self, digits: int = 7) -> str:
-        """A short text: ~ marks a float, >= a lower bound, +- half the width of an estimate's interval."""
+        """A short text: ~ marks a float, >= a lower bound, +- half the width of an estimate's interval; of an enclosure
+        that is wide both ends.
+        """
         if self.upper is None:
             return f">= {self.lower:.{digits}g}"
         if self.kind is Kind.ESTIMATE:
             return f"est. {self.value:.{min(digits, 5)}g} +- {0.5 * (self.upper - self.lower):.2g}"
+        if self.kind is Kind.ENCLOSURE and self.upper - self.lower > WIDE * max(abs(self.lower), abs(self.upper)):
+            return f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]"
         mark = "~" if self.kind is Kind.FLOAT else ""
         return f"{mark}{self.value:.{digits}g}"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from polylc.domains.box import norm_of
 from polylc.measures.answers import Answer, Answers, missing
 from polylc.measures.inequalities.inequality import Inequality
-from polylc.measures.inequalities.rules import Case, inequalities
+from polylc.measures.inequalities.rules import Case, Given, inequalities
 from polylc.measures.measure import Block, Cost, Field, FormModel, Measure, Need, Pair
 from polylc.measures.scene import Scene
 
@@ -28,11 +28,12 @@ def _exact(scene: Scene) -> Answer[Inequalities]:
     if scene.complex.round:
         return missing(f"null: inequalities are of boxes, not of {norm_of(scene.complex.domain)} balls")
     reason = None
+    case = Case(scene, Answers(scene.answers))
     if scene.volumes.value is None:
-        reason = "only what needs no volumes"
-    elif not scene.sigmas:
-        reason = "inequalities about noise need --sigma"
-    return Answer(inequalities(Case(scene, Answers(scene.answers))), reason)
+        reason = "only what needs no volumes" if case.many is None else "by enclosed sections and shares; without T6b, which needs volumes"
+    if Given.MEANS in case.given and not scene.sigmas:
+        reason = "; ".join(part for part in (reason, "inequalities about noise need --sigma") if part)
+    return Answer(inequalities(case), reason)
 
 
 def _floating(_: Scene) -> Answer[Inequalities]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+from polylc.complex.pieces import joined
 from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
-from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved
+from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
+from polylc.measures.rest import enclosure, plus_up, times_up
 from polylc.measures.scene import Scene
+from polylc.measures.sums import product, total
 
 
 def _exact(scene: Scene) -> Answer[Quantity]:
@@ -37,6 +40,28 @@ def _sampled(scene: Scene) -> Answer[Quantity]:
     return Answer(unless_proved(found, scene), f"{scene.out_of_reach}; {note}")
 
 
+def _partial(scene: Scene) -> Answer[Quantity]:
+    """Between the facets found, and these with the largest jump that there can be on all others."""
+    rest, part = scene.rest.value, scene.found_part.value
+    if part is None or rest is None:
+        return missing(str(scene.found_part.reason if part is None else scene.rest.reason))
+    complex_, graph = scene.complex, scene.graph
+    areas = part.facets(graph)
+    jumps = enclosures.edge_jumps(complex_, scene.gradients, graph, ~joined(complex_, graph))
+    (low, high), least = total(product(areas, jumps)), total(areas)[0]
+    left = math.nextafter(max(0.0, rest.boundary(part) - least), math.inf)
+    return Answer(enclosure(low, plus_up(high, times_up(2.0 * rest.norm("frobenius"), left))), part.note())
+
+
+def _in_ball(scene: Scene) -> Answer[Quantity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.kink_variation
+    return Answer(unless_proved(found, scene), in_l2_balls.how([found]))
+
+
 KINK_VARIATION: Measure[Quantity] = Measure(
     name="kink_variation",
     about="jumps of the Jacobian across facets, by area",
@@ -45,6 +70,8 @@ KINK_VARIATION: Measure[Quantity] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    partial=_partial,
+    unmeasured=_in_ball,
     attributes={"kink_variation": lambda v: v},
     fields=(Field("kink_variation", Pair, pair),),
     numbers=lambda v: {"kink_variation": v},

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from typing import Literal
 
 from polylc.domains.within import NORMS
+from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.quantity import Kind
-from polylc.measures.answers import Answer
+from polylc.measures.answers import Answer, missing
 from polylc.measures.gradient.lipschitz import Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
+from polylc.measures.rest import Rest, enclosure
 from polylc.measures.scene import Scene
 
 Constants = list[Lipschitz]
 WHOLE = "jacobian"  # the target that is the whole map
 
 
-SEARCHED = "by search, since the enumeration is not complete: brackets where that was stopped too; those of the whole map are left out"
+SEARCHED = "by search, since the enumeration is not complete: brackets where that was stopped too"
 
 
 class LipschitzForm(FormModel):
@@ -59,8 +63,7 @@ def _block(value: Constants) -> Block:
 def _shown(constant: Lipschitz | None) -> str:
     if constant is None:
         return ""
-    bracket = constant.method == "search" and constant.quantity.kind is not Kind.EXACT
-    return f"[{constant.quantity.lower:.7g}, {constant.quantity.upper:.7g}]" if bracket else constant.quantity.show()
+    return constant.quantity.show()
 
 
 def _numbers(value: Constants) -> dict[str, Number]:
@@ -76,9 +79,38 @@ def _mean(shown: Sequence[Shown[Constants]]) -> float | None:
     return mean(c.quantity.lower for s in shown if s.complete for c in s.value if c.target == WHOLE and c.norm == "l2")
 
 
-def _answer(scene: Scene, value: Constants) -> Answer[Constants]:
+def _answer(scene: Scene, value: Constants, how: str | None = None) -> Answer[Constants]:
     left = [norm for norm in NORMS if norm not in scene.complex.domain.norms]
-    return Answer(value, f"in a plane or on a line lengths are l2; none for {' and '.join(left)}" if left else None)
+    said = [how] if how is not None else []
+    said += [f"in a plane or on a line lengths are l2; none for {' and '.join(left)}"] if left else []
+    return Answer(value, "; ".join(said) or None)
+
+
+def _partial(scene: Scene) -> Answer[Constants]:
+    """Between the largest gradient found, and a bound that holds everywhere."""
+    if scene.rest.value is None:
+        return missing(str(scene.rest.reason))
+    return _answer(scene, _between(scene, scene.rest.value), "between the largest gradient found and a bound of all")
+
+
+def _between(scene: Scene, rest: Rest) -> Constants:
+    found = []
+    for constant in certified_lipschitz(scene.complex, scene.label):
+        assert constant.lower is not None
+        bound = rest.constant(constant.target, constant.norm)
+        high = max(bound, (enclose_sqrt if constant.power == 2 else enclose)(constant.lower)[1])
+        quantity = enclosure(constant.quantity.lower, high)
+        upper = None if quantity.upper is None else max(Fraction(bound) ** constant.power, constant.lower)
+        found.append(replace(constant, quantity=quantity, value=quantity.value, upper=upper, witness=None))
+    return found
+
+
+def _found(constants: Constants, scene: Scene) -> Answer[Constants]:
+    """What a search found of outputs or margins; what regions, and bounds, tell of the whole map."""
+    if scene.rest.value is None:
+        return Answer(constants, f"{SEARCHED}; those of the whole map are left out")
+    whole = [c for c in _between(scene, scene.rest.value) if c.target == WHOLE]
+    return Answer([*constants, *whole], f"{SEARCHED}; those of the whole map between the largest found and a bound of all")
 
 
 LIPSCHITZ: Measure[Constants] = Measure(
@@ -87,7 +119,8 @@ LIPSCHITZ: Measure[Constants] = Measure(
     cost=Cost.LOW,
     exact=lambda scene: _answer(scene, certified_lipschitz(scene.complex, scene.label)),
     floating=lambda scene: _answer(scene, lipschitz(scene.complex, scene.label)),
-    found=lambda constants: Answer(constants, SEARCHED),
+    partial=_partial,
+    found=_found,
     attributes={"lipschitz": lambda v: v},
     fields=(Field("lipschitz", list[LipschitzForm], _form),),
     summary=(SummaryField("mean_lipschitz_jacobian_l2", float, _mean),),

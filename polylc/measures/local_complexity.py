@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.exact.quantity import Quantity, floating
-from polylc.measures.answers import Answer, missing
+from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.by_volume import enclosures
-from polylc.measures.by_volume.local_complexity import local_complexity
+from polylc.measures.by_volume.local_complexity import local_complexity, weights
 from polylc.measures.measure import (
     Cost,
     Field,
@@ -28,8 +28,11 @@ from polylc.measures.measure import (
     middle,
     pair,
     unless_proved,
+    unweighed,
 )
+from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
+from polylc.measures.sums import product, total
 
 SIGMA = "local_complexity.sigma"  # the topic of remarks about noise
 
@@ -83,15 +86,33 @@ def _with_noise(scene: Scene, versions: dict[str, Quantity]) -> Answer[LocalComp
 def _sampled(scene: Scene) -> Answer[LocalComplexity]:
     if scene.beyond_doubles is not None:
         return missing(scene.beyond_doubles)
-    from polylc.measures.by_volume import sampled
-
     versions, how = _enclosed(scene)
     reason = f"{scene.out_of_reach}; {how}"
     if not scene.sigmas:
         return Answer(LocalComplexity(versions), reason)
-    noisy, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
-    by_name = dict(zip([name for name, _ in scene.sigmas], noisy, strict=True))
+    by_name, how = _noisy(scene)
     return Answer(LocalComplexity(versions, by_name), reason, {SIGMA: f"{scene.out_of_reach}; {how}"})
+
+
+def _in_ball(scene: Scene) -> Answer[LocalComplexity]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume import in_l2_balls
+
+    found = scene.many.local_complexity
+    notes = {SIGMA: "noise is not averaged in balls"} if scene.sigmas else {}
+    return Answer(LocalComplexity({k: unless_proved(v, scene) for k, v in found.items()}), in_l2_balls.how(found.values()), notes)
+
+
+def _noisy(scene: Scene) -> tuple[dict[str, Quantity], str]:
+    """LC^dec by the name of sigma, enclosed or estimated, and how it was found."""
+    from polylc.measures.by_volume import many_noise, sampled
+
+    if scene.many_noise is None:
+        found, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
+        return dict(zip([name for name, _ in scene.sigmas], found, strict=True)), how
+    named = {name: scene.many_noise.complexity(sigma) for name, sigma in scene.sigmas}
+    return {name: unless_proved(v, scene) for name, v in named.items()}, many_noise.how(named.values())
 
 
 def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
@@ -102,6 +123,20 @@ def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:
         return {k: unless_proved(v, scene) for k, v in scene.lines.local_complexity.items()}, scene.lines.note
     found = scene.many.local_complexity
     return {k: unless_proved(v, scene) for k, v in found.items()}, how(found.values())
+
+
+def _partial(scene: Scene) -> Answer[LocalComplexity]:
+    """Between the facets found, and all that hyperplanes, and lines that cross them, allow."""
+    rest, part = scene.rest.value, scene.found_part.value
+    if part is None or rest is None:
+        return missing(str(scene.found_part.reason if part is None else scene.rest.reason))
+    areas, most = part.facets(scene.graph), rest.boundary(part)
+    versions = {}
+    for name, weight in weights(scene.complex, scene.graph).items():
+        low = total(product(areas, np.stack([weight, weight], axis=1)))[0]
+        versions[name] = enclosure(low, max(most, low))
+    said = {SIGMA: NOT_COMPLETE} if scene.sigmas else {}
+    return Answer(LocalComplexity(versions), part.note(), said)
 
 
 def _form(value: LocalComplexity) -> LocalComplexityForm:
@@ -155,6 +190,8 @@ LOCAL_COMPLEXITY: Measure[LocalComplexity] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    partial=_partial,
+    unmeasured=_in_ball,
     attributes={"local_complexity": lambda v: v.versions, "noisy_complexity": lambda v: v.noisy},
     fields=(Field("local_complexity", LocalComplexityForm, _form),),
     summary=(

@@ -135,7 +135,7 @@ class Measure(Generic[T]):
     partial : callable
         What holds whatever else there is, of an enumeration that was stopped.
     found : callable, optional
-        The answer from what a search found, where no enumeration was needed or it was not finished.
+        The answer from what a search found, where no enumeration was needed or it was not finished, and the scene.
     attributes : mapping
         The attributes of a result under which parts of the value are read, with the functions that read them.
     fields : tuple of Field
@@ -177,7 +177,7 @@ class Measure(Generic[T]):
     sampled: Callable[[Scene], Answer[T]] | None = None
     unmeasured: Callable[[Scene], Answer[T]] = unweighed
     partial: Callable[[Scene], Answer[T]] = unknown
-    found: Callable[[Any], Answer[T]] | None = None
+    found: Callable[[Any, Scene], Answer[T]] | None = None
     summary: tuple[SummaryField, ...] = ()
     numbers: Callable[[T], dict[str, Number]] = field(default=lambda _: {})
     frame: tuple[str, ...] = ()

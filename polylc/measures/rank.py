@@ -22,13 +22,26 @@ from polylc.network.residues import Residues, primes, ranks
 class LocalRank:
     """Rank of the Jacobian of layer `layer`'s pre-activations (1 is the first hidden layer) over the regions.
 
-    `least` and `most` are exact; `mean` is weighted by volume, and None where volumes are out of reach.
+    `least` and `most` are exact; `mean` is weighted by volume, and None where volumes are out of reach. Where regions
+    may be missing they are those of the regions found, and `floor` and `cap` are bounds for all.
     """
 
     layer: int
     least: int
     most: int
     mean: Quantity | None
+    floor: int | None = None
+    cap: int | None = None
+
+    @property
+    def least_between(self) -> tuple[int, int]:
+        """Bounds of the smallest rank."""
+        return self.least if self.floor is None else self.floor, self.least
+
+    @property
+    def most_between(self) -> tuple[int, int]:
+        """Bounds of the largest rank."""
+        return self.most, self.most if self.cap is None else self.cap
 
 
 def local_rank(complex_: Complex) -> list[LocalRank]:

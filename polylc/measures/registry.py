@@ -89,7 +89,7 @@ def _answer(row: Measure[Any], scene: Scene) -> Answer[Any]:
         one = complex_.network.outputs == 1
         return missing("one output: there is no class to keep" if one else "only a ball has a centre; give a label with --labels")
     if row.name in scene.searched and row.found is not None:
-        return row.found(scene.searched[row.name])
+        return row.found(scene.searched[row.name], scene)
     if not complex_.complete:
         return row.partial(scene)
     if Need.VOLUMES in row.needs and complex_.round and scene.out_of_reach is not None:

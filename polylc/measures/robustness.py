@@ -146,7 +146,7 @@ def _checked(scene: Scene, found: Candidate) -> Robustness | None:
     return Robustness(found.label, False, None, found.adversarial, exact_point=point, distance_quantity=bound, status="partial")
 
 
-def _found(distance: Distance) -> Answer[Robustness]:
+def _found(distance: Distance, _: Scene) -> Answer[Robustness]:
     """What a search says: all of it is proved, a bracket of the distance too."""
     exact, (lower, upper), square = distance.exact, distance.ends, distance.norm == "l2"
     settled = bool(exact or distance.robust)

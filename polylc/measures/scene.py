@@ -17,7 +17,7 @@ from polylc.domains.box import norm_of
 from polylc.errors import SolverError
 from polylc.exact.quantity import Quantity, floating
 from polylc.geometry.skeleton import MOST_DIMENSION, CellSizes
-from polylc.measures.answers import Answer, missing
+from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.by_volume.l1_volumes import REGIONS, L1Volumes
 from polylc.measures.by_volume.noise import decoupled, noisy_terms
 from polylc.measures.by_volume.volumes import Volumes
@@ -26,8 +26,11 @@ from polylc.measures.margin.exact_robustness import CertifiedRobustness, certifi
 from polylc.measures.rank import region_ranks
 
 if TYPE_CHECKING:
+    from polylc.measures.by_volume.found_part import FoundPart
     from polylc.measures.by_volume.many_dimensions import ManyDimensions
+    from polylc.measures.by_volume.many_noise import ManyNoise
     from polylc.measures.by_volume.sampled import Sampled
+    from polylc.measures.rest import Rest
 
 VOLUME_TOLERANCE = 1e-9
 # by dimension: rational volumes of so many regions take some milliseconds
@@ -165,6 +168,33 @@ class Scene:
         return Answer(found, notes={"volumes": found.summary()})
 
     @cached_property
+    def found_part(self) -> Answer[FoundPart]:
+        """Proved volumes and areas of regions, where others may be missing."""
+        from polylc.measures.by_volume.found_part import FoundPart
+
+        why = self._not_bounded or self.out_of_reach
+        return missing(why) if why is not None else Answer(FoundPart(self.complex))
+
+    @cached_property
+    def rest(self) -> Answer[Rest]:
+        """What regions that are missing can add."""
+        from polylc.measures.rest import UNBOUNDED, Rest
+
+        if self._not_bounded is not None:
+            return missing(self._not_bounded)
+        found = Rest.of(self.complex, self.margins, self.searched.get("lipschitz", ()))
+        return missing(f"null: {UNBOUNDED}") if found is None else Answer(found)
+
+    @property
+    def _not_bounded(self) -> str | None:
+        """Why nothing is enclosed of an enumeration that was stopped, if so."""
+        if not self.certified:
+            return f"{NOT_COMPLETE}, and without certification nothing is enclosed"
+        if self.complex.round:
+            return f"{NOT_COMPLETE}; in {norm_of(self.complex.domain)} balls the rest is not bounded"
+        return None if len(self.complex) else "null: no region was found"
+
+    @cached_property
     def sizes(self) -> Answer[CellSizes]:
         """Volumes and areas in floats."""
         if self.out_of_reach is not None:
@@ -181,12 +211,24 @@ class Scene:
 
     @cached_property
     def many(self) -> ManyDimensions | None:
-        """Sections and shares, enclosed, of a box where volumes are out of reach and facets are not too many."""
+        """Sections and shares, enclosed, of a box, or an l2 ball that no box cuts, where volumes are out of reach and
+        facets are not too many.
+        """
+        from polylc.measures.by_volume.in_l2_balls import InBall, is_whole_l2_ball
         from polylc.measures.by_volume.many_dimensions import MOST_FACETS, ManyDimensions
 
-        if self.complex.round or len(self.graph) > MOST_FACETS:  # a ball is not the cube of its coordinates
+        if len(self.graph) > MOST_FACETS:
             return None
+        if self.complex.round:  # a ball is not the cube of its coordinates
+            return InBall(self.complex, self.graph, self.gradients) if is_whole_l2_ball(self.complex) else None
         return ManyDimensions(self.complex, self.graph, self.gradients)
+
+    @cached_property
+    def many_noise(self) -> ManyNoise | None:
+        """LC^dec there."""
+        from polylc.measures.by_volume.many_noise import ManyNoise
+
+        return None if self.many is None or self.complex.round else ManyNoise(self.complex, self.graph, [sigma for _, sigma in self.sigmas])
 
     @cached_property
     def lines(self) -> Sampled:

@@ -109,11 +109,15 @@ def _row(value: ClassTopology) -> tuple[str, ...]:
 
 
 def _numbers(value: Topology) -> dict[str, Number]:
-    found: dict[str, Number] = {"topology.boundary": value.boundary}
+    found: dict[str, Number] = {"topology.parts": sum(one.components for one in value.classes), "topology.boundary": value.boundary}
     for one in value.classes:
         found[f"topology.{one.label}.components"] = one.components
         for d, b in enumerate(one.betti or ()):
             found[f"topology.{one.label}.betti.{d}"] = b
+        if one.euler is not None:
+            found[f"topology.{one.label}.euler"] = one.euler
+        if (stable := _quantity(one.stability)) is not None:
+            found[f"topology.{one.label}.stability"] = stable
     return found
 
 

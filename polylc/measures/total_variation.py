@@ -24,7 +24,9 @@ from polylc.measures.measure import (
     middle,
     pair,
     unless_proved,
+    unweighed,
 )
+from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
 
 Variation = dict[str, Quantity]  # frobenius, operator, and the margins by name
@@ -68,6 +70,26 @@ def _sampled(scene: Scene) -> Answer[Variation]:
     return Answer({k: unless_proved(v, scene) for k, v in found.items()}, f"{scene.out_of_reach}; {how}")
 
 
+def _partial(scene: Scene) -> Answer[Variation]:
+    """Between what the regions found have, and that with as much in the rest as there can be."""
+    rest, part = scene.rest.value, scene.found_part.value
+    if rest is None:
+        return missing(str(scene.rest.reason))
+    if part is None:
+        names = [*NORMS, *(f"f{scene.margins}-f{j}" for j in range(scene.complex.network.outputs) if scene.margins not in (None, j))]
+        return Answer({name: enclosure(0.0, rest.norm(name)) for name in names}, f"{scene.found_part.reason}; bounds of the gradient")
+    terms = enclosures.variation_terms(part, scene.gradients, scene.margins)
+    return Answer({name: rest.variation(part, found, name) for name, found in terms.items()}, part.note())
+
+
+def _in_ball(scene: Scene) -> Answer[Variation]:
+    if scene.many is None or scene.beyond_doubles is not None:
+        return unweighed(scene)
+    from polylc.measures.by_volume.in_l2_balls import HOW
+
+    return Answer({k: unless_proved(v, scene) for k, v in scene.many.total_variation(scene.margins).items()}, HOW)
+
+
 def _form(value: Variation) -> TotalVariationForm:
     margins: dict[str, Pair] = {k: (v.lower, v.upper) for k, v in value.items() if k not in NORMS}
     return TotalVariationForm(**{k: pair(value[k]) for k in NORMS}, margins=margins or None)  # type: ignore[arg-type]
@@ -94,6 +116,8 @@ TOTAL_VARIATION: Measure[Variation] = Measure(
     exact=_exact,
     floating=_floating,
     sampled=_sampled,
+    partial=_partial,
+    unmeasured=_in_ball,
     attributes={"total_variation": lambda v: v},
     fields=(Field("total_variation", TotalVariationForm, _form),),
     summary=(SummaryField("mean_total_variation", float, _mean),),

@@ -15,7 +15,7 @@ from polylc.complex.pieces import pieces
 from polylc.errors import UsageError, needs
 from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.variation import facet_areas, jumps, spectral_norms
-from polylc.measures.measure import Number
+from polylc.measures.measure import Cost, Measure, Number
 from polylc.measures.registry import ROWS
 from polylc.report.record import Record, Refusal
 
@@ -55,18 +55,27 @@ def edge_table(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
 
 
 def summary_rows(entries: Sequence[Record | Refusal]) -> dict[str, list[Any]]:
-    """Columns with one row per neighbourhood; of intervals the lower ends, None where only the upper one is known."""
-    rows = [_summary_row(entry) for entry in entries]
+    """Columns with one row per neighbourhood; of intervals the lower ends, None where only the upper one is known.
+
+    Measures that are computed only where they are named have columns for all their numbers, where any row has them.
+    """
+    found = [e for e in entries if isinstance(e, Record)]
+    named = {row.name: list(dict.fromkeys(name for e in found for name in _numbers(e, row))) for row in ROWS if row.cost is Cost.BY_NAME}
+    rows = [_summary_row(entry, named) for entry in entries]
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _summary_row(entry: Record | Refusal) -> dict[str, Any]:
+def _numbers(record: Record | None, row: Measure[Any]) -> Mapping[str, Number]:
+    value = record and record.answers.value(row.name)
+    return {} if value is None else row.numbers(value)
+
+
+def _summary_row(entry: Record | Refusal, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     record = None if isinstance(entry, Refusal) else entry
     cells: dict[str, Any] = {"index": entry.index, "status": str(entry.status), "regions": record and record.regions}
     for row in ROWS:
-        value = record and record.answers.value(row.name)
-        numbers = {} if value is None else row.numbers(value)
-        for name in row.frame:
+        numbers = _numbers(record, row)
+        for name in (*row.frame, *named.get(row.name, ())):
             found = numbers.get(name)
             cells[name.replace(".", "_")] = _cell(found, record is not None and record.complete)
     return cells | {"seconds": 0.0 if record is None else round(record.seconds, 6)}

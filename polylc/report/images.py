@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -51,7 +52,19 @@ def png(pixels: np.ndarray) -> bytes:
     height, width = pixels.shape[:2]
     lines = b"".join(b"\0" + row.tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+    return _file((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+
+
+def palette_png(pixels: np.ndarray, colours: Sequence[tuple[int, ...]]) -> bytes:
+    """A PNG file of indices of shape (H, W) into at most 256 colours, each red, green and blue."""
+    height, width = pixels.shape
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    palette = bytes(part for colour in colours for part in colour)
+    return _file((b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+
+
+def _file(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
 
 
@@ -61,4 +74,13 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def data_uri(pixels: np.ndarray) -> str:
     """The PNG file as an address that holds it."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+    return _uri(png(pixels))
+
+
+def palette_uri(pixels: np.ndarray, colours: Sequence[tuple[int, ...]]) -> str:
+    """The PNG file with a palette as an address that holds it."""
+    return _uri(palette_png(pixels, colours))
+
+
+def _uri(file: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(file).decode()

@@ -76,7 +76,7 @@ class Constant:
         return f"sqrt({self.lower})" if self.norm == "l2" else str(self.lower)
 
 
-@dataclass
+@dataclass(repr=False)
 class LipschitzConstants:
     """What is known of the Lipschitz constants on one neighbourhood.
 
@@ -99,6 +99,11 @@ class LipschitzConstants:
     statistics: dict[str, float] = field(default_factory=dict)
     proof: str | None = None
     ball: NormName = "linf"
+
+    def __repr__(self) -> str:
+        known = sum(c.exact for c in self.constants)
+        of = "outputs" if self.label is None else f"class {self.label}"
+        return f"LipschitzConstants({of}: {known} of {len(self.constants)} exact, {self.seconds:.2f} s)"
 
     @property
     def exact(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from polylc.exact.numbers import long_numbers
 from polylc.network.form import Network
@@ -14,6 +14,9 @@ from polylc.report.files import written_beside
 from polylc.report.record import Refusal
 from polylc.report.result import Result
 from polylc.report.schema import Report, build_report
+
+if TYPE_CHECKING:
+    from polylc.report.html.view import Page
 
 
 class Run(Sequence[Result | Refusal]):
@@ -99,11 +102,15 @@ class Run(Sequence[Result | Refusal]):
         model : str, optional
             The model's file, for the command that checks the proof.
         """
-        from polylc.report.html.certify import certify_page
         from polylc.report.html.page import write_page
 
-        page = certify_page(self.network, self._results, self.seconds, None if proof is None else Path(proof), model or self.network.source)
-        write_page(page, Path(path))
+        write_page(self.page(proof, model), Path(path))
+
+    def page(self, proof: str | Path | None = None, model: str | None = None) -> Page:
+        """What the report to look at shows."""
+        from polylc.report.html.certify import certify_page
+
+        return certify_page(self.network, self._results, self.seconds, None if proof is None else Path(proof), model or self.network.source)
 
     def report(self) -> Report:
         """The report as a pydantic model; ``report().model_dump_json()`` is the JSON file."""

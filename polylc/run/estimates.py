@@ -22,11 +22,12 @@ from polylc.run.exact_draws import exact_draws, rao_blackwell
 from polylc.run.journal import Journal, Reading
 from polylc.run.neighbourhood import label_of
 from polylc.run.plane_slices import slices
+from polylc.run.tilted import tilted
 from polylc.search.crew import ProcessCrew
 from polylc.search.task import Task
 from polylc.search.units import LOOK
 
-EXTRA: dict[str, Method] = {**ON_REQUEST, "exact_draws": exact_draws, "rao_blackwell": rao_blackwell, "slices": slices}
+EXTRA: dict[str, Method] = {**ON_REQUEST, "exact_draws": exact_draws, "rao_blackwell": rao_blackwell, "slices": slices, "tilted": tilted}
 EVERY: dict[str, Method] = {**METHODS, **EXTRA}
 
 

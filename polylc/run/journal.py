@@ -7,7 +7,7 @@ that dies.
     settings   what was asked, by name; and the hash of the code. It is compared when the run goes on.
     limits     those of the last call
     saved      values by name: "network"; "3/result" of the neighbourhood in place 3, "3/nodes/unit 7" of its work
-    state      when the run began, who writes, how many pieces of work there are
+    state      the command that began it, who writes, how many pieces of work there are
 
 Proof blocks are files beside it, in `blocks/`.
 """
@@ -29,6 +29,7 @@ from typing import Any
 from polylc._version import __version__
 from polylc.errors import DataError, UsageError
 from polylc.network.form import Network
+from polylc.report.setting import setting
 from polylc.run.packed import pack, unpack
 
 FORMAT = "polylc-run/1"
@@ -162,6 +163,8 @@ class Journal(_File):
         state = {"pieces": str(pieces), "writer": f"process {os.getpid()} on {socket.gethostname()}"}
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            if not then:
+                state |= {"command": setting().command or ""}
             for table, rows in (("settings", settings), ("limits", limits), ("state", state)):
                 self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", rows.items())
             if not then:
@@ -331,3 +334,17 @@ def _compare(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> N
 
 def _short(text: str | None) -> str:
     return "none" if text is None else text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def journals_of(folder: Path) -> list[Reading]:
+    """The journal in a folder; or those in its folders 0, 1, ..., as a list of questions has them.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    below = sorted((int(f.name) for f in folder.iterdir() if f.name.isdecimal() and (f / FILE).is_file()) if folder.is_dir() else ())
+    if below and not (folder / FILE).is_file():
+        return [Reading(folder / str(number)) for number in below]
+    return [Reading(folder)]

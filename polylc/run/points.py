@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from polylc.domains.within import as_norm
 from polylc.measures.margin.distance import Distance
 from polylc.network.form import Network
-from polylc.report.distance import DistanceReport, PointReport, point_report, status_of
+from polylc.report.distance import status_of
+from polylc.report.lists import Distances, centers_of
 from polylc.report.record import Refusal
-from polylc.report.schema import network_info
 from polylc.run.entries import ANSWER, Entries, Entry, words_of_tasks
 from polylc.run.journal import Journal, Reading
 from polylc.search.task import Task
@@ -39,17 +40,17 @@ def points_kept(
         yield Entries(journal, (timeout,))
 
 
-def take(kept: Entries, place: int, index: int, found: Distance, stopped: bool, proof: bool) -> None:
-    """Keep a distance; its searches are kept as well where a proof is written of them."""
+def take(kept: Entries, place: int, task: Task, found: Distance, stopped: bool, proof: bool) -> None:
+    """Keep a distance, with its centre for reports; its searches are kept as well where a proof is written of them."""
     closed = status_of(found) != "open"
-    kept.put(place, (index, replace(found, proof=None)), closed or not stopped, closed, forget=not proof)
+    center = tuple(centers_of([task]).get(task.index, ()))
+    kept.put(place, (task.index, replace(found, proof=None), center), closed or not stopped, closed, forget=not proof)
 
 
-def reports_of(journal: Reading) -> tuple[DistanceReport, list[tuple[int, Distance]], int]:
-    """The distances that are there, as data and as they were found, and the number of points."""
+def distances_of(journal: Reading) -> tuple[Distances, int]:
+    """The distances that are there, and the number of points."""
     asked = int(journal.table("state").get("pieces", "0"))
-    words = journal.table("settings")
-    entries = {place: journal.get(f"{place}/{ANSWER}") for place in range(asked)}
-    found = [entry.found for entry in entries.values() if isinstance(entry, Entry)]
-    points: list[PointReport] = [point_report(index, one) for index, one in found]
-    return DistanceReport(norm=words["norm"], network=network_info(journal.network), points=points), found, asked  # type: ignore[arg-type]
+    entries = [journal.get(f"{place}/{ANSWER}") for place in range(asked)]
+    found = [entry.found for entry in entries if isinstance(entry, Entry)]
+    centers = {index: center for index, _, *rest in found for center in rest if len(center)}  # older journals have none
+    return Distances(journal.network, as_norm(journal.table("settings")["norm"]), [(index, one) for index, one, *_ in found], centers), asked

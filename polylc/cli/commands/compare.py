@@ -43,6 +43,7 @@ from polylc.cli.options import (
     TimeLimit,
     TrustPickle,
     Tube,
+    Width,
 )
 from polylc.cli.screen import shown
 from polylc.errors import needs
@@ -71,6 +72,7 @@ def compare(
     diamond: Diamond = None,
     directions: Directions = 25,
     planes: Planes = 10,
+    width: Width = None,
     draws: Annotated[int, typer.Option(min=0, help="Exact draws of the noise, the truth for estimates with noise; 0 for none.")] = 20,
     no_certify: Annotated[bool, typer.Option("--no-certify", help="Truth in floating point only: faster, nothing is proved.")] = False,
     time_limit: TimeLimit = None,
@@ -109,7 +111,7 @@ def compare(
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
         options: dict[str, Any] = {"samples": samples or SAMPLES, "seed": seed, "device": device, "dtype": dtype, "memory": memory, "sigma": sigma}
-        options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes}
+        options |= {"tube": tube, "diamond": diamond, "directions": directions, "planes": planes, "width": width}
         sampling = sampling_with_draws(draws, options)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)

@@ -74,43 +74,38 @@ def distance(
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
         from polylc.domains.within import as_norm
-        from polylc.report.distance import DistanceReport, PointReport, distance_line, point_report
+        from polylc.measures.margin.distance import Distance
+        from polylc.report.distance import distance_line, status_of
+        from polylc.report.lists import Distances, centers_of
         from polylc.report.record import Refusal
-        from polylc.report.schema import network_info
 
         as_norm(norm)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, Where(data, rows, center, None, radius, clip, labels, label_column, scale, array))
-        points: list[PointReport] = []
+        taken: list[tuple[int, Distance | Refusal]] = []
         code = 0
         with signals.heeded() as stop:
             every = distances_one_by_one(
                 network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching, run=run_folder
             )
-            for index, found in every:
-                if isinstance(found, Refusal):
-                    typer.echo(f"polylc: row {index} refused: {found.reason}", err=True)
-                    points.append(PointReport(index=index, status="refused", reason=found.reason))
+            for index, one in every:
+                taken.append((index, one))
+                if isinstance(one, Refusal):
+                    typer.echo(f"polylc: row {index} refused: {one.reason}", err=True)
                     code = BAD_INPUT
                     continue
-                one = point_report(index, found)
-                points.append(one)
                 if json_file != "-":
-                    screen.say(distance_line(index, found))
-                if one.status == "open":
+                    screen.say(distance_line(index, one))
+                if status_of(one) == "open":
                     code = code or LIMIT
-            if proof is not None and points[0].proof is None:
+            found = Distances(network, as_norm(norm), taken, centers_of(tasks))
+            report = found.report()
+            if proof is not None and report.points[0].proof is None:
                 typer.echo("polylc: nothing was proved, so no proof is written", err=True)
-            report = DistanceReport(norm=as_norm(norm), network=network_info(network), points=points)
             steps: list[Callable[[], None]] = []
             if json_file is not None:
                 steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
             if report_file is not None:
-                from polylc.report.html.distance import distance_page
-                from polylc.report.html.page import write_page
-
-                centers = {t.index: [float(v) for v in t.domain.center or ()] for t in tasks if not isinstance(t, Refusal)}
-                page = distance_page(report, network.input_shape, centers)
-                steps.append(lambda: outputs.write_report(report_file, lambda path: write_page(page, path)))
+                steps.append(lambda: outputs.write_report(report_file, found.write_report))
             code = code if outputs.save_all(steps) else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

@@ -44,6 +44,7 @@ from polylc.cli.options import (
     Sigma,
     TrustPickle,
     Tube,
+    Width,
 )
 from polylc.cli.screen import shown
 
@@ -71,6 +72,7 @@ def estimate(
     diamond: Diamond = None,
     directions: Directions = 25,
     planes: Planes = 10,
+    width: Width = None,
     draws: Annotated[int, typer.Option(min=2, help="Draws of exact_draws and rao_blackwell.")] = 20,
     json_file: JsonFile = None,
     jobs: Jobs = 1,
@@ -103,7 +105,7 @@ def estimate(
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
         names = parse_methods(methods)
-        sampling = Sampling(samples or SAMPLES, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes)
+        sampling = Sampling(samples or SAMPLES, seed, device, dtype, memory, sigma, 16, tube, diamond, directions, draws, planes, width)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, where)
         if samples is None:

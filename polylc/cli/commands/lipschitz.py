@@ -83,41 +83,38 @@ def lipschitz(
         from polylc.api.lipschitz import constants_one_by_one, parse_norms
         from polylc.cli.inputs import Where, make_tasks
         from polylc.cli.terminal import searching
-        from polylc.report.lipschitz import LipschitzReport, NeighbourhoodReport, lipschitz_lines, neighbourhood_report
+        from polylc.report.lipschitz import LipschitzConstants, lipschitz_lines
+        from polylc.report.lists import LipschitzRun
         from polylc.report.record import Refusal
-        from polylc.report.schema import network_info
         from polylc.run.lipschitz import lipschitz_constants
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
         tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin, ball))
-        found: list[NeighbourhoodReport] = []
+        taken: list[tuple[int, LipschitzConstants | Refusal]] = []
         code = 0
         with signals.heeded() as stop:
             search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
             every = constants_one_by_one(network, tasks, search, proof=proof, stop=stop, watching=searching)
             for index, one in every:
+                taken.append((index, one))
                 if isinstance(one, Refusal):
                     typer.echo(f"polylc: row {index} refused: {one.reason}", err=True)
-                    found.append(NeighbourhoodReport(index=index, status="refused", reason=one.reason))
                     code = BAD_INPUT
                     continue
-                found.append(neighbourhood_report(index, one))
                 if json_file != "-":
                     for line in lipschitz_lines(index, one):
                         screen.say(line)
                 if not one.exact:
                     code = code or LIMIT
-            if proof is not None and found[0].proof is None:
+            found = LipschitzRun(network, taken)
+            report = found.report()
+            if proof is not None and report.neighbourhoods[0].proof is None:
                 typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
-            report = LipschitzReport(network=network_info(network), neighbourhoods=found)
             steps: list[Callable[[], None]] = []
             if json_file is not None:
                 steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))
             if report_file is not None:
-                from polylc.report.html.lipschitz import lipschitz_page
-                from polylc.report.html.page import write_page
-
-                steps.append(lambda: outputs.write_report(report_file, lambda path: write_page(lipschitz_page(report), path)))
+                steps.append(lambda: outputs.write_report(report_file, found.write_report))
             code = code if outputs.save_all(steps) else BAD_INPUT
     raise typer.Exit(signals.exit_code() if stop() else code)

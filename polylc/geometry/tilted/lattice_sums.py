@@ -11,20 +11,10 @@ import math
 
 import numpy as np
 
-from polylc.geometry.tilted.frequencies import Tilted, Work, add_up, beyond
-from polylc.geometry.tilted.tilting import (
-    LIBRARY,
-    SLACK,
-    Forms,
-    argument_error,
-    chernoff,
-    cumulant,
-    densest,
-    exponent,
-    langevin,
-    tilt,
-    up_exp,
-)
+from polylc.geometry.tilted.aliases import Law, aliases, tilted_law
+from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, chernoff_bound, exponent, up_exp
+from polylc.geometry.tilted.frequencies import Line, Tilted, Turns, add_up, beyond
+from polylc.geometry.tilted.tilting import argument_error, tilt
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -35,11 +25,13 @@ PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
 MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 40}  # by the number of forms
 CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
 CALL = 50_000  # what a sum costs besides, in factors
+# how much narrower than asked a sum is made, by the number of forms: that costs little, and it is not summed again
+FINER = {1: 1e-3, 2: 1e-2, 3: 0.1}
 NEGLIGIBLE = 1e-280  # what is smaller is bounded, not computed
 
 
 class Effort:
-    """What may still be spent, in factors of terms (about 20 ns each): a count, so that results do not depend on the
+    """What may still be spent, in factors of terms (some 5 ns each): a count, so that results do not depend on the
     clock.
     """
 
@@ -75,12 +67,14 @@ def joint(forms: Forms, dense: bool, tolerance: float = 1e-10, worth: float = 0.
     if not all(np.isfinite(part).all() for part in forms):
         return 0.0, math.inf if dense else 1.0
     used = (forms.a != 0).any(axis=0)
-    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise)
+    forms = Forms(np.ascontiguousarray(forms.a[:, used]), forms.s, forms.noise, forms.soft if dense else 0.0)
     error = argument_error(forms)
     reach = np.abs(forms.a).sum(axis=1) * SLACK + error
+    if forms.soft:  # noise reaches everywhere
+        reach[0] = math.inf
     if (forms.s > reach).any() or (dense and -forms.s[0] > reach[0]):
         return 0.0, 0.0
-    if len(forms.s) == 1 and used.sum() == 1:
+    if len(forms.s) == 1 and used.sum() == 1 and not forms.soft:
         return _uniform(forms, error) if dense else _uniform_share(forms, error)
     sure = np.flatnonzero((-forms.s > reach) & (np.arange(len(reach)) >= int(dense)))
     if len(sure):  # positive on the whole cube
@@ -115,44 +109,40 @@ def _uniform_share(forms: Forms, error: Array) -> tuple[float, float]:
 
 
 def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float, effort: Effort) -> tuple[float, float]:
-    a, m, free = forms.a, len(forms.s), int(dense)
-    deviation = np.sqrt((a * a).sum(axis=1) / 3.0)
-    if not (deviation > 0).all():
-        return 0.0, chernoff(forms, np.zeros(m), dense)
-    theta = tilt(forms, np.zeros(m), free)
-    bound = chernoff(forms, theta, dense)
+    m, k, free = *forms.a.shape, int(dense)
+    law, without = (Law(np.empty(m), *np.empty((2, k)), *np.empty((2, m))) for _ in range(2))
+    blur = np.zeros(m)  # variances of noise
+    blur[0] = forms.soft * forms.soft
+    deviation = np.sqrt((forms.a * forms.a).sum(axis=1) / 3.0 + blur)
+    if not (k and (deviation > 0).all()):
+        return 0.0, chernoff_bound.always_compiled(forms, error, np.zeros(m), dense, law.x)
+    bound = chernoff_bound.always_compiled(forms, error, tilt(forms, np.zeros(m), free), dense, law.x)
     if not NEGLIGIBLE < bound < math.inf or bound <= worth:
         return 0.0, bound
-    theta = tilt(forms, STEEP / deviation, free)
-    x = theta @ a
-    _, variance = langevin(x)
-    spread = np.sqrt((a * a * variance).sum(axis=1))
-    if not (np.isfinite(theta).all() and (spread > 0).all()):
-        return 0.0, bound
-    level, doubt = exponent(forms, theta, error)
-    if not abs(level) < 690.0:
+    law = law._replace(theta=tilt(forms, STEEP / deviation, free))
+    level, doubt = exponent.always_compiled(forms, error, law.theta, law.x)
+    tilted_law.always_compiled(forms, law)
+    spread, theta = np.sqrt(law.square), law.theta
+    if not (np.isfinite(theta).all() and (spread > 0).all() and abs(level) < 690.0):
         return 0.0, bound
     scale = math.exp(level)
-    guess = float(np.prod([0.3 / w if j < free else 0.3 / (w * t) for j, (w, t) in enumerate(zip(spread, theta, strict=True))]))
-    aim = max(tolerance * guess, 0.3 * worth / scale)
-    best = None
+    guess = float(np.prod(0.3 / spread) / np.prod(theta[free:]))
+    aim = max(tolerance * guess, 0.3 * FINER[m] * worth / scale)
+    best, wrapped = 0.0, math.inf
     need = math.sqrt(2.0 * math.log(max(10.0, 4.0 * guess / aim))) if aim > 0 else PERIODS[-1]
     for period in [r for r in PERIODS if r >= need] or PERIODS[-1:]:
-        step = 2.0 * math.pi / (period * spread)
-        wrapped = _aliases(forms, error, theta, 2.0 * math.pi / step * (1 - 8 * UNIT), dense)
-        if best is None or wrapped < best[1]:
-            best = step, wrapped
+        # a period that is at most the true one
+        found = aliases.always_compiled(forms, error, law, period * spread * (1 - 16 * UNIT), dense, 0.5 * aim, without)
+        if found < wrapped:
+            best, wrapped = period, found
         if wrapped <= 0.5 * aim:
             break
-    assert best is not None
-    step, wrapped = best
     if not wrapped < 1e6 * guess:
         return 0.0, bound
-    factor = float(np.prod(step / (2.0 * math.pi)))
-    of = _tilted(forms, error, theta, step)
+    of = _tilted(forms, error, theta, 2.0 * math.pi / (best * spread))
+    factor = float(np.prod(of.step / (2.0 * math.pi)))
     effort.spend(CALL)
-    likely = int(need * float((step * spread).max() ** -1.0)) + 1
-    count, tail = _frequencies(of, free, likely, 0.3 * aim / factor, effort)
+    count, tail = _frequencies(of, free, int(need * best / (2.0 * math.pi)) + 1, 0.3 * aim / factor, effort)
     if not tail * factor < 1e6 * guess:
         return 0.0, bound
     total, slip = _sum(of, free, count, 0.02 * aim / factor, effort)
@@ -160,73 +150,6 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
     low, high = total * factor - off - wrapped, total * factor + off
     grow = math.expm1(doubt) + 2 * LIBRARY + 16 * UNIT
     return max(low * scale * (1 - grow), 0.0) / SLACK, min(max(high * scale * (1 + grow), 0.0) * SLACK + 5e-324, bound)
-
-
-# ---- aliasing ------------------------------------------------------------------------------------------------------
-_TRIED = np.array([0.4, 0.7, 1.0, 1.4, 2.0])  # tilts, in those of a Gaussian
-
-
-def _aliases(forms: Forms, error: Array, theta: Array, period: Array, dense: bool) -> float:
-    """An upper bound of what the sum counts besides, relative to M(theta) e^(-theta s); lemma 24.
-
-    `period` is at most the true one.
-    """
-    a, s = forms.a, forms.s
-    x = theta @ a
-    m = len(s)
-    mean, variance = langevin(x)
-    middle, square = a @ mean, (a * a * variance).sum(axis=1)
-    base, doubt = cumulant(x)
-    slip = float(np.abs(theta) @ error)
-    over = np.array([1.0 if dense and j == 0 else -1.0 / math.expm1(-theta[j] * period[j] * (1 - 4 * UNIT)) for j in range(m)])
-    every = float(np.prod(over)) * (1 + 8 * LIBRARY)
-
-    def tail(j: int, sign: float, beyond: float, spaced: bool) -> float:
-        """Of sign g_j's form beyond a value: Chernoff, times the density of g_0 there if there is one."""
-        reach = float(np.abs(a[j]).sum()) * SLACK + 2.0 * float(error[j])
-        if beyond > reach:
-            return 0.0
-        distance = beyond - sign * float(middle[j])
-        if not distance > 0.0:
-            return math.inf
-        q = _TRIED * (distance / float(square[j]))
-        turned = x + sign * q[:, None] * a[j]
-        value, wrong = cumulant(turned)
-        moved = 2.0 * slip + 4.0 * q * float(error[j])  # noise, in both cumulants and in what is beyond
-        top = value - base - q * beyond + wrong + doubt + moved + 16 * UNIT * (np.abs(value) + abs(base) + q * abs(beyond))
-        if dense:
-            room = math.inf if spaced else float(period[0])
-            top += np.log(densest(forms, turned, error, room)) + 2.0 * (slip + q * float(error[j])) + 64 * UNIT
-        if spaced:  # one term for each period
-            top -= np.log(-np.expm1(-q * period[j] * (1 - 4 * UNIT))) - 64 * UNIT
-        return up_exp(float(top.min()) + 1e-12)
-
-    total = 0.0
-    for j in range(m):
-        at, away = float(s[j]), float(period[j])
-        if dense and j == 0:
-            total += every * (tail(0, 1.0, at + away, True) + tail(0, -1.0, away - at, True))
-            continue
-        total += every * tail(j, 1.0, at + away, False)
-        here = float(densest(forms, x, error, float(period[0]))) * up_exp(2.0 * slip) if dense else 1.0
-        # below: by the weight that is left there, after a cut between
-        cut = min(max(0.5, 1.0 - 12.0 / (float(theta[j]) * away)), 0.9)
-        weight = up_exp(-float(theta[j]) * away * (1.0 - cut) * (1 - 8 * UNIT) + float(theta[j]) * float(error[j]))
-        split = weight * here + tail(j, -1.0, cut * away - at, False)
-        # or by the law without this tilt
-        without = theta.copy()
-        without[j] = 0.0
-        value, wrong = cumulant(without @ a)
-        top = (
-            float(value - base + wrong + doubt)
-            + float(theta[j]) * (at - away)
-            + 2.0 * slip
-            + 16 * UNIT * (abs(float(value)) + abs(float(base)) + float(theta[j]) * (abs(at) + away))
-        )
-        if dense:
-            top += math.log(float(densest(forms, without @ a, error, float(period[0])))) + 2.0 * slip
-        total += every * min(split, up_exp(top + 1e-12))
-    return total * SLACK
 
 
 # ---- the sum and its tail ------------------------------------------------------------------------------------------
@@ -243,13 +166,17 @@ def _tilted(forms: Forms, error: Array, theta: Array, step: Array) -> Tilted:
     coth = np.where(small, 1.0 + size * size / 3.0, big * (1.0 + decay) / -np.expm1(-2.0 * big)) * (1 + 4 * LIBRARY)
     # (x / sinh x)^2, from above
     shrink = np.where(small, 1.0, (2.0 * big * np.exp(-big) / -np.expm1(-2.0 * big)) ** 2 * (1 + 8 * LIBRARY))
-    return Tilted(a, forms.s, step, theta, error, x, coth, np.minimum(shrink, 1.0))
+    s, known = forms.s.copy(), error.copy()
+    if forms.soft:  # the turn of the noise's factor
+        turn = forms.soft * (forms.soft * float(theta[0]))
+        s[0] -= turn
+        known[0] += 8 * UNIT * (abs(turn) + abs(float(forms.s[0])))
+    return Tilted(a, s, step, theta, known, x, coth, np.minimum(shrink, 1.0), forms.soft)
 
 
-def _room(m: int, k: int, count: int) -> Work:
-    cos, sin = np.empty((2, m, count + 1, k))
-    y, re, im = np.empty((3, m, k))
-    return Work(cos, sin, y, re, im, np.empty(m))
+def _line(m: int, length: int) -> Line:
+    re, im, size, wrong = np.empty((4, length))
+    return Line(re, im, size, wrong, np.empty(m))
 
 
 def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort) -> tuple[int, float]:
@@ -260,27 +187,36 @@ def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort)
     slow = float(where[min(len(where) - 1, 2 * m + 8)])
     count = min(max(4, likely), MOST_FREQUENCIES[m])
     faces = m * CELLS[m] ** (m - 1)
-    room = _room(m, k, 0)
-    grow = up_exp(2.0 * float(np.abs(of.theta) @ of.error)) * (1 + 16 * k * UNIT) * SLACK
+    line = _line(m, CELLS[m])
+    grow = up_exp(2.0 * float(np.abs(of.theta) @ of.error)) * (1 + 32 * k * UNIT) * SLACK
     while True:
         last = int(min(max(count, 4.0 / max(slow, 1e-9)), 1e7))
-        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, room) * grow
-        effort.spend(k * faces * 4)
+        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, line) * grow
+        effort.spend(k * faces)
         if tail <= aim or count >= MOST_FREQUENCIES[m]:
             return count, float(tail)
         count = min(max(count + 1, int(count * 1.2)), MOST_FREQUENCIES[m])
+
+
+def _turns(of: Tilted, count: int) -> Turns:
+    """All turns that terms with frequencies up to `count` are made of."""
+    many = np.arange(count + 1.0)
+    angle = (of.step[:, None] * of.a)[:, :, None] * many
+    cos, sin = np.cos(angle), np.sin(angle)
+    if len(of.a) == 1:
+        return Turns(cos[:0], sin[:0], cos[0], sin[0], many)
+    whole = np.concatenate([cos[-1, :, :0:-1], cos[-1]], axis=1), np.concatenate([-sin[-1, :, :0:-1], sin[-1]], axis=1)
+    return Turns(cos[:-1], sin[:-1], *whole, np.arange(-count, count + 1.0))
 
 
 def _sum(of: Tilted, free: int, count: int, drop: float, effort: Effort) -> tuple[float, float]:
     """The sum of the terms with frequencies up to `count`, and a bound on its error."""
     m, k = of.a.shape
     points = (2 * count + 1) ** (m - 1) * (count + 1)
-    room = _room(m, k, count)
-    angle = np.arange(count + 1)[:, None] * (of.step[:, None] * of.a)[:, None, :]
-    np.cos(angle, out=room.cos)
-    np.sin(angle, out=room.sin)
+    turns = _turns(of, count)
     result = np.empty(4)
-    add_up.always_compiled(of, free, count, drop * float(np.prod(of.theta[free:])) / points, room, result)
+    cut = drop * float(np.prod(of.theta[free:])) / points
+    add_up.always_compiled(of, free, count, cut, turns, _line(m, len(turns.number)), result)
     total, sizes, off, factors = result.tolist()
     effort.spend(factors + 2 * m * k * count)
     # sums of up to `points` terms, and the last operations of each

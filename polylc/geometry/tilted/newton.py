@@ -19,7 +19,7 @@ FAR = -800.0  # of the exponent: what is smaller is nothing
 
 
 @inlined
-def _moments(x: float) -> tuple[float, float, float]:
+def moments(x: float) -> tuple[float, float, float]:
     """log(sinh x / x), its slope and its curvature."""
     size = abs(x)
     if size < 0.01:
@@ -43,13 +43,15 @@ class Steps(NamedTuple):
 
 
 @kernel
-def descend(a: Array, s: Array, floor: Array, free: int, theta: Array, room: Steps) -> None:
+def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Array, room: Steps) -> None:
     """Move theta, which starts at or above its floor (but for the first `free`), down to where it pays no more.
 
     Parameters
     ----------
     a : ndarray, shape (m, k)
     s, floor, theta : ndarray, shape (m,)
+    soft : float
+        Standard deviation of the noise in the first form.
     """
     new, slope, step, curve = room.new, room.slope, room.step, room.curve
     m, k = a.shape
@@ -61,11 +63,14 @@ def descend(a: Array, s: Array, floor: Array, free: int, theta: Array, room: Ste
             value -= theta[j] * s[j]
             for q in range(m):
                 curve[j, q] = 0.0
+        value += 0.5 * (soft * theta[0]) ** 2
+        slope[0] += soft * (soft * theta[0])
+        curve[0, 0] = soft * soft
         for i in range(k):
             x = 0.0
             for j in range(m):
                 x += theta[j] * a[j, i]
-            v, first, second = _moments(x)
+            v, first, second = moments(x)
             value += v
             for j in range(m):
                 slope[j] += a[j, i] * first
@@ -110,11 +115,12 @@ def descend(a: Array, s: Array, floor: Array, free: int, theta: Array, room: Ste
                 if j >= free:
                     new[j] = max(new[j], floor[j])
                 there -= new[j] * s[j]
+            there += 0.5 * (soft * new[0]) ** 2
             for i in range(k):
                 x = 0.0
                 for j in range(m):
                     x += new[j] * a[j, i]
-                there += _moments(x)[0]
+                there += moments(x)[0]
             if there < value:
                 break
             size *= 0.5

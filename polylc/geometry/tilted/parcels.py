@@ -11,18 +11,12 @@ import math
 
 import numpy as np
 
-from polylc.errors import ConsistencyError
-from polylc.geometry.tilted.lattice_sums import Effort, joint
-from polylc.geometry.tilted.tilting import Forms, chernoff, tilt
+from polylc.geometry.tilted.cumulants import Forms
+from polylc.geometry.tilted.known_sums import Pair, Sums, less, meet
+from polylc.geometry.tilted.lattice_sums import Effort
+from polylc.geometry.tilted.tilting import chernoff, tilt
 
-Pair = tuple[float, float]
-WIDTH = 1e-9  # of one number, relative
 BOUND = 2_000  # what a bound of Chernoff costs, in factors, for each form
-
-
-def less(left: Pair, right: Pair) -> Pair:
-    """The difference of two enclosed numbers, which is not negative."""
-    return max(math.nextafter(left[0] - right[1], -math.inf), 0.0), max(math.nextafter(left[1] - right[0], math.inf), 0.0)
 
 
 class Parcel:
@@ -34,6 +28,8 @@ class Parcel:
     dense : bool
     whole : pair of float
         The number without half-spaces, enclosed.
+    sums : Sums, optional
+        What is known of forms of the same neighbourhood.
 
     Attributes
     ----------
@@ -41,11 +37,12 @@ class Parcel:
         Around its share of the cube, or the density of g_0 at 0 there.
     """
 
-    def __init__(self, forms: Forms, dense: bool, whole: Pair) -> None:
+    def __init__(self, forms: Forms, dense: bool, whole: Pair, sums: Sums | None = None) -> None:
         self.forms, self.dense, self.whole = forms, dense, whole
         self.low, self.high = 0.0, whole[1]
         self._sides = list(range(int(dense), len(forms.s)))
-        self._known: dict[tuple[int, ...], Pair] = {}  # by half-spaces inside, -1, and those outside
+        self._sums = Sums() if sums is None else sums
+        self._numbers = self._sums.numbers(forms)
         self._bounded = False
         if not self._sides:
             self.low = whole[0]
@@ -75,20 +72,12 @@ class Parcel:
             self._meet(*step(0.25 * worth / len(self._sides), effort))
 
     def _meet(self, low: float, high: float) -> None:
-        if low > self.high or self.low > high:
-            raise ConsistencyError("two enclosures of one share or area have nothing in common")
-        self.low, self.high = max(self.low, low), min(self.high, high)
+        self.low, self.high = meet((self.low, self.high), (low, high))
 
     def _joint(self, inside: list[int], outside: list[int], worth: float, effort: Effort) -> Pair:
-        key = (*inside, -1, *outside)
-        known = self._known.get(key)
-        if known is None or known[1] - known[0] > worth:
-            head = [0] if self.dense else []
-            rows = self.forms.rows([*head, *inside, *outside], [1.0] * (len(head) + len(inside)) + [-1.0] * len(outside))
-            found = joint(rows, self.dense, WIDTH, worth, effort)
-            known = found if known is None else (max(known[0], found[0]), min(known[1], found[1]))
-            self._known[key] = known
-        return known
+        which, signs = [0] * self.dense + inside + outside, [1] * (self.dense + len(inside)) + [-1] * len(outside)
+        numbers = [sign * self._numbers[j] for j, sign in zip(which, signs, strict=True)]
+        return self._sums.joint(self.forms.rows(which, [float(s) for s in signs]), numbers, self.dense, worth, effort)
 
     def _one_by_one(self, worth: float, effort: Effort) -> Pair:
         beyond = {j: self._joint([], [j], worth, effort) for j in self._sides}

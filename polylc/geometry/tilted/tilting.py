@@ -8,41 +8,23 @@ tilt need only be good, not the best; docs/exactness.md, lemmas 21 and 22.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
+from polylc.geometry.tilted.cumulants import COEFFICIENTS, SERIES, SLACK, Forms, chernoff_bound
 from polylc.geometry.tilted.newton import Steps, descend
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
 
-LIBRARY = 16 * UNIT  # exp, log, log1p, expm1, sin and cos are taken to err by less, relative to their value or to 1
-SERIES = 0.25  # below it log(sinh x / x) is summed, lemma 21
-# of x^2, x^4, ...: alternating
-COEFFICIENTS = (1 / 6, -1 / 180, 1 / 2835, -1 / 37800, 1 / 467775, -691 / 3831077250, 2 / 127702575)
-SLACK = 1 + 2.0**-40
 
-
-class Forms(NamedTuple):
-    """Affine forms a t - s on the cube, each known up to `noise` everywhere on it."""
-
-    a: Array  # (m, k)
-    s: Array  # (m,)
-    noise: Array  # (m,)
-
-    def rows(self, which: list[int], signs: list[float] | None = None) -> Forms:
-        """Some of the forms, in this order, times signs."""
-        sign = np.ones(len(which)) if signs is None else np.array(signs)
-        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which])
-
-
-def forms_of(rows: Array, noise: Array) -> Forms:
+def forms_of(rows: Array, noise: Array, soft: float = 0.0) -> Forms:
     """Forms from rows [a, c] of g = a t + c, scaled by powers of two to entries of size 1, and their noise likewise."""
     size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
     exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
     scaled = np.ldexp(rows, -exponent[:, None])
-    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], np.ldexp(noise, -exponent) * SLACK + 2.0**-1000)
+    known = np.ldexp(noise, -exponent) * SLACK + 2.0**-1000
+    return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], known, math.ldexp(soft, -int(exponent[0])) if soft else 0.0)
 
 
 def argument_error(forms: Forms) -> Array:
@@ -69,76 +51,18 @@ def log_sinhc(x: Array) -> Array:
     return result
 
 
-def cumulant(x: Array) -> tuple[Array, Array]:
-    """log M(x) = sum_i log(sinh x_i / x_i) along the last axis, and a bound on its error."""
-    terms, k = log_sinhc(x), x.shape[-1]
-    size = np.abs(x).sum(axis=-1)
-    return terms.sum(axis=-1), (((k + 24) * size + 64 * k) * UNIT) * SLACK
-
-
-def langevin(x: Array) -> tuple[Array, Array]:
-    """Mean and variance of a coordinate under the tilt x, in doubles."""
-    size = np.abs(x)
-    small = size < 0.01
-    big = np.where(small, 1.0, np.minimum(size, 1e150))
-    inverse = 1.0 / big
-    tanh = np.tanh(big)
-    mean = np.where(small, x / 3.0, np.sign(x) * (1.0 / tanh - inverse))
-    sinh = np.sinh(np.minimum(big, 300.0))
-    return mean, np.where(small, (1.0 - x * x / 5.0) / 3.0, inverse * inverse - 1.0 / (sinh * sinh))
-
-
 def tilt(forms: Forms, floor: Array, free: int) -> Array:
     """A tilt theta near the least of log M - theta s, theta_j >= floor_j for j >= free, by projected Newton steps."""
     m = len(forms.s)
     theta = floor.copy()
     theta[:free] = 0.0
     new, slope, step = np.empty((3, m))
-    descend.always_compiled(forms.a, forms.s, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
+    descend.always_compiled(forms.a, forms.s, forms.soft, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
     return theta
-
-
-def exponent(forms: Forms, theta: Array, error: Array) -> tuple[float, float]:
-    """log M(theta) - theta s, and a bound on its error for the true forms; lemma 21."""
-    x = theta @ forms.a
-    value, slip = cumulant(x)
-    product = theta * forms.s
-    doubt = float(slip) + float(np.abs(theta) @ error) + 4 * len(theta) * UNIT * (float(np.abs(product).sum()) + abs(float(value)))
-    return float(value) - float(product.sum()), doubt * SLACK
-
-
-def densest(forms: Forms, x: Array, error: Array, period: float = math.inf) -> Array:
-    """An upper bound of the density of a_0 t under tilts x, wherever it is taken, or its sum over points a period
-    apart; shape of x without the last axis. Lemma 22.
-    """
-    size = np.abs(forms.a[0]) - error[0]
-    good = (size > 0) & (2.0 * (size + 2.0 * error[0]) < period * (1 - 8 * UNIT))
-    if not good.any():
-        return np.full(x.shape[:-1], math.inf)
-    # the tilt of a coordinate is known up to its relative rounding; 1 + 2 |x| takes twice that
-    bound = (1.0 + 2.0 * np.abs(x[..., good]) * SLACK) / (2.0 * size[good])
-    result: Array = bound.min(axis=-1) * SLACK
-    return result
 
 
 def chernoff(forms: Forms, theta: Array, dense: bool) -> float:
     """An upper bound of E[1(g_j > 0 for all j)], or of E[delta(g_0) 1(g_j > 0 for j > 0)] where `dense`; theta_j >= 0
     but for a density.
     """
-    error = argument_error(forms)
-    value, doubt = exponent(forms, theta, error)
-    if dense:
-        value += math.log(d) if (d := float(densest(forms, theta @ forms.a, error))) < math.inf else math.inf
-        # what noise does to the tilt of one coordinate
-        value += 2.0 * float(np.abs(theta) @ error)
-    top = value + doubt + 64 * UNIT * (1 + abs(value))
-    if not dense:
-        top = min(top, 0.0)
-    return up_exp(top)
-
-
-def up_exp(value: float) -> float:
-    """More than e^value."""
-    if not value < 700.0:
-        return math.inf
-    return math.exp(value) * (1 + 2 * LIBRARY) + 5e-324
+    return float(chernoff_bound.always_compiled(forms, argument_error(forms), theta, dense, np.empty(forms.a.shape[1])))

@@ -73,10 +73,7 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
     -----
     TV = sum_R (|R| / |U|) ||J_R||, Patel & Montufar (ICML 2025) with p uniform on U.
     """
-    outputs = volumes.complex.network.outputs
-    norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
-    if label is not None:
-        norms |= {f"f{label}-f{j}": margin_norm(label, j) for j in range(outputs) if j != label}
+    norms = _norms(volumes.complex.network.outputs, label)
     every = np.arange(len(volumes.complex))
     if volumes.rational:
         for region in every.tolist():
@@ -98,6 +95,22 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
 
         result[name] = narrowed(lambda values=values: product(volumes.share, values), anew)  # type: ignore[misc]
     return result
+
+
+def _norms(outputs: int, label: int | None) -> dict[str, Callable[[Array, Array], Array]]:
+    """Of the whole map, and of the margins of a label, by name."""
+    norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
+    if label is not None:
+        norms |= {f"f{label}-f{j}": margin_norm(label, j) for j in range(outputs) if j != label}
+    return norms
+
+
+def variation_terms(volumes: Volumes, gradients: Gradients, label: int | None) -> dict[str, Array]:
+    """Shares times norms, by the names of `total_variation`, of all regions of a complex that need not be complete; (R,
+    2) each.
+    """
+    gradient, error = gradients.of(np.arange(len(volumes.complex)))
+    return {name: product(volumes.share, norm(gradient, error)) for name, norm in _norms(volumes.complex.network.outputs, label).items()}
 
 
 def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:

@@ -4,6 +4,7 @@ enclosed by tilted lattice sums (docs/exactness.md, lemmas 21 to 27).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -13,14 +14,16 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Kind, Quantity
-from polylc.geometry.tilted.lattice_sums import Effort, joint
-from polylc.geometry.tilted.parcels import Pair, Parcel
+from polylc.geometry.tilted.cumulants import Forms
+from polylc.geometry.tilted.known_sums import Sums
+from polylc.geometry.tilted.lattice_sums import Effort
+from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.enclosures import edge_jumps, margin_norm
 from polylc.measures.by_volume.local_complexity import weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
-from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Weigher, sampled_sum
-from polylc.measures.by_volume.weighed_parcels import extremes, narrowed
+from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Mixture, Weigher, sampled_sum
+from polylc.measures.by_volume.weighed_parcels import AIM, bounded, bounds_of, extremes, narrowed
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import product, total
 
@@ -28,7 +31,6 @@ Array = np.ndarray
 
 FEW_FACETS = 4_000  # so many are enclosed one by one
 MOST_FACETS = 20_000  # of a complex whose sections and cells are enclosed at all
-NEGLIGIBLE = 1e-10  # a share of what weights spread
 NARROW = 0.01  # an enclosure whose width is less, relative, is given; else an estimate within it
 SECTIONS, SHARES, FACETS = 80e6, 30e6, 20e6  # of effort, in factors of terms
 CLOSED = 1e-3  # a width that need not be sampled, of the mean area of a section
@@ -44,7 +46,8 @@ class ManyDimensions:
 
     def __init__(self, complex_: Complex, graph: RegionGraph, gradients: Gradients) -> None:
         self.complex, self.graph, self._gradients = complex_, graph, gradients
-        self._wholes: dict[bytes, Pair] = {}
+        self._sums = Sums()
+        self._facet_parcels: dict[int, Parcel] = {}
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -69,33 +72,43 @@ class ManyDimensions:
     def _parcel(self, rows: Array, noise: Array, effort: Effort) -> Parcel:
         """A part of the section of the first row."""
         forms = forms_of(rows, noise)
-        key = rows[0].tobytes() + noise[:1].tobytes()  # what is known of one row may differ from cell to cell
-        if key not in self._wholes:
-            self._wholes[key] = joint(forms.rows([0]), True, effort=effort)
-        return Parcel(forms, True, self._wholes[key])
+        plane = forms.rows([0])
+        return Parcel(forms, True, self._sums.joint(plane, self._sums.numbers(plane), True, 0.0, effort), self._sums)
 
     def sampled(self, weight: Array) -> Quantity:
         """The sum over facets of area times weight, (E,), from tilted samples of the sections that are not enclosed
         narrowly, and the enclosures of the others.
         """
-        flips = first_flips(self.complex, self.graph)
-        known, forms, lengths, weigh = [np.zeros(2)], [], [], []
+        known, wide = [np.zeros(2)], list[int]()
         worth = CLOSED * total(self.areas)[0] / max(len(self.sections), 1)
-        for section, area, length in zip(self.sections, self.areas, self._lengths, strict=True):
+        for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
             here = weight[section.edges]
+            if (here == here[0]).all() and area[1] - area[0] <= worth:
+                known.append(here[0] * area)
+            else:
+                wide.append(i)
+        open_ = sampled_sum(*self._laws(weight, wide))
+        low, high = np.sum(known, axis=0).tolist()
+        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+
+    def mixture(self, weight: Array) -> Mixture:
+        """The sections of all facets with a weight, to be drawn from; nothing is enclosed for it."""
+        return Mixture(*self._laws(weight, range(len(self.sections))))
+
+    def _laws(self, weight: Array, which: Iterable[int]) -> tuple[list[Forms], Array, list[Weigher]]:
+        """Forms, lengths of gradients and weights of some sections, without those that weigh nothing."""
+        flips = first_flips(self.complex, self.graph)
+        forms, lengths, weigh = list[Forms](), list[float](), list[Weigher]()
+        for i in which:
+            section, here = self.sections[i], weight[self.sections[i].edges]
             if not here.any():
                 continue
             alike = bool((here == here[0]).all())
-            if alike and area[1] - area[0] <= worth:
-                known.append(here[0] * area)
-                continue
             rows = None if alike else [self._others(edge, int(flips[edge])).rows for edge in section.edges.tolist()]
             forms.append(forms_of(section.rows, section.noise))
-            lengths.append(float(length[1]))
+            lengths.append(float(self._lengths[i, 1]))
             weigh.append(Weigher(here[:1] if alike else here, rows))
-        open_ = sampled_sum(forms, np.array(lengths), weigh)
-        low, high = np.sum(known, axis=0).tolist()
-        return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
+        return forms, np.array(lengths), weigh
 
     def _others(self, edge: int, flip: int) -> Cell:
         """The half-spaces of one region of an edge, without the one that its facet lies on."""
@@ -104,12 +117,18 @@ class ManyDimensions:
         return Cell(cell.neurons[kept], cell.rows[kept], cell.noise[kept])
 
     @cached_property
+    def enclosures(self) -> dict[str, Quantity]:
+        """LC_0 in its versions, enclosed however widely."""
+        every = weights(self.complex, self.graph)
+        return {name: self.enclosed(np.stack([weight, weight], axis=1)) for name, weight in every.items()}
+
+    @cached_property
     def local_complexity(self) -> dict[str, Quantity]:
         """LC_0 in its versions, see `local_complexity.weights`."""
         found, alike = {}, list[tuple[Array, Quantity]]()
         for name, weight in weights(self.complex, self.graph).items():
             same = [value for other, value in alike if (other == weight).all()]
-            found[name] = same[0] if same else self._or_sampled(self._weighed(np.stack([weight, weight], axis=1)), weight)
+            found[name] = same[0] if same else self._or_sampled(self.enclosed(np.stack([weight, weight], axis=1)), weight)
             alike.append((weight, found[name]))
         return found
 
@@ -120,45 +139,62 @@ class ManyDimensions:
     @cached_property
     def kink_variation(self) -> Quantity:
         """Area by volume, times the jump of the Jacobian."""
-        bends = ~joined(self.complex, self.graph)
-        jumps = edge_jumps(self.complex, self._gradients, self.graph, bends)
-        return self._or_sampled(self._weighed(jumps), jumps.mean(axis=1))
+        return self._or_sampled(self.enclosed(self.jumps), self.jumps.mean(axis=1))
 
-    def _weighed(self, weight: Array) -> Quantity:
-        """The sum over facets of area times an enclosed weight."""
-        bounds = np.zeros((len(weight), 2))
-        spread = np.zeros(len(self.sections))
+    @cached_property
+    def jumps(self) -> Array:
+        """Of the Jacobian across facets, enclosed; (E, 2)."""
+        return edge_jumps(self.complex, self._gradients, self.graph, ~joined(self.complex, self.graph))
+
+    def enclosed(self, weight: Array) -> Quantity:
+        """The sum over facets of area times an enclosed weight, over the volume, enclosed."""
+        bounds, parts = np.zeros((len(weight), 2)), np.zeros((len(self.sections), 2))
         for i, (section, area) in enumerate(zip(self.sections, self.areas, strict=True)):
-            here = weight[section.edges]
             bounds[section.edges, 1] = area[1]
-            spread[i] = area[1] * (here[:, 1].max() - here[:, 0].min())
-        if (spread > 0).any():
-            self._facets(spread, weight[:, 1], bounds)
-        parts = [extremes(weight[s.edges], bounds[s.edges], area) for s, area in zip(self.sections, self.areas, strict=True)]
-        return quantity(total(np.array(parts).reshape(-1, 2)))
+            parts[i] = extremes(weight[section.edges], bounds[section.edges], area)
+        for i in self._facets(weight, parts, bounds):
+            edges = self.sections[i].edges
+            parts[i] = extremes(weight[edges], bounds[edges], self.areas[i])
+        return quantity(total(parts))
 
-    def _facets(self, spread: Array, weight: Array, bounds: Array) -> None:
-        """Narrow the bounds of facets in the sections in which weights spread most."""
+    def _facets(self, weight: Array, parts: Array, bounds: Array) -> list[int]:
+        """Narrow the bounds of facets in the sections in which weights spread most; which sections those are.
+
+        In each section one facet may be left wide: the others say what it is.
+        """
+        middle = weight.mean(axis=1)
+        spread = np.array([a[1] * (middle[s.edges].max() - middle[s.edges].min()) for s, a in zip(self.sections, self.areas, strict=True)])
+        left, value = math.fsum(spread.tolist()), float(parts[:, 0].sum())
+        if not left > AIM * value:
+            return []
         effort, flips = Effort(FACETS), first_flips(self.complex, self.graph)
-        edges: list[int] = []
-        parcels: list[Parcel] = []
+        chosen, edges, scale = list[int](), list[int](), list[Array]()
         for i in np.argsort(-spread, kind="stable").tolist():
-            section = self.sections[i]
-            if spread[i] <= NEGLIGIBLE * spread.sum() or len(parcels) + len(section.edges) > FEW_FACETS:
+            here = self.sections[i].edges
+            if left <= 0.1 * AIM * value or spread[i] == 0 or len(edges) + len(here) > FEW_FACETS:
                 break
-            for edge in section.edges.tolist():
-                others = self._others(edge, int(flips[edge]))
-                edges.append(edge)
-                parcels.append(self._parcel(np.concatenate([section.rows[:1], others.rows]), np.append(section.noise[0], others.noise), effort))
-        within = np.empty(len(self.graph), dtype=np.int64)
-        for i, section in enumerate(self.sections):
-            within[section.edges] = i
-        lengths = self._lengths[within[edges]]
-        steep = np.maximum(weight[edges], np.finfo(np.float64).tiny)[:, None]
-        narrowed(parcels, product(lengths, np.repeat(steep, 2, axis=1)), effort)
-        found = product(np.array([(p.low, p.high) for p in parcels]), lengths)
+            left -= spread[i]
+            chosen.append(i)
+            edges.extend(here.tolist())
+            parcels = [self._facet(i, edge, int(flips[edge]), effort) for edge in here.tolist()]
+            bounded(parcels, effort)
+            away = np.abs(middle[here] - middle[here[int(np.argmax([p.high for p in parcels]))]])
+            scale.append(product(np.repeat(away[:, None], 2, axis=1), self._lengths[i][None]))
+        parcels = [self._facet_parcels[edge] for edge in edges]
+        narrowed(parcels, np.concatenate(scale or [np.zeros((0, 2))]), effort, value)
+        lengths = np.repeat(self._lengths[chosen], [len(self.sections[i].edges) for i in chosen], axis=0)
+        found = product(bounds_of(parcels), lengths)
         bounds[edges, 0] = found[:, 0]
         bounds[edges, 1] = np.minimum(bounds[edges, 1], found[:, 1])
+        return chosen
+
+    def _facet(self, place: int, edge: int, flip: int, effort: Effort) -> Parcel:
+        """The facet of an edge, as a part of its section."""
+        if edge not in self._facet_parcels:
+            section, others = self.sections[place], self._others(edge, flip)
+            rows, noise = np.concatenate([section.rows[:1], others.rows]), np.append(section.noise[0], others.noise)
+            self._facet_parcels[edge] = self._parcel(rows, noise, effort)
+        return self._facet_parcels[edge]
 
     @cached_property
     def _cells(self) -> list[Cell]:
@@ -166,10 +202,17 @@ class ManyDimensions:
 
     # ---- shares ----------------------------------------------------------------------------------------------------
     @cached_property
+    def _regions(self) -> tuple[list[Parcel], Effort]:
+        """The regions as parts of the cube, bounded by Chernoff, and what may be spent on them."""
+        effort = Effort(SHARES)
+        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0), self._sums) for cell in self._cells]
+        bounded(parcels, effort)
+        return parcels, effort
+
+    @cached_property
     def shares(self) -> Array:
         """Shares of the neighbourhood that the regions have, enclosed; (R, 2)."""
-        effort = Effort(SHARES)
-        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0)) for cell in self._cells]
+        parcels, effort = self._regions
         return narrowed(parcels, np.ones((len(parcels), 2)), effort)
 
     def total_variation(self, label: int | None) -> dict[str, Quantity]:
@@ -178,8 +221,27 @@ class ManyDimensions:
         norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
         if label is not None:
             norms |= {f"f{label}-f{j}": margin_norm(label, j) for j in range(self.complex.network.outputs) if j != label}
-        whole = np.ones(2)
-        return {name: quantity(extremes(norm(gradient, error), self.shares, whole)) for name, norm in norms.items()}
+        found = {name: norm(gradient, error) for name, norm in norms.items()}
+        shares, whole = self._shares_for(list(found.values())), np.ones(2)
+        return {name: quantity(extremes(weight, shares, whole)) for name, weight in found.items()}
+
+    def _shares_for(self, weights: list[Array]) -> Array:
+        """Shares, as narrow as sums of them times any of these weights need; (R, 2).
+
+        They sum to one, so that what counts is how far a weight is from that of one region, the largest by its bounds.
+        """
+        parcels, effort = self._regions
+        largest = int(np.argmax([parcel.high for parcel in parcels]))
+        scale = np.zeros(len(parcels))
+        for weight in weights:
+            middle = weight.mean(axis=1)
+            low, high = extremes(weight, bounds_of(parcels), np.ones(2))
+            least = max(low, 1e-3 * high)
+            if 0 < least < math.inf:
+                scale = np.maximum(scale, np.abs(middle - middle[largest]) / least)
+        scale = np.where(np.isfinite(scale), scale, 0.0)
+        narrowed(parcels, np.stack([scale, scale], axis=1), effort, 1.0)
+        return bounds_of(parcels)
 
 
 def quantity(pair: tuple[float, float] | Array) -> Quantity:

@@ -53,7 +53,7 @@ def first_flips(complex_: Complex, graph: RegionGraph) -> Array:
     return result
 
 
-def _sides(complex_: Complex, graph: RegionGraph, flips: Array, which: Array) -> dict[int, list[int]]:
+def sides_of(graph: RegionGraph, flips: Array, which: Array) -> dict[int, list[int]]:
     """For every group of regions the neurons on whose hyperplanes the facets of their union lie."""
     first, second = which[graph.first], which[graph.second]
     apart = first != second
@@ -72,7 +72,7 @@ def sections(complex_: Complex, graph: RegionGraph) -> Iterator[Section]:
     for index in np.unique(layer).tolist():
         here = np.flatnonzero(layer == index)
         first, which = distinct(complex_.bits, int(network.offsets[index]))
-        sides = _sides(complex_, graph, flips, which) if index else {}
+        sides = sides_of(graph, flips, which) if index else {}
         group = which[graph.first[here]]
         order = np.lexsort((flips[here], group))
         edges, group = here[order], group[order]
@@ -105,7 +105,7 @@ class Cell:
 def cells(complex_: Complex, graph: RegionGraph) -> Iterator[Cell]:
     """The half-spaces of all regions."""
     network = complex_.network
-    sides = _sides(complex_, graph, first_flips(complex_, graph), np.arange(len(complex_)))
+    sides = sides_of(graph, first_flips(complex_, graph), np.arange(len(complex_)))
     for part in batches(len(complex_), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
         forms, bits = forms_along(complex_.start, complex_.bits[part]), complex_.patterns(part)
         for at in range(part.stop - part.start):

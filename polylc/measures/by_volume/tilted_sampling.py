@@ -15,7 +15,8 @@ import numpy as np
 
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.quantity import Kind, Quantity
-from polylc.geometry.tilted.tilting import Forms, log_sinhc, tilt
+from polylc.geometry.tilted.cumulants import PEAK, Forms
+from polylc.geometry.tilted.tilting import log_sinhc, tilt
 from polylc.network.compose import batches
 
 Array = np.ndarray
@@ -25,24 +26,27 @@ _DOUBLES = 2**22  # of a batch of points
 
 
 class Tilted(NamedTuple):
-    """How one section is drawn from."""
+    """How one section is drawn from, or the mean of a density of noise on a cell."""
 
     forms: Forms
     theta: Array  # (m,)
     x: Array  # (k,) tilts of the coordinates
-    solved: int  # the coordinate that is solved for
+    solved: int  # the coordinate that is solved for; -1 for the noise
     size: float  # log Z
 
 
 def tilted_section(forms: Forms) -> Tilted:
-    """The tilt of Chernoff's bound, and the coordinate with which Z is least."""
+    """The tilt of Chernoff's bound, and the coordinate, or the noise, with which Z is least."""
     theta = tilt(forms, np.zeros(len(forms.s)), 1)
     x = theta @ forms.a
     lost = log_sinhc(x)
     with np.errstate(divide="ignore"):
         cost = np.abs(x) - lost - np.log(2.0 * np.abs(forms.a[0]))
     solved = int(np.argmin(cost))
-    return Tilted(forms, theta, x, solved, float(lost.sum() - theta @ forms.s + cost[solved]))
+    least = float(cost[solved])
+    if forms.soft and (blurred := math.log(PEAK) - math.log(forms.soft)) < least:
+        solved, least = -1, blurred
+    return Tilted(forms, theta, x, solved, float(lost.sum() - theta @ forms.s + 0.5 * (forms.soft * theta[0]) ** 2) + least)
 
 
 def draw(section: Tilted, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -53,9 +57,14 @@ def draw(section: Tilted, count: int, rng: np.random.Generator) -> tuple[Array, 
         t = np.where(
             size < 1e-6, 2.0 * share - 1.0, np.sign(x) * (1.0 + np.log(share + (1.0 - share) * np.exp(-2.0 * size)) / np.where(size > 0, size, 1.0))
         )
-    t[:, j] = 0.0
-    t[:, j] = (forms.s[0] - t @ forms.a[0]) / forms.a[0, j]
-    weight = np.where(np.abs(t[:, j]) <= 1.0, np.exp(x[j] * np.clip(t[:, j], -1.0, 1.0) - abs(x[j])), 0.0)
+    drift = forms.soft * (forms.soft * float(theta[0]))  # of the noise under the tilt
+    if j < 0:
+        weight = np.exp(-0.5 * ((t @ forms.a[0] - forms.s[0] + drift) / forms.soft) ** 2)
+    else:
+        t[:, j] = 0.0
+        noise = drift + forms.soft * rng.standard_normal(count) if forms.soft else 0.0
+        t[:, j] = (forms.s[0] - noise - t @ forms.a[0]) / forms.a[0, j]
+        weight = np.where(np.abs(t[:, j]) <= 1.0, np.exp(x[j] * np.clip(t[:, j], -1.0, 1.0) - abs(x[j])), 0.0)
     if len(theta) > 1:
         inside = t @ forms.a[1:].T - forms.s[1:]
         weight *= np.where((inside > 0).all(axis=1), np.exp(-np.maximum(inside, 0.0) @ theta[1:]), 0.0)
@@ -102,27 +111,45 @@ def sampled_sum(sections: list[Forms], lengths: Array, weigh: list[Weigher], dra
     weigh : list of Weigher
         The weight on each section.
     """
-    rng = np.random.default_rng([seed, 2])
-    laws = []
-    for forms in sections:
-        checkpoint()
-        laws.append(tilted_section(forms))
-    most = np.array([w.most for w in weigh])
-    with np.errstate(divide="ignore"):
-        logs = np.array([law.size for law in laws]) + np.log(lengths * most)
-    top = float(logs.max(initial=-math.inf))
-    if top == -math.inf:
+    mixture, rng = Mixture(sections, lengths, weigh), np.random.default_rng([seed, 2])
+    if not mixture.scale:
         return Quantity(0.0, 0.0, Kind.ESTIMATE)
-    sizes = np.exp(logs - top)
-    values = []
-    for law, many, w in zip(laws, rng.multinomial(draws, sizes / sizes.sum()).tolist(), weigh, strict=True):
-        for part in batches(many, len(law.x), _DOUBLES):
+    low, high = betting(mixture.draw(draws, rng))
+    return Quantity(low * mixture.scale, high * mixture.scale, Kind.ESTIMATE)
+
+
+class Mixture:
+    """The sections of `sampled_sum`, drawn in proportion to Z.
+
+    Attributes
+    ----------
+    scale : float
+        The sum of Z: the sum over sections is this times the mean of the draws.
+    """
+
+    def __init__(self, sections: list[Forms], lengths: Array, weigh: list[Weigher]) -> None:
+        self._laws: list[Tilted] = []
+        for forms in sections:
             checkpoint()
-            weight, points = draw(law, part.stop - part.start, rng)
-            values.append(weight * w.at(points) / w.most)
-    low, high = betting(rng.permutation(np.concatenate(values)))
-    scale = math.exp(top) * float(sizes.sum())
-    return Quantity(low * scale, high * scale, Kind.ESTIMATE)
+            self._laws.append(tilted_section(forms))
+        self._weigh = weigh
+        most = np.array([w.most for w in weigh])
+        with np.errstate(divide="ignore"):
+            logs = np.array([law.size for law in self._laws]) + np.log(lengths * most)
+        top = float(logs.max(initial=-math.inf))
+        self._sizes = np.exp(logs - top) if top > -math.inf else np.zeros(len(logs))
+        self.scale = math.exp(top) * float(self._sizes.sum())
+
+    def draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Independent values in [0, 1]; shape (count,)."""
+        values = []
+        for law, many, w in zip(self._laws, rng.multinomial(count, self._sizes / self._sizes.sum()).tolist(), self._weigh, strict=True):
+            for part in batches(many, len(law.x), _DOUBLES):
+                checkpoint()
+                weight, points = draw(law, part.stop - part.start, rng)
+                values.append(weight * w.at(points) / w.most)
+        result: Array = rng.permutation(np.concatenate(values))
+        return result
 
 
 class Weigher(NamedTuple):

@@ -60,6 +60,15 @@ class Volumes:
         SolverError
             If a region has too many vertices for rationals, and bounds in doubles prove nothing.
         """
+        self._begin(complex_)
+        balance = _Balance(complex_.network.outputs, complex_.domain.dimension)
+        for rows in complex_.batches(BATCH):
+            self._bound(rows, exact, balance)
+        balance.check()
+        self._check_total()
+
+    def _begin(self, complex_: Complex) -> None:
+        """Room for what will be known."""
         self.complex = complex_
         k = complex_.domain.dimension
         self._gauge = Gauge(complex_.domain.squared_half)
@@ -70,11 +79,6 @@ class Volumes:
         self.proved = np.zeros(count, dtype=bool)
         self.exact: dict[int, RationalCell] = {}
         self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
-        balance = _Balance(complex_.network.outputs, k)
-        for rows in complex_.batches(BATCH):
-            self._bound(rows, exact, balance)
-        balance.check()
-        self._check_total()
 
     @property
     def rational(self) -> bool:
@@ -91,6 +95,17 @@ class Volumes:
 
     def _bound(self, rows: slice, exact: bool, balance: _Balance) -> None:
         """One batch of regions."""
+        found, (own, carries) = self._sizes(rows)
+        _check_closed(own, carries, found)
+        for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
+            cell = self.refine(rows.start + region)
+            found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
+            found.moment[region] = np.array([[_ball(v) for v in face] for face in cell.moment]).swapaxes(1, 2)
+        maps = self.complex.maps(rows)
+        balance.add(found, maps.map, maps.noise)
+
+    def _sizes(self, rows: slice) -> tuple[CellBounds, tuple[Array, Array]]:
+        """What doubles prove of one batch; the region of each of its entries, and whether the entry carries a facet."""
         complex_ = self.complex
         own = complex_.regions_of_entries(rows)
         entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
@@ -107,13 +122,7 @@ class Volumes:
         density[carries] = between(low * slant[:, 0], high * slant[:, 1])
         self.density[entries] = density
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
-        _check_closed(own, carries, found)
-        for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
-            cell = self.refine(rows.start + region)
-            found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
-            found.moment[region] = np.array([[_ball(v) for v in face] for face in cell.moment]).swapaxes(1, 2)
-        maps = complex_.maps(rows)
-        balance.add(found, maps.map, maps.noise)
+        return found, (own, carries)
 
     def _slants(self, sized: Array, error: Array) -> tuple[Array, Array]:
         """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""

@@ -18,37 +18,49 @@ from polylc.measures.sums import product, total
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
-WIDTHS = (1e-1, 1e-2, 1e-3, 1e-5, 1e-7, 1e-9)  # of a sum, relative: aimed at one after the other
+AIM = 1e-6  # of a sum, relative: narrower it need not be
+WIDTHS = (1e-2, 1e-4, AIM)  # aimed at one after the other
 LEAST = 1e-3  # of an upper bound: the sum is taken to be this at least
 
 
-def narrowed(parcels: list[Parcel], scale: Array, effort: Effort) -> Array:
-    """Bounds of all parcels times positive scales, narrowed until their sum is as narrow as asked for, or no effort is
-    left; shape (N, 2).
+def bounded(parcels: list[Parcel], effort: Effort) -> None:
+    """Bound all parcels by Chernoff."""
+    for parcel in parcels:
+        checkpoint()
+        parcel.bound(effort)
+
+
+def bounds_of(parcels: list[Parcel]) -> Array:
+    """Bounds of parcels; shape (N, 2)."""
+    return np.array([(p.low, p.high) for p in parcels]).reshape(-1, 2)
+
+
+def narrowed(parcels: list[Parcel], scale: Array, effort: Effort, value: float | None = None) -> Array:
+    """Bounds of all parcels times positive scales, narrowed until the width of their sum is `AIM` of the sum, or of
+    `value`, or no effort is left; shape (N, 2).
 
     Parameters
     ----------
     scale : ndarray, shape (N, 2)
         Enclosed.
+    value : float, optional
+        What the sum is a part of.
     """
-
-    def bounds() -> Array:
-        return product(np.array([(p.low, p.high) for p in parcels]).reshape(-1, 2), scale)
-
-    for parcel in parcels:
-        checkpoint()
-        parcel.bound(effort)
-    now = bounds()
+    bounded(parcels, effort)
+    now = product(bounds_of(parcels), scale)
     for width, depth in itertools.product(WIDTHS, (1, 2)):
+        low, high = total(now)  # carried along below in doubles, as they only say when to stop
         for i in np.argsort(now[:, 0] - now[:, 1], kind="stable").tolist():
-            low, high = total(now)
-            aim = width * max(low, LEAST * high if math.isfinite(high) else 0.0)
-            worth = aim / len(parcels)
-            if high - low <= aim or now[i, 1] - now[i, 0] <= worth or effort.over:
+            least = value if value is not None else max(low, LEAST * high if math.isfinite(high) else 0.0)
+            worth = width * least / len(parcels)
+            if high - low <= width * least or now[i, 1] - now[i, 0] <= worth or effort.over:
                 break
             checkpoint()
             parcels[i].narrow(worth / float(scale[i, 1]) if 0 < scale[i, 1] < math.inf else 0.0, effort, depth)
+            before = now[i].tolist()
             now[i] = product(np.array([[parcels[i].low, parcels[i].high]]), scale[i : i + 1])[0]
+            low += float(now[i, 0]) - before[0]
+            high = high + float(now[i, 1]) - before[1] if math.isfinite(before[1]) else total(now)[1]
     return now
 
 

@@ -13,8 +13,10 @@ from functools import cached_property
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.answers import Answers
 from polylc.measures.by_volume import enclosures
+from polylc.measures.by_volume.many_dimensions import ManyDimensions
 from polylc.measures.inequalities.distances import certified_distances
-from polylc.measures.inequalities.inequality import Inequality
+from polylc.measures.inequalities.inequality import Array, Inequality, quantity
+from polylc.measures.inequalities.means import ByShares, ByVolumes, Means
 from polylc.measures.inequalities.sections import slicing_bound
 from polylc.measures.inequalities.sides import Sides
 from polylc.measures.inequalities.with_noise import noisy
@@ -26,6 +28,7 @@ class Given(enum.Enum):
     """What an inequality takes as known."""
 
     VOLUMES = "volumes of all regions"
+    MEANS = "volumes, or enclosed shares and sections, of all regions"
     NOISE = "standard deviations of bias noise (--sigma)"
     MARGINS = "several outputs, and a class"
     CENTRE = "a ball with its centre inside the neighbourhood, and no coordinate fixed"
@@ -46,7 +49,8 @@ class Case:
         scene, answers, domain = self.scene, self.answers, self.scene.complex.domain
         known = {
             Given.VOLUMES: scene.volumes.value is not None,
-            Given.NOISE: bool(scene.sigmas) and scene.volumes.value is not None and scene.noise.value is not None,
+            Given.MEANS: scene.volumes.value is not None or self.many is not None,
+            Given.NOISE: bool(scene.sigmas) and (self.many is not None or (scene.volumes.value is not None and scene.noise.value is not None)),
             Given.MARGINS: scene.margins is not None,
             # a clip box may cut the centre off, and fixed coordinates may keep a ball from its points
             Given.CENTRE: domain.center is not None and domain.dimension == domain.inputs and domain.contains(domain.center),
@@ -55,14 +59,39 @@ class Case:
         return frozenset(name for name, there in known.items() if there)
 
     @cached_property
+    def many(self) -> ManyDimensions | None:
+        """Shares and sections, where volumes are out of reach."""
+        scene = self.scene
+        return None if scene.volumes.value is not None or scene.beyond_doubles is not None or not scene.complex.complete else scene.many
+
+    @cached_property
     def sides(self) -> Sides:
-        """Means that several inequalities are made of; needs volumes."""
-        assert self.scene.volumes.value is not None
-        return Sides(self.scene.volumes.value, self.scene.graph, self.scene.ranks, self.scene.gradients)
+        """Means that several inequalities are made of; needs volumes or shares."""
+        scene = self.scene
+        if scene.volumes.value is not None:
+            means: Means = ByVolumes(scene.volumes.value, scene.graph)
+        else:
+            assert self.many is not None
+            means = ByShares(self.many)
+        return Sides(means, scene.graph, scene.ranks, scene.gradients)
+
+    def noise(self) -> Iterable[tuple[str, float, Quantity, Array]]:
+        """For every sigma its name, LC^dec, enclosed, and G restricted to |z| <= sigma."""
+        scene = self.scene
+        if self.many is None:
+            assert scene.noise.value is not None
+            for (name, sigma), strip in zip(scene.sigmas, scene.noise.value.strips, strict=True):
+                yield name, sigma, scene.noise.value.complexity[name], strip
+            return
+        assert scene.many_noise is not None
+        for name, sigma in scene.sigmas:
+            yield name, sigma, quantity(scene.many_noise.enclosure(sigma)), scene.many_noise.strip(sigma)
 
     @cached_property
     def complexity(self) -> dict[str, Quantity]:
-        """The local complexity by version; without volumes only what is known of it, from below."""
+        """The local complexity by version, enclosed; without volumes and shares what is known of it, from below."""
+        if self.many is not None:
+            return self.many.enclosures
         found = self.answers.value("local_complexity")
         if found is not None:
             versions: dict[str, Quantity] = found.versions
@@ -97,10 +126,8 @@ def _margins(case: Case) -> Iterable[Inequality]:
 
 
 def _noisy(case: Case) -> Iterable[Inequality]:
-    noise = case.scene.noise.value
-    assert noise is not None
-    for (name, sigma), strip in zip(case.scene.sigmas, noise.strips, strict=True):
-        yield from noisy(case.sides, name, sigma, noise.complexity[name], strip)
+    for name, sigma, complexity, strip in case.noise():
+        yield from noisy(case.sides, name, sigma, complexity, strip)
 
 
 def _distances(case: Case) -> Iterable[Inequality]:
@@ -110,12 +137,12 @@ def _distances(case: Case) -> Iterable[Inequality]:
 
 
 RULES = (
-    Rule("C2", frozenset({Given.VOLUMES}), lambda case: gain_bound(case.sides)),
-    Rule("T3", frozenset({Given.VOLUMES}), lambda case: rank_chain(case.sides)),
-    Rule("T5, C3", frozenset({Given.VOLUMES}), lambda case: kinks(case.sides, case.complexity["function"])),
+    Rule("C2", frozenset({Given.MEANS}), lambda case: gain_bound(case.sides)),
+    Rule("T3", frozenset({Given.MEANS}), lambda case: rank_chain(case.sides)),
+    Rule("T5, C3", frozenset({Given.MEANS}), lambda case: kinks(case.sides, case.complexity["function"])),
     Rule("C8", frozenset(), lambda case: [slicing_bound(case.scene.complex, case.complexity["activation_set"])]),
     Rule("T6b", frozenset({Given.VOLUMES, Given.MARGINS}), _margins),
-    Rule("T2, T3, T4, T7 with noise", frozenset({Given.VOLUMES, Given.NOISE}), _noisy),
+    Rule("T2, T3, T4, T7 with noise", frozenset({Given.MEANS, Given.NOISE}), _noisy),
     Rule("T6a, T6c", frozenset({Given.MARGINS, Given.CENTRE, Given.DISTANCE}), _distances),
 )
 

@@ -1,20 +1,20 @@
-"""What the inequalities are made of: means over a complex whose volumes are known, enclosed."""
+"""What the inequalities are made of: means over a complex whose volumes or shares are known, enclosed."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from polylc.complex.graph import RegionGraph
-from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.layers import added, layer_terms
 from polylc.measures.gradient.norms import Gradients, frobenius
-from polylc.measures.sums import between, product, total
+from polylc.measures.inequalities.means import Means
+from polylc.measures.sums import between, product
 
 Array = np.ndarray
 
 
 class Sides:
-    """What the inequalities are made of, for one complex whose volumes are known.
+    """What the inequalities are made of, for one complex whose volumes or shares are known.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Sides:
         G = E sum_l S_l, the mean of the sum of all neurons' gradient norms.
     """
 
-    def __init__(self, volumes: Volumes, graph: RegionGraph, ranks: Array, gradients: Gradients) -> None:
-        self.volumes, self.graph, self.complex, self.gradients = volumes, graph, volumes.complex, gradients
+    def __init__(self, means: Means, graph: RegionGraph, ranks: Array, gradients: Gradients) -> None:
+        self.means, self.graph, self.complex, self.gradients = means, graph, means.complex, gradients
         self.layers = len(self.complex.network.layers)
         jacobian, error = gradients.of(np.arange(len(self.complex)))
         self.jacobian, self.error = jacobian, error
@@ -34,8 +34,7 @@ class Sides:
 
     def mean(self, terms: Array) -> Array:
         """Mean over the neighbourhood of what is constant on regions; terms (R, 2)."""
-        low, high = total(product(self.volumes.share, terms))
-        return np.array([low, high])
+        return self.means.mean(terms)
 
     def _collect(self, ranks: Array) -> None:
         columns: dict[str, list[Array]] = {name: [] for name in ("rows", "least", "nuclear", "frobenius", "operator", "gain_rows")}

@@ -37,11 +37,9 @@ def rank_chain(sides: Sides) -> Iterable[Inequality]:
 def kinks(sides: Sides, function_complexity: Quantity) -> Iterable[Inequality]:
     """T5, kink-Poincare, with the diameter and in the form for boxes, and what follows for TV."""
     complex_, graph = sides.complex, sides.graph
-    areas = sides.volumes.facets(graph)
     bends = ~joined(complex_, graph)
     jumps = edge_jumps(complex_, sides.gradients, graph, bends)
-    weighed = product(areas, jumps)
-    kink = np.array(total(weighed))
+    kink = sides.means.over_facets(jumps)
     lengths = 2.0 * complex_.domain.half
     half_diameter = 0.5 * math.sqrt(float((lengths**2).sum())) * np.array([1 - 32 * len(lengths) * UNIT, 1 + 32 * len(lengths) * UNIT])
     mean, mean_error = _mean_jacobian(sides)
@@ -52,7 +50,7 @@ def kinks(sides: Sides, function_complexity: Quantity) -> Iterable[Inequality]:
         spread, gap = np.zeros(2), np.zeros(2)
     bound = times(half_diameter, kink)
     yield Inequality("T5", "E||J - mean J||_F <= (diam U / 2) kink variation", quantity(spread), quantity(bound))
-    box = times(0.5, np.array(total(product(weighed, _stretches(sides)))))
+    box = times(0.5, sides.means.over_facets(product(jumps, _stretches(sides))))
     yield Inequality("T5 box", "E||J - mean J||_F <= half the sum over facets of jump, area, width of U across", quantity(spread), quantity(box))
     yield Inequality("C3", "|TV - ||mean J||_F| <= (diam U / 2) kink variation", quantity(gap), quantity(bound))
     largest = np.array([jumps[:, 0].max(initial=0.0), jumps[:, 1].max(initial=0.0)])
@@ -62,7 +60,7 @@ def kinks(sides: Sides, function_complexity: Quantity) -> Iterable[Inequality]:
 
 def _mean_jacobian(sides: Sides) -> tuple[Array, Array]:
     """The mean Jacobian and the errors of its rows."""
-    share = sides.volumes.share
+    share = sides.means.share
     middle = 0.5 * (share[:, 0] + share[:, 1])
     slip = 0.5 * (share[:, 1] - share[:, 0]) + 4 * UNIT * middle
     mean = np.einsum("r,rmk->mk", middle, sides.jacobian)
@@ -94,7 +92,7 @@ def _stretches(sides: Sides) -> Array:
 def margins(sides: Sides, label: int) -> Iterable[Inequality]:
     """T6b: the share of U on which class j is not behind class y, by the variation of the margin f_y - f_j."""
     complex_ = sides.complex
-    share = sides.volumes.share
+    share = sides.means.share
     for j in range(complex_.network.outputs):
         if j == label:
             continue

@@ -9,7 +9,7 @@ from polylc.domains.within import scaled
 from polylc.exact.enclose import enclose, enclose_sqrt
 
 
-@dataclass
+@dataclass(repr=False)
 class Distance:
     """What is known of the distance from a centre to the nearest adversarial point. In l2 `lower`, `upper` and `proved`
     are squares of distances, which are rational.
@@ -51,6 +51,12 @@ class Distance:
     norm: str = "linf"
     seconds: float = 0.0
     statistics: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        low, high = self.ends
+        rival = "" if self.rival is None else f", to class {self.rival}"
+        near = f"= {low:.10g}" if self.exact else f"in [{low:.10g}, {'inf' if high is None else f'{high:.10g}'}]"
+        return f"Distance(class {self.label}, {self.norm} {near}{rival}, {self.seconds:.2f} s)"
 
     @property
     def exact(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from polylc.estimators.methods import Estimated
 from polylc.estimators.study import Sampling
@@ -14,6 +14,9 @@ from polylc.report.estimates.comparison import Compared, CompareReport, SummaryR
 from polylc.report.estimates.schema import EstimateReport, build_estimate_report
 from polylc.report.files import written_beside
 from polylc.report.record import Refusal
+
+if TYPE_CHECKING:
+    from polylc.report.html.view import Page
 
 Entry = TypeVar("Entry", Estimated, Compared)
 
@@ -66,18 +69,22 @@ class Estimates(Entries[Estimated]):
         """The report as a pydantic model, schema `polylc.estimate/1`."""
         return build_estimate_report(self.network, self.sampling, self.entries, self.seconds)
 
+    def page(self) -> Page:
+        """What the report to look at shows."""
+        from polylc.report.html.estimates import estimate_page
+
+        return estimate_page(self.report())
+
     def write_report(self, path: str | Path) -> None:
         """Write a report to look at: one HTML file that opens from disk."""
-        from polylc.report.html.estimates import estimate_page
         from polylc.report.html.page import write_page
 
-        write_page(estimate_page(self.report()), Path(path))
+        write_page(self.page(), Path(path))
 
     def _repr_html_(self) -> str:
-        from polylc.report.html.estimates import estimate_page
         from polylc.report.html.page import cell_of
 
-        return cell_of(estimate_page(self.report()), ("summary",))
+        return cell_of(self.page(), ("summary",))
 
 
 class Comparison(Entries[Compared]):
@@ -96,18 +103,22 @@ class Comparison(Entries[Compared]):
         """The report as a pydantic model, schema `polylc.compare/1`."""
         return build_compare_report(self.network, self.sampling, self.entries, self.seconds)
 
+    def page(self) -> Page:
+        """What the report to look at shows."""
+        from polylc.report.html.estimates import compare_page
+
+        return compare_page(self.report())
+
     def write_report(self, path: str | Path) -> None:
         """Write a report to look at: one HTML file that opens from disk."""
-        from polylc.report.html.estimates import compare_page
         from polylc.report.html.page import write_page
 
-        write_page(compare_page(self.report()), Path(path))
+        write_page(self.page(), Path(path))
 
     def _repr_html_(self) -> str:
-        from polylc.report.html.estimates import compare_page
         from polylc.report.html.page import cell_of
 
-        return cell_of(compare_page(self.report()), ("methods",))
+        return cell_of(self.page(), ("methods",))
 
     def plot(self, path: Any = None) -> Any:
         """A matplotlib figure of estimates against the truth; saved to `path` if one is given."""

@@ -19,7 +19,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.form import Network
 from polylc.report.html.page import cell_of, network_section, setting_section, word
 from polylc.report.html.pixels import image_parts
-from polylc.report.html.regions import MOST_NODES, pictures
+from polylc.report.html.regions import MOST_NODES, pictures, room_of
 from polylc.report.html.svg import Strip, ends_text, interval_drawing, strip_of
 from polylc.report.html.view import Drawing, Facts, Gallery, Grid, Page, Part, Section, Text, Words
 from polylc.report.images import data_uri, grey, image_shape
@@ -31,6 +31,7 @@ from polylc.report.table import many_rows, network_line, result_rows, summary_li
 
 ROOM = 20_000  # regions drawn on one page
 FEW = 3  # neighbourhoods that are shown unfolded
+MANY = 20  # neighbourhoods above which a page makes what is folded only when it is opened
 MOST = 50  # neighbourhoods that a notebook has details of
 
 
@@ -65,7 +66,7 @@ def certify_page(
             continue
         drawn, used = _drawn(entry, room)
         room -= used
-        details.append(_neighbourhood(entry, strips, drawn, len(entries) <= FEW))
+        details.append(_neighbourhood(entry, strips, drawn, len(entries) <= FEW, len(entries) > MANY))
     sections.append(Section("In detail" if len(entries) > 1 else "The neighbourhood", "detail", sections=details))
     sections.append(_proof(records, proof, model))
     sections.append(network_section(network_info(network)))
@@ -130,7 +131,7 @@ def _numbers_of(records: Sequence[Record]) -> dict[str, list[float | None]]:
     return values
 
 
-def _neighbourhood(record: Record, strips: dict[str, Strip], drawn: Sequence[Drawing], opened: bool) -> Section:
+def _neighbourhood(record: Record, strips: dict[str, Strip], drawn: Sequence[Drawing], opened: bool, later: bool) -> Section:
     brief = "" if record.regions is None else f"{'' if record.complete else '>= '}{record.regions} regions"
     parts: list[Part] = [Facts(result_rows(record)), *drawn, *_images(record)]
     anchor = _anchor(record)
@@ -145,7 +146,7 @@ def _neighbourhood(record: Record, strips: dict[str, Strip], drawn: Sequence[Dra
             parts.append(_grid(block))
     if record.notes:
         sections.append(Section("Notes", f"{anchor}-notes", [Facts(list(record.notes.items()))], folds=True, opened=False))
-    return Section(_name(record), anchor, parts, str(record.status), brief, sections, folds=True, opened=opened)
+    return Section(_name(record), anchor, parts, str(record.status), brief, sections, folds=True, opened=opened, later=later)
 
 
 def _grid(block: Block) -> Grid:
@@ -221,7 +222,7 @@ def _drawn(record: Record, room: int) -> tuple[list[Drawing], int]:
     if graph is None and complex_.domain.dimension > 3 and complex_.complete and 1 < len(complex_) <= MOST_NODES:
         graph = build_graph(complex_)
     drawn = pictures(complex_, graph, room)
-    return drawn, len(complex_) if drawn else 0
+    return drawn, room_of(complex_) if drawn else 0
 
 
 # ---- the proof -------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 @cache
 def _environment() -> Environment:
     found = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters["inert"] = inert
     found.globals["whole"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return found
 
@@ -37,11 +38,17 @@ def html_of(page: Page) -> str:
 
 def cell_of(page: Page, opened: Sequence[str] = ()) -> str:
     """A page as a notebook shows it below a cell: the sections `opened`, and the others folded."""
-    page = replace(page, sections=[s for s in page.sections if s.anchor != "setting"])  # a notebook says how it was made
+    kept = [_at_once(s) for s in page.sections if s.anchor != "setting"]  # a notebook says how it was made
+    page = replace(page, sections=kept)
     text = _environment().get_template("cell.html").render(page=page, opened=opened)
     text = re.sub(r'<a href="#[^"]*">(.*?)</a>', r"\1", text)  # several cells would have the same addresses
     text = re.sub(r"<button[^>]*>(.*?)</button>", r"\1", text)  # without scripts nothing sorts
     return re.sub(r' id="[^"]*"', "", text)
+
+
+def _at_once(section: Section) -> Section:
+    """A section without anything that a script would have to make."""
+    return replace(section, later=False, sections=[_at_once(s) for s in section.sections])
 
 
 def write_page(page: Page, path: Path) -> None:
@@ -64,6 +71,11 @@ def as_json(value: Any) -> Markup:
     """Data within a script element of a page."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
+
+
+def inert(text: Markup) -> Markup:
+    """HTML within a script element of a page, which the page's own script takes out."""
+    return Markup(str(text).replace("</script", "<\\/script").replace("<!--", "<\\!--"))
 
 
 def word(text: str) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,33 +16,45 @@ from polylc.domains.box import ball_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.measures.by_volume.variation import spectral_norms
-from polylc.report.decisions import class_cells, decision_boundary
+from polylc.report.decisions import Cells, class_cells, decision_boundary
 from polylc.report.export import affine_maps
 from polylc.report.html.page import as_json
+from polylc.report.html.raster import LEVELS, edges, filled, numbered, painted
 from polylc.report.html.svg import COLOURS, Curve, chart, points_text, shade
 from polylc.report.html.view import Drawing
+from polylc.report.images import data_uri
 
-MOST_CELLS = 6000  # of one picture: more would be slow to look at
+MOST_CELLS = 6000  # that are drawn one by one: more would be slow to look at
+MOST_PIXELLED = 200_000  # that are drawn in pixels
+MOST_TOLD = 40_000  # of which a picture in pixels tells what they are
 MOST_SOLIDS = 1500
 MOST_NODES = 300
 MAP_NUMBERS = 40_000  # of affine maps that are told in a picture
 SIDE = 640.0
+FINE = 1.5  # pixels of a picture in pixels by one of the page
+
+Place = Callable[[np.ndarray], list[list[float]]]  # corners to where they are drawn
 
 
 def pictures(complex_: Complex, graph: RegionGraph | None, room: int) -> list[Drawing]:
     """What can be drawn of a complex with at most `room` regions; nothing where there are more."""
-    if len(complex_) > room or not len(complex_):
+    if room_of(complex_) > room or not len(complex_):
         return []
     dimension = complex_.domain.dimension
     if dimension == 1:
         return [_curves(complex_)]
-    if dimension == 2 and len(complex_) <= MOST_CELLS:
+    if dimension == 2 and len(complex_) <= MOST_PIXELLED:
         return [_map(complex_)]
     if dimension == 3 and len(complex_) <= MOST_SOLIDS:
         return [_solids(complex_)]
     if graph is not None and 1 < len(complex_) <= MOST_NODES:
         return [_graph(complex_, graph)]
     return []
+
+
+def room_of(complex_: Complex) -> int:
+    """How many regions' worth of a page's room the picture takes: in pixels it is as large as it is."""
+    return min(len(complex_), MOST_CELLS) if complex_.domain.dimension == 2 else len(complex_)
 
 
 def _norms(complex_: Complex) -> np.ndarray:
@@ -67,15 +79,23 @@ def _rounded(values: np.ndarray, digits: int = 6) -> Any:
 
 def _told(complex_: Complex, norms: np.ndarray, hint: str) -> dict[str, Any]:
     """What a reader is told of each region: pattern by layer, gradient norm, class, and the map where it is short."""
-    ends = np.cumsum(complex_.network.widths)[:-1]
-    patterns = [" ".join("".join("01"[b] for b in part) for part in np.split(row.astype(int), ends)) for row in complex_.patterns()]
-    found: dict[str, Any] = {"hint": hint, "norm": _rounded(norms), "pattern": patterns}
-    values = complex_.network(complex_.points)
-    found["class"] = (np.argmax(values, axis=1) if values.shape[1] > 1 else (values[:, 0] > 0)).astype(int).tolist()
+    many = len(complex_) > MOST_CELLS
+    found: dict[str, Any] = {"hint": hint, "norm": _rounded(norms, 4 if many else 6)}
+    if not many:
+        ends = np.cumsum(complex_.network.widths)[:-1]
+        found["pattern"] = [" ".join("".join("01"[b] for b in part) for part in np.split(row.astype(int), ends)) for row in complex_.patterns()]
+    found["class"] = _classes(complex_).tolist()
     maps = affine_maps(complex_)
-    if maps.size <= MAP_NUMBERS:
+    if maps.size <= MAP_NUMBERS and not many:
         names = ("s", "t") if isinstance(complex_.domain, Frame) else tuple(_axes(complex_))
         found |= {"map": _rounded(maps), "axes": list(names)}
+    return found
+
+
+def _classes(complex_: Complex) -> np.ndarray:
+    """The class at the inner point of each region; of a single output, whether it is positive there."""
+    values = complex_.network(complex_.points)
+    found: np.ndarray = (np.argmax(values, axis=1) if values.shape[1] > 1 else (values[:, 0] > 0)).astype(int)
     return found
 
 
@@ -105,30 +125,64 @@ def _map(complex_: Complex) -> Drawing:
         shares = (corners - low) / size
         return np.column_stack([width * shares[:, 0], height * (1.0 - shares[:, 1])]).tolist()  # type: ignore[no-any-return]
 
-    line = 0.8 if len(cells) < 400 else 0.4 if len(cells) < 2000 else 0.15
-    shown = [(r, corners) for r, corners in enumerate(cells) if len(corners) >= 3]
-    shares = _shares(norms)
-    paths = [f'<path data-r="{r}" d="{points_text(place(corners))}" fill="{shade(shares[r])}"/>' for r, corners in shown]
+    many = len(cells) > MOST_CELLS
+    covered = _covered(cells, place, width, height) if many else None
     parts, best = class_cells(cells, maps)
-    overlay = [f'<path d="{points_text(place(part))}" fill="{COLOURS[j % len(COLOURS)]}"/>' for part, j in zip(parts, best, strict=True)]
+    if covered is None:
+        layers = _shapes(cells, parts, best, norms, place)
+    else:
+        classes = _covered(parts, place, width, height)
+        layers = _pixels(covered, classes, best, norms, f'width="{width:.0f}" height="{height:.0f}" preserveAspectRatio="none"')
     borders = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in place(segment)) for segment in decision_boundary(cells, maps)]
     marks = "".join(_marks(domain, place)) if isinstance(domain, Frame) else _outline(domain, place)
     a, b = _axes(complex_)
     said = f"{len(cells)} linear regions over {a} and {b}; gradient norms from {norms.min():.5g} to {norms.max():.5g}"
     svg = Markup('<svg class="regions" tabindex="0" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}">').format(
         said, width, height, width
-    ) + Markup(
-        f'<g class="cells" stroke-width="{line}">{"".join(paths)}</g>'
-        f'<g class="layer" data-layer="class" style="display:none" pointer-events="none" stroke-width="{line}">{"".join(overlay)}</g>'
-        f'<path class="border" pointer-events="none" d="{"".join(borders)}"/>{marks}</svg>'
-    )
-    there = sorted(set(best))
-    legend = [("class " + str(j), COLOURS[j % len(COLOURS)]) for j in there]
+    ) + Markup(f'{layers}<path class="border" pointer-events="none" d="{"".join(borders)}"/>{marks}</svg>')
+    legend = [("class " + str(j), COLOURS[j % len(COLOURS)]) for j in sorted(set(best))]
     hint = "Point at a region, or use the arrow keys, to see its pattern, gradient norm and map."
     caption = Markup("{}. Across {}, from {:.5g} to {:.5g}; up {}, from {:.5g} to {:.5g}.{}").format(
         said, a, low[0], low[0] + size[0], b, low[1], low[1] + size[1], " Red: the decision boundary." if borders else ""
     )
-    return Drawing(_tools(norms, legend) + svg + _data(_told(complex_, norms, hint)), caption)
+    if covered is None:
+        return Drawing(_tools(norms, legend) + svg + _data(_told(complex_, norms, hint)), caption)
+    caption += " So many are drawn in pixels, without their edges where these crowd."
+    if len(cells) > MOST_TOLD:
+        return Drawing(_tools(norms, legend) + svg + _data({"hint": ""}), caption)
+    hint = "Point at a region, or use the arrow keys, to see its number, gradient norm and class; --regions writes all that is known of each."
+    at = _rounded(np.array(place(domain.measured_middle + complex_.unit * domain.half)), 4)
+    told = _told(complex_, norms, hint) | {"ids": data_uri(numbered(covered)), "at": at}
+    return Drawing(_tools(norms, legend) + svg + _data(told), caption)
+
+
+def _shapes(cells: Cells, parts: Cells, best: Sequence[int], norms: np.ndarray, place: Place) -> str:
+    """The cells one by one, in colours of their gradient norms, and those of the classes, which are hidden at first."""
+    line = 0.8 if len(cells) < 400 else 0.4 if len(cells) < 2000 else 0.15
+    shown, shares = [(r, corners) for r, corners in enumerate(cells) if len(corners) >= 3], _shares(norms)
+    paths = [f'<path data-r="{r}" d="{points_text(place(corners))}" fill="{shade(shares[r])}"/>' for r, corners in shown]
+    overlay = [f'<path d="{points_text(place(part))}" fill="{COLOURS[j % len(COLOURS)]}"/>' for part, j in zip(parts, best, strict=True)]
+    return (
+        f'<g class="cells" stroke-width="{line}">{"".join(paths)}</g>'
+        f'<g class="layer" data-layer="class" style="display:none" pointer-events="none" stroke-width="{line}">{"".join(overlay)}</g>'
+    )
+
+
+def _covered(cells: Cells, place: Place, width: float, height: float) -> np.ndarray:
+    """Which cell covers each pixel of a picture."""
+    return filled([FINE * np.array(place(corners)) if len(corners) else corners for corners in cells], round(FINE * height), round(FINE * width))
+
+
+def _pixels(covered: np.ndarray, classes: np.ndarray, best: Sequence[int], norms: np.ndarray, frame: str) -> str:
+    """As `_shapes`, in pixels, with a spot for the region that is looked at."""
+    line, steps = edges(covered), LEVELS // 2
+    by_norm = painted(covered, np.rint(_shares(norms) * (steps - 1)).astype(int), [shade(k / (steps - 1)) for k in range(steps)], line)
+    by_class = painted(classes, np.array(best) % len(COLOURS), COLOURS, line)
+    return (
+        f'<image {frame} href="{by_norm}"/>'
+        f'<g class="layer" data-layer="class" style="display:none" pointer-events="none"><image {frame} href="{by_class}"/></g>'
+        '<circle class="spot" r="7" pointer-events="none" visibility="hidden"/>'
+    )
 
 
 def _outline(domain: Domain, place: Any) -> str:

@@ -88,6 +88,9 @@ class Section:
         Whether it can be folded.
     opened : bool
         Whether it is open at first, if it folds.
+    later : bool
+        Whether what is below the heading is made of text only when it is opened or printed: for pages of so many
+        sections that they would be slow to open.
     """
 
     title: str
@@ -98,6 +101,7 @@ class Section:
     sections: Sequence[Section] = ()
     folds: bool = False
     opened: bool = True
+    later: bool = False
 
 
 @dataclass(frozen=True)

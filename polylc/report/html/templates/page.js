@@ -13,15 +13,22 @@
   theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; redraw(); });
 
   // ---- what is folded opens where a link leads to it, and on paper
+  const fill = (details) => { // of a page of very many sections what is folded is text until it is opened
+    const held = details.querySelector(":scope > script.later");
+    if (!held) return;
+    held.outerHTML = held.textContent.replaceAll("<\\/script", "</script").replaceAll("<\\!--", "<!--");
+    setUp(details);
+  };
   const openAt = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const name = decodeURIComponent(location.hash.slice(1)), around = document.getElementById(name.split("-").slice(0, 2).join("-"));
+    if (around && around.tagName === "DETAILS") fill(around);
+    const target = name && document.getElementById(name);
     for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
     if (target) target.scrollIntoView();
   };
   addEventListener("hashchange", openAt);
-  openAt();
   let folded = [];
-  addEventListener("beforeprint", () => { folded = all("details:not([open])"); folded.forEach((d) => { d.open = true; }); });
+  addEventListener("beforeprint", () => { all("details").forEach(fill); folded = all("details:not([open])"); folded.forEach((d) => { d.open = true; }); });
   addEventListener("afterprint", () => folded.forEach((d) => { d.open = false; }));
 
   // ---- tables: sorted by a heading, filtered by words and by conditions such as regions>10
@@ -75,7 +82,7 @@
   const words = (data, r) => {
     const parts = [`region ${r}`, `gradient norm ${digits(data.norm[r])}`];
     if (data.class && data.class[r] >= 0) parts.push(`class ${data.class[r]} at its inner point`);
-    parts.push(`pattern ${data.pattern[r]}`);
+    if (data.pattern) parts.push(`pattern ${data.pattern[r]}`);
     if (data.map) data.map[r].forEach((row, j) => parts.push(`f${j} = ${affine(row, data.axes)}`));
     return parts.join("; ");
   };
@@ -83,9 +90,43 @@
     const seen = new IntersectionObserver((entries) => { if (entries.some((e) => e.isIntersecting)) { seen.disconnect(); begin(figure); } });
     seen.observe(figure);
   };
-  for (const each of all("svg.regions")) once(each.closest("figure"), (figure) => {
+  const inPixels = (svg, data, told) => { // the colour of each pixel of a second image is the number of its region
+    if (!data.ids) return;
+    const spot = svg.querySelector(".spot"), count = data.norm.length, image = new Image(), canvas = document.createElement("canvas");
+    let pen = null, here = -1;
+    image.onload = () => {
+      [canvas.width, canvas.height] = [image.width, image.height];
+      pen = canvas.getContext("2d", { willReadFrequently: true });
+      pen.drawImage(image, 0, 0);
+    };
+    image.src = data.ids;
+    const show = (r) => {
+      here = r;
+      spot.setAttribute("visibility", r < 0 ? "hidden" : "visible");
+      if (r >= 0) { spot.setAttribute("cx", data.at[r][0]); spot.setAttribute("cy", data.at[r][1]); }
+      told.textContent = r < 0 ? data.hint : words(data, r);
+    };
+    show(-1);
+    svg.addEventListener("pointermove", (event) => {
+      if (!pen) return;
+      const box = svg.getBoundingClientRect();
+      const [x, y] = [(event.clientX - box.left) / box.width * canvas.width, (event.clientY - box.top) / box.height * canvas.height];
+      const [red, green, blue] = pen.getImageData(Math.floor(x), Math.floor(y), 1, 1).data, r = red + 256 * green + 65536 * blue - 1;
+      if (r !== here) show(r);
+    });
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (step) { event.preventDefault(); show((here + step + count) % count); }
+    });
+  };
+  const flat = (figure) => {
     const svg = figure.querySelector(".regions"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const cells = all("g.cells path", svg);
+    all(".tools button", figure).forEach((button, _, buttons) => button.addEventListener("click", () => {
+      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      all("g.layer", svg).forEach((layer) => { layer.style.display = layer.dataset.layer === button.dataset.layer ? "" : "none"; });
+    }));
+    if (!cells.length) { inPixels(svg, data, told); return; }
     let here = -1;
     const show = (r) => {
       if (cells[here]) cells[here].classList.remove("here");
@@ -98,16 +139,12 @@
     svg.addEventListener("pointermove", (event) => { const at = cells.indexOf(event.target); if (at >= 0 && at !== here) show(at); });
     svg.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (step && cells.length) { event.preventDefault(); show((here + step + cells.length) % cells.length); }
+      if (step) { event.preventDefault(); show((here + step + cells.length) % cells.length); }
     });
-    all(".tools button", figure).forEach((button, _, buttons) => button.addEventListener("click", () => {
-      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-      all("g.layer", svg).forEach((layer) => { layer.style.display = layer.dataset.layer === button.dataset.layer ? "" : "none"; });
-    }));
-  });
+  };
 
   // ---- three dimensions: cells drawn from back to front, turned by dragging or by the arrow keys
-  for (const each of all("canvas.complex")) once(each.closest("figure"), (figure) => {
+  const solid = (figure) => {
     const canvas = figure.querySelector("canvas"), data = JSON.parse(figure.querySelector("script").textContent), told = figure.querySelector(".told");
     const pen = canvas.getContext("2d"), apart = figure.querySelector("input");
     let turn = 0.6, tilt = 0.45, faces = [];
@@ -154,5 +191,13 @@
     apart.addEventListener("input", () => canvas.draw());
     told.textContent = data.hint;
     canvas.draw();
-  });
+  };
+
+  const setUp = (within) => {
+    all("svg.regions", within).forEach((each) => once(each.closest("figure"), flat));
+    all("canvas.complex", within).forEach((each) => once(each.closest("figure"), solid));
+  };
+  setUp(document);
+  all("script.later").forEach((held) => held.parentElement.addEventListener("toggle", (event) => fill(event.target)));
+  openAt();
 })();

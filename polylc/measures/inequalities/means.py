@@ -1,0 +1,82 @@
+"""Means over a neighbourhood and sums over its facets, enclosed: by volumes where they are within reach, else by shares
+and sections.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
+from polylc.measures.by_volume.many_dimensions import ManyDimensions
+from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.by_volume.weighed_parcels import extremes
+from polylc.measures.inequalities.inequality import Array
+from polylc.measures.sums import product, total
+
+
+class Means(Protocol):
+    """What weighs regions and facets."""
+
+    complex: Complex
+
+    @property
+    def share(self) -> Array:
+        """Shares of the neighbourhood that the regions have; (R, 2)."""
+        ...
+
+    def mean(self, terms: Array) -> Array:
+        """The mean over the neighbourhood of what is constant on regions; terms (R, 2)."""
+        ...
+
+    def over_facets(self, weight: Array) -> Array:
+        """The sum over facets of their areas times a weight, over the volume; weights (E, 2)."""
+        ...
+
+
+class ByVolumes:
+    """In dimensions where all volumes are known."""
+
+    def __init__(self, volumes: Volumes, graph: RegionGraph) -> None:
+        self.volumes, self.complex, self._graph = volumes, volumes.complex, graph
+
+    @property
+    def share(self) -> Array:
+        """As `Means.share`."""
+        return self.volumes.share
+
+    def mean(self, terms: Array) -> Array:
+        """As `Means.mean`."""
+        return np.array(total(product(self.share, terms)))
+
+    @cached_property
+    def _areas(self) -> Array:
+        return self.volumes.facets(self._graph)
+
+    def over_facets(self, weight: Array) -> Array:
+        """As `Means.over_facets`."""
+        return np.array(total(product(self._areas, weight)))
+
+
+class ByShares:
+    """In many dimensions. Shares sum to one, which narrows what they weigh."""
+
+    def __init__(self, many: ManyDimensions) -> None:
+        self.many, self.complex = many, many.complex
+
+    @property
+    def share(self) -> Array:
+        """As `Means.share`."""
+        return self.many.shares
+
+    def mean(self, terms: Array) -> Array:
+        """As `Means.mean`."""
+        return np.array(extremes(terms, self.many.shares, np.ones(2)))
+
+    def over_facets(self, weight: Array) -> Array:
+        """As `Means.over_facets`."""
+        found = self.many.enclosed(weight)
+        return np.array([found.lower, np.inf if found.upper is None else found.upper])
