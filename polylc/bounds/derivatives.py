@@ -1,5 +1,5 @@
 """What holds everywhere on a set, whatever its regions: which neurons are open, and how large derivatives are at most
-(docs/exactness.md, lemma 40).
+(docs/exactness.md, lemma 33).
 
 Ends of all pre-activations say which units have one slope alone. Derivatives along the axes of the set go forward
 through the network in interval arithmetic, an open unit with the hull of its two slopes.

@@ -1,5 +1,5 @@
 """What the regions that were not found can add: the rest of a neighbourhood whose enumeration was stopped
-(docs/exactness.md, lemmas 40 and 41).
+(docs/exactness.md, lemmas 33 and 34).
 
 Every sum over regions lies between its part over the regions found and that part plus what the rest has at most: its
 share times a bound of the gradient that holds everywhere; as much boundary as hyperplanes and lines through them leave.
