@@ -21,16 +21,15 @@ DATA = Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize("engine", ["vertex", "dictionary", "lp"])
-@pytest.mark.parametrize("many", [3, 8, 20])
-def test_a_limit_on_memory_leaves_a_partial_result(engine, many, monkeypatch):
-    """Memory is full from some look on; its enclosures hold what the whole enumeration finds."""
+def test_a_limit_on_memory_leaves_a_partial_result(engine, monkeypatch):
+    """Memory is full when an engine first looks; its enclosures hold what the whole enumeration finds."""
     network = polylc.load(DATA / "moons2d.npz")
     task = make_task(network, 0, polylc.certify(network, [0.2, 0.1], radius=0.3)[0].domain, None, engine)
     settings = Settings(("counts", "total_variation", "local_complexity", "lipschitz"))
     whole = answer(network, task, settings)
     looks = iter(range(10**9))
     monkeypatch.setattr(memory, "LOOK", 0.0)
-    monkeypatch.setattr(memory, "resident", lambda: 10**12 if many <= next(looks) < 10**6 else 10**6)
+    monkeypatch.setattr(memory, "resident", lambda: 10**12 if next(looks) == 1 else 10**6)
     result = answer(network, task, Settings(settings.measures, memory=10**10))
     assert (result.status, result.outcome) == (Status.PARTIAL, Outcome.MEMORY_LIMIT)
     assert result.regions < whole.regions
