@@ -123,6 +123,9 @@ def test_pairings_know_what_they_do_not_know():
     estimate = Estimate("m", "regions", 5.0, None, 5.0, None, 10)
     bound = Pairing(estimate, Truth(Quantity(7.0, None, Kind.EXACT), "partial"))
     assert (bound.known, bound.error, bound.in_standard_errors, bound.covered) == (None, None, None, None)
+    wide = Pairing(estimate, Truth(Quantity(4.0, 7.0, Kind.ENCLOSURE), "partial"))
+    assert (wide.known, wide.error, wide.covered) == (None, None, None)
+    assert Pairing(estimate, Truth(Quantity(4.0, 4.01, Kind.ENCLOSURE), "certified")).known == pytest.approx(4.005)
     sure = Pairing(estimate, Truth(Quantity(4.0, 4.0, Kind.EXACT), "certified"))
     assert (sure.error, sure.in_standard_errors, sure.covered) == (1.0, None, False)
     both = Pairing(Estimate("m", "t", 5.0, 3.0, 0.0, 10.0, 10), Truth(Quantity(4.0, 6.0, Kind.ESTIMATE), "draws", 4.0))
@@ -251,7 +254,12 @@ def test_a_partial_truth_is_a_bound(net):
     (patterns,) = [c for c in entry["comparisons"] if c["estimate"]["method"] == "patterns"]
     assert patterns["truth"]["value"][1] is None
     assert patterns["error"] is None
-    assert all(c["truth"] is None for c in entry["comparisons"] if c["estimate"]["method"] == "lines")
+    whole = certify(net, box=([-1, -1], [1, 1]))[0]
+    lines = {c["estimate"]["target"]: c for c in entry["comparisons"] if c["estimate"]["method"] == "lines"}
+    for target, exact in (("local_complexity.activation", whole.local_complexity["activation"]), ("kink_variation", whole.kink_variation)):
+        low, high = lines[target]["truth"]["value"]
+        assert low <= exact.lower <= exact.upper <= high
+        assert lines[target]["error"] is None  # nothing to measure against
 
 
 def test_bad_rows_are_refused_and_the_others_done(net, tmp_path):

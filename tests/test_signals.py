@@ -24,6 +24,7 @@ import pytest
 from nets import random_net
 
 from polylc import checker
+from polylc.cli import signals
 from polylc.cli.signals import ECHO, Stop
 from polylc.domains.ball import ball
 from polylc.errors import LimitReached, Stopped
@@ -345,3 +346,20 @@ def test_one_signal_that_comes_twice_is_one(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         stop.signalled(signal.SIGTERM, None)
     assert stop.at_once
+
+
+def test_a_break_that_is_lost_on_its_way_is_one_still(monkeypatch):
+    """Callbacks from compiled code swallow exceptions; what called them then fails with one of its own."""
+    monkeypatch.setattr(signals, "_alarm", lambda seconds: True)
+    stop = Stop()
+
+    def work() -> None:
+        stop.signalled(signal.SIGINT, None)
+        with contextlib.suppress(KeyboardInterrupt):
+            stop.rung()
+        raise RuntimeError("no compiled object yet")
+
+    with pytest.raises(KeyboardInterrupt), stop.breaking_off():
+        work()
+    with pytest.raises(RuntimeError), Stop().breaking_off():
+        raise RuntimeError("a fault of its own")

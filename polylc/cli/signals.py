@@ -28,6 +28,7 @@ class Stop:
         self.asked: float | None = None  # on the clock of time.monotonic
         self.at_once = False  # asked twice
         self._patience: float | None = None  # of the work that is going on
+        self._broken = False  # work was broken off, whatever became of that
 
     def __call__(self) -> bool:
         return self.asked is not None
@@ -37,11 +38,15 @@ class Stop:
         """Have work within the block broken off by KeyboardInterrupt, which it takes for the end, if it has not ended
         by itself so many seconds after it was asked to; PATIENCE of them by default.
         """
-        self._patience = PATIENCE if patience is None else patience
+        self._patience, self._broken = PATIENCE if patience is None else patience, False
         try:
             if self() and not _alarm(self._patience):
                 raise KeyboardInterrupt
             yield
+        except Exception as error:
+            if self._broken:  # and lost on its way, as in callbacks from compiled code: what called them failed instead
+                raise KeyboardInterrupt from error
+            raise
         finally:
             self._patience = None
             if hasattr(signal, "setitimer") and self():
@@ -63,6 +68,7 @@ class Stop:
     def rung(self, *_: object) -> None:
         """The time to come to an end is over."""
         if self._patience is not None:
+            self._broken = True
             raise KeyboardInterrupt
 
 

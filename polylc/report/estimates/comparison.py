@@ -26,6 +26,8 @@ from polylc.report.schema import NetworkInfo, Place, network_info, place_of
 from polylc.report.setting import Setting, setting
 from polylc.report.status import Status
 
+NARROW = 0.01  # the relative width up to which an enclosure is a truth that errors can be measured against
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -55,8 +57,12 @@ class Pairing:
 
     @property
     def known(self) -> float | None:
-        """The true value; None where there is none, or only a bound."""
-        return None if self.truth is None or self.truth.quantity.upper is None else self.truth.quantity.value
+        """The true value; None where there is none, only a bound, or an enclosure too wide to measure against."""
+        q = None if self.truth is None else self.truth.quantity
+        if q is None or q.upper is None:
+            return None
+        wide = q.kind is Kind.ENCLOSURE and not q.upper - q.lower <= NARROW * max(abs(q.lower), abs(q.upper))
+        return None if wide else q.value
 
     @property
     def error(self) -> float | None:
