@@ -254,7 +254,7 @@ def test_a_partial_truth_is_a_bound(net):
     (patterns,) = [c for c in entry["comparisons"] if c["estimate"]["method"] == "patterns"]
     assert patterns["truth"]["value"][1] is None
     assert patterns["error"] is None
-    whole = certify(net, box=([-1, -1], [1, 1]))[0]
+    whole = polylc.certify(polylc.load(net), box=([-1, -1], [1, 1]))[0]
     lines = {c["estimate"]["target"]: c for c in entry["comparisons"] if c["estimate"]["method"] == "lines"}
     for target, exact in (("local_complexity.activation", whole.local_complexity["activation"]), ("kink_variation", whole.kink_variation)):
         low, high = lines[target]["truth"]["value"]
