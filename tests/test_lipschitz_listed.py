@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction as F
 
 import numpy as np
 import pytest
 from nets import random_net
 from test_lipschitz import NAMES, best_by_force, drawn, gradient_at, norm_of, regions_by_force
+from typer.testing import CliRunner
 
 import polylc
+from polylc.cli.main import app
 from polylc.domains.ball import ball, in_norm
+from polylc.network.form import chain
 from polylc.run.lipschitz import lipschitz_constants, targets_of
 from polylc.search.listed import Lister
 
@@ -89,3 +93,36 @@ def test_a_limit_of_time_holds_while_regions_are_listed(blind, monkeypatch):
     (found,) = polylc.lipschitz(net, np.full(6, 0.1), radius=2, method="search", timeout=0.5)
     assert not found.exact
     assert all(c.upper is None or c.lower <= c.upper for c in found.constants)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_point_of_a_sliver_lies_in_it(turned, tmp_path):
+    """A constant is attained between 1/3 and 1/3 + 2^-60/3 alone, where no double is: the point is the judge's."""
+    steep = 2.0**60
+    first, bias = ([[3.0]], [-1.0]) if not turned else ([[2.0, 1.0], [1.0, -1.0]], [-1.0, 0.0])
+    weights = [first, [[steep, *[0.0] * turned]] * 2 + [[0.0, 1.0]] * turned, [[1.0, -1.0, *[1.0] * turned]]]
+    net = chain(weights, [bias, [0.0, -1.0, *[0.0] * turned], [0.0]])
+    (found,) = polylc.lipschitz(net, [0.0] * (1 + turned), radius=1, norm="linf", method="enumeration", proof=tmp_path / "p")
+    (constant,) = found.constants
+    assert constant.lower >= 3 * 2**60
+    slope = gradient_at(net, targets_of(net, None, None, False)[0][1][0], constant.point, list(range(net.inputs)))
+    assert norm_of(slope, "linf") == constant.lower
+    height = sum(w * x for w, x in zip(map(F, first[0]), constant.point, strict=True)) - 1
+    assert 0 < height < F(1, 2**60)
+    assert polylc.check(tmp_path / "p")
+
+
+def test_a_proof_that_does_not_check_is_told(data, tmp_path, monkeypatch):
+    """A proof that claims more than its points attain is refused at once, and the reason is told."""
+    monkeypatch.setattr("polylc.run.gradient_proof.LESS", -F(1, 2**30))
+    proof, report = tmp_path / "p", tmp_path / "r.json"
+    arguments = ["lipschitz", str(data / "moons2d.npz"), "--center", "0.5,0.25", "--radius", "0.01", "--method", "search"]
+    monkeypatch.setattr("polylc.search.listed.FROM", 10**9)
+    run = CliRunner().invoke(app, [*arguments, "--proof", str(proof), "--json", str(report)])
+    (one,) = json.loads(report.read_text())["neighbourhoods"]
+    assert one["status"] == "exact"
+    assert one["proof"] is None
+    assert one["notes"]["proof"].startswith("not kept: ")
+    assert f"{proof}: refused" in one["notes"]["proof"]
+    assert " ".join(one["notes"]["proof"].split()) in " ".join(run.output.split())
+    assert not proof.exists()

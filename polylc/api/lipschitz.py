@@ -146,16 +146,16 @@ def constants_one_by_one(
 
 
 def _confirmed(found: LipschitzConstants) -> LipschitzConstants:
-    """The same, with a proof by search only if it checks: it is rounded in other arithmetic than what found it, so it
-    is looked at once.
+    """The same, with a proof by search only if it checks, else with the reason: it is rounded in other arithmetic than
+    what found it, so it is looked at once.
     """
     if found.proof is None or any(c.method == "enumeration" for c in found.constants):
         return found
     try:
         check(found.proof)
-    except (ProofRefused, ProofUnreadable):
+    except (ProofRefused, ProofUnreadable) as error:
         Path(found.proof).unlink()
-        return replace(found, proof=None)
+        return replace(found, proof=None, notes={"proof": f"not kept: it was written, and does not check: {error}"})
     return found
 
 

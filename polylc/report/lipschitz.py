@@ -91,6 +91,8 @@ class LipschitzConstants:
         File that proves the constants.
     ball : str
         The norm whose ball the neighbourhood is, "linf" for boxes.
+    notes : dict
+        Under "proof" why there is none, where one was asked for.
     """
 
     label: int | None
@@ -99,6 +101,7 @@ class LipschitzConstants:
     statistics: dict[str, float] = field(default_factory=dict)
     proof: str | None = None
     ball: NormName = "linf"
+    notes: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         known = sum(c.exact for c in self.constants)
@@ -152,6 +155,7 @@ class NeighbourhoodReport(_Model):
     ball: NormName = "linf"
     constants: list[ConstantReport] = []
     proof: str | None = None
+    notes: dict[str, str] = {}
     seconds: float = 0.0
     statistics: dict[str, float] = {}
 
@@ -190,6 +194,7 @@ def neighbourhood_report(index: int, found: LipschitzConstants) -> Neighbourhood
         ball=found.ball,
         constants=constants,
         proof=found.proof,
+        notes=found.notes,
         seconds=found.seconds,
         statistics=found.statistics,
     )

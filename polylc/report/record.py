@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ class Record:
         Counters of the engine and the facet tests.
     complex : Complex or None
         Columns of regions; None if the run was told not to keep them.
+    exact_points : dict
+        Points of regions of `complex` that doubles cannot hold, in unit coordinates.
     volumes : Volumes or None
         Proved volumes and areas of a certified result.
     block : (Path, str) or None
@@ -85,6 +88,7 @@ class Record:
     seconds: float
     stats: dict[str, int] = field(default_factory=dict)
     complex: Complex | None = None
+    exact_points: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
     region_graph: RegionGraph | None = None
     volumes: Volumes | None = None
     block: tuple[Path, str] | None = None

@@ -142,15 +142,16 @@ def lipschitz_constants(
     work = _Work(network, domain, label, norms, targets, stop, watch)
     begin = time.monotonic()
     deadline = None if timeout is None else begin + timeout
-    written = False
+    lost: str | None = None
     if proof is None:
         work.go(method, begin, deadline)
     else:
         with proof_blocks(proof) as work.blocks:
             work.go(method, begin, deadline)
-            written = work.write(proof, begin, deadline)
+            lost = work.write(proof, begin, deadline)
     norm = "linf" if isinstance(domain, Frame) else domain.norm
-    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), str(proof) if written else None, as_norm(norm))
+    file, notes = (None, {"proof": lost}) if lost is not None else (None if proof is None else str(proof), {})
+    return LipschitzConstants(label, work.constants(), time.monotonic() - begin, work.statistics(), file, as_norm(norm), notes)
 
 
 def _in_frame(domain: Frame, norms: Sequence[NormName], method: str) -> tuple[Sequence[NormName], str]:
@@ -248,29 +249,30 @@ class _Work:
                 return False
             best = max((p for p in parts if p is not None), key=lambda p: p.lower or 0)
             assert best.lower is not None
-            point = self.domain.lifted([Fraction(v) for v in result.complex.unit[best.region].tolist()])
-            self.listed[k] = Constant(asked.name, asked.norm, best.lower, best.upper, point, best.target, "enumeration")
+            unit = result.exact_points.get(best.region) or [Fraction(v) for v in result.complex.unit[best.region].tolist()]
+            self.listed[k] = Constant(asked.name, asked.norm, best.lower, best.upper, self.domain.lifted(unit), best.target, "enumeration")
         return True
 
-    def write(self, proof: Path, begin: float, deadline: float | None) -> bool:
-        """Write what proves the constants, if all are known; whether that was done."""
+    def write(self, proof: Path, begin: float, deadline: float | None) -> str | None:
+        """Write what proves the constants, if all are known; else why that was not done."""
         if self.search is not None and self.search.lister.whole:  # the same again, with what proves it
             self._enumerate(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if self.listed:
             if self.result is None or self.result.block is None:
-                return False
+                told = {} if self.result is None else self.result.notes
+                return told.get("proof", "not written: the regions were not all listed again")
             write_proof(proof, Run(self.network, [self.result], time.monotonic() - begin))
-            return True
+            return None
         constants = self.constants()
         if not all(c.exact for c in constants):
-            return False
+            return "not written: not all constants were found"
         asked = [(c, target) for c, a in zip(constants, self.asked, strict=True) for target in a.targets]
         try:
             assert isinstance(self.domain, Neighbourhood)
             write_gradient_proof(proof, self.network, self.domain, asked, deadline, self.stop)
-        except LimitReached:
-            return False
-        return True
+        except LimitReached as error:
+            return f"not written: {error}"
+        return None
 
     def constants(self) -> list[Constant]:
         """All that was asked for."""

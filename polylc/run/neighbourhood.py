@@ -176,6 +176,7 @@ def answer(
         seconds=time.monotonic() - begin,
         stats=_stats(found, verdict, scene),
         complex=complex_ if settings.keep else None,
+        exact_points={} if verdict is None or complex_.round or not settings.keep else dict(verdict.points.exact),
         region_graph=scene.built if settings.keep and complete else None,
         volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
         block=block,

@@ -110,7 +110,8 @@ def lipschitz(
             found = LipschitzRun(network, taken)
             report = found.report()
             if proof is not None and report.neighbourhoods[0].proof is None:
-                typer.echo(f"polylc: {proof}: not written, since not all constants were found and proved", err=True)
+                why = report.neighbourhoods[0].notes.get("proof", "not written: nothing was found")
+                typer.echo(f"polylc: {proof}: {why}", err=True)
             steps: list[Callable[[], None]] = []
             if json_file is not None:
                 steps.append(lambda: outputs.write(json_file, report.model_dump_json(indent=1)))

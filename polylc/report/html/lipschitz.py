@@ -58,5 +58,7 @@ def _neighbourhood(one: NeighbourhoodReport, opened: bool) -> Section:
     parts: list[Part] = [Grid(columns, rows, "Constants")]
     if one.proof is not None:
         parts += [Words(f"{one.proof} proves them. To check it:"), Words(f"polylc check {one.proof}", verbatim=True)]
+    elif "proof" in one.notes:
+        parts.append(Words(f"The proof was {one.notes['proof']}."))
     brief = f"{sum(c.status == 'exact' for c in one.constants)} of {len(one.constants)} exact, {one.seconds:.1f} s"
     return Section(f"Row {one.index}", anchor, parts, one.status, brief, folds=True, opened=opened)
