@@ -18,6 +18,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.report.decisions import class_cells, class_cells_of_regions, decision_boundary
 from polylc.report.export import affine_maps
 from polylc.report.images import image_shape
+from polylc.report.in_ball import drawn_cells, in_ball, outline
 from polylc.report.shading import COLOURS, Colour, boundaries, shading
 
 NAMED = 12  # parts that the legend lists
@@ -123,8 +124,9 @@ def _inside(complex_: Complex, points: Any, labels: Any) -> tuple[np.ndarray, np
     """Points that lie in the set, in the coordinates along its axes, and their labels."""
     domain = complex_.domain
     unit = domain.unit(np.asarray(points, dtype=np.float64).reshape(-1, domain.inputs))
-    keep = (np.abs(unit) <= 1).all(axis=1)
-    return domain.measured_middle + unit[keep] * domain.half, None if labels is None else np.asarray(labels)[keep]
+    where = domain.measured_middle + unit * domain.half
+    keep = (np.abs(unit) <= 1).all(axis=1) & in_ball(domain, where)
+    return where[keep], None if labels is None else np.asarray(labels)[keep]
 
 
 def _title(complex_: Complex, what: str) -> str:
@@ -189,9 +191,10 @@ def _margins(complex_: Complex, drawn: Any, axes: Any, xs: np.ndarray, values: n
 # ---- two axes --------------------------------------------------------------------------------------------------------
 def _map(complex_: Complex, points: Any, labels: Any, style: Style, ax: Any, graph: RegionGraph | None) -> Any:
     from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.patches import Polygon
 
     domain, outputs = complex_.domain, complex_.network.outputs
-    cells, maps = complex_.polygons(), affine_maps(complex_)
+    cells, maps = drawn_cells(complex_), affine_maps(complex_)
     drawn, axes = _axes(7.2, 6.0, style, ax)
     width = 0.5 if len(cells) < FEW else 0.25 if len(cells) < MANY else 0.08
     legend = False
@@ -220,6 +223,8 @@ def _map(complex_: Complex, points: Any, labels: Any, style: Style, ax: Any, gra
     segments = decision_boundary(cells, maps)
     if len(segments):
         axes.add_collection(LineCollection(list(segments), colors="crimson", linewidths=2.0, label="decision boundary", zorder=3))
+    if complex_.round:
+        axes.add_patch(Polygon(outline(domain), closed=True, fill=False, edgecolor="black", linewidth=0.8, zorder=3))
     if points is not None:
         where, classes = _inside(complex_, points, labels)
         shades = {"c": "white"} if classes is None else {"c": classes, "cmap": "coolwarm"}

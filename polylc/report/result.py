@@ -170,8 +170,6 @@ class Result(Record):
         """
         from polylc.report.figures import Style, figure
 
-        if self._kept().round:
-            raise UsageError("plot: regions are drawn in boxes and planes, not in l1 and l2 balls; leave out the norm")
         drawn = figure(self._kept(), points, labels, Style(colour, colormap, size), ax, self.region_graph)
         if path is not None:
             with written_beside(Path(path)) as beside:

@@ -12,6 +12,7 @@ from polylc.cli.options import (
     Activation,
     Arch,
     Array,
+    BallNorm,
     Box,
     Center,
     Clip,
@@ -54,6 +55,7 @@ def plot(
     size: Annotated[str | None, typer.Option(help="Width and height in inches: 7.2,6.", show_default=False, metavar="W,H")] = None,
     radius: Radius = None,
     clip: Clip = None,
+    norm: BallNorm = "linf",
     label_column: LabelColumn = None,
     scale: Scale = None,
     array: Array = None,
@@ -80,7 +82,7 @@ def plot(
         from polylc.readers.data.points import parse_rows
         from polylc.report.figures import Style, figure
         from polylc.report.shading import COLOURS
-        from polylc.search.task import Settings, Task
+        from polylc.search.task import Settings, Task, in_norm
 
         wanted = next((known for known in COLOURS if known == colour), None)
         if wanted is None:
@@ -103,7 +105,8 @@ def plot(
             where = Where(box=box, center=center, radius=radius, clip=clip)
         else:
             where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array, plane, line, margin)
-        tasks = [t for t in make_tasks(network, where) if isinstance(t, Task)]
+        settings = Settings((), time_limit, max_regions, certify=not no_certify)
+        tasks = [t for t in in_norm(make_tasks(network, where), norm, settings, "auto") if isinstance(t, Task)]
         if len(tasks) != 1:
             raise UsageError(f"plot draws one neighbourhood, not {len(tasks)}; choose one row with --rows")
         if points is None and tasks[0].domain.center is not None:
@@ -114,7 +117,7 @@ def plot(
                 f"plot: {many} coordinates are free, a picture needs one or two; fix the others with 0 in --radius or equal bounds in --box"
             )
         with signals.heeded() as stop:
-            run = terminal.answer(network, tasks, Settings((), time_limit, max_regions, certify=not no_certify), 1, stop)
+            run = terminal.answer(network, tasks, settings, 1, stop)
         if not run.results or (run.interrupted and not run.results[0].regions):
             raise UsageError("plot: interrupted before anything was found")
         result = run.results[0]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.domains.box import ball_of
+from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.measures.by_volume.variation import spectral_norms
@@ -23,6 +23,7 @@ from polylc.report.html.raster import LEVELS, edges, filled, numbered, painted
 from polylc.report.html.svg import COLOURS, Curve, chart, points_text, shade
 from polylc.report.html.view import Drawing
 from polylc.report.images import data_uri
+from polylc.report.in_ball import drawn_cells, outline
 
 MOST_CELLS = 6000  # that are drawn one by one: more would be slow to look at
 MOST_PIXELLED = 200_000  # that are drawn in pixels
@@ -117,7 +118,7 @@ def _curves(complex_: Complex) -> Drawing:
 # ---- two axes --------------------------------------------------------------------------------------------------------
 def _map(complex_: Complex) -> Drawing:
     domain = complex_.domain
-    cells, maps, norms = complex_.polygons(), affine_maps(complex_), _norms(complex_)
+    cells, maps, norms = drawn_cells(complex_), affine_maps(complex_), _norms(complex_)
     low, size = domain.measured_middle - domain.half, 2.0 * domain.half
     width, height = SIDE, SIDE * float(np.clip(size[1] / size[0], 0.2, 2.0))
 
@@ -186,18 +187,10 @@ def _pixels(covered: np.ndarray, classes: np.ndarray, best: Sequence[int], norms
 
 
 def _outline(domain: Domain, place: Any) -> str:
-    """Of a ball in l2 or l1 its boundary: regions are drawn on the box around it."""
-    ball = ball_of(domain)
-    if ball is None or ball.norm == "linf" or ball.radius is None or ball.center is None:
+    """Of a ball in l2 or l1 its boundary."""
+    if norm_of(domain) == "linf":
         return ""
-    turn = np.linspace(0.0, 2.0 * np.pi, 181)[:-1]
-    round_ = np.column_stack([np.cos(turn), np.sin(turn)])
-    if ball.norm == "l1":
-        round_ = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    radius = float(max(ball.radius))
-    free = [j for j, (a, b) in enumerate(zip(ball.lower, ball.upper, strict=True)) if a < b]
-    centre = np.array([float(ball.center[j]) for j in free])
-    return f'<path class="ball" pointer-events="none" d="{points_text(place(centre + radius * round_))}"/>'
+    return f'<path class="ball" pointer-events="none" d="{points_text(place(outline(domain)))}"/>'
 
 
 def _marks(domain: Frame, place: Any) -> Iterable[str]:
