@@ -13,6 +13,7 @@ from nets import SPECIAL, l1_net, quarter_net, random_net, residual_net, tent_ne
 import polylc
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.bounds import BOUNDS
+from polylc.measures.gradient.layer_sums import plane_norms
 from polylc.measures.gradient.layers import gains, singular_values, weight_bound
 from polylc.measures.inequalities.inequality import Inequality
 from polylc.network.form import chain
@@ -227,6 +228,37 @@ def test_singular_values_are_enclosed():
                 exact = sorted((abs(v) for v in mpmath.svd_r(mpmath.matrix(matrix.tolist()), compute_uv=False)), reverse=True)
                 assert all(abs(mpmath.mpf(f) - e) <= doubt + mpmath.mpf("1e-40") for f, e in zip(found, exact, strict=True))
             assert doubt <= 1e-11 * found[0]
+
+
+def test_norms_of_layers_in_the_plane_are_enclosed():
+    """Compiled, of two columns: against many digits; `good` only where it is narrow, and never of rank one."""
+    rng = np.random.default_rng(0)
+    for m in (1, 2, 3, 40):
+        forms, factor = rng.normal(size=(9, m + 2, 3)) * 10.0 ** rng.integers(-8, 8, size=(9, 1, 1)), np.array([4.0, 0.25])
+        forms[1, :, 1] = 16 * 3 * forms[1, :, 0]  # of rank one
+        forms[2, :, 1] = 16 * (1 + 1e-7 * rng.normal(size=m + 2)) * forms[2, :, 0]  # nearly
+        forms[3], forms[4] = 0.0, forms[4] * 2.0**300
+        forms[5] *= 2.0**-300
+        noise = np.abs(forms).sum(axis=2) * rng.choice([0.0, 1e-6], size=(9, 1))
+        which = np.array([8, 7, 6, 5, 4, 3, 2, 1, 0, 0])
+        norms, shared, good = np.empty((10, m, 2)), np.full((10, 5, 2), np.nan), np.zeros(10, dtype=bool)
+        plane_norms(forms, noise, which, 1, factor, norms, shared, good)
+        assert good.tolist() == [m > 1 and i not in (1, 2, 3, 4, 5) for i in which]
+        for q, i in enumerate(which.tolist()):
+            matrix = [[mpmath.mpf(a) * 4, mpmath.mpf(b) / 4] for a, b, _ in forms[i, 1 : m + 1].tolist()]
+            with mpmath.workdps(60):
+                rows = [mpmath.sqrt(a * a + b * b) for a, b in matrix]
+                assert all(low <= row <= high for row, (low, high) in zip(rows, norms[q].tolist(), strict=True))
+                if not good[q]:
+                    continue
+                first, second = sorted((abs(v) for v in mpmath.svd_r(mpmath.matrix(matrix), compute_uv=False)), reverse=True)
+                exact = [first, second, first + second, mpmath.sqrt(first**2 + second**2)]
+                slip = 4.0 * noise[i, 1 : m + 1].sum()
+                for value, (low, high) in zip(exact, shared[q, 1:].tolist(), strict=True):
+                    assert low <= value <= high
+                    assert low <= max(value - slip * (1 - 1e-9), 0)  # as far as the rounding of forms reaches
+                    assert value + slip * (1 - 1e-9) <= high
+                    assert high - low <= 4 * slip * (1 + 1e-9) + 1e-9 * value
 
 
 def test_gains_and_weights():

@@ -369,3 +369,17 @@ def test_small_kinks_of_steep_functions_are_computed_anew():
     assert value.upper - value.lower <= 1e-9 * value.lower
     assert value.lower <= exact.upper
     assert exact.lower <= value.upper
+
+
+@pytest.mark.parametrize("spread", [0, 30, 500, 950])
+def test_sums_of_many_numbers_are_rounded_once(spread):
+    """Against rationals: of both signs, far apart in size, subnormal, too large for parts, and exact in the end."""
+    random = np.random.default_rng(spread)
+    size = 3000
+    low = np.ldexp(random.uniform(-1, 1, size), random.integers(-spread - 60, spread + 1, size))
+    for values in (low, np.append(low, -low), np.append(low, 5e-324), np.rint(low * 2.0**20), np.append(low, 1e308), np.zeros(size)):
+        found, true = total(np.stack([values, values], axis=1)), sum(map(F, values.tolist()))
+        near = float(true)
+        exact = F(near) == true
+        assert found == ((near, near) if exact else (math.nextafter(near, -math.inf), math.nextafter(near, math.inf)))
+        assert F(found[0]) <= true <= F(found[1])

@@ -47,7 +47,7 @@ def _partial(scene: Scene) -> Answer[Quantity]:
         return missing(str(scene.found_part.reason if part is None else scene.rest.reason))
     complex_, graph = scene.complex, scene.graph
     areas = part.facets(graph)
-    jumps = enclosures.edge_jumps(complex_, scene.gradients, graph, ~joined(complex_, graph))
+    jumps = scene.gradients.across(graph, ~joined(complex_, graph))
     (low, high), least = total(product(areas, jumps)), total(areas)[0]
     left = math.nextafter(max(0.0, rest.boundary(part) - least), math.inf)
     return Answer(enclosure(low, plus_up(high, times_up(2.0 * rest.norm("frobenius"), left))), part.note())

@@ -11,6 +11,9 @@ import numpy as np
 from polylc.exact.enclose import enclose
 
 Array = np.ndarray
+MANY, MOST = 1000, 2**26  # numbers that are summed by their parts rather than by fsum
+FAR = 990  # up to this exponent so many doubles do not overflow
+HALF = 27  # bits of the lower part of a significand
 
 
 def between(low: Array, high: Array) -> Array:
@@ -52,6 +55,10 @@ def total(intervals: Array) -> tuple[float, float]:
 
 
 def _sum(values: Array, toward: float) -> float:
+    if len(values) >= MANY:
+        found = _sum_by_parts(values, toward)
+        if found is not None:
+            return found
     listed = values.tolist()
     try:
         result = math.fsum(listed)  # correctly rounded
@@ -63,6 +70,30 @@ def _sum(values: Array, toward: float) -> float:
         return low if toward < 0 else high
     exact = whole == 0
     return result if exact else math.nextafter(result, toward)
+
+
+def _sum_by_parts(values: Array, toward: float) -> float | None:
+    """The same, of many numbers; None where some are so large that it might overflow.
+
+    A double is a whole number of 53 bits times a power of two. Of each power the whole numbers are added in two parts
+    of at most 27 bits, whose sums in doubles are whole and below 2^53: the sum is known exactly, and rounded once.
+    """
+    if len(values) > MOST or not np.isfinite(values).all():
+        return None
+    fraction, exponent = np.frexp(values)
+    least = int(exponent.min())
+    if int(exponent.max()) > FAR:
+        return None
+    whole = np.ldexp(fraction, 53).astype(np.int64)
+    upper = whole >> HALF
+    place = exponent - least
+    uppers = np.bincount(place, upper.astype(np.float64))
+    lowers = np.bincount(place, (whole - (upper << HALF)).astype(np.float64))
+    number = sum((int(h) << (HALF + e)) + (int(low) << e) for e, (h, low) in enumerate(zip(uppers.tolist(), lowers.tolist(), strict=True)))
+    up, down = max(least - 53, 0), max(53 - least, 0)  # the sum is number 2^up / 2^down
+    result = (number << up) / (1 << down)  # correctly rounded
+    top, bottom = result.as_integer_ratio()
+    return result if top << down == (number << up) * bottom else math.nextafter(result, toward)
 
 
 def exact_total(terms: Iterable[Fraction], bits: int = 192) -> tuple[float, float]:

@@ -12,9 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
-from polylc.complex.pieces import edge_batches, joined
+from polylc.complex.pieces import joined
 from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.by_volume.local_complexity import weights
@@ -166,7 +165,7 @@ def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -
     if volumes.rational and volumes.complex.network.outputs == 1:
         terms = [exact_kink(volumes, gradients, graph, e) for e in np.flatnonzero(bends).tolist()]
         return Quantity(*exact_total(terms), Kind.EXACT)
-    jumps = edge_jumps(volumes.complex, gradients, graph, bends)
+    jumps = gradients.across(graph, bends)
 
     def anew(edge: int) -> None:
         _refine_facet(volumes, graph, edge, areas)
@@ -174,20 +173,6 @@ def kink_variation(volumes: Volumes, gradients: Gradients, graph: RegionGraph) -
         jumps[edge] = frobenius(jump[None], error[None])[0]
 
     return narrowed(lambda: product(areas, jumps), anew)
-
-
-def edge_jumps(complex_: Complex, gradients: Gradients, graph: RegionGraph, bends: Array) -> Array:
-    """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not bend;
-    (E, 2).
-    """
-    jumps = np.zeros((len(graph), 2))
-    for rows in edge_batches(complex_, len(graph)):
-        left, slip = gradients.of(graph.first[rows])
-        right, other = gradients.of(graph.second[rows])
-        jump = left - right
-        error = (slip + other + 2.0**-52 * np.abs(jump).sum(axis=2)) * (1 + 2.0**-50)
-        jumps[rows] = np.where(bends[rows, None], frobenius(jump, error), 0.0)
-    return jumps
 
 
 def exact_kink(volumes: Volumes, gradients: Gradients, graph: RegionGraph, edge: int) -> Fraction:

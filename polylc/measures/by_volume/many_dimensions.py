@@ -19,7 +19,7 @@ from polylc.geometry.tilted.known_sums import Sums
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import forms_of
-from polylc.measures.by_volume.enclosures import edge_jumps, margin_norm
+from polylc.measures.by_volume.enclosures import margin_norm
 from polylc.measures.by_volume.local_complexity import weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
 from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Mixture, Weigher, sampled_sum
@@ -144,7 +144,7 @@ class ManyDimensions:
     @cached_property
     def jumps(self) -> Array:
         """Of the Jacobian across facets, enclosed; (E, 2)."""
-        return edge_jumps(self.complex, self._gradients, self.graph, ~joined(self.complex, self.graph))
+        return self._gradients.across(self.graph, ~joined(self.complex, self.graph))
 
     def enclosed(self, weight: Array) -> Quantity:
         """The sum over facets of area times an enclosed weight, over the volume, enclosed."""

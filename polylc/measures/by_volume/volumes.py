@@ -79,6 +79,7 @@ class Volumes:
         self.proved = np.zeros(count, dtype=bool)
         self.exact: dict[int, RationalCell] = {}
         self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
+        self._facets: tuple[RegionGraph, Array] | None = None  # until a region is computed anew
 
     @property
     def rational(self) -> bool:
@@ -176,7 +177,7 @@ class Volumes:
         if cell is None:
             raise SolverError(f"region {region} has too many vertices for exact volumes")
         _check_closed_exactly(region, [*rows, *self._walls], cell)
-        self.exact[region] = cell
+        self.exact[region], self._facets = cell, None
         self._places[region] = {entry: place for place, entry in enumerate(entries)}
         self.share[region] = enclose(cell.volume / self._cube)
         for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=False):
@@ -205,6 +206,12 @@ class Volumes:
         ConsistencyError
             C1: if a region has a facet that is no edge, or an edge no facet, or the two sides of one differ.
         """
+        if self._facets is None or self._facets[0] is not graph:
+            self._facets = graph, self._areas(graph)
+        return self._facets[1].copy()  # some are narrowed by who asks
+
+    def _areas(self, graph: RegionGraph) -> Array:
+        """As `facets`, computed and checked."""
         sides = []
         named = np.zeros(len(self.carrier), dtype=bool)
         for entry in (graph.first_entry, graph.second_entry):

@@ -44,7 +44,7 @@ def matrix_norms(matrices: Array, error: Array, result: Array) -> None:
             for j in range(k):
                 part = matrices[r, i, j] * scale
                 square += part * part
-        result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, m * k, scale, finite)
+        result[r, 0], result[r, 1] = enclosed(np.sqrt(square), slip, m * k, scale, finite)
 
 
 @inlined
@@ -61,7 +61,7 @@ def row_norm(row: Array, error: float) -> tuple[float, float]:
     for j in range(len(row)):
         part = row[j] * scale
         square += part * part
-    found: tuple[float, float] = _enclosed(np.sqrt(square), error, len(row), scale, finite)
+    found: tuple[float, float] = enclosed(np.sqrt(square), error, len(row), scale, finite)
     return found
 
 
@@ -75,27 +75,44 @@ def scaled_row_norms(rows: Array, noise: Array, factor: Array, result: Array) ->
         most = max(most, factor[j])
     grown = 1.0 + 4.0 * (k + 8) * UNIT
     for r in range(len(rows)):
-        size = total = square = lost = 0.0
+        result[r, 0], result[r, 1] = scaled_row_norm(rows[r], noise[r], factor, most, grown)
+
+
+@inlined
+def scaled_slip(row: Array, noise: float, factor: Array, most: float, grown: float) -> float:
+    """What the gradient of a form (k + 1,) with its rounding, multiplied with factors (k,), may be off in all."""
+    total = lost = 0.0
+    for j in range(len(factor)):
+        part = abs(row[j] * factor[j])
+        total += part
+        lost += LOST if part < LOST and row[j] != 0.0 else 0.0
+    return (noise * most + 4.0 * UNIT * total + lost) * grown
+
+
+@inlined
+def scaled_row_norm(row: Array, noise: float, factor: Array, most: float, grown: float) -> tuple[float, float]:
+    """One of `scaled_row_norms`; `most` is the largest factor, `grown` more than the rounding of the bound."""
+    k = len(factor)
+    size = total = square = 0.0
+    for j in range(k):
+        part = row[j] * factor[j]
+        size = max(size, abs(part))
+        total += abs(part)
+        square += part * part
+    finite = total < np.inf
+    scale = 1.0
+    if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
+        scale = math.ldexp(1.0, min(-math.frexp(size)[1], MOST_SHIFT))
+        square = 0.0
         for j in range(k):
-            part = rows[r, j] * factor[j]
-            size = max(size, abs(part))
-            total += abs(part)
+            part = row[j] * factor[j] * scale
             square += part * part
-            lost += LOST if abs(part) < LOST and rows[r, j] != 0.0 else 0.0
-        finite = total < np.inf
-        scale = 1.0
-        if not (size < FAR and size > 1.0 / FAR) and size > 0.0 and finite:
-            scale = math.ldexp(1.0, min(-math.frexp(size)[1], MOST_SHIFT))
-            square = 0.0
-            for j in range(k):
-                part = rows[r, j] * factor[j] * scale
-                square += part * part
-        slip = (noise[r] * most + 4.0 * UNIT * total + lost) * grown
-        result[r, 0], result[r, 1] = _enclosed(np.sqrt(square), slip, k, scale, finite)
+    found: tuple[float, float] = enclosed(np.sqrt(square), scaled_slip(row, noise, factor, most, grown), k, scale, finite)
+    return found
 
 
 @kernel
-def _enclosed(root: float, error: float, terms: int, scale: float, finite: bool) -> tuple[float, float]:
+def enclosed(root: float, error: float, terms: int, scale: float, finite: bool) -> tuple[float, float]:
     """The interval around a rounded root of a sum of squares, scaled back; exactly zero where root and error are."""
     if not finite or not error < np.inf:
         return 0.0, np.inf

@@ -16,10 +16,11 @@ import numpy as np
 from polylc.complex.complex import Complex, forms_along
 from polylc.measures.by_volume.noise import row_norms
 from polylc.measures.gradient import layer_sums
+from polylc.measures.gradient.gradients import in_range
 from polylc.measures.gradient.layer_sums import passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
 from polylc.measures.sums import between, product
-from polylc.network.compose import UNIT, absolute_sums, batches
+from polylc.network.compose import UNIT, Forms, absolute_sums, batches
 from polylc.network.form import Affine, Layer, Network, once
 from polylc.network.patterns import runs
 from polylc.network.replay import begin, flatten
@@ -58,7 +59,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
 
     Neighbours in the list mostly share the earlier bits, and so a layer's Jacobian: one of each run of them will do.
     """
-    network, domain, inverse = complex_.network, complex_.domain, complex_.domain.inverse_half
+    network, domain = complex_.network, complex_.domain
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
@@ -72,21 +73,7 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
             here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
             one, run = runs(some, here.start)
             run = run[own]
-            form, noise = forms.hidden[one, here], forms.noise[one, here]
-            norms = row_norms(complex_, form, noise)
-            jacobian = form[:, :, :-1] * inverse
-            error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
-            values, slip = singular_values(jacobian, error)
-            rank = ranks[heads[part.start : part.stop][one], index]
-            last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
-            zero = rank == 0
-            shared = (
-                added(norms, 1),
-                np.where(zero[:, None], 0.0, _around(last, slip)),
-                _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
-                frobenius(jacobian, error),
-                _around(values[:, 0], slip),
-            )
+            norms, shared = _norms_of_layer(complex_, forms, one, here, ranks[heads[part.start : part.stop][one], index])
             active = np.empty((len(run), 2))
             passing_sums(norms, run, bits, here.start, layer.negative, layer.positive, active)
             row_sums, *rest = (value[run] for value in shared)
@@ -95,6 +82,44 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         none = np.zeros((rows.stop - rows.start, 0, 2))
         first, second, third, fourth, fifth, sixth = (np.stack(column, axis=1) if column else none for column in parts)
         yield rows, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
+
+
+def _norms_of_layer(complex_: Complex, forms: Forms, which: Array, here: slice, rank: Array) -> tuple[Array, list[Array]]:
+    """Norms of the gradients of a layer's neurons, (q, m, 2), and `rows`, `least`, `nuclear`, `frobenius` and
+    `operator` of its Jacobians, (q, 2) each, for the forms that `which` names.
+    """
+    norms = np.empty((len(which), here.stop - here.start, 2))
+    plane, good = np.empty((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
+    inverse = complex_.domain.inverse_half
+    if len(inverse) == 2 and in_range(inverse):
+        layer_sums.plane_norms(forms.hidden, forms.noise, which, here.start, inverse, norms, plane, good)
+    rows, first, second, nuclear, size = plane.swapaxes(0, 1)
+    least = np.where((rank == 0)[:, None], 0.0, np.where((rank == 1)[:, None], first, second))
+    shared = [rows * _of_sums(norms.shape[1]), least, nuclear, size, first]
+    rest = np.flatnonzero(~good)
+    if len(rest):
+        norms[rest], by_svd = _norms_by_svd(complex_, forms, which[rest], here, rank[rest])
+        for column, value in zip(shared, by_svd, strict=True):
+            column[rest] = value
+    return norms, shared
+
+
+def _norms_by_svd(complex_: Complex, forms: Forms, which: Array, here: slice, rank: Array) -> tuple[Array, tuple[Array, ...]]:
+    """The same, of any dimension and however close to a smaller rank."""
+    inverse = complex_.domain.inverse_half
+    form, noise = forms.hidden[which, here], forms.noise[which, here]
+    norms = row_norms(complex_, form, noise)
+    jacobian = form[:, :, :-1] * inverse
+    error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
+    values, slip = singular_values(jacobian, error)
+    last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
+    return norms, (
+        added(norms, 1),
+        np.where((rank == 0)[:, None], 0.0, _around(last, slip)),
+        _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
+        frobenius(jacobian, error),
+        _around(values[:, 0], slip),
+    )
 
 
 def added(intervals: Array, axis: int) -> Array:

@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from polylc.complex.complex import Complex
+from polylc.complex.graph import RegionGraph
+from polylc.complex.pieces import edge_batches
 from polylc.measures.gradient.enclosed_norms import SLACK, matrix_norms
 from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gradients
 from polylc.measures.sums import outward
@@ -24,6 +26,7 @@ class Gradients:
         self.complex = complex_
         self._exact = ExactGradients(complex_)
         self._rounded: dict[int, tuple[Array, Array]] = {}
+        self._across: tuple[RegionGraph, Array] | None = None  # until one is rounded anew
 
     def of(self, regions: Array) -> tuple[Array, Array]:
         """Jacobians, shape (r, m, k), and the errors of their rows, (r, m)."""
@@ -42,7 +45,26 @@ class Gradients:
     def refine(self, region: int) -> None:
         """From now on the Jacobian of a region is the nearest double of each entry."""
         if region not in self._rounded:
-            self._rounded[region] = self._exact.rounded(self._exact.jacobian(region))
+            self._rounded[region], self._across = self._exact.rounded(self._exact.jacobian(region)), None
+
+    def across(self, graph: RegionGraph, bends: Array) -> Array:
+        """Enclosures of the Frobenius norms of the jumps of the Jacobian across edges, 0 where the function does not
+        bend, as a graph's `bends` say; (E, 2).
+        """
+        if self._across is None or self._across[0] is not graph:
+            self._across = graph, self._jumps(graph, bends)
+        return self._across[1].copy()  # some are narrowed by who asks
+
+    def _jumps(self, graph: RegionGraph, bends: Array) -> Array:
+        """As `across`, computed."""
+        jumps = np.zeros((len(graph), 2))
+        for rows in edge_batches(self.complex, len(graph)):
+            left, slip = self.of(graph.first[rows])
+            right, other = self.of(graph.second[rows])
+            jump = left - right
+            error = (slip + other + 2.0**-52 * np.abs(jump).sum(axis=2)) * (1 + 2.0**-50)
+            jumps[rows] = np.where(bends[rows, None], frobenius(jump, error), 0.0)
+        return jumps
 
     def jump(self, first: int, second: int) -> tuple[Array, Array]:
         """The difference of two regions' Jacobians, rounded from integers, and the errors of its rows."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Quantity
-from polylc.measures.by_volume.enclosures import edge_jumps
 from polylc.measures.by_volume.noise import Integrator, row_norms
 from polylc.measures.by_volume.noise_integrals import BELOW, MEAN
 from polylc.measures.by_volume.volumes import BATCH
@@ -38,7 +37,7 @@ def kinks(sides: Sides, function_complexity: Quantity) -> Iterable[Inequality]:
     """T5, kink-Poincare, with the diameter and in the form for boxes, and what follows for TV."""
     complex_, graph = sides.complex, sides.graph
     bends = ~joined(complex_, graph)
-    jumps = edge_jumps(complex_, sides.gradients, graph, bends)
+    jumps = sides.gradients.across(graph, bends)
     kink = sides.means.over_facets(jumps)
     lengths = 2.0 * complex_.domain.half
     half_diameter = 0.5 * math.sqrt(float((lengths**2).sum())) * np.array([1 - 32 * len(lengths) * UNIT, 1 + 32 * len(lengths) * UNIT])
