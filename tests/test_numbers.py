@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction as F
 
 import numpy as np
@@ -14,6 +15,7 @@ from polylc.domains.box import box, clip_bounds
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.numbers import as_fraction, dyadic, parse_number, parse_vector
 from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.measures.measure import mean_quantity, mean_text
 
 
 @given(st.fractions(), st.integers(0, 6))
@@ -86,6 +88,54 @@ def test_quantities_show_their_kind():
     assert Quantity(1.0, 1.0, Kind.EXACT).show() == "1"
     assert Quantity(2.0, None, Kind.FLOAT).show() == ">= 2"
     assert Quantity(1.0, 2.0, Kind.ENCLOSURE).as_pair() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (19.2262, 19.2269, "19.23"),  # the digits that both ends round to
+        (85.2818682, 85.2864123, "85.3"),
+        (19.18505011, 19.26816332, "[19.18505, 19.26817]"),  # 19 is too little to say
+        (1.9999999999, 2.0000000001, "2"),
+        (0.0, 1 / 3, "[0, 0.3333334]"),
+        (-2 / 3, -1 / 3, "[-0.6666667, -0.3333333]"),
+    ],
+)
+def test_of_an_enclosure_the_digits_are_shown_that_both_ends_have(low, high, text):
+    assert Quantity(low, high, Kind.ENCLOSURE).show() == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_what_is_shown_of_an_enclosure_holds(one, other):
+    low, high = min(one, other), max(one, other)
+    text = Quantity(low, high, Kind.ENCLOSURE).show(5)
+    if text.startswith("["):
+        below, above = map(float, text[1:-1].split(", "))
+        assert below <= math.nextafter(low, math.inf)  # a decimal may be the one of the next double
+        assert above >= math.nextafter(high, -math.inf)
+    else:
+        assert any(f"{low:.{digits}g}" == text == f"{high:.{digits}g}" for digits in (3, 4, 5))
+
+
+def test_a_lower_bound_is_rounded_downward():
+    assert Quantity(2 / 3, None, Kind.ENCLOSURE).show() == ">= 0.6666666"
+    assert Quantity(math.nextafter(0.01, 0.0), None, Kind.ENCLOSURE).show() == ">= 0.01"
+    assert Quantity(0.00999999999, None, Kind.ENCLOSURE).show() == ">= 0.009999999"
+
+
+def test_the_mean_of_enclosures_is_an_enclosure():
+    enclosed, exact = Quantity(1.0, 1.0000001, Kind.ENCLOSURE), Quantity(2.0, 2.0, Kind.EXACT)
+    found = mean_quantity([enclosed, exact])
+    assert found.kind is Kind.ENCLOSURE
+    assert found.upper is not None
+    assert F(found.lower) <= (1 + F(2)) / 2 <= (F(enclosed.upper) + 2) / 2 <= F(found.upper)
+    assert mean_quantity([exact, exact]) == exact
+    assert mean_quantity([enclosed, Quantity(1.0, 2.0, Kind.ESTIMATE)]).kind is Kind.ESTIMATE
+    assert mean_text("TV", [exact, Quantity(1.0, 3.0, Kind.ESTIMATE)]) == ["mean TV est. 2 +- 0.5"]
+    assert mean_text("TV", [exact, floating(3.0)]) == ["mean TV ~2.5"]
+    assert mean_text("TV", [exact, Quantity(1.0, None, Kind.ENCLOSURE)]) == ["mean TV >= 1.5"]
+    third = mean_quantity([Quantity(v, v, Kind.EXACT) for v in (0.1, 0.2, 0.4)])
+    assert F(third.lower) < (F(0.1) + F(0.2) + F(0.4)) / 3 < F(third.upper)
 
 
 def test_balls_are_exact():

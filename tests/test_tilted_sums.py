@@ -262,6 +262,21 @@ def test_a_parcel_is_narrowed_in_stages():
     assert parcel.low - 0.05 * strip <= strip <= parcel.high + 0.05 * strip
 
 
+def test_what_three_half_spaces_leave_is_one_sum():
+    """Where each overlaps with both others, what lies beyond each or two of them says little."""
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((3, 21))
+    rows[:, -1] = [0.5, -0.5, 0.2]
+    parcel, effort = Parcel(forms(rows), False, (1.0, 1.0)), Effort(1e9)
+    parcel.narrow(1e-6, effort, 2)
+    assert parcel.width > 1e-2
+    parcel.narrow(1e-6, effort)
+    assert 0 < parcel.width < 1e-4  # what so few frequencies give
+    values = rng.uniform(-1, 1, (400000, 20)) @ rows[:, :-1].T + rows[:, -1]
+    share = (values > 0).all(axis=1).mean()
+    assert abs(share - parcel.low) < 5 * np.sqrt(share / len(values))
+
+
 def test_tilted_samples_have_the_areas_as_their_mean():
     """The mean of Z W is the area of the section, which a lattice sum encloses."""
     rng = np.random.default_rng(4)

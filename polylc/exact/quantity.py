@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import decimal
 import enum
+import math
 from dataclasses import dataclass
 
-WIDE = 1e-5  # of an enclosure, relative, from which on its middle does not stand for it
+LEAST = 3  # digits that both ends of an enclosure share; where they share fewer both are shown
 
 
 class Kind(enum.Enum):
@@ -38,17 +40,50 @@ class Quantity:
         return [self.lower, self.upper]
 
     def show(self, digits: int = 7) -> str:
-        """A short text: ~ marks a float, >= a lower bound, +- half the width of an estimate's interval; of an enclosure
-        that is wide both ends.
+        """A short text: ~ marks a float, >= a lower bound, +- half the width of an estimate's interval.
+
+        Of an enclosure the digits to which both ends round alike, at most `digits`; both ends, rounded outward, where
+        these are fewer than three.
         """
         if self.upper is None:
-            return f">= {self.lower:.{digits}g}"
+            return f">= {downward(self.lower, digits)}"
         if self.kind is Kind.ESTIMATE:
             return f"est. {self.value:.{min(digits, 5)}g} +- {0.5 * (self.upper - self.lower):.2g}"
-        if self.kind is Kind.ENCLOSURE and self.upper - self.lower > WIDE * max(abs(self.lower), abs(self.upper)):
-            return f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]"
+        if self.kind is Kind.ENCLOSURE:
+            return enclosed_text(self.lower, self.upper, digits)
         mark = "~" if self.kind is Kind.FLOAT else ""
         return f"{mark}{self.value:.{digits}g}"
+
+
+def enclosed_text(low: float, high: float, digits: int = 7) -> str:
+    """What is known of a number between two ends: the digits to which both round alike, or both ends, rounded outward,
+    where these are fewer than three.
+    """
+    for count in range(digits, LEAST - 1, -1):
+        text = f"{low:.{count}g}"
+        if text == f"{high:.{count}g}":
+            return text
+    return f"[{downward(low, digits)}, {upward(high, digits)}]"
+
+
+def downward(value: float, digits: int) -> str:
+    """The largest number of so many digits that is not above a value, or above it by less than doubles resolve."""
+    return _outward(value, digits, -math.inf)
+
+
+def upward(value: float, digits: int) -> str:
+    """The smallest number of so many digits that is not below a value, or below it by less than doubles resolve."""
+    return _outward(value, digits, math.inf)
+
+
+def _outward(value: float, digits: int, side: float) -> str:
+    near = f"{value:.{digits}g}"
+    # 0.01 stays 0.01 where it is known by one of the two doubles around it
+    if not math.isfinite(value) or value in (float(near), math.nextafter(float(near), side)):
+        return near
+    rounding = decimal.ROUND_FLOOR if side < 0 else decimal.ROUND_CEILING
+    exact = decimal.Context(prec=digits, rounding=rounding).create_decimal(decimal.Decimal(value))
+    return f"{float(exact):.{digits}g}"
 
 
 def floating(value: float) -> Quantity:

@@ -7,11 +7,11 @@ To add a measure, write a file like `kink_variation.py` with one `Measure`, and 
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from polylc.exact.quantity import Kind, Quantity, floating
@@ -209,11 +209,28 @@ def mean(values: Iterable[float]) -> float | None:
 
 def mean_text(name: str, values: Sequence[Quantity]) -> list[str]:
     """A mean for the line of totals, marked as the least certain of its terms."""
-    if not values:
-        return []
+    return [f"mean {name} {mean_quantity(values).show(6)}"] if values else []
+
+
+def mean_quantity(values: Sequence[Quantity]) -> Quantity:
+    """The mean of quantities, of the kind of the least certain: of enclosures an enclosure, rounded outward.
+
+    Notes
+    -----
+    Of estimates the mean of their intervals: where errors are normal it covers as each of them does, however they
+    depend on each other, for the deviation of a sum is at most the sum of the deviations.
+    """
     kinds = {v.kind for v in values}
-    mark = "~" if Kind.FLOAT in kinds else "est. " if Kind.ESTIMATE in kinds else ""
-    return [f"mean {name} {mark}{np.mean([v.value for v in values]):.6g}"]
+    low, uppers = math.fsum(v.lower for v in values) / len(values), [v.upper for v in values if v.upper is not None]
+    high = math.fsum(uppers) / len(values) if len(uppers) == len(values) else None
+    if Kind.FLOAT in kinds:
+        middle = math.fsum(v.value for v in values) / len(values)
+        return Quantity(low, None, Kind.FLOAT) if high is None else floating(middle)
+    if kinds == {Kind.EXACT} and low == high == values[0].lower and len({v.lower for v in values}) == 1:
+        return Quantity(low, high, Kind.EXACT)
+    low, high = math.nextafter(low, -math.inf), None if high is None else math.nextafter(high, math.inf)
+    low = max(low, 0.0) if all(v.lower >= 0 for v in values) else low
+    return Quantity(low, high, Kind.ESTIMATE if Kind.ESTIMATE in kinds else Kind.ENCLOSURE)
 
 
 def unless_proved(value: Quantity, scene: Scene) -> Quantity:

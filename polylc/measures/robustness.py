@@ -13,7 +13,7 @@ from polylc.domains.box import ball_of
 from polylc.errors import SolverError
 from polylc.exact.enclose import enclose, nearest_sqrt
 from polylc.exact.numbers import to_floats
-from polylc.exact.quantity import Kind, Quantity, floating
+from polylc.exact.quantity import Kind, Quantity, downward, floating, upward
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.margin.distance import Distance
 from polylc.measures.margin.float_robustness import Candidate, robustness
@@ -192,7 +192,7 @@ def _texts(value: Robustness) -> tuple[str, str]:
         return answer, "-"
     if value.distance is not None or known.upper is None:
         return answer, known.show()
-    return answer, f"in [{known.lower:.7g}, {known.upper:.7g}]" if known.lower > 0 else f"<= {known.upper:.7g}"
+    return answer, f"in [{downward(known.lower, 7)}, {upward(known.upper, 7)}]" if known.lower > 0 else f"<= {upward(known.upper, 7)}"
 
 
 def _lines(value: Robustness) -> list[tuple[str, str]]:

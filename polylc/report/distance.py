@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from polylc._version import __version__
 from polylc.domains.within import Norm
 from polylc.exact.numbers import long_numbers
+from polylc.exact.quantity import downward, upward
 from polylc.measures.margin.distance import Distance
 from polylc.report.schema import NetworkInfo
 from polylc.report.setting import Setting, setting
@@ -100,8 +101,8 @@ def distance_line(index: int, found: Distance) -> str:
         what = f"distance {near:.12g}, to class {found.rival}"
     elif found.robust:
         what = f"no adversarial point within {float(found.cap):.6g}"
-    elif found.upper is None:
-        what = f"distance > {low:.12g}, no adversarial point known"
+    elif high is None:
+        what = f"distance > {downward(low, 12)}, no adversarial point known"
     else:
-        what = f"distance in [{low:.12g}, {high:.12g}], to class {found.rival}"
+        what = f"distance in [{downward(low, 12)}, {upward(high, 12)}], to class {found.rival}"
     return f"row {index}  class {found.label}  {what}  ({status_of(found)}, {found.seconds:.1f} s)"

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from polylc._version import __version__
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.numbers import long_numbers
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Kind, Quantity, downward, upward
 from polylc.report.schema import NetworkInfo
 from polylc.report.setting import Setting, setting
 
@@ -208,7 +208,7 @@ def lipschitz_lines(index: int, found: LipschitzConstants) -> list[str]:
     lines = [f"row {index}{label}{ball}  {many} of {len(found.constants)} constants exact, {found.seconds:.1f} s"]
     for c in found.constants:
         low, high = c.quantity.lower, c.quantity.upper
-        what = f"{low:.10g}" if c.exact else f"in [{low:.10g}, {'inf' if high is None else f'{high:.10g}'}]"
+        what = f"{low:.10g}" if c.exact else f"in [{downward(low, 10)}, {'inf' if high is None else upward(high, 10)}]"
         where = f", attained by {c.attained}" if c.attained != c.target and c.point is not None else ""
         lines.append(f"  {c.target}  {c.norm}  {what}  ({'exact' if c.exact else 'open'}, {c.method}{where})")
     return lines

@@ -2,7 +2,7 @@
 of what that costs (docs/exactness.md, lemma 27).
 
 First a bound of Chernoff over all half-spaces; then the whole less what lies beyond each half-space (Bonferroni); then
-the same within the half-space beyond which most lies.
+the same within the half-space beyond which most lies; then, of three forms, one sum of all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from polylc.geometry.tilted.known_sums import Pair, Sums, less, meet
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.tilting import chernoff, tilt
 
+MOST = 3  # forms of one sum
 BOUND = 2_000  # what a bound of Chernoff costs, in factors, for each form
 
 
@@ -61,12 +62,14 @@ class Parcel:
         if np.isfinite(self.forms.a).all():
             self._meet(0.0, chernoff(self.forms, tilt(self.forms, np.zeros(len(self.forms.s)), int(self.dense)), self.dense))
 
-    def narrow(self, worth: float, effort: Effort, depth: int = 2) -> None:
-        """Narrow it to a width of `worth`, if that can be had by looking beyond one half-space at a time, or two."""
+    def narrow(self, worth: float, effort: Effort, depth: int = 3) -> None:
+        """Narrow it to a width of `worth`, if that can be had by looking beyond one half-space at a time, or two, or at
+        once at all of them, if one sum can.
+        """
         if not self._sides:
             return
         self.bound(effort)
-        for step in (self._one_by_one, self._two_by_two)[:depth]:
+        for step in (self._one_by_one, self._two_by_two, self._at_once)[:depth]:
             if self.width <= worth or effort.over:
                 return
             self._meet(*step(0.25 * worth / len(self._sides), effort))
@@ -100,6 +103,11 @@ class Parcel:
                 found = self._joint([core], [j], worth, effort)
                 beyond[j] = found[0], min(found[1], beyond[j][1])
         return self._without(base, beyond)
+
+    def _at_once(self, worth: float, effort: Effort) -> Pair:
+        if len(self.forms.s) > MOST:
+            return self.low, self.high
+        return self._joint(self._sides, [], worth, effort)
 
     @staticmethod
     def _without(base: Pair, beyond: dict[int, Pair]) -> Pair:

@@ -33,7 +33,7 @@ Array = np.ndarray
 
 SHARES, PARTS = 10e6, 40e6  # of effort, in factors of terms
 MOST_PARTS = 20_000  # parts that matter: of more nothing is enclosed
-LEFT = 1e-4  # of the sum, relative: what parts may add to its width that are left as they are
+LEFT = 1e-4  # of the sum, relative: what parts may add to its width, those that are left as they are and the others
 NARROW = 0.01
 REACH = 9.0  # standard deviations: farther off a neuron's density is bounded, not computed
 SLACK = 1 + 2.0**-40
@@ -163,7 +163,7 @@ class ManyNoise:
         effort = Effort(PARTS)
         parcels = [self._parcel(int(parts.layer[i]), int(parts.neuron[i]), sigma, effort) for i in chosen.tolist()]
         scale = np.array([self._scale(int(parts.layer[i]), int(parts.neuron[i])) for i in chosen.tolist()]).reshape(-1, 2)
-        found = narrowed(parcels, scale, effort)
+        found = narrowed(parcels, scale, effort, aim=LEFT)
         bounds[chosen] = np.stack([np.maximum(bounds[chosen, 0], found[:, 0]), np.minimum(bounds[chosen, 1], found[:, 1])], axis=1)
         return parts
 

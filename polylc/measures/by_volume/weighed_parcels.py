@@ -19,7 +19,8 @@ from polylc.network.compose import UNIT
 
 Array = np.ndarray
 AIM = 1e-6  # of a sum, relative: narrower it need not be
-WIDTHS = (1e-2, 1e-4, AIM)  # aimed at one after the other
+WIDTHS = (1e-2, 1e-4)  # aimed at one after the other, before what is asked
+DEPTHS = (1, 2, 3)
 LEAST = 1e-3  # of an upper bound: the sum is taken to be this at least
 
 
@@ -35,8 +36,8 @@ def bounds_of(parcels: list[Parcel]) -> Array:
     return np.array([(p.low, p.high) for p in parcels]).reshape(-1, 2)
 
 
-def narrowed(parcels: list[Parcel], scale: Array, effort: Effort, value: float | None = None) -> Array:
-    """Bounds of all parcels times positive scales, narrowed until the width of their sum is `AIM` of the sum, or of
+def narrowed(parcels: list[Parcel], scale: Array, effort: Effort, value: float | None = None, aim: float = AIM) -> Array:
+    """Bounds of all parcels times positive scales, narrowed until the width of their sum is `aim` of the sum, or of
     `value`, or no effort is left; shape (N, 2).
 
     Parameters
@@ -48,7 +49,7 @@ def narrowed(parcels: list[Parcel], scale: Array, effort: Effort, value: float |
     """
     bounded(parcels, effort)
     now = product(bounds_of(parcels), scale)
-    for width, depth in itertools.product(WIDTHS, (1, 2)):
+    for width, depth in itertools.product((*(w for w in WIDTHS if w > aim), aim), DEPTHS):
         low, high = total(now)  # carried along below in doubles, as they only say when to stop
         for i in np.argsort(now[:, 0] - now[:, 1], kind="stable").tolist():
             least = value if value is not None else max(low, LEAST * high if math.isfinite(high) else 0.0)

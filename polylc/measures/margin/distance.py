@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from polylc.domains.within import scaled
 from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.quantity import downward, upward
 
 
 @dataclass(repr=False)
@@ -55,7 +56,7 @@ class Distance:
     def __repr__(self) -> str:
         low, high = self.ends
         rival = "" if self.rival is None else f", to class {self.rival}"
-        near = f"= {low:.10g}" if self.exact else f"in [{low:.10g}, {'inf' if high is None else f'{high:.10g}'}]"
+        near = f"= {low:.10g}" if self.exact else f"in [{downward(low, 10)}, {'inf' if high is None else upward(high, 10)}]"
         return f"Distance(class {self.label}, {self.norm} {near}{rival}, {self.seconds:.2f} s)"
 
     @property

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from polylc.exact.quantity import downward, upward
+
 COLOURS = ("#1f77b4", "#d1495b", "#3a7d44", "#8f5aa8", "#c77d0a", "#17a2a2", "#7a3b2e", "#6b7280", "#b5438f", "#5a6acf")
 """Of classes and curves: ten that are told apart on white and on black."""
 
@@ -29,13 +31,13 @@ def points_text(corners: Sequence[Sequence[float]]) -> str:
 
 
 def ends_text(low: float | None, high: float | None, digits: int = 7) -> str:
-    """An interval in words; an end that is not known is left open."""
+    """An interval in words, rounded outward where its ends differ; an end that is not known is left open."""
     if low is None or not math.isfinite(low):
-        return "-" if high is None else f"<= {high:.{digits}g}"
+        return "-" if high is None else f"<= {upward(high, digits)}"
     if high is None or not math.isfinite(high):
-        return f">= {low:.{digits}g}"
+        return f">= {downward(low, digits)}"
     near = f"{low:.{digits}g}"
-    return near if near == f"{high:.{digits}g}" else f"[{near}, {high:.{digits}g}]"
+    return near if near == f"{high:.{digits}g}" else f"[{downward(low, digits)}, {upward(high, digits)}]"
 
 
 class Strip(NamedTuple):
