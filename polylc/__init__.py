@@ -4,7 +4,7 @@ from polylc._version import __version__
 net = polylc.load("model.pt")
 run = polylc.certify(net, points, radius=0.1)
 run[0].regions, run[0].robustness, run[0].graph()
-view = polylc.plane(net, a, b, c)  # or polylc.line(net, a, b): certify(net, view)[0].plot()
+view = polylc.plane(net, a, b, c)  # or polylc.line, polylc.frame: certify(net, view)[0].plot()
 polylc.check("proof.polylc")
 polylc.verify("query.vnnlib", net)
 polylc.distance(net, points)
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "distance",
     "estimate",
+    "frame",
     "line",
     "lipschitz",
     "load",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from polylc.api.compare import compare
     from polylc.api.distance import distance
     from polylc.api.estimate import estimate
+    from polylc.api.frame import frame
     from polylc.api.line import line
     from polylc.api.lipschitz import lipschitz
     from polylc.api.plane import plane

@@ -58,7 +58,7 @@ def in_norm(domain: Domain, norm: str) -> Domain:
     if norm == "linf":
         return domain
     if not isinstance(domain, Neighbourhood) or domain.center is None or domain.radius is None:
-        kind = {True: "box", False: "plane" if domain.dimension == 2 else "line"}[isinstance(domain, Neighbourhood)]
+        kind = "box" if isinstance(domain, Neighbourhood) else {1: "line", 2: "plane"}.get(domain.dimension, "frame")
         raise UsageError(f"norm: a {kind} is no {norm} ball; give points and a radius")
     if not set(domain.radius) <= {Fraction(0), max(domain.radius)}:
         raise UsageError(f"norm: radii that differ go with linf only; in {norm} give one, or 0 for inputs that are fixed")

@@ -1,4 +1,5 @@
-"""Planes and lines of input space: boxes of parameters in the affine hull of given points, exact in every digit.
+"""Planes, lines and other frames in input space: boxes of parameters in the affine hull of given points, or along given
+directions, exact in every digit.
 
 The axes are orthogonal: d_1 = b - a, and d_2 is what c - a has beside it (Gram and Schmidt, in rationals, lengths left
 as they are). x = a + s_1 d_1 + s_2 d_2, so that a has the parameters (0, 0), b (1, 0), and c (t, 1) with t = (c - a)
@@ -67,6 +68,11 @@ class Frame:
     def dimension(self) -> int:
         """1 for a line, 2 for a plane."""
         return len(self.directions)
+
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        return {1: "line", 2: "plane"}.get(self.dimension, f"frame of {self.dimension} directions")
 
     @property
     def center(self) -> None:
@@ -238,6 +244,8 @@ class Frame:
     @property
     def axes(self) -> tuple[str, ...]:
         """What lengths along the axes are called."""
+        if len(self.names) <= self.dimension:  # not laid through points
+            return tuple(f"length along d{j}" for j in range(1, self.dimension + 1))
         a, b, *c = self.names
         return (f"length from {a} to {b}", *(f"length across, towards {name}" for name in c))
 
@@ -294,15 +302,12 @@ def through(points: Sequence[Iterable[object]], names: tuple[str, ...] = ("a", "
         raise NeighbourhoodError(f"{what}: margin {float(beyond):g} is out of range; give a share between 0 and {WIDEST}")
     origin, directions = exact[0], list[Point]()
     for at, point in enumerate(exact[1:], start=1):
-        rest = [x - a for x, a in zip(point, origin, strict=True)]
-        for d in directions:
-            share = inner(rest, d) / inner(d, d)
-            rest = [x - share * v for x, v in zip(rest, d, strict=True)]
+        rest = _beside(tuple(x - a for x, a in zip(point, origin, strict=True)), directions)
         if not any(rest):
             same = [name for name, other in zip(names[:at], exact, strict=False) if other == point]
             why = f"{same[0]} and {names[at]} are the same point" if same else f"{', '.join(names)} lie on a line"
             raise NeighbourhoodError(f"{what}: {why}; choose others")
-        directions.append(tuple(rest))
+        directions.append(rest)
     frame = Frame(origin, tuple(directions), (), (), tuple(exact), names)
     if not all(SMALLEST < q < LARGEST for q in frame.squares):
         raise NeighbourhoodError(f"{what}: distances between its points are out of range; they must lie between 2^-500 and 2^500")
@@ -313,3 +318,74 @@ def through(points: Sequence[Iterable[object]], names: tuple[str, ...] = ("a", "
         low.append(math.floor((min(feet) - beyond * extent) / step) * step)
         high.append(math.ceil((max(feet) + beyond * extent) / step) * step)
     return Frame(origin, tuple(directions), tuple(low), tuple(high), tuple(exact), names)
+
+
+def spanned(origin: Iterable[object], directions: Sequence[Iterable[object]], low: object, high: object) -> Frame:
+    """The box of parameters between two bounds, along directions from an origin.
+
+    Parameters
+    ----------
+    origin : iterable of numbers, length n
+        Floats are taken as the rationals they are, strings as exact decimals.
+    directions : sequence of k iterables of numbers, length n each
+        Independent; of each what is at right angles to those before it, exactly, is an axis, as long as it is.
+    low, high : number, or iterable of k numbers
+        Bounds of the parameters along these axes.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If a direction lies in the span of those before it, or of other length than the origin, if there is none, or
+        if the bounds leave no interior.
+
+    Examples
+    --------
+    >>> found = spanned([1, 0, 0], [[1, 1, 0], [1, 0, 0]], -1, [1, 2])
+    >>> [[str(v) for v in d] for d in found.directions]
+    [['1', '1', '0'], ['1/2', '-1/2', '0']]
+    """
+    start = as_fractions(origin, "frame: origin")
+    axes = list[Point]()
+    for j, direction in enumerate(directions, start=1):
+        rest = as_fractions(direction, f"frame: direction {j}")
+        if len(rest) != len(start):
+            raise NeighbourhoodError(f"frame: direction {j} has {len(rest)} coordinates, the origin {len(start)}; give the same number")
+        rest = _beside(rest, axes)
+        if not any(rest):
+            why = "is zero" if j == 1 else "lies in the span of those before it"
+            raise NeighbourhoodError(f"frame: direction {j} {why}; leave it out, or choose another")
+        axes.append(rest)
+    if not axes:
+        raise NeighbourhoodError("frame: there is no direction; give one or more")
+    least, most = _bounds(low, len(axes), "low"), _bounds(high, len(axes), "high")
+    for j, (a, b) in enumerate(zip(least, most, strict=True), start=1):
+        if not a < b or max(abs(a), abs(b)) > LARGEST or b - a < SMALLEST:
+            raise NeighbourhoodError(f"frame: bounds {float(a):g} and {float(b):g} of parameter {j} are out of range, or leave nothing between them")
+    found = Frame(start, tuple(axes), least, most, (start,), ("origin",))
+    if not all(SMALLEST < q < LARGEST for q in (*found.squares, *found.squared_half)):
+        raise NeighbourhoodError("frame: lengths are out of range; they must lie between 2^-500 and 2^500")
+    return found
+
+
+def _beside(vector: Point, axes: Sequence[Point]) -> Point:
+    """What a vector has at right angles to orthogonal ones."""
+    for d in axes:
+        share = inner(vector, d) / inner(d, d)
+        vector = tuple(x - share * v for x, v in zip(vector, d, strict=True))
+    return vector
+
+
+def _bounds(value: object, count: int, what: str) -> Point:
+    """A number for each parameter.
+
+    Raises
+    ------
+    NeighbourhoodError
+        If there are others than one, or one for each.
+    """
+    found = as_fractions(value, f"frame: {what}") if isinstance(value, Iterable) and not isinstance(value, str) else None
+    if found is None:
+        return (as_fraction(value, f"frame: {what}"),) * count
+    if len(found) != count:
+        raise NeighbourhoodError(f"frame: {what} has {len(found)} bounds for {count} directions; give one number, or one for each")
+    return found

@@ -29,8 +29,8 @@ def network_line(network: Network) -> str:
 def _domain_text(record: Record) -> str:
     if isinstance(record.domain, Frame):
         sides = " x ".join(f"{2 * h:.7g}" for h in record.domain.half)
-        kind, size = ("plane", f", area {record.volume.show()}") if record.domain.dimension == 2 else ("line", "")
-        return f"{kind} through {', '.join(record.domain.names)} in {record.domain.inputs} dimensions, {sides}{size}"
+        size = {1: "", 2: f", area {record.volume.show()}"}.get(record.domain.dimension, f", volume {record.volume.show()}")
+        return f"{record.domain.kind} through {', '.join(record.domain.names)} in {record.domain.inputs} dimensions, {sides}{size}"
     domain = as_box(record.domain, "report")
     fixed = domain.inputs - domain.dimension
     rest = f", {fixed} coordinates fixed" if fixed else ""

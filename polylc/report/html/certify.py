@@ -90,7 +90,7 @@ def _anchor(entry: Record | Refusal) -> str:
 def _name(entry: Record) -> str:
     """A row of data, or what else there is one of."""
     if isinstance(entry.domain, Frame):
-        return "The plane" if entry.domain.dimension == 2 else "The line"
+        return f"The {entry.domain.kind}"
     return f"Row {entry.index}" if entry.domain.center is not None else "The box"
 
 

@@ -88,7 +88,7 @@ def _told(complex_: Complex, norms: np.ndarray, hint: str) -> dict[str, Any]:
     found["class"] = _classes(complex_).tolist()
     maps = affine_maps(complex_)
     if maps.size <= MAP_NUMBERS and not many:
-        names = ("s", "t") if isinstance(complex_.domain, Frame) else tuple(_axes(complex_))
+        names = ("s", "t") if isinstance(complex_.domain, Frame) and complex_.domain.dimension <= 2 else tuple(_axes(complex_))
         found |= {"map": _rounded(maps), "axes": list(names)}
     return found
 
