@@ -139,6 +139,7 @@ def test_neurons_that_vanish_on_a_cell_lose_no_region(monkeypatch, tmp_path):
     """relu(x) - relu(2 x) / 2 is zero everywhere, which bounds do not see: both sides of it are the whole cell."""
     monkeypatch.setattr("polylc.search.attained.Record.look", lambda *_: None)
     monkeypatch.setattr("polylc.search.attained.Record.offer", lambda *_: None)
+    monkeypatch.setattr("polylc.run.lipschitz.missing_kernels", lambda *_: True)  # so that its trees go first, not lists
     net = chain(
         [[[1.0], [2.0], [1.0]], [[1.0, -0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, -1.0]], [[5.0, 1.0, 2.0]]], [[0.0, 0.0, 0.25], [0.0] * 3, [0.0]]
     )
