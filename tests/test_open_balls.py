@@ -427,8 +427,8 @@ def test_what_is_not_answered_says_so(tmp_path):
         assert 0 <= value.lower <= value.upper < math.inf
     assert one.volume.lower <= math.pi < one.volume.upper
     assert one.volume.upper == pytest.approx(math.pi, rel=1e-15)
-    with pytest.raises(UsageError, match="not in l1 and l2 balls"):
-        one.plot()
+    with pytest.raises(UsageError, match="balls"):
+        one.plot(colour="component")
     for more, why in (({"certified": False}, "decided exactly"), ({"sigma": 0.1}, "noise")):
         with pytest.raises(UsageError, match=why):
             polylc.certify(net, x, radius=1, norm="l1", **more)
