@@ -22,7 +22,7 @@ Array = np.ndarray
 STEEP = 3.0  # of the least tilt of a half-space, times its standard deviation
 # periods that are tried, in standard deviations under the tilt
 PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
-MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 40}  # by the number of forms
+MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 64}  # by the number of forms
 CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
 CALL = 50_000  # what a sum costs besides, in factors
 # how much narrower than asked a sum is made, by the number of forms: that costs little, and it is not summed again
