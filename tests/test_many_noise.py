@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import quarter_net, random_net
-from test_tilted_sums import density, entries, share
+from test_tilted_sums import awkward_rows, density, share
 
 import polylc
 from polylc.exact.quantity import Kind
@@ -90,16 +90,8 @@ def test_little_noise_is_none():
 @settings(max_examples=40, deadline=None)
 def test_nothing_is_ever_beside_what_points_say(data):
     """Tiny, huge, parallel, tangent and infeasible forms, with noise of every size."""
-    k, m = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 3))
-    rows = [data.draw(st.lists(entries, min_size=k + 1, max_size=k + 1)) for _ in range(m)]
-    for j in range(1, m):
-        kind = data.draw(st.sampled_from(["own", "parallel", "near", "tangent"]))
-        if kind == "parallel":
-            rows[j] = [-v for v in rows[0][:-1]] + [rows[j][-1]]
-        if kind == "near":
-            rows[j] = [v * (1 + 2.0**-40 * i) for i, v in enumerate(rows[0])]
-        if kind == "tangent":
-            rows[j][-1] = -sum(abs(v) for v in rows[j][:-1])
+    rows = awkward_rows(data, 1)
+    k, m = len(rows[0]) - 1, len(rows)
     sigma = data.draw(st.sampled_from([1e-3, 0.1, 1.0, 30.0, 1e100]))
     given_ = forms_of(np.array(rows), np.zeros(m), sigma)
     low, high = joint(given_, True)

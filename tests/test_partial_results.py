@@ -25,7 +25,8 @@ from polylc.domains.box import Neighbourhood
 from polylc.exact import checkpoint
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.registry import ALL
-from polylc.network.form import Network
+from polylc.measures.rest import Rest
+from polylc.network.form import Network, chain
 from polylc.report.result import Result
 from polylc.report.run import Run
 from polylc.report.status import Status
@@ -361,3 +362,13 @@ def test_what_is_said_of_stopped_work_is_true(monkeypatch):
 def test_what_is_said_of_stopped_work_is_true_many_times(monkeypatch):
     seen = try_all(range(1000, 4000), monkeypatch)
     assert seen["partial"] > 800
+
+
+def test_an_operator_norm_bounds_no_frobenius_norm():
+    """Of two outputs that are the inputs, where they are positive: the largest operator norm is 1, the other sqrt 2."""
+    net = chain([np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
+    found = answer(net, make_task(net, 0, ball([0, 0], 1), None), Settings(("lipschitz",), keep=True))
+    rest = Rest.of(found.complex, None, found.lipschitz)
+    assert rest is not None
+    assert rest.constant("jacobian", "l2") == rest.norm("operator") == pytest.approx(1.0)
+    assert rest.norm("frobenius") == pytest.approx(math.sqrt(2.0))

@@ -124,11 +124,9 @@ def test_cumulants_are_within_their_bound():
 entries = st.one_of(st.integers(-8, 8).map(lambda v: v / 8), st.sampled_from([1e-9, -1e-9, 1e-200, 1e150, -1e150, 1.0, -1.0]))
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
-def test_nothing_is_ever_beside_what_points_say(data):
-    """Tiny, huge, parallel, nearly parallel, tangent and infeasible forms, against points in the cube."""
-    k, m = data.draw(st.integers(2, 12)), data.draw(st.integers(1, 3))
+def awkward_rows(data, least):
+    """Up to three forms over `least` to 12 coordinates: tiny, huge, parallel, nearly parallel, tangent, infeasible."""
+    k, m = data.draw(st.integers(least, 12)), data.draw(st.integers(1, 3))
     rows = [data.draw(st.lists(entries, min_size=k + 1, max_size=k + 1)) for _ in range(m)]
     for j in range(1, m):
         kind = data.draw(st.sampled_from(["own", "parallel", "near", "tangent"]))
@@ -138,6 +136,15 @@ def test_nothing_is_ever_beside_what_points_say(data):
             rows[j] = [v * (1 + 2.0**-40 * i) for i, v in enumerate(rows[0])]
         if kind == "tangent":
             rows[j][-1] = -sum(abs(v) for v in rows[j][:-1])
+    return rows
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_ever_beside_what_points_say(data):
+    """Tiny, huge, parallel, nearly parallel, tangent and infeasible forms, against points in the cube."""
+    rows = awkward_rows(data, 2)
+    k = len(rows[0]) - 1
     low, high = joint(forms(rows), False)
     assert 0.0 <= low <= high
     points = np.random.default_rng(0).uniform(-1, 1, (4000, k))

@@ -89,3 +89,8 @@ def _outward(value: float, digits: int, side: float) -> str:
 def floating(value: float) -> Quantity:
     """A number computed in floating point, nothing proved."""
     return Quantity(float(value), float(value), Kind.FLOAT)
+
+
+def enclosure(low: float, high: float) -> Quantity:
+    """A number between two ends, exact where they are one; no upper end where that is infinite."""
+    return Quantity(float(low), float(high) if high < math.inf else None, Kind.EXACT if low == high else Kind.ENCLOSURE)

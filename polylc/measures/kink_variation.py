@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from polylc.complex.pieces import joined
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import Quantity, enclosure, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
 from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
-from polylc.measures.rest import enclosure, plus_up, times_up
+from polylc.measures.rest import plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 from polylc.domains.within import NORMS
 from polylc.exact.enclose import enclose, enclose_sqrt
-from polylc.exact.quantity import Kind
+from polylc.exact.quantity import Kind, enclosure
 from polylc.measures.answers import Answer, missing
 from polylc.measures.gradient.lipschitz import Lipschitz, certified_lipschitz, lipschitz
 from polylc.measures.measure import Block, Cost, Field, FormModel, Instead, Measure, Number, Pair, Shown, SummaryField, mean
-from polylc.measures.rest import Rest, enclosure
+from polylc.measures.rest import Rest
 from polylc.measures.scene import Scene
 
 Constants = list[Lipschitz]

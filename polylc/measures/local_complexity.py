@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import Quantity, enclosure, floating
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.local_complexity import local_complexity, weights
@@ -30,7 +30,6 @@ from polylc.measures.measure import (
     unless_proved,
     unweighed,
 )
-from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 

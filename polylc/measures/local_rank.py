@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from polylc.errors import SolverError
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Kind, Quantity, enclosure
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume.enclosures import mean_ranks
 from polylc.measures.measure import Cost, Field, FormModel, Instead, Measure, Need, Number, Pair, pair, unless_proved
 from polylc.measures.rank import LocalRank, extremes, local_rank
-from polylc.measures.rest import enclosure, plus_up, times_up
+from polylc.measures.rest import plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 

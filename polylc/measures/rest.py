@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polylc.complex.complex import Complex
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Quantity, enclosure
 from polylc.measures.sums import total
 
 if TYPE_CHECKING:
@@ -58,15 +58,17 @@ class Rest:
     # ---- gradients ---------------------------------------------------------------------------------------------------
     def norm(self, name: str) -> float:
         """No gradient is longer, in l2: of "frobenius", "operator", or a margin such as "f1-f0"."""
-        return self.constant("jacobian" if name in ("frobenius", "operator") else name, "l2")
+        return self._frobenius() if name == "frobenius" else self.constant("jacobian" if name == "operator" else name, "l2")
 
     def constant(self, target: str, norm: str) -> float:
         """No Lipschitz constant of an output, a margin, or "jacobian", is larger, for a norm of the inputs."""
-        found = min(self._known.get((target, norm), math.inf), self._interval(target, norm))
-        if target == "jacobian" and norm == "l2":  # no larger than the root of the sum of squares over the outputs
-            each = [self._known.get((f"f{i}", norm), math.inf) for i in range(self.complex.network.outputs)]
-            found = min(found, math.hypot(*each) * (1.0 + (len(each) + 8) * 2.0**-52))
-        return found
+        whole = self._frobenius() if (target, norm) == ("jacobian", "l2") else self._interval(target, norm)
+        return min(self._known.get((target, norm), math.inf), whole)
+
+    def _frobenius(self) -> float:
+        """No Frobenius norm of the whole map is larger; by outputs, whose constants may be known, or by all entries."""
+        each = [self._known.get((f"f{i}", "l2"), math.inf) for i in range(self.complex.network.outputs)]
+        return min(self._interval("jacobian", "l2"), math.hypot(*each) * (1.0 + (len(each) + 8) * 2.0**-52))
 
     def _interval(self, target: str, norm: str) -> float:
         """The same from ends of all derivatives."""
@@ -130,8 +132,3 @@ def times_up(a: float, b: float) -> float:
 def plus_up(a: float, b: float) -> float:
     """A sum of numbers that are not negative, rounded up."""
     return a if b == 0 else math.nextafter(a + b, math.inf)
-
-
-def enclosure(low: float, high: float) -> Quantity:
-    """An enclosure; no upper end where that is infinite."""
-    return Quantity(low, high if high < math.inf else None, Kind.EXACT if low == high else Kind.ENCLOSURE)

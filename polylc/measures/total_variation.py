@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polylc.exact.quantity import Quantity, floating
+from polylc.exact.quantity import Quantity, enclosure, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import total_variation
@@ -26,7 +26,6 @@ from polylc.measures.measure import (
     unless_proved,
     unweighed,
 )
-from polylc.measures.rest import enclosure
 from polylc.measures.scene import Scene
 
 Variation = dict[str, Quantity]  # frobenius, operator, and the margins by name
@@ -76,7 +75,7 @@ def _partial(scene: Scene) -> Answer[Variation]:
     if rest is None:
         return missing(str(scene.rest.reason))
     if part is None:
-        names = [*NORMS, *(f"f{scene.margins}-f{j}" for j in range(scene.complex.network.outputs) if scene.margins not in (None, j))]
+        names = enclosures.variation_norms(scene.complex.network.outputs, scene.margins)
         return Answer({name: enclosure(0.0, rest.norm(name)) for name in names}, f"{scene.found_part.reason}; bounds of the gradient")
     terms = enclosures.variation_terms(part, scene.gradients, scene.margins)
     return Answer({name: rest.variation(part, found, name) for name, found in terms.items()}, part.note())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-class _Answers(list[Found | Refusal], Generic[Found]):
+class _Answers(list[Found | Refusal], ABC, Generic[Found]):
     """Answers in the order of the tasks, and their rows."""
 
     def __init__(self, network: Network, found: Iterable[tuple[int, Found | Refusal]]) -> None:
@@ -41,9 +42,9 @@ class _Answers(list[Found | Refusal], Generic[Found]):
 
         write_page(self.page(), Path(path))
 
+    @abstractmethod
     def page(self) -> Page:
         """What the report shows."""
-        raise NotImplementedError
 
     def _shown(self, table: str) -> str:
         """As a notebook shows it: one answer whole, of several the table."""

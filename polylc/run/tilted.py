@@ -17,7 +17,7 @@ from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import LEVEL, Estimate
 from polylc.estimators.study import Sampling, Study
-from polylc.measures.by_volume.local_complexity import weights
+from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.slicing import sliced
 from polylc.measures.by_volume.tilted_sampling import Mixture, betting
 from polylc.measures.scene import Scene
@@ -48,16 +48,12 @@ def tilted(study: Study) -> list[Estimate]:
     if scene.many is None:
         raise UsageError(f"tilted: {len(scene.graph)} facets are too many; lines needs no enumeration")
     rng = np.random.default_rng(study.entropy("tilted"))
-    found: list[tuple[np.ndarray, Estimate]] = []
-    limit = float(sliced(result.complex)[1])
-    for target, weight in _targets(scene):
-        same = [estimate for other, estimate in found if np.array_equal(other, weight)]
-        if same:
-            estimate = replace(same[0], target=target)
-        else:
-            estimate = _estimate(target, scene.many.mixture(weight), limit * float(weight.max(initial=0.0)), settings, rng)
-        found.append((weight, estimate))
-    return [estimate for _, estimate in found]
+    many, limit = scene.many, float(sliced(result.complex)[1])
+
+    def value(weight: np.ndarray) -> Estimate:
+        return _estimate("", many.mixture(weight), limit * float(weight.max(initial=0.0)), settings, rng)
+
+    return [replace(estimate, target=target) for target, estimate in once_each(dict(_targets(scene)), value).items()]
 
 
 def _targets(scene: Scene) -> Iterator[tuple[str, np.ndarray]]:

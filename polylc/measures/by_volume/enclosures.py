@@ -16,7 +16,7 @@ from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.quantity import Kind, Quantity
-from polylc.measures.by_volume.local_complexity import weights
+from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import exact_total, product, total
@@ -72,7 +72,7 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
     -----
     TV = sum_R (|R| / |U|) ||J_R||, Patel & Montufar (ICML 2025) with p uniform on U.
     """
-    norms = _norms(volumes.complex.network.outputs, label)
+    norms = variation_norms(volumes.complex.network.outputs, label)
     every = np.arange(len(volumes.complex))
     if volumes.rational:
         for region in every.tolist():
@@ -96,7 +96,7 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
     return result
 
 
-def _norms(outputs: int, label: int | None) -> dict[str, Callable[[Array, Array], Array]]:
+def variation_norms(outputs: int, label: int | None) -> dict[str, Callable[[Array, Array], Array]]:
     """Of the whole map, and of the margins of a label, by name."""
     norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
     if label is not None:
@@ -109,7 +109,7 @@ def variation_terms(volumes: Volumes, gradients: Gradients, label: int | None) -
     2) each.
     """
     gradient, error = gradients.of(np.arange(len(volumes.complex)))
-    return {name: product(volumes.share, norm(gradient, error)) for name, norm in _norms(volumes.complex.network.outputs, label).items()}
+    return {name: product(volumes.share, norm(gradient, error)) for name, norm in variation_norms(volumes.complex.network.outputs, label).items()}
 
 
 def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:
@@ -135,19 +135,11 @@ def margin_norm(first: int, second: int) -> Callable[[Array, Array], Array]:
 def local_complexity(volumes: Volumes, graph: RegionGraph) -> dict[str, Quantity]:
     """Facet area per volume in its versions, see `measures.local_complexity`."""
     areas = volumes.facets(graph)
-    result: dict[str, Quantity] = {}
-    known: list[tuple[Array, Quantity]] = []
 
     def anew(edge: int) -> None:
         _refine_facet(volumes, graph, edge, areas)
 
-    for name, weight in weights(volumes.complex, graph).items():
-        found = next((q for same, q in known if np.array_equal(same, weight)), None)  # mostly all versions count alike
-        if found is None:
-            found = narrowed(lambda weight=weight: product(areas, np.stack([weight, weight], axis=1)), anew)  # type: ignore[misc]
-            known.append((weight, found))
-        result[name] = found
-    return result
+    return once_each(weights(volumes.complex, graph), lambda w: narrowed(lambda: product(areas, np.stack([w, w], axis=1)), anew))
 
 
 def _refine_facet(volumes: Volumes, graph: RegionGraph, edge: int, areas: Array) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import numpy as np
 
 from polylc.complex.complex import Complex
@@ -12,6 +15,8 @@ from polylc.network.compose import batches, unit_slopes
 from polylc.network.form import Network
 from polylc.network.patterns import pack
 from polylc.network.weights import Weight, before, nonzero
+
+Found = TypeVar("Found")
 
 
 def good_neurons(network: Network, patterns: np.ndarray) -> np.ndarray:
@@ -70,3 +75,16 @@ def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
         is_open |= (own[left] ^ own[right]) & (reached[left] | reached[right]) != 0
     counted = {"activation": graph.flips, "activation_set": np.ones(len(graph)), "open": is_open, "function": ~joined(complex_, graph)}
     return {name: weight.astype(np.float64) for name, weight in counted.items()}
+
+
+def once_each(weights: Mapping[str, np.ndarray], value: Callable[[np.ndarray], Found]) -> dict[str, Found]:
+    """A value of each version's weights, computed once of those that count alike, as they mostly do."""
+    known: list[tuple[np.ndarray, Found]] = []
+    result = {}
+    for name, weight in weights.items():
+        same = [found for other, found in known if np.array_equal(other, weight)]
+        if not same:
+            same = [value(weight)]
+            known.append((weight, same[0]))
+        result[name] = same[0]
+    return result

@@ -5,7 +5,7 @@ enclosed by tilted lattice sums (docs/exactness.md, lemmas 21 to 27).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -13,18 +13,18 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Kind, Quantity, enclosure
 from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.known_sums import Sums
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import forms_of
-from polylc.measures.by_volume.enclosures import margin_norm
-from polylc.measures.by_volume.local_complexity import weights
+from polylc.measures.by_volume.enclosures import variation_norms
+from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
 from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Mixture, Weigher, sampled_sum
 from polylc.measures.by_volume.weighed_parcels import AIM, bounded, bounds_of, extremes, narrowed
-from polylc.measures.gradient.norms import Gradients, frobenius, spectral
+from polylc.measures.gradient.norms import Gradients
 from polylc.measures.sums import product, total
 
 Array = np.ndarray
@@ -119,18 +119,20 @@ class ManyDimensions:
     @cached_property
     def enclosures(self) -> dict[str, Quantity]:
         """LC_0 in its versions, enclosed however widely."""
-        every = weights(self.complex, self.graph)
-        return {name: self.enclosed(np.stack([weight, weight], axis=1)) for name, weight in every.items()}
+        return once_each(self._versions, lambda weight: self.enclosed(np.stack([weight, weight], axis=1)))
 
     @cached_property
     def local_complexity(self) -> dict[str, Quantity]:
         """LC_0 in its versions, see `local_complexity.weights`."""
-        found, alike = {}, list[tuple[Array, Quantity]]()
-        for name, weight in weights(self.complex, self.graph).items():
-            same = [value for other, value in alike if (other == weight).all()]
-            found[name] = same[0] if same else self._or_sampled(self.enclosed(np.stack([weight, weight], axis=1)), weight)
-            alike.append((weight, found[name]))
-        return found
+        wide = once_each(
+            {name: weight for name, weight in self._versions.items() if not is_narrow(self.enclosures[name])},
+            self.sampled,
+        )
+        return {name: within(wide[name], found) if name in wide else found for name, found in self.enclosures.items()}
+
+    @cached_property
+    def _versions(self) -> dict[str, Array]:
+        return weights(self.complex, self.graph)
 
     def _or_sampled(self, enclosure: Quantity, weight: Array) -> Quantity:
         """The enclosure, or where it is wide, an estimate within it."""
@@ -155,7 +157,7 @@ class ManyDimensions:
         for i in self._facets(weight, parts, bounds):
             edges = self.sections[i].edges
             parts[i] = extremes(weight[edges], bounds[edges], self.areas[i])
-        return quantity(total(parts))
+        return enclosure(*total(parts))
 
     def _facets(self, weight: Array, parts: Array, bounds: Array) -> list[int]:
         """Narrow the bounds of facets in the sections in which weights spread most; which sections those are.
@@ -218,12 +220,9 @@ class ManyDimensions:
     def total_variation(self, label: int | None) -> dict[str, Quantity]:
         """As `enclosures.total_variation`."""
         gradient, error = self._gradients.of(np.arange(len(self.complex)))
-        norms: dict[str, Callable[[Array, Array], Array]] = {"frobenius": frobenius, "operator": spectral}
-        if label is not None:
-            norms |= {f"f{label}-f{j}": margin_norm(label, j) for j in range(self.complex.network.outputs) if j != label}
-        found = {name: norm(gradient, error) for name, norm in norms.items()}
+        found = {name: norm(gradient, error) for name, norm in variation_norms(self.complex.network.outputs, label).items()}
         shares, whole = self._shares_for(list(found.values())), np.ones(2)
-        return {name: quantity(extremes(weight, shares, whole)) for name, weight in found.items()}
+        return {name: enclosure(*extremes(weight, shares, whole)) for name, weight in found.items()}
 
     def _shares_for(self, weights: list[Array]) -> Array:
         """Shares, as narrow as sums of them times any of these weights need; (R, 2).
@@ -244,23 +243,16 @@ class ManyDimensions:
         return bounds_of(parcels)
 
 
-def quantity(pair: tuple[float, float] | Array) -> Quantity:
-    """An enclosure."""
-    low, high = float(pair[0]), float(pair[1])
-    return Quantity(low, high, Kind.EXACT if low == high else Kind.ENCLOSURE)
-
-
 def is_narrow(value: Quantity) -> bool:
     """Whether an enclosure says enough by itself."""
     return value.upper is not None and value.upper - value.lower <= NARROW * value.lower
 
 
-def within(estimate: Quantity, enclosure: Quantity) -> Quantity:
-    """An estimate where the enclosure allows it; the enclosure, where it is narrow or they exclude each other."""
-    assert enclosure.upper is not None
-    low = max(estimate.lower, enclosure.lower)
-    high = enclosure.upper if estimate.upper is None else min(estimate.upper, enclosure.upper)
-    return enclosure if is_narrow(enclosure) or low > high else Quantity(low, high, Kind.ESTIMATE)
+def within(estimate: Quantity, known: Quantity) -> Quantity:
+    """An estimate where an enclosure allows it; the enclosure, where it is narrow or they exclude each other."""
+    low = max(estimate.lower, known.lower)
+    high = min((v.upper for v in (estimate, known) if v.upper is not None), default=math.inf)
+    return known if is_narrow(known) or low > high else Quantity(low, high if high < math.inf else None, Kind.ESTIMATE)
 
 
 def how(found: Iterable[Quantity]) -> str:

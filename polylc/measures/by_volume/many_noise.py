@@ -16,11 +16,12 @@ import numpy as np
 
 from polylc.complex.complex import Complex, forms_along
 from polylc.complex.graph import RegionGraph
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Kind, Quantity, enclosure
 from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import forms_of
+from polylc.measures.by_volume.many_dimensions import NARROW, is_narrow, within
 from polylc.measures.by_volume.noise import peak, row_norms
 from polylc.measures.by_volume.sections import first_flips, sides_of
 from polylc.measures.by_volume.tilted_sampling import DRAWS, RISK, SEED, Weigher, sampled_sum
@@ -34,7 +35,6 @@ Array = np.ndarray
 SHARES, PARTS = 10e6, 40e6  # of effort, in factors of terms
 MOST_PARTS = 20_000  # parts that matter: of more nothing is enclosed
 LEFT = 1e-4  # of the sum, relative: what parts may add to its width, those that are left as they are and the others
-NARROW = 0.01
 REACH = 9.0  # standard deviations: farther off a neuron's density is bounded, not computed
 SLACK = 1 + 2.0**-40
 HOW = "enclosed by tilted lattice sums, one for each neuron and each pattern before its layer"
@@ -143,9 +143,9 @@ class ManyNoise:
         estimate within it.
         """
         parts = self._narrowed(sigma)
-        found = _quantity(total(parts.bounds))
-        narrow = found.upper is None or found.upper - found.lower <= NARROW * found.lower
-        return found if narrow or len(self._wide(parts, LEFT)) > MOST_PARTS else self._sampled(parts, sigma, found)
+        found = enclosure(*total(parts.bounds))
+        known = found.upper is None or is_narrow(found)
+        return found if known or len(self._wide(parts, LEFT)) > MOST_PARTS else self._sampled(parts, sigma, found)
 
     def enclosure(self, sigma: float) -> Array:
         """The enclosure by itself; shape (2,)."""
@@ -197,17 +197,14 @@ class ManyNoise:
         result: Array = np.ldexp(layer.length[neuron], -math.frexp(largest if largest > 0 else 1.0)[1])
         return result
 
-    def _sampled(self, parts: _Parts, sigma: float, enclosure: Quantity) -> Quantity:
+    def _sampled(self, parts: _Parts, sigma: float, known: Quantity) -> Quantity:
         """An estimate within an enclosure: what is wide is sampled."""
         some = self._wide(parts, 0.1 * NARROW)
         named = [(int(parts.layer[i]), int(parts.neuron[i])) for i in some.tolist()]
         forms, lengths = [self._forms(*name, sigma) for name in named], [float(self._scale(*name)[1]) for name in named]
         rest = total(np.delete(parts.bounds, some, axis=0))
         found = sampled_sum(forms, np.array(lengths), [Weigher(np.ones(1), None)] * len(forms))
-        low, high = max(rest[0] + found.lower, enclosure.lower), rest[1] + (found.upper or 0.0)
-        if enclosure.upper is not None:
-            high = min(high, enclosure.upper)
-        return Quantity(low, high, Kind.ESTIMATE) if low <= high else enclosure
+        return within(Quantity(rest[0] + found.lower, rest[1] + (found.upper or 0.0), Kind.ESTIMATE), known)
 
     def strip(self, sigma: float) -> Array:
         """E sum ||grad z|| 1{|z| <= sigma}, enclosed; shape (2,)."""
@@ -235,8 +232,3 @@ class ManyNoise:
 def how(found: Iterable[Quantity]) -> str:
     """How values were found, for a note."""
     return HOW_SAMPLED if any(value.kind is Kind.ESTIMATE for value in found) else HOW
-
-
-def _quantity(pair: tuple[float, float]) -> Quantity:
-    low, high = pair
-    return Quantity(low, None if math.isinf(high) else high, Kind.EXACT if low == high else Kind.ENCLOSURE)

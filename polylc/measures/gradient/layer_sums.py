@@ -17,7 +17,7 @@ from polylc.network.compose import UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
 Array = np.ndarray
-BIG = 2.0**200  # lemma 13: fourth powers of numbers between its inverse and itself neither overflow nor lose what counts
+BIG = 2.0**200  # lemma 13a: fourth powers of numbers between its inverse and itself neither overflow nor lose what counts
 NARROW = 2.0**-36  # of the square of a singular value: a doubt that is asked for, where more work would make it less
 
 
@@ -41,7 +41,7 @@ def passing_sums(values: Array, run: Array, bits: Array, first: int, negative: A
 @kernel
 def plane_norms(forms: Array, noise: Array, which: Array, first: int, factor: Array, norms: Array, shared: Array, good: Array) -> None:
     """What a layer has on a neighbourhood of dimension 2: norms of its neurons' gradients and of its Jacobian J, m rows
-    of two derivatives, enclosed (docs/exactness.md, lemma 13).
+    of two derivatives, enclosed (docs/exactness.md, lemma 13a).
 
     Parameters
     ----------

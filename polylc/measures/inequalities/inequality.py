@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.exact.quantity import Kind, Quantity
+from polylc.exact.quantity import Kind, Quantity, enclosure
 from polylc.measures.sums import between, product, total
 from polylc.network.compose import UNIT
 
@@ -54,8 +54,7 @@ class Inequality:
 
 def quantity(interval: Array | tuple[float, float]) -> Quantity:
     """A Quantity of an interval [lower, upper]."""
-    low, high = float(interval[0]), float(interval[1])
-    return Quantity(low, None if math.isinf(high) else high, Kind.EXACT if low == high else Kind.ENCLOSURE)
+    return enclosure(interval[0], interval[1])
 
 
 def interval(value: Quantity) -> Array:
