@@ -6,6 +6,8 @@ Neither shares code with the program beyond the network's weights. Both work in 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction as F
 
@@ -295,3 +297,34 @@ def regions_of_any_network(network: Network, domain: Neighbourhood) -> list[tupl
     identity = [tuple(F(int(i == j)) for i in range(n + 1)) for j in range(n)]
     descend(0, (), box_forms(domain), [identity])
     return found
+
+
+def one_layer_in_a_ball(distances: Sequence[float], radius: float, dimension: int) -> float:
+    """LC_0 of the l2 ball in which only neurons of one layer change sign: a closed form in any dimension.
+
+    Parameters
+    ----------
+    distances : sequence of float
+        Distance |z_i| / ||grad z_i|| of each neuron's hyperplane from the centre.
+    radius : float
+    dimension : int
+
+    Notes
+    -----
+    A hyperplane at distance d < r meets the ball in one of dimension n - 1 and radius sqrt(r^2 - d^2), so
+
+        LC_0 = sum_i w_{n-1} (r^2 - d_i^2)_+^{(n-1)/2} / (w_n r^n),     w_k = pi^{k/2} / Gamma(k/2 + 1).
+
+    Examples
+    --------
+    >>> round(one_layer_in_a_ball([0.0, 0.6, 2.0], 1.0, 1), 12)
+    1.0
+    >>> round(one_layer_in_a_ball([0.0, 0.6], 1.0, 2) * 3.141592653589793, 12)  # chords of lengths 2 and 1.6
+    3.6
+    """
+    n = dimension
+    if n < 1 or not radius > 0:
+        raise ValueError("a ball needs a positive radius and at least one dimension")
+    ratio = math.exp(math.lgamma(0.5 * n + 1) - math.lgamma(0.5 * (n - 1) + 1)) / math.sqrt(math.pi) / radius
+    inside = [1.0 - (d / radius) ** 2 for d in distances if abs(d) < radius]
+    return ratio * math.fsum(v ** (0.5 * (n - 1)) for v in inside)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import quarter_net, random_net
+from oracles import one_layer_in_a_ball
 from scipy.special import betainc
 
 import polylc
 from polylc.exact.caps import cap_share, height_in_section, section_area
 from polylc.exact.quantity import Kind
 from polylc.measures.by_volume.in_l2_balls import InBall
-from polylc.measures.by_volume.slicing import one_layer_in_a_ball
 from polylc.measures.by_volume.tilted_sampling import betting
 from polylc.measures.gradient.norms import Gradients
 from polylc.measures.scene import Scene

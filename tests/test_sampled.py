@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from nets import SPECIAL, quarter_net, random_net, residual_net
+from oracles import one_layer_in_a_ball
 from scipy import stats
 
 import polylc
@@ -15,7 +16,7 @@ from polylc.measures.by_volume.crossings import cosine_lines
 from polylc.measures.by_volume.noise import decoupled
 from polylc.measures.by_volume.sampled import FEW, _interval, by_lines, total_variation
 from polylc.measures.by_volume.sampled import decoupled as decoupled_at_points
-from polylc.measures.by_volume.slicing import one_layer_in_a_ball, sliced
+from polylc.measures.by_volume.slicing import sliced
 from polylc.measures.by_volume.unstable import UnstableNetwork
 from polylc.network.form import chain, pattern_at, preactivations
 
