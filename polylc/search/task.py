@@ -111,7 +111,7 @@ class Settings:
 
     def needs_no_regions(self, task: Task) -> bool:
         """Whether searches answer all that is asked, and are likely to be faster than an enumeration."""
-        if norm_of(task.domain) != "linf" and not self.graph:
+        if norm_of(task.domain) != "linf" and not (self.graph or self.proves):
             return set(self.measures) == SINGLE or (set(self.measures) <= SEARCHED and task.domain.dimension > FEW and not self.keep)
         asked = set(self.measures) == SINGLE and self.certify and self.max_regions is None
         return asked and not (self.keep or self.graph or self.proves) and task.domain.center is not None and task.domain.dimension > FEW
@@ -175,6 +175,8 @@ def in_norm(tasks: Sequence[Task | Refusal], norm: str, settings: Settings, engi
         return list(tasks)
     if not settings.certify:
         raise UsageError(f"norm: regions of {norm} balls are decided exactly as they are found; leave out --no-certify")
+    if settings.proves and set(settings.measures) == SINGLE:
+        raise UsageError(f"norm: proof files of {norm} balls have no robustness; `polylc distance --norm {norm}` writes a proof of robustness")
     if settings.sigmas:
         raise UsageError(f"norm: noise is averaged over in boxes, not in {norm} balls; leave out --sigma")
     if settings.exact_volumes and norm == "l2":
