@@ -334,3 +334,16 @@ def test_the_command_writes_a_proof_that_the_command_checks(tmp_path, data):
     assert seen.exit_code == 0, seen.output
     assert "in the l2 norm" in seen.output
     assert "verified" in seen.output
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_constants_above_six_dimensions_have_a_proof_where_it_is_asked_for(norm, tmp_path):
+    """Without a proof a search answers them; what proves them is a list of regions."""
+    net, asked = random_net([8, 6, 3], 1), {"radius": 0.4, "norm": norm, "measures": "lipschitz"}
+    (proved,) = polylc.certify(net, [[0.1] * 8], proof=tmp_path / "p", **asked).results
+    (searched,) = polylc.certify(net, [[0.1] * 8], **asked).results
+    (checked,) = polylc.check(tmp_path / "p", model=net)
+    assert checked.regions == proved.regions
+    known = {(c.target, c.norm): c.quantity for c in proved.lipschitz}
+    assert all(c.quantity.lower <= known[c.target, c.norm].upper and known[c.target, c.norm].lower <= c.quantity.upper for c in searched.lipschitz)
+    assert searched.lipschitz
