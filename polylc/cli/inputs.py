@@ -62,8 +62,8 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
     """
     as_norm(where.norm)
     if where.plane is not None or where.line is not None or where.frame is not None:
-        domain = _frame(where, network) if where.frame is None else _spanned(where, network)
-        return [make_task(network, 0, in_norm(domain, where.norm), _only_label(where), engine)]
+        frame = _spanned(where, network) if where.plane is None and where.line is None else _frame(where, network)
+        return [make_task(network, 0, in_norm(frame, where.norm), _only_label(where), engine)]
     if where.margin is not None:
         raise UsageError("--margin belongs to --plane or --line")
     clip = _clip(where)
