@@ -230,7 +230,7 @@ def test_the_truth_in_a_ball_is_what_its_regions_are(norm):
     if norm == "l1":
         assert found.truth.quantity == known
         assert abs(found.estimate.value - known.value) < 5 * found.estimate.standard_error
-    assert beside["local_rank.2"].truth is not None
+        assert beside["local_rank.2"].truth is not None
 
 
 @pytest.mark.parametrize("norm", BALLS)
