@@ -151,7 +151,11 @@ def distances_one_by_one(
                 return found
             if crew is not None and apart is not None:
                 if not apart.begun and crew.ready():
-                    left = {p: t for p, t in enumerate(tasks) if p >= place and isinstance(t, Task) and (kept is None or not kept.begun(p))}
+                    left = {
+                        p: t
+                        for p, t in enumerate(tasks)
+                        if p >= place and isinstance(t, Task) and (kept is None or not (kept.begun(p) or kept.get(p)))
+                    }
                     if len(left) >= max(crew.jobs, 2):
                         apart.begin(left)
                 elsewhere = apart.get(place)
