@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from nets import random_net
 from random_queries import network_of, questions
+from test_jobs import distances, told
 from test_journal import reported
 from typer.testing import CliRunner
 
@@ -35,10 +36,15 @@ def cluster():
 
 
 @pytest.fixture
-def at_once(monkeypatch):
-    """Work is shared at once, in small units."""
+def early(monkeypatch):
+    """Work is shared at once."""
     for name in ("PATIENCE", "WORTH", "LARGE"):
         monkeypatch.setattr(pool, name, -1.0)
+
+
+@pytest.fixture
+def at_once(early, monkeypatch):
+    """In small units, too; workers that are given whole searches know nothing of this."""
     for module, values in ((prove, {"TOP": 8, "UNIT": 3, "BUDGET": 6}), (refute, {"BATCH": 2})):
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
@@ -67,6 +73,29 @@ def test_a_search_and_estimates(cluster, at_once):
         assert [[(e.value, e.lower, e.upper) for e in one_.estimates] for one_ in one] == [
             [(e.value, e.lower, e.upper) for e in two_.estimates] for two_ in two
         ]
+
+
+def test_distances_of_many_points(cluster, early, tmp_path):
+    network, points = random_net([3, 9, 8, 3], 5), np.random.default_rng(0).integers(-8, 9, (4, 3)) / 8
+    with ClusterExecutor(cluster.scheduler_address) as workers:
+        one, two = polylc.distance(network, points, 2), polylc.distance(network, points, 2, executor=workers, run=tmp_path / "run")
+    again = polylc.distance(network, points, 2, run=tmp_path / "run")
+    assert distances(one) == distances(two) == distances(again)
+    assert [d.seconds for d in two] == [d.seconds for d in again]  # as it was kept
+
+
+def test_a_distance_in_units(cluster, at_once):
+    network, point = random_net([3, 9, 8, 3], 5), [[1, 0, -1]]
+    with ClusterExecutor(cluster.scheduler_address) as workers:
+        assert distances(polylc.distance(network, point, 2)) == distances(polylc.distance(network, point, 2, executor=workers))
+
+
+def test_comparisons(cluster, at_once, tmp_path):
+    pytest.importorskip("torch")
+    asked = {"methods": "lines,patterns", "samples": 64, "draws": 2}
+    with ClusterExecutor(cluster.scheduler_address) as workers:
+        one, two = (polylc.compare(random_net([2, 8, 2], 1), POINTS, 1, **asked, executor=e) for e in (None, workers))
+    assert told(one) == told(two)
 
 
 def test_a_journal_on_a_cluster_goes_on_without_it(cluster, at_once, tmp_path):

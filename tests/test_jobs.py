@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import BrokenExecutor, Executor, Future
 
 import numpy as np
 import pytest
 from nets import random_net
+from test_journal import Killed, killed_after
 from typer.testing import CliRunner
 
 import polylc
@@ -14,7 +16,7 @@ from polylc.cli.main import app
 from polylc.errors import UsageError
 from polylc.run.entries import Entries
 from polylc.run.journal import Reading
-from polylc.search import cores
+from polylc.search import cores, prove
 from polylc.search import crew as pool
 from polylc.search.cores import as_jobs, few_threads, usable_cores
 
@@ -102,6 +104,60 @@ def test_comparisons_are_the_same_in_processes(at_once):
     network = random_net([2, 8, 6, 2], 3)
     asked = {"methods": "lines", "samples": 64, "draws": 0}
     assert told(polylc.compare(network, POINTS, 0.5, **asked)) == told(polylc.compare(network, POINTS, 0.5, **asked, jobs=2))
+
+
+def distances(found) -> list:
+    return [(d.lower, d.upper, d.point, d.rival, {k: v for k, v in d.statistics.items() if k != "seconds"}) for d in found]
+
+
+def test_distances_are_the_same_in_processes(at_once, tmp_path):
+    network, points = random_net([3, 8, 6, 2], 3), np.random.default_rng(0).integers(-8, 9, (4, 3)) / 8
+    one = polylc.distance(network, points, 2)
+    two = polylc.distance(network, points, 2, jobs=2, run=tmp_path / "run")
+    assert distances(one) == distances(two)
+    again = polylc.distance(network, points, 2, run=tmp_path / "run")
+    assert [d.seconds for d in again] == [d.seconds for d in two]  # as they were kept
+
+
+class Losing(Executor):
+    """Does all but some of what it is given, which it says is lost; what was told to stop is cancelled."""
+
+    jobs = 2
+
+    def __init__(self, lost: set[int]) -> None:
+        self.lost, self.given = lost, 0
+
+    def submit(self, function, /, *arguments, **named):
+        future: Future = Future()
+        if self.given in self.lost:
+            future.set_exception(BrokenExecutor("gone"))
+        else:
+            future.set_result(function(*arguments, **named))
+        self.given += 1
+        return future
+
+
+@pytest.mark.parametrize("lost", [{0}, {1, 3}, {0, 1, 2, 3}])
+def test_distances_that_are_lost_are_searched_here(lost, at_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(prove, "TOP", 10**6)  # searches of single points are not shared
+    network, points = random_net([3, 8, 6, 2], 3), np.random.default_rng(0).integers(-8, 9, (4, 3)) / 8
+    workers = Losing(lost)
+    assert distances(polylc.distance(network, points, 2, executor=workers, run=tmp_path / "run")) == distances(polylc.distance(network, points, 2))
+    assert workers.given == 4
+
+
+def test_points_that_are_begun_are_not_given_away(at_once, tmp_path, monkeypatch):
+    """Their open cells are in the journal, and searched on from there."""
+    network, points = random_net([3, 8, 6, 2], 3), np.random.default_rng(0).integers(-8, 9, (4, 3)) / 8
+    with monkeypatch.context() as patch:
+        killed_after(patch, 1)  # of the first point, one ball
+        with pytest.raises(Killed):
+            polylc.distance(network, points, 2, run=tmp_path / "run")
+    workers = Losing(set())
+    found = polylc.distance(network, points, 2, executor=workers, run=tmp_path / "run")
+    assert workers.given == 3
+    assert distances(found)[1:] == distances(polylc.distance(network, points, 2))[1:]
+    assert (found[0].lower, found[0].upper) == (found[0].upper, found[0].lower)
 
 
 def test_estimates_go_on_where_they_ended(tmp_path, monkeypatch):

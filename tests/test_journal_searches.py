@@ -22,7 +22,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.readers.question import Question
 from polylc.run import journal as journals
 from polylc.run.journal import Journal, Reading
-from polylc.search import prove, refute
+from polylc.search import listed, prove, refute, steepest, units
 
 
 @pytest.fixture
@@ -104,6 +104,67 @@ def test_distances_go_on(often, tmp_path, monkeypatch):
             polylc.distance(network, points, 2, norm="l2", run=tmp_path / norm)
 
 
+def known_of(found) -> list:
+    return [(c.target, c.norm, c.lower, c.upper, c.point, c.attained, c.method) for one in found for c in one.constants]
+
+
+@pytest.mark.parametrize("few", [16, -1], ids=["boxes", "neurons"])
+def test_constants_go_on(few, often, tmp_path, monkeypatch):
+    for name, value in (("BATCH", 3), ("FEW_INPUTS", few)):
+        monkeypatch.setattr(steepest, name, value)
+    monkeypatch.setattr(listed, "FROM", 10**9)
+    network, points = random_net([3, 7, 6, 3], 5), [[F(1, 8), F(1, 4), F(0)], [F(-1, 2), F(1, 2), F(1, 8)]]
+    for ball in ("linf", "l2"):
+        asked = {"radius": F(1, 4), "ball": ball, "method": "search"}
+        one = polylc.lipschitz(network, points, **asked)
+        folder = tmp_path / ball
+        found, deaths = until_it_ends(monkeypatch, lambda a=asked, f=folder: polylc.lipschitz(network, points, **a, run=f), 3)
+        assert deaths > 3
+        assert known_of(one) == known_of(found)
+        assert [c.statistics for c in one] == [c.statistics for c in found]
+        assert polylc.lipschitz(network, points, **asked, run=folder)[0].seconds == found[0].seconds  # as it was kept
+        assert Reading(folder).names("0/") == ["0/result"]
+        with pytest.raises(UsageError, match=r"norms: linf,l2,l1 then, l2 now"):
+            polylc.lipschitz(network, points, **asked, norm="l2", run=folder)
+
+
+def test_what_a_list_of_regions_closed_stays_closed(often, tmp_path, monkeypatch):
+    monkeypatch.setattr(steepest, "BATCH", 2)
+    monkeypatch.setattr(listed, "FROM", 4)
+    network, point = random_net([2, 12, 12, 3], 2), [[F(1, 8), F(1, 4)]]
+    one = polylc.lipschitz(network, point, radius=F(1, 2), method="search")
+    assert one[0].statistics["listed"] > 0
+    found, deaths = until_it_ends(monkeypatch, lambda: polylc.lipschitz(network, point, radius=F(1, 2), method="search", run=tmp_path / "run"), 2)
+    assert deaths
+    assert known_of(one) == known_of(found)
+    assert one[0].statistics == found[0].statistics
+
+
+def test_constants_by_enumeration_go_on(often, tmp_path, monkeypatch):
+    monkeypatch.setattr(units, "PATIENCE", -1.0)
+    network, point = random_net([2, 12, 12, 3], 2), [[F(1, 8), F(1, 4)]]
+    one = polylc.lipschitz(network, point, radius=1, method="enumeration")
+    found, deaths = until_it_ends(monkeypatch, lambda: polylc.lipschitz(network, point, radius=1, method="enumeration", run=tmp_path / "run"), 2)
+    assert deaths
+    assert known_of(one) == known_of(found)
+
+
+def test_a_limit_that_is_larger_goes_on_with_constants(often, tmp_path):
+    network, point = random_net([3, 9, 8, 3], 5), [[F(1, 8), F(1, 4), F(0)]]
+    assert not polylc.lipschitz(network, point, radius=1, timeout=0, run=tmp_path / "run")[0].exact
+    assert not polylc.lipschitz(network, point, radius=1, timeout=0, run=tmp_path / "run")[0].exact
+    assert known_of(polylc.lipschitz(network, point, radius=1, run=tmp_path / "run")) == known_of(polylc.lipschitz(network, point, radius=1))
+
+
+@pytest.mark.parametrize("method", ["search", "enumeration"])
+def test_a_proof_of_constants_is_written_by_the_call_that_asks(method, often, tmp_path):
+    network, point = random_net([2, 9, 8, 3], 5), [[F(1, 8), F(1, 4)]]
+    for name in ("one", "two"):
+        polylc.lipschitz(network, point, radius=1, norm="l2", method=method, proof=tmp_path / name, run=tmp_path / "run")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    polylc.check(tmp_path / "two")
+
+
 def test_a_proof_of_a_distance_is_written_by_the_call_that_asks(often, tmp_path):
     network, point = random_net([3, 9, 8, 3], 5), [[F(1, 8), F(1, 4), F(0)]]
     for name in ("one", "two"):
@@ -170,6 +231,49 @@ def test_show_writes_reports_of_searches(tmp_path):
     refused = CliRunner().invoke(app, ["show", str(tmp_path / "distance"), "--table", str(tmp_path / "t.csv")])
     assert refused.exit_code == 2
     assert "tables have the neighbourhoods of certify" in refused.stderr
+
+
+def test_show_prints_constants(tmp_path):
+    found = polylc.lipschitz(random_net([2, 6, 3], 1), [[0, 0], [1, 0]], radius=1, run=tmp_path / "run")
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "run"), "--json", "-"])
+    assert json.loads(shown.stdout)["neighbourhoods"] == found.report().model_dump(mode="json")["neighbourhoods"]
+    assert "2 of 2 neighbourhoods" in shown.stderr
+    text = report_of(tmp_path / "run", tmp_path / "l.html")
+    assert all(f"{c.quantity.lower:.5g}"[:6] in text for one in found for c in one.constants)
+
+
+def test_comparisons_go_on(often, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(units, "PATIENCE", -1.0)
+    network, points = random_net([2, 10, 8, 3], 1), [[0, 0], [1, 0], [F(1, 2), F(1, 2)]]
+    asked = {"methods": "lines,patterns", "samples": 32, "draws": 2}
+    one = polylc.compare(network, points, 1, **asked)
+    found, deaths = until_it_ends(monkeypatch, lambda: polylc.compare(network, points, 1, **asked, run=tmp_path / "run"), 2)
+    assert deaths > 2
+    assert timeless(one.report().model_dump(mode="json")) == timeless(found.report().model_dump(mode="json"))
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "run"), "--json", "-"])
+    assert timeless(json.loads(shown.stdout)) == timeless(found.report().model_dump(mode="json"))
+    assert "3 of 3 neighbourhoods" in shown.stderr
+    report_of(tmp_path / "run", tmp_path / "c.html")
+    with pytest.raises(UsageError, match=r"draws compared with: 2 then, 3 now"):
+        polylc.compare(network, points, 1, **(asked | {"draws": 3}), run=tmp_path / "run")
+
+
+def test_a_truth_that_a_limit_stopped_goes_on(tmp_path):
+    pytest.importorskip("torch")
+    network, asked = random_net([2, 10, 8, 3], 1), {"methods": "lines", "samples": 32, "draws": 0}
+    few = polylc.compare(network, [[0, 0]], 1, **asked, max_regions=3, run=tmp_path / "run")
+    assert not few.complete
+    more = polylc.compare(network, [[0, 0]], 1, **asked, run=tmp_path / "run")
+    assert more.complete
+    assert timeless(more.report().model_dump(mode="json")) == timeless(polylc.compare(network, [[0, 0]], 1, **asked).report().model_dump(mode="json"))
+
+
+def timeless(value):
+    """A report without what time and the command line put there."""
+    if isinstance(value, dict):
+        return {name: timeless(v) for name, v in value.items() if "second" not in name and name not in ("cost", "setting", "speed")}
+    return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
 def test_show_writes_reports_of_estimates(tmp_path):

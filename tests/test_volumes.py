@@ -29,6 +29,7 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.determinants import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
+from polylc.measures import sums
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.gradients import rounded
@@ -372,8 +373,10 @@ def test_small_kinks_of_steep_functions_are_computed_anew():
 
 
 @pytest.mark.parametrize("spread", [0, 30, 500, 950])
-def test_sums_of_many_numbers_are_rounded_once(spread):
+@pytest.mark.parametrize("part", [7, 2**17])
+def test_sums_of_many_numbers_are_rounded_once(spread, part, monkeypatch):
     """Against rationals: of both signs, far apart in size, subnormal, too large for parts, and exact in the end."""
+    monkeypatch.setattr(sums, "PART", part)  # numbers that are taken apart at a time
     random = np.random.default_rng(spread)
     size = 3000
     low = np.ldexp(random.uniform(-1, 1, size), random.integers(-spread - 60, spread + 1, size))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from polylc.api.neighbourhoods import make_tasks
@@ -11,7 +13,7 @@ from polylc.api.notebook import counted
 from polylc.estimators.study import affordable_samples
 from polylc.readers.load import as_network
 from polylc.report.estimates.entries import Comparison
-from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
+from polylc.run.comparison import MEASURES, comparisons_kept, run_comparison, sampling_with_draws
 from polylc.run.estimates import largest_dimension, parse_methods
 from polylc.search.cores import as_jobs
 from polylc.search.task import Settings
@@ -33,6 +35,7 @@ def compare(
     max_regions: int | None = None,
     jobs: int | str = 1,
     executor: Executor | None = None,
+    run: str | Path | None = None,
     progress: bool | None = None,
     **sampling: Any,
 ) -> Comparison:
@@ -40,7 +43,7 @@ def compare(
 
     Parameters
     ----------
-    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor, progress
+    network, points, radius, box, clip, labels, certified, time_limit, max_regions, jobs, executor, run, progress
         As in `certify`; neighbourhoods are spread whole.
     norm : str
         Of the balls: "linf"; or "l2" or "l1", where the truth is what searches find: Lipschitz constants and the
@@ -69,5 +72,9 @@ def compare(
     if "samples" not in sampling:
         sampling["samples"] = affordable_samples(network, largest_dimension(tasks))
     chosen = sampling_with_draws(draws, sampling)
-    with counted(tasks, progress) as (on_result, _):
-        return run_comparison(network, tasks, names, settings, chosen, draws, on_result, as_jobs(jobs), executor)
+    with ExitStack() as stack:
+        kept = None
+        if run is not None:
+            kept = stack.enter_context(comparisons_kept(Path(run), network, tasks, names, settings, chosen, draws))
+        on_result, _ = stack.enter_context(counted(tasks, progress))
+        return run_comparison(network, tasks, names, settings, chosen, draws, on_result, as_jobs(jobs), executor, kept)

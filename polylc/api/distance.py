@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from polylc.report.lists import Distances, centers_of
 from polylc.report.record import Refusal
 from polylc.run.distance import nearest_adversarial
 from polylc.run.points import points_kept, take
+from polylc.run.points_apart import Apart
 from polylc.search.cores import as_jobs
+from polylc.search.crew import ProcessCrew
 from polylc.search.task import Task
 
 
@@ -36,6 +39,7 @@ def distance(
     jobs: int | str = 1,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
+    executor: Executor | None = None,
     run: str | Path | None = None,
     progress: bool | None = None,
 ) -> Distances:
@@ -64,9 +68,11 @@ def distance(
     proof : path, optional
         File that proves the lower bound; for one point.
     jobs : int or "auto"
-        Processes.
+        Processes: many points are spread whole, the searches of few are shared.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
+    executor : concurrent.futures.Executor, optional
+        Takes the place of these processes.
     run : path, optional
         Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
     progress : bool, optional
@@ -96,6 +102,7 @@ def distance(
             stop=stop,
             watching=watching,
             run=run,
+            executor=executor,
         )
         return Distances(net, as_norm(norm), found, centers_of(tasks))
 
@@ -112,6 +119,7 @@ def distances_one_by_one(
     stop: Callable[[], bool] | None,
     watching: Watching,
     run: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[tuple[int, Distance | Refusal]]:
     """The distance of each task, with its index, as soon as it is found.
 
@@ -122,19 +130,41 @@ def distances_one_by_one(
     """
     file = proof_of_one(proof, tasks, "point")
     place_of = {id(task): place for place, task in enumerate(tasks)}
-    with nullcontext() if run is None else points_kept(Path(run), network, tasks, target, norm, file is not None, timeout) as kept:
+    asked: dict[str, Any] = {"target": target, "norm": norm, "timeout": timeout}
+    shared = jobs > 1 or executor is not None
+    with (
+        nullcontext() if run is None else points_kept(Path(run), network, tasks, target, norm, file is not None, timeout) as kept,
+        ProcessCrew(jobs, executor) if shared else nullcontext() as crew,
+    ):
+
+        def keep(place: int, found: Distance) -> None:
+            task = tasks[place]
+            if kept is not None and isinstance(task, Task):
+                take(kept, place, task, found, stop is not None and stop(), file is not None)
+
+        apart = None if crew is None else Apart(crew, network, asked, stop, keep)
 
         def find(task: Task, watch: Watch | None) -> Distance:
             place = place_of[id(task)]
             if kept is not None and file is None and (known := kept.get(place)) is not None:
                 found: Distance = known[1]
                 return found
+            if crew is not None and apart is not None:
+                if not apart.begun and crew.ready():
+                    left = {
+                        p: t
+                        for p, t in enumerate(tasks)
+                        if p >= place and isinstance(t, Task) and (kept is None or not (kept.begun(p) or kept.get(p)))
+                    }
+                    if len(left) >= max(crew.jobs, 2):
+                        apart.begin(left)
+                elsewhere = apart.get(place)
+                if elsewhere is not None:
+                    return elsewhere
             domain, saved = as_box(task.domain, "distance"), None if kept is None else kept.saved(place)
-            found = nearest_adversarial(
-                network, domain, task.label, target=target, norm=norm, timeout=timeout, stop=stop, watch=watch, proof=file, jobs=jobs, saved=saved
-            )
-            if kept is not None:
-                take(kept, place, task, found, stop is not None and stop(), file is not None)
+            more: dict[str, Any] = {"proof": file, "jobs": jobs, "executor": executor, "saved": saved}
+            found = nearest_adversarial(network, domain, task.label, **asked, stop=stop, watch=watch, **more)
+            keep(place, found)
             return found
 
         yield from one_by_one(tasks, find, watching, stop)

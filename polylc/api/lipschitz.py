@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from polylc.readers.load import as_network
 from polylc.report.lipschitz import LipschitzConstants, NormName
 from polylc.report.lists import LipschitzRun
 from polylc.report.record import Refusal
+from polylc.run.constants import constants_kept, take
 from polylc.run.lipschitz import lipschitz_constants
 from polylc.run.neighbourhood import label_of
 from polylc.search.task import Task
@@ -42,6 +44,7 @@ def lipschitz(
     proof: str | Path | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Callable[[dict[str, float]], None] | None = None,
+    run: str | Path | None = None,
     progress: bool | None = None,
 ) -> LipschitzRun:
     """Exact local Lipschitz constants of outputs or margins, without a list of all regions where that is quicker.
@@ -77,6 +80,8 @@ def lipschitz(
         regions were listed it proves the constants themselves, else narrow brackets: see docs/lipschitz.md.
     stop, watch : callable, optional
         Asked whether to end; told statistics.
+    run : path, optional
+        Folder for a journal: the same call goes on where it ended. `polylc show` reads it.
     progress : bool, optional
         Whether a notebook shows how far the search is; by default it does, unless `watch` is given.
 
@@ -103,24 +108,27 @@ def lipschitz(
     tasks = make_tasks(net, points, radius, box, clip, labels, frames=True, norm=ball)
     search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
     with searched(tasks, progress, watch) as watching:
-        return LipschitzRun(net, constants_one_by_one(net, tasks, search, proof=proof, stop=stop, watching=watching))
+        return LipschitzRun(net, constants_one_by_one(net, tasks, search, proof=proof, stop=stop, watching=watching, run=run))
 
 
 def constants_one_by_one(
     network: Network,
     tasks: Sequence[Task | Refusal],
-    search: Callable[..., LipschitzConstants],
+    search: partial[LipschitzConstants],
     *,
     proof: str | Path | None,
     stop: Callable[[], bool] | None,
     watching: Watching,
+    run: str | Path | None = None,
 ) -> Iterator[tuple[int, LipschitzConstants | Refusal]]:
     """The constants of each task, with its index, as soon as they are found.
 
     Parameters
     ----------
-    search : callable
+    search : partial
         `run.lipschitz.lipschitz_constants`, with what is asked of every task.
+    run : path, optional
+        Folder for a journal.
 
     Raises
     ------
@@ -128,21 +136,25 @@ def constants_one_by_one(
         As for `lipschitz`; for a proof of several neighbourhoods at once.
     """
     file = proof_of_one(proof, tasks, "neighbourhood")
+    place_of = {id(task): place for place, task in enumerate(tasks)}
+    asked = dict(search.keywords)
+    timeout = asked.pop("timeout", None)
+    with nullcontext() if run is None else constants_kept(Path(run), network, tasks, asked, file is not None, timeout) as kept:
 
-    def find(task: Task, watch: Watch | None) -> LipschitzConstants:
-        label, _ = label_of(network, task)
-        return _confirmed(
-            search(
-                network,
-                task.domain if isinstance(task.domain, Frame) else as_box(task.domain, "lipschitz"),
-                label,
-                proof=file,
-                stop=stop,
-                watch=watch,
-            )
-        )
+        def find(task: Task, watch: Watch | None) -> LipschitzConstants:
+            place = place_of[id(task)]
+            if kept is not None and file is None and (known := kept.get(place)) is not None:
+                found: LipschitzConstants = known[1]
+                return found
+            label, _ = label_of(network, task)
+            domain = task.domain if isinstance(task.domain, Frame) else as_box(task.domain, "lipschitz")
+            saved = None if kept is None else kept.saved(place)
+            found = _confirmed(search(network, domain, label, proof=file, stop=stop, watch=watch, saved=saved))
+            if kept is not None:
+                take(kept, place, task.index, found, stop is not None and stop(), file is not None)
+            return found
 
-    return one_by_one(tasks, find, watching, stop)
+        yield from one_by_one(tasks, find, watching, stop)
 
 
 def _confirmed(found: LipschitzConstants) -> LipschitzConstants:

@@ -151,15 +151,16 @@ def show_estimates(run: Estimates, quiet: bool, tell: bool = True) -> None:
         estimate_table.show_estimates(screen, run.entries, wanted.wide or not screen.is_terminal)
 
 
-def show_comparison(run: Comparison, quiet: bool) -> None:
-    """Print the truth beside estimates."""
+def show_comparison(run: Comparison, quiet: bool, tell: bool = True) -> None:
+    """Print the truth beside estimates; and whether the run was interrupted, if that is to be told."""
     from rich.text import Text
 
     from polylc.report.estimates import table as estimate_table
     from polylc.report.table import network_line
 
     _tell_refused(run.refused)
-    _tell_missing(run)
+    if tell:
+        _tell_missing(run)
     if not (quiet or wanted.quiet) and run.entries:
         screen = console()
         screen.print(Text(network_line(run.network)))

@@ -14,6 +14,7 @@ from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain
 from polylc.engines.contract import Exploration, Outcome
 from polylc.engines.extras import UNSEEN, Maps, Seen
+from polylc.exact.mapped import zeros
 from polylc.geometry.exact_cell import ExactCell, exact_cell
 from polylc.geometry.skeleton import MOST_DIMENSION, CellGeometry, CellSizes, counter_clockwise, polygons
 from polylc.network.along import Start
@@ -52,7 +53,7 @@ class Complex:
     @classmethod
     def of(cls, network: Network, domain: Domain, found: Exploration, near: np.ndarray | None = None) -> Complex:
         """The complex of what an engine found; `near` as a judge's verdict has it."""
-        return cls(network, domain, found.bits, found.unit, *found.paths(), found.outcome, near, found.seen)
+        return cls(network, domain, found.bits, found.unit, *found.paths(zeros), found.outcome, near, found.seen)
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -165,8 +166,8 @@ class Complex:
         return self._maps_along(self.bits)
 
     def _maps_along(self, bits: np.ndarray) -> Maps:
-        result = np.empty((len(bits), self.network.outputs, self.domain.dimension + 1))
-        noise = np.empty((len(bits), self.network.outputs))
+        result = zeros((len(bits), self.network.outputs, self.domain.dimension + 1))
+        noise = zeros((len(bits), self.network.outputs))
         for rows in self._map_batches(len(bits)):
             maps_of(self.flat, self._replay_of_maps, np.ascontiguousarray(bits[rows]), result[rows], noise[rows])
         return Maps(result, noise)

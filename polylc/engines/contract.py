@@ -195,13 +195,15 @@ class Exploration:
         """Whether the whole tree was explored."""
         return self.outcome is Outcome.COMPLETE
 
-    def paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Path of every region from the root: starts (R + 1,), neurons and sides in the order of the splits."""
+    def paths(self, room: Callable[..., np.ndarray] = np.empty) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Path of every region from the root: starts (R + 1,), neurons and sides in the order of the splits; `room`
+        makes the last two.
+        """
         depth = np.zeros(len(self.parent), dtype=np.int32)
         _depths(self.parent, depth)
         starts = np.zeros(len(self.leaf) + 1, dtype=np.int64)
         np.cumsum(depth[self.leaf], out=starts[1:])
-        neuron, side = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.int8)
+        neuron, side = room(int(starts[-1]), dtype=np.int32), room(int(starts[-1]), dtype=np.int8)
         line = np.zeros(1 + int(depth.max(initial=0)), dtype=np.int64)
         _write_paths(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side, line)
         return starts, neuron, side

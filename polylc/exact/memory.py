@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from polylc.exact.mapped import give_back
+
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found
 LOOK = 0.05  # seconds between two looks
@@ -60,7 +62,7 @@ class Memory:
         now = time.monotonic()
         if not self.reached and now >= self._next:
             self._next = now + LOOK
-            self.reached = resident() >= self.most
+            self.reached = resident() >= self.most and (not give_back() or resident() >= self.most)
         return self.reached
 
 

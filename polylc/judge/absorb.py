@@ -17,7 +17,7 @@ from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge
 from polylc.judge.node_sink import Doubt
 from polylc.judge.proofs import KeptClaim, KeptClaims
-from polylc.judge.verdict import Batch, Tally, no_regions
+from polylc.judge.verdict import Batch, Tally, gather, no_regions
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def absorb(judge: Judge | RegionJudge, unit: Confirmed, path: Sequence[int], own
     batch = unit.regions
     # last: an interrupt may come before
     judge.regions.append(Batch(batch.bits, batch.unit, batch.good, place[batch.leaf], batch.near))
+    gather(judge.regions)
     judge.done += len(batch.leaf)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from polylc.engines.contract import Exploration, Outcome
 from polylc.errors import LimitReached
+from polylc.exact.mapped import joined
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Points
 from polylc.judge.node_sink import NodeSink
@@ -59,7 +60,7 @@ class Judge(NodeSink):
         to; None where there is something to decide.
         """
         tree = self.tree
-        leaf, bits = np.concatenate([b.leaf for b in self.regions]), np.concatenate([b.bits for b in self.regions])
+        leaf, bits = joined([b.leaf for b in self.regions]), joined([b.bits for b in self.regions])
         begins = self.network.offsets[self.network.layer_of]
         assert bits.shape[1] == words(self.network.neurons)
         held = np.zeros(len(leaf), dtype=bool)

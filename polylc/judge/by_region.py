@@ -26,7 +26,7 @@ from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_c
 from polylc.judge.node_filter import NOT_ON_PATH, ClaimColumns, Regions, Tree
 from polylc.judge.node_sink import Doubt
 from polylc.judge.proofs import Kept
-from polylc.judge.verdict import Batch, Tally, Verdict, in_order, no_regions, room_for_maps
+from polylc.judge.verdict import Batch, Tally, Verdict, gather, in_order, no_regions, room_for_maps
 from polylc.network.exact_forms import ExactForms
 from polylc.network.form import Network
 from polylc.network.patterns import unpack, words
@@ -105,6 +105,7 @@ class RegionJudge:
         self.regions.append(Batch(chunk.bits.copy(), points, np.ones(count, dtype=bool), chunk.leaf.astype(np.int64), near, told))
         self.done += count
         self._busy = False
+        gather(self.regions)
 
     def _nodes(self) -> Tree:
         return Tree(self.tree.parent, self.tree.neuron, self.tree.side)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from polylc.errors import JudgeError
+from polylc.exact.mapped import zeros
 from polylc.judge.proofs import KeptClaim
 from polylc.network.patterns import words
 
@@ -91,7 +92,7 @@ class Columns:
             raise JudgeError("the engine's columns are not those of a tree")
         if new > self._nodes.shape[1]:
             room = max(new, 2 * self._nodes.shape[1], 1024)
-            nodes, masks = np.zeros((3, room), dtype=np.int32), np.zeros((2, room, self._words), dtype=np.uint64)
+            nodes, masks = zeros((3, room), np.int32), zeros((2, room, self._words), np.uint64)
             nodes[:, : self.count], masks[:, : self.count] = self._nodes[:, : self.count], self._masks[:, : self.count]
             self._nodes, self._masks = nodes, masks
         self._nodes[:, self.count : new] = parent, neuron, side

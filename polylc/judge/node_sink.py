@@ -22,7 +22,7 @@ from polylc.judge.columns import Book, Columns
 from polylc.judge.door import admit
 from polylc.judge.exact_decision import Proof, Refuted, holds, inside, sign_on_cell
 from polylc.judge.proofs import ClaimRows, Kept, KeptClaim, KeptClaims
-from polylc.judge.verdict import Batch, Tally, room_for_maps
+from polylc.judge.verdict import Batch, Tally, gather, room_for_maps
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 from polylc.network.patterns import unpack
@@ -137,6 +137,7 @@ class NodeSink:
         self.regions.append(Batch(chunk.bits.copy(), points, good, chunk.leaf.astype(np.int64), near, told))
         self.done += count
         self._busy = False
+        gather(self.regions)
 
     # ---- regions ---------------------------------------------------------------------------------------------------
     def _points(self, chunk: Chunk, points: np.ndarray, good: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from polylc.engines.contract import Exploration
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.errors import JudgeError
+from polylc.exact.mapped import LARGE, is_mapping, joined, zeros
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.proofs import Kept
@@ -78,6 +79,22 @@ def no_regions(neurons: int, dimension: int, near: bool) -> Batch:
     return Batch(bits, np.zeros((0, dimension)), np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64), bits if near else bits[:, :0])
 
 
+def gather(batches: list[Batch]) -> None:
+    """Put the last batches together in arrays that are mapped, where that is done, once there are enough of them."""
+    if not is_mapping():
+        return
+    first = len(batches)
+    while first and batches[first - 1].bits.nbytes < LARGE:
+        first -= 1
+    some = batches[first:]
+    if sum(b.bits.nbytes for b in some) < LARGE:
+        return
+    bits, unit, good, leaf, near = (joined([getattr(b, name) for b in some]) for name in ("bits", "unit", "good", "leaf", "near"))
+    told = [b.maps for b in some if b.maps is not None]
+    maps = Maps(*(joined([getattr(m, name) for m in told]) for name in ("map", "noise"))) if len(told) == len(some) else None
+    batches[first:] = [Batch(bits, unit, good, leaf, near, maps)]
+
+
 def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tuple[Exploration, np.ndarray, np.ndarray]:
     """The regions of all batches as one exploration: nodes in preorder, regions in the order of their leaves.
 
@@ -92,7 +109,7 @@ def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tup
     order = kernels.preorder(tree.parent, tree.side)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    leaf = place[np.concatenate([b.leaf for b in batches])]
+    leaf = place[joined([b.leaf for b in batches])]
     is_leaf = np.zeros(len(order), dtype=bool)
     is_leaf[leaf] = True
     leaves = np.flatnonzero(is_leaf)
@@ -105,7 +122,7 @@ def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tup
 
     def column(read: Callable[[Batch], np.ndarray]) -> np.ndarray:
         first = read(batches[0])
-        result = np.empty((len(leaf), *first.shape[1:]), dtype=first.dtype)
+        result = zeros((len(leaf), *first.shape[1:]), first.dtype)
         at = 0
         for batch in batches:  # never all of it twice
             part = read(batch)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from polylc.domains.box import as_box, norm_of
@@ -23,9 +25,12 @@ from polylc.report.estimates.comparison import Compared, Pairing, Truth, truths
 from polylc.report.estimates.entries import Comparison
 from polylc.report.record import Refusal
 from polylc.run.beside import kernels_beside
-from polylc.run.estimates import EVERY, each_task
+from polylc.run.entries import Entries
+from polylc.run.estimates import EVERY, each_task, entries_of, estimates_kept
 from polylc.run.exact_draws import exact_draws
+from polylc.run.journal import Reading
 from polylc.run.neighbourhood import answer
+from polylc.search.saved import Saved
 from polylc.search.task import SEARCHED, Settings, Task
 
 MEASURES = (*(row.name for row in ROWS if row.instead is not None), "robustness")  # what an estimator speaks of
@@ -54,22 +59,56 @@ def run_comparison(
     on_result: Callable[[Compared], None] | None = None,
     jobs: int = 1,
     executor: Executor | None = None,
+    kept: Entries | None = None,
 ) -> Comparison:
     """Compare on every neighbourhood, in `jobs` processes; what cannot be done becomes a refusal. Ctrl-C ends the run
     with what was done.
+
+    Comparisons that are `kept` are not made again, nor is what was saved of the enumeration of others.
     """
     begin = time.monotonic()
+    place_of = {id(task): place for place, task in enumerate(tasks)}
     work = partial(compare_one, network, names=names, settings=settings, sampling=sampling, draws=draws)
+
+    def here(task: Task) -> Compared:
+        return work(task, saved=None if kept is None else kept.saved(place_of[id(task)]))
+
     with kernels_beside(network, tasks, settings, jobs=jobs if executor is None else max(jobs, 2)):
-        entries = each_task(tasks, work, on_result, work, jobs, executor)
+        entries = each_task(tasks, here, on_result, work, jobs, executor, kept, lambda one: one.result.complete)
     return Comparison(network, sampling, entries, time.monotonic() - begin, len(tasks))
 
 
-def compare_one(network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int) -> Compared:
-    """The truth and the estimates for one neighbourhood."""
+@contextmanager
+def comparisons_kept(
+    folder: Path, network: Network, tasks: Sequence[Task | Refusal], names: Sequence[str], settings: Settings, sampling: Sampling, draws: int
+) -> Iterator[Entries]:
+    """The journal of comparisons, open while they are made.
+
+    Raises
+    ------
+    UsageError
+        If the folder is of another run, or another process is at work on it.
+    """
+    asked = {"methods": ",".join(names), "draws compared with": draws, "certify": settings.certify}
+    limits = {"time limit": settings.time_limit, "regions": settings.max_regions}
+    with estimates_kept(folder, "compare", network, tasks, asked, sampling, limits) as kept:
+        yield kept
+
+
+def comparison_of(journal: Reading) -> Comparison:
+    """The comparisons that are there."""
+    found, asked = entries_of(journal)
+    seconds = sum(one.result.seconds + one.draw_seconds + sum(p.estimate.seconds for p in one.pairings) for one in found)
+    return Comparison(journal.network, journal.get("sampling"), found, seconds, asked)
+
+
+def compare_one(
+    network: Network, task: Task, names: Sequence[str], settings: Settings, sampling: Sampling, draws: int, saved: Saved | None = None
+) -> Compared:
+    """The truth and the estimates for one neighbourhood; what was `saved` of its enumeration is not done again."""
     if norm_of(task.domain) != "linf" and task.domain.dimension > MOST_DIMENSION:  # volumes are not enclosed there
         settings = replace(settings, measures=tuple(m for m in settings.measures if m in SEARCHED))
-    result = answer(network, task, settings)
+    result = answer(network, task, settings, saved=saved)
     if result.outcome is Outcome.INTERRUPTED:
         raise KeyboardInterrupt
     study = Study(network, as_box(task.domain, "compare"), sampling, result.label, task.index)

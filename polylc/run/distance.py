@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -57,6 +58,7 @@ class _Search:
         self.proof, self.watch, self.jobs = proof, watch, jobs
         self.most: int | None = None
         self.saved: Saved | None = None
+        self.executor: Executor | None = None
         self.rivals = [j for j in range(network.outputs) if j != found.label and found.target in (None, j)]
         self.exact = ExactNetwork(network)
 
@@ -87,6 +89,7 @@ class _Search:
             starts=0,
             most=self.most,
             saved=below,
+            executor=self.executor,
         )
         for key, value in verdict.statistics.items():
             self.found.statistics[key] = self.found.statistics.get(key, 0) + value
@@ -181,6 +184,7 @@ def nearest_adversarial(
     jobs: int = 1,
     most: int | None = None,
     saved: Saved | None = None,
+    executor: Executor | None = None,
 ) -> Distance:
     """The distance from the centre of a ball to its nearest point where the label is not the only highest class.
 
@@ -203,6 +207,8 @@ def nearest_adversarial(
         Cells after which the search of a ball is given up.
     saved : Saved, optional
         What was found before of each ball; what is found now is added.
+    executor : Executor, optional
+        Takes the place of processes.
 
     Raises
     ------
@@ -226,7 +232,7 @@ def nearest_adversarial(
     cap = max(domain.radius)
     found = Distance(label, target, cap, lower=least_distance(domain, norm), norm=norm)
     search = _Search(network, domain, found, proof, watch, jobs)
-    search.most, search.saved = most, saved
+    search.most, search.saved, search.executor = most, saved, executor
     if domain.contains(domain.center) and any(values[j] >= values[label] for j in search.rivals):
         search.take(domain.center)
     else:

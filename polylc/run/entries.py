@@ -64,6 +64,10 @@ class Entries:
         """Keep an answer; with a final one, forget what was saved on the way to it."""
         self._journal.put(f"{place}/{ANSWER}", Entry(found, done, final, self._limits), f"{place}/" if done and final and forget else None)
 
+    def begun(self, place: int) -> bool:
+        """Whether anything was saved on the way to the answer in this place."""
+        return bool(set(self._journal.names(f"{place}/")) - {f"{place}/{ANSWER}"})
+
     def saved(self, place: int) -> Saved:
         """What was saved on the way to the answer in this place."""
         return self._journal.below(str(place))

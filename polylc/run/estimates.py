@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, wait
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from polylc.domains.box import as_box
 from polylc.errors import PolylcError, needs
@@ -73,6 +74,7 @@ def each_task(
     jobs: int = 1,
     executor: Executor | None = None,
     kept: Entries | None = None,
+    final: Callable[[Entry], bool] = lambda _: True,
 ) -> list[Entry | Refusal]:
     """`work` done on every task; what it refuses becomes a refusal, and Ctrl-C ends the list early.
 
@@ -84,6 +86,8 @@ def each_task(
         These processes; they are started once the work has lasted two seconds.
     kept : Entries, optional
         What was found before, and is not done again.
+    final : callable, optional
+        Whether no larger limit can add to an entry; by default none can.
     """
     found: dict[int, Entry | Refusal] = {place: task for place, task in enumerate(tasks) if isinstance(task, Refusal)}
 
@@ -92,7 +96,7 @@ def each_task(
         if isinstance(entry, Refusal):
             return
         if kept is not None and new:
-            kept.put(place, entry, True, True)
+            kept.put(place, entry, True, final(entry))
         if on_result is not None:
             on_result(entry)
 
@@ -135,9 +139,15 @@ def _apart(crew: ProcessCrew, tasks: dict[int, Task], work: Callable[[Task], Ent
 
 @contextlib.contextmanager
 def estimates_kept(
-    folder: Path, command: str, network: Network, tasks: Sequence[Task | Refusal], asked: Mapping[str, object], sampling: Sampling
+    folder: Path,
+    command: str,
+    network: Network,
+    tasks: Sequence[Task | Refusal],
+    asked: Mapping[str, object],
+    sampling: Sampling,
+    limits: Mapping[str, float | None] | None = None,
 ) -> Iterator[Entries]:
-    """The journal of estimates, or of comparisons.
+    """The journal of estimates, or of comparisons, whose truths may have limits.
 
     Raises
     ------
@@ -146,17 +156,23 @@ def estimates_kept(
     """
     words = {"command": command, **words_of_tasks(network, tasks), **{name: str(value) for name, value in asked.items()}}
     words |= {name: str(value) for name, value in vars(sampling).items()}
-    with Journal(folder, network, words, {}, len(tasks)) as journal:
+    limits = limits or {}
+    with Journal(folder, network, words, limits, len(tasks)) as journal:
         journal.put("sampling", sampling)
-        yield Entries(journal, ())
+        yield Entries(journal, tuple(limits.values()))
 
 
 def estimates_of(journal: Reading) -> Estimates:
     """The estimates that are there."""
+    found, asked = entries_of(journal)
+    return Estimates(journal.network, journal.get("sampling"), found, sum(one.seconds for one in found), asked)
+
+
+def entries_of(journal: Reading) -> tuple[list[Any], int]:
+    """Estimates or comparisons that are there, and the number of neighbourhoods."""
     asked = int(journal.table("state").get("pieces", "0"))
     entries = [journal.get(f"{place}/{ANSWER}") for place in range(asked)]
-    found = [entry.found for entry in entries if isinstance(entry, JournalEntry)]
-    return Estimates(journal.network, journal.get("sampling"), found, sum(one.seconds for one in found), asked)
+    return [entry.found for entry in entries if isinstance(entry, JournalEntry)], asked
 
 
 def largest_dimension(tasks: Sequence[Task | Refusal]) -> int:

@@ -30,11 +30,14 @@ from polylc.run.gradient_proof import write_gradient_proof
 from polylc.run.neighbourhood import answer
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
+from polylc.search.gradient_snapshot import Snapshot, restore, snapshot
+from polylc.search.saved import Saved
 from polylc.search.steepest import Steepest, Watch
 from polylc.search.task import Settings, Task
 
 METHODS = ("auto", "search", "enumeration")
 MARGINS = "margins"  # the target that is the largest of all margins
+OPEN = "open"  # what is saved of a search
 JACOBIAN = "jacobian->linf"  # the whole map, whose outputs are measured in linf: the largest of all outputs
 PATIENCE, COMPILING = 10.0, 120.0  # seconds of search before kernels are compiled for listing regions, and what that may take
 
@@ -94,6 +97,7 @@ def lipschitz_constants(
     proof: Path | None = None,
     stop: Callable[[], bool] | None = None,
     watch: Watch | None = None,
+    saved: Saved | None = None,
 ) -> LipschitzConstants:
     """Local Lipschitz constants, exactly, or as brackets where the time is over.
 
@@ -118,6 +122,8 @@ def lipschitz_constants(
         Seconds after which what is known is returned.
     proof : Path, optional
         File for a proof of the constants, by search or by enumeration, as they were found.
+    saved : Saved, optional
+        What was found before, which is not searched again; what is found now is added.
 
     Raises
     ------
@@ -139,7 +145,7 @@ def lipschitz_constants(
         method = "search"
     elif output is not None or jacobian is not None:  # an enumeration measures outputs where there is no label
         domain = replace(domain, center=None, radius=None)
-    work = _Work(network, domain, label, norms, targets, stop, watch)
+    work = _Work(network, domain, label, norms, targets, stop, watch, saved)
     begin = time.monotonic()
     deadline = None if timeout is None else begin + timeout
     lost: str | None = None
@@ -181,8 +187,9 @@ class _Work:
         targets: Sequence[tuple[str, tuple[Target, ...]]],
         stop: Callable[[], bool] | None,
         watch: Watch | None,
+        saved: Saved | None = None,
     ) -> None:
-        self.network, self.domain, self.label, self.stop, self.watch = network, domain, label, stop, watch
+        self.network, self.domain, self.label, self.stop, self.watch, self.saved = network, domain, label, stop, watch, saved
         self.asked = [Asked(name, norm, some) for name, some in targets for norm in norms]
         goals = [Goal(t, NORMS[a.norm], k) for k, a in enumerate(self.asked) for t in a.targets]
         self.goals = goals
@@ -198,7 +205,11 @@ class _Work:
             try:
                 with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
                     search = Steepest(self.network, self.domain, self.goals, len(self.asked), self.watch)
-                    search.start()
+                    was = None if self.saved is None else self.saved.get(OPEN)
+                    if isinstance(was, Snapshot):
+                        restore(search, was)
+                    else:
+                        search.start()
                     self.search = search
             except LimitReached:
                 return
@@ -210,23 +221,31 @@ class _Work:
             return
         if missing_kernels([self._task()], self._settings(None)):
             self.search.lists = False
-            if self._search(min(begin + PATIENCE, math.inf if deadline is None else deadline)) or self._over(deadline):
+            if self._search(deadline, begin + PATIENCE):
                 return
             self.search.lists = deadline is None or deadline - time.monotonic() > COMPILING
-        self._search(math.inf if deadline is None else deadline)
+        self._search(deadline)
 
-    def _over(self, deadline: float | None) -> bool:
-        return (deadline is not None and time.monotonic() >= deadline) or (self.stop is not None and self.stop())
+    def _search(self, deadline: float | None, pause: float = math.inf) -> bool:
+        """Search until all is known or the time is over, and whether there is no more to do; or pause between two
+        batches, so that the search is the same whenever that is.
+        """
+        search = self.search
+        assert search is not None
 
-    def _search(self, end: float) -> bool:
-        """Search until then; whether everything is known."""
-        assert self.search is not None
+        def between() -> bool:
+            if self.saved is not None and self.saved.due():
+                self.saved.put(OPEN, snapshot(search))
+            return time.monotonic() < pause
+
         try:
-            with until(None if end == math.inf else end, self.stop), np.errstate(over="ignore", invalid="ignore"):
-                self.search.run()
+            with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
+                search.run(between=between)
         except LimitReached:
-            return False
-        return True
+            return True
+        if not search.queue and self.saved is not None:  # for a proof that is still to be written
+            self.saved.put(OPEN, snapshot(search))
+        return not search.queue
 
     def _task(self) -> Task:
         return Task(0, self.domain, self.label, choose_engine("auto", self.domain))
@@ -236,7 +255,7 @@ class _Work:
 
     def _enumerate(self, seconds: float | None) -> bool:
         """List regions for so long; whether these are all, and so everything is known."""
-        self.result = result = answer(self.network, self._task(), self._settings(seconds), self.stop)
+        self.result = result = answer(self.network, self._task(), self._settings(seconds), self.stop, saved=self.saved)
         self.regions = max(self.regions, result.regions or 0)
         found: list[Lipschitz] | None = result.answers.value("lipschitz")
         if found is None or not result.complete:

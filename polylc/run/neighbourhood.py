@@ -21,6 +21,7 @@ from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
 from polylc.exact.enclose import enclose, enclose_sqrt
+from polylc.exact.mapped import mapped
 from polylc.exact.memory import Memory, share_of
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
@@ -54,7 +55,7 @@ def answer(
 ) -> Result:
     """Enumerate one neighbourhood, have it judged, and measure it; a crew shares the enumeration if it is much work.
 
-    What was `saved` of it is not done again.
+    What was `saved` of it is not done again. With a limit on memory large arrays are mapped into files.
 
     Where there is a `stop`, whoever gave it sees to interrupts: what was found before one is then a result, as it is
     after a limit.
@@ -64,6 +65,20 @@ def answer(
     KeyboardInterrupt
         If the user interrupts before anything was found, and there is no `stop`.
     """
+    with mapped(settings.memory is not None):
+        return _answer(network, task, settings, stop, on_regions, crew, on_phase, saved)
+
+
+def _answer(
+    network: Network,
+    task: Task,
+    settings: Settings,
+    stop: Callable[[], bool] | None,
+    on_regions: RegionProgress | None,
+    crew: Crew | None,
+    on_phase: PhaseWatch | None,
+    saved: Saved | None,
+) -> Result:
     begin = time.monotonic()
     if settings.needs_no_regions(task) and (network.outputs > 1 or norm_of(task.domain) != "linf"):
         return _without_regions(network, task, settings, begin, stop, _here(crew))

@@ -75,7 +75,7 @@ class Record:
         self.fixed = np.ones(network.inputs, dtype=bool)
         self.fixed[domain.free] = False
         self._rows: dict[Target, list[Array | None]] = {}
-        self._seen: set[tuple[bytes, Target, str]] = set()
+        self.seen: set[tuple[bytes, Target, str]] = set()
 
     def gradients(self, points: Array, targets: Sequence[Target]) -> Array:
         """Gradients at points, in doubles, of one target for each; shapes (points, inputs)."""
@@ -146,7 +146,7 @@ class Record:
         gradient = self.gradients(points, [g.target for g in goals])
         values = np.zeros(len(points))
         for norm in {g.norm.name: g.norm for g in goals}.values():
-            mine = np.array([g.norm is norm for g in goals])
+            mine = np.array([g.norm == norm for g in goals])
             values[mine] = norm.of(gradient[mine])
         for at in np.argsort(-values, kind="stable").tolist():
             goal = goals[at]
@@ -186,9 +186,9 @@ class Record:
         if bits is None:
             return
         key = (np.packbits(bits).tobytes(), goal.target, goal.norm.name)
-        if key in self._seen:
+        if key in self.seen:
             return
-        self._seen.add(key)
+        self.seen.add(key)
         value = self.value(goal.target, goal.norm, bits)
         best = self.best[goal.answer]
         if best.point is None or value > best.value:

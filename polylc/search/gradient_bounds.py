@@ -232,7 +232,7 @@ class GradientBounds:
         """
         direction, above, value = np.zeros_like(low), np.zeros(len(low)), np.zeros(len(low))
         for norm in {g.norm.name: g.norm for g in goals}.values():
-            mine = np.array([g.norm is norm for g in goals])
+            mine = np.array([g.norm == norm for g in goals])
             direction[mine], above[mine], value[mine] = norm.chords(low[mine], high[mine])
         for r, goal in enumerate(goals):
             if goal.entry is not None:

@@ -51,14 +51,16 @@ class Norm:
         The norm of the inputs, of which this is the dual.
     power : int
         Values are the norm to this power.
-    chords : callable
-        From ends of all entries: a direction and a constant, so that values are at most the derivative in that
-        direction plus the constant; and what values are at most whatever the direction.
     """
 
     name: str
     power: int
-    chords: Callable[[Array, Array], Chords]
+
+    def chords(self, low: Array, high: Array) -> Chords:
+        """From ends of all entries: a direction and a constant, so that values are at most the derivative in that
+        direction plus the constant; and what values are at most whatever the direction.
+        """
+        return _CHORDS[self.name](low, high)
 
     def of(self, gradient: Array) -> Array:
         """Values, in doubles; shape (rows,)."""
@@ -84,11 +86,8 @@ def largest_entry(low: Array, high: Array) -> Chords:
     return direction, np.zeros(len(low)), sizes.max(axis=1)
 
 
-NORMS = {
-    "linf": Norm("linf", 1, summed_sizes),
-    "l2": Norm("l2", 2, summed_squares),
-    "l1": Norm("l1", 1, largest_entry),
-}
+_CHORDS: dict[str, Callable[[Array, Array], Chords]] = {"linf": summed_sizes, "l2": summed_squares, "l1": largest_entry}
+NORMS = {"linf": Norm("linf", 1), "l2": Norm("l2", 2), "l1": Norm("l1", 1)}
 
 
 @dataclass(frozen=True)

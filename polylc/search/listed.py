@@ -59,6 +59,15 @@ class Lister:
         self._engine = choose_engine("auto", domain)
         self._able = domain.dimension > 0 and (norm_of(domain) == "linf" or domain.dimension <= ROUND)
 
+    @property
+    def memory(self) -> tuple[bool, int, int, int, float]:
+        """What was listed, and when the whole is tried again: for a search that goes on elsewhere."""
+        return self.whole, self.boxes, self.regions, self._next, self._about
+
+    @memory.setter
+    def memory(self, was: tuple[bool, int, int, int, float]) -> None:
+        self.whole, self.boxes, self.regions, self._next, self._about = was
+
     def ends(self, cells: int) -> bool:
         """Whether everything is known, since the regions of the whole could be listed for the price of the cells that
         were treated; not tried again before these are several times as many.

@@ -105,7 +105,7 @@ class Steepest:
         self.lists = aims is None
         self.lister = Lister(network, domain, goals, self.record)
         self.queue: list[tuple[float, int, Cell]] = []
-        self._put = 0
+        self.put = 0
 
     # ---- the whole ------------------------------------------------------------------------------------------------
     def _set_up(self) -> None:
@@ -173,8 +173,9 @@ class Steepest:
         else:
             self.record.learn(self.goals, points)
 
-    def run(self, most: int | None = None) -> None:
-        """Go on until all goals are closed, or so many cells were treated.
+    def run(self, most: int | None = None, between: Callable[[], bool] | None = None) -> None:
+        """Go on until all goals are closed, or so many cells were treated, or what is called `between` two batches says
+        no.
 
         Raises
         ------
@@ -197,6 +198,8 @@ class Steepest:
                 raise
             if self.watch is not None:
                 self.watch({**self.counts, "open": len(self.queue)})
+            if between is not None and not between():
+                return
 
     def upper(self, answer: int) -> float:
         """No value is larger than this and what is attained."""
@@ -209,9 +212,9 @@ class Steepest:
 
     def _push(self, cells: Sequence[Cell]) -> None:
         for cell in cells:
-            self._put += 1
+            self.put += 1
             over = cell.bound / max(self.record.best[cell.goal.answer].floor, 1e-300)
-            heapq.heappush(self.queue, (-(over ** (1 / cell.goal.norm.power)), self._put, cell))
+            heapq.heappush(self.queue, (-(over ** (1 / cell.goal.norm.power)), self.put, cell))
 
     def _take(self) -> list[Cell]:
         batch: list[Cell] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from polylc.cli.options import (
     Box,
     Center,
     Clip,
+    Cluster,
     Data,
     Device,
     Diamond,
@@ -36,6 +39,7 @@ from polylc.cli.options import (
     Radius,
     ReportFile,
     Rows,
+    RunFolder,
     Samples,
     Scale,
     Seed,
@@ -80,6 +84,8 @@ def compare(
     out: Picture = None,
     json_file: JsonFile = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
+    run_folder: RunFolder = None,
     report: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
@@ -104,8 +110,9 @@ def compare(
         )
         from polylc.cli.inputs import Where, make_tasks
         from polylc.estimators.study import SAMPLES, affordable_samples
-        from polylc.run.comparison import MEASURES, run_comparison, sampling_with_draws
+        from polylc.run.comparison import MEASURES, comparisons_kept, run_comparison, sampling_with_draws
         from polylc.run.estimates import largest_dimension, parse_methods
+        from polylc.search.cluster import ClusterExecutor
         from polylc.search.task import Settings
 
         where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, norm=norm)
@@ -118,9 +125,14 @@ def compare(
         if samples is None:
             sampling = replace(sampling, samples=affordable_samples(network, largest_dimension(tasks)))
         settings = Settings(MEASURES, time_limit, max_regions, keep=False, certify=not no_certify)
-        with signals.heeded() as stop:  # from here on there is something to save
+        with ExitStack() as stack:
+            kept = None
+            if run_folder is not None:
+                kept = stack.enter_context(comparisons_kept(Path(run_folder), network, tasks, names, settings, sampling, draws))
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
+            stop = stack.enter_context(signals.heeded())  # from here on there is something to save
             with terminal.counting(len(tasks)) as count, stop.breaking_off(0.0):
-                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance(), jobs)
+                run = run_comparison(network, tasks, names, settings, sampling, draws, lambda _: count.advance(), jobs, workers, kept)
             if stop.at_once:
                 raise KeyboardInterrupt
             terminal.show_comparison(run, quiet=json_file == "-")

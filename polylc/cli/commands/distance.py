@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from contextlib import ExitStack
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from polylc.cli.options import (
     Array,
     Center,
     Clip,
+    Cluster,
     Data,
     InputShape,
     Jobs,
@@ -48,6 +50,7 @@ def distance(
     proof: Annotated[str | None, typer.Option(help="Write a proof of the lower bound; for one point.", show_default=False)] = None,
     json_file: JsonFile = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     run_folder: RunFolder = None,
     report_file: ReportFile = None,
     label_column: LabelColumn = None,
@@ -78,16 +81,18 @@ def distance(
         from polylc.report.distance import distance_line, status_of
         from polylc.report.lists import Distances, centers_of
         from polylc.report.record import Refusal
+        from polylc.search.cluster import ClusterExecutor
 
         as_norm(norm)
         network = load_model(model, input_shape, arch, activation, trust_pickle)
         tasks = make_tasks(network, Where(data, rows, center, None, radius, clip, labels, label_column, scale, array))
         taken: list[tuple[int, Distance | Refusal]] = []
         code = 0
-        with signals.heeded() as stop:
-            every = distances_one_by_one(
-                network, tasks, target=target, norm=norm, timeout=timeout, proof=proof, jobs=jobs, stop=stop, watching=searching, run=run_folder
-            )
+        with ExitStack() as stack:
+            workers = None if cluster is None else stack.enter_context(ClusterExecutor(cluster))
+            stop = stack.enter_context(signals.heeded())
+            asked: dict[str, Any] = {"target": target, "norm": norm, "timeout": timeout, "proof": proof}
+            every = distances_one_by_one(network, tasks, **asked, jobs=jobs, stop=stop, watching=searching, run=run_folder, executor=workers)
             for index, one in every:
                 taken.append((index, one))
                 if isinstance(one, Refusal):

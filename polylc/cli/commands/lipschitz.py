@@ -30,6 +30,7 @@ from polylc.cli.options import (
     Radius,
     ReportFile,
     Rows,
+    RunFolder,
     Scale,
 )
 from polylc.cli.screen import screen, shown
@@ -61,6 +62,7 @@ def lipschitz(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds for each neighbourhood.", show_default=False)] = None,
     proof: Annotated[str | None, typer.Option(help="Write a proof of the constants, for one neighbourhood.", show_default=False)] = None,
     json_file: JsonFile = None,
+    run_folder: RunFolder = None,
     report_file: ReportFile = None,
     label_column: LabelColumn = None,
     scale: Scale = None,
@@ -99,7 +101,7 @@ def lipschitz(
         code = 0
         with signals.heeded() as stop:
             search = partial(lipschitz_constants, norms=norms, output=output, largest=largest, jacobian=jacobian, method=method, timeout=timeout)
-            every = constants_one_by_one(network, tasks, search, proof=proof, stop=stop, watching=searching)
+            every = constants_one_by_one(network, tasks, search, proof=proof, stop=stop, watching=searching, run=run_folder)
             for index, one in every:
                 taken.append((index, one))
                 if isinstance(one, Refusal):

@@ -65,7 +65,9 @@ def show(
             "certify": _certified,
             "verify": _verified,
             "distance": _distances,
+            "lipschitz": _constants,
             "estimate": _estimates,
+            "compare": _comparisons,
         }
         found = shown[command](journals, json_file == "-")
         steps: list[Callable[[], None]] = []
@@ -115,6 +117,30 @@ def _distances(journals: list[Reading], quiet: bool) -> Shown:
         if not isinstance(one, Refusal):
             screen.say(distance_line(index, one))
     return Shown(lambda: found.report().model_dump_json(indent=1), found.page)
+
+
+def _constants(journals: list[Reading], quiet: bool) -> Shown:
+    """Show Lipschitz constants."""
+    from polylc.report.lipschitz import lipschitz_lines
+    from polylc.report.record import Refusal
+    from polylc.run.constants import constants_of
+
+    found, asked = constants_of(journals[0])
+    _tell(journals, f"{len(found)} of {asked} neighbourhoods")
+    for index, one in () if quiet else zip(found.rows, found, strict=True):
+        for line in () if isinstance(one, Refusal) else lipschitz_lines(index, one):
+            screen.say(line)
+    return Shown(lambda: found.report().model_dump_json(indent=1), found.page)
+
+
+def _comparisons(journals: list[Reading], quiet: bool) -> Shown:
+    """Show comparisons."""
+    from polylc.run.comparison import comparison_of
+
+    run = comparison_of(journals[0])
+    _tell(journals, f"{len(run)} of {run.asked} neighbourhoods")
+    terminal.show_comparison(run, quiet=quiet, tell=False)
+    return Shown(lambda: run.report().model_dump_json(indent=1), run.page)
 
 
 def _estimates(journals: list[Reading], quiet: bool) -> Shown:

@@ -19,6 +19,7 @@ from polylc.errors import ConsistencyError, SolverError
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
+from polylc.exact.mapped import zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
@@ -74,8 +75,9 @@ class Volumes:
         self._gauge = Gauge(complex_.domain.squared_half)
         self._cube = Fraction(2) ** k
         count, entries = len(complex_), len(complex_.neuron)
-        self.share, self.density = np.zeros((count, 2)), np.zeros((entries, 2))
-        self.carrier = np.full(entries, -1, dtype=np.int64)
+        self.share, self.density = zeros((count, 2)), zeros((entries, 2))
+        self.carrier = zeros(entries, np.int64)
+        self.carrier[:] = -1
         self.proved = np.zeros(count, dtype=bool)
         self.exact: dict[int, RationalCell] = {}
         self._places: dict[int, dict[int, int]] = {}  # of their entries among those that may carry facets
