@@ -248,11 +248,13 @@ class Complex:
         return [self.domain.measured_middle + c for c in corners]
 
 
-def forms_along(start: Start, bits: np.ndarray) -> Forms:
-    """As `compose`, for packed patterns that follow one another: brought up to date from one to the next."""
+def forms_along(start: Start, bits: np.ndarray, replay: Replay | None = None) -> Forms:
+    """As `compose`, for packed patterns that follow one another: brought up to date from one to the next, the first of
+    them from where a replay ended, if one is given.
+    """
     network, embedding, rounding = start
     noise, doubt = (np.empty((len(bits), size)) for size in (network.neurons, network.outputs))
     hidden, output = (np.empty((*column.shape, embedding.shape[1])) for column in (noise, doubt))
     net = flatten(network)
-    forms_of(net, begin(network, net, embedding, rounding), bits, hidden, noise, output, doubt)
+    forms_of(net, begin(network, net, embedding, rounding) if replay is None else replay, bits, hidden, noise, output, doubt)
     return Forms(hidden, noise, output, doubt)
