@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -154,6 +155,21 @@ class Complex:
         result, noise = np.empty((entries, self.domain.dimension + 1)), np.empty(entries)
         half_spaces_of(self.flat, self._replay_of_half_spaces, self.columns, rows.start, rows.stop, result, noise)
         return result, noise
+
+    def half_spaces_at(self, regions: np.ndarray, named: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Forms of the neurons named[i] on regions[i], positive inside, one region after the other; where those of each
+        region begin, (len(regions) + 1,), the forms, (E, k + 1), and bounds on their rounding, (E,).
+        """
+        starts = np.concatenate([[0], np.cumsum([len(names) for names in named])]).astype(self.starts.dtype)
+        neuron = np.fromiter(itertools.chain.from_iterable(named), dtype=self.neuron.dtype, count=int(starts[-1]))
+        bits, own = self.bits[regions], np.repeat(np.arange(len(regions)), np.diff(starts))
+        side = (bits[own, neuron >> 6] >> (neuron & 63).astype(np.uint64) & np.uint64(1)).astype(self.side.dtype)
+        rows, noise = np.empty((len(neuron), self.domain.dimension + 1)), np.empty(len(neuron))
+        replay, columns = self.replay(), Columns(bits, self.unit, starts, neuron, side, self.bits[:0])
+        for part in batches(len(regions), self.network.neurons * (self.domain.dimension + 1), 20_000_000):  # between them limits are heeded
+            here = slice(int(starts[part.start]), int(starts[part.stop]))
+            half_spaces_of(self.flat, replay, columns, part.start, part.stop, rows[here], noise[here])
+        return starts, rows, noise
 
     @cached_property
     def _stored_maps(self) -> Maps | None:
