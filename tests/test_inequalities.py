@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -17,8 +18,10 @@ from polylc.measures.gradient import layers
 from polylc.measures.gradient.layer_sums import plane_norms
 from polylc.measures.gradient.layers import gains, weight_bound
 from polylc.measures.gradient.singular_values import singular_values, values_of_product
+from polylc.measures.inequalities.distances import nearest
 from polylc.measures.inequalities.inequality import Inequality
 from polylc.measures.rank import region_ranks
+from polylc.network.exact import ExactNetwork
 from polylc.network.form import chain
 from polylc.network.patterns import pack
 
@@ -217,6 +220,29 @@ def test_distances_that_constants_certify():
     assert (region.left.value, region.holds) == (0.0, True)  # the centre is on a hyperplane
     away = bounds_of(network, ["0.25"], radius=1)["T6c"]
     assert (away.left.value, away.right.lower, away.holds) == (0.25, 1.0, True)
+
+
+@pytest.mark.parametrize("name", ["generic", "deep", "quarters", "zero biases", "twins", "dead"])
+def test_who_may_bound_the_centre_s_region_is_among_those_named(name):
+    """Against all neurons in integers; with ties, equal hyperplanes and forms without a gradient."""
+    network = {
+        "generic": random_net([3, 9, 2], 0),
+        "deep": random_net([4, 7, 6, 5, 2], 1, negative_slope=0.1),
+        "quarters": quarter_net([3, 6, 5, 2], 2),
+        "zero biases": zero_bias_net([3, 6, 2], 3),
+        "twins": chain([[[1.0, 0.0], [-2.0, 0.0], [1.0, 1e-17], [0.0, 0.0]], [[1.0, 1.0, 0.0, 1.0]]], [[0.5, -1.0, 0.5, 1.0], [0.0]]),
+        "dead": chain([[[1.0, 1.0], [1.0, -1.0]], [[1.0, 1.0]], [[1.0]]], [[-9.0, -9.0], [1.0], [0.0]]),
+    }[name]
+    for centre in ([0] * network.inputs, [Fraction(1, 3)] * network.inputs, [Fraction(-1, 4), *[Fraction(1, 8)] * (network.inputs - 1)]):
+        complex_ = polylc.certify(network, [centre], radius=Fraction(1, 7), measures="counts")[0].complex
+        values = [v for layer in ExactNetwork(network).preactivations(complex_.domain.center)[:-1] for v in layer]
+        bits = np.array([v > 0 for v in values])
+        steep = [sum(map(abs, row[:-1])) for row in complex_.exact_forms.hidden(bits)]
+        far = [abs(v) / s if s else math.inf for v, s in zip(values, steep, strict=True)]
+        some = nearest(complex_, bits, values)
+        assert {i for i, d in enumerate(far) if d == min(far) < math.inf} <= set(some)
+        if name in ("generic", "deep"):
+            assert len(some) == 1
 
 
 def test_singular_values_are_enclosed():
