@@ -7,21 +7,23 @@ decompose. Out: singular values, largest first, and a bound on the error of each
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
+MOST_SHIFT = 1000  # of an exponent, so that the power of two by which matrices are scaled is a double
 
 
 def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
     """Singular values (r, min(m, k)), largest first, and a bound (r,) on the error of each, for matrices (r, m, k)
     known up to row errors (r, m).
     """
-    sized, exponent = _sized(matrices)
-    u, s, vt = np.linalg.svd(sized, full_matrices=False)
-    return _bounded(matrices, error, u, s, vt, sized, exponent)
+    some = _sized(matrices)
+    return _bounded(some, error, *np.linalg.svd(some.matrices, full_matrices=False))
 
 
 def values_of_product(matrix: Array, error: Array, left: Array, right: Array) -> tuple[Array, Array]:
@@ -34,28 +36,39 @@ def values_of_product(matrix: Array, error: Array, left: Array, right: Array) ->
     the square matrix L R, turned by P and Q. That is a proposal like any other: what it leaves over of the matrix
     bounds its errors, and the values behind the first a, for which it has zeros.
     """
-    sized, exponent = _sized(matrix[None])
+    some = _sized(matrix[None])
     first, inner = np.linalg.qr(np.where(np.isfinite(left), left, 0.0))
     second, outer = np.linalg.qr(np.where(np.isfinite(right), right, 0.0).T)
-    core, power = _sized((inner @ outer.T)[None])
-    u, s, vt = np.linalg.svd(core)
+    core = _sized((inner @ outer.T)[None])
+    u, s, vt = np.linalg.svd(core.matrices)
     with np.errstate(over="ignore", invalid="ignore"):
-        values, slip = _bounded(matrix[None], error[None], first @ u, np.ldexp(s, (power - exponent)[:, None]), vt @ second.T, sized, exponent)
+        values, slip = _bounded(some, error[None], first @ u, np.ldexp(s, (core.exponent - some.exponent)[:, None]), vt @ second.T)
     found = np.zeros(min(matrix.shape))
     found[: values.shape[1]] = values[0]
     return found, slip[0]
 
 
-def _sized(matrices: Array) -> tuple[Array, Array]:
-    """Matrices over powers of two, their largest entries between 1/2 and 1, and the exponents; zero in the place of
-    what is not finite.
+class _Sized(NamedTuple):
+    """Matrices over powers of two, their largest entries between 1/2 and 1; zero in the place of those that are not
+    finite.
     """
-    size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
-    exponent = np.frexp(np.where((size > 0) & np.isfinite(size), size, 1.0))[1]
-    return np.ldexp(np.where(np.isfinite(matrices), matrices, 0.0), -exponent[:, None, None]), exponent
+
+    matrices: Array  # (r, m, k)
+    exponent: Array  # (r,)
+    size: Array  # (r,) of the largest entry; infinite or NaN where one is not finite
 
 
-def _bounded(matrices: Array, error: Array, u: Array, s: Array, vt: Array, sized: Array, exponent: Array) -> tuple[Array, Array]:
+def _sized(matrices: Array) -> _Sized:
+    size = np.maximum(matrices.max(axis=(1, 2), initial=0.0), -matrices.min(axis=(1, 2), initial=0.0))
+    finite = np.isfinite(size)
+    exponent = np.frexp(np.where((size > 0) & finite, size, 1.0))[1]
+    known = matrices if finite.all() else np.where(finite[:, None, None], matrices, 0.0)
+    if np.abs(exponent).max(initial=0) < MOST_SHIFT:
+        return _Sized(known * np.ldexp(1.0, -exponent)[:, None, None], exponent, size)
+    return _Sized(np.ldexp(known, -exponent[:, None, None]), exponent, size)
+
+
+def _bounded(some: _Sized, error: Array, u: Array, s: Array, vt: Array) -> tuple[Array, Array]:
     """Values s (r, p) scaled back, and bounds on their errors, of u (r, m, p) and vt (r, p, k) that belong to them.
 
     Notes
@@ -64,7 +77,8 @@ def _bounded(matrices: Array, error: Array, u: Array, s: Array, vt: Array, sized
     most the factors that |U^T U - 1| and |V^T V - 1| allow, and those of a sum by at most |E| (Weyl): lemma 13 of
     docs/exactness.md.
     """
-    p, longest = s.shape[1], max(matrices.shape[1:])
+    p, (m, k) = s.shape[1], some.matrices.shape[1:]
+    longest = max(m, k)
 
     def skew(q: Array) -> Array:  # q^T q - 1
         gram = q.swapaxes(1, 2) @ q
@@ -73,13 +87,13 @@ def _bounded(matrices: Array, error: Array, u: Array, s: Array, vt: Array, sized
         return result
 
     turned = skew(u) + skew(vt.swapaxes(1, 2))
-    rest = sized - (u * s[:, None, :]) @ vt
+    rest = (u * s[:, None, :]) @ vt
+    rest -= some.matrices
     top = s.max(axis=1, initial=0.0)
-    slip = top * turned + np.sqrt((rest**2).sum(axis=(1, 2))) + 8.0 * (p + 8) * p * UNIT * top
-    finite = np.isfinite(matrices).all(axis=(1, 2))
-    some = (matrices != 0).any(axis=(1, 2))
+    left = np.sqrt(np.einsum("rmk,rmk->r", rest, rest)) * (1.0 + 2.0 * (m * k + 8) * UNIT)  # summed in any order
+    slip = top * turned + left + 8.0 * (p + 8) * p * UNIT * top
     with np.errstate(over="ignore", invalid="ignore"):
-        doubt = np.ldexp(slip * SLACK + np.where(some, 2.0**-500, 0.0), exponent) + error.sum(axis=1)
-        values = np.ldexp(s, exponent[:, None])
-        known = (turned < 0.5) & finite & (doubt < np.inf) & np.isfinite(values).all(axis=1)
+        doubt = np.ldexp(slip * SLACK + np.where(some.size != 0, 2.0**-500, 0.0), some.exponent) + error.sum(axis=1)
+        values = np.ldexp(s, some.exponent[:, None])
+        known = (turned < 0.5) & np.isfinite(some.size) & (doubt < np.inf) & np.isfinite(values).all(axis=1)
         return np.where(known[:, None], values, 0.0), np.where(known, doubt * SLACK, np.inf)
