@@ -2232,8 +2232,8 @@ class _Bounds:
 
     def neurons(self, some: list[int], cell: _Searched, layers: Sequence[_Below] | None = None) -> tuple[list[int], list[list[int]]]:
         """Rows over the inputs, less than z, and then less than -z, of some neurons of a layer on the cell, with the
-        slopes of the rule: their constants, and for each input their coefficients, in 2^-(UNIT + fine). Format: "Many
-        rows at once".
+        slopes of the rule: their constants, and for each input their coefficients, in 2^-(UNIT + fine).
+        Format: "Many rows at once".
 
         All rows go down together: for each r there is one integer with a lane for the coefficient of every row, in
         2^-(UNIT + fine), and one for the constants. `layers` are those below.
