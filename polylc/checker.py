@@ -1413,6 +1413,7 @@ MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.,:!\[\]]*")
+_SIDES, _SHIFTS = "abcdefghijklmnopqrstuvwxyz", "0123456789abc"  # letters of sheets
 Choices = tuple[tuple[int, int], ...]
 Box = list[tuple[int, int]]
 
@@ -2410,6 +2411,39 @@ class Refuted:
     model: str
 
 
+def _sheet(value: Any, layers: int) -> Iterator[list[Any]]:
+    """The lines of cells that a sheet stands for. Format: "A query"."""
+    names = ("cells", "first", "places", "slopes", "shifts", "shares", "neurons", "moved", "ends", "events", "betas", "more")
+    *texts, shares, neurons, moved, ends, others, betas, more = _fields(value, *names)
+    _need({str}.issuperset(map(type, texts)), "texts of cells and bounds expected")
+    cells, first, places, slopes, shifts = texts
+    closed = places.split(",") if places else [""] * len(cells)
+    _need(len(cells) == len(first) == len(closed), "as much of all cells expected")
+    words, numbers = slopes.split(",") if _list(shares) else [], iter(_list(neurons))
+    _need(len(words) == len(shares) == len(shifts) and (words or not slopes), "slopes, shares and a shift for each bound expected")
+    pairs = [[_list(pair, 2) for pair in _list(one)] for one in (moved, ends, others, betas, more)]
+    _need(all(_only_integers(type(i) for i, _ in one) for one in pairs), "pairs of a whole number and a list expected")
+    tables: list[dict[int, Any]] = [dict(one) for one in pairs]
+    moved, ends, others, betas, more = tables
+    k = 0
+    for i, (letter, state, word) in enumerate(zip(cells, first, closed, strict=True)):
+        at = _SIDES.find(letter)
+        _need(at >= 0 or letter in "-+", "a letter of a cell expected")
+        _need(state in "0.mM", "a letter of what is bounded anew expected")
+        events: list[Any] = [*_list(others.get(i, []))]
+        _need(not (events and word), "events of a cell, or places, expected")
+        for digit in "" if events else (word or "0"[letter != "-" :]):
+            _need(k < len(words) and digit in "0123456789", "a bound for each place, which is a digit, expected")
+            events.append(["bound", int(digit), shares[k], words[k], betas.get(k, [])])
+            if shifts[k] != ".":
+                events[-1] += [_SHIFTS.find(shifts[k]), more.get(k, [])]
+            k += 1
+        kind = 0 if at >= 0 else 1 if letter == "+" else -1
+        line = [0 if state in "0M" else layers, ends.get(i, []), [], events, kind, next(numbers, None) if kind == 1 else max(at, 0)]
+        yield [*line, moved.get(i, [])] if state in "mM" else line
+    _need(k == len(words) and next(numbers, None) is None, "no more bounds and neurons than cells have expected")
+
+
 class _Row:
     """Whole multiples of outputs and inputs, and a constant: `scale` times the row that refutes an alternative."""
 
@@ -2516,8 +2550,15 @@ class _Query:
         most = 1 << UNIT + 2200 * self.network.hidden  # nothing is known of neurons, but that sums of doubles are smaller
         neurons = self.bounds.first[-1]
         stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives, self.ball)]
+        sheet: Iterator[list[Any]] = iter(())
         while stack:
-            first, ends, claims, events, kind, at, *moved = _list_of(lines.next(), 6, 7)
+            line = next(sheet, None)
+            if line is None:
+                line = lines.next()
+                if type(line) is dict:
+                    sheet = _sheet(line, self.network.hidden)
+                    continue
+            first, ends, claims, events, kind, at, *moved = _list_of(line, 6, 7)
             cell = stack.pop()
             self.cells += 1
             if cell.depth == APART:
@@ -2532,6 +2573,7 @@ class _Query:
             for event in _list(events):
                 self._event(cell, _list(event))
             stack += reversed(self._split(cell, kind, at))
+        _need(next(sheet, None) is None, "a sheet that ends with the tree expected")
 
     def _given(self, cell: _Searched, ends: Any) -> dict[tuple[int, int], int | None]:
         """Ends that are given where they are not those found, with their signs; None for those that are to be rounded
