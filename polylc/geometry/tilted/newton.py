@@ -76,7 +76,8 @@ def _expand(a: Array, s: Array, soft: float, theta: Array, deep: bool, slope: Ar
             w = a[j, i] * second
             for q in range(j + 1):
                 curve[j, q] += w * a[q, i]
-    return value + math.log(product)
+    total: float = value + math.log(product)
+    return total
 
 
 @inlined
