@@ -16,7 +16,7 @@ from polylc.bounds.ascent import Choice, Goals, ascend
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.dense import refined
 from polylc.bounds.game import combine, combine_compiled
-from polylc.bounds.hidden import intervals, refine
+from polylc.bounds.hidden import Kept, intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import Sizes, Tables
@@ -71,6 +71,38 @@ def test_ends_of_neurons_are_the_same(seed):
         z = hidden(plain, x)
         assert (z >= low2 - 1e-9).all()
         assert (z <= high2 + 1e-9).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_that_are_kept_are_the_same_and_hold(seed):
+    """Of some neurons, on cells within others whose ends are known."""
+    plain, compiled, sizes = both(seed)
+    rng = np.random.default_rng(seed)
+    cells = cells_of(rng, 20)
+    lows, highs = wide(20, plain.neurons)
+    refine(plain, lows, highs, cells, sizes)
+    within = Cells(cells.low, (cells.low + cells.high) / 2)
+    for only in (None, rng.random(lows.shape) < 0.5):
+        found = []
+        for one in (plain, compiled):
+            low, high, kept = lows.copy(), highs.copy(), Kept.none(20, one.neurons, one.inputs)
+            refine(one, low, high, within, sizes, 0, np.full((2, *low.shape), np.nan), only=only, kept=kept)
+            found.append((low, high, kept))
+        (low, high, kept), (low2, high2, kept2) = found
+        free = (low < 0) & (high > 0)
+        assert (free == ((low2 < 0) & (high2 > 0))).all()
+        open_ = np.broadcast_to(free[:, None], kept.constant.shape)
+        there = np.isfinite(kept.constant) & open_
+        assert (there == (np.isfinite(kept2.constant) & open_)).all()
+        assert there.any()
+        assert only is None or not there[:, 0][~only].any()
+        # ends may differ by a step of the grid, lines with them
+        np.testing.assert_allclose(kept2.constant[there], kept.constant[there], atol=0.02)
+        np.testing.assert_allclose(kept2.gradient[there], kept.gradient[there], atol=0.02)
+        for x in within.low + (within.high - within.low) * rng.random((50, 20, WIDTHS[0])):
+            z = hidden(plain, x)
+            value = np.einsum("csmn,cn->csm", kept2.gradient, x) + kept2.constant - kept2.error - 1e-9
+            assert (value <= np.stack([z, -z], axis=1)).all()
 
 
 def hidden(tables: Tables, x: np.ndarray) -> np.ndarray:
