@@ -19,7 +19,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-LARGE = 2**20  # bytes from which an array is worth a file
+LARGE = 2**18  # bytes from which an array is worth a file
 _open: ContextVar[weakref.WeakSet[mmap.mmap] | None] = ContextVar("open", default=None)
 
 
