@@ -8,7 +8,7 @@ are computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.errors import ConsistencyError, SolverError
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
@@ -30,7 +31,7 @@ from polylc.network.compose import TINY, UNIT
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
 PART = 2**18  # entries or facets that are looked at together
-BATCH = 3_000_000  # doubles that the forms of regions would take which are bounded at a time
+BATCH = 1_000_000  # doubles that the forms of regions would take which are bounded at a time
 
 
 class Volumes:
@@ -65,6 +66,7 @@ class Volumes:
         self._begin(complex_)
         balance = _Balance(complex_.network.outputs, complex_.domain.dimension)
         for rows in complex_.batches(BATCH):
+            checkpoint()
             self._bound(rows, exact, balance)
         balance.check()
         self._check_total()
@@ -252,9 +254,11 @@ class Volumes:
         return self.exact[region].shadow[self._places[region][entry]]
 
 
-def _parts(count: int) -> list[slice]:
+def _parts(count: int) -> Iterator[slice]:
     """Slices that take little room."""
-    return [slice(at, min(at + PART, count)) for at in range(0, count, PART)]
+    for at in range(0, count, PART):
+        checkpoint()
+        yield slice(at, min(at + PART, count))
 
 
 def _ball(value: Fraction) -> tuple[float, float]:
