@@ -62,7 +62,7 @@ from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import cache, cached_property
-from itertools import chain, compress, groupby, islice
+from itertools import chain, compress, islice
 from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
 
@@ -1404,6 +1404,7 @@ SHARED, ROUNDS = 60, 60  # bits of multipliers of balls that floats choose, and 
 VARYING = 16  # inputs up to which rows are kept for the cells within a cell
 APART = 5  # splits below which cells are shared out among processes
 FINE, FIRST = 52, 80  # coefficients of forms are whole numbers of 2^-FINE, those of first ends of 2^-FIRST, or finer ones
+SHORT = 8  # terms of forms for each neuron, up to which rows are carried down over them
 RENEWED, LANES = 8, 128  # forms are made anew where one in so many neurons is decided; neurons whose rows go together
 PASSED, WEIGHED = 64, 1 << 16  # varying inputs up to which, and weights from which on, first ends go from layer to layer
 NARROW = 20  # of which those do not count that vary by so much less than another
@@ -1412,6 +1413,7 @@ MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.,:!\[\]]*")
+_SIDES, _SHIFTS = "abcdefghijklmnopqrstuvwxyz", "0123456789abc"  # letters of sheets
 Choices = tuple[tuple[int, int], ...]
 Box = list[tuple[int, int]]
 
@@ -1584,11 +1586,11 @@ class _Kept:
     """Rows over the inputs that are less than sign * z of neurons on a cell, and so on all cells within it: what was
     found there when these were bounded anew.
 
-    Coefficients are in 2^-(UNIT + fine), constants in 2^-(UNIT + fine + INPUT).
+    For each neuron two places, of z and of -z; constants, and by input coefficients, in 2^-(UNIT + fine).
     """
 
-    def __init__(self, box: Box, ends: list[tuple[int, int]], rows: list[tuple[int, list[int]]]) -> None:
-        self.box, self.ends, self.rows = box, ends, rows  # ends: neurons and sides
+    def __init__(self, box: Box, places: dict[int, tuple[int, int]], constants: list[int], columns: list[list[int]]) -> None:
+        self.box, self.places, self.constants, self.columns = box, places, constants, columns
         self.inputs = [k for k, (low, high) in enumerate(box) if low < high]
 
     @cached_property
@@ -1597,9 +1599,10 @@ class _Kept:
         of coefficients, and the negative ones with the other sign: one number of lanes each.
         """
         inputs = self.inputs
-        fixed = set(range(len(self.box))) - set(inputs)
-        constants = [c + sum(a[k] * self.box[k][a[k] <= 0] for k in fixed if a[k]) if a else c for c, a in self.rows]
-        columns = [[a[k] if a else 0 for _, a in self.rows] for k in inputs]
+        constants = [c << INPUT for c in self.constants]
+        for k in set(range(len(self.box))) - set(inputs):
+            constants = [c + a * self.box[k][a <= 0] for c, a in zip(constants, self.columns[k], strict=True)]
+        columns = [self.columns[k] for k in inputs]
         most = max(map(abs, constants), default=0)
         for k, column in zip(inputs, columns, strict=True):
             most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
@@ -1611,14 +1614,15 @@ class _Kept:
             negative.append(down)
         return size, _packed(constants, size) + half, positive, negative
 
-    def least(self, box: Box, places: Sequence[int]) -> list[int]:
-        """The least values of some rows on a cell within, in 2^-(UNIT + fine + INPUT)."""
+    def least(self, box: Box) -> tuple[bytes, int]:
+        """The least values of all rows on a cell within, in 2^-(UNIT + fine + INPUT): lanes, to each of which half a
+        lane was added, and the size of a lane.
+        """
         size, total, positive, negative = self.lanes
         for k, up, down in zip(self.inputs, positive, negative, strict=True):
             low, high = box[k]
             total += low * up - high * down
-        lanes, half = total.to_bytes(size * len(self.rows), "little"), 1 << 8 * size - 1
-        return [int.from_bytes(lanes[size * i : size * (i + 1)], "little") - half for i in places]
+        return total.to_bytes(size * len(self.constants), "little"), size
 
 
 @dataclass(frozen=True)
@@ -1769,6 +1773,21 @@ class _Searched:
         self.lines: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}  # of layers, made when they are used
         self.box = self.box or list(map(_outward, self.lower, self.upper))
 
+    def open_neurons(self, below: int) -> list[int]:
+        """Those below a number: where forms were made, all others were decided."""
+        low, high = self.low, self.high
+        among = range(below) if self.forms is None else self.forms.free
+        return [i for i in among if low[i] < 0 < high[i] and i < below]
+
+    def leasts(self, constants: list[int], columns: list[list[int]]) -> list[int]:
+        """The same as `least` of many rows, whose coefficients are given by input."""
+        if self.ball is not None:
+            return [self.least(c, list(row)) for c, row in zip(constants, zip(*columns, strict=True), strict=True)]
+        found = [c << INPUT for c in constants]
+        for column, (low, high) in zip(columns, self.box, strict=True):
+            found = [c + a * (low if a > 0 else high) for c, a in zip(found, column, strict=True)]
+        return found
+
     def least(self, constant: int, coefficients: list[int]) -> int:
         """A lower bound of a row over the inputs in this cell's box and the ball, in 2^-(UNIT + shift + INPUT)."""
         least = _least_value(constant, coefficients, self.box)
@@ -1820,14 +1839,43 @@ class _Form(NamedTuple):
     most: int
 
 
+_Column = tuple[int, list[int], list[int]]  # a variable, its coefficients in some forms, and in which
+
+
+def _columns(forms: list[_Form]) -> list[_Column]:
+    """Forms by variable."""
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for place, form in enumerate(forms):
+        for key, a in form.terms.items():
+            numbers, places = found.setdefault(key, ([], []))
+            numbers.append(a)
+            places.append(place)
+    return [(key, numbers, places) for key, (numbers, places) in found.items()]
+
+
+class _Below(NamedTuple):
+    """A layer of which rows are carried down: its neurons, lines (None where r = 0), forms, and these by variable, but
+    those of neurons whose r is 0; and for the size of numbers, sums of the largest of every form and line, and of rest.
+    """
+
+    neurons: list[int]
+    lines: list[_Line | None]
+    forms: list[_Form]
+    columns: list[_Column]
+    most: int
+    rest: int
+
+
 class _Forms:
     """Forms of the z of neurons over the inputs and the r = max(z, 0) of those before that are open on a cell: what is
-    decided there is put in. They hold on all cells within. Format: "Many rows at once".
+    decided there is put in. They hold on all cells within. Numbers beyond those of neurons stand for the rows that the
+    bounds have numbered. Format: "Many rows at once".
     """
 
     def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | None) -> None:
-        self.bounds, self.fine, self.found = bounds, bounds.fine, dict[int, _Form]()
+        self.bounds, self.fine, self.found, self.above = bounds, bounds.fine, dict[int, _Form](), above
         self.free: Sequence[int] = range(bounds.first[-1])
+        self.layers: dict[int, tuple[list[int], list[_Form], list[_Column]]] = {}
         self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
         self.inputs = [(max(map(abs, end)) >> INPUT - UNIT) + 1 for end in cell.box]  # their sizes, in 2^-UNIT
         if above is not None:
@@ -1836,12 +1884,23 @@ class _Forms:
                 if self.high[i] > 0:
                     self.found[i] = self._put_in(above.of(i))
             self.free = [i for i in self.found if self.low[i] < 0]
+        self.size = sum(len(form.terms) for form in self.found.values()) if above else math.inf
 
     def of(self, i: int) -> _Form:
-        """The form of a neuron that is free."""
+        """The form of a neuron that is free, or of a row."""
         found = self.found.get(i)
         if found is None:
-            found = self.found[i] = self._first(i)
+            found = self.found[i] = self._first(i) if self.above is None else self._put_in(self.above.of(i))
+        return found
+
+    def layer(self, layer: int) -> tuple[list[int], list[_Form], list[_Column]]:
+        """The free neurons of a layer that are not off, their forms, and these by variable."""
+        found = self.layers.get(layer)
+        if found is None:
+            first, end = self.bounds.first[layer : layer + 2]
+            at = [i for i in self.free if first <= i < end and self.high[i] > 0]
+            forms = [self.of(i) for i in at]
+            found = self.layers[layer] = at, forms, _columns(forms)
         return found
 
     def stale(self, cell: _Searched) -> bool:
@@ -1850,31 +1909,48 @@ class _Forms:
         return RENEWED * decided > len(self.free)
 
     def _put_in(self, form: _Form) -> _Form:
+        low, high, found = self.low, self.high, self.found
         terms: dict[int, int] = {}
         finer: dict[int, int] = {}
         constant = error = 0
         for key, a in form.terms.items():
-            if key < 0 or self.low[key] < 0 < self.high[key]:
+            if key < 0 or low[key] < 0 < high[key]:
                 terms[key] = a
-            elif self.high[key] > 0:
-                other = self.found[key]
+            elif high[key] > 0:
+                other = found[key]
                 for j, b in other.terms.items():
-                    finer[j] = finer.get(j, 0) + a * b
+                    if j in finer:
+                        finer[j] += a * b
+                    else:
+                        finer[j] = a * b
                 constant += a * other.constant
                 error += abs(a) * other.error
         return self._sum(terms, form.constant, form.error, finer, constant, error)
 
     def _first(self, i: int) -> _Form:
-        """Over the values that the neuron's layer reads: h = m z + (p - m) r."""
+        """Over the values that a neuron's layer reads: h = m z + (p - m) r."""
         bounds = self.bounds
+        if i >= bounds.first[-1]:
+            coefficients, inputs, start = bounds.rows[i - bounds.first[-1]]
+            whole = [(reads, [(j, w) for j, w in enumerate(matrix.exactly(coefficients)) if w]) for reads, matrix in bounds.terms[-1]]
+            read = [*whole, (0, [(k, a << bounds.shift) for k, a in enumerate(inputs) if a])]
+            bias = sum(map(mul, coefficients, bounds.biases[-1]))
+            return self._over(read, math.floor(start * (1 << self.fine)) + (bias << self.fine - bounds.shift))
         layer = bisect_right(bounds.first, i) - 1
-        at, up = i - bounds.first[layer], self.fine - bounds.shift
+        at = i - bounds.first[layer]
+        return self._over(
+            [(reads, matrix.entries(at)) for reads, matrix in bounds.terms[layer]], bounds.biases[layer][at] << self.fine - bounds.shift
+        )
+
+    def _over(self, read: list[tuple[int, list[tuple[int, int]]]], start: int) -> _Form:
+        """The form of a sum of values that are read, and a constant in 2^-fine."""
+        bounds, up = self.bounds, self.fine - self.bounds.shift
         terms: dict[int, int] = {}
         finer: dict[int, int] = {}
         constant = error = 0
-        for reads, matrix in bounds.terms[layer]:
+        for reads, entries in read:
             first, units = (bounds.first[reads - 1], bounds.units[reads - 1]) if reads else (0, None)
-            for j, w in matrix.entries(at):
+            for j, w in entries:
                 key = first + j if reads else ~j
                 if units is None:
                     terms[key] = terms.get(key, 0) + (w << up)
@@ -1887,7 +1963,7 @@ class _Forms:
                         finer[k] = finer.get(k, 0) + a * b
                     constant += a * other.constant
                     error += abs(a) * other.error
-        return self._sum(terms, bounds.biases[layer][at] << up, 0, finer, constant, error)
+        return self._sum(terms, start, 0, finer, constant, error)
 
     def _sum(self, terms: dict[int, int], constant: int, error: int, finer: dict[int, int], much: int, wrong: int) -> _Form:
         """A form from terms, a constant and an error in 2^-fine, and others in 2^-(2 fine), which are rounded."""
@@ -2013,6 +2089,7 @@ class _Bounds:
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
         self.fine = max(FINE, self.shift + max(self.slope_bits, default=0))
+        self.rows: list[tuple[list[int], list[int], Fraction]] = []  # of outputs and inputs, and a constant
         self.weights = sum(sum(map(len, rows)) for read, _, _ in network.floats for _, rows in read)
 
     def over_inputs(
@@ -2143,20 +2220,33 @@ class _Bounds:
             rows[reads] = part if there is None else [a + b for a, b in zip(there, part, strict=True)]
         return self.over_inputs(rows, constant, cell, slopes)
 
-    def neurons(self, some: list[int], cell: _Searched) -> list[tuple[int, list[int]]]:
+    def below(self, layer: int, cell: _Searched) -> _Below:
+        """A layer whose ends on the cell are known."""
+        assert cell.forms is not None
+        low, high = cell.low, cell.high
+        neurons, forms, columns = cell.forms.layer(layer)
+        lines = [self._line(low[i], high[i], self.fine) if high[i] > 0 else None for i in neurons]
+        there = [(form, line) for form, line in zip(forms, lines, strict=True) if line is not None]
+        columns = [column for column in columns if column[0] < 0 or high[column[0]] > 0]
+        most, rest = sum(form.most + line.loss for form, line in there), sum(line.rest for _, line in there)
+        return _Below(neurons, lines, forms, columns, most, rest)
+
+    def neurons(self, some: list[int], cell: _Searched, layers: Sequence[_Below] | None = None) -> tuple[list[int], list[list[int]]]:
         """Rows over the inputs, less than z, and then less than -z, of some neurons of a layer on the cell, with the
-        slopes of the rule: constants and coefficients in 2^-(UNIT + fine). Format: "Many rows at once".
+        slopes of the rule: their constants, and for each input their coefficients, in 2^-(UNIT + fine).
+        Format: "Many rows at once".
 
         All rows go down together: for each r there is one integer with a lane for the coefficient of every row, in
-        2^-(UNIT + fine), and one for the constants.
+        2^-(UNIT + fine), and one for the constants. `layers` are those below.
         """
         forms, fine = cell.forms, self.fine
         assert forms is not None
-        given, start = [forms.of(i) for i in some], self.first[bisect_right(self.first, some[0]) - 1]
-        below = [(i, forms.of(i), self._line(cell.low[i], cell.high[i], fine)) for i in reversed(forms.free) if i < start and cell.high[i] > 0]
-        most, rest = max(form.most for form in given) << UNIT, sum(line.rest for _, _, line in below) << fine - UNIT
-        for _, layer in groupby(below, lambda one: bisect_right(self.first, one[0])):
-            most += ((most >> fine) + 1) * sum(form.most + line.loss for _, form, line in layer)
+        given = [forms.of(i) for i in some]
+        if layers is None:
+            layers = [self.below(layer, cell) for layer in range(bisect_right(self.first, some[0]) - 1)]
+        most, rest = max(form.most for form in given) << UNIT, sum(layer.rest for layer in layers) << fine - UNIT
+        for layer in reversed(layers):
+            most += ((most >> fine) + 1) * layer.most
         size = max(most + rest, 1 << fine).bit_length() // 8 + 1  # bytes of a lane: sums are below half of what it holds
         many, lane, left = 2 * len(some), 8 * size, 8 * size - fine
         ones = _ones(size, many)
@@ -2166,33 +2256,77 @@ class _Bounds:
             found = _packed(numbers, size) << UNIT
             return found - (found << lane * len(some))
 
-        off = {i for i in forms.free if cell.high[i] <= 0}  # r = 0
         columns: dict[int, list[int]] = {}
-        for k, form in enumerate(given):
+        for place, form in enumerate(given):
             for key, a in form.terms.items():
-                if key not in off:
-                    columns.setdefault(key, [0] * len(some))[k] = a
+                if key < 0 or cell.high[key] > 0:
+                    columns.setdefault(key, [0] * len(some))[place] = a
         sums = {key: packed(column) for key, column in columns.items()}
         constants = packed([form.constant for form in given])
         constants -= sum(form.error << lane * k for k, form in enumerate(chain(given, given))) << UNIT
-        for i, form, line in below:
-            v = sums.get(i, 0)
-            if not v:
-                continue
-            up, down = _parts((v + half) >> fine & whole, middle, left)  # rounded down, in 2^-UNIT
-            above = down * line.chord >> fine & whole
-            k, magnitude = (up - above, up + above) if line.slope else (-above, above)
-            for key, a in form.terms.items():
-                if key not in off:
-                    sums[key] = sums.get(key, 0) + a * k
-            constants += form.constant * k - form.error * magnitude - line.loss * down
+        for layer in reversed(layers):
+            taken = []
+            for i, line, form in zip(layer.neurons, layer.lines, layer.forms, strict=True):
+                v = sums.pop(i, 0)
+                if not v or line is None:
+                    taken.append(0)
+                    continue
+                up, down = _parts((v + half) >> fine & whole, middle, left)  # rounded down, in 2^-UNIT
+                above = down * line.chord >> fine & whole
+                k, magnitude = (up - above, up + above) if line.slope else (-above, above)
+                taken.append(k)
+                constants += form.constant * k - form.error * magnitude - line.loss * down
+            if any(taken):
+                of = taken.__getitem__
+                for key, numbers, places in layer.columns:
+                    sums[key] = sums.get(key, 0) + sum(map(mul, numbers, map(of, places)))
         constants -= rest * ones
 
         def unpacked(lanes: int) -> list[int]:
             return _unpacked((lanes + half).to_bytes(size * many, "little"), size)
 
-        inputs = [unpacked(sums[~k]) if ~k in sums else [0] * many for k in range(self.network.inputs)]
-        return list(zip(unpacked(constants), map(list, zip(*inputs, strict=True)), strict=True))
+        return unpacked(constants), [unpacked(sums[~k]) if ~k in sums else [0] * many for k in range(self.network.inputs)]
+
+    def row(self, coefficients: list[int], inputs: list[int], constant: Fraction) -> int:
+        """The number of a row of whole multiples of outputs and inputs, and a constant."""
+        self.rows.append((coefficients, inputs, constant))
+        return self.first[-1] + len(self.rows) - 1
+
+    def over_forms(self, number: int, cell: _Searched, slopes: dict[int, int] | None, losses: dict[int, int] | None = None) -> tuple[int, list[int]]:
+        """Less than a row on the cell, by the rule, over the forms that are there: a constant and coefficients of the
+        inputs in 2^-(UNIT + fine). `slopes` and `losses` as for `over_inputs`.
+        """
+        forms, fine, low, high = cell.forms, self.fine, cell.low, cell.high
+        assert forms is not None
+        form = forms.of(number)
+        sums = {key: a << UNIT for key, a in form.terms.items()}
+        constant, lost = form.constant - form.error << UNIT, 0
+        for layer in range(self.network.hidden - 1, -1, -1):
+            neurons, below, columns = forms.layer(layer)
+            taken = []
+            for i, form in zip(neurons, below, strict=True):
+                v = sums.pop(i, 0) >> fine  # as r >= 0
+                if not v or high[i] <= 0:
+                    taken.append(0)
+                    continue
+                if low[i] >= 0:
+                    k = v
+                elif v > 0:
+                    k = v * (high[i] > -low[i]) if slopes is None else v * slopes[i] >> SLOPE
+                else:
+                    k = -(-v * high[i] // (high[i] - low[i]))  # rounded up, so no more is lost at the lower end
+                    loss = (k - v) * high[i]
+                    lost += loss
+                    if losses is not None:
+                        losses[i] = loss
+                taken.append(k)
+                constant += form.constant * k - form.error * abs(k)
+            if any(taken):
+                of = taken.__getitem__
+                for key, numbers, places in columns:
+                    if key < 0 or high[key] > 0:
+                        sums[key] = sums.get(key, 0) + sum(map(mul, numbers, map(of, places)))
+        return constant - (lost << fine - UNIT), [sums.get(~k, 0) for k in range(self.network.inputs)]
 
     @staticmethod
     def _line(low: int, high: int, fine: int) -> _Line:
@@ -2277,6 +2411,52 @@ class Refuted:
     model: str
 
 
+def _sheet(value: Any, layers: int) -> Iterator[list[Any]]:
+    """The lines of cells that a sheet stands for. Format: "A query"."""
+    names = ("cells", "first", "places", "slopes", "shifts", "shares", "neurons", "moved", "ends", "events", "betas", "more")
+    *texts, shares, neurons, moved, ends, others, betas, more = _fields(value, *names)
+    _need({str}.issuperset(map(type, texts)), "texts of cells and bounds expected")
+    cells, first, places, slopes, shifts = texts
+    closed = places.split(",") if places else [""] * len(cells)
+    _need(len(cells) == len(first) == len(closed), "as much of all cells expected")
+    words, numbers = slopes.split(",") if _list(shares) else [], iter(_list(neurons))
+    _need(len(words) == len(shares) == len(shifts) and (words or not slopes), "slopes, shares and a shift for each bound expected")
+    pairs = [[_list(pair, 2) for pair in _list(one)] for one in (moved, ends, others, betas, more)]
+    _need(all(_only_integers(type(i) for i, _ in one) for one in pairs), "pairs of a whole number and a list expected")
+    tables: list[dict[int, Any]] = [dict(one) for one in pairs]
+    moved, ends, others, betas, more = tables
+    k = 0
+    for i, (letter, state, word) in enumerate(zip(cells, first, closed, strict=True)):
+        at = _SIDES.find(letter)
+        _need(at >= 0 or letter in "-+", "a letter of a cell expected")
+        _need(state in "0.mM", "a letter of what is bounded anew expected")
+        events: list[Any] = [*_list(others.get(i, []))]
+        _need(not (events and word), "events of a cell, or places, expected")
+        for digit in "" if events else (word or "0"[letter != "-" :]):
+            _need(k < len(words) and digit in "0123456789", "a bound for each place, which is a digit, expected")
+            events.append(["bound", int(digit), shares[k], words[k], betas.get(k, [])])
+            if shifts[k] != ".":
+                events[-1] += [_SHIFTS.find(shifts[k]), more.get(k, [])]
+            k += 1
+        kind = 0 if at >= 0 else 1 if letter == "+" else -1
+        line = [0 if state in "0M" else layers, ends.get(i, []), [], events, kind, next(numbers, None) if kind == 1 else max(at, 0)]
+        yield [*line, moved.get(i, [])] if state in "mM" else line
+    _need(k == len(words) and next(numbers, None) is None, "no more bounds and neurons than cells have expected")
+
+
+class _Row:
+    """Whole multiples of outputs and inputs, and a constant: `scale` times the row that refutes an alternative."""
+
+    def __init__(self, of: Alternative, bounds: _Bounds, outputs: list[int], inputs: list[int], constant: Fraction, scale: int) -> None:
+        self.of, self.bounds, self.outputs, self.inputs, self.scale = of, bounds, outputs, inputs, scale
+        self.start = math.floor(constant * (1 << UNIT + bounds.shift))
+        self.number = bounds.row(outputs, inputs, constant)
+
+    def over(self, cell: _Searched) -> tuple[dict[int, list[int]], int]:
+        """Over the values that outputs read, and a constant."""
+        return self.bounds.over_outputs(self.outputs, self.inputs, self.start, cell)
+
+
 class _Query:
     """A query: its formula, and boxes whose trees refute all of its alternatives. Format: "A query"."""
 
@@ -2295,6 +2475,7 @@ class _Query:
         self.first = _taken((), (), (), self.formula)
         self.roots = _integer(roots, 0, math.inf, "roots")
         self.cells = self.leaves = self.parts = 0
+        self.rows: dict[tuple[int, ...], _Row] = {}  # by the address of an alternative, which is kept, and multipliers
         self.share, self.jobs = share
 
     def _formula(self, value: Any, depth: int) -> Condition | Junction:
@@ -2369,8 +2550,15 @@ class _Query:
         most = 1 << UNIT + 2200 * self.network.hidden  # nothing is known of neurons, but that sums of doubles are smaller
         neurons = self.bounds.first[-1]
         stack = [_Searched(lower, upper, [-most] * neurons, [most] * neurons, [], alternatives, self.ball)]
+        sheet: Iterator[list[Any]] = iter(())
         while stack:
-            first, ends, claims, events, kind, at, *moved = _list_of(lines.next(), 6, 7)
+            line = next(sheet, None)
+            if line is None:
+                line = lines.next()
+                if type(line) is dict:
+                    sheet = _sheet(line, self.network.hidden)
+                    continue
+            first, ends, claims, events, kind, at, *moved = _list_of(line, 6, 7)
             cell = stack.pop()
             self.cells += 1
             if cell.depth == APART:
@@ -2385,6 +2573,7 @@ class _Query:
             for event in _list(events):
                 self._event(cell, _list(event))
             stack += reversed(self._split(cell, kind, at))
+        _need(next(sheet, None) is None, "a sheet that ends with the tree expected")
 
     def _given(self, cell: _Searched, ends: Any) -> dict[tuple[int, int], int | None]:
         """Ends that are given where they are not those found, with their signs; None for those that are to be rounded
@@ -2418,40 +2607,58 @@ class _Query:
 
     def _move(self, cell: _Searched, given: dict[tuple[int, int], int | None]) -> None:
         """The least values, on this cell, of the newest rows that were kept for open neurons."""
-        wanted = {(i, side) for i, (low, high) in enumerate(zip(cell.low, cell.high, strict=True)) if low < 0 < high for side in (0, 1)}
-        kept = []
+        unit, wanted = self.bounds.fine + INPUT, dict.fromkeys(cell.open_neurons(len(cell.low)))
+        low, high, kept = cell.low, cell.high, []
         for rows in reversed(cell.kept):
-            places = [place for place, end in enumerate(rows.ends) if end in wanted]
-            if places:
-                kept.append(rows)
-                for place, value in zip(places, rows.least(cell.box, places), strict=True):
-                    self._put(cell, *rows.ends[place], value, given)
-                wanted.difference_update(rows.ends)
+            there = [i for i in wanted if i in rows.places]
+            if not there:
+                continue
+            kept.append(rows)
+            lanes, size = rows.least(cell.box)
+            half = 1 << 8 * size - 1
+            for i in there:
+                del wanted[i]
+                for side, place in enumerate(rows.places[i]):
+                    value = int.from_bytes(lanes[size * place : size * place + size], "little") - half
+                    if given or value >> unit > (-high[i] if side else low[i]):
+                        self._put(cell, i, side, value, given)
         cell.kept = tuple(reversed(kept))
 
     def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
         """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
-        passed = _Passed(self.bounds, cell) if first == 0 and only is None and cell.forms is None and _Passed.pays(self.bounds, cell) else None
-        if first < self.network.hidden and (cell.forms is None or (only is None and cell.forms.stale(cell))):
-            cell.forms = _Forms(self.bounds, cell, cell.forms)
-        ends: list[tuple[int, int]] = []
-        rows: list[tuple[int, list[int]]] = []
-        for layer in range(first, self.network.hidden):
-            if passed is not None:
-                passed.layer(layer, cell, given)
-            among = range(self.bounds.first[layer], self.bounds.first[layer + 1])
-            free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
-            for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
-                ends += [(i, side) for side in (0, 1) for i in some]
-                rows += self.bounds.neurons(some, cell)
-            for (i, side), (constant, row) in zip(ends[len(rows) - 2 * len(free) :], rows[len(rows) - 2 * len(free) :], strict=True):
-                self._put(cell, i, side, cell.least(constant, row), given)
-            if free:
-                cell.lines.pop(layer, None)
-            if passed is not None:
-                passed.units(layer, cell)
-        if rows and only is None and sum(low < high for low, high in cell.box) <= VARYING:
-            cell.kept = (*cell.kept, _Kept(cell.box, ends, [(constant << INPUT, row) for constant, row in rows]))
+        bounds, last = self.bounds, self.network.hidden if only is None else bisect_right(self.bounds.first, max(only, default=-1))
+        passed = _Passed(bounds, cell) if first == 0 and only is None and cell.forms is None and _Passed.pays(bounds, cell) else None
+        if first < last and (cell.forms is None or (only is None and cell.forms.stale(cell))):
+            cell.forms = _Forms(bounds, cell, cell.forms)
+        if first >= last:
+            return
+        places: dict[int, tuple[int, int]] = {}
+        constants: list[int] = []
+        columns: list[list[int]] = [[] for _ in cell.box]
+        below: list[_Below] = []
+        for layer in range(last):
+            if layer >= first:
+                if passed is not None:
+                    passed.layer(layer, cell, given)
+                among = range(bounds.first[layer], bounds.first[layer + 1])
+                free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
+                for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
+                    more, rows = bounds.neurons(some, cell, below)
+                    for k, i in enumerate(some, len(constants)):
+                        places[i] = k, k + len(some)
+                    constants += more
+                    for column, row in zip(columns, rows, strict=True):
+                        column += row
+                    for i, side, value in zip(chain(some, some), chain([0] * len(some), [1] * len(some)), cell.leasts(more, rows), strict=True):
+                        self._put(cell, i, side, value, given)
+                if free:
+                    cell.lines.pop(layer, None)
+                if passed is not None:
+                    passed.units(layer, cell)
+            if layer < last - 1:
+                below.append(bounds.below(layer, cell))
+        if places and only is None and sum(low < high for low, high in cell.box) <= VARYING:
+            cell.kept = (*cell.kept, _Kept(cell.box, places, constants, columns))
 
     @staticmethod
     def _end(value: Any) -> int:
@@ -2464,7 +2671,7 @@ class _Query:
         """Slopes of the open neurons below a number: "0", "1", "~" and two digits to the base 16, or "." for the
         rule's, as those at the end that are left out.
         """
-        free = [i for i in range(below) if cell.low[i] < 0 < cell.high[i]]
+        free = cell.open_neurons(below)
         _need(type(text) is str and _SLOPES.fullmatch(text), "slopes expected")
         words = _SLOPE.findall(text)
         _need(len(words) <= len(free), "no more slopes than there are open neurons expected")
@@ -2520,19 +2727,31 @@ class _Query:
         for (neuron, sign), beta in zip(cell.path, _floats(multipliers, len(cell.path)), strict=True):
             _need(beta >= 0, "multipliers that are not negative expected")
             pulls[neuron] = pulls.get(neuron, 0) + sign * math.floor(Fraction(beta) * (1 << UNIT + SHARE))
-        outputs, inputs, constant, scale = self._combined(zip(goals, weights, strict=True))
-        whole = (-constant * scale * (1 << UNIT + self.bounds.shift)).__floor__()
-        rows, start = self.bounds.over_outputs([-a for a in outputs], [-a for a in inputs], whole, cell)
-        if scale != 1:
-            pulls = {i: a * scale for i, a in pulls.items()}
+        row = self._row(one, goals, weights)
+        if row.scale != 1:
+            pulls = {i: a * row.scale for i, a in pulls.items()}
         slopes = self._slopes(cell, text, len(cell.low))
+        short = not any(pulls.values()) and cell.forms is not None and cell.forms.size <= SHORT * len(cell.low)
         if little:  # bound anew first what costs this bound much
             losses: dict[int, int] = {}
-            self.bounds.over_inputs(dict(rows), start, cell, slopes, pulls, losses)
+            if short:
+                self.bounds.over_forms(row.number, cell, slopes, losses)
+            else:
+                self.bounds.over_inputs(*row.over(cell), cell, slopes, pulls, losses)
             most, down = max(losses.values(), default=0), _integer(little[0], 0, MOST_SHIFT + 1, "shift")
             self._refine(cell, 0, self._given(cell, little[1]), {i for i, loss in losses.items() if loss << down >= most})
-        value = self.bounds.bound(rows, start, cell, slopes, pulls)
+        if short and cell.least(*self.bounds.over_forms(row.number, cell, slopes)) > 0:
+            return True
+        value = self.bounds.bound(*row.over(cell), cell, slopes, pulls)
         return value > 0 or (value == 0 and any(w and row.strict for row, w in zip(goals, weights, strict=True)))
+
+    def _row(self, one: Alternative, goals: list[Condition], weights: list[int]) -> _Row:
+        """Minus the sum of an alternative's goals times multipliers, made once."""
+        found = self.rows.get((id(one), *weights))
+        if found is None or found.of is not one:
+            outputs, inputs, constant, scale = self._combined(zip(goals, weights, strict=True))
+            found = self.rows[id(one), *weights] = _Row(one, self.bounds, [-a for a in outputs], [-a for a in inputs], -constant * scale, scale)
+        return found
 
     def _combined(self, pairs: Iterable[tuple[Condition, Any]]) -> tuple[list[int], list[int], Fraction, int]:
         """The sum of rows times multipliers: whole coefficients of outputs and inputs times a scale; the constant."""

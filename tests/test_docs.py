@@ -140,7 +140,6 @@ ESTIMATORS = ["polylc.api.track", "polylc.api.estimate", "polylc.estimators.huma
         "polylc.geometry.exact_cell",
         "polylc.network.patterns",
         "polylc.api.certify",
-        "polylc.measures.by_volume.slicing",
         *ESTIMATORS,
     ],
 )

@@ -22,6 +22,7 @@ from polylc.estimators import balls
 from polylc.estimators.lines import chords, uniform_lines
 from polylc.estimators.methods import METHODS, run_methods
 from polylc.estimators.study import Sampling, Study
+from polylc.exact.quantity import Kind
 from polylc.network.form import Network, chain
 from polylc.run.estimates import EVERY
 from polylc.search.task import make_task
@@ -214,6 +215,22 @@ def test_the_truth_in_a_ball_is_what_searches_find(norm):
         if (method, "distance") in beside and distance.exact:
             assert (beside[method, "distance"].truth.quantity.lower, beside[method, "distance"].truth.quantity.upper) == distance.ends
     assert entry.result.complete
+
+
+@pytest.mark.parametrize("norm", BALLS)
+def test_the_truth_in_a_ball_is_what_its_regions_are(norm):
+    radius, center = 0.75, [0.125, 0.25, -0.125]
+    (entry,) = polylc.compare(NET, [center], radius=radius, norm=norm, methods="lines,patterns,local_rank", draws=0, samples=2000)
+    exact = polylc.certify(NET, [center], radius=radius, norm=norm)[0]
+    beside = {p.estimate.target: p for p in entry.pairings}
+    assert beside["regions"].truth.quantity.value == exact.regions > beside["regions"].estimate.value / 2
+    known = exact.answers.value("local_complexity").versions["activation"]
+    found = beside["local_complexity.activation"]
+    assert (found.truth is None) == (known.kind is Kind.ESTIMATE) == (norm == "l2")  # bent neurons cut the caps of an l2 ball
+    if norm == "l1":
+        assert found.truth.quantity == known
+        assert abs(found.estimate.value - known.value) < 5 * found.estimate.standard_error
+        assert beside["local_rank.2"].truth is not None
 
 
 @pytest.mark.parametrize("norm", BALLS)

@@ -4,13 +4,16 @@ holds.
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction as F
 
 import numpy as np
 import pytest
 from nets import quarter_net, random_net, residual_net
+from typer.testing import CliRunner
 
 import polylc
+from polylc.cli.main import app
 from polylc.domains.frame import inner
 from polylc.errors import NeighbourhoodError, UsageError
 from polylc.exact.quantity import Kind
@@ -133,3 +136,58 @@ def test_what_is_no_frame_is_refused(directions, how, said):
         polylc.frame(net, [0, 0], directions, **how)
     with pytest.raises(UsageError, match="planes and lines"):
         polylc.estimate(net, polylc.frame(net, [0, 0], [[1, 0]]))
+
+
+# ---- on the command line: rows of a data file ------------------------------------------------------------------------
+@pytest.fixture
+def files(tmp_path):
+    np.savez(tmp_path / "net.npz", **{f"{name}{layer}": value for layer, (w, b) in enumerate(LAYERS) for name, value in (("W", w), ("b", b))})
+    (tmp_path / "frame.csv").write_text("0.1,0.2,0.3\n1,1,0\n-1,2,0.5\n0,0,0\n1,1\n")
+    return str(tmp_path / "net.npz"), str(tmp_path / "frame.csv")
+
+
+LAYERS = [
+    (np.random.default_rng(3).normal(size=(6, 3)), np.random.default_rng(4).normal(size=6) / 2),
+    (np.random.default_rng(5).normal(size=(2, 6)), np.zeros(2)),
+]
+
+
+def test_rows_of_a_file_are_origin_and_directions(files, tmp_path):
+    model, data = files
+    out = tmp_path / "out.json"
+    found = CliRunner().invoke(app, ["certify", model, "--data", data, "--rows", "0:3", "--frame=-1", "2,3/2", "--json", str(out)])
+    assert found.exit_code == 0, found.output
+    view = polylc.frame(model, ["0.1", "0.2", "0.3"], [[1, 1, 0], ["-1", "2", "0.5"]], low=-1, high=[2, F(3, 2)])
+    same = polylc.certify(model, view)
+    (told,), (known,) = json.loads(out.read_text())["neighbourhoods"], json.loads(same.report().model_dump_json())["neighbourhoods"]
+    assert told["status"] == "certified"
+    assert same[0].regions > 1
+    for key in ("regions", "pieces", "adjacencies", "local_complexity", "total_variation", "volume"):
+        assert told[key] == known[key]
+    drawn = CliRunner().invoke(app, ["plot", model, "--data", data, "--rows", "0:3", "--frame", "0", "1", "--out", str(tmp_path / "f.svg")])
+    assert drawn.exit_code == 0, drawn.output
+    constants = CliRunner().invoke(app, ["lipschitz", model, "--data", data, "--rows", "0,1", "--frame", "0", "1", "--norm", "l2"])
+    assert constants.exit_code == 0, constants.output
+    assert "2 of 2 constants exact" in constants.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--frame", "0", "1"), "frame.csv: row 4"),
+        (("--frame", "0", "1", "--rows", "0"), "--frame: 1 rows; its origin and its directions are 2 to 4 rows"),
+        (("--frame", "0", "1", "--rows", "0,1,1"), "frame: direction 2 lies in the span"),
+        (("--frame", "0", "1", "--rows", "0,3"), "frame: direction 1 is zero"),
+        (("--frame", "0", "1,1,1", "--rows", "0:3"), "frame: high has 3 bounds for 2 directions"),
+        (("--frame", "1", "0", "--rows", "0:3"), "leave nothing between them"),
+        (("--frame", "0", "x", "--rows", "0:3"), "--frame, HI"),
+        (("--frame", "0", "1", "--radius", "1", "--margin", "1"), "--frame and --margin and --radius exclude each other"),
+        (("--frame", "0", "1", "--plane", "0,1,2"), "--plane and --frame exclude each other"),
+    ],
+)
+def test_wrong_options_are_one_line(files, options, said):
+    model, data = files
+    result = CliRunner().invoke(app, ["certify", model, "--data", data, *options])
+    assert result.exit_code == 2
+    (line,) = [text for text in result.output.splitlines() if text]
+    assert said in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -13,9 +14,14 @@ from nets import SPECIAL, l1_net, quarter_net, random_net, residual_net, tent_ne
 import polylc
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.bounds import BOUNDS
+from polylc.measures.gradient import layers
 from polylc.measures.gradient.layer_sums import plane_norms
-from polylc.measures.gradient.layers import gains, singular_values, weight_bound
+from polylc.measures.gradient.layers import gains, weight_bound
+from polylc.measures.gradient.singular_values import singular_values, values_of_product
+from polylc.measures.inequalities.distances import nearest
 from polylc.measures.inequalities.inequality import Inequality
+from polylc.measures.rank import region_ranks
+from polylc.network.exact import ExactNetwork
 from polylc.network.form import chain
 from polylc.network.patterns import pack
 
@@ -216,6 +222,29 @@ def test_distances_that_constants_certify():
     assert (away.left.value, away.right.lower, away.holds) == (0.25, 1.0, True)
 
 
+@pytest.mark.parametrize("name", ["generic", "deep", "quarters", "zero biases", "twins", "dead"])
+def test_who_may_bound_the_centre_s_region_is_among_those_named(name):
+    """Against all neurons in integers; with ties, equal hyperplanes and forms without a gradient."""
+    network = {
+        "generic": random_net([3, 9, 2], 0),
+        "deep": random_net([4, 7, 6, 5, 2], 1, negative_slope=0.1),
+        "quarters": quarter_net([3, 6, 5, 2], 2),
+        "zero biases": zero_bias_net([3, 6, 2], 3),
+        "twins": chain([[[1.0, 0.0], [-2.0, 0.0], [1.0, 1e-17], [0.0, 0.0]], [[1.0, 1.0, 0.0, 1.0]]], [[0.5, -1.0, 0.5, 1.0], [0.0]]),
+        "dead": chain([[[1.0, 1.0], [1.0, -1.0]], [[1.0, 1.0]], [[1.0]]], [[-9.0, -9.0], [1.0], [0.0]]),
+    }[name]
+    for centre in ([0] * network.inputs, [Fraction(1, 3)] * network.inputs, [Fraction(-1, 4), *[Fraction(1, 8)] * (network.inputs - 1)]):
+        complex_ = polylc.certify(network, [centre], radius=Fraction(1, 7), measures="counts")[0].complex
+        values = [v for layer in ExactNetwork(network).preactivations(complex_.domain.center)[:-1] for v in layer]
+        bits = np.array([v > 0 for v in values])
+        steep = [sum(map(abs, row[:-1])) for row in complex_.exact_forms.hidden(bits)]
+        far = [abs(v) / s if s else math.inf for v, s in zip(values, steep, strict=True)]
+        some = nearest(complex_, bits, values)
+        assert {i for i, d in enumerate(far) if d == min(far) < math.inf} <= set(some)
+        if name in ("generic", "deep"):
+            assert len(some) == 1
+
+
 def test_singular_values_are_enclosed():
     rng = np.random.default_rng(0)
     for m, k in ((5, 2), (2, 6), (4, 4), (1, 3), (3, 1)):
@@ -228,6 +257,45 @@ def test_singular_values_are_enclosed():
                 exact = sorted((abs(v) for v in mpmath.svd_r(mpmath.matrix(matrix.tolist()), compute_uv=False)), reverse=True)
                 assert all(abs(mpmath.mpf(f) - e) <= doubt + mpmath.mpf("1e-40") for f, e in zip(found, exact, strict=True))
             assert doubt <= 1e-11 * found[0]
+
+
+def test_singular_values_of_products_are_enclosed():
+    """All of them, those behind the factors' columns too, and of factors that are not quite those of the matrix."""
+    rng = np.random.default_rng(1)
+    for case, (m, a, k) in enumerate(((6, 2, 5), (5, 1, 9), (9, 3, 4), (4, 4, 4), (7, 2, 3)) * 3):
+        left, right = rng.normal(size=(m, a)) * 10.0 ** rng.integers(-9, 9), rng.normal(size=(a, k)) * 10.0 ** rng.integers(-9, 9)
+        if a > 1 and case >= 5:
+            left[:, 1] = left[:, 0]  # of smaller rank
+        matrix, wrong = left @ right, case >= 10
+        values, slip = values_of_product(matrix, np.zeros(m), left, right * 1.01 if wrong else right)
+        assert len(values) == min(m, k)
+        with mpmath.workdps(50):
+            exact = sorted((abs(v) for v in mpmath.svd_r(mpmath.matrix(matrix.tolist()), compute_uv=False)), reverse=True)
+            assert all(abs(mpmath.mpf(f) - e) <= slip for f, e in zip(values.tolist(), exact, strict=True))
+        assert slip <= (0.05 if wrong else 1e-12) * values[0]
+        assert values_of_product(matrix, np.full(m, 0.5), left, right)[1] >= 0.5 * m
+    for bad in (np.inf, np.nan, 1e200):
+        assert values_of_product(matrix, np.zeros(m), left * bad, right)[1] > 0.9 * values[0]
+        assert values_of_product(matrix * bad, np.zeros(m), left, right)[1] > 0.9 * values[0]
+    assert values_of_product(np.zeros((4, 3)), np.zeros(4), np.zeros((4, 1)), np.ones((1, 3)))[1] == 0
+
+
+@pytest.mark.parametrize("network", [random_net([5, 9, 8, 7, 2], 3), random_net([4, 9, 6, 1], 4, negative_slope=0.5), residual_net(0)])
+def test_norms_of_layers_from_factors_are_those_of_the_matrices(network, monkeypatch):
+    complex_ = polylc.certify(network, box=([-0.3] * network.inputs, [0.2] * network.inputs), measures="counts")[0].complex
+    found = []
+    for large in (1, 10**9):
+        monkeypatch.setattr(layers, "LARGE", large)
+        monkeypatch.setattr(layers, "THIN", 1)
+        found.append(list(layers.layer_terms(complex_, region_ranks(complex_))))
+    for (rows, terms), (_, plain) in zip(*found, strict=True):
+        bits = complex_.patterns(rows)
+        for name in ("rows", "active_rows", "least", "nuclear", "frobenius", "operator"):
+            one, other = getattr(terms, name), getattr(plain, name)
+            assert (one[..., 0] <= other[..., 1]).all(), name  # enclosures of one number meet
+            assert (other[..., 0] <= one[..., 1]).all(), name
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+        assert bits.any()
 
 
 def test_norms_of_layers_in_the_plane_are_enclosed():

@@ -406,6 +406,13 @@ def test_a_proof_is_written_and_checks(options, data: Path, tmp_path: Path):
 
 
 # ---- proofs by search ------------------------------------------------------------------------------------------------
+@pytest.fixture
+def trees(monkeypatch):
+    """Searches by trees of bounds, whichever kernels are at hand: where regions are listed proofs are of regions."""
+    monkeypatch.setattr("polylc.run.lipschitz.missing_kernels", lambda *_: True)
+    monkeypatch.setattr("polylc.search.listed.FROM", 10**9)
+
+
 def proved(net: Network, domain: Neighbourhood, label: int | None, path: Path, **how: object) -> list[Bounded]:
     """The constants of a proof by search, checked."""
     found = lipschitz_constants(net, domain, label, method="search", proof=path, **how)
@@ -420,12 +427,14 @@ def proved(net: Network, domain: Neighbourhood, label: int | None, path: Path, *
     return checked
 
 
+@pytest.mark.usefixtures("trees")
 @pytest.mark.parametrize("seed", range(28))
 def test_proofs_by_search_check(seed, tmp_path):
     net, domain = drawn(seed)
     proved(net, domain, seed % net.outputs if seed % 2 and net.outputs > 1 else None, tmp_path / "p")
 
 
+@pytest.mark.usefixtures("trees")
 @pytest.mark.parametrize("seed", range(6))
 def test_proofs_that_split_neurons_check(seed, tmp_path, monkeypatch):
     monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)
@@ -436,6 +445,7 @@ def test_proofs_that_split_neurons_check(seed, tmp_path, monkeypatch):
     assert sum(one.cells for one in checked) > len(checked)
 
 
+@pytest.mark.usefixtures("trees")
 def test_ends_that_are_found_better_elsewhere_are_told(tmp_path, monkeypatch):
     """Where an end is on the grid the checker finds it, and polylc the next one; the rule takes another slope then."""
     monkeypatch.setattr("polylc.search.steepest.FEW_OPEN", 5)
@@ -451,6 +461,7 @@ def put_lines(path: Path, lines: list[object]) -> None:
         file.writelines(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+@pytest.mark.usefixtures("trees")
 def test_forged_proofs_are_refused(tmp_path, monkeypatch):
     """Claims made stronger, evidence made weaker: each is refused, or proves what is true all the same."""
     monkeypatch.setattr("polylc.search.steepest.FEW_INPUTS", 0)

@@ -24,6 +24,7 @@ from polylc.measures.by_volume.noise import Integrator, decoupled, decoupled_uni
 from polylc.measures.by_volume.noise_integrals import BELOW, GAUSSIAN, MEAN, STRIP, Simplices, over_simplices
 from polylc.measures.by_volume.spline_means import knots_for, quadrature
 from polylc.network.form import chain, forward
+from polylc.report.result import Result
 from polylc.search.task import parse_sigmas
 
 
@@ -274,10 +275,18 @@ def test_sigma_belongs_to_measures_that_use_it():
     assert any("sigma 0.1" in b.name for b in only.bounds)
 
 
-def test_noise_out_of_reach_is_estimated_and_said():
-    result = polylc.certify(random_net([8, 4, 1], 0), np.zeros(8), radius=1, sigma=0.1)[0]
-    assert result.noisy_complexity["0.1"].kind is Kind.ESTIMATE
+def test_noise_out_of_reach_is_estimated_and_said(monkeypatch):
+    def asked() -> Result:
+        return polylc.certify(random_net([8, 4, 1], 0), np.zeros(8), radius=1, sigma=0.1)[0]
+
+    enclosed = asked().noisy_complexity["0.1"]
+    assert enclosed.kind is Kind.ENCLOSURE
+    monkeypatch.setattr("polylc.measures.by_volume.many_noise.MOST_PARTS", 1)
+    result = asked()
+    estimate = result.noisy_complexity["0.1"]
+    assert estimate.kind is Kind.ESTIMATE
     assert "random points" in result.notes["local_complexity.sigma"]
+    assert estimate.lower < enclosed.value < estimate.upper  # nominal 95 %, at a fixed seed
 
 
 def test_rao_blackwell_agrees_with_exact_draws_and_varies_less():

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction as F
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,7 @@ from polylc.domains.question import And, Or, Row, row
 from polylc.errors import LimitReached
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain
-from polylc.proof.refutation import compact_network
+from polylc.proof.refutation import compact_network, is_plain, sheet
 from polylc.readers.question import Question
 from polylc.search import prove
 
@@ -97,7 +98,25 @@ def proofs() -> dict[str, Lines_]:
             path = Path(folder) / name
             assert polylc.verify(question, timeout=60, proof=path).result == "unsat", name
             with gzip.open(path) as file:
-                found[name] = [json.loads(line) for line in file]
+                found[name] = by_cell([json.loads(line) for line in file])
+    return found
+
+
+def by_cell(lines: Lines_) -> Lines_:
+    """Sheets written out as lines of cells, which are easier to damage."""
+    found: Lines_ = []
+    for line in lines:
+        found += checker._sheet(line, len(lines[1]["network"]["layers"])) if isinstance(line, dict) and "cells" in line else [line]
+    return found
+
+
+def in_sheets(lines: Lines_) -> Lines_:
+    """The other way round: a sheet for every run of cells, however short."""
+    found: Lines_ = []
+    layers = len(lines[1]["network"]["layers"])
+    for one, run in groupby(lines, lambda line: isinstance(line, list) and len(line) > 5 and is_plain(line, layers)):
+        some = list(run)
+        found += [sheet(some)] if one else some
     return found
 
 
@@ -532,6 +551,67 @@ def test_bounds_hold_in_doubles_and_in_the_checker(network, seed):
         assert F(sure) <= outputs[0]
         assert whole <= outputs[0]
     assert F(sure) <= whole  # what the search closes, the checker closes
+
+
+# ---- sheets ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", NAMES)
+def test_sheets_are_the_cells_that_they_stand_for(name, tmp_path):
+    lines = proofs()[name]
+    short = json.loads(json.dumps(in_sheets(lines)))
+    assert len(short) < len(lines)
+    assert by_cell(short) == lines
+    assert checked(short, tmp_path) == checked(lines, tmp_path)
+
+
+def cut(text: str, at: int, new: str = "") -> str:
+    return text[:at] + new + text[at + 1 :]
+
+
+SHEETS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a cell left out": lambda s: s.update(cells=s["cells"][1:]),
+    "a cell left out everywhere": lambda s: s.update(cells=s["cells"][:-1], first=s["first"][:-1], places=s["places"].rpartition(",")[0]),
+    "a leaf more": lambda s: s.update(cells=s["cells"] + "-", first=s["first"] + ".", places=s["places"] and s["places"] + ","),
+    "a leaf in place of a split": lambda s: s.update(cells=cut(s["cells"], 0, "-")),
+    "a split in place of a leaf": lambda s: s.update(cells=cut(s["cells"], s["cells"].index("-"), "a")),
+    "a side there is not": lambda s: s.update(cells=cut(s["cells"], 0, "z")),
+    "a letter there is not": lambda s: s.update(cells=cut(s["cells"], 0, "?")),
+    "nothing bounded anew": lambda s: s.update(first="." * len(s["first"])),
+    "a state there is not": lambda s: s.update(first=cut(s["first"], 0, "x")),
+    "one more bound": lambda s: s.update(shares=s["shares"] + s["shares"][-1:], slopes=s["slopes"] + ",", shifts=s["shifts"] + "."),
+    "one bound less": lambda s: s.update(shares=s["shares"][:-1], slopes=s["slopes"].rpartition(",")[0], shifts=s["shifts"][:-1]),
+    "shares of less": lambda s: s["shares"].pop(),
+    "slopes of more": lambda s: s.update(slopes=s["slopes"] + ","),
+    "slopes of too many neurons": lambda s: s.update(slopes="1" * 99 + s["slopes"]),
+    "a shift there is not": lambda s: s.update(shifts=cut(s["shifts"], 0, "d")),
+    "a place that is no digit": lambda s: s.update(places="," * (len(s["cells"]) - 1) + "x"),
+    "a place of a superscript": lambda s: s.update(places="," * (len(s["cells"]) - 1) + "\u00b2"),
+    "a place there is not": lambda s: s.update(places="," * (len(s["cells"]) - 1) + "9"),
+    "places of too few": lambda s: s.update(places="0,0" if len(s["cells"]) != 2 else "0"),
+    "a neuron too many": lambda s: s["neurons"].append(0),
+    "no list of neurons": lambda s: s.update(neurons=None),
+    "a text of numbers": lambda s: s.update(cells=[-1] * len(s["cells"])),
+    "pairs of one": lambda s: s.update(ends=[[0]]),
+    "a pair of a truth": lambda s: s.update(ends=[[False, []]]),
+    "a key less": lambda s: s.pop("more"),
+    "a key more": lambda s: s.update(claims=[]),
+    "no cells": lambda s: s.update(cells="", first="", places=""),
+}
+
+
+@pytest.mark.parametrize("name", ["little", "boxes", "tie"])
+@pytest.mark.parametrize("change", SHEETS)
+def test_damaged_sheets_are_refused(name, change, tmp_path):
+    lines = json.loads(json.dumps(in_sheets(proofs()[name])))
+    one = next(line for line in lines if isinstance(line, dict) and "cells" in line)
+    before = json.dumps(one)
+    try:
+        SHEETS[change](one)
+    except (IndexError, ValueError):
+        pytest.skip("nothing to damage")
+    if json.dumps(one) == before or (name, change) == ("tie", "nothing bounded anew"):  # its neuron is split in any case
+        pytest.skip("nothing to damage")
+    with pytest.raises((checker.Refused, checker.Unreadable)):
+        checked(lines, tmp_path)
 
 
 # ---- what a proof must not get away with: each was a hole ------------------------------------------------------------

@@ -219,6 +219,13 @@ class Walk(checker._Query):
         rows, start = self.bounds.over_outputs(coefficients, inputs, int(constant * (scale << self.bounds.shift) // 1), cell)
         least = self.bounds.bound(rows, start, cell, self._slopes(cell, self.words(cell, len(self.values)), len(self.values)), pulls)
         assert F(least, scale << self.bounds.shift + checker.INPUT) <= value
+        if cell.forms is not None:
+            number = self.bounds.row(coefficients, inputs, constant)
+            slopes = rng.choice([None, self._slopes(cell, self.words(cell, len(self.values)), len(self.values))])
+            losses: dict[int, int] = {}
+            least = cell.least(*self.bounds.over_forms(number, cell, slopes, losses))
+            assert F(least, 1 << checker.UNIT + self.bounds.fine + checker.INPUT) <= value
+            assert all(loss >= 0 for loss in losses.values())
         if not any(low < 0 < high for low, high in zip(cell.low, cell.high, strict=True)):
             signs = dict(cell.path)
             box = [(F(a), F(b)) for a, b in zip(cell.lower, cell.upper, strict=True)]
@@ -290,7 +297,7 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
         for layer in range(read.hidden):
             first = bounds.first[layer]
             free = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
-            found = [checker._least_value(*row, cell.box) for row in bounds.neurons(free, cell)] if free else []
+            found = cell.leasts(*bounds.neurons(free, cell)) if free else []
             for value, (sign, i) in zip(found, ((s, i) for s in (1, -1) for i in free), strict=True):
                 single = checker._least_value(*bounds.neuron(layer, i - first, sign, cell, query._slopes(cell, "", first)), cell.box)
                 apart = F(value, 1 << bounds.fine) - F(single, 1 << bounds.shift)

@@ -54,8 +54,9 @@ class Here(Executor):
         if self.calls in self.fail:
             future.set_exception(self.fail[self.calls])
         else:
-            arguments = arguments if len(arguments) == 4 else (*arguments, None)
-            future.set_result(pickle.loads(pickle.dumps(function(*pickle.loads(pickle.dumps(arguments))))))
+            left = function.__code__.co_argcount - len(arguments)  # `stop`, which crews add, but executors are given
+            arguments = pickle.loads(pickle.dumps((*arguments, *[None] * left)))
+            future.set_result(pickle.loads(pickle.dumps(function(*arguments))))
         return future
 
     def stop(self) -> None:

@@ -36,8 +36,10 @@ class Dense(NamedTuple):
         Of the inputs, and of each layer.
     first : ndarray of int, shape (layers + 1,)
         First neuron of each layer, and their number.
-    gamma, extra : float
-        Error of a bound: relative to its size, and besides.
+    gamma : float
+        Error of a bound, relative to its size.
+    extra : ndarray, shape (layers,)
+        And besides, of rows over what a layer reads.
     ball : Round
         In which the domain is.
     """
@@ -49,13 +51,15 @@ class Dense(NamedTuple):
     width: Array
     first: Array
     gamma: float
-    extra: float
+    extra: Array
     ball: Round
 
 
 class Ends(NamedTuple):
     """Of neurons on cells: what is known and made better, arrays of shape (cells, neurons); which ends other arithmetic
-    may round otherwise, two of the same shape; by how much inputs move them, (cells, neurons, inputs).
+    may round otherwise, two of the same shape, as `hidden.refine` says it; by how much inputs move them, (cells,
+    neurons, inputs); which neurons are to be bounded, (cells, neurons), no cells where all are; and the rows that are
+    found, as `hidden.Kept`, no cells where they are not kept.
     """
 
     low: Array
@@ -63,6 +67,10 @@ class Ends(NamedTuple):
     unsure_low: Array
     unsure_high: Array
     reach: Array
+    only: Array
+    gradient: Array
+    constant: Array
+    error: Array
 
 
 class Goal(NamedTuple):
@@ -128,9 +136,30 @@ class Plan(NamedTuple):
 @inlined
 def lower(value: float) -> float:
     """The largest number of the grid of ends that is not above this; as `relaxation.down`."""
-    _, exponent = math.frexp(value)
-    step = math.ldexp(1.0, max(exponent - DIGITS, -FINEST))
+    step: float = step_at(value)
     return math.floor(value / step) * step
+
+
+@inlined
+def step_at(value: float) -> float:
+    """The step of the grid there; as `relaxation.steps`."""
+    _, exponent = math.frexp(value)
+    step: float = math.ldexp(1.0, max(exponent - DIGITS, -FINEST))
+    return step
+
+
+@inlined
+def rounded(value: float, error: float, before: float) -> tuple[float, float]:
+    """The end that a value gives, and what is to be said of it; as `hidden.refine`."""
+    least = lower(value - 2.0 * error)
+    if least == lower(value + error) or not value + error > before:
+        return least, np.nan
+    if 24.0 * error < step_at(value):
+        a, b = value - 2.0 * error, value + error
+        a, b = lower(a - 0.25 * step_at(a)), lower(b - 0.25 * step_at(b))
+        if a == b:
+            return a, np.inf
+    return least, least
 
 
 @kernel
@@ -198,7 +227,8 @@ def refined(net: Dense, low: Array, high: Array, ends: Ends, lines: Chosen, room
         for layer in range(net.first.shape[0] - 1):
             for i in range(net.width[layer + 1]):
                 j = net.first[layer] + i
-                if ends.low[c, j] < 0.0 < ends.high[c, j]:
+                wanted = ends.only.shape[0] == 0 or ends.only[c, j]
+                if wanted and ends.low[c, j] < 0.0 < ends.high[c, j]:
                     first = 1 if ends.high[c, j] < -ends.low[c, j] else 0  # the nearer end may make the other needless
                     for turn in range(2):
                         side = first if turn == 0 else 1 - first
@@ -207,6 +237,7 @@ def refined(net: Dense, low: Array, high: Array, ends: Ends, lines: Chosen, room
                             room.row[k] = sign * net.weight[layer, i, k]
                         bias = sign * net.bias[layer, i]
                         value, size = descend(net, layer, lines, c, c, room, bias, abs(bias))
+                        constant = value
                         if net.ball.norm:
                             least, more = least_in_ball(net.ball, low[c], high[c], room.row, room.point)
                             value += least
@@ -217,16 +248,18 @@ def refined(net: Dense, low: Array, high: Array, ends: Ends, lines: Chosen, room
                                 value += g * (low[c, k] if g > 0.0 else high[c, k])
                             size += abs(g) * max(abs(low[c, k]), abs(high[c, k]))
                             ends.reach[c, j, k] += abs(g) * (high[c, k] - low[c, k])
-                        error = size * net.gamma + net.extra
+                        error = size * net.gamma + net.extra[layer]
                         if not abs(value) + error < 1e300:
                             continue  # says nothing
-                        least = lower(value - 2.0 * error)
-                        unsure = least != lower(value + error)
+                        if ends.constant.shape[0]:
+                            ends.constant[c, side, j], ends.error[c, side, j] = constant, error
+                            for k in range(inputs):
+                                ends.gradient[c, side, j, k] = room.row[k]
                         if side == 0:
-                            ends.unsure_low[c, j] = least if unsure else np.nan
+                            least, ends.unsure_low[c, j] = rounded(value, error, ends.low[c, j])
                             ends.low[c, j] = max(ends.low[c, j], least)
                         else:
-                            ends.unsure_high[c, j] = least if unsure else np.nan
+                            least, ends.unsure_high[c, j] = rounded(value, error, -ends.high[c, j])
                             ends.high[c, j] = min(ends.high[c, j], -least)
                         if least > 0.0 and max(-ends.low[c, j], ends.high[c, j]) < VAST:
                             break  # of one sign: its other end matters only where sizes are to be found
@@ -258,7 +291,7 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
         start = goals.constant[r]
         value, size = descend(net, depth, lines, which[r], line[r], room, start, abs(start))
         value, size = _at_box(net, low, high, r, room, value, size)
-        best.sure[r], error[r] = value, size * net.gamma + net.extra
+        best.sure[r], error[r] = value, size * net.gamma + net.extra[depth]
         for k in range(net.width[0]):
             best.gradient[r, k], best.point[r, k] = room.row[k], room.point[k]
 
@@ -368,7 +401,7 @@ def climbed(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, row
             start, noise = _combine(net, depth, goals, room)
             value, size = descend(net, depth, chosen, 0, r, room, start, abs(start))
             value, size = _at_box(net, low, high, r, room, value, size)
-            least = value - (size * net.gamma + net.extra) - noise
+            least = value - (size * net.gamma + net.extra[depth]) - noise
             if least > best.sure[r]:
                 _keep(net, depth, r, least, rows, best, room)
             weight += step + 1.0

@@ -159,10 +159,10 @@ def refine(
         Receives the rows that were found.
     """
     kernels = packed(tables, sizes)
-    if kernels is not None and first == 0 and only is None and kept is None:
+    if kernels is not None and first == 0:
         unsure = np.full((2, *lows.shape), np.nan) if doubtful is None else doubtful
         spread = np.zeros((*lows.shape, tables.inputs)) if reach is None else reach
-        kernels.refine(cells.low, cells.high, lows, highs, unsure, spread)
+        kernels.refine(cells.low, cells.high, lows, highs, unsure, spread, only, None if kept is None else (kept.gradient, kept.constant, kept.error))
         return
     for layer in range(first, tables.depth):
         span = tables.span[layer]

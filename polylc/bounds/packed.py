@@ -26,10 +26,22 @@ class Packed:
     net: Dense
     room: Room
 
-    def refine(self, low: np.ndarray, high: np.ndarray, lows: np.ndarray, highs: np.ndarray, doubtful: np.ndarray, reach: np.ndarray) -> None:
-        """As `hidden.refine` from the first layer on; arrays of cells."""
+    def refine(
+        self,
+        low: np.ndarray,
+        high: np.ndarray,
+        lows: np.ndarray,
+        highs: np.ndarray,
+        doubtful: np.ndarray,
+        reach: np.ndarray,
+        only: np.ndarray | None = None,
+        kept: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """As `hidden.refine` from the first layer on; arrays of cells, and of `hidden.Kept`."""
         lines = Chosen(*(np.zeros(lows.shape) for _ in range(3)))
-        refined(self.net, low, high, Ends(lows, highs, doubtful[0], doubtful[1], reach), lines, self.room)
+        some = np.zeros((0, 0), dtype=bool) if only is None else only
+        rows = (np.zeros((0, 2, 0, 0)), np.zeros((0, 2, 0)), np.zeros((0, 2, 0))) if kept is None else kept
+        refined(self.net, low, high, Ends(lows, highs, doubtful[0], doubtful[1], reach, some, *rows), lines, self.room)
 
     def bound(
         self, last: np.ndarray, first: np.ndarray, constant: np.ndarray, lines: Chosen, low: np.ndarray, high: np.ndarray
@@ -87,7 +99,7 @@ def _pack(tables: Tables, sizes: Sizes) -> Packed:
         bias[layer, : affine.size], size[layer, : affine.size] = affine.bias, sizes.layers[layer]
     ball = Round(0, 0.0, np.zeros(tables.inputs)) if sizes.ball is None else sizes.ball.round
     first = np.array([*(span.start for span in tables.span), tables.neurons])
-    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, sizes.loss[-1] + LOST, ball)
+    net = Dense(weight, turned, bias, size, np.array(widths), first, tables.gamma, np.array(sizes.loss) + LOST, ball)
     row, inputs = np.zeros(most), np.zeros(tables.inputs)
     room = Room(
         row,

@@ -15,7 +15,7 @@ from polylc.domains import box as shapes
 from polylc.domains.ball import ball, in_norm
 from polylc.domains.box import Bounds
 from polylc.domains.domain import Domain
-from polylc.domains.frame import Frame, through
+from polylc.domains.frame import Frame, spanned, through
 from polylc.domains.within import as_norm
 from polylc.errors import DataError, NeighbourhoodError, PolylcError, UsageError
 from polylc.exact.numbers import parse_number, parse_vector
@@ -45,6 +45,7 @@ class Where:
     line: str | None = None
     margin: str | None = None
     norm: str = "linf"
+    frame: tuple[str, str] | None = None
 
 
 def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Task | Refusal]:
@@ -60,8 +61,9 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
         If the one neighbourhood asked for has no interior.
     """
     as_norm(where.norm)
-    if where.plane is not None or where.line is not None:
-        return [make_task(network, 0, in_norm(_frame(where, network), where.norm), _only_label(where), engine)]
+    if where.plane is not None or where.line is not None or where.frame is not None:
+        frame = _spanned(where, network) if where.plane is None and where.line is None else _frame(where, network)
+        return [make_task(network, 0, in_norm(frame, where.norm), _only_label(where), engine)]
     if where.margin is not None:
         raise UsageError("--margin belongs to --plane or --line")
     clip = _clip(where)
@@ -69,7 +71,9 @@ def make_tasks(network: Network, where: Where, engine: str = "auto") -> list[Tas
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
     if not given:
-        raise UsageError("no neighbourhood: give --data FILE or --center with --radius, --box LOWER UPPER, or --data FILE with --plane or --line")
+        raise UsageError(
+            "no neighbourhood: give --data FILE or --center with --radius, --box LOWER UPPER, or --data FILE with --plane, --line or --frame"
+        )
     if where.data is None and (where.rows is not None or where.label_column is not None or where.scale is not None or where.array is not None):
         raise UsageError("--rows, --label-column, --scale and --array belong to --data FILE")
     if where.box is not None:
@@ -132,28 +136,50 @@ def _from_table(network: Network, where: Where, radius: tuple[Fraction, ...], cl
 
 def _frame(where: Where, network: Network) -> Frame:
     """The plane or line through rows of the data file."""
-    from polylc.readers.data.points import parse_rows
-
     option, spec, many = ("--plane", where.plane, 3) if where.plane is not None else ("--line", where.line, 2)
-    others = {"--line": where.line if option == "--plane" else None, "--rows": where.rows, "--center": where.center, "--box": where.box}
-    others |= {"--radius": where.radius, "--clip": where.clip}
+    _alone(option, {"--line": where.line if option == "--plane" else None, "--frame": where.frame, "--rows": where.rows}, where, "see --margin")
+    chosen, points = _exact_rows(where, network, option, spec)
+    if len(chosen) != many:
+        raise UsageError(f"{option}: {len(chosen)} rows; give {many}, such as {','.join(map(str, range(many)))}")
+    margin = None if where.margin is None else parse_number(where.margin, "--margin")
+    return through(points, tuple(f"row {index}" for index in chosen), margin)
+
+
+def _spanned(where: Where, network: Network) -> Frame:
+    """The frame whose origin is the first of the rows, and whose directions are the others."""
+    assert where.frame is not None
+    _alone("--frame", {"--margin": where.margin}, where, "LO and HI")
+    chosen, points = _exact_rows(where, network, "--frame", where.rows)
+    if not 2 <= len(chosen) <= network.inputs + 1:
+        most = f"to {network.inputs + 1} rows" if network.inputs > 1 else "rows"
+        raise UsageError(f"--frame: {len(chosen)} rows; its origin and its directions are 2 {most} of --data, choose them with --rows")
+    low, high = (_numbers(text, f"--frame, {end}") for text, end in zip(where.frame, ("LO", "HI"), strict=True))
+    return spanned(points[0], points[1:], *(ends[0] if len(ends) == 1 else ends for ends in (low, high)))
+
+
+def _alone(option: str, others: dict[str, object], where: Where, see: str) -> None:
+    """What goes with balls and boxes does not go with planes."""
+    others = others | {"--center": where.center, "--box": where.box, "--radius": where.radius, "--clip": where.clip}
     excluded = [name for name, value in others.items() if value is not None]
     if excluded:
-        raise UsageError(f"{option} and {' and '.join(excluded)} exclude each other: it has its own bounds, see --margin")
+        raise UsageError(f"{option} and {' and '.join(excluded)} exclude each other: it has its own bounds, {see}")
+
+
+def _exact_rows(where: Where, network: Network, option: str, spec: str | None) -> tuple[list[int], list[tuple[Fraction, ...]]]:
+    """Rows of the data file, none of them bad; all of them where none are named."""
+    from polylc.readers.data.points import parse_rows
+
     if where.data is None:
         raise UsageError(f"{option} names rows of --data FILE, which is missing")
     table = read_table(where, network.inputs)
-    chosen = parse_rows(spec or "", len(table))
-    if len(chosen) != many:
-        raise UsageError(f"{option}: {len(chosen)} rows; give {many}, such as {','.join(map(str, range(many)))}")
+    chosen = list(range(len(table))) if spec is None else parse_rows(spec, len(table))
     points = []
     for index in chosen:
         row = table.row(index)
         if isinstance(row, str):
             raise DataError(f"{where.data}: row {index}: {row}")
         points.append(row)
-    margin = None if where.margin is None else parse_number(where.margin, "--margin")
-    return through(points, tuple(f"row {index}" for index in chosen), margin)
+    return chosen, points
 
 
 def read_table(where: Where, width: int) -> DataTable:

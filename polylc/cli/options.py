@@ -56,6 +56,15 @@ Margin = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+Frame = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        help="Along any directions: the first row of the data file is the origin, the others are directions, LO and HI what they are multiplied by.",
+        show_default=False,
+        metavar="LO HI",
+        rich_help_panel=WHERE,
+    ),
+]
 Clip = Annotated[
     tuple[str, str] | None, typer.Option(help="Intersect with the box [LO, HI].", show_default=False, metavar="LO HI", rich_help_panel=WHERE)
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,6 +156,21 @@ class Complex:
         half_spaces_of(self.flat, self._replay_of_half_spaces, self.columns, rows.start, rows.stop, result, noise)
         return result, noise
 
+    def half_spaces_at(self, regions: np.ndarray, named: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Forms of the neurons named[i] on regions[i], positive inside, one region after the other; where those of each
+        region begin, (len(regions) + 1,), the forms, (E, k + 1), and bounds on their rounding, (E,).
+        """
+        starts = np.concatenate([[0], np.cumsum([len(names) for names in named])]).astype(self.starts.dtype)
+        neuron = np.fromiter(itertools.chain.from_iterable(named), dtype=self.neuron.dtype, count=int(starts[-1]))
+        bits, own = self.bits[regions], np.repeat(np.arange(len(regions)), np.diff(starts))
+        side = (bits[own, neuron >> 6] >> (neuron & 63).astype(np.uint64) & np.uint64(1)).astype(self.side.dtype)
+        rows, noise = np.empty((len(neuron), self.domain.dimension + 1)), np.empty(len(neuron))
+        replay, columns = self.replay(), Columns(bits, self.unit, starts, neuron, side, self.bits[:0])
+        for part in batches(len(regions), self.network.neurons * (self.domain.dimension + 1), 20_000_000):  # between them limits are heeded
+            here = slice(int(starts[part.start]), int(starts[part.stop]))
+            half_spaces_of(self.flat, replay, columns, part.start, part.stop, rows[here], noise[here])
+        return starts, rows, noise
+
     @cached_property
     def _stored_maps(self) -> Maps | None:
         """Affine maps of all regions, if they take little memory."""
@@ -248,11 +264,13 @@ class Complex:
         return [self.domain.measured_middle + c for c in corners]
 
 
-def forms_along(start: Start, bits: np.ndarray) -> Forms:
-    """As `compose`, for packed patterns that follow one another: brought up to date from one to the next."""
+def forms_along(start: Start, bits: np.ndarray, replay: Replay | None = None) -> Forms:
+    """As `compose`, for packed patterns that follow one another: brought up to date from one to the next, the first of
+    them from where a replay ended, if one is given.
+    """
     network, embedding, rounding = start
     noise, doubt = (np.empty((len(bits), size)) for size in (network.neurons, network.outputs))
     hidden, output = (np.empty((*column.shape, embedding.shape[1])) for column in (noise, doubt))
     net = flatten(network)
-    forms_of(net, begin(network, net, embedding, rounding), bits, hidden, noise, output, doubt)
+    forms_of(net, begin(network, net, embedding, rounding) if replay is None else replay, bits, hidden, noise, output, doubt)
     return Forms(hidden, noise, output, doubt)

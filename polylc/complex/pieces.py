@@ -58,8 +58,8 @@ def pieces(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = No
 
 
 def edge_batches(complex_: Complex, count: int) -> Iterator[slice]:
-    """Slices of range(count) edges whose regions' forms take a few million doubles."""
-    return batches(count, 2 * (complex_.network.neurons + complex_.network.outputs) * (complex_.domain.dimension + 1), 4_000_000)
+    """Slices of range(count) edges whose regions' affine maps take a million doubles."""
+    return batches(count, 2 * (complex_.network.outputs + 1) * (complex_.domain.dimension + 1), 1_000_000)
 
 
 def _apart_in_floats(complex_: Complex) -> np.ndarray:

@@ -106,12 +106,18 @@ def _in_ball(scene: Scene) -> Answer[LocalComplexity]:
 def _noisy(scene: Scene) -> tuple[dict[str, Quantity], str]:
     """LC^dec by the name of sigma, enclosed or estimated, and how it was found."""
     from polylc.measures.by_volume import many_noise, sampled
+    from polylc.measures.by_volume.many_dimensions import within
 
     if scene.many_noise is None:
         found, how = sampled.decoupled(scene.complex, [sigma for _, sigma in scene.sigmas])
         return dict(zip([name for name, _ in scene.sigmas], found, strict=True)), how
     named = {name: scene.many_noise.complexity(sigma) for name, sigma in scene.sigmas}
-    return {name: unless_proved(v, scene) for name, v in named.items()}, many_noise.how(named.values())
+    told = many_noise.how(named.values())
+    if wide := [(name, sigma) for name, sigma in scene.sigmas if many_noise.needs_points(named[name])]:
+        found, how = sampled.decoupled(scene.complex, [sigma for _, sigma in wide])
+        named |= {name: within(estimate, named[name]) for (name, _), estimate in zip(wide, found, strict=True)}
+        told = f"{told}; within that, where it is wide, {how}"
+    return {name: unless_proved(v, scene) for name, v in named.items()}, told
 
 
 def _enclosed(scene: Scene) -> tuple[dict[str, Quantity], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,10 +83,10 @@ def region_ranks(complex_: Complex) -> np.ndarray:
     Notes
     -----
     From below: as many rows as columns are independent, which doubles show in low dimension (`full_rank`), and the rank
-    modulo a prime is at most the rank. From above: the rank of z_l is at most its width, the
-    dimension, and the sum over its sources of the smaller of the source's rank and the number of its units whose slope
-    is not zero. Where the two differ the matrix of integers decides. A layer's Jacobian depends on the bits of earlier
-    layers alone, and in unit coordinates it only has its columns scaled.
+    modulo a prime is at most the rank, of derivatives in some directions too. From above: the rank of z_l is at most
+    its width, the dimension, and the sum over its sources of the smaller of the source's rank and the number of its
+    units whose slope is not zero. Where the two differ the matrix of integers decides. A layer's Jacobian depends on
+    the bits of earlier layers alone, and in unit coordinates it only has its columns scaled.
     """
     network, domain = complex_.network, complex_.domain
     result = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
@@ -99,10 +100,14 @@ def region_ranks(complex_: Complex) -> np.ndarray:
         most = _upper_bounds(complex_, index, first, result)
         found = np.where(_full(complex_, index, first), most, -1)
         open_ = np.flatnonzero(found < 0)
-        for part in batches(len(open_), 2 * (before + layer.width) * (domain.dimension + 1)):
-            some = open_[part]
-            patterns = complex_.patterns(first[some])
-            found[some] = ranks(residues.layer(index, patterns)[:, :, :-1], prime, most[some])
+        # as many random directions as the rank can be have it, but for a negligible chance; who fails there takes all
+        for many in sorted({int(most[open_].max(initial=1)) or 1, domain.dimension}):
+            directions = _directions(domain.dimension, many, prime)
+            for part in batches(len(open_), 2 * (before + layer.width) * (many + 1)):
+                some = open_[part]
+                matrices = next(itertools.islice(residues.derivatives(complex_.patterns(first[some]), directions), index, None))
+                found[some] = ranks(matrices, prime, most[some])
+            open_ = open_[found[open_] < most[open_]]
         for at in np.flatnonzero(found < most).tolist():
             m, k = layer.width, domain.dimension
             if m * k * min(m, k) > MOST_PRODUCTS:
@@ -113,6 +118,14 @@ def region_ranks(complex_: Complex) -> np.ndarray:
             found[at] = rank([row[:-1] for row in rows])
         result[:, index] = found[which]
     return result
+
+
+def _directions(dimension: int, many: int, prime: int) -> np.ndarray:
+    """So many directions as columns of residues: all, or random ones."""
+    if many == dimension:
+        return np.eye(dimension)
+    half = prime // 2
+    return np.random.default_rng(0).integers(-half, half + 1, size=(dimension, many)).astype(np.float64)
 
 
 def _full(complex_: Complex, index: int, regions: np.ndarray) -> np.ndarray:

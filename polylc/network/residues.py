@@ -14,10 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from polylc.exact.embedding import Embedding
-from polylc.exact.numbers import dyadic
 from polylc.jit.decorators import kernel
 from polylc.network.compose import apply_affine, unit_slopes
-from polylc.network.form import Affine, Layer, Network
+from polylc.network.form import Affine, Layer, Network, once
 from polylc.network.weights import entries, with_entries
 
 EXACT = 2**50  # see `reduce`
@@ -48,8 +47,11 @@ class Residues:
     def __init__(self, network: Network, embedding: Embedding, prime: int) -> None:
         self.prime = prime
         self._start = reduce(embedding.modulo(prime)[None], prime)
-        self._layers = [Layer(self._affine(layer.affine), self._array(layer.negative), self._array(layer.positive)) for layer in network.layers]
-        self._output = self._affine(network.output)
+        kept = _kept(network)
+        *self._layers, last = kept[prime] if prime in kept else _layers(network, prime)
+        if not kept:  # the first prime serves one neighbourhood after the other
+            kept[prime] = [*self._layers, last]
+        self._output = last.affine
         self._offsets = network.offsets
 
     def layer(self, index: int, patterns: np.ndarray) -> np.ndarray:
@@ -90,14 +92,32 @@ class Residues:
     def _apply(self, affine: Affine, sources: list[np.ndarray]) -> np.ndarray:
         return reduce(apply_affine(affine, sources), self.prime)
 
-    def _affine(self, affine: Affine) -> Affine:
-        terms = tuple((source, with_entries(weight, self._array(entries(weight)))) for source, weight in affine.terms)
-        return Affine(terms, self._array(affine.bias))
 
-    def _array(self, array: np.ndarray) -> np.ndarray:
-        integers, shift = dyadic(array)
-        factor = pow(2, -shift, self.prime)
-        return reduce(np.asarray(integers * factor % self.prime, dtype=np.float64), self.prime)
+@once
+def _kept(_: Network) -> dict[int, list[Layer]]:
+    """What `_layers` gives, by prime."""
+    return {}
+
+
+def _layers(network: Network, prime: int) -> list[Layer]:
+    """The layers of a network and its output map, modulo a prime."""
+    none = np.zeros(0)
+    every = [*network.layers, Layer(network.output, none, none)]
+    return [Layer(_affine(layer.affine, prime), residues_of(layer.negative, prime), residues_of(layer.positive, prime)) for layer in every]
+
+
+def _affine(affine: Affine, prime: int) -> Affine:
+    terms = tuple((source, with_entries(weight, residues_of(entries(weight), prime))) for source, weight in affine.terms)
+    return Affine(terms, residues_of(affine.bias, prime))
+
+
+def residues_of(array: np.ndarray, prime: int) -> np.ndarray:
+    """Doubles, which are whole numbers of 53 bits times powers of two, modulo an odd prime below 2^27."""
+    mantissa, exponent = np.frexp(array)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    powers, which = np.unique(exponent, return_inverse=True)
+    factors = np.array([pow(2, int(e) - 53, prime) for e in powers], dtype=np.int64)
+    return reduce((whole % prime * factors[which.reshape(array.shape)] % prime).astype(np.float64), prime)
 
 
 def primes(network: Network, embedding: Embedding) -> Iterator[int]:

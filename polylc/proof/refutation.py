@@ -52,10 +52,36 @@ def root_lines(root: Root, tree: Node) -> Iterator[Any]:
     """The lines of one root: its box and alternatives, and its tree in preorder."""
     low, high = outward(root.lower, root.upper)
     yield {"lower": low.tolist(), "upper": high.tolist(), "alternatives": [[list(c) for c in a.choices] for a in root.alternatives]}
-    yield from tree_lines(tree)
+    yield from sheets(tree)
 
 
-def tree_lines(tree: Node) -> Iterator[Any]:
+def sheets(tree: Node) -> Iterator[Any]:
+    """The lines of a tree, in preorder, of which many plain cells in a row are a sheet."""
+    layers = _layers(tree)
+    run: list[list[Any]] = []
+    for line in tree_lines(tree):
+        plain = is_plain(line, layers)
+        if not plain or len(run) == MOST_IN_SHEET:
+            yield from _run(run)
+            run = []
+        if plain:
+            run.append(line)
+        else:
+            yield line
+    yield from _run(run)
+
+
+def _layers(tree: Node) -> int:
+    """What `refined` is where nothing was bounded anew."""
+    most, stack = 1, [tree]
+    while stack:
+        node = stack.pop()
+        most = max(most, node.refined)
+        stack += node.children
+    return most
+
+
+def tree_lines(tree: Node) -> Iterator[list[Any]]:
     """The lines of a tree, in preorder."""
     stack = [tree]
     while stack:
@@ -64,6 +90,13 @@ def tree_lines(tree: Node) -> Iterator[Any]:
         ends, events = _ends(node.ends), [_event(e) for e in node.events]
         yield [node.refined, ends, _claims(node.claims), events, node.kind, max(node.at, 0), *moved]
         stack += reversed(node.children)
+
+
+def _run(run: list[list[Any]]) -> Iterator[Any]:
+    if len(run) >= FEWEST_IN_SHEET:
+        yield sheet(run)
+    else:
+        yield from run
 
 
 def _ends(ends: Sequence[End]) -> list[Any]:
@@ -98,6 +131,39 @@ def _slopes(slopes: np.ndarray, rule: np.ndarray) -> str:
     """
     words = [_WORDS[value] for value in np.rint(slopes * SLOPES).astype(int).tolist()]
     return "".join("." if same else word for word, same in zip(words, (slopes == rule).tolist(), strict=True)).rstrip(".")
+
+
+MOST_IN_SHEET, FEWEST_IN_SHEET = 2**15, 8  # cells
+_SIDES, _SHIFTS = "abcdefghijklmnopqrstuvwxyz", "0123456789abc"
+
+
+def is_plain(line: list[Any], layers: int) -> bool:
+    """Whether a cell's line may be part of a sheet."""
+    first, _, claims, events, kind, at, *_ = line
+    side = kind in (-1, 1) or (kind == 0 and at < len(_SIDES))
+    return first in (0, layers) and not claims and side and all(event[1:2] < [10] for event in events if event[0] == "bound")
+
+
+def sheet(run: Sequence[list[Any]]) -> dict[str, Any]:
+    """Lines of cells, column by column: what is alike is next to each other, so that it becomes short."""
+    others = {i: line[3] for i, line in enumerate(run) if any(event[0] != "bound" for event in line[3])}
+    bounds = [event for i, line in enumerate(run) if i not in others for event in line[3]]
+    places = ["".join(str(event[1]) for event in line[3] if i not in others) for i, line in enumerate(run)]
+    closed = ["" if some == ("0" if line[4] == -1 else "") or i in others else some for i, (some, line) in enumerate(zip(places, run, strict=True))]
+    return {
+        "cells": "".join("-" if line[4] == -1 else "+" if line[4] == 1 else _SIDES[line[5]] for line in run),
+        "first": "".join(("0." if len(line) == 6 else "Mm")[line[0] > 0] for line in run),
+        "moved": [[i, line[6]] for i, line in enumerate(run) if line[6:] not in ([], [[]])],
+        "ends": [[i, line[1]] for i, line in enumerate(run) if line[1]],
+        "places": ",".join(closed) if any(closed) else "",
+        "events": [[i, some] for i, some in others.items()],
+        "neurons": [line[5] for line in run if line[4] == 1],
+        "shares": [event[2] for event in bounds],
+        "slopes": ",".join(event[3] for event in bounds),
+        "betas": [[k, event[4]] for k, event in enumerate(bounds) if event[4]],
+        "shifts": "".join(_SHIFTS[event[5]] if len(event) > 5 else "." for event in bounds),
+        "more": [[k, event[6]] for k, event in enumerate(bounds) if event[6:] not in ([], [[]])],
+    }
 
 
 _WORDS = ["0", *(f"~{value:02x}" for value in range(1, int(SLOPES))), "1"]

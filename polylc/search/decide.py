@@ -25,6 +25,7 @@ from polylc.search.problem import Problem
 
 Form = tuple[Fraction, ...]
 Solution = tuple[Fraction, ...] | Combination
+SHORT = (8, 16, 24, 40)  # bits of multipliers that are tried in place of those of a program
 INWARD = (10, 20, 40, 80)  # powers of 1/2, relative to the cell: from strict bounds, solutions are looked for so far inside
 
 
@@ -110,7 +111,20 @@ def _decide_all(
     found = minimise_exactly(cost, table, [Fraction(-1)] * k + [Fraction(0)], [Fraction(1)] * (k + 1))
     if not isinstance(found, Infeasible) and (found.value < 0 or not any(strict)):
         return lifted(lower, upper, found.point[:k])
-    return _combination(found.multipliers, list(range(len(rows))), path)
+    return _combination(short(found.multipliers, [*rows, *walls]), list(range(len(rows))), path)
+
+
+def short(y: dict[int, Fraction], rows: Sequence[Form]) -> dict[int, Fraction]:
+    """Multipliers of few bits with which the sum of rows is negative on the unit box, near those that are given; these
+    if there are none, as where the sum vanishes somewhere.
+    """
+    total = sum(y.values())
+    for bits in SHORT if total else ():
+        found = {k: Fraction(round((v / total) * 2**bits), 2**bits) for k, v in y.items()}
+        *slopes, constant = (sum((v * rows[k][j] for k, v in found.items()), Fraction(0)) for j in range(len(rows[0])))
+        if constant + sum(map(abs, slopes)) < 0:
+            return {k: v for k, v in found.items() if v}
+    return y
 
 
 def _combination(y: dict[int, Fraction], rows: Sequence[int], path: Sequence[int], ball: Fraction = Fraction(0)) -> Combination:

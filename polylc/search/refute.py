@@ -31,7 +31,7 @@ FEW, FEW_IN_BALL = 16, 6  # free inputs up to which boxes are cut; small boxes a
 FEW_OPEN, DEEP = 3, 60  # open neurons, and depth, from which neurons are split all the same: that comes to an end
 LATE, SLOWLY = 24, 6  # from this depth on one open neuron more for every so many levels: boxes creep along a tie
 FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
-STEPS, ROOT_STEPS = 8, 24
+STEPS, NEURON_STEPS, ROOT_STEPS = 8, 14, 24  # passes for a box, for a cell cut by neurons (more of them cost less than cells), and at first
 BATCH = 64
 COARSER = (0.0, 1.0, 2.0, 8.0, SLOPES)  # 0: the slopes of the rule  # grids on which slopes of refutations are tried
 COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
@@ -201,7 +201,7 @@ class Search:
                 signs[r] = batch[b].signs
                 if one.betas is not None:
                     betas[r] = one.betas
-        steps = STEPS if all(c.depth for c in batch) else ROOT_STEPS
+        steps = (STEPS if self.by_box else NEURON_STEPS) if all(c.depth for c in batch) else ROOT_STEPS
         several = [r for r, (_, one) in enumerate(pairs) if len(one.goals) > 1]
         if several:
             self._combine(several, pairs, Choice(shares, slopes, None), line, cells, at)

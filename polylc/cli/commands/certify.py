@@ -23,6 +23,7 @@ from polylc.cli.options import (
     Clip,
     Cluster,
     Data,
+    Frame,
     InputShape,
     Jobs,
     JsonFile,
@@ -57,6 +58,7 @@ def certify(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
+    frame: Frame = None,
     radius: Radius = None,
     clip: Clip = None,
     labels: Labels = None,
@@ -140,7 +142,7 @@ def certify(
         from polylc.exact.memory import bytes_for_each
         from polylc.search.task import Settings, in_norm, parse_measures, parse_sigmas
 
-        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin)
+        where = Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin, frame=frame)
         wanted, sigmas = parse_measures(measures), parse_sigmas(sigma)
         check_engine(engine)
         network = load_model(model, input_shape, arch, activation, trust_pickle)

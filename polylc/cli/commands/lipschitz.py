@@ -18,6 +18,7 @@ from polylc.cli.options import (
     Center,
     Clip,
     Data,
+    Frame,
     InputShape,
     JsonFile,
     LabelColumn,
@@ -49,6 +50,7 @@ def lipschitz(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
+    frame: Frame = None,
     norm: Annotated[str, typer.Option(help="How inputs are measured: linf, l2, l1, several with commas between, or all.")] = "all",
     ball: Annotated[str, typer.Option(help="The norm whose balls the neighbourhoods are: linf, l2 or l1.")] = "linf",
     output: Annotated[int | None, typer.Option(help="The constants of this output alone.", show_default=False)] = None,
@@ -92,7 +94,9 @@ def lipschitz(
 
         norms = parse_norms(norm)
         network = load_model(model, input_shape, arch, activation, False)
-        tasks = make_tasks(network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin, ball))
+        tasks = make_tasks(
+            network, Where(data, rows, center, box, radius, clip, labels, label_column, scale, array, plane, line, margin, ball, frame)
+        )
         taken: list[tuple[int, LipschitzConstants | Refusal]] = []
         code = 0
         with signals.heeded() as stop:

@@ -17,6 +17,7 @@ from polylc.cli.options import (
     Center,
     Clip,
     Data,
+    Frame,
     InputShape,
     LabelColumn,
     Line,
@@ -44,6 +45,7 @@ def plot(
     plane: Plane = None,
     line: Line = None,
     margin: Margin = None,
+    frame: Frame = None,
     colour: Annotated[
         str,
         typer.Option(
@@ -104,7 +106,7 @@ def plot(
             classes = None if None in found else found
             where = Where(box=box, center=center, radius=radius, clip=clip)
         else:
-            where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array, plane, line, margin)
+            where = Where(data, rows, center, box, radius, clip, None, label_column, scale, array, plane, line, margin, frame=frame)
         settings = Settings((), time_limit, max_regions, certify=not no_certify)
         tasks = [t for t in in_norm(make_tasks(network, where), norm, settings, "auto") if isinstance(t, Task)]
         if len(tasks) != 1:

@@ -37,7 +37,7 @@ def tilted_law(forms: Forms, law: Law) -> None:
         x = 0.0
         for j in range(m):
             x += law.theta[j] * forms.a[j, i]
-        _, mean, variance = moments(x)
+        _, _, mean, variance = moments(x)
         law.x[i], law.variance[i] = x, variance
         for j in range(m):
             law.middle[j] += forms.a[j, i] * mean

@@ -15,22 +15,27 @@ Array = np.ndarray
 
 MOST_STEPS = 40
 ENOUGH = 1e-6  # of a gain in the exponent
+LITTLE = 1e-8  # of the same, as Newton's step promises it
 FAR = -800.0  # of the exponent: what is smaller is nothing
+TINY = 1e-150  # of a product that goes on
 
 
 @inlined
-def moments(x: float) -> tuple[float, float, float]:
-    """log(sinh x / x), its slope and its curvature."""
+def moments(x: float) -> tuple[float, float, float, float]:
+    """log(sinh x / x) as the sum of a number and the logarithm of another one, which is at most 1; its slope and its
+    curvature.
+    """
     size = abs(x)
     if size < 0.01:
         square = x * x
-        return square / 6.0, x / 3.0, (1.0 - square / 5.0) / 3.0
+        return square / 6.0, 1.0, x / 3.0, (1.0 - square / 5.0) / 3.0
     inverse = 1.0 / size
     if size > 20.0:
-        return size - math.log(2.0 * size), (1.0 - inverse) if x > 0 else inverse - 1.0, inverse * inverse
+        return size, 0.5 * inverse, (1.0 - inverse) if x > 0 else inverse - 1.0, inverse * inverse
     decay = math.exp(-2.0 * size)
-    slope = (1.0 + decay) / (1.0 - decay) - inverse
-    return size - math.log(2.0 * size) + math.log(1.0 - decay), slope if x > 0 else -slope, inverse * inverse - 4.0 * decay / (1.0 - decay) ** 2
+    lost = 1.0 / (1.0 - decay)
+    slope = (1.0 + decay) * lost - inverse
+    return size, 0.5 * (1.0 - decay) * inverse, slope if x > 0 else -slope, inverse * inverse - 4.0 * decay * lost * lost
 
 
 class Steps(NamedTuple):
@@ -40,6 +45,80 @@ class Steps(NamedTuple):
     slope: Array  # (m,)
     step: Array  # (m,)
     curve: Array  # (m, m)
+
+
+@inlined
+def _expand(a: Array, s: Array, soft: float, theta: Array, deep: bool, slope: Array, curve: Array) -> float:
+    """log M(theta a) - theta s; where `deep`, with its slope and the lower triangle of its curvature."""
+    m, k = a.shape
+    value = 0.5 * (soft * theta[0]) ** 2
+    for j in range(m):
+        value -= theta[j] * s[j]
+        slope[j] = -s[j] if deep else slope[j]
+        for q in range(m if deep else 0):
+            curve[j, q] = 0.0
+    if deep:
+        slope[0] += soft * (soft * theta[0])
+        curve[0, 0] = soft * soft
+    product = 1.0  # of what the logarithms are taken of: one for many coordinates
+    for i in range(k):
+        x = 0.0
+        for j in range(m):
+            x += theta[j] * a[j, i]
+        v, factor, first, second = moments(x)
+        value += v
+        product *= factor
+        if product < TINY:
+            value += math.log(product)
+            product = 1.0
+        for j in range(m if deep else 0):
+            slope[j] += a[j, i] * first
+            w = a[j, i] * second
+            for q in range(j + 1):
+                curve[j, q] += w * a[q, i]
+    total: float = value + math.log(product)
+    return total
+
+
+@inlined
+def _newton(theta: Array, floor: Array, free: int, room: Steps) -> float:
+    """Newton's step, by Cholesky's factor of the part that may move, which takes the place of the curvature; those at
+    their floor that would go below it stay. What the step gains, were the curvature the same on the way.
+    """
+    slope, step, curve = room.slope, room.step, room.curve
+    m = len(theta)
+    for j in range(m):
+        step[j] = -slope[j]
+        curve[j, j] = curve[j, j] * (1.0 + 1e-12) + 1e-300
+        held = j >= free and theta[j] <= floor[j] * (1 + 1e-12) and slope[j] > 0.0
+        if held:
+            step[j] = 0.0
+            for q in range(m):
+                curve[j, q] = 0.0
+                if q > j:
+                    curve[q, j] = 0.0
+            curve[j, j] = 1.0
+    for j in range(m):
+        for q in range(j):
+            w = curve[j, q]
+            for r in range(q):
+                w -= curve[j, r] * curve[q, r]
+            curve[j, q] = w / curve[q, q]
+        w = curve[j, j]
+        for r in range(j):
+            w -= curve[j, r] * curve[j, r]
+        curve[j, j] = math.sqrt(w) if w > 0.0 else 1e150
+    gain = 0.0
+    for j in range(m):
+        for r in range(j):
+            step[j] -= curve[j, r] * step[r]
+        step[j] /= curve[j, j]
+        gain += 0.5 * step[j] * step[j]
+    for j in range(m - 1, -1, -1):
+        for r in range(j + 1, m):
+            step[j] -= curve[r, j] * step[r]
+        step[j] /= curve[j, j]
+    return gain
 
 
 @kernel
@@ -54,73 +133,22 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
         Standard deviation of the noise in the first form.
     """
     new, slope, step, curve = room.new, room.slope, room.step, room.curve
-    m, k = a.shape
-    value = np.inf
+    m = len(s)
+    value = _expand(a, s, soft, theta, True, slope, curve)
     for _ in range(MOST_STEPS):
-        value = 0.0
-        for j in range(m):
-            slope[j] = -s[j]
-            value -= theta[j] * s[j]
-            for q in range(m):
-                curve[j, q] = 0.0
-        value += 0.5 * (soft * theta[0]) ** 2
-        slope[0] += soft * (soft * theta[0])
-        curve[0, 0] = soft * soft
-        for i in range(k):
-            x = 0.0
-            for j in range(m):
-                x += theta[j] * a[j, i]
-            v, first, second = moments(x)
-            value += v
-            for j in range(m):
-                slope[j] += a[j, i] * first
-                w = a[j, i] * second
-                for q in range(j + 1):
-                    curve[j, q] += w * a[q, i]
-        # Cholesky's factor of the part that may move; those at their floor that would go below it stay
-        for j in range(m):
-            step[j] = -slope[j]
-            curve[j, j] = curve[j, j] * (1.0 + 1e-12) + 1e-300
-            held = j >= free and theta[j] <= floor[j] * (1 + 1e-12) and slope[j] > 0.0
-            if held:
-                step[j] = 0.0
-                for q in range(m):
-                    curve[j, q] = 0.0
-                    if q > j:
-                        curve[q, j] = 0.0
-                curve[j, j] = 1.0
-        for j in range(m):
-            for q in range(j):
-                w = curve[j, q]
-                for r in range(q):
-                    w -= curve[j, r] * curve[q, r]
-                curve[j, q] = w / curve[q, q]
-            w = curve[j, j]
-            for r in range(j):
-                w -= curve[j, r] * curve[j, r]
-            curve[j, j] = math.sqrt(w) if w > 0.0 else 1e150
-        for j in range(m):
-            for r in range(j):
-                step[j] -= curve[j, r] * step[r]
-            step[j] /= curve[j, j]
-        for j in range(m - 1, -1, -1):
-            for r in range(j + 1, m):
-                step[j] -= curve[r, j] * step[r]
-            step[j] /= curve[j, j]
+        gain = _newton(theta, floor, free, room)
         size, there = 1.0, np.inf
         while size > 1e-4:
-            there = 0.0
             for j in range(m):
                 new[j] = theta[j] + size * step[j]
                 if j >= free:
                     new[j] = max(new[j], floor[j])
-                there -= new[j] * s[j]
-            there += 0.5 * (soft * new[0]) ** 2
-            for i in range(k):
-                x = 0.0
+            if gain < LITTLE:  # so near that it need not be seen
                 for j in range(m):
-                    x += new[j] * a[j, i]
-                there += moments(x)[0]
+                    theta[j] = new[j]
+                return
+            # the first step is mostly taken, and then goes on from there
+            there = _expand(a, s, soft, new, size == 1.0, slope, curve)
             if there < value:
                 break
             size *= 0.5
@@ -130,3 +158,4 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
             theta[j] = new[j]
         if value - there < ENOUGH or there < FAR:
             return
+        value = there if size == 1.0 else _expand(a, s, soft, theta, True, slope, curve)

@@ -229,6 +229,11 @@ class ManyNoise:
         return np.array(total(bounds))
 
 
+def needs_points(found: Quantity) -> bool:
+    """Whether an enclosure is wide, since there are more parts than are enclosed."""
+    return found.kind is Kind.ENCLOSURE and not is_narrow(found)
+
+
 def how(found: Iterable[Quantity]) -> str:
     """How values were found, for a note."""
     return HOW_SAMPLED if any(value.kind is Kind.ESTIMATE for value in found) else HOW

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.complex.complex import Complex, forms_along
+from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.measures.by_volume.noise import row_norms
-from polylc.network.compose import batches
 from polylc.network.patterns import distinct
 
 Array = np.ndarray
@@ -79,16 +78,12 @@ def sections(complex_: Complex, graph: RegionGraph) -> Iterator[Section]:
         neuron = flips[edges]
         begin = np.flatnonzero(np.append(True, (np.diff(group) != 0) | (np.diff(neuron) != 0)))
         end = np.append(begin[1:], len(edges))
-        owners, place = np.unique(group[begin], return_inverse=True)
-        for part in batches(len(owners), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
-            regions = first[owners[part]]
-            forms, bits = forms_along(complex_.start, complex_.bits[regions]), complex_.patterns(regions)
-            for b in np.flatnonzero((place >= part.start) & (place < part.stop)).tolist():
-                at = int(place[b]) - part.start
-                names = [int(neuron[begin[b]]), *sides.get(int(group[begin[b]]), [])]
-                sign = np.where(bits[at, names], 1.0, -1.0)
-                rows, noise = forms.hidden[at, names] * sign[:, None], forms.noise[at, names]
-                yield Section(rows, noise, row_norms(complex_, rows[:1], noise[:1])[0], edges[begin[b] : end[b]])
+        named = [[int(n), *sides.get(int(g), [])] for n, g in zip(neuron[begin], group[begin], strict=True)]
+        starts, rows, noise = complex_.half_spaces_at(first[group[begin]], named)
+        for b in range(len(begin)):
+            own = slice(int(starts[b]), int(starts[b + 1]))
+            plane = slice(own.start, own.start + 1)
+            yield Section(rows[own], noise[own], row_norms(complex_, rows[plane], noise[plane])[0], edges[begin[b] : end[b]])
 
 
 @dataclass(frozen=True)
@@ -104,11 +99,8 @@ class Cell:
 
 def cells(complex_: Complex, graph: RegionGraph) -> Iterator[Cell]:
     """The half-spaces of all regions."""
-    network = complex_.network
     sides = sides_of(graph, first_flips(complex_, graph), np.arange(len(complex_)))
-    for part in batches(len(complex_), (network.neurons + network.outputs) * (complex_.domain.dimension + 1)):
-        forms, bits = forms_along(complex_.start, complex_.bits[part]), complex_.patterns(part)
-        for at in range(part.stop - part.start):
-            names = sides.get(part.start + at, [])
-            sign = np.where(bits[at, names], 1.0, -1.0)
-            yield Cell(np.array(names, dtype=np.int64), forms.hidden[at, names] * sign[:, None], forms.noise[at, names])
+    named = [sides.get(region, []) for region in range(len(complex_))]
+    starts, rows, noise = complex_.half_spaces_at(np.arange(len(complex_)), named)
+    for names, begin, end in zip(named, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        yield Cell(np.array(names, dtype=np.int64), rows[begin:end], noise[begin:end])

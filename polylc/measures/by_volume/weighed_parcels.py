@@ -75,6 +75,12 @@ def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
         Numbers >= 0.
     whole : ndarray, shape (2,)
     """
+    if len(weight) and (weight == weight[0]).all():  # one weight, times what the sum is
+        low, high = total(bounds)
+        both = np.array([[max(whole[0], low), min(whole[1], high)]])
+        if both[0, 0] <= both[0, 1]:
+            low, high = product(both, weight[:1])[0].tolist()
+            return low, high
     result = []
     for end, sign in ((0, 1.0), (1, -1.0)):
         w = weight[:, end]
@@ -92,7 +98,4 @@ def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
         if not (math.isfinite(value) and math.isfinite(slip)):
             value, slip = (0.0, 0.0) if end == 0 else (math.inf, 0.0)
         result.append(max(value - slip, 0.0) if end == 0 else value + slip)
-    if len(weight) and (weight == weight[0, 0]).all():  # as for one weight
-        low, high = product(whole[None], weight[:1])[0].tolist()
-        return max(low, result[0]), min(high, result[1])
     return result[0], result[1]

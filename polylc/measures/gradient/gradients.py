@@ -32,7 +32,7 @@ def bounded_gradients(complex_: Complex, regions: np.ndarray) -> Iterator[tuple[
     inverse = complex_.domain.inverse_half
     known = in_range(inverse, 900)
     k = complex_.domain.dimension
-    for part in batches(len(regions), (complex_.network.neurons + complex_.network.outputs + 1) * (k + 1)):
+    for part in batches(len(regions), (complex_.network.outputs + 1) * (k + 1), 500_000):
         rows = regions[part]
         maps = complex_.maps(rows)
         if not known:

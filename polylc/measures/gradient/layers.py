@@ -19,15 +19,17 @@ from polylc.measures.gradient import layer_sums
 from polylc.measures.gradient.gradients import in_range
 from polylc.measures.gradient.layer_sums import passing_sums
 from polylc.measures.gradient.norms import frobenius, spectral
+from polylc.measures.gradient.singular_values import SLACK, singular_values, values_of_product
 from polylc.measures.sums import between, product
-from polylc.network.compose import UNIT, Forms, absolute_sums, batches
+from polylc.network.compose import UNIT, Forms, absolute_sums, batches, unit_slopes
 from polylc.network.form import Affine, Layer, Network, once
-from polylc.network.patterns import runs
+from polylc.network.patterns import runs, unpack
 from polylc.network.replay import begin, flatten
 from polylc.network.weights import dense, settled
 
 Array = np.ndarray
-SLACK = 1.0 + 2.0**-40
+# a Jacobian of so many entries is decomposed by its factors where these have so many times fewer columns than it has
+LARGE, THIN = 2**12, 2
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,18 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
     network, domain = complex_.network, complex_.domain
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
+    replay, layers = complex_.replay(), [_LayerNorms(complex_, index) for index in range(len(network.layers))]
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
         rows = slice(int(heads[part.start]), int(heads[part.stop]))
         some = complex_.bits[heads[part]]
         own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
-        forms = forms_along(complex_.start, some)
+        forms = forms_along(complex_.start, some, replay)
         bits = complex_.bits[rows]
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
-            here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
-            one, run = runs(some, here.start)
-            run = run[own]
-            norms, shared = _norms_of_layer(complex_, forms, one, here, ranks[heads[part.start : part.stop][one], index])
-            active = np.empty((len(run), 2))
-            passing_sums(norms, run, bits, here.start, layer.negative, layer.positive, active)
+            norms, shared, run = layers[index].of(forms, some, ranks[heads[part.start : part.stop], index])
+            run, active = run[own], np.empty((len(own), 2))
+            passing_sums(norms, run, bits, int(network.offsets[index]), layer.negative, layer.positive, active)
             row_sums, *rest = (value[run] for value in shared)
             for column, value in zip(parts, (row_sums, active * _of_sums(layer.width), *rest), strict=True):
                 column.append(value)
@@ -84,42 +84,100 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         yield rows, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
 
 
-def _norms_of_layer(complex_: Complex, forms: Forms, which: Array, here: slice, rank: Array) -> tuple[Array, list[Array]]:
-    """Norms of the gradients of a layer's neurons, (q, m, 2), and `rows`, `least`, `nuclear`, `frobenius` and
-    `operator` of its Jacobians, (q, 2) each, for the forms that `which` names.
+class _LayerNorms:
+    """What one layer has on batches of regions that follow one another: the last of a batch may be the first of the
+    next.
     """
-    norms = np.empty((len(which), here.stop - here.start, 2))
-    plane, good = np.empty((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
-    inverse = complex_.domain.inverse_half
-    if len(inverse) == 2 and in_range(inverse):
-        layer_sums.plane_norms(forms.hidden, forms.noise, which, here.start, inverse, norms, plane, good)
-    rows, first, second, nuclear, size = plane.swapaxes(0, 1)
-    least = np.where((rank == 0)[:, None], 0.0, np.where((rank == 1)[:, None], first, second))
-    shared = [rows * _of_sums(norms.shape[1]), least, nuclear, size, first]
-    rest = np.flatnonzero(~good)
-    if len(rest):
-        norms[rest], by_svd = _norms_by_svd(complex_, forms, which[rest], here, rank[rest])
-        for column, value in zip(shared, by_svd, strict=True):
-            column[rest] = value
-    return norms, shared
+
+    def __init__(self, complex_: Complex, index: int) -> None:
+        network = complex_.network
+        self._complex, self._index = complex_, index
+        self._here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
+        self._bits = complex_.bits[:0]
+        self._norms = np.empty((0, self._here.stop - self._here.start, 2))
+        self._shared = [np.empty((0, 2))] * 5
+
+    def of(self, forms: Forms, bits: Array, ranks: Array) -> tuple[Array, list[Array], Array]:
+        """Norms of the gradients of the layer's neurons, (q, m, 2), and `rows`, `least`, `nuclear`, `frobenius` and
+        `operator` of its Jacobians, (q, 2) each; and for each of the patterns (r, words), with these forms and ranks,
+        its place among the q.
+        """
+        before = len(self._bits)
+        heads, run = runs(np.concatenate([self._bits, bits]), self._here.start)
+        which = heads[before:] - before
+        norms, shared = self._new(forms, bits, which, ranks[which])
+        norms = np.concatenate([self._norms, norms])
+        shared = [np.concatenate(column) for column in zip(self._shared, shared, strict=True)]
+        self._bits, self._norms, self._shared = bits[-1:], norms[-1:], [column[-1:] for column in shared]
+        return norms, shared, run[before:]
+
+    def _new(self, forms: Forms, bits: Array, which: Array, rank: Array) -> tuple[Array, list[Array]]:
+        """The same for the patterns that `which` names, with the ranks of their Jacobians."""
+        here = self._here
+        norms = np.empty((len(which), here.stop - here.start, 2))
+        plane, good = np.empty((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
+        inverse = self._complex.domain.inverse_half
+        if len(inverse) == 2 and in_range(inverse):
+            layer_sums.plane_norms(forms.hidden, forms.noise, which, here.start, inverse, norms, plane, good)
+        rows, first, second, nuclear, size = plane.swapaxes(0, 1)
+        least = np.where((rank == 0)[:, None], 0.0, np.where((rank == 1)[:, None], first, second))
+        shared = [rows * _of_sums(norms.shape[1]), least, nuclear, size, first]
+        rest = np.flatnonzero(~good)
+        if len(rest):
+            norms[rest], by_svd = self._by_svd(forms, bits, which[rest], rank[rest])
+            for column, value in zip(shared, by_svd, strict=True):
+                column[rest] = value
+        return norms, shared
+
+    def _by_svd(self, forms: Forms, bits: Array, which: Array, rank: Array) -> tuple[Array, tuple[Array, ...]]:
+        """The same, of any dimension and however close to a smaller rank."""
+        inverse = self._complex.domain.inverse_half
+        form, noise = forms.hidden[which, self._here], forms.noise[which, self._here]
+        norms = row_norms(self._complex, form, noise)
+        jacobian = form[:, :, :-1] * inverse
+        error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
+        values, slip = self._singular_values(forms, bits, which, jacobian, error)
+        last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
+        return norms, (
+            added(norms, 1),
+            np.where((rank == 0)[:, None], 0.0, _around(last, slip)),
+            _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
+            frobenius(jacobian, error),
+            _around(values[:, 0], slip),
+        )
+
+    def _singular_values(self, forms: Forms, bits: Array, which: Array, jacobian: Array, error: Array) -> tuple[Array, Array]:
+        """As `singular_values`; where few units of the layers before are active, from the factors."""
+        network = self._complex.network
+        affine, small = network.layers[self._index].affine, min(jacobian.shape[1:])
+        thin = np.zeros(len(which), dtype=bool)
+        values, slip = np.empty((len(which), small)), np.empty(len(which))
+        if jacobian[0].size >= LARGE and all(source for source, _ in affine.terms):
+            for i, pattern in enumerate(unpack(bits[which], network.neurons)):
+                factors = _factors(network, affine, pattern, forms.hidden[which[i]], self._complex.domain.inverse_half, small // THIN)
+                if factors is not None:
+                    thin[i], (values[i], slip[i]) = True, values_of_product(jacobian[i], error[i], *factors)
+        rest = np.flatnonzero(~thin)
+        if len(rest):
+            values[rest], slip[rest] = singular_values(jacobian[rest], error[rest])
+        return values, slip
 
 
-def _norms_by_svd(complex_: Complex, forms: Forms, which: Array, here: slice, rank: Array) -> tuple[Array, tuple[Array, ...]]:
-    """The same, of any dimension and however close to a smaller rank."""
-    inverse = complex_.domain.inverse_half
-    form, noise = forms.hidden[which, here], forms.noise[which, here]
-    norms = row_norms(complex_, form, noise)
-    jacobian = form[:, :, :-1] * inverse
-    error = (noise * inverse.max() + 4 * UNIT * absolute_sums(jacobian)) * SLACK
-    values, slip = singular_values(jacobian, error)
-    last = values[np.arange(len(rank)), np.maximum(rank - 1, 0)]
-    return norms, (
-        added(norms, 1),
-        np.where((rank == 0)[:, None], 0.0, _around(last, slip)),
-        _around(values.sum(axis=1), (values.shape[1] * slip + 2 * values.shape[1] * UNIT * values.sum(axis=1)) * SLACK),
-        frobenius(jacobian, error),
-        _around(values[:, 0], slip),
-    )
+def _factors(network: Network, affine: Affine, pattern: Array, hidden: Array, inverse: Array, most: int) -> tuple[Array, Array] | None:
+    """The Jacobian of an affine map of layers along a pattern (neurons,) as a product over the active units of these,
+    (m, a) and (a, k); None where none is active or more than `most` are. `hidden` are the forms (neurons, k + 1).
+    """
+    left, right, many = list[Array](), list[Array](), 0
+    for source, weight in affine.terms:
+        here = slice(int(network.offsets[source - 1]), int(network.offsets[source]))
+        slopes = unit_slopes(network.layers[source - 1], pattern[here])
+        active = np.flatnonzero(slopes)
+        many += len(active)
+        if many > most:
+            return None
+        left.append(dense(weight[:, active]))
+        right.append(hidden[here][active, :-1] * (slopes[active, None] * inverse))
+    return (np.concatenate(left, axis=1), np.concatenate(right)) if many else None
 
 
 def added(intervals: Array, axis: int) -> Array:
@@ -136,38 +194,6 @@ def _of_sums(terms: int) -> Array:
 
 def _around(value: Array, slip: Array) -> Array:
     return between(np.maximum(value - slip, 0.0), value + slip)
-
-
-def singular_values(matrices: Array, error: Array) -> tuple[Array, Array]:
-    """Singular values (r, p), largest first, and a bound (r,) on the error of each, for matrices known up to row errors
-    (r, m).
-
-    Notes
-    -----
-    With computed U, s, V the matrix is U diag(s) V^T + E. The singular values of that product differ from s by at most
-    the factors that |U^T U - 1| and |V^T V - 1| allow, and those of a sum by at most |E| (Weyl): lemma 13 of
-    docs/exactness.md.
-    """
-    size = np.abs(matrices).max(axis=(1, 2), initial=0.0)
-    exponent = np.frexp(np.where((size > 0) & np.isfinite(size), size, 1.0))[1]
-    sized = np.ldexp(np.where(np.isfinite(matrices), matrices, 0.0), -exponent[:, None, None])
-    u, s, vt = np.linalg.svd(sized, full_matrices=False)
-    p, longest = s.shape[1], max(matrices.shape[1:])
-
-    def skew(q: Array) -> Array:  # q^T q - 1
-        gram = q.swapaxes(1, 2) @ q
-        off = gram - np.eye(p)
-        result: Array = np.sqrt((off**2).sum(axis=(1, 2))) + 4.0 * (longest + 4) * UNIT * (np.abs(gram).sum(axis=(1, 2)) + p)
-        return result
-
-    turned = skew(u) + skew(vt.swapaxes(1, 2))
-    rest = sized - (u * s[:, None, :]) @ vt
-    top = s[:, 0]
-    slip = top * turned + np.sqrt((rest**2).sum(axis=(1, 2))) + 8.0 * (p + 8) * p * UNIT * top
-    good = turned < 0.5
-    with np.errstate(over="ignore", invalid="ignore"):
-        doubt = np.ldexp(slip * SLACK + np.where(size > 0, 2.0**-500, 0.0), exponent) + error.sum(axis=1)
-        return np.ldexp(s, exponent[:, None]), np.where(good & np.isfinite(size), doubt * SLACK, np.inf)
 
 
 def gains(network: Network, bits: Array) -> Array | None:

@@ -12,8 +12,11 @@ from polylc.complex.complex import Complex
 from polylc.domains.box import Neighbourhood, ball_of
 from polylc.exact.enclose import enclose
 from polylc.exact.quantity import Kind, Quantity
+from polylc.measures.gradient.enclosed_norms import SLACK
+from polylc.measures.gradient.gradients import in_range
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.measures.inequalities.inequality import Inequality
+from polylc.network.compose import TINY, UNIT, compose
 from polylc.network.exact import ExactNetwork
 
 
@@ -70,11 +73,36 @@ def _centre(complex_: Complex, domain: Neighbourhood, values: Sequence[Fraction]
     common = math.lcm(1, *(h.denominator for h in inverse))  # whole numbers throughout: fractions take ten times as long
     sides, scale = [h.numerator * (common // h.denominator) for h in inverse], forms.scale * common
     reach = None
-    for value, row in zip(values, forms.hidden(bits), strict=True):
+    some = nearest(complex_, bits, values)
+    for neuron, row in zip(some, forms.neurons(some, bits), strict=True):
         steep = sum(abs(a) * h for a, h in zip(row, sides, strict=False))
         if steep:
-            here = abs(value) * scale / steep
+            here = abs(values[neuron]) * scale / steep
             reach = here if reach is None else min(reach, here)
     gradients = [[a * h for a, h in zip(row, sides, strict=False)] for row in forms.output(bits)]
     assert domain.radius is not None
     return (max(domain.radius) if reach is None else reach), gradients, scale
+
+
+def nearest(complex_: Complex, bits: np.ndarray, values: Sequence[Fraction]) -> list[int]:
+    """The neurons that can have the least |z| / ||grad z||_1 on the cell of a pattern, with the exact values of z: all
+    others are farther, or have no gradient.
+
+    Notes
+    -----
+    Gradients are known up to their errors (docs/exactness.md, lemma 2, and what `bounded_gradients` says of the axes'
+    lengths), so sums of their sizes have two ends, and so have quotients of values that are rounded once.
+    """
+    if not values:
+        return []
+    start, domain = complex_.start, complex_.domain
+    found, inverse, k = compose(start.network, bits[None], start.embedding, start.rounding), domain.inverse_half, domain.dimension
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        steep = np.abs(found.hidden[0, :, :-1] * inverse).sum(axis=1)
+        doubt = (found.noise[0] * inverse.max() + 4 * (k + 4) * UNIT * steep) * SLACK + 4 * (k + 1) * TINY
+        size = np.array([enclose(abs(v)) for v in values])
+        known = np.isfinite(steep + doubt) & in_range(inverse, 900)
+        low = np.where(known, size[:, 0] / (steep + doubt) / SLACK, 0.0)
+        high = np.where(known & (steep > doubt), size[:, 1] / (steep - doubt) * SLACK + TINY, np.inf)
+    result: list[int] = np.flatnonzero(low <= high.min()).tolist()
+    return result

@@ -26,7 +26,7 @@ def track_page(history: History, settings: Mapping[str, Any], seconds: float) ->
             curves.append(Curve(label, found.steps, found.means, found.lower if spread else (), found.upper if spread else ()))
         if any(len(c.xs) for c in curves):
             ends = "; ".join(f"{c.name} from {c.ys[0]:.4g} to {c.ys[-1]:.4g}" for c in curves if len(c.ys))
-            parts.append(Drawing(chart(f"{title}: {ends}", curves, "step"), title))
+            parts.append(Drawing(chart(f"{title}: {ends}", curves, "step"), title, small=True))
     means = history.means()
     names = [name for name in dict.fromkeys(name for row in means for name in row) if name not in LAST]
     columns = [(name.replace("_", " "), name not in WORDS) for name in names]

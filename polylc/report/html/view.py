@@ -42,10 +42,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture with its caption; `content` says in words what it shows."""
+    """A picture with its caption; `content` says in words what it shows. Small ones stand beside one another."""
 
     content: Markup
     caption: Text = ""
+    small: bool = False
     kind: ClassVar[str] = "drawing"
 
 
