@@ -30,7 +30,7 @@ DATA = Path(__file__).parent / "data"
 def all_mapped(monkeypatch):
     """Every array that may be mapped is, and pages are given back at every look."""
     monkeypatch.setattr(files, "LARGE", 2**9)
-    monkeypatch.setattr(verdict, "LARGE", 2**9)
+    monkeypatch.setattr(verdict, "TOGETHER", 2**12)
     monkeypatch.setattr(memory, "LOOK", 0.0)
     large = True  # too large, but for a moment after pages were given back
 
@@ -68,7 +68,7 @@ def test_what_is_in_an_array_stays_and_its_room_is_given_back():
 
 
 def test_only_what_is_large_and_wanted_is_mapped():
-    for wanted, size, there in ((False, 2**20, False), (True, 10, False), (True, 2**20, True)):
+    for wanted, size, there in ((False, 2**18, False), (True, 10, False), (True, 2**18, True)):
         with mapped(wanted):
             kept = zeros(size)
             assert give_back() == there, (wanted, size)
@@ -92,7 +92,7 @@ def test_where_the_disk_is_full_arrays_are_ordinary(monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with mapped():
-        kept = zeros(2**20)
+        kept = zeros(2**18)
         assert not give_back()
         assert kept.sum() == 0
 
@@ -102,7 +102,7 @@ def test_a_limit_counts_what_is_left_when_room_was_given_back(monkeypatch):
     sizes = iter([11, 5, 11, 12, 0])
     monkeypatch.setattr(memory, "resident", lambda: next(sizes))
     with mapped():
-        kept = zeros(2**20)
+        kept = zeros(2**18)
         full = Memory(10)
         assert [full(), full(), full()] == [False, True, True]
         del kept

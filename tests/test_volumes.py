@@ -372,6 +372,16 @@ def test_small_kinks_of_steep_functions_are_computed_anew():
     assert exact.lower <= value.upper
 
 
+def test_products_of_many_intervals_are_those_of_single_ones(monkeypatch):
+    random = np.random.default_rng(0)
+    left, right = (np.sort(np.where(random.random((50, 2)) < 0.2, 0.0, random.exponential(size=(50, 2))), axis=1) for _ in range(2))
+    left[3], right[4] = (0.0, np.inf), (1.0, np.inf)
+    whole = sums.product(left, right)
+    monkeypatch.setattr(sums, "PART", 7)
+    assert np.array_equal(sums.product(left, right), whole)
+    assert all(np.array_equal(sums.product(a[None], b[None])[0], c) for a, b, c in zip(left, right, whole, strict=True))
+
+
 @pytest.mark.parametrize("spread", [0, 30, 500, 950])
 @pytest.mark.parametrize("part", [7, 2**17])
 def test_sums_of_many_numbers_are_rounded_once(spread, part, monkeypatch):

@@ -19,7 +19,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
-LARGE = 2**20  # bytes from which an array is worth a file
+LARGE = 2**18  # bytes from which an array is worth a file
+HUGE = 2**22  # bytes from which others give back their pages before an array is made: where it is filled nobody looks at limits
 _open: ContextVar[weakref.WeakSet[mmap.mmap] | None] = ContextVar("open", default=None)
 
 
@@ -46,6 +47,8 @@ def zeros(shape: int | Sequence[int], dtype: np.typing.DTypeLike = np.float64) -
     size = kind.itemsize * math.prod(shape)
     if maps is None or size < LARGE:
         return np.zeros(shape, dtype=kind)
+    if size >= HUGE:
+        give_back()
     try:
         with tempfile.TemporaryFile(prefix="polylc-") as file:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from polylc.exact.mapped import give_back
+from polylc.exact.mapped import give_back, is_mapping
 
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found
+KEPT_OF_MAPPED = 0.25  # the same where large arrays are mapped
 LOOK = 0.05  # seconds between two looks
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _CGROUPS = (("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -86,7 +87,8 @@ def for_regions(most: int | None) -> Memory | None:
     if most is None:
         return None
     now = resident()
-    return Memory(now + int((1.0 - KEPT) * max(0, most - now)))
+    kept = KEPT_OF_MAPPED if is_mapping() else KEPT
+    return Memory(now + int((1.0 - kept) * max(0, most - now)))
 
 
 def either(stop: Callable[[], bool] | None, full: Callable[[], bool] | None) -> Callable[[], bool] | None:

@@ -11,12 +11,14 @@ import numpy as np
 from polylc.engines.contract import Exploration
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.errors import JudgeError
-from polylc.exact.mapped import LARGE, is_mapping, joined, zeros
+from polylc.exact.mapped import is_mapping, joined, zeros
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.proofs import Kept
 from polylc.network.form import Network
 from polylc.network.patterns import words
+
+TOGETHER = 2**23  # bytes of batches that are put together in mapped arrays
 
 
 @dataclass
@@ -53,6 +55,12 @@ class Batch:
     near: np.ndarray
     maps: Maps | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of all columns."""
+        columns = [self.bits, self.unit, self.good, self.leaf, self.near]
+        return sum(column.nbytes for column in (columns if self.maps is None else [*columns, self.maps.map, self.maps.noise]))
+
     def take(self, some: np.ndarray) -> Batch:
         """Those of its regions of which a boolean column says so."""
         if some.all():
@@ -84,10 +92,10 @@ def gather(batches: list[Batch]) -> None:
     if not is_mapping():
         return
     first = len(batches)
-    while first and batches[first - 1].bits.nbytes < LARGE:
+    while first and batches[first - 1].size < TOGETHER:
         first -= 1
     some = batches[first:]
-    if sum(b.bits.nbytes for b in some) < LARGE:
+    if sum(b.size for b in some) < TOGETHER:
         return
     bits, unit, good, leaf, near = (joined([getattr(b, name) for b in some]) for name in ("bits", "unit", "good", "leaf", "near"))
     told = [b.maps for b in some if b.maps is not None]

@@ -8,11 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose
+from polylc.exact.mapped import zeros
 
 Array = np.ndarray
 MANY, MOST = 1000, 2**26  # numbers that are summed by their parts rather than by fsum
-PART = 2**17  # of them that are taken apart at a time: that takes seven times their room
+PART = 2**17  # numbers that are taken apart at a time, or multiplied: that takes several times their room
 FAR = 990  # up to this exponent so many doubles do not overflow
 HALF = 27  # bits of the lower part of a significand
 
@@ -33,6 +35,12 @@ def outward(value: Array, error: Array) -> Array:
 
 def product(left: Array, right: Array) -> Array:
     """Products of intervals of numbers >= 0; zero times anything is zero."""
+    if left.ndim == 2 and left.shape == right.shape and len(left) > PART:
+        result = zeros(left.shape)
+        for at in range(0, len(left), PART):
+            checkpoint()
+            result[at : at + PART] = product(left[at : at + PART], right[at : at + PART])
+        return result
     with np.errstate(invalid="ignore", over="ignore"):
         low, high = left[..., 0] * right[..., 0], left[..., 1] * right[..., 1]
     zero = (left[..., 1] == 0) | (right[..., 1] == 0)

@@ -13,6 +13,7 @@ from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.errors import LimitReached, SolverError
 from polylc.exact.checkpoint import checkpoint, half_of_the_time
+from polylc.exact.mapped import zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import primitive
 from polylc.geometry.exact_volume import rational_cell
@@ -67,7 +68,7 @@ class FoundPart(Volumes):
 
     def facets(self, graph: RegionGraph) -> Array:
         """Enclosures of the areas of the graph's facets over |U|, and 0 where neither of its regions is measured."""
-        result = np.zeros((len(graph), 2))
+        result = zeros((len(graph), 2))
         result[:, 1] = np.inf
         for region, entry in ((graph.first, graph.first_entry), (graph.second, graph.second_entry)):
             seen = (entry >= 0) & self.measured[region]

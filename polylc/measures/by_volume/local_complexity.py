@@ -67,7 +67,7 @@ def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     """How often each version of the local complexity counts each facet; shape (E,) each."""
     network, bits = complex_.network, complex_.bits
     good = np.empty_like(bits)
-    for rows in batches(len(bits), network.neurons + 1, 4_000_000):
+    for rows in batches(len(bits), network.neurons + 1, 1_000_000):
         good[rows] = pack(good_neurons(network, complex_.patterns(rows)))
     is_open = np.zeros(len(graph), dtype=bool)
     for own, reached in zip(bits.T, good.T, strict=True):

@@ -8,7 +8,7 @@ are computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,10 +16,11 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.errors import ConsistencyError, SolverError
+from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
-from polylc.exact.mapped import zeros
+from polylc.exact.mapped import joined, zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
@@ -29,7 +30,8 @@ from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
-BATCH = 3_000_000  # doubles that the forms of regions would take which are bounded at a time
+PART = 2**18  # entries or facets that are looked at together
+BATCH = 1_000_000  # doubles that the forms of regions would take which are bounded at a time
 
 
 class Volumes:
@@ -64,6 +66,7 @@ class Volumes:
         self._begin(complex_)
         balance = _Balance(complex_.network.outputs, complex_.domain.dimension)
         for rows in complex_.batches(BATCH):
+            checkpoint()
             self._bound(rows, exact, balance)
         balance.check()
         self._check_total()
@@ -210,23 +213,28 @@ class Volumes:
         """
         if self._facets is None or self._facets[0] is not graph:
             self._facets = graph, self._areas(graph)
-        return self._facets[1].copy()  # some are narrowed by who asks
+        return joined([self._facets[1]])  # a copy, since some are narrowed by who asks
 
     def _areas(self, graph: RegionGraph) -> Array:
         """As `facets`, computed and checked."""
-        sides = []
         named = np.zeros(len(self.carrier), dtype=bool)
         for entry in (graph.first_entry, graph.second_entry):
-            seen = entry >= 0
-            if (self.carrier[entry[seen]] < 0).any():
+            carrier = self.carrier[entry[entry >= 0]]
+            if (carrier < 0).any():
                 raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
-            named[self.carrier[entry[seen]]] = True
-            sides.append(np.where(seen[:, None], self.density[np.where(seen, entry, 0)] if len(self.density) else 0.0, (0.0, np.inf)))
-        if len(graph) and not (named == (self.carrier == np.arange(len(self.carrier))))[self.carrier >= 0].all():
-            raise ConsistencyError("a region has a facet that is no edge of the region graph")
-        if not len(graph) and (self.carrier >= 0).any():
-            raise ConsistencyError("a region has a facet that is no edge of the region graph")
-        result = np.column_stack([np.maximum(sides[0][:, 0], sides[1][:, 0]), np.minimum(sides[0][:, 1], sides[1][:, 1])])
+            named[carrier] = True
+        for part in _parts(len(self.carrier)):
+            carrier = self.carrier[part]
+            if (named[part] != (carrier == np.arange(part.start, part.stop)))[carrier >= 0].any():
+                raise ConsistencyError("a region has a facet that is no edge of the region graph")
+        result = zeros((len(graph), 2))
+        result[:, 1] = np.inf
+        for part in _parts(len(graph)):
+            for entry in (graph.first_entry[part], graph.second_entry[part]):
+                seen, here = entry >= 0, result[part]
+                density = self.density[entry[seen]]
+                here[seen, 0] = np.maximum(here[seen, 0], density[:, 0])
+                here[seen, 1] = np.minimum(here[seen, 1], density[:, 1])
         if (result[:, 0] > result[:, 1]).any():
             raise ConsistencyError("the two sides of a facet have different areas")
         if self.exact:
@@ -244,6 +252,13 @@ class Volumes:
     def _shadow(self, region: int, entry: int) -> Fraction:
         """The shadow of a path entry's facet, of a region that is known as rationals."""
         return self.exact[region].shadow[self._places[region][entry]]
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Slices that take little room."""
+    for at in range(0, count, PART):
+        checkpoint()
+        yield slice(at, min(at + PART, count))
 
 
 def _ball(value: Fraction) -> tuple[float, float]:

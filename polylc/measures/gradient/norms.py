@@ -9,6 +9,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import edge_batches
+from polylc.exact.mapped import joined, zeros
 from polylc.measures.gradient.enclosed_norms import SLACK, matrix_norms
 from polylc.measures.gradient.gradients import ExactGradients, Rows, bounded_gradients
 from polylc.measures.sums import outward
@@ -53,11 +54,11 @@ class Gradients:
         """
         if self._across is None or self._across[0] is not graph:
             self._across = graph, self._jumps(graph, bends)
-        return self._across[1].copy()  # some are narrowed by who asks
+        return joined([self._across[1]])  # a copy, since some are narrowed by who asks
 
     def _jumps(self, graph: RegionGraph, bends: Array) -> Array:
         """As `across`, computed."""
-        jumps = np.zeros((len(graph), 2))
+        jumps = zeros((len(graph), 2))
         for rows in edge_batches(self.complex, len(graph)):
             left, slip = self.of(graph.first[rows])
             right, other = self.of(graph.second[rows])
