@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nets import eighth_net, random_net
+from sheets import by_cell
 
 import polylc
 from polylc import checker
@@ -52,7 +53,7 @@ def proofs() -> dict[str, Lines_]:
                 (one,) = polylc.distance(net, [center], cap, clip=clip, norm=norm, proof=path)
                 assert one.proof is not None, (norm, name)
                 with gzip.open(path) as file:
-                    found[f"{name} {norm}"] = [json.loads(line) for line in file]
+                    found[f"{name} {norm}"] = by_cell([json.loads(line) for line in file])
     return found
 
 

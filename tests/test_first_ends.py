@@ -110,10 +110,10 @@ def test_the_checker_takes_signs_from_them_that_are_true_and_that_its_rule_shows
     query = checker._Query(read, checker._Bounds(read), {**opening, "names": names})
     most, cells, rows, all_rows = 1 << checker.UNIT + 6600, [], 0, checker._Bounds.neurons
 
-    def counted(self, some, cell):
+    def counted(self, some, *rest):
         nonlocal rows
         rows += len(some)
-        return all_rows(self, some, cell)
+        return all_rows(self, some, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checker._Bounds, "neurons", counted)

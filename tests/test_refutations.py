@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import eighth_net
+from sheets import by_cell
 
 import polylc
 from polylc import checker, errors
@@ -99,14 +100,6 @@ def proofs() -> dict[str, Lines_]:
             assert polylc.verify(question, timeout=60, proof=path).result == "unsat", name
             with gzip.open(path) as file:
                 found[name] = by_cell([json.loads(line) for line in file])
-    return found
-
-
-def by_cell(lines: Lines_) -> Lines_:
-    """Sheets written out as lines of cells, which are easier to damage."""
-    found: Lines_ = []
-    for line in lines:
-        found += checker._sheet(line, len(lines[1]["network"]["layers"])) if isinstance(line, dict) and "cells" in line else [line]
     return found
 
 
