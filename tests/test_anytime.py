@@ -26,7 +26,6 @@ from polylc.search.task import Settings, make_task
 
 Ends = dict[str, tuple[float, float]]
 SLACK = 1e-12  # of sums in doubles, each rounded outward by itself
-SLIVERS = 1e-11  # facets of slivers are enclosed as far as doubles hold them, in each run anew
 MEASURES = ("counts", "local_complexity", "total_variation", "kink_variation", "local_rank", "lipschitz")
 
 
@@ -52,14 +51,11 @@ def ends_of(result: Result) -> Ends:
     return found
 
 
-def inside(inner: Ends, outer: Ends, what: str, known: bool = False, share: float = SLACK) -> None:
-    """Whether intervals lie in others of the same names, up to rounding; where the inner ones are what is `known` of
-    the truth, whether it can lie in both: what is known of slivers is wider than what is said of all that is left.
-    """
+def inside(inner: Ends, outer: Ends, what: str) -> None:
+    """Whether intervals lie in others of the same names, up to rounding."""
     for name, (low, high) in outer.items():
         assert name in inner, (what, name)
-        slack = share * (1 + abs(low) + (abs(high) if math.isfinite(high) else 0.0))
-        slack += inner[name][1] - inner[name][0] if known and math.isfinite(inner[name][1]) else 0.0
+        slack = SLACK * (1 + abs(low) + (abs(high) if math.isfinite(high) else 0.0))
         assert inner[name][0] >= low - slack, (what, name, inner[name], (low, high))
         assert inner[name][1] <= high + slack, (what, name, inner[name], (low, high))
 
@@ -94,9 +90,9 @@ def stops(seed: int) -> Counter[str]:
         else:
             result = answer(network, task, Settings(MEASURES), stop=lambda: next(calls) >= many)  # noqa: B023
         found = ends_of(result)
-        inside(truth, found, f"stop {many}", known=True)
+        inside(truth, found, f"stop {many}")
         if how == "regions":  # a stop that comes later may fall into work that is begun anew
-            inside(found, before, f"stop {many} after a sooner one", share=SLIVERS)
+            inside(found, before, f"stop {many} after a sooner one")
         before = found
         seen[str(result.status)] += 1
         seen["enclosed"] += any(low < high < math.inf for low, high in found.values())
