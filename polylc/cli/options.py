@@ -59,7 +59,7 @@ Margin = Annotated[
 Frame = Annotated[
     tuple[str, str] | None,
     typer.Option(
-        help="Along any directions: the first row of the data file is the origin, the others are directions, LO and HI what they are multiplied by.",
+        help="Along any directions: the data file's first row is the origin, its others are directions, made orthogonal, with factors from LO to HI.",
         show_default=False,
         metavar="LO HI",
         rich_help_panel=WHERE,
