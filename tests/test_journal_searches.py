@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import pickle
 import re
 from fractions import Fraction as F
 
@@ -22,6 +24,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.readers.question import Question
 from polylc.run import journal as journals
 from polylc.run.journal import Journal, Reading
+from polylc.run.verification import answer
 from polylc.search import listed, prove, refute, steepest, units
 
 
@@ -178,6 +181,59 @@ def test_a_timeout_that_is_larger_goes_on(often, tmp_path):
     assert polylc.verify(question, timeout=0, run=tmp_path / "run").result == "timed-out"
     assert polylc.verify(question, run=tmp_path / "run").result == "unsat"
     assert said(polylc.verify(question, timeout=0.5, run=tmp_path / "run")) == said(polylc.verify(question))
+
+
+class Kept:
+    """Values by name, that nothing but a limit saves."""
+
+    def __init__(self, values: dict[str, bytes] | None = None, name: str = "") -> None:
+        self._values, self._name = {} if values is None else values, name
+
+    def get(self, name):
+        found = self._values.get(self._name + name)
+        return None if found is None else pickle.loads(found)
+
+    def put(self, name, value):
+        self._values[self._name + name] = pickle.dumps(value)
+
+    def below(self, name):
+        return Kept(self._values, f"{self._name}{name}/")
+
+    def due(self):
+        return False
+
+
+@pytest.mark.parametrize("few", [16, -1], ids=["boxes", "neurons"])
+def test_limits_again_and_again_lose_nothing(few, often, tmp_path, monkeypatch):
+    """Though each go is stopped after a few steps, and is given no time for snapshots before."""
+    monkeypatch.setattr(refute, "FEW", few)
+    monkeypatch.setattr(prove, "GRACE", 1e9)
+    treated, stops = 0, 0
+    treat = refute.Search._treat
+
+    def counted(self, batch):
+        nonlocal treated
+        treated += len(batch)
+        return treat(self, batch)
+
+    for seed in (0, 3):
+        for question in questions(network_of(seed), seed, 6, 2):
+            one = answer(question, proof=tmp_path / "one.proof")
+            kept = Kept()
+            with monkeypatch.context() as patch:
+                patch.setattr(refute.Search, "_treat", counted)
+                before = treated, stops
+                while True:
+                    calls = itertools.count()
+                    found = answer(question, proof=tmp_path / "run.proof", stop=lambda c=calls: next(c) > 12, saved=kept)
+                    if found.result != "timed-out":
+                        break
+                    stops += 1
+                assert treated - before[0] <= one.statistics["cells"] + (stops - before[1]) * prove.BUDGET
+            assert said(found) == said(one)
+            if one.result == "unsat":
+                assert (tmp_path / "one.proof").read_bytes() == (tmp_path / "run.proof").read_bytes()
+    assert stops > 3
 
 
 def test_another_question_is_refused(tmp_path):

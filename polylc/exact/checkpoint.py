@@ -79,6 +79,27 @@ def reached() -> Callable[[], bool]:
 
 
 @contextmanager
+def later(seconds: float) -> Iterator[None]:
+    """Have checkpoints within the block grant so many seconds more than the limit that holds now: for a step that comes
+    to its end before what it leaves is saved. Whoever grants them looks at the limit (`reached`) between steps.
+    """
+    found = _until.get()
+    if found is None:
+        yield
+        return
+    asked: list[float] = []
+
+    def stop() -> bool:
+        if found.stop is None or not found.stop():
+            return False
+        asked.append(time.monotonic())
+        return asked[-1] - asked[0] > seconds
+
+    with until(None if found.deadline is None else found.deadline + seconds, stop, found.stopped, found.full):
+        yield
+
+
+@contextmanager
 def unbroken(yes: bool = True) -> Iterator[None]:
     """Have work within the block end by itself after an interrupt, since it looks at its limits and keeps what was
     found; where that may take long, as in compiled code, it says `unbroken(False)`, and takes KeyboardInterrupt for the

@@ -6,6 +6,7 @@ are cut in the same way however many processes there are, so the tree is the sam
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 import pickle
@@ -27,7 +28,7 @@ from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import UNKNOWN, Sizes
 from polylc.domains.alternatives import Root, outward
 from polylc.errors import LimitReached
-from polylc.exact.checkpoint import checkpoint, until
+from polylc.exact.checkpoint import checkpoint, later, reached, until
 from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
@@ -36,7 +37,7 @@ from polylc.search.condense import condense
 from polylc.search.crew import Crew
 from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
-from polylc.search.saved import Saved
+from polylc.search.saved import GRACE, Saved
 
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
@@ -199,15 +200,24 @@ def _search(
     search.counts = counts | search.counts | was.counts
     point, left, units, number = None, was.left, was.units, was.number
 
+    over = reached()
+
     def between(queue: Queue, rounds: int) -> None:
-        if saved is not None and saved.due():
+        ended = saved is not None and over()
+        if saved is not None and (ended or saved.due()):
             chance = search.rng.bit_generator.state
             saved.put("open", Snapshot(sizes, search.counts, node if keep else None, queue=queue, rounds=rounds, chance=chance))
+        if ended:
+            raise LimitReached("the limit was reached, and what is open is saved")
+
+    def top(cells: list[Cell] | Queue, rounds: int = 0) -> tuple[Point | None, list[Cell]]:
+        with contextlib.nullcontext() if saved is None else later(GRACE):
+            return search.explore(cells, int(min(TOP, most)), rounds, between)
 
     try:
         if was.queue is not None:
             search.rng.bit_generator.state = was.chance
-            point, left = search.explore(was.queue, int(min(TOP, most)), was.rounds, between)
+            point, left = top(was.queue, was.rounds)
         elif not was.counts:
             cell = search.root(lows, highs, node)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -215,7 +225,7 @@ def _search(
             if point is None and not sizes.moderate:
                 return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
             if point is None:
-                point, left = search.explore([cell], int(min(TOP, most)), between=between)
+                point, left = top([cell])
     finally:
         counts.update(search.counts)
     job = Job(network, root, sizes, keep)
@@ -228,18 +238,25 @@ def _search(
             left = []
         shared = crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - begin, counts["share"])
         packed = packed or (pickle.dumps(job) if shared else b"")
-        found_of = _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts)
-        for done, found in enumerate(found_of, 1):
-            for name, many in found.counts.items():
-                counts[name] += many
-            if found.point is not None:
-                point = found.point
-                break
-            left += found.left
-            if watch is not None:
-                watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
-            if saved is not None and saved.due():
+        again = saved is not None
+        found_of = _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts, again)
+        done = 0
+        try:
+            for done, found in enumerate(found_of, 1):
+                for name, many in found.counts.items():
+                    counts[name] += many
+                if found.point is not None:
+                    point = found.point
+                    break
+                left += found.left
+                if watch is not None:
+                    watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
+                if saved is not None and saved.due():
+                    saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
+        except LimitReached:
+            if saved is not None:
                 saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
+            raise
         number += len(units)
         units = []
     if point is not None:
@@ -273,15 +290,22 @@ def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, 
     return tables.magnitudes(largest_outputs(tables, lows[0], highs[0], box), problem.ball), lows[0], highs[0], node
 
 
-def _alone(problem: Problem, job: Job, units: list[list[Cell]], first: int, counts: dict[str, float]):  # type: ignore[no-untyped-def]
-    """Units one after the other, here."""
+def _alone(problem: Problem, job: Job, units: list[list[Cell]], first: int, counts: dict[str, float], again: bool):  # type: ignore[no-untyped-def]
+    """Units one after the other, here; `again` says that one that a limit breaks off is to be done again, as it was."""
     for number, cells in enumerate(units, first):
         search = Search(problem, job.sizes, job.keep, seed=number + 1)
+        before = pickle.dumps(cells) if again else b""
         try:
             point, left = search.explore(cells, BUDGET)
         except LimitReached:
-            for name, many in search.counts.items():
-                counts[name] += many
+            if again:
+                for cell, old in zip(cells, pickle.loads(before), strict=True):
+                    node = cell.node
+                    node.__dict__.update(old.node.__dict__)
+                    cell.__dict__.update(old.__dict__ | {"node": node})
+            else:
+                for name, many in search.counts.items():
+                    counts[name] += many
             raise
         yield Found(point, left, [], search.counts)
 

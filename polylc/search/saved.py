@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 PATIENCE = 2.0  # seconds of work before a part of it is worth saving
+GRACE = 1.0  # seconds in which a step that a limit finds going on may come to its end, so that it is saved
 
 
 class Saved(Protocol):
