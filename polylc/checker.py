@@ -61,7 +61,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain, compress, islice
 from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
@@ -1409,6 +1409,7 @@ RENEWED, LANES = 8, 128  # forms are made anew where one in so many neurons is d
 PASSED, WEIGHED = 64, 1 << 16  # varying inputs up to which, and weights from which on, first ends go from layer to layer
 NARROW = 20  # of which those do not count that vary by so much less than another
 MARGIN = 24  # signs that they show are taken where z is that many bits from 0
+SIZES = 64  # layers, with sizes of lanes, whose weights are kept as lanes
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
 _SLOPES = re.compile(r"(?:[.01]|~[0-9a-f]{2})*")
@@ -1779,6 +1780,11 @@ class _Searched:
         among = range(below) if self.forms is None else self.forms.free
         return [i for i in among if low[i] < 0 < high[i] and i < below]
 
+    def mostly_decided(self) -> bool:
+        """Whether less than half of the neurons that are not off are open."""
+        on = [low >= 0 for low, high in zip(self.low, self.high, strict=True) if high > 0]
+        return 2 * sum(on) > len(on)
+
     def leasts(self, constants: list[int], columns: list[list[int]]) -> list[int]:
         """The same as `least` of many rows, whose coefficients are given by input."""
         if self.ball is not None:
@@ -1879,7 +1885,9 @@ class _Forms:
         self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
         self.inputs = [(max(map(abs, end)) >> INPUT - UNIT) + 1 for end in cell.box]  # their sizes, in 2^-UNIT
         if above is not None:
-            self.low, self.high = cell.low[:], cell.high[:]
+            self.low, self.high = low, high = cell.low[:], cell.high[:]
+            self.keep = {*range(-len(cell.box), 0), *(i for i in above.free if low[i] < 0 < high[i])}
+            self.on = [i for i in above.free if low[i] >= 0 and high[i] > 0]
             for i in above.free:
                 if self.high[i] > 0:
                     self.found[i] = self._put_in(above.of(i))
@@ -1909,14 +1917,14 @@ class _Forms:
         return RENEWED * decided > len(self.free)
 
     def _put_in(self, form: _Form) -> _Form:
-        low, high, found = self.low, self.high, self.found
-        terms: dict[int, int] = {}
+        found = self.found
+        keep, before = self.keep, form.terms
+        terms = {key: a for key, a in before.items() if key in keep}
         finer: dict[int, int] = {}
         constant = error = 0
-        for key, a in form.terms.items():
-            if key < 0 or low[key] < 0 < high[key]:
-                terms[key] = a
-            elif high[key] > 0:
+        for key in self.on if len(terms) < len(before) else ():
+            a = before.get(key)
+            if a:
                 other = found[key]
                 for j, b in other.terms.items():
                     if j in finer:
@@ -1975,6 +1983,133 @@ class _Forms:
             constant += much >> self.fine
             error += (wrong >> self.fine) + 3 + (rounded >> UNIT)
         return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
+
+
+class _Step(NamedTuple):
+    """A hidden layer, as rows are carried down through it on a cell: its units that are not off, and the lines of those
+    that are open; their biases; and of each term the source, and the weights of these units for each input, or each of
+    the source's units that are not off. Weights and biases are in 2^-fine. Sums of the lines' losses and rest.
+    """
+
+    alive: list[int]
+    lines: list[_Line | None]
+    biases: list[int]
+    columns: list[tuple[int, list[list[int]]]]
+    lost: int
+    rest: int
+
+
+class _Swept:
+    """A network of few weights, all units of which are ReLU: many rows are carried down at once, over all units that
+    are not off, so neurons need no forms. Format: "Many rows at once".
+    """
+
+    def __init__(self, bounds: _Bounds) -> None:
+        self.first, self.units, self.fine = bounds.first, bounds.network.widths, bounds.fine
+        up = bounds.fine - bounds.shift
+        self.biases = [[b << up for b in bias] for bias in bounds.biases[:-1]]
+        self.columns = [
+            [(reads, [[row[i] << up for row in matrix.rows] for i in range(matrix.columns)]) for reads, matrix in terms]
+            for terms in bounds.terms[:-1]
+        ]
+        self.sizes = list(map(self._sizes, range(bounds.network.hidden)))
+        self.lanes = lru_cache(SIZES)(self._lanes)
+
+    @staticmethod
+    def pays(bounds: _Bounds) -> bool:
+        """Whether all units are ReLU, weights few, and no matrix is mostly zeros."""
+        plain = all(units is None for units in bounds.units) and not any(matrix.few for terms in bounds.terms for _, matrix in terms)
+        return plain and bounds.weights < WEIGHED
+
+    def _sizes(self, layer: int) -> tuple[int, int, list[int]]:
+        """What is no less than coefficients of rows of a layer's z, while they are carried down; than their constants,
+        were nothing lost; and, for each source, than coefficients of its z, in 2^-UNIT.
+        """
+        sums = [[0] * width for width in self.units]
+
+        def give(columns: list[list[int]], k: list[int], reads: int) -> None:
+            sums[reads] = [a + sum(map(mul, map(abs, column), k)) for a, column in zip(sums[reads], columns, strict=True)]
+
+        for reads, columns in self.columns[layer]:
+            sums[reads] = [a + (max(map(abs, column), default=0) << UNIT) for a, column in zip(sums[reads], columns, strict=True)]
+        start, largest = max(map(abs, self.biases[layer]), default=0) << UNIT, [0]
+        for source in range(layer, 0, -1):
+            k = [(a >> self.fine) + 1 for a in sums[source]]
+            largest.insert(1, max(k, default=0))
+            start += sum(map(mul, map(abs, self.biases[source - 1]), k))
+            for reads, columns in self.columns[source - 1]:
+                give(columns, k, reads)
+        return max(max(some, default=0) for some in sums), start, largest
+
+    def _lanes(self, layer: int, size: int) -> tuple[list[bytes], list[list[list[bytes]]]]:
+        """Biases of a layer and, of each term, its columns, in 2^-(UNIT + fine): lanes with half a lane added."""
+        half = 1 << 8 * size - 1
+
+        def lanes(numbers: list[int]) -> list[bytes]:
+            return [((a << UNIT) + half).to_bytes(size, "little") for a in numbers]
+
+        return lanes(self.biases[layer]), [list(map(lanes, columns)) for _, columns in self.columns[layer]]
+
+    def step(self, layer: int, cell: _Searched, steps: list[_Step]) -> _Step:
+        """A layer whose ends on the cell are known, as are those of `steps`, all before it."""
+        first, end = self.first[layer : layer + 2]
+        ends = zip(cell.low[first:end], cell.high[first:end], strict=True)
+        there = [(i, None if low >= 0 else _Bounds.line(low, high, self.fine)) for i, (low, high) in enumerate(ends) if high > 0]
+        alive, lines = [i for i, _ in there], [line for _, line in there]
+        columns = []
+        for reads, weights in self.columns[layer]:
+            some = [weights[i] for i in steps[reads - 1].alive] if reads else weights
+            columns.append((reads, [[column[i] for i in alive] for column in some]))
+        biases, free = [self.biases[layer][i] for i in alive], [line for line in lines if line is not None]
+        return _Step(alive, lines, biases, columns, sum(line.loss for line in free), sum(line.rest for line in free))
+
+    def rows(self, layer: int, some: list[int], steps: list[_Step]) -> tuple[list[int], list[list[int]]]:
+        """Rows over the inputs, less than z, and then less than -z, of some neurons of a layer, given by their places
+        there, with the slopes of the rule: their constants, and for each input their coefficients, in 2^-(UNIT + fine).
+        `steps` are the layers before.
+        """
+        fine, each = self.fine, len(some)
+        most, start, largest = self.sizes[layer]
+        rest = sum(step.rest for step in steps) << fine - UNIT
+        start += sum(k * step.lost for k, step in zip(largest[1:], steps[:layer], strict=True)) + rest
+        size = max(most, start, 1 << fine).bit_length() // 8 + 1  # bytes of a lane: sums are below half of what it holds
+        lane, left = 8 * size, 8 * size - fine
+        ones = _ones(size, 2 * each)
+        half, middle, whole, below = ones << lane - 1, ones << left - 1, (ones << left) - ones, _ones(size, each) << lane - 1
+
+        def both(lanes: list[bytes]) -> int:
+            found = int.from_bytes(b"".join([lanes[i] for i in some]), "little") - below
+            return found - (found << lane * each)
+
+        biases, terms = self.lanes(layer, size)
+        constants, sums = both(biases), dict[int, list[int]]()
+        for (reads, _), columns in zip(self.columns[layer], terms, strict=True):
+            new = list(map(both, [columns[i] for i in steps[reads - 1].alive] if reads else columns))
+            sums[reads] = list(map(add, sums[reads], new)) if reads in sums else new
+        for source in range(len(steps), 0, -1):
+            values, step = sums.pop(source, None), steps[source - 1]
+            if values is None:
+                continue
+            taken, lost = [], 0
+            for v, line in zip(values, step.lines, strict=True):
+                v = v + half >> fine & whole  # rounded down, in 2^-UNIT
+                if line is None:
+                    taken.append(v - middle)
+                    continue
+                up, down = _parts(v, middle, left)
+                above = down * line.chord >> fine & whole
+                taken.append(up - above if line.slope else -above)
+                lost += line.loss * down
+            constants += sum(map(mul, step.biases, taken)) - lost
+            for reads, weights in step.columns:
+                new = [sum(map(mul, column, taken)) for column in weights]
+                sums[reads] = list(map(add, sums[reads], new)) if reads in sums else new
+        constants -= rest * ones
+
+        def unpacked(lanes: int) -> list[int]:
+            return _unpacked((lanes + half).to_bytes(2 * size * each, "little"), size)
+
+        return unpacked(constants), list(map(unpacked, sums.get(0) or [0] * self.units[0]))
 
 
 class _Passed:
@@ -2050,7 +2185,7 @@ class _Passed:
             if not low < 0 < high:
                 found.append((below, above) if high > 0 else (0, 0))
                 continue
-            line = self.bounds._line(low, high, self.fine)
+            line = self.bounds.line(low, high, self.fine)
             found.append((below if line.slope else 0, self._rounded(above * line.chord, self.fine) - line.loss))
             lost = max(lost, line.loss)
         self.most += lost + self.slack + 1
@@ -2088,9 +2223,10 @@ class _Bounds:
             bits = max(map(_bits, slopes))
             self.units.append(None if plain else list(zip(*(_whole(row, bits) for row in slopes), strict=True)))
             self.slope_bits.append(bits)
+        self.weights = sum(sum(map(len, rows)) for read, _, _ in network.floats for _, rows in read)
         self.fine = max(FINE, self.shift + max(self.slope_bits, default=0))
         self.rows: list[tuple[list[int], list[int], Fraction]] = []  # of outputs and inputs, and a constant
-        self.weights = sum(sum(map(len, rows)) for read, _, _ in network.floats for _, rows in read)
+        self.swept = _Swept(self) if _Swept.pays(self) else None
 
     def over_inputs(
         self,
@@ -2225,7 +2361,7 @@ class _Bounds:
         assert cell.forms is not None
         low, high = cell.low, cell.high
         neurons, forms, columns = cell.forms.layer(layer)
-        lines = [self._line(low[i], high[i], self.fine) if high[i] > 0 else None for i in neurons]
+        lines = [self.line(low[i], high[i], self.fine) if high[i] > 0 else None for i in neurons]
         there = [(form, line) for form, line in zip(forms, lines, strict=True) if line is not None]
         columns = [column for column in columns if column[0] < 0 or high[column[0]] > 0]
         most, rest = sum(form.most + line.loss for form, line in there), sum(line.rest for _, line in there)
@@ -2329,7 +2465,7 @@ class _Bounds:
         return constant - (lost << fine - UNIT), [sums.get(~k, 0) for k in range(self.network.inputs)]
 
     @staticmethod
-    def _line(low: int, high: int, fine: int) -> _Line:
+    def line(low: int, high: int, fine: int) -> _Line:
         """The lines of r on a cell, its z between these ends, high > 0."""
         if low >= 0:
             return _Line(1, 1 << fine, 0, 0)
@@ -2628,10 +2764,15 @@ class _Query:
         """Bound open neurons anew, with the slopes of the rule, and keep the rows, unless it is some neurons only."""
         bounds, last = self.bounds, self.network.hidden if only is None else bisect_right(self.bounds.first, max(only, default=-1))
         passed = _Passed(bounds, cell) if first == 0 and only is None and cell.forms is None and _Passed.pays(bounds, cell) else None
-        if first < last and (cell.forms is None or (only is None and cell.forms.stale(cell))):
-            cell.forms = _Forms(bounds, cell, cell.forms)
         if first >= last:
             return
+        if cell.forms is None:
+            cell.forms = _Forms(bounds, cell, None)
+        swept, steps = bounds.swept if cell.forms.above is None or cell.forms.stale(cell) else None, list[_Step]()
+        if swept is not None and only is None and cell.mostly_decided():
+            swept = None
+        if swept is None and only is None and cell.forms.stale(cell):
+            cell.forms = _Forms(bounds, cell, cell.forms)
         places: dict[int, tuple[int, int]] = {}
         constants: list[int] = []
         columns: list[list[int]] = [[] for _ in cell.box]
@@ -2643,7 +2784,10 @@ class _Query:
                 among = range(bounds.first[layer], bounds.first[layer + 1])
                 free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
                 for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
-                    more, rows = bounds.neurons(some, cell, below)
+                    if swept is None:
+                        more, rows = bounds.neurons(some, cell, below)
+                    else:
+                        more, rows = swept.rows(layer, [i - among.start for i in some], steps)
                     for k, i in enumerate(some, len(constants)):
                         places[i] = k, k + len(some)
                     constants += more
@@ -2656,7 +2800,10 @@ class _Query:
                 if passed is not None:
                     passed.units(layer, cell)
             if layer < last - 1:
-                below.append(bounds.below(layer, cell))
+                if swept is None:
+                    below.append(bounds.below(layer, cell))
+                else:
+                    steps.append(swept.step(layer, cell, steps))
         if places and only is None and sum(low < high for low, high in cell.box) <= VARYING:
             cell.kept = (*cell.kept, _Kept(cell.box, places, constants, columns))
 

@@ -33,7 +33,7 @@ from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.proof.refutation import compact_network, is_plain, sheet
 from polylc.readers.question import Question
-from polylc.search import prove
+from polylc.search import condense, prove
 
 Lines_ = list[Any]
 
@@ -760,6 +760,17 @@ def test_the_rule_of_one_unit(data):
     for z in {low, high, *([0] if low <= 0 <= high else [])}:
         h = F(p) * z if z > 0 else F(m) * z
         assert (rule._negative(1, cell) >> rule.shift) * scale >= -h if rule.units[0] is not None else h >= 0
+
+
+@pytest.mark.parametrize("apart", [0, 4, 1 << 30])
+def test_parts_of_a_tree_are_made_short_each_by_itself(tmp_path, monkeypatch, apart):
+    """All cells as the search left them, small parts made short, or all of it: each of them is a proof."""
+    monkeypatch.setattr(condense, "APART", apart)
+    assert polylc.verify(questions()["little"], timeout=60, proof=tmp_path / "p").result == "unsat"
+    polylc.check(tmp_path / "p")
+    with gzip.open(tmp_path / "p") as file:
+        cells = "".join(line["first"] for line in map(json.loads, file) if "first" in line)
+    assert bool(set(cells) & {"m", "M"}) == (apart > 0)
 
 
 def test_a_proof_that_no_time_is_left_to_shorten_is_written_as_it_was_found(tmp_path, monkeypatch):

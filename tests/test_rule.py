@@ -298,6 +298,13 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
             first = bounds.first[layer]
             free = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
             found = cell.leasts(*bounds.neurons(free, cell)) if free else []
+            if free:  # over forms, which were made here or farther up, and over all units that are not off
+                steps: list[checker._Step] = []
+                for k in range(layer):
+                    steps.append(bounds.swept.step(k, cell, steps))
+                over_units = cell.leasts(*bounds.swept.rows(layer, [i - first for i in free], steps))
+                for one, other in zip(found, over_units, strict=True):
+                    assert abs(F(one - other, 1 << bounds.fine)) <= 2 * F(loss[layer]) * (1 << checker.UNIT + checker.INPUT)
             for value, (sign, i) in zip(found, ((s, i) for s in (1, -1) for i in free), strict=True):
                 single = checker._least_value(*bounds.neuron(layer, i - first, sign, cell, query._slopes(cell, "", first)), cell.box)
                 apart = F(value, 1 << bounds.fine) - F(single, 1 << bounds.shift)

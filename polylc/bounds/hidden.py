@@ -70,14 +70,6 @@ class Kept:
         """No rows at all."""
         return cls(np.zeros((cells, 2, neurons, inputs)), np.full((cells, 2, neurons), -np.inf), np.zeros((cells, 2, neurons)))
 
-    def of(self, cells: np.ndarray) -> Kept:
-        """The rows of some cells."""
-        return Kept(self.gradient[cells], self.constant[cells], self.error[cells])
-
-    def put(self, cells: np.ndarray, other: Kept) -> None:
-        """Replace those of some cells."""
-        self.gradient[cells], self.constant[cells], self.error[cells] = other.gradient, other.constant, other.error
-
 
 def move(kept: Kept, lows: np.ndarray, highs: np.ndarray, cells: Cells, rows: np.ndarray) -> np.ndarray:
     """Bring ends of open neurons closer together by rows that were kept, of each cell those numbered; those lower ends,

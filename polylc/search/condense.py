@@ -4,6 +4,9 @@ A search bounds the open neurons of every cell anew. A proof need not: rows that
 within, and where a cell is small, their least values there are often good enough. Where they are not, the neurons that
 cost a refutation most are bounded anew, or all that are open; and where that does not do, those of the cells above. All
 of it is tried, from the top of the tree downward, in the arithmetic of the search, whose roundings are known.
+
+Cells with many cells within are left as the search had them: so what is tried again where a refutation was not found
+stays in one small part of the tree.
 """
 
 from __future__ import annotations
@@ -23,11 +26,12 @@ from polylc.exact.checkpoint import checkpoint
 from polylc.proof.tree import BOX, NEURON, STATED, Closing, Exact, Node, stated_ends_of
 from polylc.search.problem import Problem
 
-LITTLE = (1, 3, 6)  # tried in turn: 2^-little of the largest loss is what is bounded anew
-EVERY = 2  # levels between cells whose neurons are bounded anew at first
+LITTLE = (2, 6)  # tried in turn: 2^-little of the largest loss is what is bounded anew
+EVERY = 4  # levels between cells whose neurons are bounded anew at first
+APART = 64  # cells of the parts that are made short each by itself: those above are as the search left them
 MEMORY = 2**25  # numbers of the rows that are kept of a batch of cells
 CLOSE = 2.0**-30  # a loss that is so close to the limit might lie on its other side
-ROUNDS, PATIENT = 12, 4  # rounds, and those after which all cells above are bounded anew
+ROUNDS, PATIENT = 12, 1  # rounds, and those after which all cells above are bounded anew
 
 
 @dataclass
@@ -42,7 +46,8 @@ class Part:
     signs: np.ndarray
     paths: list[tuple[int, ...]]
     open: list[list[Alternative]]
-    kept: Kept
+    kept: list[Kept]  # rows of cells whose neurons were bounded anew, by batches
+    where: np.ndarray  # of each cell the batch and the place there; shape (cells, 2)
     above: list[tuple[Node, ...]]
     live: np.ndarray  # whether something has changed here or above
 
@@ -106,7 +111,7 @@ class _Condenser:
         ends = np.full((1, m), UNKNOWN)
         root = Part(
             [tree], problem.low[None], problem.high[None], -ends, ends, np.zeros((1, m), dtype=np.int8), [()], [list(problem.root.alternatives)],
-            Kept.none(1, m, n), [()], np.array([id(tree) in changed]),
+            [Kept.none(1, m, n)], np.zeros((1, 2), dtype=int), [()], np.array([id(tree) in changed]),
         )  # fmt: skip
         stack, failed = [root], []
         most = max(1, MEMORY // (2 * m * (n + 2)))
@@ -138,9 +143,13 @@ class _Condenser:
         return found
 
     def _choose(self, tree: Node) -> None:
+        sizes = _sizes(tree)
         stack = [(tree, 0)]
         while stack:
             node, depth = stack.pop()
+            if sizes[id(node)] > APART:
+                self.plain.add(id(node))
+                depth = 0
             if node.children and depth % EVERY == 0:
                 self.anew.add(id(node))
             if any(isinstance(event, Exact) for event in node.events):
@@ -169,20 +178,25 @@ class _Condenser:
         return bad
 
     def _move(self, part: Part, work: np.ndarray, new: list[Node]) -> None:
-        lows, highs = part.lows[work], part.highs[work]
-        unsure = move(part.kept, lows, highs, Cells(part.low[work], part.high[work]), work)
-        part.lows[work], part.highs[work] = lows, highs
-        for b, moved in zip(work.tolist(), stated_ends_of(unsure), strict=True):
-            new[b].moved = moved
+        for k, kept in enumerate(part.kept):
+            some = work[part.where[work, 0] == k]
+            if not len(some):
+                continue
+            lows, highs = part.lows[some], part.highs[some]
+            unsure = move(kept, lows, highs, Cells(part.low[some], part.high[some]), part.where[some, 1])
+            part.lows[some], part.highs[some] = lows, highs
+            for b, moved in zip(some.tolist(), stated_ends_of(unsure), strict=True):
+                new[b].moved = moved
 
     def _bound_anew(self, part: Part, some: np.ndarray, new: list[Node], cells: Cells) -> None:
         if not len(some):
             return
-        lows, highs, kept = part.lows[some], part.highs[some], part.kept.of(some)
+        lows, highs, kept = part.lows[some], part.highs[some], Kept.none(len(some), self.tables.neurons, self.tables.inputs)
         doubtful = np.full((2, *lows.shape), np.nan)
         refine(self.tables, lows, highs, Cells(cells.low[some], cells.high[some]), self.sizes, 0, doubtful, kept=kept)
         part.lows[some], part.highs[some] = lows, highs
-        part.kept.put(some, kept)
+        part.where[some, 0], part.where[some, 1] = len(part.kept), np.arange(len(some))
+        part.kept = [*part.kept, kept]
         for b, ends in zip(some.tolist(), stated_ends_of(doubtful), strict=True):
             new[b].refined, new[b].ends = 0, ends
 
@@ -227,38 +241,38 @@ class _Condenser:
         self, left: list[Row], little: int, lows: np.ndarray, highs: np.ndarray, cells: Cells, closings: dict[int, list[Closing]]
     ) -> list[Row]:
         """Close rows, and return those that are left."""
-        for choice in ("rule", "stated", "own"):
-            if not left or (little >= 0 and choice == "rule"):
-                continue
-            at = np.array([row.cell for row in left])
-            low, high = lows[at], highs[at]
-            lines = Lines.of(low, high)
-            every = np.stack([row.event.every for row in left])  # type: ignore[misc]
-            own = every % STATED / SLOPES
-            own = np.where(lines.open & ((every >= STATED) if choice == "stated" else choice == "own"), own, lines.rule)
-            slopes = own
-            some = Cells(cells.low[at], cells.high[at])
-            sure = np.ones(len(left), dtype=bool)
+        if not left:
+            return left
+        at = np.array([row.cell for row in left])
+        low, high = lows[at], highs[at]
+        some, every = Cells(cells.low[at], cells.high[at]), np.stack([row.event.every for row in left])  # type: ignore[misc]
+        lines = before = Lines.of(low, high)
+        own, stated = every % STATED / SLOPES, every >= STATED
+        rest, sure, doubtful = np.arange(len(left)), np.ones(len(left), dtype=bool), None
+        if little >= 0:
+            only, sure = self._costly(left, little, before, np.where(before.open & stated, own, before.rule), some)
             doubtful = np.full((2, *low.shape), np.nan)
-            before = Lines(lines.open, lines.rule, lines.chord, lines.above)
-            if little >= 0:
-                only, sure = self._costly(left, little, lines, slopes, some)
-                refine(self.tables, low, high, some, self.sizes, 0, doubtful, only=only)
-                lines = Lines.of(low, high)
-                slopes = np.where(lines.open, slopes, lines.rule)
-            bound = self._bound(left, lines, slopes, some)
-            closed = sure & (bound > 0)
-            rest, ends = [], stated_ends_of(doubtful)
-            for k, row in enumerate(left):
-                if not closed[k]:
-                    rest.append(row)
-                    continue
+            refine(self.tables, low, high, some, self.sizes, 0, doubtful, only=only)
+            lines = Lines.of(low, high)
+        ends = None if doubtful is None else stated_ends_of(doubtful)
+        for choice in ("rule", "stated", "own") if little < 0 else ("stated",):
+            if not len(rest):
+                break
+            line = lines.of_cells(rest)
+            slopes = line.rule
+            if choice != "rule":
+                said = np.where(stated[rest] if choice == "stated" else True, own[rest], before.rule[rest])  # read before ends move
+                slopes = np.where(line.open, said, line.rule)
+            bound = self._bound([left[k] for k in rest], line, slopes, Cells(some.low[rest], some.high[rest]))
+            closed = sure[rest] & (bound > 0)
+            for k in rest[closed].tolist():
+                row, free, rule = left[k], before.open[k], before.rule[k]
+                shown = rule if choice == "rule" else np.where(lines.open[k] & (stated[k] if choice == "stated" else True), own[k], rule)
                 lows[row.cell], highs[row.cell] = low[k], high[k]
-                free = before.open[k]
-                shown = np.where(lines.open[k], own[k], before.rule[k])[free]
-                closings[row.cell].append(replace(row.event, slopes=shown, rule=before.rule[k][free], every=None, little=little, ends=ends[k]))
-            left = rest
-        return left
+                event = replace(row.event, slopes=shown[free], rule=rule[free], every=None, little=little, ends=ends[k] if ends else [])
+                closings[row.cell].append(event)
+            rest = rest[~closed]
+        return [left[k] for k in rest.tolist()]
 
     def _costly(self, left: Sequence[Row], little: int, lines: Lines, slopes: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Neurons whose lines cost bounds much, and whether that is certain."""
@@ -293,6 +307,8 @@ class _Condenser:
         found = _some(part, at)
         found.nodes = [part.nodes[b].children[c] for b, c in pairs]
         found.above = [(*part.above[b], part.nodes[b]) for b, _ in pairs]
+        used, found.where[:, 0] = np.unique(found.where[:, 0], return_inverse=True)
+        found.kept = [part.kept[k] for k in used.tolist()]  # of others the memory is free again
         found.live |= np.array([id(node) in self.changed for node in found.nodes])
         for k, (b, c) in enumerate(pairs):
             node = part.nodes[b]
@@ -322,11 +338,21 @@ class _Condenser:
         return self.found[id(tree)]
 
 
+def _sizes(tree: Node) -> dict[int, int]:
+    """How many cells lie within each cell."""
+    order, found = [tree], dict[int, int]()
+    for node in order:
+        order += node.children
+    for node in reversed(order):
+        found[id(node)] = 1 + sum(found[id(child)] for child in node.children)
+    return found
+
+
 def _some(part: Part, at: np.ndarray) -> Part:
     which = at.tolist()
     return Part(
         [part.nodes[b] for b in which], part.low[at], part.high[at], part.lows[at], part.highs[at], part.signs[at], [part.paths[b] for b in which],
-        [list(part.open[b]) for b in which], part.kept.of(at), [part.above[b] for b in which], part.live[at],
+        [list(part.open[b]) for b in which], part.kept, part.where[at], [part.above[b] for b in which], part.live[at],
     )  # fmt: skip
 
 
