@@ -15,7 +15,7 @@ import polylc
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.bounds import BOUNDS
 from polylc.measures.gradient import layers
-from polylc.measures.gradient.layer_sums import plane_norms
+from polylc.measures.gradient.layer_sums import plane_norms, plane_room
 from polylc.measures.gradient.layers import gains, weight_bound
 from polylc.measures.gradient.singular_values import singular_values, values_of_product
 from polylc.measures.inequalities.distances import nearest
@@ -310,7 +310,9 @@ def test_norms_of_layers_in_the_plane_are_enclosed():
         noise = np.abs(forms).sum(axis=2) * rng.choice([0.0, 1e-6], size=(9, 1))
         which = np.array([8, 7, 6, 5, 4, 3, 2, 1, 0, 0])
         norms, shared, good = np.empty((10, m, 2)), np.full((10, 5, 2), np.nan), np.zeros(10, dtype=bool)
-        plane_norms(forms, noise, which, 1, factor, norms, shared, good)
+        for q, i in enumerate(which.tolist()):
+            x, y, _ = np.ascontiguousarray(forms[i, 1 : m + 1].T)
+            good[q] = plane_norms(x, y, np.ascontiguousarray(noise[i, 1 : m + 1]), factor, norms[q], shared[q], plane_room(m))
         assert good.tolist() == [m > 1 and i not in (1, 2, 3, 4, 5) for i in which]
         for q, i in enumerate(which.tolist()):
             matrix = [[mpmath.mpf(a) * 4, mpmath.mpf(b) / 4] for a, b, _ in forms[i, 1 : m + 1].tolist()]

@@ -19,7 +19,7 @@ from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
 from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
 from polylc.domains.ball import ball
-from polylc.network import replay
+from polylc.network import dense_terms
 from polylc.network.compose import compose
 from polylc.network.exact_forms import ExactForms, proportional
 from polylc.network.form import Affine, Layer, Network, chain
@@ -161,12 +161,12 @@ def test_few_rows_are_composed_as_many_are(m, n, sources, seed):
     form, noise = rng.normal(size=(n + 1, 12 + m)), rng.random(12 + m) * 1e-16
     weight = rng.normal(size=12 * m)
     results = []
-    for add in (replay._add, replay._add_narrow):
+    for add in (dense_terms.add_dense, dense_terms.add_narrow):
         new, doubt = form.copy(), noise.copy()
         live, factor = np.zeros(15, dtype=np.int64), np.zeros(15)
         live[:sources] = np.sort(np.random.default_rng(seed).choice(12, sources, replace=False))
         factor[:sources] = np.random.default_rng(seed).choice([1.0, -1.0, 0.3, 2.0**-500], sources)
-        normal = add(new, doubt, weight, replay._Sources(live, factor, sources, 0), 12, 12 + m, 1e-15)
+        normal = add(new, doubt, weight, dense_terms.Sources(live, factor, sources, 0), 12, 12 + m, 1e-15)
         results.append((new.tolist(), doubt.tolist(), bool(normal)))
     assert results[0] == results[1]
 

@@ -17,14 +17,24 @@ MANY, MOST = 1000, 2**26  # numbers that are summed by their parts rather than b
 PART = 2**17  # numbers that are taken apart at a time, or multiplied: that takes several times their room
 FAR = 990  # up to this exponent so many doubles do not overflow
 HALF = 27  # bits of the lower part of a significand
+INFINITE = int(np.array(np.inf).view(np.int64))  # and beyond: not finite, or below zero
 
 
 def between(low: Array, high: Array) -> Array:
     """Intervals [low, high], each end one double outward: for ends that were rounded once; never below zero where low
     is not.
     """
+    result = np.empty((*np.broadcast(low, high).shape, 2))
+    result[..., 0], result[..., 1] = low, high
+    bits = result.view(np.int64)  # of numbers >= 0 they are in the order of the numbers
+    if bits.size and bits.min() >= 0 and bits.max() < INFINITE:
+        bits[..., 0] -= bits[..., 0] > 0
+        bits[..., 1] += bits[..., 1] > 0
+        return result
     down = np.nextafter(low, -np.inf)
-    return np.stack([np.where(low >= 0, np.maximum(down, 0.0), down), np.where(high == 0, 0.0, np.nextafter(high, np.inf))], axis=-1)
+    result[..., 0] = np.where(low >= 0, np.maximum(down, 0.0), down)
+    result[..., 1] = np.where(high == 0, 0.0, np.nextafter(high, np.inf))
+    return result
 
 
 def outward(value: Array, error: Array) -> Array:

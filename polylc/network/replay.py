@@ -20,9 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.room import zeros
 from polylc.network.compose import UNIT, input_forms
+from polylc.network.dense_terms import LOST, SMALL, Sources, add_dense, add_narrow, far, rounded, scaled_noise
 from polylc.network.form import Affine, Network, once
 from polylc.network.patterns import words
 from polylc.network.twins import twins
@@ -32,8 +34,6 @@ Array = np.ndarray
 MOST_KEPT = 2**21  # doubles (16 MB) of the forms at the start of a replay that are kept for the next one
 MOST_FLIPS = 64  # lemma 2a: changes of slopes until a layer is composed anew; keeps the bound small, proves nothing
 NARROW = 3  # layers of at most so many neurons are composed one neuron after the other
-SMALL = 2.0**-400  # lemma 2: products of larger numbers do not underflow to zero
-LOST = 2.0**-1000  # lemma 2: more than all underflows of a form together; not subnormal, which would be slow
 
 
 class FlatNet(NamedTuple):
@@ -77,15 +77,6 @@ class Replay(NamedTuple):
     live: Array  # room: sources that have a part in a layer
     factor: Array
     size: Array
-
-
-class _Sources(NamedTuple):
-    """What is added to a layer."""
-
-    live: Array  # numbers j of sources
-    factor: Array  # what each of them is multiplied with
-    many: int  # how many there are; live and factor have room for three more
-    start: int  # column of source 0
 
 
 @once
@@ -204,13 +195,13 @@ def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
             continue
         replay.words[w] = pattern[w]
         column = net.first[1] + 64 * w
-        for b in range(64):
-            bit = np.uint64(b)
-            if (change >> bit) & one:
-                above = (pattern[w] >> bit) & one
-                replay.slope[column + b] = net.positive[column + b] if above else net.negative[column + b]
-                replay.sign[column + b] = 1.0 if above else -1.0
-                replay.stale[net.layer[column + b] + 1] = True
+        while change:
+            at = column + np.int64(lowest_bit(change))
+            above = pattern[w] & change & (~change + one)
+            replay.slope[at] = net.positive[at] if above else net.negative[at]
+            replay.sign[at] = 1.0 if above else -1.0
+            replay.stale[net.layer[at] + 1] = True
+            change &= change - one
     layers = len(net.length)
     for layer in range(layers if output else layers - 1):
         needed = layer == layers - 1 or replay.version[layer + 1] == 0
@@ -267,12 +258,16 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         slope = replay.slope[net.first[source] : net.first[source + 1]]
         many = 0
         if update:
-            for j in range(len(used)):
-                change = slope[j] - used[j]
-                if change != 0.0:  # seldom
-                    replay.live[many] = j
-                    replay.factor[many] = change
-                    many += 1
+            for begin in range(0, len(used), 32):  # by counting, without branches: seldom is there one
+                before, now = used[begin : min(begin + 32, len(used))], slope[begin : min(begin + 32, len(used))]
+                apart = 0
+                for j in range(len(now)):
+                    apart += now[j] != before[j]
+                if apart > 0:
+                    for j in range(len(now)):
+                        replay.live[many] = begin + j
+                        replay.factor[many] = now[j] - before[j]
+                        many += now[j] != before[j]
         else:
             for j in range(len(used)):  # without branches: half of the units are active
                 replay.live[many] = j
@@ -281,11 +276,11 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
         for j in range(len(used)):
             used[j] = slope[j]
         replay.seen[t] = replay.version[source]
-        sources = _Sources(replay.live, replay.factor, many, net.first[source])
+        sources = Sources(replay.live, replay.factor, many, net.first[source])
         if net.begin[t] >= 0 and end - first <= NARROW:
-            normal = _add_narrow(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
+            normal = add_narrow(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
         elif net.begin[t] >= 0:
-            normal = _add(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
+            normal = add_dense(form, noise, net.weight[net.begin[t] :], sources, first, end, unit) and normal
         else:
             normal = _add_sparse(net, replay, t, sources, first, unit) and normal
     replay.version[layer + 1] += 1
@@ -326,16 +321,20 @@ def _clear_dead(net: FlatNet, replay: Replay, layer: int) -> None:
     """
     form, noise, dead = replay.form, replay.noise, replay.size
     first, end, last = net.first[layer + 1], net.first[layer + 2], form.shape[0] - 1
+    bias, doubt, row, many = net.bias[first:end], noise[first:end], form[last, first:end], 0
+    for i in range(end - first):  # that of the constant is seldom small; here and below no branches, so that lanes are used
+        many += (bias[i] == 0.0) & (doubt[i] > 0.0) & (abs(row[i]) <= doubt[i])
+    if many == 0:
+        return
+    for i in range(end - first):
+        dead[i] = 1.0 if (bias[i] == 0.0) & (doubt[i] > 0.0) else 0.0
+    for k in range(last + 1):
+        row = form[k, first:end]
+        for i in range(end - first):
+            dead[i] = dead[i] if abs(row[i]) <= doubt[i] else 0.0
     many = 0
     for i in range(end - first):
-        dead[i] = 0.0
-        if noise[first + i] > 0.0 and net.bias[first + i] == 0.0 and abs(form[last, first + i]) <= noise[first + i]:
-            small = True
-            for k in range(last):
-                small = small and abs(form[k, first + i]) <= noise[first + i]
-            if small:
-                dead[i] = 1.0
-                many += 1
+        many += dead[i] != 0.0
     if many == 0:
         return
     for t in range(net.term[layer], net.term[layer + 1]):
@@ -359,98 +358,8 @@ def _clear_dead(net: FlatNet, replay: Replay, layer: int) -> None:
 
 
 @kernel
-def _add(form: Array, noise: Array, weight: Array, sources: _Sources, first: int, end: int, unit: float) -> bool:
-    """Add weight[:, j] * factor * form of source j to the forms of columns first..end, over some sources j, four at a
-    time.
-
-    `weight` begins with the row of source 0; `unit` bounds the rounding in a form, relative to the size of what is
-    added up (lemma 2).
-
-    Returns
-    -------
-    bool
-        Whether all products are zero or far from underflow.
-    """
-    live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
-    n = form.shape[0] - 1
-    m = end - first
-    doubt = noise[first:end]
-    normal = True
-    for q in range(many, many + 3):  # fill the last four up with nothing
-        live[q] = live[max(many - 1, 0)]
-        factor[q] = 0.0
-    for q in range(0, many, 4):
-        j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
-        s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
-        b0, b1, b2, b3 = j0 * m, j1 * m, j2 * m, j3 * m
-        w0, w1, w2, w3 = weight[b0 : b0 + m], weight[b1 : b1 + m], weight[b2 : b2 + m], weight[b3 : b3 + m]
-        j0, j1, j2, j3 = start + j0, start + j1, start + j2, start + j3
-        z0 = z1 = z2 = z3 = 0.0
-        for k in range(n + 1):
-            z0 += abs(s0 * form[k, j0])
-            z1 += abs(s1 * form[k, j1])
-            z2 += abs(s2 * form[k, j2])
-            z3 += abs(s3 * form[k, j3])
-        for k in range(0, n, 2):  # two rows at a time, for the sake of loads
-            p0, p1, p2, p3 = s0 * form[k, j0], s1 * form[k, j1], s2 * form[k, j2], s3 * form[k, j3]
-            q0, q1, q2, q3 = s0 * form[k + 1, j0], s1 * form[k + 1, j1], s2 * form[k + 1, j2], s3 * form[k + 1, j3]
-            row, other = form[k, first:end], form[k + 1, first:end]
-            for i in range(m):
-                x0, x1, x2, x3 = w0[i], w1[i], w2[i], w3[i]
-                row[i] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
-                other[i] += x0 * q0 + x1 * q1 + x2 * q2 + x3 * q3
-        if n % 2 == 0:
-            p0, p1, p2, p3 = s0 * form[n, j0], s1 * form[n, j1], s2 * form[n, j2], s3 * form[n, j3]
-            row = form[n, first:end]
-            for i in range(m):
-                row[i] += w0[i] * p0 + w1[i] * p1 + w2[i] * p2 + w3[i] * p3
-        e0, e1 = _scaled_noise(n, noise[j0], z0, s0), _scaled_noise(n, noise[j1], z1, s1)
-        e2, e3 = _scaled_noise(n, noise[j2], z2, s2), _scaled_noise(n, noise[j3], z3, s3)
-        normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
-        p0, p1, p2, p3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
-        for i in range(m):
-            doubt[i] += abs(w0[i]) * p0 + abs(w1[i]) * p1 + abs(w2[i]) * p2 + abs(w3[i]) * p3
-    return normal
-
-
-@kernel
-def _add_narrow(form: Array, noise: Array, weight: Array, sources: _Sources, first: int, end: int, unit: float) -> bool:
-    """As `_add`, to the last bit, for a layer of so few neurons, such as an output, that loops over them do not pay:
-    one after the other."""
-    live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
-    n = form.shape[0] - 1
-    m = end - first
-    normal = True
-    for q in range(many, many + 3):
-        live[q] = live[max(many - 1, 0)]
-        factor[q] = 0.0
-    for q in range(0, many, 4):
-        j0, j1, j2, j3 = live[q], live[q + 1], live[q + 2], live[q + 3]
-        s0, s1, s2, s3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
-        c0, c1, c2, c3 = start + j0, start + j1, start + j2, start + j3
-        e0 = e1 = e2 = e3 = 0.0
-        for i in range(m):
-            x0, x1, x2, x3 = weight[j0 * m + i], weight[j1 * m + i], weight[j2 * m + i], weight[j3 * m + i]
-            z0 = z1 = z2 = z3 = 0.0
-            for k in range(n + 1):
-                p0, p1, p2, p3 = s0 * form[k, c0], s1 * form[k, c1], s2 * form[k, c2], s3 * form[k, c3]
-                z0 += abs(p0)
-                z1 += abs(p1)
-                z2 += abs(p2)
-                z3 += abs(p3)
-                form[k, first + i] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
-            if i == 0:
-                e0, e1 = _scaled_noise(n, noise[c0], z0, s0), _scaled_noise(n, noise[c1], z1, s1)
-                e2, e3 = _scaled_noise(n, noise[c2], z2, s2), _scaled_noise(n, noise[c3], z3, s3)
-                normal = normal and _far(z0) and _far(z1) and _far(z2) and _far(z3) and _far(e0) and _far(e1) and _far(e2) and _far(e3)
-                e0, e1, e2, e3 = e0 + _rounded(unit, z0), e1 + _rounded(unit, z1), e2 + _rounded(unit, z2), e3 + _rounded(unit, z3)
-            noise[first + i] += abs(x0) * e0 + abs(x1) * e1 + abs(x2) * e2 + abs(x3) * e3
-    return normal
-
-
-@kernel
-def _add_sparse(net: FlatNet, replay: Replay, t: int, sources: _Sources, first: int, unit: float) -> bool:
-    """As `_add` for a sparse term: one coefficient of all sources at a time, and of it what is not zero."""
+def _add_sparse(net: FlatNet, replay: Replay, t: int, sources: Sources, first: int, unit: float) -> bool:
+    """As `add_dense` for a sparse term: one coefficient of all sources at a time, and of it what is not zero."""
     live, factor, many, start = sources.live, sources.factor, sources.many, sources.start
     form, noise, size, row, value = replay.form, replay.noise, replay.size, net.row, net.value
     column = net.column[net.place[t] :]
@@ -467,31 +376,9 @@ def _add_sparse(net: FlatNet, replay: Replay, t: int, sources: _Sources, first: 
     normal = True
     for q in range(many):
         j = live[q]
-        doubt = _scaled_noise(form.shape[0] - 1, noise[start + j], size[q], factor[q])
-        normal = normal and _far(size[q]) and _far(doubt)
-        doubt += _rounded(unit, size[q])
+        doubt = scaled_noise(form.shape[0] - 1, noise[start + j], size[q], factor[q])
+        normal = normal and far(size[q]) and far(doubt)
+        doubt += rounded(unit, size[q])
         for e in range(column[j], column[j + 1]):
             noise[first + row[e]] += abs(value[e]) * doubt
     return normal
-
-
-@kernel
-def _far(size: float) -> bool:
-    return size == 0.0 or size >= SMALL
-
-
-@kernel
-def _rounded(unit: float, size: float) -> float:
-    """What rounding may do to a product; it may have underflowed, and weights may be large."""
-    return unit * size + (LOST if 0.0 < size < SMALL else 0.0)
-
-
-@kernel
-def _scaled_noise(n: int, noise: float, size: float, slope: float) -> float:
-    """As `compose.scaled_error`; `size` is the length of the form that is scaled already."""
-    if slope == 0.0:
-        return 0.0
-    if abs(slope) == 1.0:
-        return noise
-    product = abs(slope) * (noise * (1 + 4 * UNIT)) + 2 * UNIT * size * (1 + 4 * UNIT)
-    return product * (1 + 4 * (n + 9) * UNIT) + LOST

@@ -12,7 +12,7 @@ import numpy as np
 
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
-from polylc.measures.gradient.enclosed_norms import FAR, SLACK, enclosed, row_norm, scaled_row_norm, scaled_slip
+from polylc.measures.gradient.enclosed_norms import FAR, LOST, SLACK, VANISHED, enclosed, row_norm, scaled_row_norm
 from polylc.network.compose import UNIT
 from polylc.network.replay import FlatNet, Replay, move
 
@@ -38,57 +38,104 @@ def passing_sums(values: Array, run: Array, bits: Array, first: int, negative: A
         result[r, 0], result[r, 1] = low, high
 
 
+class PlaneRoom(NamedTuple):
+    """Room for one layer on a neighbourhood of dimension 2."""
+
+    slip: Array  # (neurons,) what the gradients may be off
+    row: Array  # (2,)
+
+
+def plane_room(neurons: int) -> PlaneRoom:
+    """Room for a layer of at most so many neurons."""
+    return PlaneRoom(np.empty(neurons), np.empty(2))
+
+
 @kernel
-def plane_norms(forms: Array, noise: Array, which: Array, first: int, factor: Array, norms: Array, shared: Array, good: Array) -> None:
-    """What a layer has on a neighbourhood of dimension 2: norms of its neurons' gradients and of its Jacobian J, m rows
-    of two derivatives, enclosed (docs/exactness.md, lemma 13a).
+def plane_norms_along(
+    net: FlatNet, replay: Replay, bits: Array, which: Array, layer: int, factor: Array, norms: Array, shared: Array, good: Array, room: PlaneRoom
+) -> None:
+    """`plane_norms` of hidden layer `layer`, the first one is 0, for those of the patterns (h, words) that `which`
+    names, (q,): in norms (q, m, 2), shared (q, 5, 2) and good (q,).
+    """
+    begin, end = net.first[layer + 1], net.first[layer + 2]
+    for q in range(len(which)):
+        move(net, replay, bits[which[q]], False)
+        xs, ys, noise = replay.form[0, begin:end], replay.form[1, begin:end], replay.noise[begin:end]
+        good[q] = plane_norms(xs, ys, noise, factor, norms[q], shared[q], room)
+
+
+@kernel
+def plane_norms(xs: Array, ys: Array, noise: Array, factor: Array, norms: Array, shared: Array, room: PlaneRoom) -> bool:
+    """What a layer has on a region of a neighbourhood of dimension 2: norms of its neurons' gradients and of its
+    Jacobian J, m rows of two derivatives, enclosed (docs/exactness.md, lemma 13a).
 
     Parameters
     ----------
-    forms : ndarray, shape (h, neurons, 3)
-    noise : ndarray, shape (h, neurons)
+    xs, ys : ndarray, shape (m,)
+        The coefficients of the neurons' forms.
+    noise : ndarray, shape (m,)
         Their rounding.
-    which : ndarray of int, shape (q,)
-        Which of the h to take.
-    first : int
-        The first neuron of the layer.
     factor : ndarray, shape (2,)
         That derivatives are multiplied with.
-    norms : ndarray, shape (q, m, 2)
+    norms : ndarray, shape (m, 2)
         Filled with the rows' norms.
-    shared : ndarray, shape (q, 5, 2)
+    shared : ndarray, shape (5, 2)
         Filled with the sum of these as it is rounded, the singular values, the larger one first, their sum, and the
-        Frobenius norm; the last four where `good` says so.
-    good : ndarray of bool, shape (q,)
+        Frobenius norm; the last four where this is true:
+
+    Returns
+    -------
+    bool
         Whether the singular values are enclosed narrowly.
     """
-    count = norms.shape[1]
-    most, grown = max(factor[0], factor[1]), 1.0 + 4.0 * 10 * UNIT
-    for q in range(len(which)):
-        low = high = slip = size = square = other = mixed = 0.0
-        for i in range(count):
-            row, rounding = forms[which[q], first + i], noise[which[q], first + i]
-            norms[q, i, 0], norms[q, i, 1] = scaled_row_norm(row, rounding, factor, most, grown)
-            low += norms[q, i, 0]
-            high += norms[q, i, 1]
-            x, y = row[0] * factor[0], row[1] * factor[1]
-            slip += scaled_slip(row, rounding, factor, most, grown)
-            size = max(size, abs(x), abs(y))
-            square += x * x
-            other += y * y
-            mixed += x * y
-        shared[q, 0, 0], shared[q, 0, 1] = low, high
-        trace, half = square + other, 0.5 * (square - other)
-        root = np.sqrt(half * half + mixed * mixed)
-        doubt = 4.0 * (count + 8) * UNIT * trace
-        large, small = 0.5 * trace + root, 0.5 * trace - root
-        good[q] = size < BIG and size > 1.0 / BIG and slip < np.inf and doubt <= NARROW * small
-        if good[q]:
-            shared[q, 1, 0], shared[q, 1, 1] = _root(large, doubt, slip * SLACK)
-            shared[q, 2, 0], shared[q, 2, 1] = _root(small, doubt, slip * SLACK)
-            shared[q, 3, 0] = np.nextafter(shared[q, 1, 0] + shared[q, 2, 0], 0.0)
-            shared[q, 3, 1] = np.nextafter(shared[q, 1, 1] + shared[q, 2, 1], np.inf)
-            shared[q, 4, 0], shared[q, 4, 1] = enclosed(np.sqrt(trace), slip * SLACK, 2 * count, 1.0, True)
+    _plane_rows(xs, ys, noise, factor, norms, room)
+    low = high = slip = size = square = other = mixed = 0.0
+    for i in range(len(xs)):
+        low += norms[i, 0]
+        high += norms[i, 1]
+        x, y = xs[i] * factor[0], ys[i] * factor[1]
+        slip += room.slip[i]
+        size = max(size, abs(x), abs(y))
+        square += x * x
+        other += y * y
+        mixed += x * y
+    shared[0, 0], shared[0, 1] = low, high
+    trace, half = square + other, 0.5 * (square - other)
+    root = np.sqrt(half * half + mixed * mixed)
+    doubt = 4.0 * (len(xs) + 8) * UNIT * trace
+    large, small = 0.5 * trace + root, 0.5 * trace - root
+    if not (size < BIG and size > 1.0 / BIG and slip < np.inf and doubt <= NARROW * small):
+        return False
+    shared[1, 0], shared[1, 1] = _root(large, doubt, slip * SLACK)
+    shared[2, 0], shared[2, 1] = _root(small, doubt, slip * SLACK)
+    shared[3, 0] = np.nextafter(shared[1, 0] + shared[2, 0], 0.0)
+    shared[3, 1] = np.nextafter(shared[1, 1] + shared[2, 1], np.inf)
+    shared[4, 0], shared[4, 1] = enclosed(np.sqrt(trace), slip * SLACK, 2 * len(xs), 1.0, True)
+    return True
+
+
+@inlined
+def _plane_rows(xs: Array, ys: Array, noise: Array, factor: Array, norms: Array, room: PlaneRoom) -> None:
+    """Norms of the gradients of forms in two coordinates, enclosed, (m, 2), and what the gradients may be off: as
+    `scaled_row_norm` and `scaled_slip` have them, but that ends go outward by a factor rather than to the next double
+    (lemma 14), so that there are no branches and lanes are used.
+    """
+    most, grown, slips, odd = max(factor[0], factor[1]), 1.0 + 4.0 * 10 * UNIT, room.slip, 0
+    for i in range(len(xs)):
+        x, y = abs(xs[i] * factor[0]), abs(ys[i] * factor[1])
+        size, root = x if x > y else y, np.sqrt(x * x + y * y)
+        lost = (LOST if (x < LOST) & (xs[i] != 0.0) else 0.0) + (LOST if (y < LOST) & (ys[i] != 0.0) else 0.0)
+        slip = (noise[i] * most + 4.0 * UNIT * (x + y) + lost) * grown
+        doubt = (20.0 * UNIT * root + VANISHED + slip * SLACK) * SLACK
+        low = (root - doubt) * (1.0 - 4.0 * UNIT)
+        odd += 1 - ((size < FAR) & (size > 1.0 / FAR) & (slip < FAR))
+        norms[i, 0] = low if low > 0.0 else 0.0
+        norms[i, 1] = (root + doubt) * (1.0 + 4.0 * UNIT)
+        slips[i] = slip
+    if odd > 0:
+        for i in range(len(xs)):
+            room.row[0], room.row[1] = xs[i], ys[i]
+            norms[i, 0], norms[i, 1] = scaled_row_norm(room.row, noise[i], factor, most, grown)
 
 
 @inlined

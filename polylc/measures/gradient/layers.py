@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polylc.complex.complex import Complex, forms_along
+from polylc.domains.domain import Domain
 from polylc.measures.by_volume.noise import row_norms
 from polylc.measures.gradient import layer_sums
 from polylc.measures.gradient.gradients import in_range
@@ -64,12 +65,13 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
     network, domain = complex_.network, complex_.domain
     heads, _ = runs(complex_.bits, int(network.offsets[-2]) if network.layers else 0)
     heads = np.append(heads, len(complex_))
-    replay, layers = complex_.replay(), [_LayerNorms(complex_, index) for index in range(len(network.layers))]
+    layers = [_LayerNorms(complex_, index) for index in range(len(network.layers))]
+    replay = None if in_plane(domain) else complex_.replay()
     for part in batches(len(heads) - 1, network.neurons * (domain.dimension + 1), 300_000):
         rows = slice(int(heads[part.start]), int(heads[part.stop]))
         some = complex_.bits[heads[part]]
         own = np.repeat(np.arange(len(some)), np.diff(heads[part.start : part.stop + 1]))
-        forms = forms_along(complex_.start, some, replay)
+        forms = None if replay is None else forms_along(complex_.start, some, replay)
         bits = complex_.bits[rows]
         parts: list[list[Array]] = [[] for _ in range(6)]
         for index, layer in enumerate(network.layers):
@@ -84,6 +86,11 @@ def layer_terms(complex_: Complex, ranks: Array) -> Iterator[tuple[slice, LayerT
         yield rows, LayerTerms(first, second, third, fourth, fifth, sixth, gains(network, bits))
 
 
+def in_plane(domain: Domain) -> bool:
+    """Whether norms and singular values come from `layer_sums.plane_norms`."""
+    return domain.dimension == 2 and in_range(domain.inverse_half)
+
+
 class _LayerNorms:
     """What one layer has on batches of regions that follow one another: the last of a batch may be the first of the
     next.
@@ -93,14 +100,15 @@ class _LayerNorms:
         network = complex_.network
         self._complex, self._index = complex_, index
         self._here = slice(int(network.offsets[index]), int(network.offsets[index + 1]))
+        self._replay = complex_.replay() if in_plane(complex_.domain) else None
         self._bits = complex_.bits[:0]
         self._norms = np.empty((0, self._here.stop - self._here.start, 2))
         self._shared = [np.empty((0, 2))] * 5
 
-    def of(self, forms: Forms, bits: Array, ranks: Array) -> tuple[Array, list[Array], Array]:
+    def of(self, forms: Forms | None, bits: Array, ranks: Array) -> tuple[Array, list[Array], Array]:
         """Norms of the gradients of the layer's neurons, (q, m, 2), and `rows`, `least`, `nuclear`, `frobenius` and
-        `operator` of its Jacobians, (q, 2) each; and for each of the patterns (r, words), with these forms and ranks,
-        its place among the q.
+        `operator` of its Jacobians, (q, 2) each; and for each of the patterns (r, words), with these ranks, and forms
+        where they are at hand, its place among the q.
         """
         before = len(self._bits)
         heads, run = runs(np.concatenate([self._bits, bits]), self._here.start)
@@ -111,14 +119,14 @@ class _LayerNorms:
         self._bits, self._norms, self._shared = bits[-1:], norms[-1:], [column[-1:] for column in shared]
         return norms, shared, run[before:]
 
-    def _new(self, forms: Forms, bits: Array, which: Array, rank: Array) -> tuple[Array, list[Array]]:
+    def _new(self, forms: Forms | None, bits: Array, which: Array, rank: Array) -> tuple[Array, list[Array]]:
         """The same for the patterns that `which` names, with the ranks of their Jacobians."""
         here = self._here
         norms = np.empty((len(which), here.stop - here.start, 2))
         plane, good = np.empty((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
-        inverse = self._complex.domain.inverse_half
-        if len(inverse) == 2 and in_range(inverse):
-            layer_sums.plane_norms(forms.hidden, forms.noise, which, here.start, inverse, norms, plane, good)
+        if self._replay is not None:
+            net, factor, room = self._complex.flat, self._complex.domain.inverse_half, layer_sums.plane_room(norms.shape[1])
+            layer_sums.plane_norms_along(net, self._replay, bits, which, self._index, factor, norms, plane, good, room)
         rows, first, second, nuclear, size = plane.swapaxes(0, 1)
         least = np.where((rank == 0)[:, None], 0.0, np.where((rank == 1)[:, None], first, second))
         shared = [rows * _of_sums(norms.shape[1]), least, nuclear, size, first]
@@ -129,9 +137,11 @@ class _LayerNorms:
                 column[rest] = value
         return norms, shared
 
-    def _by_svd(self, forms: Forms, bits: Array, which: Array, rank: Array) -> tuple[Array, tuple[Array, ...]]:
+    def _by_svd(self, forms: Forms | None, bits: Array, which: Array, rank: Array) -> tuple[Array, tuple[Array, ...]]:
         """The same, of any dimension and however close to a smaller rank."""
         inverse = self._complex.domain.inverse_half
+        if forms is None:
+            forms, bits, which = forms_along(self._complex.start, bits[which]), bits[which], np.arange(len(which))
         form, noise = forms.hidden[which, self._here], forms.noise[which, self._here]
         norms = row_norms(self._complex, form, noise)
         jacobian = form[:, :, :-1] * inverse
