@@ -115,6 +115,12 @@ def test_enclosures_contain_the_whole_and_shrink():
     assert seen["enclosed"] > 10
 
 
+@pytest.mark.parametrize("seed", [137, 208, 292, 341])
+def test_stops_that_once_widened(seed):
+    """Spectral norms to 1e-10 where bounds were exact, slivers enclosed in doubles, claims that are false of a part."""
+    assert stops(seed)["partial"]
+
+
 @pytest.mark.slow
 def test_enclosures_contain_the_whole_and_shrink_500_times():
     assert some_stops(range(100, 320))["partial"] > 500

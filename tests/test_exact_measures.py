@@ -248,7 +248,8 @@ def test_a_bound_one_part_in_a_billion_too_low_is_refused():
     assert not at_most(exact.gram(jacobian), exact.square_denominator, row.upper * (1 - F(1, 10**9)))
     assert not at_most(exact.gram(jacobian), exact.square_denominator, row.lower * (1 - F(1, 10**9)))
     for _, gradient, error in bounded_gradients(complex_, np.array([row.region])):
-        assert certainly_below(gradient, error, row.quantity.upper).all()
+        assert certainly_below(gradient, error, row.quantity.upper * (1 + 2.0**-34)).all()
+        assert row.quantity.upper - row.quantity.lower < 2.0**-46 * row.quantity.upper
         assert not certainly_below(gradient, error, row.quantity.upper * (1 - 1e-9)).any()
 
 

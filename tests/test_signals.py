@@ -17,21 +17,29 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import networkx
 import numpy as np
 import pytest
 from nets import random_net
 
+import polylc.search.crew as crew_module
 from polylc import checker
 from polylc.cli import signals
 from polylc.cli.signals import ECHO, Stop
 from polylc.domains.ball import ball
+from polylc.domains.box import box
+from polylc.engines.contract import Outcome
 from polylc.errors import LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, until
+from polylc.judge.by_node import Judge
+from polylc.judge.verdict import Verdict
 from polylc.report.schema import Report
+from polylc.run.neighbourhood import answer
 from polylc.run.proof_file import proof_blocks
 from polylc.run.serial import run_serial
+from polylc.search.crew import ProcessCrew
 from polylc.search.task import Phase, Settings, make_task
 
 PATIENCE = 100.0  # seconds until a test is given up: they wait for events, never for a time
@@ -363,3 +371,32 @@ def test_a_break_that_is_lost_on_its_way_is_one_still(monkeypatch):
         work()
     with pytest.raises(RuntimeError), Stop().breaking_off():
         raise RuntimeError("a fault of its own")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_putting_together_what_was_found_is_not_broken_off(monkeypatch, jobs):
+    """However long that takes, which here is many times the patience; what was told on the way is in the result."""
+    network = random_net([3, 24, 24, 2], 0)
+    monkeypatch.setattr(signals, "AGAIN", 0.01)
+    for name in ("PATIENCE", "WORTH", "LARGE"):  # processes are started at once
+        monkeypatch.setattr(crew_module, name, -1.0)
+    told: list[int] = []
+
+    def slowly(judge: Judge, *arguments: Any) -> Verdict:
+        time.sleep(0.3)
+        return judged(judge, *arguments)
+
+    def on_regions(_: int, regions: int, share: float) -> None:
+        told.append(regions)
+        if regions > 200 and not stop():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    judged = Judge.verdict
+    monkeypatch.setattr(Judge, "verdict", slowly)
+    task = make_task(network, 0, box([-3] * 3, [3] * 3), None)
+    with ProcessCrew(jobs) as crew, signals.heeded() as stop, stop.breaking_off(0.001):
+        result = answer(network, task, Settings(("counts",)), stop, on_regions, crew if jobs > 1 else None)
+    assert stop.asked is not None
+    assert result.outcome is Outcome.INTERRUPTED
+    assert result.regions is not None
+    assert result.regions >= min(n for n in told if n > 200) > 0

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from polylc.exact.checkpoint import is_unbroken
+
 PATIENCE = 1.0  # seconds that work has to come to its end by itself, before it is broken off
 AGAIN = 0.25  # seconds after which it is broken off again, if somebody took the first for his own
 ECHO = 0.2  # seconds in which a signal may come twice, from the terminal and from a parent that passes it on
@@ -36,7 +38,8 @@ class Stop:
     @contextmanager
     def breaking_off(self, patience: float | None = None) -> Iterator[None]:
         """Have work within the block broken off by KeyboardInterrupt, which it takes for the end, if it has not ended
-        by itself so many seconds after it was asked to; PATIENCE of them by default.
+        by itself so many seconds after it was asked to, unless it puts together what was found (`unbroken`); PATIENCE
+        of them by default.
         """
         self._patience, self._broken = PATIENCE if patience is None else patience, False
         try:
@@ -62,12 +65,12 @@ class Stop:
             raise KeyboardInterrupt
         _received.append(number)
         self.asked = now
-        if self._patience is not None and not _alarm(self._patience):
+        if self._patience is not None and not _alarm(self._patience) and not is_unbroken():
             raise KeyboardInterrupt
 
     def rung(self, *_: object) -> None:
         """The time to come to an end is over."""
-        if self._patience is not None:
+        if self._patience is not None and not is_unbroken():
             self._broken = True
             raise KeyboardInterrupt
 

@@ -17,7 +17,7 @@ from polylc.domains.box import Neighbourhood
 from polylc.engines.contract import Exploration, Limits, Outcome, Progress
 from polylc.engines.layerwise import LayerCell, LayerwiseTree
 from polylc.errors import LimitReached
-from polylc.exact.checkpoint import until
+from polylc.exact.checkpoint import unbroken, until
 from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network
 
@@ -62,7 +62,8 @@ class BallEngine(LayerwiseTree):
                         break
                     if limits.over():
                         raise LimitReached("over")
-                    stack.extend(self._process(stack.pop()))
+                    with unbroken(False):
+                        stack.extend(self._process(stack.pop()))
                     if progress is not None:
                         progress(len(self._leaf), self.done)
         except LimitReached:

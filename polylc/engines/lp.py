@@ -22,6 +22,7 @@ from polylc.engines.contract import UNIT_DEPTH, Chunk, ChunkSink, Claims, Explor
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.engines.layerwise import LayerCell, LayerwiseTree
 from polylc.errors import ReplayError
+from polylc.exact.checkpoint import unbroken
 from polylc.geometry.lp import BoxProgram, Optimum
 from polylc.network.form import Network
 
@@ -123,7 +124,8 @@ class LpEngine(LayerwiseTree):
                     self._left.append(Left(cell.node, len(self._leaf)))
                     del self._claims[self._ready :]  # they are on the path to this cell
                     continue
-                stack.extend(self._process(cell))
+                with unbroken(False):
+                    stack.extend(self._process(cell))
                 if progress is not None:
                     progress(len(self._leaf), self.done)
                 if self._ready > CHUNK_CLAIMS or len(self._leaf) - self._sent[1] >= CHUNK_REGIONS:

@@ -27,6 +27,7 @@ class _Until(NamedTuple):
 
 
 _until: ContextVar[_Until | None] = ContextVar("until", default=None)
+_kept: ContextVar[bool] = ContextVar("kept", default=False)
 
 
 @contextmanager
@@ -75,6 +76,24 @@ def reached() -> Callable[[], bool]:
         return late or (found.stop is not None and found.stop())
 
     return over
+
+
+@contextmanager
+def unbroken(yes: bool = True) -> Iterator[None]:
+    """Have work within the block end by itself after an interrupt, since it looks at its limits and keeps what was
+    found; where that may take long, as in compiled code, it says `unbroken(False)`, and takes KeyboardInterrupt for the
+    end. A second interrupt is not waited for.
+    """
+    token = _kept.set(yes)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def is_unbroken() -> bool:
+    """Whether the work that goes on now is to end by itself."""
+    return _kept.get()
 
 
 @contextmanager

@@ -45,6 +45,8 @@ def repair(judge: NodeSink, found: Exploration, go_on: Callable[[], bool] | None
         done = surgeon.complete_claims(found.outcome is Outcome.COMPLETE)
         if outcome is Outcome.COMPLETE:
             outcome = surgeon.operate() if done else Outcome.TIME_LIMIT
+        else:
+            surgeon.cut_off()
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
     return surgeon.verdict(found, outcome)
@@ -139,34 +141,73 @@ class _Surgeon:
         if sorted(tree.leaf) != [node for node, c in enumerate(self.children) if not c]:
             raise JudgeError("the engine's regions are not the leaves of its tree")
         moved: dict[int, int] = {}
-        doubts: dict[tuple[int, int], Doubt] = {}
-        # of a neuron with both signs, one split takes care: that side stays which the pattern has
-        for doubt in judge.doubts:
-            if (doubt.node, doubt.neuron) not in doubts or tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0):
-                doubts[doubt.node, doubt.neuron] = doubt
-        for doubt in sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron)):
+        for doubt in self._doubts():
             if self.go_on is not None and not self.go_on():
                 return Outcome.TIME_LIMIT
-            node = doubt.node
-            while node in moved:
-                node = moved[node]
-            if not self._insert(Doubt(node, doubt.neuron, doubt.sign), moved):
+            if not self._insert(_down(doubt, moved), moved):
                 return Outcome.TIME_LIMIT
         judge.doubts.clear()
         return self._prune()
 
+    def cut_off(self) -> None:
+        """Of a part: where a claim is false, split, so that what was found below has cells that are proved; the other
+        side stays missing.
+        """
+        last = time.monotonic() + LAST_WORDS
+        judge, tree = self.judge, self.tree
+        moved: dict[int, int] = {}
+        for doubt in self._doubts():
+            if doubt.node not in self.below:
+                continue
+            if self.go_on is not None and not self.go_on() and time.monotonic() > last:
+                return
+            self._cut(_down(doubt, moved), moved)
+        for region, leaf in enumerate(tree.leaf[: self.complete]):
+            point, pattern = tree.point[region], tree.pattern[region]
+            cut = self.touched.intersection(tree.path(leaf))
+            if not cut:
+                continue
+            if self.go_on is not None and not self.go_on() and time.monotonic() > last:
+                return
+            rows = judge.rows(leaf, pattern)
+            if any(pattern[tree.neuron[node]] != (tree.side[node] == 1) for node in cut):
+                tree.point[region] = None  # its claim was doubted, and it is not on the side that was kept
+            elif point is None or not inside(rows, _exact(point)):
+                tree.point[region] = inner_point(rows, judge.forms.dimension)
+        self.touched.clear()
+        judge.doubts.clear()
+
+    def _doubts(self) -> list[Doubt]:
+        """From the root downward; of a neuron with both signs one, since one split takes care: that side stays which
+        the pattern has.
+        """
+        tree = self.tree
+        doubts: dict[tuple[int, int], Doubt] = {}
+        for doubt in self.judge.doubts:
+            key = doubt.node, doubt.neuron
+            if key not in doubts or (doubt.node in self.below and tree.pattern[self.below[doubt.node]][doubt.neuron] == (doubt.sign > 0)):
+                doubts[key] = doubt
+        return sorted(doubts.values(), key=lambda d: (len(tree.path(d.node)), d.node, d.neuron))
+
     def _insert(self, doubt: Doubt, moved: dict[int, int]) -> bool:
         """Split a node by a neuron whose claim is false there; whether the missing side was explored completely."""
+        pattern = self.tree.pattern[self.below[doubt.node]]
+        other = self._cut(doubt, moved)
+        return other is None or self._explore(other, pattern)
+
+    def _cut(self, doubt: Doubt, moved: dict[int, int]) -> int | None:
+        """Split a node by a neuron whose claim is false there; the missing side, or None if the claim is true now."""
         judge, tree = self.judge, self.tree
         pattern = tree.pattern[self.below[doubt.node]]
         before = len(judge.doubts)
         if judge.decide(doubt.node, doubt.neuron, doubt.sign, pattern):
-            return True  # an inserted half-space above has made it true
+            return None  # an inserted half-space above has made it true
         del judge.doubts[before:]
         judge.tally.claims_refuted -= 1
         node, neuron = doubt.node, doubt.neuron
         own = tree.add(node, neuron, int(doubt.sign > 0))
         other = tree.add(node, neuron, int(doubt.sign < 0))
+        self.touched.add(own)
         self.children += [self.children[node], []]
         for child in self.children[own]:
             tree.parent[child] = own
@@ -176,7 +217,6 @@ class _Surgeon:
             if leaf == node:
                 tree.leaf[region] = own
         moved[node] = own
-        self.touched.add(own)
         offsets = judge.network.offsets.tolist()
         end = offsets[int(judge.network.layer_of[neuron]) + 1]
         here = (1 << end) - 1  # claims of later layers depend on the new bit: they move down
@@ -186,6 +226,11 @@ class _Surgeon:
             claims = tree.kept[node]
             tree.kept[own] = [c for c in claims if c.neuron >= end]
             tree.kept[node] = [c for c in claims if c.neuron < end]
+        return other
+
+    def _explore(self, other: int, pattern: np.ndarray) -> bool:
+        """Explore a side that was missed, exactly; whether there was time for all of it."""
+        judge, tree = self.judge, self.tree
         known, bits = self._state(other, pattern)
         nodes, regions = len(tree.parent), len(tree.leaf)
         done = explore_exactly(judge, tree, other, bits, known, self.go_on)
@@ -315,6 +360,14 @@ class _Surgeon:
             if v in place
         }
         return Verdict(exploration, confirmed, Kept(exact=kept), judge.tally)
+
+
+def _down(doubt: Doubt, moved: dict[int, int]) -> Doubt:
+    """The same doubt where what was below its node is now."""
+    node = doubt.node
+    while node in moved:
+        node = moved[node]
+    return Doubt(node, doubt.neuron, doubt.sign)
 
 
 def _exact(point: np.ndarray | Point) -> Point:

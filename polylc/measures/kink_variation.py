@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from polylc.complex.pieces import joined
-from polylc.exact.quantity import Quantity, enclosure, floating
+from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
 from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
-from polylc.measures.rest import plus_up, times_up
+from polylc.measures.rest import aside, plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 
@@ -50,7 +50,7 @@ def _partial(scene: Scene) -> Answer[Quantity]:
     jumps = scene.gradients.across(graph, ~joined(complex_, graph))
     (low, high), least = total(product(areas, jumps)), total(areas)[0]
     left = math.nextafter(max(0.0, rest.boundary(part) - least), math.inf)
-    return Answer(enclosure(low, plus_up(high, times_up(2.0 * rest.norm("frobenius"), left))), part.note())
+    return Answer(aside(low, plus_up(high, times_up(2.0 * rest.norm("frobenius"), left))), part.note())
 
 
 def _in_ball(scene: Scene) -> Answer[Quantity]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polylc.exact.quantity import Quantity, enclosure, floating
+from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.local_complexity import local_complexity, weights
@@ -30,6 +30,7 @@ from polylc.measures.measure import (
     unless_proved,
     unweighed,
 )
+from polylc.measures.rest import aside
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 
@@ -139,7 +140,7 @@ def _partial(scene: Scene) -> Answer[LocalComplexity]:
     versions = {}
     for name, weight in weights(scene.complex, scene.graph).items():
         low = total(product(areas, np.stack([weight, weight], axis=1)))[0]
-        versions[name] = enclosure(low, max(most, low))
+        versions[name] = aside(low, max(most, low))
     said = {SIGMA: NOT_COMPLETE} if scene.sigmas else {}
     return Answer(LocalComplexity(versions), part.note(), said)
 

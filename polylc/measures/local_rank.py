@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from polylc.errors import SolverError
-from polylc.exact.quantity import Kind, Quantity, enclosure
+from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume.enclosures import mean_ranks
 from polylc.measures.measure import Cost, Field, FormModel, Instead, Measure, Need, Number, Pair, pair, unless_proved
 from polylc.measures.rank import LocalRank, extremes, local_rank
-from polylc.measures.rest import plus_up, times_up
+from polylc.measures.rest import aside, plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
 
@@ -69,7 +69,7 @@ def _partial(scene: Scene) -> Answer[Ranks]:
         if part is not None:
             column = scene.ranks[:, index].astype(np.float64)
             low, high = total(product(part.share, np.stack([column, column], axis=1)))
-            mean = enclosure(low, min(float(cap), plus_up(high, times_up(part.rest[1], float(cap)))))
+            mean = aside(low, plus_up(high, times_up(part.rest[1], float(cap))), most=float(cap))
         found.append(replace(rank, mean=mean, floor=0, cap=cap))
     return Answer(found, None if part is None else part.note())
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from polylc.errors import LimitReached
-from polylc.exact.checkpoint import checkpoint
+from polylc.exact.checkpoint import checkpoint, unbroken
 from polylc.measures.answers import NOT_ASKED, Answer, Answers, missing
 from polylc.measures.bounds import BOUNDS
 from polylc.measures.counts import COUNTS
@@ -73,7 +73,8 @@ def measure(scene: Scene) -> Measured:
         try:
             if row.name not in scene.searched:  # what is found already costs nothing
                 checkpoint()
-            scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
+            with unbroken(False):
+                scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
         except LimitReached as reached:
             late.append(row.name)
             scene.answers[row.name] = missing(f"null: {reached} before it was measured")

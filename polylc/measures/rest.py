@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from polylc.measures.gradient.lipschitz import Lipschitz
 
 Array = np.ndarray
+ASIDE = 2.0**-29  # more than 1e-9
 UNBOUNDED = "gradients cannot be bounded where regions are missing: there are too many, or they are beyond doubles"
 
 
@@ -85,7 +86,7 @@ class Rest:
         """The mean over the neighbourhood of norms of gradients, of which terms are known: share times norm, (R, 2)."""
         low, high = total(terms)
         most = self.norm(name)
-        return enclosure(low, min(plus_up(high, times_up(part.rest[1], most)), max(most, low)))
+        return aside(low, min(plus_up(high, times_up(part.rest[1], most)), max(most, low)))
 
     # ---- boundaries --------------------------------------------------------------------------------------------------
     def boundary(self, part: FoundPart) -> float:
@@ -122,6 +123,15 @@ class Rest:
 def _pair(target: str) -> Pair:
     first, *second = (int(part[1:]) for part in target.split("-"))
     return first, second[0] if second else None
+
+
+def aside(low: float, high: float, most: float = math.inf) -> Quantity:
+    """Ends that are not negative, each moved outward by more than the width of enclosures of complete enumerations.
+
+    Those, 1e-9 wide where regions can be measured anew, then lie within what was said before, as what is found later
+    does, whose terms doubles enclose anew. Nothing exceeds `most`.
+    """
+    return enclosure(low * (1.0 - ASIDE), min(most, plus_up(high, high * ASIDE)))
 
 
 def times_up(a: float, b: float) -> float:

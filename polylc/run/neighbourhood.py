@@ -19,7 +19,7 @@ from polylc.domains.domain import Domain
 from polylc.domains.frame import Frame
 from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
-from polylc.exact.checkpoint import checkpoint, until
+from polylc.exact.checkpoint import checkpoint, unbroken, until
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.mapped import mapped
 from polylc.exact.memory import Memory, share_of
@@ -65,7 +65,7 @@ def answer(
     KeyboardInterrupt
         If the user interrupts before anything was found, and there is no `stop`.
     """
-    with mapped(settings.memory is not None):
+    with mapped(settings.memory is not None), unbroken():
         return _answer(network, task, settings, stop, on_regions, crew, on_phase, saved)
 
 
@@ -90,11 +90,12 @@ def _answer(
         if on_phase is not None:
             on_phase(phase)
 
-    enter(Phase.SET_UP)
     progress = None if on_regions is None else functools.partial(on_regions, task.index)
     try:
         with until(limits.deadline, stop):
-            label, tie = label_of(network, task)
+            with unbroken(False):
+                enter(Phase.SET_UP)
+                label, tie = label_of(network, task)
             found, verdict = explore_judged(network, task, settings, limits, progress, crew, enter, saved)
     except (LimitReached, KeyboardInterrupt) as reached:  # while setting up: not one region is known
         if stop is None and isinstance(reached, KeyboardInterrupt):
@@ -129,9 +130,9 @@ def _answer(
         answers, interrupted, late = measure(scene)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
         try:
-            with until(last, stop, full=full):
+            with until(last, stop, full=full), unbroken(False):
                 _ = scene.graph
-        except LimitReached:
+        except (LimitReached, KeyboardInterrupt):
             late = (*late, "graph")
     line = None
     if isinstance(task.domain, Frame) and task.domain.dimension == 1 and settings.certify and found.outcome is Outcome.COMPLETE and not interrupted:

@@ -15,7 +15,7 @@ from polylc.engines.choose import choose_engine, engine_class
 from polylc.engines.contract import ChunkSink, Exploration, Limits, Outcome, Progress
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import LimitReached
-from polylc.exact.checkpoint import until
+from polylc.exact.checkpoint import unbroken, until
 from polylc.judge.by_ball import ball_verdict
 from polylc.judge.by_node import Judge
 from polylc.judge.by_region import RegionJudge, UnsettledError
@@ -101,8 +101,9 @@ def explore_judged(
     else:
         wishes = _wishes(settings.measures)
     for make in judges:
-        enter(Phase.SET_UP)
-        judge = make()
+        with unbroken(False):
+            enter(Phase.SET_UP)
+            judge = make()
         enter(Phase.EXPLORING)
         try:
             if crew is None and saved is None:

@@ -24,7 +24,7 @@ from polylc.engines.choose import engine_class
 from polylc.engines.contract import Exploration, Left, Limits, Outcome, Prefix, Progress
 from polylc.engines.extras import NOTHING, Seen, Wishes, join
 from polylc.errors import ReplayError
-from polylc.exact.checkpoint import until
+from polylc.exact.checkpoint import unbroken, until
 from polylc.exact.memory import Memory, either
 from polylc.judge.absorb import Confirmed, absorb, confirmed, take_nodes
 from polylc.judge.by_node import Judge
@@ -300,7 +300,8 @@ def _shared(
     outcome = Outcome.COMPLETE
     while waiting:
         try:
-            done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+            with unbroken(False):
+                done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
             if not done and not crew.alive():
                 again += waiting.values()
                 break

@@ -22,6 +22,7 @@ from polylc.engines.dictionary.simplex import COUNTERS
 from polylc.engines.dictionary.state import CLAIMS, ENTRIES, NEW_NODES, READY_CLAIMS, READY_ENTRIES, REGIONS, TAKEN, TOP, grown, new_search
 from polylc.engines.extras import NOTHING, Wishes
 from polylc.errors import ReplayError
+from polylc.exact.checkpoint import unbroken
 from polylc.jit.mode import mode
 from polylc.network.form import Network
 
@@ -98,7 +99,8 @@ class DictionaryEngine:
             mode.settle(limits.over)
             begin = time.monotonic()
             room = CHUNK_REGIONS if limits.regions is None else min(CHUNK_REGIONS, limits.regions - found)
-            status: int = advance(self._search, room, cells, self._prefix, self.unit_depth if share else -1)
+            with unbroken(False):
+                status: int = advance(self._search, room, cells, self._prefix, self.unit_depth if share else -1)
             if status == LOST:
                 raise ReplayError("the search does not come to the cell it was sent to")
             if status != LEFT:

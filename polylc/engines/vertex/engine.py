@@ -25,6 +25,7 @@ from polylc.engines.vertex.regions import AREAS, FACETS, MAPS, REGIONS, SIZES, T
 from polylc.engines.vertex.skeleton import room_for_cells, start_cells
 from polylc.engines.vertex.stack import LARGEST, NODE, NODES, PROCESSED, TOTAL_NODES, VALUES, start_stack, start_tree
 from polylc.errors import ReplayError
+from polylc.exact.checkpoint import unbroken
 from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.network.replay import begin, flatten
@@ -110,7 +111,9 @@ class VertexEngine:
                 most = min(most, limits.regions - int(regions.at[TOTAL_REGIONS]))
             mode.settle(limits.over)
             time_before = time.monotonic()
-            why = self._advance(kernel.Task(self._claims, self._tell(), most, budget, self.unit_depth, share, self._prefix))
+            todo = kernel.Task(self._claims, self._tell(), most, budget, self.unit_depth, share, self._prefix)
+            with unbroken(False):
+                why = self._advance(todo)
             if why == kernel.LOST:
                 raise ReplayError("the search does not come to the cell it was sent to")
             if why == kernel.LEFT:

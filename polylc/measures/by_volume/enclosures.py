@@ -201,5 +201,7 @@ def mean_ranks(volumes: Volumes, ranks: Array) -> list[Quantity]:
             result.append(Quantity(*exact_total(means), Kind.EXACT))
         else:
             values = np.stack([column, column], axis=1).astype(np.float64)
-            result.append(narrowed(lambda values=values: product(volumes.share, values), volumes.refine))  # type: ignore[misc]
+            found = narrowed(lambda values=values: product(volumes.share, values), volumes.refine)  # type: ignore[misc]
+            low, high = max(found.lower, float(column.min())), min(math.inf if found.upper is None else found.upper, float(column.max()))
+            result.append(Quantity(low, high, found.kind))
     return result

@@ -23,6 +23,8 @@ from polylc.network.compose import apply_affine, rounding
 
 Array = np.ndarray
 BATCH = 200_000  # doubles that the forms of regions would take which are measured between two looks at the clock
+WIDTH = 2.0**-41  # of all volumes and areas together that doubles may leave, relative: it moves from one stop to another
+MOST_ANEW = 1000  # regions that are measured in rationals for it
 
 
 class FoundPart(Volumes):
@@ -44,6 +46,7 @@ class FoundPart(Volumes):
                 for rows in complex_.batches(BATCH):
                     checkpoint()
                     self._measure(rows)
+                self._narrow()
             except LimitReached:
                 pass  # what was measured until then stands
         low, high = total(self.share)
@@ -65,6 +68,25 @@ class FoundPart(Volumes):
             except SolverError:  # too many vertices
                 continue
             self.measured[region] = True
+
+    def _narrow(self) -> None:
+        """Measure in rationals where doubles leave most: how much they leave depends on the path to a region, which is
+        another where the enumeration was stopped later, and an enclosure must not become wider for that.
+        """
+        with np.errstate(invalid="ignore"):
+            width = self.share[:, 1] - self.share[:, 0]
+            owner = self.complex.regions_of_entries(slice(0, len(width)))
+            width += np.bincount(owner, self.density[:, 1] - self.density[:, 0], minlength=len(width))
+        width[~self.measured] = 0.0
+        order = np.argsort(-width, kind="stable")[:MOST_ANEW]
+        left = np.cumsum(width[order][::-1])[::-1]
+        scale = 1.0 + total(self.density)[0]
+        for region in order[~(left <= WIDTH * scale)].tolist():
+            checkpoint()
+            try:
+                self.refine(region)
+            except SolverError:
+                continue
 
     def facets(self, graph: RegionGraph) -> Array:
         """Enclosures of the areas of the graph's facets over |U|, and 0 where neither of its regions is measured."""

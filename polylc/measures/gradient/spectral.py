@@ -15,7 +15,7 @@ from polylc.exact.linear import is_positive_semidefinite
 from polylc.measures.gradient.gradients import ExactGradients, Rows
 from polylc.network.compose import UNIT
 
-WIDTH = Fraction(1, 2**33)  # of the enclosure of the square, relative
+WIDTH = Fraction(1, 2**46)  # of the enclosure of the square, relative: the square of a vector's error is less
 SMALL, LARGE = 2.0**-200, 2.0**200  # norms in between are tested in floats
 Batches = Callable[[], Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]]
 
