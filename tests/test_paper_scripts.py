@@ -22,7 +22,14 @@ LESS = {
     "variation": {"SEEDS": range(2), "BALLS": 8},
     "decay": {"SEEDS": range(2), "DECAYS": np.array([1e-4, 1e-2]), "LEARNED": 0.0},
     "late": {"SEEDS": range(1)},
+    "scale": {"SEEDS": range(1), "POINTS": 1, "WIDTHS": (16, 6, 6, 10), "images": lambda: drawn_images(100, 4)},
 }
+
+
+def drawn_images(count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Grey squares, and labels that they know nothing of."""
+    rng = np.random.default_rng(0)
+    return rng.random((count, side * side)), rng.integers(0, 10, count)
 
 
 @pytest.fixture
@@ -111,3 +118,29 @@ def test_data_and_training(script):
     decayed = common.mlp([2, 16, 2], 0)
     common.train(decayed, data, 300, rate=2e-2, decay=0.1)
     assert sum((w**2).sum() for w in decayed.parameters()) < 0.1 * sum((w**2).sum() for w in net.parameters())
+
+
+def test_deformed_images(script):
+    """Each is there so many times, with its label; a disc in the middle only changes its size, by up to 15 %."""
+    scale, middle = script("scale"), np.arange(28) - 13.5
+    disc = (middle[:, None] ** 2 + middle**2 < 36).astype(float).reshape(1, -1)
+    images, labels = scale.deformed((np.concatenate([disc, 0 * disc]), np.array([3, 5])), 20, 1)
+    assert labels.tolist() == [3, 5] * 20
+    assert not images[1::2].any()
+    size = images[::2].sum(axis=1) / disc.sum()
+    assert (size > 0.99 / 1.15**2).all()
+    assert (size < 1.01 / 0.85**2).all()
+    assert len({image.tobytes() for image in images[::2]}) == 20
+
+
+def test_rows_are_measured_once(script, monkeypatch, tmp_path):
+    scale, measured = script("scale"), []
+    monkeypatch.setattr(scale, "enumerated", lambda net, point: {})
+    monkeypatch.setattr(scale, "estimated", lambda net, point, label: measured.append(label) or {"TV": [1.0, 2.0]})
+    for _ in range(2):
+        rows = scale.Rows(tmp_path / "rows.jsonl")
+        for point in (0, 1):
+            rows.add({"seed": 0, "decay": 0.0, "step": 3, "point": point}, None, [0.0], point)
+    assert measured == [0, 1]
+    assert [scale.middle(row, "TV") for row in rows.all.values()] == [1.5, 1.5]
+    assert math.isnan(scale.middle(rows.all[0, 0.0, 3, 1], "LC"))

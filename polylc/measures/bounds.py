@@ -30,7 +30,7 @@ def _exact(scene: Scene) -> Answer[Inequalities]:
     reason = None
     case = Case(scene, Answers(scene.answers))
     if scene.volumes.value is None:
-        reason = "only what needs no volumes" if case.many is None else "by enclosed sections and shares; without T6b, which needs volumes"
+        reason = "only what needs no volumes" if case.many is None else "by enclosed sections and shares"
     if Given.MEANS in case.given and not scene.sigmas:
         reason = "; ".join(part for part in (reason, "inequalities about noise need --sigma") if part)
     return Answer(inequalities(case), reason)

@@ -52,8 +52,9 @@ def train(
     decay: float = 0.0,
     watch: Callable[[int, float], Any] | None = None,
     final: float = 1.0,
+    batch: int | None = None,
 ) -> float:
-    """Full-batch Adam on the cross entropy plus decay/2 times the squared norm of all weights; the last loss.
+    """Adam on the cross entropy plus decay/2 times the squared norm of all weights; the last loss.
 
     Parameters
     ----------
@@ -61,14 +62,18 @@ def train(
         Called with the step and the loss before each update, and once at the end.
     final : float
         The rate goes geometrically to `final` times itself.
+    batch : int, optional
+        So many rows are drawn for each step; by default all are taken.
     """
     x, y = torch.tensor(data[0], dtype=torch.float32), torch.tensor(data[1])
     weights = list(net.parameters())
     optimiser = torch.optim.Adam(weights, lr=rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, final ** (1 / steps))
+    chance = torch.Generator().manual_seed(0)
     for step in range(steps + 1):
         optimiser.zero_grad()
-        error = nn.functional.cross_entropy(net(x), y)
+        rows = slice(None) if batch is None else torch.randint(len(x), (batch,), generator=chance)
+        error = nn.functional.cross_entropy(net(x[rows]), y[rows])
         if watch is not None:
             watch(step, error.item())
         if step < steps:

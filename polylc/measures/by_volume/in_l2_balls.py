@@ -112,7 +112,7 @@ class InBall(ManyDimensions):
     def shares(self) -> Array:
         """Shares of the ball that the regions have, enclosed; (R, 2)."""
         n, kept = self.complex.domain.dimension, []
-        for cell in self._cells:
+        for cell in self.cells:
             checkpoint()
             if not len(cell.rows):
                 kept.append((1.0, 1.0))

@@ -112,7 +112,7 @@ class ManyDimensions:
 
     def _others(self, edge: int, flip: int) -> Cell:
         """The half-spaces of one region of an edge, without the one that its facet lies on."""
-        cell = self._cells[int(self.graph.first[edge])]
+        cell = self.cells[int(self.graph.first[edge])]
         kept = cell.neurons != flip
         return Cell(cell.neurons[kept], cell.rows[kept], cell.noise[kept])
 
@@ -199,7 +199,8 @@ class ManyDimensions:
         return self._facet_parcels[edge]
 
     @cached_property
-    def _cells(self) -> list[Cell]:
+    def cells(self) -> list[Cell]:
+        """The regions' half-spaces."""
         return list(cells(self.complex, self.graph))
 
     # ---- shares ----------------------------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class ManyDimensions:
     def _regions(self) -> tuple[list[Parcel], Effort]:
         """The regions as parts of the cube, bounded by Chernoff, and what may be spent on them."""
         effort = Effort(SHARES)
-        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0), self._sums) for cell in self._cells]
+        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0), self._sums) for cell in self.cells]
         bounded(parcels, effort)
         return parcels, effort
 

@@ -27,7 +27,6 @@ from polylc.measures.scene import Scene
 class Given(enum.Enum):
     """What an inequality takes as known."""
 
-    VOLUMES = "volumes of all regions"
     MEANS = "volumes, or enclosed shares and sections, of all regions"
     NOISE = "standard deviations of bias noise (--sigma)"
     MARGINS = "several outputs, and a class"
@@ -48,7 +47,6 @@ class Case:
         """What is known here."""
         scene, answers, domain = self.scene, self.answers, self.scene.complex.domain
         known = {
-            Given.VOLUMES: scene.volumes.value is not None,
             Given.MEANS: scene.volumes.value is not None or self.many is not None,
             Given.NOISE: bool(scene.sigmas) and (self.many is not None or (scene.volumes.value is not None and scene.noise.value is not None)),
             Given.MARGINS: scene.margins is not None,
@@ -141,7 +139,7 @@ RULES = (
     Rule("T3", frozenset({Given.MEANS}), lambda case: rank_chain(case.sides)),
     Rule("T5, C3", frozenset({Given.MEANS}), lambda case: kinks(case.sides, case.complexity["function"])),
     Rule("C8", frozenset(), lambda case: [slicing_bound(case.scene.complex, case.complexity["activation_set"])]),
-    Rule("T6b", frozenset({Given.VOLUMES, Given.MARGINS}), _margins),
+    Rule("T6b", frozenset({Given.MEANS, Given.MARGINS}), _margins),
     Rule("T2, T3, T4, T7 with noise", frozenset({Given.MEANS, Given.NOISE}), _noisy),
     Rule("T6a, T6c", frozenset({Given.MARGINS, Given.CENTRE, Given.DISTANCE}), _distances),
 )

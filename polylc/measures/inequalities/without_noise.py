@@ -9,13 +9,13 @@ import numpy as np
 
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Quantity
-from polylc.measures.by_volume.noise import Integrator, row_norms
-from polylc.measures.by_volume.noise_integrals import BELOW, MEAN
+from polylc.measures.by_volume.many_margins import margin_rows
+from polylc.measures.by_volume.noise import row_norms
 from polylc.measures.by_volume.volumes import BATCH
 from polylc.measures.gradient.norms import frobenius
 from polylc.measures.inequalities.inequality import Array, Inequality, difference, distance, interval, quantity, times
 from polylc.measures.inequalities.sides import Sides
-from polylc.measures.sums import between, product, total
+from polylc.measures.sums import between, product
 from polylc.network.compose import UNIT, absolute_sums
 
 
@@ -91,27 +91,21 @@ def _stretches(sides: Sides) -> Array:
 def margins(sides: Sides, label: int) -> Iterable[Inequality]:
     """T6b: the share of U on which class j is not behind class y, by the variation of the margin f_y - f_j."""
     complex_ = sides.complex
-    share = sides.means.share
     for j in range(complex_.network.outputs):
         if j == label:
             continue
-        parts: list[list[Array]] = [[], [], []]
-        for rows in complex_.batches():
-            forms = complex_.forms(rows)
-            form = forms.output[:, label] - forms.output[:, j]
-            noise = forms.output_noise[:, label] + forms.output_noise[:, j]
-            noise = (noise + 2 * UNIT * np.abs(form).sum(axis=1)) * (1 + 2.0**-40)
-            ones = np.ones((len(form), 1, 2))
-            value, wrong = Integrator(complex_).batch(rows, forms, [(BELOW, 0.0), (MEAN, 0.0)], (form[:, None], noise[:, None]), ones)
-            size = np.abs(form[:, :-1]).sum(axis=1)
-            slip = noise + 8 * form.shape[1] * UNIT * size
-            parts[0].append(np.stack([value[:, 0] - wrong[:, 0], value[:, 0] + wrong[:, 0]], axis=1))
-            parts[1].append(np.stack([value[:, 1] - wrong[:, 1], value[:, 1] + wrong[:, 1]], axis=1))
-            parts[2].append(product(share[rows], between(np.maximum(size - slip, 0.0), size + slip)))
-        below, mean, steep = (np.array(total(np.concatenate(p))) for p in parts)
+        steep = np.array(sides.mean(np.concatenate([_steepness(*margin_rows(complex_.forms(rows), label, j)) for rows in complex_.batches()])))
+        mean = sides.means.mean_margin(label, j)
         if not mean[0] > 0:
             continue
         right = np.array(between(0.5 * steep[0] / mean[1], 0.5 * steep[1] / mean[0]))
-        left = np.clip(below, 0.0, 1.0)
+        left = np.clip(sides.means.behind(label, j, float(right[0])), 0.0, 1.0)
         text = f"share of U with f{label} <= f{j} <= a quarter of sum_j D_j E|d_j g| / E g, g = f{label} - f{j}"
         yield Inequality(f"T6b f{label}-f{j}", text, quantity(left), quantity(right))
+
+
+def _steepness(form: Array, noise: Array) -> Array:
+    """Half of sum_j D_j |d_j g| for each region; (R, 2)."""
+    size = np.abs(form[:, :-1]).sum(axis=1)
+    slip = noise + 8 * form.shape[1] * UNIT * size
+    return between(np.maximum(size - slip, 0.0), size + slip)
