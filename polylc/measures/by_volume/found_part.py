@@ -24,7 +24,8 @@ from polylc.network.compose import apply_affine, rounding
 Array = np.ndarray
 BATCH = 200_000  # doubles that the forms of regions would take which are measured between two looks at the clock
 WIDTH = 2.0**-41  # of all volumes and areas together that doubles may leave, relative: it moves from one stop to another
-MOST_ANEW = 1000  # regions that are measured in rationals for it
+WORTH = 4.0  # where more would have to be, what so many leave of the width times this is enough
+MOST_ANEW = (64, 64, 64, 64, 16, 4, 1)  # regions that are measured in rationals for it, by dimension, as these cost
 
 
 class FoundPart(Volumes):
@@ -78,10 +79,13 @@ class FoundPart(Volumes):
             owner = self.complex.regions_of_entries(slice(0, len(width)))
             width += np.bincount(owner, self.density[:, 1] - self.density[:, 0], minlength=len(width))
         width[~self.measured] = 0.0
-        order = np.argsort(-width, kind="stable")[:MOST_ANEW]
-        left = np.cumsum(width[order][::-1])[::-1]
-        scale = 1.0 + total(self.density)[0]
-        for region in order[~(left <= WIDTH * scale)].tolist():
+        order = np.argsort(-width, kind="stable")
+        left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
+        most = min(MOST_ANEW[self.complex.domain.dimension], len(order))
+        aim = WIDTH * (1.0 + total(self.density)[0])
+        if not left[most] <= aim:  # out of reach
+            aim = WORTH * left[most]
+        for region in order[: int(np.argmax(left <= aim))].tolist():
             checkpoint()
             try:
                 self.refine(region)
