@@ -394,8 +394,12 @@ def test_putting_together_what_was_found_is_not_broken_off(monkeypatch, jobs):
     judged = Judge.verdict
     monkeypatch.setattr(Judge, "verdict", slowly)
     task = make_task(network, 0, box([-3] * 3, [3] * 3), None)
-    with ProcessCrew(jobs) as crew, signals.heeded() as stop, stop.breaking_off(0.001):
-        result = answer(network, task, Settings(("counts",)), stop, on_regions, crew if jobs > 1 else None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in the background of a shell
+    try:
+        with ProcessCrew(jobs) as crew, signals.heeded() as stop, stop.breaking_off(0.001):
+            result = answer(network, task, Settings(("counts",)), stop, on_regions, crew if jobs > 1 else None)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stop.asked is not None
     assert result.outcome is Outcome.INTERRUPTED
     assert result.regions is not None
