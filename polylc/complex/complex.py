@@ -156,19 +156,6 @@ class Complex:
         half_spaces_of(self.flat, self._replay_of_half_spaces, self.columns, rows.start, rows.stop, result, noise)
         return result, noise
 
-    def near_half_spaces(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The half-spaces of `rows` that bound them: of neurons that may vanish on the closed region, if these are
-        known, else all of the path; their path entries, (E,), where those of each region begin, and `half_spaces`.
-        """
-        begin, end = int(self.starts[rows.start]), int(self.starts[rows.stop])
-        starts, (result, noise) = self.starts[rows.start : rows.stop + 1] - begin, self.half_spaces(rows)
-        if self.near is None:
-            return np.arange(begin, end), starts, result, noise
-        own, neuron = self.regions_of_entries(rows), self.neuron[begin:end]
-        near = self.near[rows.start + own, neuron >> 6] >> (neuron & 63).astype(np.uint64) & np.uint64(1) != 0
-        kept = np.flatnonzero(near)
-        return begin + kept, np.searchsorted(kept, starts), result[kept], noise[kept]
-
     def half_spaces_at(self, regions: np.ndarray, named: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Forms of the neurons named[i] on regions[i], positive inside, one region after the other; where those of each
         region begin, (len(regions) + 1,), the forms, (E, k + 1), and bounds on their rounding, (E,).

@@ -113,8 +113,10 @@ class Volumes:
     def _sizes(self, rows: slice) -> tuple[CellBounds, tuple[Array, Array]]:
         """What doubles prove of one batch; the region of each of its entries, and whether the entry carries a facet."""
         complex_ = self.complex
-        at, starts, half_spaces, noise = complex_.near_half_spaces(rows)
-        own = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        own = complex_.regions_of_entries(rows)
+        entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
+        half_spaces, noise = complex_.half_spaces(rows)
+        starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
         found = CellBounds(starts, half_spaces, noise)
         good = found.ok[own]
         self.proved[rows] = found.ok
@@ -122,9 +124,10 @@ class Volumes:
         carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
         low, high = outward(*found.shadow[carries].T).T / float(self._cube)
         slant = outward(*self._slants(found.rows[carries], found.error[carries]))
-        named = at[carries]  # no other has a facet, however little is known of its slant
-        self.density[named] = between(low * slant[:, 0], high * slant[:, 1])
-        self.carrier[named] = named
+        density = np.zeros((len(carries), 2))  # nothing where there is no facet, however little is known of the slant
+        density[carries] = between(low * slant[:, 0], high * slant[:, 1])
+        self.density[entries] = density
+        self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
         return found, (own, carries)
 
     def _slants(self, sized: Array, error: Array) -> tuple[Array, Array]:
