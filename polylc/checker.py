@@ -2768,10 +2768,10 @@ class _Query:
             return
         if cell.forms is None:
             cell.forms = _Forms(bounds, cell, None)
-        swept, steps = bounds.swept if cell.forms.above is None or cell.forms.stale(cell) else None, list[_Step]()
-        if swept is not None and only is None and cell.mostly_decided():
-            swept = None
-        if swept is None and only is None and cell.forms.stale(cell):
+        stale, steps = cell.forms.stale(cell), list[_Step]()
+        raw = (stale or cell.forms.above is None) and (only is not None or not cell.mostly_decided())
+        swept = bounds.swept if raw else None
+        if swept is None and only is None and stale:
             cell.forms = _Forms(bounds, cell, cell.forms)
         places: dict[int, tuple[int, int]] = {}
         constants: list[int] = []

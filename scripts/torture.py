@@ -181,8 +181,8 @@ def main() -> int:
                     return 1
             seconds = time.monotonic() - begin
             print(f"{case.name}: one go {seconds:.1f} s", flush=True)
-            if case.proof and refused(folder / "one.proof"):
-                print(f"{case.name}: the proof of one go is refused")
+            if case.proof and (why := refused(folder / "one.proof")):
+                print(f"{case.name}: in one go, {why[0]}")
                 return 1
             met, runs = 0, 0
             while met < given.kills:

@@ -25,7 +25,7 @@ from polylc.readers.question import Question
 from polylc.run import journal as journals
 from polylc.run.journal import Journal, Reading
 from polylc.run.verification import answer
-from polylc.search import listed, prove, refute, steepest, units
+from polylc.search import listed, prove, refute, saved, steepest, units
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ class Kept:
 def test_limits_again_and_again_lose_nothing(few, often, tmp_path, monkeypatch):
     """Though each go is stopped after a few steps, and is given no time for snapshots before."""
     monkeypatch.setattr(refute, "FEW", few)
-    monkeypatch.setattr(prove, "GRACE", 1e9)
+    monkeypatch.setattr(saved, "GRACE", 1e9)
     treated, stops = 0, 0
     treat = refute.Search._treat
 

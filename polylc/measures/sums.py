@@ -37,6 +37,18 @@ def between(low: Array, high: Array) -> Array:
     return result
 
 
+def widest(width: Array, aim: float, most: int, worth: float) -> Array:
+    """Which terms to compute anew, the widest first, so that the widths of the others add up to no more than `aim`;
+    where that takes more than `most`, so many that the others have `worth` times what these would leave.
+    """
+    order = np.argsort(-width, kind="stable")
+    left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
+    reached = left[min(most, len(order))]
+    if not reached <= aim:
+        aim = worth * reached
+    return order[: int(np.argmax(left <= aim))] if aim < left[0] else order[:0]
+
+
 def outward(value: Array, error: Array) -> Array:
     """Intervals around sizes >= 0 that are known up to `error`; exactly zero where value and error are."""
     with np.errstate(invalid="ignore"):

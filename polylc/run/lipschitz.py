@@ -4,7 +4,6 @@ are there, or by an enumeration.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from polylc.domains.frame import Frame
 from polylc.domains.within import as_norm
 from polylc.engines.choose import choose_engine
 from polylc.errors import LimitReached, SolverError, UsageError
-from polylc.exact.checkpoint import later, reached, until
+from polylc.exact.checkpoint import until
 from polylc.measures.gradient.lipschitz import Lipschitz
 from polylc.network.form import Network
 from polylc.report.lipschitz import Constant, LipschitzConstants, NormName
@@ -32,7 +31,7 @@ from polylc.run.neighbourhood import answer
 from polylc.run.proof_file import proof_blocks, write_proof
 from polylc.search.gradient_goals import NORMS, Goal, Target, usual_targets
 from polylc.search.gradient_snapshot import Snapshot, restore, snapshot
-from polylc.search.saved import GRACE, Saved
+from polylc.search.saved import Saved, saving
 from polylc.search.steepest import Steepest, Watch
 from polylc.search.task import Settings, Task
 
@@ -235,18 +234,12 @@ class _Work:
         assert search is not None
 
         def between() -> bool:
-            ended = self.saved is not None and over()
-            if self.saved is not None and (ended or self.saved.due()):
-                self.saved.put(OPEN, snapshot(search))
-            if ended:
-                raise LimitReached("the limit was reached, and what is open is saved")
+            save(lambda: snapshot(search))
             return time.monotonic() < pause
 
         try:
-            with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"):
-                over = reached()
-                with contextlib.nullcontext() if self.saved is None else later(GRACE):
-                    search.run(between=between)
+            with until(deadline, self.stop), np.errstate(over="ignore", invalid="ignore"), saving(self.saved, OPEN) as save:
+                search.run(between=between)
         except LimitReached:
             return True
         if not search.queue and self.saved is not None:  # for a proof that is still to be written

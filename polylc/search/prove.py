@@ -6,7 +6,6 @@ are cut in the same way however many processes there are, so the tree is the sam
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import pickle
@@ -28,7 +27,7 @@ from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import UNKNOWN, Sizes
 from polylc.domains.alternatives import Root, outward
 from polylc.errors import LimitReached
-from polylc.exact.checkpoint import checkpoint, later, reached, until
+from polylc.exact.checkpoint import checkpoint, until
 from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
@@ -37,7 +36,7 @@ from polylc.search.condense import condense
 from polylc.search.crew import Crew
 from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
-from polylc.search.saved import GRACE, Saved
+from polylc.search.saved import Saved, saving
 
 TOP = 2048  # cells that are treated before units are cut
 UNIT, BUDGET = 64, 2048  # cells that a unit begins with, and that it treats
@@ -200,19 +199,18 @@ def _search(
     search.counts = counts | search.counts | was.counts
     point, left, units, number = None, was.left, was.units, was.number
 
-    over = reached()
-
-    def between(queue: Queue, rounds: int) -> None:
-        ended = saved is not None and over()
-        if saved is not None and (ended or saved.due()):
-            chance = search.rng.bit_generator.state
-            saved.put("open", Snapshot(sizes, search.counts, node if keep else None, queue=queue, rounds=rounds, chance=chance))
-        if ended:
-            raise LimitReached("the limit was reached, and what is open is saved")
-
     def top(cells: list[Cell] | Queue, rounds: int = 0) -> tuple[Point | None, list[Cell]]:
-        with contextlib.nullcontext() if saved is None else later(GRACE):
+        with saving(saved, "open") as save:
+
+            def between(queue: Queue, rounds: int) -> None:
+                chance = search.rng.bit_generator.state
+                save(lambda: Snapshot(sizes, search.counts, node if keep else None, queue=queue, rounds=rounds, chance=chance))
+
             return search.explore(cells, int(min(TOP, most)), rounds, between)
+
+    def keep_open(done: int) -> None:
+        if saved is not None:
+            saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
 
     try:
         if was.queue is not None:
@@ -252,10 +250,9 @@ def _search(
                 if watch is not None:
                     watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
                 if saved is not None and saved.due():
-                    saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
+                    keep_open(done)
         except LimitReached:
-            if saved is not None:
-                saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
+            keep_open(done)
             raise
         number += len(units)
         units = []

@@ -19,7 +19,7 @@ from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
-from polylc.measures.sums import exact_total, product, total
+from polylc.measures.sums import exact_total, product, total, widest
 
 Array = np.ndarray
 WIDTH = 1e-9  # of an enclosure, relative
@@ -49,14 +49,9 @@ def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quant
             break
         with np.errstate(invalid="ignore"):
             width = now[:, 1] - now[:, 0]
-        order = np.argsort(-width, kind="stable")
-        left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
         aim = 0.25 * WIDTH * max(low, 0.5 * (high if np.isfinite(high) else low))
-        most = min(max(MOST_ANEW, int(SHARE_ANEW * len(order))), len(order))
-        if left[most] > aim:  # out of reach
-            aim = WORTH * left[most]
-        many = int(np.argmax(left <= aim)) if aim < left[0] else 0
-        fresh = [i for i in order[:many].tolist() if i not in done]
+        chosen = widest(width, aim, max(MOST_ANEW, int(SHARE_ANEW * len(width))), WORTH)
+        fresh = [i for i in chosen.tolist() if i not in done]
         if not fresh:
             break
         for i in fresh:

@@ -18,7 +18,7 @@ from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import primitive
 from polylc.geometry.exact_volume import rational_cell
 from polylc.measures.by_volume.volumes import SLACK, Volumes
-from polylc.measures.sums import outward, total
+from polylc.measures.sums import outward, total, widest
 from polylc.network.compose import apply_affine, rounding
 
 Array = np.ndarray
@@ -79,13 +79,8 @@ class FoundPart(Volumes):
             owner = self.complex.regions_of_entries(slice(0, len(width)))
             width += np.bincount(owner, self.density[:, 1] - self.density[:, 0], minlength=len(width))
         width[~self.measured] = 0.0
-        order = np.argsort(-width, kind="stable")
-        left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
-        most = min(MOST_ANEW[self.complex.domain.dimension], len(order))
         aim = WIDTH * (1.0 + total(self.density)[0])
-        if not left[most] <= aim:  # out of reach
-            aim = WORTH * left[most]
-        for region in order[: int(np.argmax(left <= aim))].tolist():
+        for region in widest(width, aim, MOST_ANEW[self.complex.domain.dimension], WORTH).tolist():
             checkpoint()
             try:
                 self.refine(region)
