@@ -85,7 +85,7 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     tested["no facet"] += seen.refuted
     first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
     # what doubles settle is beyond the hyperplane of one neuron and its mates
-    flips = twins(complex_.network).sizes[complex_.neuron[seen.edges.entry]].astype(np.int32)
+    flips = twins(complex_.network).sizes.astype(np.int32)[complex_.neuron[seen.edges.entry]]
     if keep:
         proofs.solved, proofs.point = np.append(proofs.solved, seen.solved), np.concatenate([proofs.point, seen.point])
         asked = _behind(asked, seen.edges)

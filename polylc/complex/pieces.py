@@ -12,6 +12,7 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
+from polylc.exact.mapped import zeros
 from polylc.jit.decorators import kernel
 from polylc.network.compose import TINY, UNIT, batches
 from polylc.network.form import once
@@ -72,13 +73,13 @@ def _apart_in_floats(complex_: Complex) -> np.ndarray:
     meet.
     """
     count = len(complex_)
-    low, high = np.empty(count), np.empty(count)
+    low, high = zeros(count), zeros(count)
     direction = _direction(complex_.network.outputs, complex_.domain.dimension + 1)
     for rows in complex_.map_batches():
         maps = complex_.maps(rows)
         _keys(maps.map, maps.noise, direction, low[rows], high[rows])
     order = np.argsort(low)
-    labels = np.empty(count, dtype=np.int64)
+    labels = zeros(count, np.int64)
     _number(low, high, order, labels)
     return labels
 

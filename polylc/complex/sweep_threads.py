@@ -16,6 +16,7 @@ from polylc.complex.facet_search import FACET, OPEN
 from polylc.complex.facet_sweep import Found, room, sweep
 from polylc.complex.hyperplanes import directions
 from polylc.exact.checkpoint import checkpoint
+from polylc.exact.mapped import joined
 
 SWEPT = 2048  # regions between two looks at signals
 SWEPT_BITS = 1 << 22  # and of their patterns: of large networks fewer regions take as long
@@ -127,7 +128,7 @@ def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool,
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     """One array of several, which are forgotten."""
-    result = np.concatenate(parts)
+    result = joined(parts)
     parts.clear()
     return result
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.exact.mapped import zeros
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 from polylc.network.twins import Twins
@@ -295,7 +296,7 @@ class PatternIndex:
                 leader, begin, mate = groups.leader, groups.begin, groups.mate
                 flip = constants.copy()
                 np.bitwise_xor.at(flip, leader[mate], constants[mate])
-            keys, slots, marks = (np.zeros(many, dtype=np.uint64) for many in (len(packed), size, size * MARKS // 64))
+            keys, slots, marks = (zeros(many, np.uint64) for many in (len(packed), size, size * MARKS // 64))
             self.table = PatternTable(constants, flip, leader, begin, mate, keys, slots, marks)
             same = _fill(self.packed, constants, keys, slots, marks)
             if same == ENTERED:

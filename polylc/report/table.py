@@ -12,7 +12,7 @@ from rich.text import Text
 from polylc.domains.box import as_box
 from polylc.domains.frame import Frame
 from polylc.exact.quantity import Kind
-from polylc.measures.answers import NOT_ASKED
+from polylc.measures.answers import NOT_ASKED, TOO_LATE
 from polylc.measures.measure import Block
 from polylc.measures.registry import ALL, DEFAULT, ROWS
 from polylc.network.form import Network
@@ -83,18 +83,25 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
 def _why_not_weighed(record: Record) -> str | None:
     """Why volumes weigh nothing here, or only by estimates."""
     answer = record.answers["local_complexity"]
-    if answer.reason is None or answer.reason == NOT_ASKED:
+    if answer.reason is None or answer.reason == NOT_ASKED or answer.reason.endswith(TOO_LATE):
         return None
     estimated = answer.value is not None and any(v.kind is Kind.ESTIMATE for v in answer.value.versions.values())
     return answer.reason if answer.value is None or estimated else None
 
 
 def _unanswered(record: Record) -> list[str]:
-    """Measures that the user named and that have no value, and why; of partial results the status says it."""
+    """Measures that the user named, or that a limit left out, and that have no value, and why; of partial results the
+    status says it.
+    """
     if not record.complete:
         return []
-    named = [(row.name, record.answers[row.name]) for row in ROWS if row.name not in DEFAULT]
-    return [f"{name}: {str(a.reason).removeprefix('null: ')}" for name, a in named if a.value is None and a.reason != NOT_ASKED]
+    names: dict[str, list[str]] = {}
+    for row in ROWS:
+        answer = record.answers[row.name]
+        why = str(answer.reason)
+        if answer.value is None and why != NOT_ASKED and (row.name not in DEFAULT or why.endswith(TOO_LATE)):
+            names.setdefault(why.removeprefix("null: "), []).append(row.name)
+    return [f"{', '.join(left)}: {why}" for why, left in names.items()]
 
 
 def _table(block: Block) -> Table:
