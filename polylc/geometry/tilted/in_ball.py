@@ -21,6 +21,8 @@ CURVED = 1e-6  # the least h of a coordinate, so that rays begin somewhere
 LEAST = 1e-3  # of lambda
 MOST_STEPS = 60
 ENOUGH = 1e-3  # of a gain in the exponent
+FAR = 800.0  # of a gain: what is smaller is nothing
+STEEP = 1e15  # a tilt that doubles do not hold
 
 
 class Ball(NamedTuple):
@@ -167,6 +169,8 @@ def _tilt(ball: Ball, a: Array, s: Array, around: float) -> tuple[float, Array]:
 
     def value_at(point: Array, deep: bool) -> tuple[float, Array, Array]:
         weight, x = point[0], point[1:] @ a
+        if not max(weight, np.abs(x).max(initial=0.0)) < STEEP:
+            return math.inf, point, a
         h = np.maximum(weight * ball.sigma * ball.sigma, CURVED)
         b = x - 2.0 * weight * ball.sigma * ball.mu
         if not deep:
@@ -180,6 +184,7 @@ def _tilt(ball: Ball, a: Array, s: Array, around: float) -> tuple[float, Array]:
         return float(found.size.sum()) - weight * float(ball.mu @ ball.mu) + float(point @ shift), slope, curve
 
     value, slope, curve = value_at(at, True)
+    least = value - FAR
     for _ in range(MOST_STEPS):
         moves = ~((at <= floor) & (slope > 0))
         step = np.zeros(m + 1)
@@ -200,6 +205,6 @@ def _tilt(ball: Ball, a: Array, s: Array, around: float) -> tuple[float, Array]:
                 return float(at[0]), at[1:]
         gain, at, value = value - there, new, there
         slope, curve = rest
-        if gain < ENOUGH:
+        if gain < ENOUGH or value < least:
             break
     return float(at[0]), at[1:]
