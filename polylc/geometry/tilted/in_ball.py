@@ -86,16 +86,15 @@ def weights(law: Law, count: int, rng: np.random.Generator) -> tuple[Array, Arra
     (count, k); where W is 0 any point.
     """
     forms, j = law.forms, law.solved
-    k = len(law.b)
-    drawn = np.delete(np.arange(k), j) if j >= 0 else np.arange(k)
-    b, h = law.b[drawn], law.h[drawn]
-    u, along = np.zeros((count, k)), np.zeros((count, k))
-    u[:, drawn] = draw(b, h, count, rng)
-    along[:, drawn] = u[:, drawn] - b / (2.0 * h)  # from where the density is largest: rays t -> u + t along, t > -1
-    rate = (along[:, drawn] ** 2) @ h
-    low, high = _within_box(u[:, drawn], along[:, drawn], np.full(count, -1.0), np.full(count, math.inf))
-    own = np.einsum("ij,ij->i", u[:, drawn], b - h * u[:, drawn])  # log of the density
-    power = len(drawn) - 1
+    u = draw(law.b, law.h, count, rng)
+    along = u - law.b / (2.0 * law.h)  # from where the density is largest: rays t -> u + t along, t > -1
+    b, h, power = law.b.copy(), law.h.copy(), len(law.b) - 1
+    if forms is not None:
+        u[:, j] = along[:, j] = b[j] = h[j] = 0.0
+        power -= 1
+    own = u @ b - (u * u) @ h  # log of the density
+    rate = (along * along) @ h
+    low, high = _within_box(u, along, np.full(count, -1.0), np.full(count, math.inf))
     whole = log_beyond(power, rate, low, high)
     if forms is not None:
         a = forms.a
@@ -128,16 +127,11 @@ def _positive(value: Array, slope: Array, low: Array, high: Array) -> tuple[Arra
 
 
 def _within_box(u: Array, along: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    """Where |u + t along| <= 1 for all columns."""
+    """Where |u + t along| <= 1 for all columns; no t where one that does not move is on a side, or beyond it."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.abs(along)
-        turned = np.where(along < 0, -u, u)
-        forward = np.where(size > 0, (1.0 - turned) / size, math.inf)
-        back = np.where(size > 0, (-1.0 - turned) / size, -math.inf)
-    never = ((size == 0) & (np.abs(u) > 1)).any(axis=1)
-    low = np.maximum(low, back.max(axis=1, initial=-math.inf))
-    high = np.minimum(high, forward.min(axis=1, initial=math.inf))
-    return low, np.where(never, low, high)
+        speed = 1.0 / along
+        first, second = (-1.0 - u) * speed, (1.0 - u) * speed
+    return np.maximum(low, np.fmin(first, second).max(axis=1)), np.minimum(high, np.fmax(first, second).min(axis=1))
 
 
 def _within_ball(ball: Ball, u: Array, along: Array, low: Array, high: Array) -> tuple[Array, Array]:

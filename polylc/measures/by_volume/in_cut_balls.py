@@ -37,7 +37,7 @@ HOW = (
 )
 TOO_LITTLE = "null: the box leaves so little of the ball that its volume cannot be sampled"
 RESOLVED = 1e-6  # what roundings may do to the logarithm of a size
-_DOUBLES = 2**22  # of a batch of rays
+_DOUBLES = 2**18  # of a batch of rays: so many stay near the processor
 
 
 def is_l2_ball(complex_: Complex) -> bool:
