@@ -19,6 +19,7 @@ from polylc.exact.quantity import Kind
 from polylc.geometry.tilted.in_ball import Ball, law_of, weights
 from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.in_cut_balls import TOO_LITTLE, InCutBall
+from polylc.measures.by_volume.tilted_sampling import betting
 from polylc.measures.gradient.norms import Gradients
 from polylc.measures.scene import Scene
 from polylc.network.form import chain, pattern_at
@@ -250,6 +251,24 @@ def test_weights_lie_between_zero_and_one(seed):
             size = np.abs(rows).sum(axis=1)
             assert (np.abs(values[:, 0]) <= 1e-6 * size[0]).all()
             assert (values[:, 1:] >= -1e-6 * size[1:]).all()
+
+
+@pytest.mark.parametrize("count", [20, 400])
+def test_bets_on_weighed_means(count):
+    """At most one interval in twenty misses the truth, and they close in."""
+    held, width = 0, 0.0
+    exact = quad(lambda x: math.exp(-11 * x), 0, 1)[0] / quad(lambda x: math.exp(-10 * x), 0, 1)[0]
+    for seed in range(200):
+        rng = np.random.default_rng([seed, count])
+        at = rng.random(count)
+        low, high = betting(np.exp(-at), 0.05, np.exp(-10 * at))
+        held += low <= exact <= high
+        width += (high - low) / 200
+    assert held >= 190
+    assert width < (1.0 if count == 20 else 0.25)
+    values = np.random.default_rng(0).random(50)
+    assert betting(values, 0.05, np.ones(50)) == betting(values, 0.05)
+    assert betting(values, 0.05, np.zeros(50)) == (0.0, 1.0)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ HOW = (
 )
 TOO_LITTLE = "null: the box leaves so little of the ball that its volume cannot be sampled"
 RESOLVED = 1e-6  # what roundings may do to the logarithm of a size
+LARGE = 700.0  # of what is exponentiated
 _DOUBLES = 2**18  # of a batch of rays: so many stay near the processor
 
 
@@ -123,9 +124,11 @@ class InCutBall:
         values, volume = _mixed(laws, sizes, weigh, self._draws, np.random.default_rng([self._seed, 5])), self._volume
         low, high = betting(values, RISK / 2)
         whole = float(sizes.sum())
-        lost = float(sizes @ np.expm1(np.minimum([law.slip for law in laws], 700.0))) / whole  # by roundings
-        scale = math.exp(min(top - volume.size, 700.0)) * whole
-        return Quantity(max(low - lost, 0.0) * scale / volume.high, (high + lost) * scale / volume.low, Kind.ESTIMATE)
+        lost = float(sizes @ np.expm1(np.minimum([law.slip for law in laws], LARGE))) / whole  # by roundings
+        beyond = top - volume.size > LARGE or not math.isfinite(lost)
+        scale = math.exp(min(top - volume.size, LARGE)) * whole
+        most = math.inf if beyond else math.nextafter((high + lost) * scale / volume.low, math.inf)
+        return Quantity(max(low - lost, 0.0) * scale / volume.high, most if most < math.inf else None, Kind.ESTIMATE)
 
     def total_variation(self, label: int | None) -> dict[str, Quantity]:
         """As `enclosures.total_variation`: within what the regions' norms are at least and at most."""
@@ -148,10 +151,8 @@ def _mean(values: Array, least: float, most: float, region: Array, volume: _Volu
     if not math.inf > most > least:
         return enclosure(least, most)
     share = np.clip((values - least) / (most - least), 0.0, 1.0)
-    below, above = (np.where(region >= 0, share[region], lost) for lost in (0.0, 1.0))
-    low = betting(volume.draws * below, RISK / 2)[0] / volume.high
-    high = min(betting(volume.draws * above, RISK / 2)[1] / volume.low, 1.0)
-    return Quantity(least + (most - least) * low, least + (most - least) * high, Kind.ESTIMATE)
+    low, high = (betting(np.where(region >= 0, share[region], lost), RISK, volume.draws)[end] for end, lost in ((0, 0.0), (1, 1.0)))
+    return Quantity(max(least, least + (most - least) * low), min(most, least + (most - least) * high), Kind.ESTIMATE)
 
 
 def _mixed(laws: list[Law], sizes: Array, weigh: list[Weigher], count: int, rng: np.random.Generator) -> Array:
