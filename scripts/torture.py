@@ -95,13 +95,13 @@ def begun(case: Case, folder: Path, name: str, run: Path | None, jobs: int = 1, 
         paths.insert(0, str(folder / "clock"))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
-    def small() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (random.randrange(10**4, 10**6),) * 2)
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored by what a shell has in the background
+        if accident == "full disk":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (random.randrange(10**4, 10**6),) * 2)
 
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True, preexec_fn=small if accident == "full disk" else None
-    )
+    return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True, preexec_fn=prepare)
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[int]:

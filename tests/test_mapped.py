@@ -16,7 +16,7 @@ import polylc
 from polylc.domains.ball import ball
 from polylc.exact import mapped as files
 from polylc.exact import memory
-from polylc.exact.mapped import give_back, joined, mapped, zeros
+from polylc.exact.mapped import give_back, joined, mapped, put, zeros
 from polylc.exact.memory import Memory, resident
 from polylc.judge import verdict
 from polylc.report.schema import build_report
@@ -75,6 +75,27 @@ def test_only_what_is_large_and_wanted_is_mapped():
             del kept
             assert not give_back()  # with the array goes the file
     assert not give_back()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_parts_are_put_as_ever_and_never_much_of_them_is_in_memory(wanted, monkeypatch):
+    rng = np.random.default_rng(1)
+    part, order = rng.integers(-9, 9, (3000, 5)), rng.permutation(6000)[:3000]
+    with mapped(wanted):
+        monkeypatch.setattr(files, "HUGE", 2**12)
+        there, there_too = zeros((6000, 5), np.int64), zeros((6000, 5), np.int64)
+        put(there, order, part)
+        put(there_too, slice(1234, 4234), part)
+        assert np.array_equal(there[order], part)
+        assert np.array_equal(there_too[1234:4234], part)
+        assert not np.delete(there, order, axis=0).any()
+        assert not np.delete(there_too, slice(1234, 4234), axis=0).any()
+    monkeypatch.undo()
+    with mapped(wanted):
+        large, before = zeros((2**22, 4)), resident()
+        source = zeros(large.shape)
+        put(large, slice(0, len(large)), source)
+        assert (resident() - before < 0.3 * large.nbytes) == wanted
 
 
 def test_parts_are_joined_as_ever():

@@ -174,6 +174,23 @@ def test_cells_across_the_tree_hold_its_regions_once(network, engine, random):
     assert sorted(found) == list(range(len(whole.leaf)))
 
 
+@pytest.mark.parametrize("piece", [1, 7, 100])
+def test_paths_are_the_same_in_pieces(engine, piece, monkeypatch):
+    whole = alone(engine, random_net([2, 9, 8, 2], 0))
+    at_once = whole.paths()
+    monkeypatch.setattr("polylc.engines.contract.PIECE", piece)
+    for a, b in zip(whole.paths(), at_once, strict=True):
+        np.testing.assert_array_equal(a, b)
+    # by the parents, leaf by leaf
+    for region, leaf in enumerate(whole.leaf.tolist()):
+        path, node = [], leaf
+        while node > 0:
+            path.append((int(whole.neuron[node]), int(whole.side[node])))
+            node = int(whole.parent[node])
+        here = slice(*at_once[0][region : region + 2].tolist())
+        assert list(zip(at_once[1][here].tolist(), at_once[2][here].tolist(), strict=True)) == path[::-1]
+
+
 def test_a_cell_that_is_not_there_is_not_found(engine):
     network = random_net([2, 9, 8, 2], 0)
     whole = alone(engine, network)

@@ -74,9 +74,12 @@ def _proved(complex_: Complex, graph: RegionGraph, ball: OpenBall) -> RegionGrap
         return graph
     scale, asked = complex_.exact_forms.scale, graph.candidates
     edges = set(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
-    found = FacetProofs(refuted=dict(graph.proofs.refuted))
-    for candidate, (pivot, near) in graph.proofs.points.items():
+    known = graph.proofs
+    found = FacetProofs.none(len(asked.region), complex_.domain.dimension)
+    found.refuted.update(known.refuted)
+    for candidate in known.shown():
         checkpoint()
+        pivot, near = int(known.solved[candidate]), known.at(candidate)
         region, other = int(asked.region[candidate]), int(asked.beyond[candidate])
         on = int(asked.entry[candidate] - complex_.starts[region])
         rows = complex_.exact_half_spaces(region)
@@ -94,7 +97,7 @@ def _proved(complex_: Complex, graph: RegionGraph, ball: OpenBall) -> RegionGrap
             exact = ball.exactly(rows, on).point
             assert exact is not None, "a facet that meets the ball has a point in it"
             solved = exact
-        found.points[candidate] = pivot, solved
+        found.show(candidate, pivot, solved)
     return replace(graph, proofs=found)
 
 

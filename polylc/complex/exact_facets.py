@@ -9,14 +9,16 @@ lemma 5), integers and the exact simplex the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.crossing import Candidates
+from polylc.complex.facet_lp import FOUND, NONE, program, widest
 from polylc.errors import SolverError
 from polylc.exact.lazy import minimise_lazily
 from polylc.exact.simplex import ExactMinimum
@@ -41,13 +43,46 @@ class NoFacet:
 
 @dataclass
 class FacetProofs:
-    """What proves each candidate's answer: by candidate, an exact or floating point near the hyperplane, or
-    multipliers.
+    """What proves each candidate's answer: a point near the hyperplane, or multipliers.
+
+    Attributes
+    ----------
+    solved : ndarray of int, shape (C,)
+        The coordinate of the point that is solved for; -1 without a point.
+    point : ndarray, shape (C, k)
+        In doubles.
+    exact : dict
+        By candidate, the point where doubles are not enough.
+    refuted : dict
+        By candidate, what proves that there is no facet.
     """
 
-    # coordinate solved for, point
-    points: dict[int, tuple[int, Sequence[Fraction] | np.ndarray]] = field(default_factory=dict)
+    solved: np.ndarray
+    point: np.ndarray
+    exact: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
     refuted: dict[int, NoFacet] = field(default_factory=dict)
+
+    @classmethod
+    def none(cls, candidates: int, dimension: int) -> FacetProofs:
+        """Of candidates none of which is settled."""
+        return cls(np.full(candidates, -1, dtype=np.int64), np.zeros((candidates, dimension)))
+
+    def show(self, candidate: int, solved: int, point: np.ndarray | tuple[Fraction, ...]) -> None:
+        """Keep a point that proves a facet."""
+        self.solved[candidate] = solved
+        if isinstance(point, tuple):
+            self.exact[candidate] = point
+        else:
+            self.point[candidate] = point
+
+    def shown(self) -> list[int]:
+        """The candidates that a point proves."""
+        found: list[int] = np.flatnonzero(self.solved >= 0).tolist()
+        return found
+
+    def at(self, candidate: int) -> np.ndarray | tuple[Fraction, ...]:
+        """The point of a candidate that has one."""
+        return self.exact[candidate] if candidate in self.exact else self.point[candidate]
 
 
 def facet_tests(complex_: Complex, found: Candidates, programs: bool, keep: bool) -> tuple[np.ndarray, dict[str, int], FacetProofs]:
@@ -71,7 +106,7 @@ def facet_tests(complex_: Complex, found: Candidates, programs: bool, keep: bool
     bounds = np.searchsorted(found.region[order], np.arange(len(complex_) + 1))
     result = np.zeros(len(found.region), dtype=bool)
     tested = {"by engine": 0, "by point": 0, "by integers": 0, "by exact simplex": 0, "no facet": 0, "not settled": 0}
-    proofs = FacetProofs()
+    proofs = FacetProofs.none(len(found.region) if keep else 0, complex_.domain.dimension)
     for rows in complex_.batches():
         pick = order[bounds[rows.start] : bounds[rows.stop]]
         if not len(pick):
@@ -143,7 +178,8 @@ class _Batch:
                 good = left[self.proved(left, q[left], solved[left])]
                 shown[good] = True
                 if keep:
-                    proofs.points.update((int(self.some[i]), (int(solved[i]), q[i].copy())) for i in good)
+                    at = self.some[good]
+                    proofs.solved[at], proofs.point[at] = solved[good], q[good]
         return shown
 
     def proved(self, left: np.ndarray, point: np.ndarray, solved: np.ndarray) -> np.ndarray:
@@ -179,34 +215,57 @@ class _Batch:
 
 
 def _by_program(complex_: Complex, batch: _Batch, i: int, found: Candidates, candidate: int, proofs: FacetProofs, keep: bool) -> tuple[bool, str]:
-    """One candidate by a floating linear program, whose answer is checked, or else by an exact one."""
+    """One candidate by floating linear programs, whose answers are checked, or else by an exact one."""
     here = slice(int(batch.starts[i]), int(batch.starts[i + 1]))
     others = np.flatnonzero(~batch.on[here])
-    guess = _widest(batch.hyperplane[i], batch.rows[here][others])
-    solved = int(np.abs(batch.hyperplane[i][:-1]).argmax())
-    if guess is not None and guess.value < 0:
-        point = guess.point[:-1]
-        if batch.proved(np.array([i]), point[None], np.array([solved]))[0]:
+    plane, near = batch.hyperplane[i], batch.rows[here][others]
+    solved = int(np.abs(plane[:-1]).argmax())
+    exact: tuple[Row, list[Row]] | None = None
+    for guess in _guesses(plane, near):
+        if guess.point is not None and batch.proved(np.array([i]), guess.point[None], np.array([solved]))[0]:
             if keep:
-                proofs.points[candidate] = solved, point
+                proofs.show(candidate, solved, guess.point)
             return True, "by point"
-    region = int(found.region[candidate])
-    hyperplane, rows = _exact_rows(complex_, region, int(found.entry[candidate]), others)
-    k = complex_.domain.dimension
-    if guess is not None and guess.value >= 0 and guess.duals is not None:
-        refuted = _refuted(guess.duals, hyperplane, rows, batch.hyperplane[i], batch.rows[here][others], k)
-        if refuted is not None:
-            if keep:
-                proofs.refuted[candidate] = NoFacet(refuted.factor, {int(others[r]): m for r, m in refuted.multipliers.items()})
-            return False, "no facet"
-    answer = _exactly(hyperplane, rows, k)
+        if guess.factors is not None:
+            exact = exact or _exact_rows(complex_, int(found.region[candidate]), int(found.entry[candidate]), others)
+            refuted = _refuted(guess.factors, *exact)
+            if refuted is not None:
+                if keep:
+                    proofs.refuted[candidate] = NoFacet(refuted.factor, {int(others[r]): m for r, m in refuted.multipliers.items()})
+                return False, "no facet"
+    hyperplane, rows = exact or _exact_rows(complex_, int(found.region[candidate]), int(found.entry[candidate]), others)
+    answer = _exactly(hyperplane, rows, complex_.domain.dimension)
     if isinstance(answer, NoFacet):
         if keep:
             proofs.refuted[candidate] = NoFacet(answer.factor, {int(others[r]): m for r, m in answer.multipliers.items()})
         return False, "no facet"
     if keep:
-        proofs.points[candidate] = next(j for j, v in enumerate(hyperplane[:-1]) if v), answer
+        proofs.show(candidate, next(j for j, v in enumerate(hyperplane[:-1]) if v), answer)
     return True, "by exact simplex"
+
+
+class _Guess(NamedTuple):
+    """What a floating program answers: a point of the hyperplane, or multipliers of the rows and behind them that of
+    the hyperplane.
+    """
+
+    point: np.ndarray | None
+    factors: np.ndarray | None
+
+
+def _guesses(hyperplane: np.ndarray, rows: np.ndarray) -> Iterator[_Guess]:
+    """Answers of floating programs, the cheap one first."""
+    k = len(hyperplane) - 1
+    point, factors = np.empty(k), np.empty(len(rows) + 1)
+    answer = widest(rows, len(rows), hyperplane, program(len(rows), k), point, factors)
+    if answer in (FOUND, NONE):
+        yield _Guess(point, None) if answer == FOUND else _Guess(None, factors)
+    guess = _widest(hyperplane, rows)
+    if guess is not None and guess.value < 0:
+        yield _Guess(guess.point[:-1], None)
+    elif guess is not None and guess.duals is not None:
+        length, size = np.sqrt((rows[:, :-1] ** 2).sum(axis=1)), np.sqrt((hyperplane[:-1] ** 2).sum())
+        yield _Guess(None, np.append(np.maximum(guess.duals[: len(rows)], 0.0) / (length + 1e-300), guess.duals[-1] / size))
 
 
 def _widest(hyperplane: np.ndarray, rows: np.ndarray) -> Optimum | None:
@@ -239,17 +298,14 @@ def _exact_rows(complex_: Complex, region: int, entry: int, others: np.ndarray) 
     return hyperplane, rows
 
 
-def _refuted(duals: np.ndarray, hyperplane: Row, rows: list[Row], near: np.ndarray, near_rows: np.ndarray, k: int) -> NoFacet | None:
-    """A float program's multipliers as a proof that there is no facet, if they are one: checked in integers."""
-    length = np.sqrt((near_rows[:, :-1] ** 2).sum(axis=1)) + 1e-300
-    y = np.maximum(duals[: len(rows)], 0.0) / length
-    lam = duals[-1] / np.sqrt((near[:-1] ** 2).sum())
-    largest = max(float(y.max(initial=0.0)), abs(float(lam)))
-    if not (2.0**-900 < largest < math.inf and np.isfinite(y).all()):
+def _refuted(factors: np.ndarray, hyperplane: Row, rows: list[Row]) -> NoFacet | None:
+    """Multipliers in doubles as a proof that there is no facet, if they are one: checked in integers."""
+    largest = float(np.abs(factors).max())
+    if not (2.0**-900 < largest < math.inf and np.isfinite(factors).all()):
         return None
     scale = 2.0 ** (40 - math.frexp(largest)[1])
-    whole = {r: round(float(v) * scale) for r, v in enumerate(y.tolist())}
-    proof = NoFacet(round(float(lam) * scale), {r: m for r, m in whole.items() if m > 0})
+    *whole, factor = (round(v * scale) for v in factors.tolist())
+    proof = NoFacet(factor, {r: m for r, m in enumerate(whole) if m > 0})
     return proof if _no_facet(proof, hyperplane, rows) else None
 
 

@@ -87,7 +87,7 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     # what doubles settle is beyond the hyperplane of one neuron and its mates
     flips = twins(complex_.network).sizes[complex_.neuron[seen.edges.entry]].astype(np.int32)
     if keep:
-        proofs.points.update(enumerate(zip(seen.solved.tolist(), seen.point, strict=True), len(asked.region)))
+        proofs.solved, proofs.point = np.append(proofs.solved, seen.solved), np.concatenate([proofs.point, seen.point])
         asked = _behind(asked, seen.edges)
     if is_edge.any():
         some = slice(0, len(is_edge))

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,9 +30,12 @@ import numpy as np
 
 from polylc.domains.domain import Domain
 from polylc.engines.extras import NOTHING, UNSEEN, Seen, Wishes
+from polylc.exact.mapped import give_back
 from polylc.jit.decorators import kernel
 from polylc.network.form import Network
 from polylc.network.patterns import unpack, words
+
+PIECE = 2**20  # entries of paths that are written at once
 
 
 class Outcome(enum.StrEnum):
@@ -205,8 +208,19 @@ class Exploration:
         np.cumsum(depth[self.leaf], out=starts[1:])
         neuron, side = room(int(starts[-1]), dtype=np.int32), room(int(starts[-1]), dtype=np.int8)
         line = np.zeros(1 + int(depth.max(initial=0)), dtype=np.int64)
-        _write_paths(self.parent, self.neuron, self.side, self.leaf, starts, neuron, side, line)
+        for rows in _in_pieces(starts):
+            _write_paths(self.parent, self.neuron, self.side, self.leaf[rows], starts[rows.start :], neuron, side, line)
+            give_back()
         return starts, neuron, side
+
+
+def _in_pieces(starts: np.ndarray) -> Iterator[slice]:
+    """Slices of regions whose paths have about PIECE entries."""
+    first, regions = 0, len(starts) - 1
+    while first < regions:
+        last = max(first + 1, int(np.searchsorted(starts, starts[first] + PIECE, side="right")) - 1)
+        yield slice(first, last)
+        first = last
 
 
 @kernel

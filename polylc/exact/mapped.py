@@ -67,9 +67,24 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     result = zeros((sum(len(part) for part in parts), *parts[0].shape[1:]), kind)
     at = 0
     for part in parts:
-        result[at : at + len(part)] = part
+        put(result, slice(at, at + len(part)), part)
         at += len(part)
     return result
+
+
+def put(result: np.ndarray, where: slice | np.ndarray, part: np.ndarray) -> None:
+    """As result[where] = part, for a slice from `start` on or indices; where arrays are mapped a piece at a time, so
+    that never much of them is in memory.
+    """
+    if not is_mapping() or part.nbytes < HUGE:
+        result[where] = part
+        return
+    step = max(1, HUGE * len(part) // part.nbytes)
+    for first in range(0, len(part), step):
+        piece = part[first : first + step]
+        here = slice(where.start + first, where.start + first + len(piece)) if isinstance(where, slice) else where[first : first + step]
+        result[here] = piece
+        give_back()
 
 
 def give_back() -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polylc.exact.mapped import zeros
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import TINY, UNIT
 from polylc.network.replay import FlatNet, Replay, move, vanishes, write_map
@@ -358,8 +359,9 @@ def audit(
     neuron of each neuron's layer; `held`, boolean, shape (R,), receives what is held of a sound tree.
     """
     count = len(known)
-    all_known, all_ones = np.empty_like(known), np.empty_like(known)
-    split, sides, is_leaf = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+    all_known, all_ones = zeros(known.shape, known.dtype), zeros(known.shape, known.dtype)
+    split, sides, is_leaf = zeros(count, np.int32), zeros(count, np.int8), zeros(count, np.bool_)
+    split[:] = -1
     columns = _Audited(all_known, all_ones, split, sides, is_leaf)
     found: tuple[bool, bool] = _audit(tree, known, ones, leaf, bits, begins, held, columns)
     return found
@@ -438,7 +440,8 @@ def _audit(
 def preorder(parent: np.ndarray, side: np.ndarray) -> np.ndarray:
     """Nodes in preorder, the child of side 0 before that of side 1; parents come before children in the columns."""
     count = len(parent)
-    child, order, stack = np.full((count, 2), -1, dtype=np.int64), np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    child, order, stack = zeros((count, 2), np.int64), zeros(count, np.int64), zeros(count, np.int64)
+    child[:] = -1
     _preorder(parent, side, child, order, stack)
     return order
 

@@ -11,7 +11,7 @@ import numpy as np
 from polylc.engines.contract import Exploration
 from polylc.engines.extras import UNSEEN, Maps, Seen
 from polylc.errors import JudgeError
-from polylc.exact.mapped import is_mapping, joined, zeros
+from polylc.exact.mapped import is_mapping, joined, put, zeros
 from polylc.judge import node_filter as kernels
 from polylc.judge.columns import Columns, Points
 from polylc.judge.proofs import Kept
@@ -134,7 +134,7 @@ def in_order(tree: Columns, batches: Sequence[Batch], found: Exploration) -> tup
         at = 0
         for batch in batches:  # never all of it twice
             part = read(batch)
-            result[slice(at, at + len(part)) if ordered else rank[at : at + len(part)]] = part
+            put(result, slice(at, at + len(part)) if ordered else rank[at : at + len(part)], part)
             at += len(part)
         return result
 

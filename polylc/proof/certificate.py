@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from polylc.judge.verdict import Verdict
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.claim_text import claims_by_node
+from polylc.proof.point_text import FacetText, region_points
 
 FORMAT = "polylc-proof/1"
 PARTS = ("graph", "maps", "lipschitz", "robustness", "volumes")
@@ -185,32 +185,35 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
     """The lines of one neighbourhood, some of them at a time."""
     yield _text(_opening(index, evidence))
     verdict = evidence.verdict
-    found, facets = verdict.exploration, _facets(evidence.complex, evidence.graph)
+    found, facets = verdict.exploration, FacetText(evidence.complex, evidence.graph)
     parent, nodes = found.parent[1:], len(found.parent)
     split, side = np.zeros((2, nodes), dtype=np.int64)
     split[parent], side[parent] = found.neuron[1:], found.side[1:]
     sides, splits = np.where(np.bincount(parent, minlength=nodes) == 2, 2, side).tolist(), split.tolist()
-    region_of = dict(zip(found.leaf.tolist(), range(len(found.leaf)), strict=True))
+    region_of = np.full(nodes, -1, dtype=np.int64)
+    region_of[found.leaf] = np.arange(len(found.leaf))
     patterns = np.ascontiguousarray(found.bits, dtype="<u8").tobytes()
     width = 8 * found.bits.shape[1]
     vertices = evidence.vertices if "volumes" in evidence.parts() else None
-    lines: list[str] = []
     assert verdict.kept is not None
-    for node, claims in enumerate(claims_by_node(verdict.kept, found.parent)):
-        region = region_of.get(node)
-        if region is None:
-            lines.append(f'["S",{splits[node]},{sides[node]},{claims}]\n')
-        else:
+    texts = claims_by_node(verdict.kept, found.parent)
+    for first in range(0, nodes, LINES):
+        regions = region_of[first : first + LINES]
+        leaves = regions[regions >= 0]
+        points, entries = iter(region_points(verdict.points, leaves)), iter(facets.of(leaves))
+        lines: list[str] = []
+        for node, region in enumerate(regions.tolist(), first):
+            claims = next(texts)
+            if region < 0:
+                lines.append(f'["S",{splits[node]},{sides[node]},{claims}]\n')
+                continue
             pattern = int.from_bytes(patterns[width * region : width * (region + 1)], "little")
-            own, margins = facets.get(region), evidence.margins.get(region)
-            rest = f"{_json(own) if own else '[]'},{_json(margins) if margins else '[]'}"
+            margins = evidence.margins.get(region)
+            rest = f"{next(entries)},{_json(margins) if margins else '[]'}"
             if vertices is not None:
                 rest += f",{_json([[v[-1], *v[:-1]] for v in vertices[region]])}"
-            lines.append(f'["R","{pattern:x}",{_json(_point(verdict.points[region]))},{claims},{rest}]\n')
-        if len(lines) == LINES:
-            yield "".join(lines).encode()
-            lines.clear()
-    yield "".join(lines).encode()
+            lines.append(f'["R","{pattern:x}",{next(points)},{claims},{rest}]\n')
+        yield "".join(lines).encode()
 
 
 def _place(domain: Domain) -> dict[str, Any]:
@@ -252,26 +255,3 @@ def _opening(index: int, evidence: Evidence) -> dict[str, Any]:
         "robustness": evidence.robustness,
         **({"volumes": evidence.weighed} if "volumes" in parts else {}),
     }
-
-
-def _facets(complex_: Complex, graph: RegionGraph | None) -> dict[int, list[list[int]]]:
-    """Facet entries by region."""
-    result: dict[int, list[list[int]]] = {}
-    if graph is None or graph.proofs is None or graph.candidates is None:
-        return result
-    place = graph.candidates.entry - complex_.starts[graph.candidates.region]
-    for candidate, (solved, point) in graph.proofs.points.items():
-        numbers = _point(point)
-        numbers[1 + solved] = 0
-        result.setdefault(int(graph.candidates.region[candidate]), []).append([int(place[candidate]), solved, *numbers])
-    for candidate, proof in graph.proofs.refuted.items():
-        pairs = [v for e, m in sorted(proof.multipliers.items()) for v in (e, m)]
-        result.setdefault(int(graph.candidates.region[candidate]), []).append([-1 - int(place[candidate]), proof.factor, *pairs])
-    return result
-
-
-def _point(point: Sequence[Fraction] | np.ndarray) -> list[int]:
-    """A rational point as [den, n_1, ..., n_k]."""
-    ratios = [v.as_integer_ratio() for v in (point.tolist() if isinstance(point, np.ndarray) else point)]
-    den = math.lcm(1, *(d for _, d in ratios))
-    return [den, *(n * (den // d) for n, d in ratios)]

@@ -16,10 +16,10 @@ import numpy as np
 
 from polylc.jit.decorators import kernel
 from polylc.judge.proofs import ClaimRows, Kept
+from polylc.proof.integer_text import CLOSE, COMMA, OPEN, write_integer
 
 NODES = 8192  # written at once
 MOST_CLAIM, MOST_ENTRY = 48, 32  # bytes, with brackets and commas
-OPEN, CLOSE, COMMA, MINUS, ZERO = b"[],-0"
 
 
 class _Text(NamedTuple):
@@ -76,24 +76,6 @@ def _depths(parent: np.ndarray, depth: np.ndarray) -> None:
 
 
 @kernel
-def _number(value: int, text: np.ndarray, at: int) -> int:
-    """Write an integer; the place behind it."""
-    if value < 0:
-        text[at] = MINUS
-        at += 1
-        value = -value
-    end = at + 1
-    rest = value // 10
-    while rest:
-        rest //= 10
-        end += 1
-    for place in range(end - 1, at - 1, -1):
-        text[place] = ZERO + value % 10
-        value //= 10
-    return end
-
-
-@kernel
 def _write(first: int, last: int, begins: np.ndarray, rows: ClaimRows, depth: np.ndarray, text: _Text) -> None:
     """Write the claims of nodes first..last."""
     byte, at = text.byte, 0
@@ -107,14 +89,14 @@ def _write(first: int, last: int, begins: np.ndarray, rows: ClaimRows, depth: np
                 at += 1
             factor = _lowest_terms(rows, c, depth, text)
             byte[at] = OPEN
-            at = _number(rows.neuron[c], byte, at + 1)
+            at = write_integer(rows.neuron[c], byte, at + 1)
             byte[at] = COMMA
-            at = _number(rows.sign[c] * factor, byte, at + 1)
+            at = write_integer(rows.sign[c] * factor, byte, at + 1)
             for q in range(rows.starts[c + 1] - rows.starts[c]):
                 byte[at] = COMMA
-                at = _number(text.entry[q], byte, at + 1)
+                at = write_integer(text.entry[q], byte, at + 1)
                 byte[at] = COMMA
-                at = _number(text.number[q], byte, at + 1)
+                at = write_integer(text.number[q], byte, at + 1)
             byte[at] = CLOSE
             at += 1
         byte[at] = CLOSE

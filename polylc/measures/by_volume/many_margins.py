@@ -8,13 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from polylc.engines.extras import Maps
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import forms_of
 from polylc.measures.by_volume.many_dimensions import ManyDimensions
 from polylc.measures.by_volume.weighed_parcels import extremes, narrowed
 from polylc.measures.sums import total
-from polylc.network.compose import UNIT, Forms
+from polylc.network.compose import UNIT
 
 Array = np.ndarray
 
@@ -23,10 +24,10 @@ NEAR = 0.01  # of what a share is compared with: narrower it need not be
 SLACK = 1 + 2.0**-40
 
 
-def margin_rows(forms: Forms, label: int, other: int) -> tuple[Array, Array]:
+def margin_rows(maps: Maps, label: int, other: int) -> tuple[Array, Array]:
     """The forms of f_label - f_other on regions, (R, k + 1), and bounds on their errors anywhere in the cube, (R,)."""
-    form = forms.output[:, label] - forms.output[:, other]
-    noise = forms.output_noise[:, label] + forms.output_noise[:, other]
+    form = maps.map[:, label] - maps.map[:, other]
+    noise = maps.noise[:, label] + maps.noise[:, other]
     return form, (noise + 2 * UNIT * np.abs(form).sum(axis=1)) * SLACK
 
 
@@ -41,7 +42,7 @@ class ManyMargins:
     def _rows(self, label: int, other: int) -> tuple[Array, Array]:
         """All regions' forms of a margin; those asked for last are kept."""
         if (label, other) not in self._known:
-            found = [margin_rows(self.complex.forms(rows), label, other) for rows in self.complex.batches()]
+            found = [margin_rows(self.complex.maps(rows), label, other) for rows in self.complex.map_batches()]
             self._known = {(label, other): (np.concatenate([form for form, _ in found]), np.concatenate([noise for _, noise in found]))}
         return self._known[label, other]
 

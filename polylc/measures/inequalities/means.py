@@ -11,6 +11,7 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
+from polylc.engines.extras import Maps
 from polylc.measures.by_volume.many_dimensions import ManyDimensions
 from polylc.measures.by_volume.many_margins import ManyMargins, margin_rows
 from polylc.measures.by_volume.noise import Integrator
@@ -86,7 +87,7 @@ class ByVolumes:
             integrator, parts = Integrator(self.complex), list[Array]()
             for rows in self.complex.batches():
                 forms = self.complex.forms(rows)
-                form, noise = margin_rows(forms, label, other)
+                form, noise = margin_rows(Maps(forms.output, forms.output_noise), label, other)
                 ones = np.ones((len(form), 1, 2))
                 value, wrong = integrator.batch(rows, forms, [(BELOW, 0.0), (MEAN, 0.0)], (form[:, None], noise[:, None]), ones)
                 parts.append(np.stack([value - wrong, value + wrong], axis=2))

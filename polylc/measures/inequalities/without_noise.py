@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from polylc.complex.complex import Complex
 from polylc.complex.pieces import joined
 from polylc.exact.quantity import Quantity
 from polylc.measures.by_volume.many_margins import margin_rows
@@ -91,10 +92,9 @@ def _stretches(sides: Sides) -> Array:
 def margins(sides: Sides, label: int) -> Iterable[Inequality]:
     """T6b: the share of U on which class j is not behind class y, by the variation of the margin f_y - f_j."""
     complex_ = sides.complex
-    for j in range(complex_.network.outputs):
-        if j == label:
-            continue
-        steep = np.array(sides.mean(np.concatenate([_steepness(*margin_rows(complex_.forms(rows), label, j)) for rows in complex_.batches()])))
+    others = [j for j in range(complex_.network.outputs) if j != label]
+    for j, weight in zip(others, _steepness(complex_, label, others) if others else (), strict=True):
+        steep = np.array(sides.mean(weight))
         mean = sides.means.mean_margin(label, j)
         if not mean[0] > 0:
             continue
@@ -104,8 +104,16 @@ def margins(sides: Sides, label: int) -> Iterable[Inequality]:
         yield Inequality(f"T6b f{label}-f{j}", text, quantity(left), quantity(right))
 
 
-def _steepness(form: Array, noise: Array) -> Array:
-    """Half of sum_j D_j |d_j g| for each region; (R, 2)."""
+def _steepness(complex_: Complex, label: int, others: list[int]) -> Array:
+    """Half of sum_j D_j |d_j g| of each margin on each region; (margins, R, 2)."""
+    parts = list[Array]()
+    for rows in complex_.map_batches():
+        maps = complex_.maps(rows)
+        parts.append(np.stack([_slope(*margin_rows(maps, label, j)) for j in others]))
+    return np.concatenate(parts, axis=1)
+
+
+def _slope(form: Array, noise: Array) -> Array:
     size = np.abs(form[:, :-1]).sum(axis=1)
     slip = noise + 8 * form.shape[1] * UNIT * size
     return between(np.maximum(size - slip, 0.0), size + slip)
