@@ -166,8 +166,28 @@ def test_methods_that_do_not_apply_are_skipped_with_a_reason():
     found = polylc.estimate(NETWORK, POINTS[0], radius=1, methods="slices,tube")[0]
     assert [s.method for s in found.skipped] == ["slices"]
     assert "a plane in dimension 2 is no slice" in found.skipped[0].reason
-    high = polylc.estimate(random_net([9, 3, 1], 0), np.zeros(9), radius=1, methods="exact_draws", draws=2)[0]
+    high = polylc.estimate(random_net([9, 3, 1], 0), np.zeros(9), radius=1, methods="rao_blackwell", draws=2)[0]
     assert "volumes are out of reach" in high.skipped[0].reason
+
+
+def test_exact_draws_in_many_dimensions():
+    """With one layer their mean is LC^dec, which is enclosed; they are the truth for what has noise."""
+    network, at = random_net([9, 4, 1], 1), np.zeros(9)
+    (exact,) = polylc.certify(network, [at], radius=1, measures="local_complexity", sigma=["0.4"])
+    known = exact.noisy_complexity["0.4"]
+    assert known.kind is Kind.ENCLOSURE
+    (found,) = polylc.compare(network, [at], radius=1, methods="coarea,exact_draws", draws=60, sigma=0.4, samples=20_000)
+    coarea, draws = found.pairings[0], next(p.estimate for p in found.pairings if p.estimate.method == "exact_draws")
+    assert draws.standard_error < 0.2 * known.value
+    assert abs(draws.value - known.value) < 4 * draws.standard_error
+    assert coarea.known == draws.value
+    assert abs(coarea.in_standard_errors) < 4
+
+
+def test_draws_that_are_not_enclosed_narrowly_are_no_truth(monkeypatch):
+    monkeypatch.setattr("polylc.measures.by_volume.many_dimensions.NARROW", 0.0)
+    found = polylc.estimate(random_net([9, 4, 3, 1], 0), np.zeros(9), radius=1, methods="exact_draws", draws=2)[0]
+    assert "is an estimate" in found.skipped[0].reason
 
 
 def test_each_neighbourhood_has_random_numbers_of_its_own():

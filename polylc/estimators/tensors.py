@@ -82,7 +82,8 @@ class TensorNetwork:
         """An array on this network's device, in its number type."""
         import torch
 
-        return torch.as_tensor(np.ascontiguousarray(array, dtype=np.float64)).to(self.device, self.dtype)
+        # not all are writable, as those of a model's file are not; torch would warn
+        return torch.from_numpy(np.require(array, np.float64, ["C", "W"])).to(self.device, self.dtype)
 
     def _affine(self, affine: Affine, frame: np.ndarray) -> TensorAffine:
         free = self.domain.free

@@ -9,7 +9,7 @@ from polylc.exact.quantity import Quantity, floating
 from polylc.measures.answers import Answer, missing
 from polylc.measures.by_volume import enclosures
 from polylc.measures.by_volume.variation import kink_variation
-from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, pair, unless_proved, unweighed
+from polylc.measures.measure import Cost, Field, Instead, Measure, Need, Pair, in_ball, pair, unless_proved
 from polylc.measures.rest import aside, plus_up, times_up
 from polylc.measures.scene import Scene
 from polylc.measures.sums import product, total
@@ -54,12 +54,8 @@ def _partial(scene: Scene) -> Answer[Quantity]:
 
 
 def _in_ball(scene: Scene) -> Answer[Quantity]:
-    if scene.many is None or scene.beyond_doubles is not None:
-        return unweighed(scene)
-    from polylc.measures.by_volume import in_l2_balls
-
-    found = scene.many.kink_variation
-    return Answer(unless_proved(found, scene), in_l2_balls.how([found]))
+    found = in_ball(scene, lambda ball: {"kink_variation": ball.kink_variation})
+    return missing(str(found.reason)) if found.value is None else Answer(found.value["kink_variation"], found.reason)
 
 
 KINK_VARIATION: Measure[Quantity] = Measure(

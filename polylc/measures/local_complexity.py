@@ -23,12 +23,12 @@ from polylc.measures.measure import (
     Pair,
     Shown,
     SummaryField,
+    in_ball,
     mean,
     mean_text,
     middle,
     pair,
     unless_proved,
-    unweighed,
 )
 from polylc.measures.rest import aside
 from polylc.measures.scene import Scene
@@ -95,13 +95,11 @@ def _sampled(scene: Scene) -> Answer[LocalComplexity]:
 
 
 def _in_ball(scene: Scene) -> Answer[LocalComplexity]:
-    if scene.many is None or scene.beyond_doubles is not None:
-        return unweighed(scene)
-    from polylc.measures.by_volume import in_l2_balls
-
-    found = scene.many.local_complexity
+    found = in_ball(scene, lambda ball: ball.local_complexity)
+    if found.value is None:
+        return missing(str(found.reason))
     notes = {SIGMA: "noise is not averaged in balls"} if scene.sigmas else {}
-    return Answer(LocalComplexity({k: unless_proved(v, scene) for k, v in found.items()}), in_l2_balls.how(found.values()), notes)
+    return Answer(LocalComplexity(found.value), found.reason, notes)
 
 
 def _noisy(scene: Scene) -> tuple[dict[str, Quantity], str]:

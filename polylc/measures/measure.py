@@ -10,13 +10,17 @@ import enum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.measures.answers import NOT_COMPLETE, Answer, missing
 from polylc.measures.scene import Scene
+
+if TYPE_CHECKING:
+    from polylc.measures.by_volume.in_cut_balls import InCutBall
+    from polylc.measures.by_volume.many_dimensions import ManyDimensions
 
 T = TypeVar("T")
 
@@ -103,6 +107,26 @@ def unknown(_: Scene) -> Answer[Any]:
 def unweighed(scene: Scene) -> Answer[Any]:
     """Where volumes are not measured, nothing."""
     return missing(str(scene.out_of_reach))
+
+
+def in_ball(scene: Scene, measured: Callable[[ManyDimensions | InCutBall], dict[str, Quantity]]) -> Answer[dict[str, Quantity]]:
+    """What is measured by area and volume in an l2 ball: enclosed where no box cuts it, else estimated; nothing in
+    others.
+    """
+    from polylc.measures.by_volume import in_cut_balls, in_l2_balls
+
+    if scene.beyond_doubles is not None:
+        return unweighed(scene)
+    if scene.many is not None:
+        found = measured(scene.many)
+        how = in_l2_balls.how(found.values())
+    elif scene.cut_ball is not None:
+        if scene.cut_ball.reason is not None:
+            return missing(scene.cut_ball.reason)
+        found, how = measured(scene.cut_ball), in_cut_balls.HOW
+    else:
+        return unweighed(scene)
+    return Answer({name: unless_proved(value, scene) for name, value in found.items()}, how)
 
 
 def _nothing(_: Any) -> list[Any]:

@@ -27,6 +27,7 @@ from polylc.measures.rank import region_ranks
 
 if TYPE_CHECKING:
     from polylc.measures.by_volume.found_part import FoundPart
+    from polylc.measures.by_volume.in_cut_balls import InCutBall
     from polylc.measures.by_volume.many_dimensions import ManyDimensions
     from polylc.measures.by_volume.many_noise import ManyNoise
     from polylc.measures.by_volume.sampled import Sampled
@@ -222,6 +223,16 @@ class Scene:
         if self.complex.round:  # a ball is not the cube of its coordinates
             return InBall(self.complex, self.graph, self.gradients) if is_whole_l2_ball(self.complex) else None
         return ManyDimensions(self.complex, self.graph, self.gradients)
+
+    @cached_property
+    def cut_ball(self) -> InCutBall | None:
+        """What is estimated of an l2 ball that a box cuts, where facets are not too many."""
+        from polylc.measures.by_volume.in_cut_balls import InCutBall, is_l2_ball
+        from polylc.measures.by_volume.many_dimensions import MOST_FACETS
+
+        if self.many is not None or not is_l2_ball(self.complex) or len(self.graph) > MOST_FACETS:
+            return None
+        return InCutBall(self.complex, self.graph, self.gradients)
 
     @cached_property
     def many_noise(self) -> ManyNoise | None:

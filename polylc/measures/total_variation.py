@@ -19,12 +19,12 @@ from polylc.measures.measure import (
     Pair,
     Shown,
     SummaryField,
+    in_ball,
     mean,
     mean_text,
     middle,
     pair,
     unless_proved,
-    unweighed,
 )
 from polylc.measures.scene import Scene
 
@@ -82,11 +82,7 @@ def _partial(scene: Scene) -> Answer[Variation]:
 
 
 def _in_ball(scene: Scene) -> Answer[Variation]:
-    if scene.many is None or scene.beyond_doubles is not None:
-        return unweighed(scene)
-    from polylc.measures.by_volume.in_l2_balls import HOW
-
-    return Answer({k: unless_proved(v, scene) for k, v in scene.many.total_variation(scene.margins).items()}, HOW)
+    return in_ball(scene, lambda ball: ball.total_variation(scene.margins))
 
 
 def _form(value: Variation) -> TotalVariationForm:

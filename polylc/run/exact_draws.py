@@ -14,6 +14,7 @@ from polylc.engines.contract import Outcome
 from polylc.errors import UsageError
 from polylc.estimators.estimate import Estimate, Moments
 from polylc.estimators.study import Study
+from polylc.exact.quantity import Kind
 from polylc.geometry.skeleton import MOST_DIMENSION
 from polylc.measures.by_volume.noise import decoupled
 from polylc.network.form import Network
@@ -25,12 +26,13 @@ VERSIONS = ("activation", "open", "function")
 
 
 def exact_draws(study: Study) -> list[Estimate]:
-    """E4: the mean of LC_0 over networks whose hidden biases carry N(0, sigma^2) noise.
+    """E4: the mean of LC_0 over networks whose hidden biases carry N(0, sigma^2) noise; in many dimensions of the
+    middles of its enclosures.
 
     Raises
     ------
     UsageError
-        If volumes are out of reach in this dimension.
+        If a drawn network's local complexity is not enclosed narrowly.
     """
     settings, moments = study.settings, Moments()
     rng = np.random.default_rng(study.entropy("exact_draws"))
@@ -39,6 +41,8 @@ def exact_draws(study: Study) -> list[Estimate]:
         values = result.local_complexity
         if values is None:
             raise UsageError(f"exact_draws: {result.notes.get('local_complexity', 'no local complexity')}")
+        if any(values[name].kind is Kind.ESTIMATE for name in VERSIONS):
+            raise UsageError(f"exact_draws: in {study.dimension} dimensions a drawn network has {result.regions} regions: its value is an estimate")
         moments.add(np.array([[values[name].value for name in VERSIONS]]))
     assumptions = f"{settings.draws} independent draws, each enumerated in floating point (t-interval)"
     return [
@@ -59,6 +63,8 @@ def rao_blackwell(study: Study) -> list[Estimate]:
     UsageError
         If volumes are out of reach in this dimension.
     """
+    if study.dimension > MOST_DIMENSION:
+        raise UsageError(f"rao_blackwell: dimension {study.dimension} > {MOST_DIMENSION}: volumes are out of reach")
     settings, moments = study.settings, Moments()
     rng = np.random.default_rng(study.entropy("rao_blackwell"))
     for _ in range(settings.draws):
@@ -72,8 +78,6 @@ def rao_blackwell(study: Study) -> list[Estimate]:
 
 def _enumerated(study: Study, method: str, network: Network, measures: tuple[str, ...]) -> Result:
     domain = study.only_box(method, "coarea needs no regions")
-    if study.dimension > MOST_DIMENSION:
-        raise UsageError(f"{method}: dimension {study.dimension} > {MOST_DIMENSION}: volumes are out of reach")
     result = answer(network, make_task(network, 0, domain, study.label), Settings(measures, keep=not measures, certify=False))
     if result.outcome is Outcome.INTERRUPTED:  # the user means the run, not this draw
         raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import gamma, pi
+from math import lgamma, log, pi
 
 import numpy as np
 
@@ -27,8 +27,8 @@ MANY = 8.0  # times the volume of a ball: a box as large has so many times its r
 def better_by_box(domain: Neighbourhood) -> bool:
     """Whether the box around a ball is not much larger than the ball."""
     n = domain.dimension
-    share = pi ** (n / 2) / gamma(n / 2 + 1) / 2**n if domain.norm == "l2" else 1 / gamma(n + 1)
-    return MANY * share >= 1.0
+    share = 0.5 * n * log(pi) - lgamma(0.5 * n + 1) - n * log(2.0) if domain.norm == "l2" else -lgamma(n + 1)
+    return share >= -log(MANY)
 
 
 def cut_with_ball(

@@ -87,15 +87,15 @@ class ManyDimensions:
                 known.append(here[0] * area)
             else:
                 wide.append(i)
-        open_ = sampled_sum(*self._laws(weight, wide))
+        open_ = sampled_sum(*self.laws(weight, wide))
         low, high = np.sum(known, axis=0).tolist()
         return Quantity(low + open_.lower, high + (open_.upper or 0.0), Kind.ESTIMATE)
 
     def mixture(self, weight: Array) -> Mixture:
         """The sections of all facets with a weight, to be drawn from; nothing is enclosed for it."""
-        return Mixture(*self._laws(weight, range(len(self.sections))))
+        return Mixture(*self.laws(weight, range(len(self.sections))))
 
-    def _laws(self, weight: Array, which: Iterable[int]) -> tuple[list[Forms], Array, list[Weigher]]:
+    def laws(self, weight: Array, which: Iterable[int]) -> tuple[list[Forms], Array, list[Weigher]]:
         """Forms, lengths of gradients and weights of some sections, without those that weigh nothing."""
         flips = first_flips(self.complex, self.graph)
         forms, lengths, weigh = list[Forms](), list[float](), list[Weigher]()
@@ -119,19 +119,20 @@ class ManyDimensions:
     @cached_property
     def enclosures(self) -> dict[str, Quantity]:
         """LC_0 in its versions, enclosed however widely."""
-        return once_each(self._versions, lambda weight: self.enclosed(np.stack([weight, weight], axis=1)))
+        return once_each(self.versions, lambda weight: self.enclosed(np.stack([weight, weight], axis=1)))
 
     @cached_property
     def local_complexity(self) -> dict[str, Quantity]:
         """LC_0 in its versions, see `local_complexity.weights`."""
         wide = once_each(
-            {name: weight for name, weight in self._versions.items() if not is_narrow(self.enclosures[name])},
+            {name: weight for name, weight in self.versions.items() if not is_narrow(self.enclosures[name])},
             self.sampled,
         )
         return {name: within(wide[name], found) if name in wide else found for name, found in self.enclosures.items()}
 
     @cached_property
-    def _versions(self) -> dict[str, Array]:
+    def versions(self) -> dict[str, Array]:
+        """How often each version counts every facet; (E,) each."""
         return weights(self.complex, self.graph)
 
     def _or_sampled(self, enclosure: Quantity, weight: Array) -> Quantity:

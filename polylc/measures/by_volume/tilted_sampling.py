@@ -71,22 +71,31 @@ def draw(section: Tilted, count: int, rng: np.random.Generator) -> tuple[Array, 
     return weight, t
 
 
-def betting(values: Array, risk: float = RISK) -> tuple[float, float]:
+def betting(values: Array, risk: float = RISK, weight: Array | None = None) -> tuple[float, float]:
     """A confidence interval for the mean of independent values in [0, 1], valid at every sample size: the hedged
     capital of Waudby-Smith and Ramdas (2024), bets from the past.
+
+    Parameters
+    ----------
+    weight : ndarray, optional
+        In [0, 1], drawn with the values: then of E[weight value] / E[weight], by bets on weight (value - m), whose mean
+        is zero for that m alone.
     """
     n = len(values)
     level = math.log(2.0 / risk)
     many = np.arange(1, n + 1)
-    mean = (0.5 + np.cumsum(values)) / (many + 1)
-    variance = (0.25 + np.cumsum((values - mean) ** 2)) / (many + 1)
-    bets = np.sqrt(2.0 * level / (n * np.concatenate([[0.25], variance[:-1]])))
+    w = np.ones(n) if weight is None else weight
+    usual, square = np.cumsum(w) / many, np.cumsum(w * w) / many
+    mean = (0.5 * usual + np.cumsum(w * values)) / np.where(usual > 0, usual * (many + 1), 1.0)
+    variance = (0.25 * square + np.cumsum((w * (values - mean)) ** 2)) / (many + 1)
+    before = np.concatenate([[0.25], variance[:-1]])
+    bets = np.sqrt(2.0 * level / (n * np.where(before > 0, before, 0.25)))
 
     def capital(m: float, sign: float) -> float:
         most = 0.75 / max(m if sign > 0 else 1.0 - m, 1e-12)
-        return float(np.log1p(sign * np.minimum(bets, most) * (values - m)).sum())
+        return float(np.log1p(sign * np.minimum(bets, most) * w * (values - m)).sum())
 
-    middle = float(values.mean())
+    middle = float(np.average(values, weights=w)) if w.any() else 0.5
     ends = []
     for sign, far in ((1.0, 0.0), (-1.0, 1.0)):
         refused, kept = far, middle  # whether a mean is refused is monotone towards the far end
