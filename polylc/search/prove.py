@@ -11,7 +11,7 @@ import math
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,7 +163,7 @@ def search_root(
         return known
     counts: dict[str, float] = {}
     try:
-        outcome = _search(network, root, keep, watch, crew, counts, starts, math.inf if most is None else most, saved)
+        outcome = _search(_Work(network, root, keep, watch, counts, saved), crew, starts, math.inf if most is None else most)
     except LimitReached:
         outcome = Outcome(Answer.TIMED_OUT)
     outcome.statistics = {**counts, "seconds": time.monotonic() - begin}
@@ -173,92 +173,126 @@ def search_root(
     return outcome
 
 
-def _search(
-    network: Network,
-    root: Root,
-    keep: bool,
-    watch: Watch | None,
-    crew: Crew | None,
-    counts: dict[str, float],
-    starts: int,
-    most: float,
-    saved: Saved | None,
-) -> Outcome:
-    begin = time.monotonic()
-    problem = Problem(network, root, *outward(root.lower, root.upper))
-    problem.tables.fused = refined.at_hand and not mode.plain
-    was = None if saved is None else saved.get("open")
-    if not isinstance(was, Snapshot):
-        with np.errstate(over="ignore", invalid="ignore"):
-            sizes, lows, highs, node = _root(problem, keep)
-        was = Snapshot(sizes, {}, node)
-    else:
-        sizes, node = was.sizes, was.node or Node(0)
-        lows = highs = np.zeros(0)
-    search = Search(problem, sizes, keep, watch)
-    search.counts = counts | search.counts | was.counts
-    point, left, units, number = None, was.left, was.units, was.number
+class _Work:
+    """A search between its steps: the cells that are open, in units or not, and the tree above them.
 
-    def top(cells: list[Cell] | Queue, rounds: int = 0) -> tuple[Point | None, list[Cell]]:
-        with saving(saved, "open") as save:
+    Attributes
+    ----------
+    node : Node
+        The root of the tree.
+    left : list of Cell
+        What the units that are done have left.
+    units : list of list of Cell
+        Units to be done before that; `number` is that of the first.
+    counts : dict
+        Shared with who asks.
+    """
+
+    def __init__(self, network: Network, root: Root, keep: bool, watch: Watch | None, counts: dict[str, float], saved: Saved | None) -> None:
+        self.begin, self.watch, self.counts, self.saved = time.monotonic(), watch, counts, saved
+        self.problem = Problem(network, root, *outward(root.lower, root.upper))
+        self.problem.tables.fused = refined.at_hand and not mode.plain
+        was, self._ends = None if saved is None else saved.get("open"), None
+        if not isinstance(was, Snapshot):
+            with np.errstate(over="ignore", invalid="ignore"):
+                sizes, lows, highs, node = _root(self.problem, keep)
+            was, self._ends = Snapshot(sizes, {}, node), (lows, highs)
+        self.was, self.node = was, was.node or Node(0)
+        self.job = Job(network, root, was.sizes, keep)
+        self.left, self.units, self.number = was.left, was.units, was.number
+        self.search = Search(self.problem, was.sizes, keep, watch)
+        self.search.counts = counts | self.search.counts | was.counts
+
+    def start(self, starts: int, most: float) -> Point | Outcome | None:
+        """The first attack and the first cells, or what is left of them to do: a solution, why there is no answer, or
+        None, and then cells are left.
+        """
+        was, search = self.was, self.search
+        try:
+            if was.queue is not None:
+                search.rng.bit_generator.state = was.chance
+                return self._top(was.queue, was.rounds, most)
+            if self._ends is None:
+                return None
+            cell = search.root(*self._ends, self.node)
+            with np.errstate(over="ignore", invalid="ignore"):
+                weights = self.problem.tables.weights
+                point = search.attack(cell, min(starts, max(FEWEST, WEIGHED // weights))) if starts else None
+            if point is None and not self.job.sizes.moderate:
+                return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
+            return self._top([cell], 0, most) if point is None else point
+        finally:
+            self.counts.update(search.counts)
+
+    def _top(self, cells: list[Cell] | Queue, rounds: int, most: float) -> Point | None:
+        """Cells before units are cut; what is open is saved between two rounds."""
+        with saving(self.saved, "open") as save:
 
             def between(queue: Queue, rounds: int) -> None:
-                chance = search.rng.bit_generator.state
-                save(lambda: Snapshot(sizes, search.counts, node if keep else None, queue=queue, rounds=rounds, chance=chance))
+                chance = self.search.rng.bit_generator.state
+                save(lambda: Snapshot(self.job.sizes, self.search.counts, self._tree, queue=queue, rounds=rounds, chance=chance))
 
-            return search.explore(cells, int(min(TOP, most)), rounds, between)
+            point, self.left = self.search.explore(cells, int(min(TOP, most)), rounds, between)
+        return point
 
-    def keep_open(done: int) -> None:
-        if saved is not None:
-            saved.put("open", Snapshot(sizes, counts, node if keep else None, left, units[done:], number + done))
+    def go_on(self, crew: Crew | None, most: float) -> Point | None:
+        """Units until a solution is found, or nothing is left."""
+        packed = b""
+        while self.left or self.units:
+            if not self.units:
+                if self.counts["cells"] >= most:
+                    raise LimitReached("the limit on cells was reached")
+                self.units, self.left = [self.left[at : at + UNIT] for at in range(0, len(self.left), UNIT)], []
+            units, number = self.units, self.number
+            if crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - self.begin, self.counts["share"]):
+                packed = packed or pickle.dumps(self.job)
+                found_of = _shared(crew, packed, units, number)
+            else:
+                found_of = _alone(self.problem, self.job, units, number, self.counts, self.saved is not None)
+            point = self._take(found_of)
+            if point is not None:
+                return point
+            self.number, self.units = number + len(units), []
+        return None
 
-    try:
-        if was.queue is not None:
-            search.rng.bit_generator.state = was.chance
-            point, left = top(was.queue, was.rounds)
-        elif not was.counts:
-            cell = search.root(lows, highs, node)
-            with np.errstate(over="ignore", invalid="ignore"):
-                point = search.attack(cell, min(starts, max(FEWEST, WEIGHED // problem.tables.weights))) if starts else None
-            if point is None and not sizes.moderate:
-                return Outcome(Answer.UNKNOWN, note="values in the network may be larger than 2^200 on the query's box, which doubles do not bound")
-            if point is None:
-                point, left = top([cell])
-    finally:
-        counts.update(search.counts)
-    job = Job(network, root, sizes, keep)
-    packed = b""
-    while (left or units) and point is None:
-        if not units:
-            if counts["cells"] >= most:
-                raise LimitReached("the limit on cells was reached")
-            units = [left[at : at + UNIT] for at in range(0, len(left), UNIT)]
-            left = []
-        shared = crew is not None and len(units) > 1 and crew.wanted(time.monotonic() - begin, counts["share"])
-        packed = packed or (pickle.dumps(job) if shared else b"")
-        again = saved is not None
-        found_of = _shared(crew, packed, units, number) if shared and crew is not None else _alone(problem, job, units, number, counts, again)
+    def _take(self, found_of: Iterator[Found]) -> Point | None:
+        """What units found, one after the other; what is open is saved now and then, and where a limit ends it."""
         done = 0
         try:
             for done, found in enumerate(found_of, 1):
                 for name, many in found.counts.items():
-                    counts[name] += many
+                    self.counts[name] += many
                 if found.point is not None:
-                    point = found.point
-                    break
-                left += found.left
-                if watch is not None:
-                    watch({**counts, "open": len(left), "bound": min((c.bound for c in left), default=0.0)})
-                if saved is not None and saved.due():
-                    keep_open(done)
+                    return found.point
+                self.left += found.left
+                if self.watch is not None:
+                    self.watch({**self.counts, "open": len(self.left), "bound": min((c.bound for c in self.left), default=0.0)})
+                if self.saved is not None and self.saved.due():
+                    self._save(done)
         except LimitReached:
-            keep_open(done)
+            self._save(done)
             raise
-        number += len(units)
-        units = []
+        return None
+
+    def _save(self, done: int) -> None:
+        """Save what is open when so many of the units are done."""
+        if self.saved is not None:
+            self.saved.put("open", Snapshot(self.job.sizes, self.counts, self._tree, self.left, self.units[done:], self.number + done))
+
+    @property
+    def _tree(self) -> Node | None:
+        return self.node if self.job.keep else None
+
+
+def _search(work: _Work, crew: Crew | None, starts: int, most: float) -> Outcome:
+    point = work.start(starts, most)
+    if isinstance(point, Outcome):
+        return point
+    if point is None:
+        point = work.go_on(crew, most)
     if point is not None:
         return Outcome(Answer.SAT, point)
-    return Outcome(Answer.UNSAT, tree=_kept(search, node) if keep else None)
+    return Outcome(Answer.UNSAT, tree=_kept(work.search, work.node) if work.job.keep else None)
 
 
 def _kept(search: Search, tree: Node) -> Node:
