@@ -218,11 +218,12 @@ class Volumes:
     def _areas(self, graph: RegionGraph) -> Array:
         """As `facets`, computed and checked."""
         named = np.zeros(len(self.carrier), dtype=bool)
-        for entry in (graph.first_entry, graph.second_entry):
-            carrier = self.carrier[entry[entry >= 0]]
-            if (carrier < 0).any():
-                raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
-            named[carrier] = True
+        for part in _parts(len(graph)):
+            for entry in (graph.first_entry[part], graph.second_entry[part]):
+                carrier = self.carrier[entry[entry >= 0]]
+                if (carrier < 0).any():
+                    raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
+                named[carrier] = True
         for part in _parts(len(self.carrier)):
             carrier = self.carrier[part]
             if (named[part] != (carrier == np.arange(part.start, part.stop)))[carrier >= 0].any():
@@ -235,8 +236,8 @@ class Volumes:
                 density = self.density[entry[seen]]
                 here[seen, 0] = np.maximum(here[seen, 0], density[:, 0])
                 here[seen, 1] = np.minimum(here[seen, 1], density[:, 1])
-        if (result[:, 0] > result[:, 1]).any():
-            raise ConsistencyError("the two sides of a facet have different areas")
+            if (here[:, 0] > here[:, 1]).any():
+                raise ConsistencyError("the two sides of a facet have different areas")
         if self.exact:
             self._check_sides_exactly(graph)
         return result
