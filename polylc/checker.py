@@ -54,7 +54,7 @@ import struct
 import sys
 import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -62,7 +62,7 @@ from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
-from itertools import chain, compress, islice
+from itertools import accumulate, chain, compress, islice
 from operator import add, mul
 from typing import Any, NamedTuple, NoReturn
 
@@ -1409,6 +1409,7 @@ RENEWED, LANES = 8, 128  # forms are made anew where one in so many neurons is d
 PASSED, WEIGHED = 64, 1 << 16  # varying inputs up to which, and weights from which on, first ends go from layer to layer
 NARROW = 20  # of which those do not count that vary by so much less than another
 MARGIN = 24  # signs that they show are taken where z is that many bits from 0
+DENSE = 1 << 20  # lanes of forms that are packed
 SIZES = 64  # layers, with sizes of lanes, whose weights are kept as lanes
 MOST_SHIFT = 12  # of how much less than the largest loss is called little
 _SLOPE = re.compile(r"[.01]|~[0-9a-f]{2}")
@@ -1524,6 +1525,16 @@ def _parts(lanes: int, half: int, lane: int) -> tuple[int, int]:
     return up, up - lanes + half
 
 
+@cache
+def _words(size: int, many: int, kind: str = "Q") -> struct.Struct:
+    """The lowest words of so many lanes of so many bytes; of the kind "q" with a sign."""
+    return struct.Struct("<" + f"{kind}{size - WORD // 8}x" * many)
+
+
+class _TooLarge(Exception):  # noqa: N818
+    """Numbers that lanes do not hold."""
+
+
 class _Matrix:
     """The matrix of a term: rows of whole numbers of 2^-shift, each also packed into one integer of equal lanes, so
     that a row of numbers times the matrix is one multiplication for each of them. Format: "Whole numbers".
@@ -1590,14 +1601,15 @@ class _Kept:
     For each neuron two places, of z and of -z; constants, and by input coefficients, in 2^-(UNIT + fine).
     """
 
-    def __init__(self, box: Box, places: dict[int, tuple[int, int]], constants: list[int], columns: list[list[int]]) -> None:
-        self.box, self.places, self.constants, self.columns = box, places, constants, columns
+    def __init__(self, box: Box, places: dict[int, tuple[int, int]], constants: list[int], columns: list[list[int]], fine: int) -> None:
+        self.box, self.places, self.constants, self.columns, self.unit = box, places, constants, columns, fine + INPUT
         self.inputs = [k for k, (low, high) in enumerate(box) if low < high]
 
     @cached_property
-    def lanes(self) -> tuple[int, int, list[int], list[int]]:
-        """The size of a lane in bytes; constants, with half a lane added; and for each varying input the positive parts
-        of coefficients, and the negative ones with the other sign: one number of lanes each.
+    def lanes(self) -> tuple[int, int, list[int], list[int], bool]:
+        """The size of a lane in bytes; constants, with half a lane added; for each varying input the positive parts of
+        coefficients, and the negative ones with the other sign: one number of lanes each; and whether a word holds
+        every value, in 2^-UNIT.
         """
         inputs = self.inputs
         constants = [c << INPUT for c in self.constants]
@@ -1607,23 +1619,25 @@ class _Kept:
         most = max(map(abs, constants), default=0)
         for k, column in zip(inputs, columns, strict=True):
             most += max(map(abs, column), default=0) * max(map(abs, self.box[k]))
-        size = most.bit_length() // 8 + 2
+        size = max(most.bit_length() // 8 + 2, (self.unit + WORD) // 8 + 1)
         half, positive, negative = _ones(size, len(constants)) << 8 * size - 1, [], []
         for column in columns:
             up, down = _parts(_packed(column, size) + half, half, 8 * size)
             positive.append(up)
             negative.append(down)
-        return size, _packed(constants, size) + half, positive, negative
+        return size, _packed(constants, size) + half, positive, negative, most >> self.unit + WORD - 1 == 0
 
-    def least(self, box: Box) -> tuple[bytes, int]:
-        """The least values of all rows on a cell within, in 2^-(UNIT + fine + INPUT): lanes, to each of which half a
-        lane was added, and the size of a lane.
-        """
-        size, total, positive, negative = self.lanes
+    def least(self, box: Box) -> Sequence[int]:
+        """The least values of all rows on a cell within, in 2^-UNIT, rounded down."""
+        size, total, positive, negative, short = self.lanes
+        many = len(self.constants)
         for k, up, down in zip(self.inputs, positive, negative, strict=True):
             low, high = box[k]
             total += low * up - high * down
-        return total.to_bytes(size * len(self.constants), "little"), size
+        if not short:
+            return [a >> self.unit for a in _unpacked(total.to_bytes(size * many, "little"), size)]
+        # what was added to a lane is a multiple of 2^WORD in this unit, so the word is the number, with its sign
+        return _words(size, many, "q").unpack((total >> self.unit).to_bytes(size * many, "little"))
 
 
 @dataclass(frozen=True)
@@ -1766,7 +1780,7 @@ class _Searched:
     ball: Ball | None = None
     box: Box = field(default_factory=list)  # rounded outward
     kept: tuple[_Kept, ...] = ()
-    forms: _Forms | None = None
+    forms: _Forms | _Laned | None = None
     depth: int = 0
     mine: bool = True  # whether this process checks it
 
@@ -1800,20 +1814,20 @@ class _Searched:
         return least if self.ball is None or not coefficients else max(least, self.ball.least(constant, coefficients, self.box))
 
 
-def _grid(value: int, unit: int, lower: bool = False) -> int:
-    """The largest number of the grid of ends that is not above value / 2^unit, in 2^-UNIT; or not above a quarter of a
-    step less.
-    """
-    value >>= unit - UNIT
+def _grid(value: int, lower: bool = False) -> int:
+    """The largest number of the grid of ends that is not above a value; or not above a quarter of a step less."""
     if lower:
         value -= 1 << max(abs(value).bit_length() - DIGITS, UNIT - FINEST) - 2
-    drop = max(value.bit_length() - DIGITS if value >= 0 else (-value).bit_length() - DIGITS, UNIT - FINEST)
+    drop = (value if value >= 0 else -value).bit_length() - DIGITS
+    if drop < UNIT - FINEST:
+        drop = UNIT - FINEST
     return value >> drop << drop
 
 
 def _outward(lower: float, upper: float) -> tuple[int, int]:
     """An interval in 2^-INPUT."""
-    return math.floor(Fraction(lower) * (1 << INPUT)), math.ceil(Fraction(upper) * (1 << INPUT))
+    (a, p), (b, q) = lower.as_integer_ratio(), upper.as_integer_ratio()
+    return (a << INPUT) // p, -((-b << INPUT) // q)
 
 
 def _least_value(constant: int, coefficients: list[int], box: Box) -> int:
@@ -1878,19 +1892,21 @@ class _Forms:
     bounds have numbered. Format: "Many rows at once".
     """
 
-    def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | None) -> None:
+    def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | _Laned | None) -> None:
         self.bounds, self.fine, self.found, self.above = bounds, bounds.fine, dict[int, _Form](), above
         self.free: Sequence[int] = range(bounds.first[-1])
         self.layers: dict[int, tuple[list[int], list[_Form], list[_Column]]] = {}
         self.low, self.high = cell.low, cell.high  # of the first forms, which are made when they are used
-        self.inputs = [(max(map(abs, end)) >> INPUT - UNIT) + 1 for end in cell.box]  # their sizes, in 2^-UNIT
+        self.next: _Forms | _Laned | None = None  # those made anew from these
+        self.box: Box = cell.box if above is None else above.box  # all cells of forms made anew are within
+        self.inputs: list[int] = [(max(map(abs, end)) >> INPUT - UNIT) + 1 for end in self.box]  # their sizes, in 2^-UNIT
         if above is not None:
             self.low, self.high = low, high = cell.low[:], cell.high[:]
             self.keep = {*range(-len(cell.box), 0), *(i for i in above.free if low[i] < 0 < high[i])}
             self.on = [i for i in above.free if low[i] >= 0 and high[i] > 0]
             for i in above.free:
                 if self.high[i] > 0:
-                    self.found[i] = self._put_in(above.of(i))
+                    self.found[i] = self._put_in(above.form(i))
             self.free = [i for i in self.found if self.low[i] < 0]
         self.size = sum(len(form.terms) for form in self.found.values()) if above else math.inf
 
@@ -1898,8 +1914,10 @@ class _Forms:
         """The form of a neuron that is free, or of a row."""
         found = self.found.get(i)
         if found is None:
-            found = self.found[i] = self._first(i) if self.above is None else self._put_in(self.above.of(i))
+            found = self.found[i] = self._first(i) if self.above is None else self._put_in(self.above.form(i))
         return found
+
+    form = of
 
     def layer(self, layer: int) -> tuple[list[int], list[_Form], list[_Column]]:
         """The free neurons of a layer that are not off, their forms, and these by variable."""
@@ -1983,6 +2001,280 @@ class _Forms:
             constant += much >> self.fine
             error += (wrong >> self.fine) + 3 + (rounded >> UNIT)
         return _Form(terms, constant, error, max(abs(constant) + error, max(map(abs, terms.values()), default=0)))
+
+
+class _Packed(NamedTuple):
+    """A form in `_Laned`: its lanes together; its error; what is no less than any of its numbers, and than the constant
+    and the error together; and its numbers, to each of which 2^(WORD - 1) was added.
+    """
+
+    lanes: int
+    error: int
+    most: int
+    words: tuple[int, ...]
+
+
+class _Through(NamedTuple):
+    """A layer as rows go down through it on a cell: where its lanes start; lines of its neurons (None where r = 0);
+    their forms by lane; the largest error; and sums of lines' rest.
+    """
+
+    start: int
+    lines: list[_Line | None]
+    columns: list[list[int]]
+    error: int
+    rest: int
+
+
+class _Laned:
+    """Forms as `_Forms` has them, made anew, where neurons are few: one integer each, of lanes for the constant, the
+    inputs that vary, and the open neurons before it, in order. Format: "Many rows at once".
+    """
+
+    def __init__(self, bounds: _Bounds, cell: _Searched, above: _Forms | _Laned) -> None:
+        self.bounds, self.fine, self.above = bounds, bounds.fine, above
+        self.low, self.high = low, high = cell.low[:], cell.high[:]
+        self.box: Box = above.box
+        self.inputs: list[int] = above.inputs
+        self.varying = [k for k, (a, b) in enumerate(self.box) if a < b]
+        self.free: list[int] = [i for i in above.free if low[i] < 0 < high[i]]
+        self.size = -(-2 * self.fine // 8) + 3  # of a lane in bytes: products of two numbers, below 2^16, have room
+        self.top = 1 + len(self.varying)
+        self.places = {key: p for p, key in enumerate(chain((~k for k in self.varying), self.free), 1)}
+        self.ends = [self.top + bisect_left(self.free, i) for i in bounds.first]  # of the lanes that forms of a layer have
+        self.sizes = list(accumulate([0, *(self.inputs[k] for k in self.varying), *(high[i] for i in self.free)]))
+        self.found: dict[int, _Packed] = {}
+        self.moved: dict[int, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}  # of layers, lanes of the forms before
+        self.layers: dict[int, tuple[list[list[int]], int]] = {}
+        self.starts: dict[int, tuple[int, list[int]]] = {}
+        self.next: _Forms | _Laned | None = None
+        for i in above.free:
+            if high[i] > 0:
+                self.of(i)
+
+    @staticmethod
+    def pays(cell: _Searched, above: _Forms | _Laned) -> bool:
+        """Whether lanes are not too many, and numbers small."""
+        free = sum(cell.low[i] < 0 < cell.high[i] for i in above.free)
+        return (free + len(cell.box)) * len(above.free) < DENSE
+
+    def of(self, i: int) -> _Packed:
+        """The form of a neuron that was free, or of a row."""
+        found = self.found.get(i)
+        if found is None:
+            layer = bisect_right(self.bounds.first, i) - 1
+            make = self._from_terms if isinstance(self.above, _Forms) else self._from_lanes
+            found = self.found[i] = self._put_in(*make(i, layer), self.ends[layer])
+        return found
+
+    def form(self, i: int) -> _Form:
+        """The same, by neuron."""
+        found, middle = self.of(i), 1 << WORD - 1
+        constant, *numbers = (a - middle for a in found.words)
+        keys = [~k for k in self.varying] + self.free
+        return _Form({key: a for key, a in zip(keys, numbers, strict=False) if a}, constant, found.error, found.most)
+
+    def _from_terms(self, i: int, layer: int) -> tuple[int, list[tuple[int, int]], int, int]:
+        """Lanes of what stays, and numbers of neurons that are on; an error, and what no number is larger than."""
+        form = self.above.of(i)
+        assert isinstance(form, _Form)
+        numbers, put, fixed = [0] * self.ends[layer], list[tuple[int, int]](), 0
+        places = self.places
+        for key, a in form.terms.items():
+            if key in places:
+                numbers[places[key]] = a
+            elif key < 0:
+                fixed += a * self.box[~key][0]
+            elif self.high[key] > 0:
+                put.append((a, key))
+        numbers[0] = form.constant + (fixed >> INPUT)
+        most = max(map(abs, numbers)) + form.error + 1
+        if most >> 8 * self.size - 1:
+            raise _TooLarge
+        return _packed(numbers, self.size), put, form.error + 1, most
+
+    def _from_lanes(self, i: int, layer: int) -> tuple[int, list[tuple[int, int]], int, int]:
+        above, size = self.above, self.size
+        assert isinstance(above, _Laned)
+        form, count = above.of(i), above.ends[layer]
+        found = self.moved.get(layer)
+        if found is None:
+            kept, put = [[0, above.top]], []
+            for p, j in enumerate(above.free[: count - above.top], above.top):
+                if j not in self.places:
+                    put += [(p, j)] * (self.high[j] > 0)
+                elif kept[-1][1] == p:
+                    kept[-1][1] += 1
+                else:
+                    kept.append([p, p + 1])
+            found = self.moved[layer] = [(a * size, b * size) for a, b in kept], put
+        slices, on = found
+        if count == self.ends[layer]:
+            return form.lanes, [], form.error, form.most
+        half = 1 << 8 * size - 1
+        lanes = (form.lanes + _ones(size, count) * half).to_bytes(count * size, "little")
+        kept_lanes = int.from_bytes(b"".join([lanes[a:b] for a, b in slices]), "little")
+        words, middle = form.words, 1 << WORD - 1
+        return kept_lanes - _ones(size, self.ends[layer]) * half, [(words[p] - middle, j) for p, j in on], form.error, form.most
+
+    def _put_in(self, lanes: int, put: list[tuple[int, int]], error: int, most: int, count: int) -> _Packed:
+        """A form with others put in place of neurons that are on. `most` is as in what is returned."""
+        fine, size = self.fine, self.size
+        ones, middle = _ones(size, count), 1 << WORD - 1
+        if put:
+            total = wrong = more = 0
+            for a, j in put:
+                other = self.found[j]
+                total += a * other.lanes
+                wrong += abs(a) * other.error
+                more += abs(a) * other.most
+            most += (more >> fine) + 1
+            if more >> 8 * size - 1:
+                raise _TooLarge
+            left = 8 * size - fine
+            lanes += (total + (ones << 8 * size - 1) >> fine & (ones << left) - ones) - (ones << left - 1)
+            error += (wrong >> fine) + 3 + (self.sizes[count - 1] >> UNIT)
+        if most < middle:
+            words = _words(size, count).unpack((lanes + ones * middle).to_bytes(count * size, "little"))
+        elif most >> 8 * size - 1:
+            raise _TooLarge
+        else:
+            words = tuple(a + middle for a in _unpacked((lanes + (ones << 8 * size - 1)).to_bytes(count * size, "little"), size))
+        return _Packed(lanes, error, max(max(words) - middle, middle - min(words)) + error, words)
+
+    def stale(self, cell: _Searched) -> bool:
+        """Whether many of the neurons are decided on a cell."""
+        low, high = cell.low, cell.high
+        return RENEWED * sum([not low[i] < 0 < high[i] for i in self.free]) > len(self.free)
+
+    def _span(self, layer: int) -> tuple[int, int]:
+        return self.ends[layer], self.ends[layer + 1]
+
+    def through(self, layer: int, cell: _Searched) -> _Through:
+        """A layer whose ends on the cell are known."""
+        low, high, top = cell.low, cell.high, self.top
+        start, end = self._span(layer)
+        neurons = self.free[start - top : end - top]
+        found = self.layers.get(layer)
+        if found is None:
+            middle, forms = 1 << WORD - 1, [self.found[i] for i in neurons]
+            columns = [[a - middle for a in column] for column in zip(*(form.words for form in forms), strict=True)]
+            found = self.layers[layer] = columns, max((form.error for form in forms), default=0)
+        lines = [_Bounds.line(low[i], high[i], self.fine) if high[i] > 0 else None for i in neurons]
+        return _Through(start, lines, *found, sum([line.rest for line in lines if line is not None]))
+
+    def _start(self, layer: int, some: list[int]) -> tuple[int, list[int]]:
+        """The size of a lane in bytes, where rows of some neurons of a layer, and minus these, go down; and their
+        numbers by lane of the forms, in 2^-(UNIT + fine): the constants first, less what their errors cost.
+        """
+        start, end = self._span(layer)
+        every = len(some) == end - start
+        found = self.starts.get(layer) if every else None
+        if found is None:
+            forms, fine = [self.found[i] for i in some], self.fine
+            most, rest = max(form.most for form in forms) << UNIT, sum(self.high[i] for i in self.free) << fine - UNIT
+            for below in range(layer - 1, -1, -1):
+                a, b = self._span(below)
+                neurons = self.free[a - self.top : b - self.top]
+                error = max((self.found[i].error for i in neurons), default=0)
+                most += ((most >> fine) + 1) * sum(self.found[i].most + error - (self.low[i] << fine - UNIT) for i in neurons)
+            size = max(most + rest, 1 << max(self.fine, WORD)).bit_length() // 8 + 1
+            words, shift = _words(size, len(some)), 8 * size * len(some)
+            middles, large = _ones(size, len(some)) << WORD - 1, max(form.most for form in forms) >= 1 << WORD - 1
+
+            def packed(numbers: Sequence[int]) -> int:
+                return _packed(numbers, size) if large else int.from_bytes(words.pack(*numbers), "little")
+
+            lanes = [packed(column) - middles << UNIT for column in zip(*(form.words for form in forms), strict=True)]
+            lanes = [a - (a << shift) for a in lanes]
+            errors = packed([form.error for form in forms]) << UNIT
+            lanes[0] -= errors + (errors << shift)
+            found = size, lanes
+            if every:
+                self.starts[layer] = found
+        return found
+
+    def rows(self, layer: int, some: list[int], below: list[_Through]) -> tuple[list[int], list[list[int]]]:
+        """What `_Bounds.neurons` returns."""
+        fine, many = self.fine, 2 * len(some)
+        size, lanes = self._start(layer, some)
+        sums, lane, left = lanes[:], 8 * size, 8 * size - fine
+        ones = _ones(size, many)
+        half, middle, whole = ones << lane - 1, ones << left - 1, (ones << left) - ones
+        lost = rest = 0
+        for start, lines, columns, error, rests in reversed(below):
+            taken, sizes = [], 0
+            for v, line in zip(sums[start:], lines, strict=True):
+                if line is None:
+                    taken.append(0)
+                    continue
+                slope, chord, loss, _ = line
+                v = v + half >> fine & whole  # rounded down, in 2^-UNIT
+                sign = v & middle
+                up = v & (sign - (sign >> left - 1))
+                down = up - v + middle
+                above = down * chord >> fine & whole
+                if slope:
+                    taken.append(up - above)
+                    sizes += up + above
+                else:
+                    taken.append(-above)
+                    sizes += above
+                lost += loss * down
+            if taken:
+                del sums[start:]
+                sums = [total + sum(map(mul, column, taken)) for total, column in zip(sums, columns, strict=True)]
+                lost += error * sizes
+                rest += rests
+        sums[0] -= lost + (rest << fine - UNIT) * ones
+        found = [_unpacked((total + half).to_bytes(size * many, "little"), size) for total in sums]
+        columns = [[0] * many] * len(self.inputs)
+        for k, column in zip(self.varying, found[1:], strict=True):
+            columns[k] = column
+        return found[0], columns
+
+    def row(self, number: int, cell: _Searched, slopes: dict[int, int], losses: dict[int, int] | None = None) -> tuple[int, list[int]] | None:
+        """What `_Bounds.over_forms` returns; None where lanes might not hold it."""
+        fine, size, low, high = self.fine, self.size, cell.low, cell.high
+        total, error, most, _ = self.of(number)
+        if most >> 8 * size - UNIT - 2:
+            return None
+        half = 1 << 8 * size - 1
+        total, lost = (total << UNIT) + _ones(size, self.ends[-1]) * half, error << UNIT
+        for layer in range(self.bounds.network.hidden - 1, -1, -1):
+            start, end = self._span(layer)
+            if start == end:
+                continue
+            lanes = (total >> 8 * size * start).to_bytes(size * (end - start), "little")
+            total &= (1 << 8 * size * start) - 1
+            taken, sizes = [], 0
+            for at, i in enumerate(self.free[start - self.top : end - self.top]):
+                v = int.from_bytes(lanes[size * at : size * at + size], "little") - half >> fine  # as r >= 0
+                if not v or high[i] <= 0:
+                    continue
+                if low[i] >= 0:
+                    k = v
+                elif v > 0:
+                    k = v * slopes[i] >> SLOPE
+                else:
+                    k = -(-v * high[i] // (high[i] - low[i]))  # rounded up, so no more is lost at the lower end
+                    loss = (k - v) * high[i]
+                    lost += loss << fine - UNIT
+                    if losses is not None:
+                        losses[i] = loss
+                form = self.found[i]
+                taken.append(k * form.lanes)
+                lost += abs(k) * form.error
+                sizes += (abs(k) >> UNIT) * form.most + form.most
+            most += sizes
+            if most >> 8 * size - UNIT - 2:
+                return None
+            total += sum(taken)
+        numbers = _unpacked(total.to_bytes(size * self.top, "little"), size)
+        inputs = [0] * len(self.inputs)
+        for k, a in zip(self.varying, numbers[1:], strict=True):
+            inputs[k] = a
+        return numbers[0] - lost, inputs
 
 
 class _Step(NamedTuple):
@@ -2358,7 +2650,7 @@ class _Bounds:
 
     def below(self, layer: int, cell: _Searched) -> _Below:
         """A layer whose ends on the cell are known."""
-        assert cell.forms is not None
+        assert isinstance(cell.forms, _Forms)
         low, high = cell.low, cell.high
         neurons, forms, columns = cell.forms.layer(layer)
         lines = [self.line(low[i], high[i], self.fine) if high[i] > 0 else None for i in neurons]
@@ -2376,7 +2668,7 @@ class _Bounds:
         2^-(UNIT + fine), and one for the constants. `layers` are those below.
         """
         forms, fine = cell.forms, self.fine
-        assert forms is not None
+        assert isinstance(forms, _Forms)
         given = [forms.of(i) for i in some]
         if layers is None:
             layers = [self.below(layer, cell) for layer in range(bisect_right(self.first, some[0]) - 1)]
@@ -2428,12 +2720,22 @@ class _Bounds:
         self.rows.append((coefficients, inputs, constant))
         return self.first[-1] + len(self.rows) - 1
 
+    def shortly(self, number: int, cell: _Searched, slopes: dict[int, int], losses: dict[int, int] | None = None) -> tuple[int, list[int]] | None:
+        """What `over_forms` returns, where forms are short; else None."""
+        try:
+            if isinstance(cell.forms, _Laned):
+                return cell.forms.row(number, cell, slopes, losses)
+            short = cell.forms is not None and cell.forms.size <= SHORT * len(cell.low)
+            return self.over_forms(number, cell, slopes, losses) if short else None
+        except _TooLarge:  # the form of the row
+            return None
+
     def over_forms(self, number: int, cell: _Searched, slopes: dict[int, int] | None, losses: dict[int, int] | None = None) -> tuple[int, list[int]]:
         """Less than a row on the cell, by the rule, over the forms that are there: a constant and coefficients of the
         inputs in 2^-(UNIT + fine). `slopes` and `losses` as for `over_inputs`.
         """
         forms, fine, low, high = cell.forms, self.fine, cell.low, cell.high
-        assert forms is not None
+        assert isinstance(forms, _Forms)
         form = forms.of(number)
         sums = {key: a << UNIT for key, a in form.terms.items()}
         constant, lost = form.constant - form.error << UNIT, 0
@@ -2724,40 +3026,41 @@ class _Query:
             given[_integer(neuron, 0, len(cell.low), "neuron"), _integer(side, 0, 2, "side")] = self._end(end)
         return given
 
-    def _put(self, cell: _Searched, neuron: int, side: int, value: int, given: dict[tuple[int, int], int | None]) -> None:
-        """An end that follows from a lower bound of z, or -z, in 2^-(UNIT + fine + INPUT)."""
-        unit = self.bounds.fine + INPUT
+    def _put(self, cell: _Searched, neuron: int, lower: int, upper: int, given: dict[tuple[int, int], int | None]) -> None:
+        """Ends that follow from lower bounds of z and of -z, in 2^-UNIT."""
         low, high = cell.low, cell.high
-        stated = given.get((neuron, side)) if given else None
+        if given and ((neuron, 0) in given or (neuron, 1) in given):
+            lower, upper = self._stated(neuron, 0, lower, low[neuron], given), self._stated(neuron, 1, upper, -high[neuron], given)
+        else:
+            lower, upper = lower if lower <= low[neuron] else _grid(lower), upper if upper <= -high[neuron] else _grid(upper)
+        if lower > low[neuron]:
+            low[neuron] = lower
+        if upper > -high[neuron]:
+            high[neuron] = -upper
+
+    @staticmethod
+    def _stated(neuron: int, side: int, value: int, before: int, given: dict[tuple[int, int], int | None]) -> int:
+        """A lower bound of z, or -z, rounded to the grid, as the file has it."""
+        stated = given.get((neuron, side))
         if stated is not None:
             end = stated * (1, -1)[side]
-            _hold(end << unit <= value, "an end of a neuron is not proved")
-        elif value >> unit <= (-high[neuron] if side else low[neuron]):
-            return  # no better
-        else:
-            end = _grid(value, UNIT + unit, (neuron, side) in given)
-        if side == 0:
-            low[neuron] = max(low[neuron], end)
-        else:
-            high[neuron] = min(high[neuron], -end)
+            _hold(end <= value, "an end of a neuron is not proved")
+            return end
+        return value if value <= before else _grid(value, (neuron, side) in given)
 
     def _move(self, cell: _Searched, given: dict[tuple[int, int], int | None]) -> None:
         """The least values, on this cell, of the newest rows that were kept for open neurons."""
-        unit, wanted = self.bounds.fine + INPUT, dict.fromkeys(cell.open_neurons(len(cell.low)))
-        low, high, kept = cell.low, cell.high, []
+        wanted, kept = dict.fromkeys(cell.open_neurons(len(cell.low))), []
         for rows in reversed(cell.kept):
             there = [i for i in wanted if i in rows.places]
             if not there:
                 continue
             kept.append(rows)
-            lanes, size = rows.least(cell.box)
-            half = 1 << 8 * size - 1
+            values = rows.least(cell.box)
             for i in there:
                 del wanted[i]
-                for side, place in enumerate(rows.places[i]):
-                    value = int.from_bytes(lanes[size * place : size * place + size], "little") - half
-                    if given or value >> unit > (-high[i] if side else low[i]):
-                        self._put(cell, i, side, value, given)
+                a, b = rows.places[i]
+                self._put(cell, i, values[a], values[b], given)
         cell.kept = tuple(reversed(kept))
 
     def _refine(self, cell: _Searched, first: int, given: dict[tuple[int, int], int | None], only: set[int] | None = None) -> None:
@@ -2772,11 +3075,14 @@ class _Query:
         raw = (stale or cell.forms.above is None) and (only is not None or not cell.mostly_decided())
         swept = bounds.swept if raw else None
         if swept is None and only is None and stale:
-            cell.forms = _Forms(bounds, cell, cell.forms)
+            cell.forms = self._renewed(cell, cell.forms)
+        laned = cell.forms if swept is None and isinstance(cell.forms, _Laned) else None
+        through = list[_Through]()
         places: dict[int, tuple[int, int]] = {}
         constants: list[int] = []
         columns: list[list[int]] = [[] for _ in cell.box]
         below: list[_Below] = []
+        unit = bounds.fine + INPUT
         for layer in range(last):
             if layer >= first:
                 if passed is not None:
@@ -2784,7 +3090,9 @@ class _Query:
                 among = range(bounds.first[layer], bounds.first[layer + 1])
                 free = [i for i in (among if only is None else sorted(only.intersection(among))) if cell.low[i] < 0 < cell.high[i]]
                 for some in (free[at : at + LANES] for at in range(0, len(free), LANES)):
-                    if swept is None:
+                    if laned is not None:
+                        more, rows = laned.rows(layer, some, through)
+                    elif swept is None:
                         more, rows = bounds.neurons(some, cell, below)
                     else:
                         more, rows = swept.rows(layer, [i - among.start for i in some], steps)
@@ -2793,19 +3101,33 @@ class _Query:
                     constants += more
                     for column, row in zip(columns, rows, strict=True):
                         column += row
-                    for i, side, value in zip(chain(some, some), chain([0] * len(some), [1] * len(some)), cell.leasts(more, rows), strict=True):
-                        self._put(cell, i, side, value, given)
+                    values = [value >> unit for value in cell.leasts(more, rows)]
+                    for i, lower, upper in zip(some, values, values[len(some) :], strict=False):
+                        self._put(cell, i, lower, upper, given)
                 if free:
                     cell.lines.pop(layer, None)
                 if passed is not None:
                     passed.units(layer, cell)
             if layer < last - 1:
-                if swept is None:
+                if laned is not None:
+                    through.append(laned.through(layer, cell))
+                elif swept is None:
                     below.append(bounds.below(layer, cell))
                 else:
                     steps.append(swept.step(layer, cell, steps))
         if places and only is None and sum(low < high for low, high in cell.box) <= VARYING:
-            cell.kept = (*cell.kept, _Kept(cell.box, places, constants, columns))
+            cell.kept = (*cell.kept, _Kept(cell.box, places, constants, columns, bounds.fine))
+
+    def _renewed(self, cell: _Searched, forms: _Forms | _Laned) -> _Forms | _Laned:
+        """Forms made anew for a cell, or for another one where the same was known: they hold where these ends do."""
+        there = forms.next
+        if there is None or there.low != cell.low or there.high != cell.high:
+            try:
+                there = _Laned(self.bounds, cell, forms) if _Laned.pays(cell, forms) else None
+            except _TooLarge:
+                there = None
+            forms.next = there = there or _Forms(self.bounds, cell, forms)
+        return there
 
     @staticmethod
     def _end(value: Any) -> int:
@@ -2878,17 +3200,17 @@ class _Query:
         if row.scale != 1:
             pulls = {i: a * row.scale for i, a in pulls.items()}
         slopes = self._slopes(cell, text, len(cell.low))
-        short = not any(pulls.values()) and cell.forms is not None and cell.forms.size <= SHORT * len(cell.low)
+        short = not any(pulls.values())
         if little:  # bound anew first what costs this bound much
             losses: dict[int, int] = {}
-            if short:
-                self.bounds.over_forms(row.number, cell, slopes, losses)
-            else:
+            if not short or self.bounds.shortly(row.number, cell, slopes, losses) is None:
                 self.bounds.over_inputs(*row.over(cell), cell, slopes, pulls, losses)
             most, down = max(losses.values(), default=0), _integer(little[0], 0, MOST_SHIFT + 1, "shift")
             self._refine(cell, 0, self._given(cell, little[1]), {i for i, loss in losses.items() if loss << down >= most})
-        if short and cell.least(*self.bounds.over_forms(row.number, cell, slopes)) > 0:
-            return True
+        if short:
+            there = self.bounds.shortly(row.number, cell, slopes)
+            if there is not None and cell.least(*there) > 0:
+                return True
         value = self.bounds.bound(*row.over(cell), cell, slopes, pulls)
         return value > 0 or (value == 0 and any(w and row.strict for row, w in zip(goals, weights, strict=True)))
 
@@ -3601,10 +3923,10 @@ def _show_box(lower: Rationals, upper: Rationals, full: bool) -> str:
     return _coordinates(whole, short, " x ", full)
 
 
-def _words(formula: Condition | Junction, names: tuple[str, ...]) -> str:
+def _said(formula: Condition | Junction, names: tuple[str, ...]) -> str:
     """A formula as it is read."""
     if isinstance(formula, Junction):
-        parts = [_words(part, names) for part in formula.parts]
+        parts = [_said(part, names) for part in formula.parts]
         return f"({(' and ' if formula.every else ' or ').join(parts)})" if parts else ("true" if formula.every else "false")
     total = " + ".join(names[v] if c == 1 else f"-{names[v]}" if c == -1 else f"{c} {names[v]}" for v, c in formula.terms) or "0"
     if len(formula.terms) == 1 and abs(formula.terms[0][1]) == 1:  # x >= a, or x <= b
@@ -3622,7 +3944,7 @@ def _words_of(ball: Ball | None, full: bool, closed: bool = False) -> str:
 
 
 def _report_query(v: Refuted, full: bool) -> list[str]:
-    text, inputs, outputs = _words(v.formula, v.names), list(v.names[: v.inputs]), list(v.names[v.inputs :])
+    text, inputs, outputs = _said(v.formula, v.names), list(v.names[: v.inputs]), list(v.names[v.inputs :])
     if not full and len(text) > MOST_SHOWN:
         digest = hashlib.sha256(text.encode()).hexdigest()
         text = f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]} (sha256 {digest} of what --full prints here)"

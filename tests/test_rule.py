@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import random
 from fractions import Fraction as F
 from itertools import pairwise
@@ -186,7 +187,7 @@ class Walk(checker._Query):
             slopes = self._slopes(cell, text, self.bounds.first[layer])
             value = checker._least_value(*self.bounds.neuron(layer, number - self.bounds.first[layer], sign, cell, slopes), cell.box)
             assert F(value, scale << self.bounds.shift + checker.INPUT) <= sign * self.values[number]
-            end = checker._grid(value, checker.UNIT + self.bounds.shift + checker.INPUT)
+            end = checker._grid(value >> self.bounds.shift + checker.INPUT)
             step = 1 << max(abs(end).bit_length() - checker.DIGITS, checker.UNIT - checker.FINEST)
             if abs(end) < 1 << 1000:
                 self._claim(cell, [number, side, sign * end / scale, text])
@@ -221,10 +222,13 @@ class Walk(checker._Query):
         assert F(least, scale << self.bounds.shift + checker.INPUT) <= value
         if cell.forms is not None:
             number = self.bounds.row(coefficients, inputs, constant)
-            slopes = rng.choice([None, self._slopes(cell, self.words(cell, len(self.values)), len(self.values))])
+            slopes = self._slopes(cell, self.words(cell, len(self.values)), len(self.values))
             losses: dict[int, int] = {}
-            least = cell.least(*self.bounds.over_forms(number, cell, slopes, losses))
-            assert F(least, 1 << checker.UNIT + self.bounds.fine + checker.INPUT) <= value
+            if isinstance(cell.forms, checker._Forms) and cell.forms.above is None:
+                found = self.bounds.over_forms(number, cell, rng.choice([None, slopes]), losses)
+            else:
+                found = self.bounds.shortly(number, cell, slopes, losses)  # type: ignore[assignment]
+            assert found is None or F(cell.least(*found), 1 << checker.UNIT + self.bounds.fine + checker.INPUT) <= value
             assert all(loss >= 0 for loss in losses.values())
         if not any(low < 0 < high for low, high in zip(cell.low, cell.high, strict=True)):
             signs = dict(cell.path)
@@ -268,6 +272,57 @@ def test_what_the_rule_says_of_a_point_is_true(seed):
 
 
 @given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_packed_forms_hold_on_all_points_of_a_cell(seed):
+    """Against the network in rationals: z is its form over the inputs and the values of neurons before, but for the
+    error, at points where neurons have the signs that were put in, also of forms made anew from such ones, and of forms
+    with numbers that a word does not hold.
+    """
+    rng = np.random.default_rng(seed)
+    size = float(rng.choice([0.3, 1, 40]))
+    widths = [int(rng.integers(1, 4)), *rng.integers(2, 9, rng.integers(2, 5)).tolist(), 1]
+    maps = [(size * rng.normal(size=(b, a)), size * rng.normal(size=b)) for a, b in pairwise(widths)]
+    network = chain([w for w, _ in maps], [b for _, b in maps])
+    bounds = checker._Bounds(checker._Network(json.loads(json.dumps(compact_network(network)))))
+    low, high = np.zeros(widths[0]), rng.integers(0, 2, widths[0]).astype(float)  # some inputs do not vary
+    cell = checker._Searched(low.tolist(), high.tolist(), [], [], [], [])
+
+    def values(x: list[F]) -> list[F]:
+        found: list[F] = []
+        for w, b in maps[:-1]:
+            z = [sum((F(float(a)) * v for a, v in zip(row, x, strict=True)), F(float(c))) for row, c in zip(w, b, strict=True)]
+            found += z
+            x = [max(v, F(0)) for v in z]
+        return found
+
+    points = [[F(float(v)) for v in low + (high - low) * rng.integers(0, 17, widths[0]) / 16] for _ in range(5)]
+    there = [values(x) for x in points]
+    ends = [(min(z), max(z)) for z in zip(*there, strict=True)]
+    room = 2 * max(max(-a, b) for a, b in ends) + 1
+
+    def known(part: float) -> None:
+        """The ends of some neurons, which hold at these points."""
+        for i, (a, b) in enumerate(ends):
+            if rng.random() < part:
+                cell.low[i], cell.high[i] = math.floor(a * 2**checker.UNIT), math.ceil(b * 2**checker.UNIT)
+
+    cell.low, cell.high = ([math.floor(s * room * 2**checker.UNIT)] * len(ends) for s in (-1, 1))
+    forms: checker._Forms | checker._Laned = checker._Forms(bounds, cell, None)
+    for part in (0.3, 0.5, 0.7):
+        known(part)
+        try:
+            forms = checker._Laned(bounds, cell, forms)
+        except checker._TooLarge:
+            forms = checker._Forms(bounds, cell, forms)
+        for i, found in forms.found.items():
+            form = forms.form(i)
+            assert found.most >= max(map(abs, [*form.terms.values(), abs(form.constant) + form.error]))
+            for x, z in zip(points, there, strict=True):
+                said = form.constant + sum(a * (x[~k] if k < 0 else max(z[k], 0)) for k, a in form.terms.items())
+                assert abs(F(said) - z[i] * 2**bounds.fine) <= form.error
+
+
+@given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
     """On cells within one another, forms made anew and not, small coefficients and large ones: but for what searches
@@ -297,7 +352,11 @@ def test_rows_of_many_neurons_at_once_are_those_of_one_at_a_time(seed):
         for layer in range(read.hidden):
             first = bounds.first[layer]
             free = [i for i in range(first, bounds.first[layer + 1]) if cell.low[i] < 0 < cell.high[i]]
-            found = cell.leasts(*bounds.neurons(free, cell)) if free else []
+            packed = cell.forms if isinstance(cell.forms, checker._Laned) else None
+            if packed is not None and free:
+                found = cell.leasts(*packed.rows(layer, free, [packed.through(k, cell) for k in range(layer)]))
+            else:
+                found = cell.leasts(*bounds.neurons(free, cell)) if free else []
             if free:  # over forms, which were made here or farther up, and over all units that are not off
                 steps: list[checker._Step] = []
                 for k in range(layer):
