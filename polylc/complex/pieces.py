@@ -41,7 +41,9 @@ def joined(complex_: Complex, graph: RegionGraph, labels: np.ndarray | None = No
     labels = affine_functions(complex_) if labels is None else labels
     if labels.max(initial=-1) + 1 == len(labels):  # no two regions have one
         return np.zeros(len(graph), dtype=bool)
-    result: np.ndarray = labels[graph.first] == labels[graph.second]
+    result = np.empty(len(graph), dtype=bool)
+    for rows in batches(len(graph), 1, 1_000_000):
+        result[rows] = labels[graph.first[rows]] == labels[graph.second[rows]]
     return result
 
 

@@ -134,7 +134,7 @@ def local_complexity(volumes: Volumes, graph: RegionGraph) -> dict[str, Quantity
     def anew(edge: int) -> None:
         _refine_facet(volumes, graph, edge, areas)
 
-    return once_each(weights(volumes.complex, graph), lambda w: narrowed(lambda: product(areas, np.stack([w, w], axis=1)), anew))
+    return once_each(weights(volumes.complex, graph), lambda w: narrowed(lambda: product(areas, np.broadcast_to(w[:, None], (len(w), 2))), anew))
 
 
 def _refine_facet(volumes: Volumes, graph: RegionGraph, edge: int, areas: Array) -> None:

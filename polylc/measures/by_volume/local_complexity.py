@@ -10,6 +10,7 @@ import numpy as np
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
+from polylc.exact.mapped import zeros
 from polylc.measures.by_volume.variation import facet_areas
 from polylc.network.compose import batches, unit_slopes
 from polylc.network.form import Network
@@ -69,12 +70,13 @@ def weights(complex_: Complex, graph: RegionGraph) -> dict[str, np.ndarray]:
     good = np.empty_like(bits)
     for rows in batches(len(bits), network.neurons + 1, 1_000_000):
         good[rows] = pack(good_neurons(network, complex_.patterns(rows)))
-    is_open = np.zeros(len(graph), dtype=bool)
-    for own, reached in zip(bits.T, good.T, strict=True):
-        left, right = graph.first, graph.second
-        is_open |= (own[left] ^ own[right]) & (reached[left] | reached[right]) != 0
-    counted = {"activation": graph.flips, "activation_set": np.ones(len(graph)), "open": is_open, "function": ~joined(complex_, graph)}
-    return {name: weight.astype(np.float64) for name, weight in counted.items()}
+    same = joined(complex_, graph)
+    found = {name: zeros(len(graph)) for name in ("activation", "activation_set", "open", "function")}
+    for rows in batches(len(graph), 4 * bits.shape[1], 1_000_000):
+        left, right = graph.first[rows], graph.second[rows]
+        found["activation"][rows], found["activation_set"][rows], found["function"][rows] = graph.flips[rows], 1.0, ~same[rows]
+        found["open"][rows] = ((bits[left] ^ bits[right]) & (good[left] | good[right])).any(axis=1)
+    return found
 
 
 def once_each(weights: Mapping[str, np.ndarray], value: Callable[[np.ndarray], Found]) -> dict[str, Found]:
