@@ -2054,7 +2054,7 @@ class _Laned:
 
     @staticmethod
     def pays(cell: _Searched, above: _Forms | _Laned) -> bool:
-        """Whether lanes are not too many, and numbers small."""
+        """Whether lanes are not too many."""
         free = sum(cell.low[i] < 0 < cell.high[i] for i in above.free)
         return (free + len(cell.box)) * len(above.free) < DENSE
 
