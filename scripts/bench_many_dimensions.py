@@ -1,9 +1,9 @@
 """Local complexity in 64 and 784 dimensions: what is enclosed, how narrowly, and what that costs.
 
-    python scripts/bench_many_dimensions.py --shared FOLDER [NAME ...]
+    python scripts/bench_many_dimensions.py --shared FOLDER [--measures counts,local_complexity,default] [NAME ...]
 
 Balls clipped to [0, 1]: enclosure of the local complexity of activation regions, its relative width, whether it is an
-enclosure or an estimate within one, and CPU seconds of certify with the measures counts, local_complexity and default.
+enclosure or an estimate within one, and CPU seconds of certify with each of the measures named.
 The first line also loads kernels. The folder is the one with networks/ and mnist/.
 """
 
@@ -47,8 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only networks whose name begins so")
     parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--measures", default="counts,local_complexity,default", help="the last of them with local complexity")
     options = parser.parse_args()
-    print("| network, radius, row | regions | local complexity | width | kind | counts | with LC | default |\n|---|---|---|---|---|---|---|---|")
+    names = options.measures.split(",")
+    print(f"| network, radius, row | regions | local complexity | width | kind | {' | '.join(names)} |\n|{(5 + len(names)) * '---|'}")
     for name, radius, rows in CASES:
         if options.names and not name.startswith(tuple(options.names)):
             continue
@@ -56,7 +58,7 @@ def main() -> None:
         network = polylc.load(file)
         for row in rows:
             seconds = []
-            for measures in ("counts", "local_complexity", "default"):
+            for measures in names:
                 begin = time.process_time()
                 result = polylc.certify(network, [points[row]], radius=radius, clip=(0, 1), measures=measures)[0]
                 seconds.append(f"{time.process_time() - begin:.1f} s")

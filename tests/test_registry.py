@@ -15,7 +15,7 @@ from polylc import certify
 from polylc.cli.options import MEASURES_HELP
 from polylc.errors import UsageError
 from polylc.exact.quantity import Quantity
-from polylc.measures.answers import TOO_LATE, Answer, Answers, missing
+from polylc.measures.answers import Answer, Answers, missing
 from polylc.measures.measure import Cost
 from polylc.measures.registry import ATTRIBUTES, MEASURES, ROWS
 from polylc.network.form import Network, chain
@@ -149,10 +149,9 @@ def test_the_table_says_what_was_left_out(measures):
 def test_a_table_says_what_a_limit_left_out():
     """Measures of the default too, together where the reason is the same, and volumes are not said twice."""
     result = certify(net(2, 3), [0.0, 0.0], radius=0.5)[0]
-    late = missing(f"null: the memory limit was reached {TOO_LATE}")
-    some = ("counts", "local_complexity", "total_variation")
-    left = replace(result, answers=Answers({**result.answers, **dict.fromkeys(some, late)}))
+    why, some = "the memory limit was reached before it was measured", ("counts", "local_complexity", "total_variation")
+    left = replace(result, answers=Answers({**result.answers, **dict.fromkeys(some, missing(f"null: {why}"))}), late=some)
     rows = result_rows(left)
-    assert ("not measured", f"{', '.join(some)}: the memory limit was reached {TOO_LATE}") in rows
+    assert ("not measured", f"{', '.join(some)}: {why}") in rows
     assert not [text for name, text in rows if name == "volumes"]
-    assert not [text for _, text in result_rows(result) if TOO_LATE in text]
+    assert not [text for _, text in result_rows(result) if why in text]

@@ -75,6 +75,10 @@ class FacetProofs:
         else:
             self.point[candidate] = point
 
+    def refute(self, candidate: int, proof: NoFacet, others: np.ndarray) -> None:
+        """Keep a refutation by multipliers of some path half-spaces."""
+        self.refuted[candidate] = NoFacet(proof.factor, {int(others[r]): m for r, m in proof.multipliers.items()})
+
     def shown(self) -> list[int]:
         """The candidates that a point proves."""
         found: list[int] = np.flatnonzero(self.solved >= 0).tolist()
@@ -231,13 +235,13 @@ def _by_program(complex_: Complex, batch: _Batch, i: int, found: Candidates, can
             refuted = _refuted(guess.factors, *exact)
             if refuted is not None:
                 if keep:
-                    proofs.refuted[candidate] = NoFacet(refuted.factor, {int(others[r]): m for r, m in refuted.multipliers.items()})
+                    proofs.refute(candidate, refuted, others)
                 return False, "no facet"
     hyperplane, rows = exact or _exact_rows(complex_, int(found.region[candidate]), int(found.entry[candidate]), others)
     answer = _exactly(hyperplane, rows, complex_.domain.dimension)
     if isinstance(answer, NoFacet):
         if keep:
-            proofs.refuted[candidate] = NoFacet(answer.factor, {int(others[r]): m for r, m in answer.multipliers.items()})
+            proofs.refute(candidate, answer, others)
         return False, "no facet"
     if keep:
         proofs.show(candidate, next(j for j, v in enumerate(hyperplane[:-1]) if v), answer)

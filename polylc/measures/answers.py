@@ -10,7 +10,6 @@ T = TypeVar("T")
 
 NOT_COMPLETE = "null: the enumeration is not complete"
 NOT_ASKED = "not asked for"
-TOO_LATE = "before it was measured"  # how the reason ends where a limit or an interrupt came first
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from polylc.errors import LimitReached
 from polylc.exact.checkpoint import checkpoint, unbroken
-from polylc.measures.answers import NOT_ASKED, TOO_LATE, Answer, Answers, missing
+from polylc.measures.answers import NOT_ASKED, Answer, Answers, missing
 from polylc.measures.bounds import BOUNDS
 from polylc.measures.counts import COUNTS
 from polylc.measures.kink_variation import KINK_VARIATION
@@ -74,13 +74,13 @@ def measure(scene: Scene) -> Measured:
             if row.name not in scene.searched:  # what is found already costs nothing
                 checkpoint()
             with unbroken(False):
-                scene.answers[row.name] = missing(f"interrupted {TOO_LATE}") if interrupted else _answer(row, scene)
+                scene.answers[row.name] = missing("interrupted before it was measured") if interrupted else _answer(row, scene)
         except LimitReached as reached:
             late.append(row.name)
-            scene.answers[row.name] = missing(f"null: {reached} {TOO_LATE}")
+            scene.answers[row.name] = missing(f"null: {reached} before it was measured")
         except KeyboardInterrupt:
             interrupted = True
-            scene.answers[row.name] = missing(f"interrupted {TOO_LATE}")
+            scene.answers[row.name] = missing("interrupted before it was measured")
     return Measured(Answers({row.name: scene.answers[row.name] for row in ROWS}), interrupted, tuple(late))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from polylc.judge.verdict import Verdict
 from polylc.network.form import Affine, Network
 from polylc.network.weights import Weight, sparse_rows
 from polylc.proof.claim_text import claims_by_node
+from polylc.proof.integer_text import as_json
 from polylc.proof.point_text import FacetText, region_points
 
 FORMAT = "polylc-proof/1"
@@ -151,11 +151,8 @@ def _read_back(path: Path, header: bytes, digests: Sequence[str], end: bytes) ->
         raise CertificateError(f"{path}: the proof file does not read back as it was written; is the disk full or failing?")
 
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
 def _text(line: Any) -> bytes:
-    return (_json(line) + "\n").encode()
+    return (as_json(line) + "\n").encode()
 
 
 def network_line(network: Network, plain: Callable[[np.ndarray], Any] = np.ndarray.tolist) -> dict[str, Any]:
@@ -209,9 +206,9 @@ def block_lines(index: int, evidence: Evidence) -> Iterator[bytes]:
                 continue
             pattern = int.from_bytes(patterns[width * region : width * (region + 1)], "little")
             margins = evidence.margins.get(region)
-            rest = f"{next(entries)},{_json(margins) if margins else '[]'}"
+            rest = f"{next(entries)},{as_json(margins) if margins else '[]'}"
             if vertices is not None:
-                rest += f",{_json([[v[-1], *v[:-1]] for v in vertices[region]])}"
+                rest += f",{as_json([[v[-1], *v[:-1]] for v in vertices[region]])}"
             lines.append(f'["R","{pattern:x}",{next(points)},{claims},{rest}]\n')
         yield "".join(lines).encode()
 

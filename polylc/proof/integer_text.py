@@ -5,12 +5,16 @@ In: integers of 64 bits. Out: bytes. Invariant: nobody writes more than MOST byt
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from polylc.jit.decorators import kernel
 
 OPEN, CLOSE, COMMA, MINUS, ZERO = b"[],-0"
 MOST = 21
+
+as_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # the same of any value, and slower
 
 
 @kernel

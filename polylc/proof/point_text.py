@@ -5,7 +5,6 @@ A point is [den, n_1, ..., n_k], the integers in lowest terms for doubles.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,11 +15,9 @@ from polylc.bounds.floats import lowest_bits
 from polylc.complex.complex import Complex
 from polylc.complex.graph import RegionGraph
 from polylc.judge.columns import Points
-from polylc.proof.integer_text import lists
+from polylc.proof.integer_text import as_json, lists
 
 MOST_BITS = 61  # of an integer in columns
-
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def point_integers(point: Sequence[Fraction] | np.ndarray) -> list[int]:
@@ -46,7 +43,7 @@ def region_points(points: Points, regions: np.ndarray) -> list[str]:
     numbers, fits = point_columns(points.unit[regions])
     text, place = lists(numbers)
     plain = [fit and region not in points.exact for fit, region in zip(fits.tolist(), regions.tolist(), strict=True)]
-    return [text[place[i] : place[i + 1] - 1] if plain[i] else _json(point_integers(points[region])) for i, region in enumerate(regions.tolist())]
+    return [text[place[i] : place[i + 1] - 1] if plain[i] else as_json(point_integers(points[region])) for i, region in enumerate(regions.tolist())]
 
 
 class FacetText:
@@ -85,7 +82,7 @@ class FacetText:
         for i in range(len(regions)):
             first, last = bounds[i], bounds[i + 1]
             if i in rare:
-                parts = [_json(self._entry(int(some[e]), int(place[e]))) if odd[e] else text[at[e] : at[e + 1] - 1] for e in range(first, last)]
+                parts = [as_json(self._entry(int(some[e]), int(place[e]))) if odd[e] else text[at[e] : at[e + 1] - 1] for e in range(first, last)]
                 found.append(f"[{','.join(parts)}]")
             else:
                 found.append(f"[{text[at[first] : at[last] - 1]}]" if last > first else "[]")

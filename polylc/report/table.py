@@ -12,7 +12,7 @@ from rich.text import Text
 from polylc.domains.box import as_box
 from polylc.domains.frame import Frame
 from polylc.exact.quantity import Kind
-from polylc.measures.answers import NOT_ASKED, TOO_LATE
+from polylc.measures.answers import NOT_ASKED
 from polylc.measures.measure import Block
 from polylc.measures.registry import ALL, DEFAULT, ROWS
 from polylc.network.form import Network
@@ -83,7 +83,7 @@ def result_rows(record: Record) -> list[tuple[str, str]]:
 def _why_not_weighed(record: Record) -> str | None:
     """Why volumes weigh nothing here, or only by estimates."""
     answer = record.answers["local_complexity"]
-    if answer.reason is None or answer.reason == NOT_ASKED or answer.reason.endswith(TOO_LATE):
+    if answer.reason is None or answer.reason == NOT_ASKED or "local_complexity" in record.late:
         return None
     estimated = answer.value is not None and any(v.kind is Kind.ESTIMATE for v in answer.value.versions.values())
     return answer.reason if answer.value is None or estimated else None
@@ -99,7 +99,7 @@ def _unanswered(record: Record) -> list[str]:
     for row in ROWS:
         answer = record.answers[row.name]
         why = str(answer.reason)
-        if answer.value is None and why != NOT_ASKED and (row.name not in DEFAULT or why.endswith(TOO_LATE)):
+        if answer.value is None and why != NOT_ASKED and (row.name not in DEFAULT or row.name in record.late):
             names.setdefault(why.removeprefix("null: "), []).append(row.name)
     return [f"{', '.join(left)}: {why}" for why, left in names.items()]
 
