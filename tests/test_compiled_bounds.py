@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction as F
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from polylc.bounds.ascent import Choice, Goals, ascend
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.dense import refined
 from polylc.bounds.game import combine, combine_compiled
-from polylc.bounds.hidden import Kept, intervals, refine
+from polylc.bounds.hidden import Held, Kept, intervals, move, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.sharpen import sharpen
 from polylc.bounds.tables import Sizes, Tables
 from polylc.search import refute
+from polylc.search.shorten import shorten
 
 WIDTHS = [3, 7, 5, 6, 2]
 
@@ -103,6 +105,70 @@ def test_rows_that_are_kept_are_the_same_and_hold(seed):
             z = hidden(plain, x)
             value = np.einsum("csmn,cn->csm", kept2.gradient, x) + kept2.constant - kept2.error - 1e-9
             assert (value <= np.stack([z, -z], axis=1)).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kernels", [False, True])
+def test_rows_from_above_hold_on_cells_within(seed, kernels):
+    """In rationals, at corners and other points; some ends become better, none worse, and reach is that of the rows."""
+    one, sizes = both(seed)[kernels], both(seed)[2]
+    rng = np.random.default_rng(300 + seed)
+    cells = cells_of(rng, 12)
+    lows, highs = wide(12, one.neurons)
+    kept = Kept.none(12, one.neurons, one.inputs)
+    refine(one, lows, highs, cells, sizes, 0, kept=kept)
+    held = Held.of(kept, lows, highs)
+    assert [len(rows.neurons) for rows in held] == ((lows < 0) & (highs > 0)).sum(axis=1).tolist()
+    ends = cells.low + (cells.high - cells.low) * np.sort(rng.integers(0, 9, (2, *cells.low.shape)) / 8, axis=0)
+    low, high, reach = lows.copy(), highs.copy(), np.zeros((*lows.shape, one.inputs))
+    unsure = move(held, low, high, Cells(ends[0], ends[1]), reach)
+    assert (low >= lows).all()
+    assert (high <= highs).all()
+    assert (low > lows).any()
+    assert (~np.isnan(unsure)).mean() < 0.5
+    np.testing.assert_array_equal(reach.any(axis=2) & (lows >= 0), False)
+    for c in range(12):
+        for _ in range(6):
+            x = np.where(rng.random(one.inputs) < 0.5, ends[0, c], ends[1, c])
+            for i, z in enumerate(in_rationals(one, [F(float(v)) for v in x])):
+                assert F(low[c, i]) <= z <= F(high[c, i])
+
+
+def in_rationals(tables: Tables, x: list[F]) -> list[F]:
+    found: list[F] = []
+    for affine in tables.affines[:-1]:
+        ((_, weight),) = affine.terms
+        z = [F(float(b)) + sum((F(float(w)) * v for w, v in zip(row, x, strict=True)), F(0)) for row, b in zip(weight, affine.bias, strict=True)]
+        found += z
+        x = [max(v, F(0)) for v in z]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_slopes_that_refute_are_made_short_alike(seed):
+    plain, compiled, sizes = both(seed)
+    rng = np.random.default_rng(400 + seed)
+    rows = 30
+    cells, goals = cells_of(rng, rows), goals_of(plain, rng, 2)
+    lows, highs = wide(rows, plain.neurons)
+    refine(plain, lows, highs, cells, sizes)
+    lines = Lines.of(lows, highs)
+    start = Choice(np.tile([0.5, 0.5], (rows, 1)), np.where(lines.open, rng.integers(0, 129, lows.shape) / 128, lines.rule), None)
+    value = backward(plain, *goals.combined(start.shares), plain.depth, lines, cells, sizes, start.slopes).value
+    goals.constant = goals.constant - np.median(value)  # about half of them refute
+    sure = backward(plain, *goals.combined(start.shares), plain.depth, lines, cells, sizes, start.slopes).value > 1e-6
+    assert sure.any()
+    found = []
+    for one in (plain, compiled):
+        some = start.rows(np.flatnonzero(sure))
+        line, there = lines.of_cells(np.flatnonzero(sure)), Cells(cells.low[sure], cells.high[sure])
+        shorten(one, sizes, goals, some, None, line, there)
+        again = backward(plain, *goals.combined(some.shares), plain.depth, line, there, sizes, some.slopes)
+        assert (again.value - again.error - some.shares @ goals.noise > 0).all()
+        assert ((some.slopes == line.rule) | line.open).all()
+        found.append((some.slopes != line.rule).sum(axis=1))
+    assert (found[0] == found[1]).mean() >= 0.9
+    assert (found[0] < ((start.slopes != lines.rule) & lines.open).sum(axis=1)[sure]).any() or not lines.open[sure].any()
 
 
 def hidden(tables: Tables, x: np.ndarray) -> np.ndarray:

@@ -28,12 +28,11 @@ from polylc.bounds.hidden import intervals, refine
 from polylc.bounds.relaxation import Lines, largest_outputs
 from polylc.bounds.tables import tables
 from polylc.domains.question import And, Or, Row, row
-from polylc.errors import LimitReached
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain
 from polylc.proof.refutation import compact_network, is_plain, sheet
 from polylc.readers.question import Question
-from polylc.search import condense, prove
+from polylc.search import anew
 
 Lines_ = list[Any]
 
@@ -82,7 +81,7 @@ def questions() -> dict[str, Question]:
     )
     larger = eighth_net([3, 10, 10, 10, 2], 4)
     return {
-        "little": least_refuted(larger, lambda t: boxed(3, [row({3: F(1)}, -t)])),
+        "found": least_refuted(larger, lambda t: boxed(3, [row({3: F(1)}, -t)])),
         "boxes": least_refuted(deep, lambda t: boxed(2, [row({2: F(1)}, -t)])),
         "neurons": several,
         "alternatives": least_refuted(skip, nested),
@@ -100,6 +99,8 @@ def proofs() -> dict[str, Lines_]:
             assert polylc.verify(question, timeout=60, proof=path).result == "unsat", name
             with gzip.open(path) as file:
                 found[name] = by_cell([json.loads(line) for line in file])
+    with gzip.open(Path(__file__).parent / "data" / "rows_from_above.proof") as file:  # "found", as it was proved with shifts
+        found["little"] = by_cell([json.loads(line) for line in file])
     return found
 
 
@@ -120,7 +121,7 @@ def checked(lines: Lines_ | bytes, folder: Path) -> list[Any]:
     return checker.check_file(path)
 
 
-NAMES = ("little", "boxes", "neurons", "alternatives", "tie", "rows")
+NAMES = ("little", "found", "boxes", "neurons", "alternatives", "tie", "rows")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -416,7 +417,8 @@ def test_damaged_bytes_are_refused_or_say_the_same(tmp_path_factory, data):
 
 @cache
 def questions_by_name() -> dict[str, Question]:
-    return questions()
+    found = questions()
+    return {**found, "little": found["found"]}
 
 
 def _rows(formula: Any) -> list[Any]:
@@ -591,7 +593,7 @@ SHEETS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["little", "boxes", "tie"])
+@pytest.mark.parametrize("name", ["little", "found", "boxes", "tie"])
 @pytest.mark.parametrize("change", SHEETS)
 def test_damaged_sheets_are_refused(name, change, tmp_path):
     lines = json.loads(json.dumps(in_sheets(proofs()[name])))
@@ -762,22 +764,25 @@ def test_the_rule_of_one_unit(data):
         assert (rule._negative(1, cell) >> rule.shift) * scale >= -h if rule.units[0] is not None else h >= 0
 
 
-@pytest.mark.parametrize("apart", [0, 4, 1 << 30])
-def test_parts_of_a_tree_are_made_short_each_by_itself(tmp_path, monkeypatch, apart):
-    """All cells as the search left them, small parts made short, or all of it: each of them is a proof."""
-    monkeypatch.setattr(condense, "APART", apart)
-    assert polylc.verify(questions()["little"], timeout=60, proof=tmp_path / "p").result == "unsat"
+@pytest.mark.parametrize("hope", [-np.inf, 0.5, 2.0, 1e300])
+def test_a_search_that_hopes_for_rows_from_above_or_not_proves_what_it_found(tmp_path, monkeypatch, hope):
+    """All neurons bounded anew, or only where rows from above do not refute a cell: each of them is a proof, and its search
+    is the one that keeps none.
+    """
+    monkeypatch.setattr(anew, "HOPE", hope)
+    verdict = polylc.verify(questions()["found"], timeout=60, proof=tmp_path / "p")
+    assert verdict.result == "unsat"
     polylc.check(tmp_path / "p")
     with gzip.open(tmp_path / "p") as file:
         cells = "".join(line["first"] for line in map(json.loads, file) if "first" in line)
-    assert bool(set(cells) & {"m", "M"}) == (apart > 0)
+    assert bool(set(cells) & {"m", "M"}) == (hope > 0)
+    assert polylc.verify(questions()["found"], timeout=60).statistics["cells"] == verdict.statistics["cells"]
 
 
-def test_a_proof_that_no_time_is_left_to_shorten_is_written_as_it_was_found(tmp_path, monkeypatch):
-    def late(*_: object) -> None:
-        raise LimitReached
-
-    monkeypatch.setattr(prove, "condense", late)
-    verdict = polylc.verify(questions()["boxes"], timeout=60, proof=tmp_path / "p")
-    assert verdict.result == "unsat"
+def test_cells_with_many_rows_are_bounded_anew_throughout(tmp_path, monkeypatch):
+    monkeypatch.setattr(anew, "MOST", 0)
+    assert polylc.verify(questions()["found"], timeout=60, proof=tmp_path / "p").result == "unsat"
     polylc.check(tmp_path / "p")
+    with gzip.open(tmp_path / "p") as file:
+        cells = "".join(line["first"] for line in map(json.loads, file) if "first" in line)
+    assert set(cells) == {"0"}

@@ -110,6 +110,12 @@ class Ascent:
     gaps: np.ndarray
     worst: np.ndarray
 
+    def put(self, which: np.ndarray, other: Ascent) -> None:
+        """Replace some rows."""
+        self.choice.put(which, other.choice)
+        self.sure[which], self.gradient[which], self.point[which] = other.sure, other.gradient, other.point
+        self.mean[which], self.gaps[which], self.worst[which] = other.mean, other.gaps, other.worst
+
 
 def on_grid(values: np.ndarray, steps: float) -> np.ndarray:
     """The nearest multiples of 1 / steps."""

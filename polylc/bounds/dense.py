@@ -290,14 +290,14 @@ def bounded(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, whi
             room.input[k] = goals.input[r, k]
         start = goals.constant[r]
         value, size = descend(net, depth, lines, which[r], line[r], room, start, abs(start))
-        value, size = _at_box(net, low, high, r, room, value, size)
+        value, size = at_box(net, low, high, r, room, value, size)
         best.sure[r], error[r] = value, size * net.gamma + net.extra[depth]
         for k in range(net.width[0]):
             best.gradient[r, k], best.point[r, k] = room.row[k], room.point[k]
 
 
 @inlined
-def _at_box(net: Dense, low: Array, high: Array, r: int, room: Room, value: float, size: float) -> tuple[float, float]:
+def at_box(net: Dense, low: Array, high: Array, r: int, room: Room, value: float, size: float) -> tuple[float, float]:
     """The row over the input, with its own coefficients there, and the point of box and ball where it is least."""
     for k in range(net.width[0]):
         most = max(abs(low[r, k]), abs(high[r, k]))
@@ -400,7 +400,7 @@ def climbed(net: Dense, low: Array, high: Array, lines: Chosen, goals: Goal, row
         for step in range(plan.steps):
             start, noise = _combine(net, depth, goals, room)
             value, size = descend(net, depth, chosen, 0, r, room, start, abs(start))
-            value, size = _at_box(net, low, high, r, room, value, size)
+            value, size = at_box(net, low, high, r, room, value, size)
             least = value - (size * net.gamma + net.extra[depth]) - noise
             if least > best.sure[r]:
                 _keep(net, depth, r, least, rows, best, room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,17 +72,59 @@ class Kept:
         return cls(np.zeros((cells, 2, neurons, inputs)), np.full((cells, 2, neurons), -np.inf), np.zeros((cells, 2, neurons)))
 
 
-def move(kept: Kept, lows: np.ndarray, highs: np.ndarray, cells: Cells, rows: np.ndarray) -> np.ndarray:
-    """Bring ends of open neurons closer together by rows that were kept, of each cell those numbered; those lower ends,
-    of z and of -z, that other arithmetic might round to a neighbour on the grid, of shape (2, cells, neurons), infinite
-    where a quarter of a step less is rounded, and elsewhere not a number.
+@dataclass
+class Held:
+    """Of the rows that were kept of one cell, those of neurons that were open then.
+
+    Attributes
+    ----------
+    neurons : ndarray of int, shape (rows,)
+    gradient : ndarray, shape (rows, 2, inputs)
+    constant, error : ndarray, shape (rows, 2)
     """
-    cell, neuron = np.nonzero((lows < 0) & (highs > 0))
-    at = rows[cell], slice(None), neuron
-    gradient, value, error = kept.gradient[at], kept.constant[at], kept.error[at]
+
+    neurons: np.ndarray
+    gradient: np.ndarray
+    constant: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def of(cls, kept: Kept, lows: np.ndarray, highs: np.ndarray) -> list[Held]:
+        """Of each cell, with ends of shape (cells, neurons)."""
+        found = []
+        for k, free in enumerate((lows < 0) & (highs > 0)):
+            at = np.flatnonzero(free)
+            found.append(cls(at, kept.gradient[k][:, at].transpose(1, 0, 2), kept.constant[k][:, at].T, kept.error[k][:, at].T))
+        return found
+
+
+def move(held: Sequence[Held], lows: np.ndarray, highs: np.ndarray, cells: Cells, reach: np.ndarray) -> np.ndarray:
+    """Bring ends of open neurons closer together by rows that hold on cells farther up, and so on these.
+
+    Parameters
+    ----------
+    held : sequence of Held
+        Of each cell.
+    lows, highs : ndarray, shape (cells, neurons)
+        Ends that are known; receive better ones, on the grid.
+    cells : Cells
+    reach : ndarray, shape (cells, neurons, inputs)
+        Receives by how much each input moves the ends of these neurons.
+
+    Returns
+    -------
+    ndarray, shape (2, cells, neurons)
+        Those lower ends, of z and of -z, that other arithmetic might round to a neighbour on the grid, infinite where a
+        quarter of a step less is rounded, and elsewhere not a number.
+    """
+    cell, neuron = np.repeat(np.arange(len(held)), [len(one.neurons) for one in held]), np.concatenate([one.neurons for one in held])
+    still = np.flatnonzero((lows[cell, neuron] < 0) & (highs[cell, neuron] > 0))
+    cell, neuron = cell[still], neuron[still]
+    gradient, value, error = (np.concatenate([getattr(one, name) for one in held])[still] for name in ("gradient", "constant", "error"))
     for k in range(cells.low.shape[1]):
         g = gradient[..., k]
         value += np.where(g > 0, g * cells.low[cell, k, None], g * cells.high[cell, k, None])
+    reach[cell, neuron] = np.abs(gradient).sum(axis=1) * (cells.high - cells.low)[cell]
     there = np.isfinite(value)
     value = np.where(there, value, 0.0)
     before = np.stack([lows[cell, neuron], -highs[cell, neuron]], axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from polylc.bounds.ball_fused import Round
 from polylc.bounds.dense import Best, Dense, Ends, Goal, Plan, Room, Rows, bounded, climbed, refined
 from polylc.bounds.fused import Chosen
+from polylc.bounds.shorten import shortened
 from polylc.bounds.tables import LOST, Sizes, Tables
 
 
@@ -62,6 +63,10 @@ class Packed:
         error = np.zeros(len(constant))
         bounded(self.net, low, high, lines, goals, which, line, best, error, self.room)
         return best, error
+
+    def shorten(self, goals: Goal, slopes: np.ndarray, lines: Chosen, low: np.ndarray, high: np.ndarray, grids: np.ndarray) -> None:
+        """Slopes that refute rows on the coarsest of these grids, from the first one on, on which they do."""
+        shortened(self.net, low, high, lines, goals, slopes, grids, self.room)
 
     def climb(self, goals: Goal, rows: Rows, lines: Chosen, low: np.ndarray, high: np.ndarray, plan: Plan) -> Best:
         """As `ascent.ascend`; multipliers and slopes of `rows` become the best ones."""

@@ -129,6 +129,8 @@ def _slopes(slopes: np.ndarray, rule: np.ndarray) -> str:
     """Slopes in words: "." for the rule's, else "0", "1", or two digits to the base 16; those of the rule at the end
     left out.
     """
+    if not len(slopes):
+        return ""
     words = [_WORDS[value] for value in np.rint(slopes * SLOPES).astype(int).tolist()]
     return "".join("." if same else word for word, same in zip(words, (slopes == rule).tolist(), strict=True)).rstrip(".")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polylc.bounds.hidden import Held
 from polylc.domains.alternatives import Alternative
 from polylc.proof.tree import Node
 
@@ -44,6 +45,10 @@ class Cell:
     node : Node
     share : float
         Of the root, were every split one into halves.
+    held : Held or None
+        Rows that bounded neurons on the last cell above where all were bounded anew, or on this one.
+    rise : float
+        By how much the least bound grew from the cell above to this one.
     waiting : bool
         Whether it is in a queue.
     """
@@ -59,6 +64,8 @@ class Cell:
     first: int
     node: Node
     share: float = 1.0
+    held: Held | None = None
+    rise: float = np.inf
     waiting: bool = False
 
     @property

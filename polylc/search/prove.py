@@ -32,7 +32,6 @@ from polylc.jit.mode import mode
 from polylc.network.form import Network
 from polylc.proof.tree import Node
 from polylc.search.cells import Cell, Queue
-from polylc.search.condense import condense
 from polylc.search.crew import Crew
 from polylc.search.problem import Problem
 from polylc.search.refute import Point, Search, Watch, by_box, note_ends
@@ -292,15 +291,7 @@ def _search(work: _Work, crew: Crew | None, starts: int, most: float) -> Outcome
         point = work.go_on(crew, most)
     if point is not None:
         return Outcome(Answer.SAT, point)
-    return Outcome(Answer.UNSAT, tree=_kept(work.search, work.node) if work.job.keep else None)
-
-
-def _kept(search: Search, tree: Node) -> Node:
-    """What is written of a tree: a shorter one, or the tree as it was found if the time is over before that is made."""
-    try:
-        return (condense(search.problem, search.sizes, search.goals, tree) if search.by_box and search.problem.ball is None else None) or tree
-    except LimitReached:
-        return tree
+    return Outcome(Answer.UNSAT, tree=work.node if work.job.keep else None)
 
 
 def _root(problem: Problem, keep: bool) -> tuple[Sizes, np.ndarray, np.ndarray, Node]:

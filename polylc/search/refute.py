@@ -12,19 +12,20 @@ from fractions import Fraction
 
 import numpy as np
 
-from polylc.bounds.ascent import SHARES, SLOPES, Ascent, Choice, Goals, ascend, on_grid
+from polylc.bounds.ascent import SHARES, Ascent, Choice, Goals, ascend, on_grid
 from polylc.bounds.backward import Cells, backward
 from polylc.bounds.game import combine, combine_compiled
-from polylc.bounds.hidden import refine
 from polylc.bounds.relaxation import Lines
 from polylc.bounds.tables import Sizes
 from polylc.domains.alternatives import Alternative
 from polylc.exact.checkpoint import checkpoint
-from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, STATED, Closing, Combination, Exact, Node, Outside, stated_ends
+from polylc.proof.tree import ALTERNATIVES, BOX, NEURON, Closing, Combination, Exact, Node, Outside, stated_ends
+from polylc.search.anew import Anew
 from polylc.search.attack import attack
 from polylc.search.cells import Cell, Open, Queue
 from polylc.search.decide import decide
 from polylc.search.problem import Problem
+from polylc.search.shorten import shorten
 from polylc.search.split import Branching, best_neurons, box_scores
 
 FEW, FEW_IN_BALL = 16, 6  # free inputs up to which boxes are cut; small boxes at a round border are many
@@ -32,10 +33,11 @@ FEW_OPEN, DEEP = 3, 60  # open neurons, and depth, from which neurons are split 
 LATE, SLOWLY = 24, 6  # from this depth on one open neuron more for every so many levels: boxes creep along a tie
 FINE = 2.0**-24  # so are they where none of them varies by more, as ends are multiples of 2^-30
 STEPS, NEURON_STEPS, ROOT_STEPS = 8, 14, 24  # passes for a box, for a cell cut by neurons (more of them cost less than cells), and at first
+FIRST_STEPS = 4  # for a box whose neurons may yet be bounded anew
 BATCH = 64
-COARSER = (0.0, 1.0, 2.0, 8.0, SLOPES)  # 0: the slopes of the rule  # grids on which slopes of refutations are tried
 COMPILED = 256  # cells from which passes use compiled kernels: loading them takes longer than so many cells
 NEAR = 2.0**20  # bounds on the rounding of goals, by which points that are tried exactly may miss them
+NOTHING = np.zeros(0)
 RARE = 64  # rounds between attacks from the worst cells
 
 
@@ -125,7 +127,6 @@ class Search:
     # ---- one batch ------------------------------------------------------------------------------------------------
     def _treat(self, batch: list[Cell]) -> tuple[Point | None, list[Cell]]:
         """A solution, if there is one, or the cells that are left."""
-        tables = self.tables
         self.counts["cells"] += len(batch)
         batch = self._in_ball(batch)
         if not batch:
@@ -134,24 +135,51 @@ class Search:
         found = self._candidate((cells.low + cells.high) / 2)
         if found is not None:
             return found, []
-        lows, highs = np.stack([c.lows for c in batch]), np.stack([c.highs for c in batch])
-        reach = None
-        if self.by_box:
-            anew = [b for b, c in enumerate(batch) if c.first < tables.depth]
-            reach = np.zeros((len(batch), tables.neurons, tables.inputs))
-            if anew:
-                self._refine(batch, anew, cells, lows, highs, reach)
+        ends = Anew(self.problem, self.sizes, self.keep, batch, cells) if self.by_box else None
+        lows, highs = (np.stack([c.lows for c in batch]), np.stack([c.highs for c in batch])) if ends is None else (ends.lows, ends.highs)
         lines = Lines.of(lows, highs)
         pairs = [(b, one) for b, cell in enumerate(batch) for one in cell.open]
+        result = None
         if pairs:
-            result = self._bound(batch, pairs, lines, cells)
+            result = self._bound(batch, pairs, lines, cells, ends is not None and len(ends.moved) == len(batch))
+        if ends is not None and ends.moved:
+            lines = self._settle(batch, ends, pairs, result, lines, cells)
+        if result is not None:
             found = self._candidate(np.concatenate([result.point, result.mean]))
             if found is not None:
                 return found, []
-            if self.keep:
-                self._shorten(batch, pairs, result, lines, cells)
-            self._close(batch, pairs, result)
-        return self._divide(batch, pairs, result if pairs else None, lines, lows, highs, cells, reach)
+            self._close(batch, pairs, result, lines, cells)
+        return self._divide(batch, pairs, result, None if ends is None else ends.reach)
+
+    def _settle(self, batch: list[Cell], ends: Anew, pairs: list[tuple[int, Open]], result: Ascent | None, lines: Lines, cells: Cells) -> Lines:
+        """Have neurons bounded anew where rows from above do not refute a cell, and bound alternatives there; the lines
+        that come of it.
+        """
+        rows = np.array([r for r, (b, _) in enumerate(pairs) if b in ends.moved], dtype=int)
+        if result is None or not len(rows):
+            ends.settle([])
+            return lines
+        at = np.array([b for b, _ in pairs])
+        again = {*at[rows][result.sure[rows] <= 0].tolist()}
+        ends.settle(again)
+        if not again:
+            return lines
+        lines = Lines.of(ends.lows, ends.highs)
+        rows = np.array([r for r, (b, _) in enumerate(pairs) if b in again])
+        at, start = at[rows], result.choice.rows(rows)
+        line, member = lines.of_cells(at), np.zeros(start.shares.shape, dtype=bool)
+        member[_flat([pairs[r] for r in rows.tolist()])] = True
+        start.slopes = np.where(line.open, start.slopes, line.rule)
+        some = Cells(cells.low[at], cells.high[at])
+        result.put(rows, self._ascend(member, start, line, self._signs(batch, at), some, STEPS, result.sure[rows]))
+        return lines
+
+    def _signs(self, batch: list[Cell], at: np.ndarray) -> np.ndarray | None:
+        """Sides of neurons that were split, of the cells numbered; None where no cell of the batch has any."""
+        if all(c.signs is None for c in batch):
+            return None
+        nothing = np.zeros(self.tables.neurons)
+        return np.stack([nothing if (signs := batch[b].signs) is None else signs.astype(float) for b in at.tolist()])
 
     def _in_ball(self, batch: list[Cell]) -> list[Cell]:
         """Those that are not outside the ball."""
@@ -169,46 +197,40 @@ class Search:
                 left.append(cell)
         return left
 
-    def _refine(self, batch: list[Cell], anew: list[int], cells: Cells, lows: np.ndarray, highs: np.ndarray, reach: np.ndarray) -> None:
-        some = np.array(anew)
-        part = Cells(cells.low[some], cells.high[some])
-        low, high, spread = lows[some], highs[some], reach[some]
-        doubtful = np.full((2, len(some), self.tables.neurons), np.nan) if self.keep else None
-        refine(self.tables, low, high, part, self.sizes, 0, doubtful, spread)
-        lows[some], highs[some], reach[some] = low, high, spread
-        for k, b in enumerate(anew):
-            batch[b].lows, batch[b].highs = low[k], high[k]
-            batch[b].node.refined = 0
-            note_ends(batch[b].node, k, doubtful)
-
-    def _bound(self, batch: list[Cell], pairs: list[tuple[int, Open]], lines: Lines, cells: Cells) -> Ascent:
+    def _bound(self, batch: list[Cell], pairs: list[tuple[int, Open]], lines: Lines, cells: Cells, moved: bool) -> Ascent:
+        """Alternatives bounded, from what bounded them best before; `moved`: all ends are by rows from above."""
         at = np.array([b for b, _ in pairs])
-        member = np.zeros((len(pairs), len(self.problem.rows)), dtype=bool)
-        shares = np.zeros(member.shape)
-        line = lines.of_cells(at)
+        shares, member = np.zeros((len(pairs), len(self.problem.rows))), np.zeros((len(pairs), len(self.problem.rows)), dtype=bool)
+        line, signs = lines.of_cells(at), self._signs(batch, at)
         slopes = line.rule.copy()
-        cut = any(c.signs is not None for c in batch)
-        betas = np.zeros(slopes.shape) if cut else None
-        signs = np.zeros(slopes.shape) if cut else None
-        for r, (b, one) in enumerate(pairs):
-            member[r, one.goals] = True
-            if one.shares is not None and one.slopes is not None:
-                shares[r, one.goals] = one.shares
-                slopes[r] = np.where(line.open[r], one.slopes, line.rule[r])
-            else:
+        member[_flat(pairs)] = True
+        for r, (_, one) in enumerate(pairs):
+            if one.shares is None:
                 shares[r, one.goals[:1]] = 1.0
-            if betas is not None and signs is not None and batch[b].signs is not None:
-                signs[r] = batch[b].signs
-                if one.betas is not None:
+        known = [(r, one.shares, one.slopes) for r, (_, one) in enumerate(pairs) if one.shares is not None and one.slopes is not None]
+        if known:
+            some = [r for r, _, _ in known]
+            shares[_flat(pairs, some)] = np.concatenate([one for _, one, _ in known])
+            slopes[some] = np.where(line.open[some], np.stack([one for _, _, one in known]), line.rule[some])
+        betas = None if signs is None else np.zeros(slopes.shape)
+        if betas is not None:
+            for r, (b, one) in enumerate(pairs):
+                if batch[b].signs is not None and one.betas is not None:
                     betas[r] = one.betas
-        steps = (STEPS if self.by_box else NEURON_STEPS) if all(c.depth for c in batch) else ROOT_STEPS
         several = [r for r, (_, one) in enumerate(pairs) if len(one.goals) > 1]
         if several:
             self._combine(several, pairs, Choice(shares, slopes, None), line, cells, at)
-        aim = np.array([max(1e-4, 0.02 * abs(one.bound)) if np.isfinite(one.bound) else 1e-4 for _, one in pairs])
-        some = Cells(cells.low[at], cells.high[at])
-        start, patient = Choice(shares, slopes, betas), not self.by_box
-        return ascend(self.tables, self.goals, member, start, line, signs, some, self.sizes, steps, aim, patient)
+        steps = (FIRST_STEPS if moved else STEPS) if self.by_box else NEURON_STEPS
+        if not all(c.depth for c in batch):
+            steps = ROOT_STEPS
+        bound = np.array([one.bound for _, one in pairs])
+        return self._ascend(member, Choice(shares, slopes, betas), line, signs, Cells(cells.low[at], cells.high[at]), steps, bound)
+
+    def _ascend(
+        self, member: np.ndarray, start: Choice, line: Lines, signs: np.ndarray | None, cells: Cells, steps: int, bound: np.ndarray
+    ) -> Ascent:
+        aim = np.where(np.isfinite(bound), np.maximum(1e-4, 0.02 * np.abs(bound)), 1e-4)
+        return ascend(self.tables, self.goals, member, start, line, signs, cells, self.sizes, steps, aim, not self.by_box)
 
     def _combine(self, several: list[int], pairs: list[tuple[int, Open]], start: Choice, line: Lines, cells: Cells, at: np.ndarray) -> None:
         """Multipliers of the goals, from bounds on each of them."""
@@ -243,76 +265,47 @@ class Search:
                 return found
         return None
 
-    def _shorten(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent, lines: Lines, cells: Cells) -> None:
-        """Slopes of refutations on the coarsest grid on which they still refute: what is kept of them is short."""
-        rows = np.flatnonzero(result.sure > 0)
-        if not len(rows):
-            return
-        at = np.array([pairs[r][0] for r in rows])
-        line, some = lines.of_cells(at), Cells(cells.low[at], cells.high[at])
-        choice = result.choice.rows(rows)
-        shares, betas = choice.shares, choice.betas
-        pulls = None
-        if betas is not None:
-            pulls = betas * np.stack([np.zeros(self.tables.neurons) if (s := batch[b].signs) is None else s for b in at])
-        matters = np.zeros(choice.slopes.shape, dtype=bool)
-        left = np.ones(len(rows), dtype=bool)
-        for grid in (None, *COARSER):
-            combined, constant = self.goals.combined(shares)
-            slopes = choice.slopes
-            if grid is not None:
-                slopes = np.where(line.open & matters, on_grid(slopes, grid), line.rule) if grid else line.rule
-            bound = backward(self.tables, combined, constant, self.tables.depth, line, some, self.sizes, slopes, pulls, keep=grid is None)
-            if grid is None:
-                for span, v, units in zip(self.tables.span, bound.coefficients, self.tables.units, strict=True):
-                    if v is not None:
-                        matters[:, span] = v * units.jump > 0
-                continue
-            good = left & (bound.value - bound.error - shares @ self.goals.noise > 0)
-            result.choice.slopes[rows[good]] = slopes[good]
-            left &= ~good
-            if not left.any():
-                break
-
-    def _close(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent) -> None:
+    def _close(self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent, lines: Lines, cells: Cells) -> None:
         """Keep what was found of every alternative; take out those that are refuted."""
-        for r, (_, one) in enumerate(pairs):
-            one.bound = float(result.sure[r])
-            one.shares, one.slopes = result.choice.shares[r, one.goals], result.choice.slopes[r]
+        slopes = self._own(batch, pairs, result, lines, cells) if self.keep else {}
+        before = [cell.bound for cell in batch]
+        shares, begin = result.choice.shares[_flat(pairs)], 0
+        for r, ((_, one), bound) in enumerate(zip(pairs, result.sure.tolist(), strict=True)):
+            one.bound, one.shares, one.slopes = bound, shares[begin : begin + len(one.goals)], result.choice.slopes[r]
             one.betas = None if result.choice.betas is None else result.choice.betas[r]
-        for cell in batch:
+            begin += len(one.goals)
+        for cell, bound in zip(batch, before, strict=True):
             left: list[Open] = []
             for one in cell.open:
-                if one.bound > 0:
-                    self.counts["leaves"] += 1
-                    if self.keep:
-                        cell.node.events.append(self._closing(cell, len(left), one))
-                else:
+                if one.bound <= 0:
                     left.append(one)
+                    continue
+                self.counts["leaves"] += 1
+                if self.keep and one.shares is not None:
+                    betas = np.zeros(len(cell.path)) if one.betas is None else one.betas[list(cell.path)]
+                    cell.node.events.append(Closing(len(left), one.shares, *slopes.get(id(one), (NOTHING, NOTHING)), betas))
             cell.open = left
+            cell.rise = cell.bound - bound if bound > -np.inf else np.inf
 
-    def _closing(self, cell: Cell, place: int, one: Open) -> Closing:
-        assert one.shares is not None
-        assert one.slopes is not None
-        betas = np.zeros(len(cell.path)) if one.betas is None else one.betas[list(cell.path)]
-        low, high = cell.lows[cell.free], cell.highs[cell.free]
-        every = None
-        if self.by_box:
-            every = np.rint(one.slopes * SLOPES).astype(np.int16)
-            every[cell.free] += np.where(one.slopes[cell.free] != (high > -low), STATED, 0).astype(np.int16)
-        return Closing(place, one.shares, one.slopes[cell.free], (high > -low).astype(float), betas, every)
+    def _own(
+        self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent, lines: Lines, cells: Cells
+    ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Slopes of open neurons, and the rule's, of alternatives that are refuted with others than these; as short as
+        may be.
+        """
+        rows = np.flatnonzero(result.sure > 0)
+        if not len(rows):
+            return {}
+        at = np.array([pairs[r][0] for r in rows.tolist()])
+        line, choice = lines.of_cells(at), result.choice.rows(rows)
+        shorten(self.tables, self.sizes, self.goals, choice, self._signs(batch, at), line, Cells(cells.low[at], cells.high[at]))
+        result.choice.slopes[rows] = choice.slopes
+        differ = (line.open & (choice.slopes != line.rule)).any(axis=1)
+        return {id(pairs[rows[k]][1]): (choice.slopes[k][line.open[k]], line.rule[k][line.open[k]]) for k in np.flatnonzero(differ).tolist()}
 
     # ---- what is left ---------------------------------------------------------------------------------------------
     def _divide(
-        self,
-        batch: list[Cell],
-        pairs: list[tuple[int, Open]],
-        result: Ascent | None,
-        lines: Lines,
-        lows: np.ndarray,
-        highs: np.ndarray,
-        cells: Cells,
-        reach: np.ndarray | None,
+        self, batch: list[Cell], pairs: list[tuple[int, Open]], result: Ascent | None, reach: np.ndarray | None
     ) -> tuple[Point | None, list[Cell]]:
         children: list[Cell] = []
         row_of = {id(one): r for r, (_, one) in enumerate(pairs)}
@@ -378,6 +371,8 @@ class Search:
             "share": cell.share / 2,
             "first": 0,
             "node": node,
+            "held": cell.held,
+            "rise": cell.rise,
             **changes,
         }
         return Cell(**values)  # type: ignore[arg-type]
@@ -428,6 +423,13 @@ class Search:
             cell.node.events.append(Exact(place, found))
             cell.open.pop(place)
         return None
+
+
+def _flat(pairs: list[tuple[int, Open]], among: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of pairs, all or some, and goals of their alternatives, one for each goal."""
+    some = range(len(pairs)) if among is None else among
+    goals = [pairs[r][1].goals for r in some]
+    return np.repeat(np.array(some, dtype=int), [len(one) for one in goals]), np.array([goal for one in goals for goal in one], dtype=int)
 
 
 def by_box(problem: Problem) -> bool:
