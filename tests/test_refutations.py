@@ -766,8 +766,8 @@ def test_the_rule_of_one_unit(data):
 
 @pytest.mark.parametrize("hope", [-np.inf, 0.5, 2.0, 1e300])
 def test_a_search_that_hopes_for_rows_from_above_or_not_proves_what_it_found(tmp_path, monkeypatch, hope):
-    """All neurons bounded anew, or only where rows from above do not refute a cell: each of them is a proof, and its search
-    is the one that keeps none.
+    """All neurons bounded anew, or only where rows from above do not refute a cell: each of them is a proof, and
+    its search is the one that keeps none.
     """
     monkeypatch.setattr(anew, "HOPE", hope)
     verdict = polylc.verify(questions()["found"], timeout=60, proof=tmp_path / "p")
