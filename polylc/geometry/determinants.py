@@ -20,6 +20,7 @@ SLACK = 1.0 + 2.0**-40  # lemma 10: more than the rounding of a bound whose term
 ROUNDINGS = 64.0 * UNIT  # lemma 10: rounding in an expanded determinant, against the product of its rows' sums
 LOST = 1e-300  # lemma 10: more than all underflows in one simplex
 MOST_RELATIVE = 0.5  # lemma 10: tau from which on the sizes of both determinants bound their difference
+CLOSE = 2.0**-41  # of a determinant: errors up to there need no cofactors
 
 
 class Edges(NamedTuple):
@@ -116,20 +117,17 @@ def determinant(edges: Edges, size: int) -> float:
 
 
 @kernel
-def mistake(edges: Edges, size: int) -> float:
-    """Bound on the error of `determinant`, for entries of row r that err by at most slip[r] (lemma 10).
-
-    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the
-    square of the sum of relative errors times the product of the lengths.
-    """
-    product, relative = 1.0, 0.0
-    for r in range(size):
-        product *= edges.length[r]
-        if edges.length[r] > 0.0:
-            relative += size * edges.slip[r] / edges.length[r]
-    if not relative < MOST_RELATIVE:
-        return (2.0 * product + LOST) * SLACK
-    first = 0.0
+def _cofactors(edges: Edges, size: int) -> float:
+    """The sum over rows of their errors times their cofactors, in absolute values."""
+    first, M = 0.0, edges.M
+    if size == 3:
+        for r in range(3):
+            s, t = (r + 1) % 3, (r + 2) % 3
+            a = abs(M[s, 1] * M[t, 2] - M[s, 2] * M[t, 1])
+            b = abs(M[s, 0] * M[t, 2] - M[s, 2] * M[t, 0])
+            c = abs(M[s, 0] * M[t, 1] - M[s, 1] * M[t, 0])
+            first += edges.slip[r] * (a + b + c)
+        return first
     for r in range(size):
         if edges.slip[r] == 0.0:
             continue
@@ -138,4 +136,27 @@ def mistake(edges: Edges, size: int) -> float:
             _set_minor(edges, size, r, c)
             sizes += abs(expanded(edges.minor, size - 1))
         first += edges.slip[r] * sizes
+    return first
+
+
+@kernel
+def mistake(edges: Edges, size: int, value: float) -> float:
+    """Bound on the error of `determinant`, which has the absolute value `value`, for entries of row r that err by at
+    most slip[r] (lemma 10).
+
+    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the
+    square of the sum of relative errors times the product of the lengths. The cofactors of a row sum to less than the
+    product of the other rows' lengths, which is all that is looked at where that is close enough.
+    """
+    product, relative = 1.0, 0.0
+    for r in range(size):
+        product *= edges.length[r]
+        if edges.length[r] > 0.0:
+            relative += edges.slip[r] / edges.length[r]
+    first = relative * product
+    relative *= size
+    if not relative < MOST_RELATIVE:
+        return (2.0 * product + LOST) * SLACK
+    if not (size <= 2 or first <= CLOSE * value):
+        first = _cofactors(edges, size)
     return (first + (relative * relative + ROUNDINGS * (1.0 + relative)) * product) * SLACK + LOST
