@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -37,7 +37,7 @@ def edges_for(n: int) -> Edges:
     return Edges(np.empty((n, n)), np.empty(n), np.empty(n), np.empty((n, n)))
 
 
-@kernel
+@inlined
 def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Edges) -> float:
     """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these
     errors.

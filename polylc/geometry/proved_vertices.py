@@ -66,7 +66,7 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
         meeting.steep[q] = steep * SLACK
 
 
-@kernel
+@inlined
 def _form(facet: int, meeting: Meeting, noise: Array, begin: int, i: int) -> None:
     """The half-space of a facet as the i-th of a vertex."""
     out = meeting.A[i]
@@ -89,7 +89,9 @@ def _form(facet: int, meeting: Meeting, noise: Array, begin: int, i: int) -> Non
 @inlined
 def _adjugate(n: int, A: Array, B: Array) -> bool:
     """B = approximate inverse of A by its cofactors, n = 2, 3 or 4: quicker than elimination, and as good where A is
-    not nearly singular."""
+    not nearly singular. False where there is none, and for other n."""
+    if not 2 <= n <= 4:
+        return False
     if n == 2:
         B[0, 0], B[0, 1], B[1, 0], B[1, 1] = A[1, 1], -A[0, 1], -A[1, 0], A[0, 0]
     elif n == 3:
@@ -211,14 +213,13 @@ def _vertex(n: int, x: Array, facets: Array, noise: Array, begin: int, meeting: 
         _form(facets[i], meeting, noise, begin, i)
     unit = 4.0 * (n + 2) * UNIT  # lemma 1, twice
     alpha = 1.0
-    if 2 <= n <= 4 and _adjugate(n, A, B):
-        alpha = _contraction(n, meeting, unit)
+    for attempt in range(2):
+        if _adjugate(n, A, B) if attempt == 0 else _invert(meeting):
+            alpha = _contraction(n, meeting, unit)
+        if alpha < MOST_ALPHA:
+            break
     if not alpha < MOST_ALPHA:
-        if not _invert(meeting):
-            return -1.0
-        alpha = _contraction(n, meeting, unit)
-        if not alpha < MOST_ALPHA:
-            return -1.0
+        return -1.0
     _newton(n, x, facets, meeting)
     for i in range(n):
         z, size = A[i, n], abs(A[i, n])
@@ -236,7 +237,7 @@ def _vertex(n: int, x: Array, facets: Array, noise: Array, begin: int, meeting: 
     return float(worst / (1.0 - alpha) * SLACK)
 
 
-@kernel
+@inlined
 def _placed(x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting) -> float:
     """As `_vertex`."""
     n = len(x)
@@ -249,7 +250,7 @@ def _placed(x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting)
     return float(_vertex(n, x, facets, noise, begin, meeting))
 
 
-@kernel
+@inlined
 def _is_alone(x: Array, facets: Array, error: float, many: int, meeting: Meeting) -> bool:
     """Whether a vertex is certainly inside all half-spaces of the cell and the cube but those it was placed on."""
     n, value, strict = len(x), meeting.value, 0

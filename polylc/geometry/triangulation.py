@@ -79,7 +79,7 @@ def begin_cell(F: Array, walk: Walk) -> None:
     walk.to_come[0], walk.level[0] = ENTERED, 0
 
 
-@kernel
+@inlined
 def begin_facet(walk: Walk, q: int) -> None:
     """Begin with one of the facets that were listed."""
     for w in range(walk.many[1]):
@@ -87,7 +87,7 @@ def begin_facet(walk: Walk, q: int) -> None:
     walk.to_come[0], walk.level[0] = ENTERED, 0
 
 
-@kernel
+@inlined
 def next_simplex(walk: Walk, top: int) -> bool:
     """Go on to the next simplex of a polytope of dimension `top`, whose vertices are then apex[:top + 1]; False at the
     end."""
@@ -95,7 +95,10 @@ def next_simplex(walk: Walk, top: int) -> bool:
     while level >= 0:
         if walk.to_come[level] == ENTERED:
             walk.apex[level] = _first(walk, level)
-            if level == top:
+            if level >= top - 1:
+                if top > 0:  # an edge, whose other end is the one vertex that is left
+                    walk.member[level, walk.apex[level] >> 6] ^= np.uint64(1) << np.uint64(walk.apex[level] & 63)
+                    walk.apex[top] = _first(walk, level)
                 walk.level[0] = level - 1
                 return True
             walk.to_come[level] = 0
@@ -121,6 +124,14 @@ def _go_down(walk: Walk, level: int) -> bool:
     """Enter the next facet of the face at a level that its apex does not lie on; False if there is none."""
     apex = walk.apex[level]
     at, bit = apex >> 6, np.uint64(1) << np.uint64(apex & 63)
+    if walk.many[1] == 1:  # nearly always
+        face = walk.member[level, 0]
+        for q in range(walk.to_come[level], walk.many[0]):
+            if not walk.vertices[q, 0] & bit and walk.vertices[q, 0] & face:
+                walk.member[level + 1, 0] = walk.vertices[q, 0] & face
+                walk.to_come[level], walk.to_come[level + 1] = q + 1, ENTERED
+                return True
+        return False
     for q in range(walk.to_come[level], walk.many[0]):
         if walk.vertices[q, at] & bit:
             continue
