@@ -117,9 +117,31 @@ def determinant(edges: Edges, size: int) -> float:
 
 
 @kernel
+def _cofactors_of_four(edges: Edges) -> float:
+    """As `_cofactors`, size 4: entries of two rows times minors of the other two."""
+    first, M, slip = 0.0, edges.M, edges.slip
+    for half in range(2):
+        r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
+        ab = M[r, 0] * M[s, 1] - M[r, 1] * M[s, 0]
+        ac = M[r, 0] * M[s, 2] - M[r, 2] * M[s, 0]
+        ad = M[r, 0] * M[s, 3] - M[r, 3] * M[s, 0]
+        bc = M[r, 1] * M[s, 2] - M[r, 2] * M[s, 1]
+        bd = M[r, 1] * M[s, 3] - M[r, 3] * M[s, 1]
+        cd = M[r, 2] * M[s, 3] - M[r, 3] * M[s, 2]
+        for k in range(2):
+            own, other = (t, u) if k else (u, t)
+            a, b, c, d = M[other, 0], M[other, 1], M[other, 2], M[other, 3]
+            sizes = abs(b * cd - c * bd + d * bc) + abs(a * cd - c * ad + d * ac)
+            first += slip[own] * (sizes + abs(a * bd - b * ad + d * ab) + abs(a * bc - b * ac + c * ab))
+    return first
+
+
+@kernel
 def _cofactors(edges: Edges, size: int) -> float:
     """The sum over rows of their errors times their cofactors, in absolute values."""
     first, M = 0.0, edges.M
+    if size == 4:
+        return float(_cofactors_of_four(edges))
     if size == 3:
         for r in range(3):
             s, t = (r + 1) % 3, (r + 2) % 3
