@@ -27,6 +27,7 @@ from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
+from polylc.measures.by_volume.weighed import weighed
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
 from polylc.network.compose import UNIT, enclosed_outputs
@@ -194,7 +195,7 @@ def _answer(
         complex=complex_ if settings.keep else None,
         exact_points={} if verdict is None or complex_.round or not settings.keep else dict(verdict.points.exact),
         region_graph=scene.built if settings.keep and complete else None,
-        volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
+        weighed=weighed(scene.volumes.value) if settings.keep and "volumes" in vars(scene) else None,
         block=block,
         line=line,
         late=late,
