@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import sys
@@ -45,6 +46,27 @@ def free() -> int | None:
     return max(0, min(found)) if found else None
 
 
+def trim() -> bool:
+    """Give back what was freed, which the C library keeps for later; whether it can."""
+    function = _trimmer()
+    if function is None:
+        return False
+    function(0)
+    return True
+
+
+@functools.cache
+def _trimmer() -> Callable[[int], int] | None:
+    """That of the GNU C library; others have none, or need none."""
+    try:
+        import ctypes
+
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (ImportError, OSError, AttributeError, TypeError):
+        return None
+    return found
+
+
 class Memory:
     """A limit on the memory of this process, which is looked at now and then; once it was reached, it stays so.
 
@@ -63,8 +85,11 @@ class Memory:
         now = time.monotonic()
         if not self.reached and now >= self._next:
             self._next = now + LOOK
-            self.reached = resident() >= self.most and (not give_back() or resident() >= self.most)
+            self.reached = self._is_over() and not any(give() and not self._is_over() for give in (give_back, trim))
         return self.reached
+
+    def _is_over(self) -> bool:
+        return resident() >= self.most
 
 
 def share_of(most: int | None, processes: int) -> int | None:
@@ -88,7 +113,7 @@ def for_regions(most: int | None) -> Memory | None:
         return None
     now = resident()
     kept = KEPT_OF_MAPPED if is_mapping() else KEPT
-    return Memory(now + int((1.0 - kept) * max(0, most - now)))
+    return Memory(most if most <= now else now + int((1.0 - kept) * (most - now)))
 
 
 def either(stop: Callable[[], bool] | None, full: Callable[[], bool] | None) -> Callable[[], bool] | None:

@@ -21,7 +21,7 @@ from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
-from polylc.exact.mapped import joined, zeros
+from polylc.exact.mapped import give_back, joined, zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
@@ -31,7 +31,7 @@ from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
-PART = 2**18  # entries or facets that are looked at together
+PART = 2**16  # entries or facets that are looked at together
 BATCH = 1_000_000  # doubles that the forms of regions would take which are bounded at a time
 
 
@@ -287,6 +287,7 @@ def _parts(count: int) -> Iterator[slice]:
     """Slices that take little room."""
     for at in range(0, count, PART):
         checkpoint()
+        give_back()  # entries are looked up all over the columns, faster than limits are looked at
         yield slice(at, min(at + PART, count))
 
 
