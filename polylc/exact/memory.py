@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import resource
 import sys
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from polylc.exact.mapped import give_back, is_mapping
+from polylc.exact.mapped import give_back, is_mapping, trim
 
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found
@@ -44,27 +43,6 @@ def free() -> int | None:
         except (OSError, ValueError):  # no such group, or "max"
             continue
     return max(0, min(found)) if found else None
-
-
-def trim() -> bool:
-    """Give back what was freed, which the C library keeps for later; whether it can."""
-    function = _trimmer()
-    if function is None:
-        return False
-    function(0)
-    return True
-
-
-@functools.cache
-def _trimmer() -> Callable[[int], int] | None:
-    """That of the GNU C library; others have none, or need none."""
-    try:
-        import ctypes
-
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (ImportError, OSError, AttributeError, TypeError):
-        return None
-    return found
 
 
 class Memory:

@@ -21,8 +21,8 @@ from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, unbroken, until
 from polylc.exact.enclose import enclose, enclose_sqrt
-from polylc.exact.mapped import mapped
-from polylc.exact.memory import Memory, share_of
+from polylc.exact.mapped import mapped, trim
+from polylc.exact.memory import Memory, resident, share_of
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
@@ -127,6 +127,8 @@ def _answer(
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
     most = share_of(settings.memory, 1)
     full = None if most is None else Memory(most)
+    if most is not None and 2 * resident() > most:
+        trim()  # what the enumeration has freed is room for what comes
     with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop, full=full):
         answers, interrupted, late = measure(scene)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
