@@ -105,7 +105,7 @@ def _answer(
         why = limits.ended(Outcome.INTERRUPTED if isinstance(reached, (Stopped, KeyboardInterrupt)) else Outcome.TIME_LIMIT)
         found = nothing_found(network, task.domain, why)
     enter(Phase.MEASURES)
-    complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
+    complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near, verdict is not None)
     searched = {}
     if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT, Outcome.MEMORY_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
         from polylc.run.by_search import beside  # searches, and all that they bound with, take long to import
