@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from polylc.exact.mapped import give_back, is_mapping
+from polylc.exact.mapped import give_back, is_mapping, trim
 
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found
@@ -71,8 +71,11 @@ class Memory:
         now = time.monotonic()
         if not self.reached and now >= self._next:
             self._next = now + LOOK
-            self.reached = resident() >= self.most and (not give_back() or resident() >= self.most)
+            self.reached = self._is_over() and not any(give() and not self._is_over() for give in (give_back, trim))
         return self.reached
+
+    def _is_over(self) -> bool:
+        return resident() >= self.most
 
 
 def share_of(most: int | None, processes: int) -> int | None:
@@ -96,7 +99,7 @@ def for_regions(most: int | None) -> Memory | None:
         return None
     now = resident()
     kept = KEPT_OF_MAPPED if is_mapping() else KEPT
-    return Memory(now + int((1.0 - kept) * max(0, most - now)))
+    return Memory(most if most <= now else now + int((1.0 - kept) * (most - now)))
 
 
 def either(stop: Callable[[], bool] | None, full: Callable[[], bool] | None) -> Callable[[], bool] | None:
