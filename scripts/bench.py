@@ -130,7 +130,7 @@ def measure(name: str, engine: str, lp_seconds: float) -> dict[str, Any]:
     if with_sizes:
         clock("sized", lambda: columns(domain, True))
     found, verdict = clock("judged", judged)
-    clock("graph", lambda: build_graph(Complex.of(network, domain, found, verdict.near)))
+    clock("graph", lambda: build_graph(Complex.of(network, domain, found, verdict.near, proved=True)))
     clock("enumerated", lambda: run(domain, certified=False))
     return result
 

@@ -81,10 +81,14 @@ def near_is_right(network: Network, verdict: Verdict) -> None:
 
 
 def same_graphs(network: Network, verdict: Verdict) -> None:
+    """Whether or not it is known what is near, and whether or not regions are proved (lemma 6b)."""
     found = verdict.exploration
-    one, two = (build_graph(Complex.of(network, unit_box(network), found, near)) for near in (verdict.near, None))
-    for name in ("first", "second", "first_entry", "second_entry", "flips"):
-        assert (getattr(one, name) == getattr(two, name)).all()
+    one, *others = (
+        build_graph(Complex.of(network, unit_box(network), found, near, proved)) for near in (verdict.near, None) for proved in (False, True)
+    )
+    for two in others:
+        for name in ("first", "second", "first_entry", "second_entry", "flips"):
+            assert (getattr(one, name) == getattr(two, name)).all()
 
 
 @pytest.mark.parametrize("network", GENERAL, ids=lambda net: "-".join(map(str, (net.inputs, *net.widths))))

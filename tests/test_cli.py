@@ -75,7 +75,7 @@ def test_the_report_keeps_its_schema(net, tmp_path):
     assert [r["layer"] for r in entry["local_rank"]] == [1, 2]
     for value in (entry["kink_variation"], entry["total_variation"]["operator"]):
         assert 0 <= value[1] - value[0] <= 1e-9 * value[0]
-    assert "exactly" in entry["notes"]["volumes"]
+    assert "the volumes sum to that of the neighbourhood within the enclosures" in entry["notes"]["volumes"]
     assert "floats" not in entry["notes"]
     for row in entry["lipschitz"]:
         low, high = row["value"]

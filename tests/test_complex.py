@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, small_nets, tent_net, zero_bias_net
-from oracles import adjacent_pairs, clip_regions
+from nets import SPECIAL, braid_net, l1_net, quarter_net, random_net, residual_net, small_nets, tent_net, zero_bias_net
+from oracles import adjacent_pairs, brute_force_adjacent, brute_force_regions, clip_regions
 
 import polylc.complex.sweep_threads
 from polylc.api.certify import certify
@@ -18,7 +18,10 @@ from polylc.complex.graph import RegionGraph, build_graph
 from polylc.complex.pieces import affine_functions, pieces
 from polylc.domains.ball import ball
 from polylc.domains.box import Neighbourhood, box
+from polylc.engines.choose import engine_class
+from polylc.engines.contract import Exploration
 from polylc.engines.extras import UNSEEN, Wishes
+from polylc.judge.by_node import Judge
 from polylc.network.form import Network, chain
 from polylc.search.enumerate import enumerate_regions
 
@@ -240,6 +243,46 @@ def test_a_wrong_edge_would_be_noticed():
     complex_, graph = build(network, domain)
     assert graph.tested["by engine"] == len(graph)
     assert build_graph(replace(complex_, seen=UNSEEN)).tested["no facet"] > 0
+
+
+# ---- regions that are proved (lemma 6b) ------------------------------------------------------------------------------
+def confirmed(network: Network, domain: Neighbourhood) -> Exploration:
+    judge = Judge(network, domain)
+    return judge.verdict(engine_class("dictionary")(network, domain, judge).explore()).exploration
+
+
+def equal_brute_force(network: Network) -> None:
+    domain = box([-1] * network.inputs, [1] * network.inputs)
+    complex_ = Complex.of(network, domain, confirmed(network, domain), proved=True)
+    regions = brute_force_regions(network, domain)
+    truth = {frozenset((regions[a].bits, regions[b].bits)) for a, b in brute_force_adjacent(regions, domain)}
+    assert pairs(complex_, build_graph(complex_)) == truth
+
+
+@given(small_nets(max_inputs=2, max_depth=3))
+def test_edges_of_proved_regions_equal_brute_force_on_nets_with_ties(network):
+    equal_brute_force(network)
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_edges_of_proved_regions_equal_brute_force_in_special_position(name):
+    equal_brute_force(SPECIAL[name])
+
+
+@pytest.mark.parametrize("network", [random_net([3, 10, 10, 10, 1], 1), random_net([2, 9, 9, 9, 1], 2, negative_slope=0.2), residual_net(5)])
+def test_patterns_say_where_facets_are_in_the_last_layer_alone(network):
+    """Most facets of the last layer need no point, and of earlier layers a listed neighbour may share none."""
+    domain = box([-1] * network.inputs, [1] * network.inputs)
+    plain = Complex.of(network, domain, confirmed(network, domain))
+    one, two = build_graph(plain), build_graph(replace(plain, proved=True))
+    assert same_edges(one, two)
+    last = int((one.neurons(plain) >= network.neurons - network.widths[-1]).sum())
+    assert (one.tested["by patterns"], two.tested["by patterns"]) == (0, last)
+    assert two.tested["by patterns"] + two.tested["by point"] == len(two)
+    assert last > 0
+    kept = build_graph(replace(plain, proved=True), keep=True)  # a certificate has points for all of them
+    assert kept.tested["by patterns"] == 0
+    assert same_edges(one, kept)
 
 
 @pytest.mark.parametrize("bits", [1 << 22, 100])

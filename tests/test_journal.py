@@ -25,6 +25,7 @@ from polylc.errors import DataError, UsageError
 from polylc.network.form import Network
 from polylc.report.run import Run
 from polylc.run import journal as journals
+from polylc.run import packed
 from polylc.run.finished import run_of
 from polylc.run.journal import Journal, Reading
 from polylc.run.packed import pack, unpack
@@ -247,6 +248,41 @@ def test_a_damaged_value_is_found_again(tmp_path, capsys):
     assert "1/result is done again, a saved value is damaged" in capsys.readouterr().err
 
 
+def test_volumes_are_had_again_to_the_last_bit(tmp_path):
+    """Of a box whose volumes are rational, of one where a few are, and of an l1 ball."""
+    for name, how in (("few", {"radius": "0.5"}), ("box", {"box": ([-1, -1], [1, 1])}), ("ball", {"radius": "0.5", "norm": "l1"})):
+        network = random_net([2, 9, 7, 3], 4)
+        points = None if "box" in how else POINTS[:2]
+        one = certify(network, points, run=tmp_path / name, **how)
+        for result, again in zip(one, certify(network, points, run=tmp_path / name, **how), strict=True):
+            then, now = result.volumes, again.volumes
+            assert now is again.volumes is not then
+            assert type(now) is type(then)
+            assert then.exact.keys() == now.exact.keys()
+            for column in ("share", "density", "carrier", "proved"):
+                assert (getattr(then, column) == getattr(now, column)).all()
+            assert [then.exact[r] for r in then.exact] == [now.exact[r] for r in then.exact]
+            assert then.summary() == now.summary()
+
+
+def test_names_are_those_of_the_file(tmp_path):
+    """Whatever was put, replaced and forgotten, now or by an earlier writer."""
+    random, settings = np.random.default_rng(0), {"command": "none"}
+    for _ in range(4):
+        with Journal(tmp_path / "run", None, settings, {}, 3) as journal:
+            for _ in range(40):
+                place, unit = random.integers(0, 3), random.integers(0, 5)
+                if random.random() < 0.2:
+                    journal.put(f"{place}/result", int(unit), f"{place}/")
+                else:
+                    journal.below(str(place)).put(f"nodes/unit {unit}", (int(place), int(unit)))
+                there = Reading(tmp_path / "run")
+                for below in ("", "1/", "1/nodes/", "1/n", "2", "net"):
+                    assert journal.names(below) == sorted(there.names(below))
+                assert journal.get(f"{place}/nodes/unit {unit}") == there.get(f"{place}/nodes/unit {unit}")
+                there.close()
+
+
 def test_the_folder_may_be_moved(tmp_path):
     network = random_net([2, 9, 7, 3], 4)
     certify(network, POINTS, radius="0.5", proof=tmp_path / "one.proof", run=tmp_path / "run")
@@ -266,6 +302,39 @@ def test_the_network_is_not_saved_with_every_value():
     assert isinstance(unpack(pack(network)), Network)
     with pytest.raises(DataError):
         unpack(pack((network, 1), network))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_a_changed_byte_is_seen(place, change):
+    value = {"column": np.arange(12.0).reshape(3, 4), "known": Fraction(1, 3), "words": "what was found"}
+    data = bytearray(pack(value))
+    assert (unpack(bytes(data))["column"] == value["column"]).all()
+    data[place % len(data)] ^= change
+    with pytest.raises(DataError):
+        unpack(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["f8", "i4", "i1", "u8", "?", "c16", "O", "S3"])
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (5,), (3, 4), (100, 100)])
+def test_arrays_come_back_as_they_were(kind, shape):
+    array = np.random.default_rng(0).integers(0, 2, shape).astype(kind)
+    for value in (array, array[::-1] if shape else array, array.T):
+        found = unpack(pack(value))
+        assert found.dtype == value.dtype
+        assert found.shape == value.shape
+        assert (found == value).all()
+        assert found.flags.writeable
+
+
+def test_no_array_of_pointers_is_made_of_bytes():
+    for maker in (np.ndarray, packed._array):
+
+        class Forged:
+            def __reduce__(self, maker=maker):
+                return maker, ((1,), np.dtype("O"), bytearray(8))
+
+        with pytest.raises(DataError, match="damaged"):
+            unpack(zlib.compress(pickle.dumps(Forged())))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from polylc.exact import memory
 from polylc.exact.mapped import give_back, joined, mapped, put, zeros
 from polylc.exact.memory import Memory, resident
 from polylc.judge import verdict
+from polylc.measures import sums
+from polylc.network import patterns
 from polylc.report.schema import build_report
 from polylc.run.neighbourhood import answer
 from polylc.search.task import Settings, make_task, parse_measures
@@ -28,9 +30,11 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.fixture
 def all_mapped(monkeypatch):
-    """Every array that may be mapped is, and pages are given back at every look."""
+    """Every array that may be mapped is, many are taken some at a time, and pages are given back at every look."""
     monkeypatch.setattr(files, "LARGE", 2**9)
     monkeypatch.setattr(verdict, "TOGETHER", 2**12)
+    monkeypatch.setattr(sums, "PART", 30)
+    monkeypatch.setattr(patterns, "PART", 7)
     monkeypatch.setattr(memory, "LOOK", 0.0)
     large = True  # too large, but for a moment after pages were given back
 
@@ -121,6 +125,7 @@ def test_where_the_disk_is_full_arrays_are_ordinary(monkeypatch):
 def test_a_limit_counts_what_is_left_when_room_was_given_back(monkeypatch):
     monkeypatch.setattr(memory, "LOOK", 0.0)
     sizes = iter([11, 5, 11, 12, 0])
+    monkeypatch.setattr(memory, "trim", lambda: False)
     monkeypatch.setattr(memory, "resident", lambda: next(sizes))
     with mapped():
         kept = zeros(2**18)
@@ -145,6 +150,8 @@ def test_what_is_found_is_the_same(case, engine, proof, all_mapped, tmp_path, mo
     settings = Settings(parse_measures("default"), blocks=tmp_path / "one" if proof else None, graph=True)
     with monkeypatch.context() as patch:
         patch.setattr(memory, "resident", lambda: 0)
+        patch.setattr(sums, "PART", 2**17)
+        patch.setattr(patterns, "PART", 2**17)
         one = answer(network, task, settings)
     two = answer(network, task, Settings(parse_measures("default"), blocks=tmp_path / "two" if proof else None, graph=True, memory=10**10))
     assert one.complete

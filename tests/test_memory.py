@@ -11,7 +11,7 @@ from test_anytime import ends_of, inside
 
 import polylc
 from polylc.engines.contract import Outcome
-from polylc.exact import memory
+from polylc.exact import mapped, memory
 from polylc.exact.memory import Memory, either, share_of
 from polylc.report.status import Status
 from polylc.run.neighbourhood import answer
@@ -29,6 +29,7 @@ def test_a_limit_on_memory_leaves_a_partial_result(engine, monkeypatch):
     whole = answer(network, task, settings)
     looks = iter(range(10**9))
     monkeypatch.setattr(memory, "LOOK", 0.0)
+    monkeypatch.setattr(memory, "trim", lambda: False)
     monkeypatch.setattr(memory, "resident", lambda: 10**12 if next(looks) == 1 else 10**6)
     result = answer(network, task, Settings(settings.measures, memory=10**10))
     assert (result.status, result.outcome) == (Status.PARTIAL, Outcome.MEMORY_LIMIT)
@@ -40,9 +41,28 @@ def test_a_limit_on_memory_leaves_a_partial_result(engine, monkeypatch):
 def test_once_reached_it_stays_reached(monkeypatch):
     monkeypatch.setattr(memory, "LOOK", 0.0)
     sizes = iter([5, 11, 5, 5])
+    monkeypatch.setattr(memory, "trim", lambda: False)
     monkeypatch.setattr(memory, "resident", lambda: next(sizes))
     full = Memory(10)
     assert [full(), full(), full()] == [False, True, True]
+
+
+@pytest.mark.skipif(mapped._trimmer() is None, reason="the C library keeps nothing, or does not say")
+def test_what_was_freed_is_given_back_first(monkeypatch):
+    """Small blocks between others that stay: a limit below them, and what the process had before, is not reached."""
+    monkeypatch.setattr(memory, "LOOK", 0.0)
+    memory.trim()
+    before = memory.resident()
+    blocks = [bytes(5000) for _ in range(20_000)]
+    blocks = blocks[::500]  # the last ones stay, so that the heap does not shrink by itself
+    kept = memory.resident()
+    limit = Memory(before + (kept - before) // 2 + 2**20)
+    assert kept > before + 50 * 2**20
+    with monkeypatch.context() as without:
+        without.setattr(memory, "trim", lambda: False)
+        assert Memory(limit.most)()
+    assert not limit()
+    assert len(blocks) == 40
 
 
 def test_what_is_free_is_shared():

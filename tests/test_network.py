@@ -12,6 +12,7 @@ from nets import random_net, residual_net
 
 from polylc.api.certify import certify
 from polylc.errors import ModelError
+from polylc.network import patterns
 from polylc.network.compose import compose, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
@@ -79,19 +80,26 @@ def test_patterns_pack_and_unpack(neurons, count, seed):
     assert all((int(packed[r, i // 64]) >> (i % 64)) & 1 == bits[r, i] for r in range(count) for i in range(0, neurons, 7))
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.sampled_from([0, 1, 3, 63, 64, 65, 70]), st.integers(0, 5))
-def test_patterns_are_told_apart_by_their_first_bits(kinds, neurons, seed):
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    st.sampled_from([0, 1, 3, 63, 64, 65, 70]),
+    st.integers(0, 5),
+    st.sampled_from([1, 4, 2**17]),
+)
+def test_patterns_are_told_apart_by_their_first_bits(kinds, neurons, seed, together):
     """Beside a dictionary of tuples."""
     bits = (np.random.default_rng(seed).random((4, 70)) < 0.5)[kinds]
     bits[:, neurons:] = np.random.default_rng(seed).random((len(kinds), 70 - neurons)) < 0.5  # say nothing
     rows = [tuple(row) for row in bits[:, :neurons].tolist()]
-    first, which = distinct(pack(bits), neurons)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patterns, "PART", together)
+        first, which = distinct(pack(bits), neurons)
+        heads, run = runs(pack(bits), neurons)
     places: dict[tuple[bool, ...], int] = {}
     for at, row in enumerate(rows):
         places.setdefault(row, at)
     assert first.tolist() == list(places.values())
     assert first[which].tolist() == [places[row] for row in rows]
-    heads, run = runs(pack(bits), neurons)
     assert heads.tolist() == [i for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
     assert heads[run].tolist() == [max(h for h in heads.tolist() if h <= i) for i in range(len(rows))]
 

@@ -181,8 +181,9 @@ def test_the_judge_of_regions_settles_copies(factors, network):
     one, two = RegionJudge(larger, domain), Judge(larger, domain)
     first, second = (judge.verdict(VertexEngine(larger, domain, judge).explore()) for judge in (one, two))
     assert (first.exploration.bits == second.exploration.bits).all()
-    plain, near = (Complex.of(larger, domain, first.exploration, known) for known in (None, first.near))
-    assert edges(plain, build_graph(plain)) == edges(near, build_graph(near))
+    plain, *others = (Complex.of(larger, domain, first.exploration, known, proved) for known in (None, first.near) for proved in (False, True))
+    for other in others:
+        assert edges(plain, build_graph(plain)) == edges(other, build_graph(other))
 
 
 # ---- the graph, and what is measured ---------------------------------------------------------------------------------

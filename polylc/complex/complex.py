@@ -37,7 +37,8 @@ class Complex:
     Forms are affine functions of unit coordinates u in [-1, 1]^k, x = middle + basis @ (half * u). A region is cut out
     of the neighbourhood by the half-spaces of its path: entries starts[r]:starts[r + 1] of the columns `neuron` and
     `side`; every facet of the region inside the neighbourhood lies on one of them. `near` holds, if it is known, the
-    packed neurons that may vanish somewhere on the closed region; `seen` what an engine told of regions besides.
+    packed neurons that may vanish somewhere on the closed region; `seen` what an engine told of regions besides;
+    `proved` says whether all of them certainly are regions.
     """
 
     network: Network
@@ -50,11 +51,12 @@ class Complex:
     outcome: Outcome
     near: np.ndarray | None = None
     seen: Seen = UNSEEN
+    proved: bool = False
 
     @classmethod
-    def of(cls, network: Network, domain: Domain, found: Exploration, near: np.ndarray | None = None) -> Complex:
-        """The complex of what an engine found; `near` as a judge's verdict has it."""
-        return cls(network, domain, found.bits, found.unit, *found.paths(zeros), found.outcome, near, found.seen)
+    def of(cls, network: Network, domain: Domain, found: Exploration, near: np.ndarray | None = None, proved: bool = False) -> Complex:
+        """The complex of what an engine found; `near` as a judge's verdict has it, `proved` if the regions are its."""
+        return cls(network, domain, found.bits, found.unit, *found.paths(zeros), found.outcome, near, found.seen, proved)
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -62,7 +64,7 @@ class Complex:
     def __reduce__(self) -> tuple[object, ...]:
         columns = (self.bits, self.unit, self.starts, self.neuron, self.side)
         # what was derived is derived again
-        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.seen)
+        return Complex, (self.network, self.domain, *columns, self.outcome, self.near, self.seen, self.proved)
 
     @property
     def complete(self) -> bool:

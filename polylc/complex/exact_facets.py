@@ -109,7 +109,7 @@ def facet_tests(complex_: Complex, found: Candidates, programs: bool, keep: bool
     order = np.argsort(found.region, kind="stable")
     bounds = np.searchsorted(found.region[order], np.arange(len(complex_) + 1))
     result = np.zeros(len(found.region), dtype=bool)
-    tested = {"by engine": 0, "by point": 0, "by integers": 0, "by exact simplex": 0, "no facet": 0, "not settled": 0}
+    tested = {"by engine": 0, "by patterns": 0, "by point": 0, "by integers": 0, "by exact simplex": 0, "no facet": 0, "not settled": 0}
     proofs = FacetProofs.none(len(found.region) if keep else 0, complex_.domain.dimension)
     for rows in complex_.batches():
         pick = order[bounds[rows.start] : bounds[rows.stop]]

@@ -4,9 +4,10 @@ In: the columns of a complex, a table of its patterns, and forms that are brough
 (network/replay.py). Out: pairs of regions with and without a common facet. What doubles do not decide beyond doubt is
 handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
 
-Invariant: a region is looked up beyond a hyperplane only where no other form vanishes on it (docs/exactness.md, lemmas
-6 and 6a) but those of twins, which are multiples of it everywhere. So flipping one bit, or those of a group of twins,
-gives the only pattern that can lie there; every such pair is decided once. A path names such a hyperplane once.
+Invariant: where no other form vanishes on a hyperplane (docs/exactness.md, lemmas 6 and 6a) but those of twins, which
+are multiples of it everywhere, flipping one bit, or those of a group of twins, gives the only pattern that can lie
+beyond it. Where the regions of a list are proved that is so as well wherever the list has that pattern, and if no layer
+comes after, there is a facet (lemma 6b). Every such pair is decided once. A path names such a hyperplane once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
 from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, flipped_key, is_flipped, may_hold
 from polylc.network.replay import FlatNet, Replay, move, write_map
+
+SINGLE, SEVERAL = -1, -2  # what is not looked up: nothing is listed beyond it, or a path names it by more than its leader
 
 
 class Columns(NamedTuple):
@@ -90,19 +93,20 @@ class Room(NamedTuple):
     column: np.ndarray  # of their neurons; behind them those of all others that may vanish on the closed region
     left: np.ndarray  # (words,)
     square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
-    place: np.ndarray  # among the chosen entries: those that are looked up
-    entry: np.ndarray  # those entries
+    place: np.ndarray  # among the chosen entries: those that have not been settled at another region
+    asked: np.ndarray  # those of them that are looked up
+    entry: np.ndarray  # their entries
     key: np.ndarray  # of what lies beyond
     beyond: np.ndarray  # regions found, in order
-    own: np.ndarray  # places of their entries
+    own: np.ndarray  # places of their entries; before that, number in `asked` of what is at a place, SINGLE or SEVERAL
 
 
 def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_search.Room]:
     """Room for paths of so many entries in dimension k."""
     many = longest + neurons + 4
-    chosen, column, place, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(6))
+    chosen, column, place, asked, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(7))
     left, key = np.zeros(words, dtype=np.uint64), np.zeros(many, dtype=np.uint64)
-    return Room(chosen, column, left, np.zeros(many), place, entry, key, beyond, own), facet_search.room(many, k)
+    return Room(chosen, column, left, np.zeros(many), place, asked, entry, key, beyond, own), facet_search.room(many, k)
 
 
 @kernel
@@ -116,6 +120,7 @@ def sweep(
     end: int,
     keep: bool,
     programs: bool,
+    proved: bool,
     done: np.ndarray,
     room: Room,
     facets: facet_search.Room,
@@ -128,14 +133,15 @@ def sweep(
     found at another one; it is brought up to date for the regions that it has rows for, counted from `begin` on.
     """
     odd = pairs = 0
-    known = len(columns.near) > 0
+    known, listed_do = len(columns.near) > 0, proved and not keep
+    last = net.first[-3] - net.first[1]  # the first neuron of the last layer
     for r in range(begin, end):
         chosen, neurons = _choose(net, columns, known, r, room)
         fresh = _not_done(columns, done[r - begin], chosen, room)
         if fresh == 0:
             continue
         move(net, replay, columns.bits[r], False)
-        blind = 1
+        blind = 0
         if known:
             _gather(replay, columns, chosen, neurons, room, facets)
         else:
@@ -146,27 +152,40 @@ def sweep(
             i = room.place[q]
             e = room.chosen[i]
             neuron = columns.neuron[e]
-            if known:
+            room.own[q] = SINGLE
+            if not leads_path(columns, table, r, neuron):
+                room.own[q] = SEVERAL
+            elif may_hold(table, flipped_key(table, r, neuron)):
+                room.own[q], room.asked[asked], room.entry[asked] = asked, i, e
+                room.key[asked] = announced(table, r, neuron)
+                asked += 1
+        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
+        for q in range(fresh):
+            i, place = room.place[q], room.own[q]
+            if listed_do and place >= 0 and room.beyond[place] >= 0:
+                continue
+            e = room.chosen[i]
+            neuron = columns.neuron[e]
+            if place == SEVERAL:
+                alone = False
+            elif known:
                 alone = _is_alone_near(facets.rows, room, neurons, i, _mates_near(net, columns, r, neuron))
             else:
                 own = seen.key[neuron]
                 group = 1 + net.begin_mate[neuron + 1] - net.begin_mate[neuron]
                 alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group
                 alone = alone or is_alone(net, replay, seen, neuron)
-            if alone and leads_path(columns, table, r, neuron):
-                if not may_hold(table, flipped_key(table, r, neuron)):
-                    continue
-                room.place[asked], room.entry[asked] = i, e  # not beyond q
-                room.key[asked] = announced(table, r, neuron)
-                asked += 1
+            if alone:
                 continue
+            if place >= 0:
+                room.beyond[place] = -1
             found.odd[odd] = e
             if known:
                 _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
             else:
                 suspects_of(net, replay, neuron, found.suspects[odd])
             odd += 1
-        many = _beyond(columns, table, r, asked, keep, room)
+        many = _beyond(r, asked, keep, room)
         if many > 0 and not known:
             _gather(replay, columns, chosen, 0, room, facets)
         for i in range(many):
@@ -177,9 +196,10 @@ def sweep(
             if w < r and other >= 0:  # found at w
                 continue
             found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
-            state = _decide(columns, r, w, own, other, chosen, keep, programs, facets)
+            by_pattern = listed_do and neuron >= last
+            state = FACET if by_pattern else _decide(columns, r, w, own, other, chosen, keep, programs, facets)
             found.state[pairs] = state
-            if state == FACET:
+            if state == FACET and not by_pattern:
                 found.solved[pairs] = steepest(facets.plane)
                 if keep:
                     for j in range(len(facets.rounded)):
@@ -249,13 +269,12 @@ def _not_done(columns: Columns, done: np.ndarray, chosen: int, room: Room) -> in
 
 
 @inlined
-def _beyond(columns: Columns, table: PatternTable, r: int, asked: int, keep: bool, room: Room) -> int:
-    """The listed regions beyond the hyperplanes that are asked for, in their order; those before r only if proofs are
+def _beyond(r: int, asked: int, keep: bool, room: Room) -> int:
+    """Of the regions found beyond hyperplanes those that are listed, in their order; those before r only if proofs are
     kept. How many there are."""
-    look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
     many = 0
     for q in range(asked):
-        w, i = room.beyond[q], room.place[q]
+        w, i = room.beyond[q], room.asked[q]
         if w < 0 or (w < r and not keep):
             continue
         insert(room.beyond, room.own, many, w, i)  # not beyond q

@@ -32,8 +32,9 @@ class RegionGraph:
     flips : ndarray of int, shape (E,)
         Number of bits that differ.
     tested : dict
-        How candidates were settled: edges shown by a point in doubles, in integers or by an exact program, and pairs
-        without a common facet. "not settled" are pairs left out because no programs were asked for.
+        How candidates were settled: edges that follow from the patterns (lemma 6b), those shown by a point in doubles,
+        in integers or by an exact program, and pairs without a common facet. "not settled" are pairs left out because
+        no programs were asked for.
     proofs : FacetProofs, candidates : Candidates
         What proves each answer, by candidate, if it was asked for.
     """
@@ -81,7 +82,12 @@ def build_graph(complex_: Complex, programs: bool = True, keep: bool = False, th
     odd = candidates(complex_, seen.odd, seen.suspects, not keep)
     asked, other = _asked(complex_, seen, odd, keep)
     is_edge, tested, proofs = facet_tests(complex_, asked, programs, keep)
-    tested["by point" if complex_.seen.facets is None or keep else "by engine"] += len(seen.edges.region)
+    by_engine = complex_.seen.facets is not None and not keep
+    by_patterns = 0
+    if complex_.proved and not keep and not by_engine:
+        by_patterns = int((complex_.neuron[seen.edges.entry] >= sum(complex_.network.widths[:-1])).sum())
+    tested["by patterns"] += by_patterns
+    tested["by engine" if by_engine else "by point"] += len(seen.edges.region) - by_patterns
     tested["no facet"] += seen.refuted
     first, second, entries = seen.edges.region, seen.edges.beyond, (seen.edges.entry, seen.edges.beyond_entry)
     # what doubles settle is beyond the hyperplane of one neuron and its mates

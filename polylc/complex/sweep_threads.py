@@ -115,7 +115,9 @@ def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool,
             odd, pairs = links.link(complex_.columns, facets.neurons, facets.sure, table, begin, end, links_room, found)
         else:
             settled = done[begin - first :]
-            odd, pairs = sweep(net, replay, seen, complex_.columns, table, begin, end, keep, programs, settled, work, facet_room, found)
+            odd, pairs = sweep(
+                net, replay, seen, complex_.columns, table, begin, end, keep, programs, complex_.proved, settled, work, facet_room, found
+            )
         edge, left = (np.flatnonzero(found.state[:pairs] == state) for state in (FACET, OPEN))
         refuted += pairs - len(edge) - len(left)
         pair = (found.region, found.entry, found.beyond, found.beyond_entry)

@@ -51,6 +51,10 @@ class Neighbourhood:
     norm: str = "linf"
     log: tuple[str, ...] = field(default=())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # what was derived is derived again
+        return Neighbourhood, (self.lower, self.upper, self.center, self.radius, self.norm, self.log)
+
     @property
     def inputs(self) -> int:
         """Number of coordinates, constants included."""

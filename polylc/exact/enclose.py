@@ -21,16 +21,22 @@ def enclose(value: Fraction) -> tuple[float, float]:
     >>> Fraction(low) < Fraction(1, 3) < Fraction(high), high == math.nextafter(low, 1)
     (True, True)
     """
+    return _around(value.numerator, value.denominator)
+
+
+def _around(p: int, q: int) -> tuple[float, float]:
+    """As `enclose`, of p / q with q > 0; in integers, as fractions look for common divisors at each step."""
     try:
-        near = float(value)
+        near = p / q  # rounded correctly
     except OverflowError:
-        near = math.inf if value > 0 else -math.inf
+        near = math.inf if p > 0 else -math.inf
     if math.isinf(near):
-        return (LARGEST, math.inf) if value > 0 else (-math.inf, -LARGEST)
-    exact = Fraction(near)
-    if exact == value:
+        return (LARGEST, math.inf) if p > 0 else (-math.inf, -LARGEST)
+    n, d = near.as_integer_ratio()
+    over = n * q - p * d
+    if not over:
         return near, near
-    return (near, math.nextafter(near, math.inf)) if exact < value else (math.nextafter(near, -math.inf), near)
+    return (near, math.nextafter(near, math.inf)) if over < 0 else (math.nextafter(near, -math.inf), near)
 
 
 def nearest_sqrt(value: Fraction) -> float:
@@ -65,7 +71,13 @@ def enclose_sqrt(value: Fraction) -> tuple[float, float]:
     p, q = value.numerator, value.denominator
     shift = max(0, 128 - p.bit_length() + q.bit_length()) // 2 + 1
     root = math.isqrt((p << 2 * shift) // q)  # at least 64 bits: root <= 2^shift sqrt(value) < root + 1
-    low = enclose(Fraction(root, 1 << shift))[0]
-    while not math.isinf(above := math.nextafter(low, math.inf)) and Fraction(above) ** 2 <= value:
+    low = _around(root, 1 << shift)[0]
+    while not math.isinf(above := math.nextafter(low, math.inf)) and _square_against(above, p, q) <= 0:
         low = above
-    return (low, low) if Fraction(low) ** 2 == value else (low, math.nextafter(low, math.inf))
+    return (low, low) if not _square_against(low, p, q) else (low, math.nextafter(low, math.inf))
+
+
+def _square_against(x: float, p: int, q: int) -> int:
+    """A number with the sign of x^2 - p / q."""
+    n, d = x.as_integer_ratio()
+    return n * n * q - p * d * d

@@ -119,6 +119,8 @@ def sum_of_quotients(numerators: Sequence[int], denominators: Sequence[int]) -> 
     >>> sum_of_quotients([1, 1, 1], [2, 3, 6])
     Fraction(1, 1)
     """
+    if len(numerators) == 1 == len(denominators):
+        return Fraction(numerators[0], denominators[0])
     import flint
 
     terms = [flint.fmpq(p, q) for p, q in zip(numerators, denominators, strict=True)]

@@ -9,12 +9,13 @@ is an ordinary one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
 import numpy as np
@@ -49,6 +50,7 @@ def zeros(shape: int | Sequence[int], dtype: np.typing.DTypeLike = np.float64) -
         return np.zeros(shape, dtype=kind)
     if size >= HUGE:
         give_back()
+        trim()
     try:
         with tempfile.TemporaryFile(prefix="polylc-") as file:
             os.posix_fallocate(file.fileno(), 0, size)
@@ -94,3 +96,24 @@ def give_back() -> bool:
         # of a shared mapping nothing is lost: the pages are the file's
         pages.madvise(mmap.MADV_DONTNEED)
     return bool(there)
+
+
+def trim() -> bool:
+    """Give back what was freed, which the C library keeps for later; whether it can."""
+    function = _trimmer()
+    if function is None:
+        return False
+    function(0)
+    return True
+
+
+@functools.cache
+def _trimmer() -> Callable[[int], int] | None:
+    """That of the GNU C library; others have none, or need none."""
+    try:
+        import ctypes
+
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (ImportError, OSError, AttributeError, TypeError):
+        return None
+    return found

@@ -7,9 +7,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from polylc.exact.mapped import give_back, is_mapping
+from polylc.exact.mapped import give_back, is_mapping, trim
 
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found
@@ -20,10 +19,19 @@ _CGROUPS = (("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
             ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))  # fmt: skip
 
 
+def _read(name: str) -> bytes:
+    """A short file of the system, without what objects for files and paths cost: small jobs ask several times each."""
+    file = os.open(name, os.O_RDONLY)
+    try:
+        return os.read(file, 2**14)
+    finally:
+        os.close(file)
+
+
 def resident() -> int:
     """Bytes of this process that are in memory; where the system does not say, the most that there were."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+        return int(_read("/proc/self/statm").split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else most * 1024
@@ -33,13 +41,13 @@ def free() -> int | None:
     """Bytes that this machine, and the container that the process is in, have left; None where they do not say."""
     found = []
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+        lines = _read("/proc/meminfo").splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith(b"MemAvailable:")]
     except (OSError, ValueError, IndexError):
         pass
     for limit, used in _CGROUPS:
         try:
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            found.append(int(_read(limit)) - int(_read(used)))
         except (OSError, ValueError):  # no such group, or "max"
             continue
     return max(0, min(found)) if found else None
@@ -63,8 +71,11 @@ class Memory:
         now = time.monotonic()
         if not self.reached and now >= self._next:
             self._next = now + LOOK
-            self.reached = resident() >= self.most and (not give_back() or resident() >= self.most)
+            self.reached = self._is_over() and not any(give() and not self._is_over() for give in (give_back, trim))
         return self.reached
+
+    def _is_over(self) -> bool:
+        return resident() >= self.most
 
 
 def share_of(most: int | None, processes: int) -> int | None:
@@ -88,7 +99,7 @@ def for_regions(most: int | None) -> Memory | None:
         return None
     now = resident()
     kept = KEPT_OF_MAPPED if is_mapping() else KEPT
-    return Memory(now + int((1.0 - kept) * max(0, most - now)))
+    return Memory(most if most <= now else now + int((1.0 - kept) * (most - now)))
 
 
 def either(stop: Callable[[], bool] | None, full: Callable[[], bool] | None) -> Callable[[], bool] | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -20,6 +20,7 @@ SLACK = 1.0 + 2.0**-40  # lemma 10: more than the rounding of a bound whose term
 ROUNDINGS = 64.0 * UNIT  # lemma 10: rounding in an expanded determinant, against the product of its rows' sums
 LOST = 1e-300  # lemma 10: more than all underflows in one simplex
 MOST_RELATIVE = 0.5  # lemma 10: tau from which on the sizes of both determinants bound their difference
+CLOSE = 2.0**-41  # of a determinant: errors up to there need no cofactors
 
 
 class Edges(NamedTuple):
@@ -36,7 +37,7 @@ def edges_for(n: int) -> Edges:
     return Edges(np.empty((n, n)), np.empty(n), np.empty(n), np.empty((n, n)))
 
 
-@kernel
+@inlined
 def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Edges) -> float:
     """The edges of a simplex of dimension `top` with vertices X[simplex], which err by D at most; the largest of these
     errors.
@@ -116,20 +117,39 @@ def determinant(edges: Edges, size: int) -> float:
 
 
 @kernel
-def mistake(edges: Edges, size: int) -> float:
-    """Bound on the error of `determinant`, for entries of row r that err by at most slip[r] (lemma 10).
+def _cofactors_of_four(edges: Edges) -> float:
+    """As `_cofactors`, size 4: entries of two rows times minors of the other two."""
+    first, M, slip = 0.0, edges.M, edges.slip
+    for half in range(2):
+        r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
+        ab = M[r, 0] * M[s, 1] - M[r, 1] * M[s, 0]
+        ac = M[r, 0] * M[s, 2] - M[r, 2] * M[s, 0]
+        ad = M[r, 0] * M[s, 3] - M[r, 3] * M[s, 0]
+        bc = M[r, 1] * M[s, 2] - M[r, 2] * M[s, 1]
+        bd = M[r, 1] * M[s, 3] - M[r, 3] * M[s, 1]
+        cd = M[r, 2] * M[s, 3] - M[r, 3] * M[s, 2]
+        for k in range(2):
+            own, other = (t, u) if k else (u, t)
+            a, b, c, d = M[other, 0], M[other, 1], M[other, 2], M[other, 3]
+            sizes = abs(b * cd - c * bd + d * bc) + abs(a * cd - c * ad + d * ac)
+            first += slip[own] * (sizes + abs(a * bd - b * ad + d * ab) + abs(a * bc - b * ac + c * ab))
+    return first
 
-    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the
-    square of the sum of relative errors times the product of the lengths.
-    """
-    product, relative = 1.0, 0.0
-    for r in range(size):
-        product *= edges.length[r]
-        if edges.length[r] > 0.0:
-            relative += size * edges.slip[r] / edges.length[r]
-    if not relative < MOST_RELATIVE:
-        return (2.0 * product + LOST) * SLACK
-    first = 0.0
+
+@kernel
+def _cofactors(edges: Edges, size: int) -> float:
+    """The sum over rows of their errors times their cofactors, in absolute values."""
+    first, M = 0.0, edges.M
+    if size == 4:
+        return float(_cofactors_of_four(edges))
+    if size == 3:
+        for r in range(3):
+            s, t = (r + 1) % 3, (r + 2) % 3
+            a = abs(M[s, 1] * M[t, 2] - M[s, 2] * M[t, 1])
+            b = abs(M[s, 0] * M[t, 2] - M[s, 2] * M[t, 0])
+            c = abs(M[s, 0] * M[t, 1] - M[s, 1] * M[t, 0])
+            first += edges.slip[r] * (a + b + c)
+        return first
     for r in range(size):
         if edges.slip[r] == 0.0:
             continue
@@ -138,4 +158,27 @@ def mistake(edges: Edges, size: int) -> float:
             _set_minor(edges, size, r, c)
             sizes += abs(expanded(edges.minor, size - 1))
         first += edges.slip[r] * sizes
+    return first
+
+
+@kernel
+def mistake(edges: Edges, size: int, value: float) -> float:
+    """Bound on the error of `determinant`, which has the absolute value `value`, for entries of row r that err by at
+    most slip[r] (lemma 10).
+
+    To first order the entries' errors times their cofactors; the terms with errors in several rows sum to less than the
+    square of the sum of relative errors times the product of the lengths. The cofactors of a row sum to less than the
+    product of the other rows' lengths, which is all that is looked at where that is close enough.
+    """
+    product, relative = 1.0, 0.0
+    for r in range(size):
+        product *= edges.length[r]
+        if edges.length[r] > 0.0:
+            relative += edges.slip[r] / edges.length[r]
+    first = relative * product
+    relative *= size
+    if not relative < MOST_RELATIVE:
+        return (2.0 * product + LOST) * SLACK
+    if not (size <= 2 or first <= CLOSE * value):
+        first = _cofactors(edges, size)
     return (first + (relative * relative + ROUNDINGS * (1.0 + relative)) * product) * SLACK + LOST

@@ -17,7 +17,7 @@ import numpy as np
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
 from polylc.geometry.determinants import LOST, SLACK, Edges, edges_for, expanded, mistake, set_edges
 from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
-from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
+from polylc.geometry.triangulation import Walk, begin_facet, list_facets, next_simplex, walk_for
 from polylc.jit.decorators import kernel
 from polylc.network.compose import UNIT
 
@@ -48,7 +48,7 @@ class Room(NamedTuple):
 
 def room(n: int, vertices: int, starts: Array) -> Room:
     """Room for cells of half-spaces starts[r]:starts[r + 1] in dimension n, of so many vertices at most."""
-    return Room(np.empty(vertices), np.empty(n), meeting_in(n), walk_for(n, vertices, starts), edges_for(n))
+    return Room(np.empty(vertices), np.empty(n), meeting_in(n, starts), walk_for(n, vertices, starts), edges_for(n))
 
 
 class _Proved(NamedTuple):
@@ -70,35 +70,37 @@ def _factorial(n: int) -> float:
 
 
 @kernel
-def _shadow(proved: _Proved, facet: int, drop: int) -> tuple[float, float]:
-    """(n - 1)-volume of a facet projected along coordinate `drop`, and a bound on its error."""
+def _shadow(proved: _Proved, q: int, drop: int) -> tuple[float, float]:
+    """(n - 1)-volume of the q-th facet projected along coordinate `drop`, and a bound on its error."""
     cell, edges = proved.cell, proved.edges
     top = cell.X.shape[1] - 1
     total, error, simplices = 0.0, 0.0, 0
-    begin_facet(cell.F, facet, proved.walk)
-    while next_simplex(cell.F, proved.walk, top):
+    begin_facet(proved.walk, q)
+    while next_simplex(proved.walk, top):
         set_edges(cell.X, proved.D, proved.walk.apex, top, drop, edges)
-        total += abs(expanded(edges.M, top))
-        error += mistake(edges, top)
+        value = abs(expanded(edges.M, top))
+        total += value
+        error += mistake(edges, top, value)
         simplices += 1
     factorial = _factorial(top)
     return total / factorial, (error + (simplices + 8) * 2.0 * UNIT * total) / factorial * SLACK
 
 
 @kernel
-def _face(proved: _Proved, face: int, moment: Array) -> tuple[float, float]:
-    """The same of a face of the cube, and in `moment` (2, n) the integral of the coordinates over it and a bound on its
-    error."""
+def _face(proved: _Proved, q: int, face: int, moment: Array) -> tuple[float, float]:
+    """The same of the q-th facet, a face of the cube, and in `moment` (2, n) the integral of the coordinates over it
+    and a bound on its error."""
     cell, edges, apex = proved.cell, proved.edges, proved.walk.apex
     n = cell.X.shape[1]
     top, drop = n - 1, face >> 1
     total, error, simplices = 0.0, 0.0, 0
     for j in range(n):
         moment[VALUE, j] = moment[ERROR, j] = 0.0
-    begin_facet(cell.F, -1 - face, proved.walk)
-    while next_simplex(cell.F, proved.walk, top):
+    begin_facet(proved.walk, q)
+    while next_simplex(proved.walk, top):
         far = set_edges(cell.X, proved.D, apex, top, drop, edges)
-        value, wrong = abs(expanded(edges.M, top)), mistake(edges, top)
+        value = abs(expanded(edges.M, top))
+        wrong = mistake(edges, top, value)
         total += value
         error += wrong
         simplices += 1
@@ -135,18 +137,26 @@ def _height(row: Array, noise: float, drop: int, centre: Array) -> tuple[float, 
 
 @kernel
 def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: int, sizes: Sizes) -> bool:
-    """Shadows, moments and volume of one cell; False where it is not proved after all."""
+    """Shadows, moments and volume of one cell, where they are not zero; False where it is not proved after all."""
     n = len(proved.centre)
     total, size, error = 0.0, 0.0, 0.0  # of pyramids from the centre over the facets, and their absolute values
-    for e in range(begin, end):
-        drop = 0
+    for q in range(list_facets(proved.cell.F, proved.walk)):
+        facet = proved.walk.number[q]
+        if facet < 0:
+            face = -1 - facet
+            s, ds = _face(proved, q, face, sizes.moment[r, face])
+            sizes.box[r, face, VALUE], sizes.box[r, face, ERROR] = s, ds
+            height = 1.0 - proved.centre[face >> 1] if face & 1 else 1.0 + proved.centre[face >> 1]
+            total += s * height
+            size += s * height
+            error += ds * height + 4.0 * UNIT * s
+            continue
+        e, drop = begin + facet, 0
         for j in range(n):
             if abs(rows[e, j]) > abs(rows[e, drop]):
                 drop = j
-        s, ds = _shadow(proved, e - begin, drop)
+        s, ds = _shadow(proved, q, drop)
         sizes.shadow[e, VALUE], sizes.shadow[e, ERROR] = s, ds
-        if s == 0.0 and ds == 0.0:
-            continue
         height, doubt = _height(rows[e], noise[e], drop, proved.centre)
         if doubt < 0.0:
             return False
@@ -154,13 +164,6 @@ def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: 
         total += s * height
         size += s * steep
         error += s * doubt + ds * (steep + doubt)
-    for face in range(2 * n):
-        s, ds = _face(proved, face, sizes.moment[r, face])
-        sizes.box[r, face, VALUE], sizes.box[r, face, ERROR] = s, ds
-        height = 1.0 - proved.centre[face >> 1] if face & 1 else 1.0 + proved.centre[face >> 1]
-        total += s * height
-        size += s * height
-        error += ds * height + 4.0 * UNIT * s
     sizes.volume[r, VALUE] = total / n
     sizes.volume[r, ERROR] = (error + 4.0 * (end - begin + 2 * n + 8) * UNIT * size) / n * SLACK + LOST
     return True
@@ -168,7 +171,7 @@ def _sizes(proved: _Proved, rows: Array, noise: Array, begin: int, end: int, r: 
 
 @kernel
 def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes, room: Room) -> None:
-    """Volumes of cells, shadows of their facets, and where all this is proved.
+    """Volumes of cells, shadows of their facets, and where all this is proved; all zero before.
 
     The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], each a.u + c >= 0 as (a, c) with the largest |a_j|
     between 1/4 and 1, whose coefficients err by at most `noise` in sum.

@@ -16,7 +16,7 @@ import numpy as np
 
 from polylc.geometry.cuts import Skeleton, has
 from polylc.geometry.determinants import SLACK
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -25,34 +25,107 @@ LEAST_PIVOT = 1e-100  # of an inverse that is only proposed; lemma 8 tests it, s
 
 
 class Meeting(NamedTuple):
-    """The n hyperplanes of a vertex, and room for their common point."""
+    """The n hyperplanes of a vertex and room for their common point; and all half-spaces of the cell."""
 
     A: Array  # (n, n + 1) half-spaces
     B: Array  # (n, n) an approximate inverse of their gradients
     W: Array  # (n, n) room
     noise: Array  # (n,) errors of the half-spaces
+    length: Array  # (n,) sums of the absolute values of their gradients
     residual: Array  # (n,) their values at the vertex
+    form: Array  # (n + 1, most half-spaces) those of the cell, one column for each
+    least: Array  # (most half-spaces,) what their values have to exceed at a point, and ...
+    steep: Array  # (most half-spaces,) ... for each unit of its error
+    value: Array  # (most half-spaces,) room
 
 
-def meeting_in(n: int) -> Meeting:
-    """Room in dimension n."""
-    return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), np.empty(n), np.empty(n))
+def meeting_in(n: int, starts: Array) -> Meeting:
+    """Room in dimension n, for cells of half-spaces starts[r]:starts[r + 1]."""
+    many = int(np.diff(starts).max(initial=0))
+    noise, length, residual = np.empty((3, n))
+    least, steep, value = np.empty((3, many))
+    return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), noise, length, residual, np.empty((n + 1, many)), least, steep, value)
 
 
 @kernel
-def _form(facet: int, rows: Array, begin: int, out: Array) -> int:
-    """The half-space of a facet as (a, c), and its path entry or -1 for a face of the cube."""
+def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> None:
+    """Take the half-spaces of a cell.
+
+    At a point of the cube that errs by at most d in each coordinate, a half-space whose computed value exceeds
+    `least` + d `steep` is strict at the true point: |x_j| <= 1 in the bound on rounding.
+    """
     n = rows.shape[1] - 1
+    unit = 4.0 * (n + 2) * UNIT
+    for e in range(begin, end):
+        q, steep = e - begin, 0.0
+        for j in range(n):
+            meeting.form[j, q] = rows[e, j]
+            steep += abs(rows[e, j])
+        meeting.form[n, q] = rows[e, n]
+        meeting.least[q] = (noise[e] + unit * (abs(rows[e, n]) + steep)) * SLACK
+        meeting.steep[q] = steep * SLACK
+
+
+@inlined
+def _form(facet: int, meeting: Meeting, noise: Array, begin: int, i: int) -> None:
+    """The half-space of a facet as the i-th of a vertex."""
+    out = meeting.A[i]
+    n, length = len(out) - 1, 0.0
     if facet >= 0:
         for j in range(n + 1):
-            out[j] = rows[begin + facet, j]
-        return begin + facet
+            out[j] = meeting.form[j, facet]
+        for j in range(n):
+            length += abs(out[j])
+        meeting.noise[i], meeting.length[i] = noise[begin + facet], length
+        return
     for j in range(n):
         out[j] = 0.0
     at = -facet - 1
     out[at >> 1] = -1.0 if at & 1 else 1.0
     out[n] = 1.0
-    return -1
+    meeting.noise[i], meeting.length[i] = 0.0, 1.0
+
+
+@inlined
+def _adjugate(n: int, A: Array, B: Array) -> bool:
+    """B = approximate inverse of A by its cofactors, n = 2, 3 or 4: quicker than elimination, and as good where A is
+    not nearly singular. False where there is none, and for other n."""
+    if not 2 <= n <= 4:
+        return False
+    if n == 2:
+        B[0, 0], B[0, 1], B[1, 0], B[1, 1] = A[1, 1], -A[0, 1], -A[1, 0], A[0, 0]
+    elif n == 3:
+        for i in range(3):
+            s, t = (i + 1) % 3, (i + 2) % 3
+            for j in range(3):
+                p, q = (j + 1) % 3, (j + 2) % 3
+                B[i, j] = A[p, s] * A[q, t] - A[p, t] * A[q, s]
+    else:
+        for half in range(2):  # minors of two rows, times those of the other two
+            r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
+            ab = A[r, 0] * A[s, 1] - A[r, 1] * A[s, 0]
+            ac = A[r, 0] * A[s, 2] - A[r, 2] * A[s, 0]
+            ad = A[r, 0] * A[s, 3] - A[r, 3] * A[s, 0]
+            bc = A[r, 1] * A[s, 2] - A[r, 2] * A[s, 1]
+            bd = A[r, 1] * A[s, 3] - A[r, 3] * A[s, 1]
+            cd = A[r, 2] * A[s, 3] - A[r, 3] * A[s, 2]
+            for k in range(2):
+                o, sign = (u, 1.0) if k == 0 else (t, -1.0)
+                c = t + k
+                B[0, c] = sign * (A[o, 1] * cd - A[o, 2] * bd + A[o, 3] * bc)
+                B[1, c] = -sign * (A[o, 0] * cd - A[o, 2] * ad + A[o, 3] * ac)
+                B[2, c] = sign * (A[o, 0] * bd - A[o, 1] * ad + A[o, 3] * ab)
+                B[3, c] = -sign * (A[o, 0] * bc - A[o, 1] * ac + A[o, 2] * ab)
+    determinant = 0.0
+    for i in range(n):
+        determinant += A[0, i] * B[i, 0]
+    if not abs(determinant) > LEAST_PIVOT:
+        return False
+    scale = 1.0 / determinant
+    for i in range(n):
+        for j in range(n):
+            B[i, j] *= scale
+    return True
 
 
 @kernel
@@ -88,32 +161,30 @@ def _invert(meeting: Meeting) -> bool:
     return True
 
 
-@kernel
-def _contraction(meeting: Meeting, unit: float) -> float:
+@inlined
+def _contraction(n: int, meeting: Meeting, unit: float) -> float:
     """The alpha of lemma 8, from above."""
     A, B = meeting.A, meeting.B
-    n = len(A)
     alpha = 0.0
     for i in range(n):
-        total = 0.0
+        total, size = 0.0, 1.0 * n
         for j in range(n):
-            s, size = 0.0, 0.0
+            s = 0.0
             for p in range(n):
                 s += B[i, p] * A[p, j]
-                size += abs(B[i, p] * A[p, j])
-            total += abs(s - 1.0 if i == j else s) + unit * (size + 1.0)
+            total += abs(s - 1.0 if i == j else s)
         for p in range(n):
+            size += abs(B[i, p]) * meeting.length[p]
             total += abs(B[i, p]) * meeting.noise[p]
-        alpha = max(alpha, total)
+        alpha = max(alpha, total + unit * size)
     return alpha
 
 
-@kernel
-def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
+@inlined
+def _newton(n: int, x: Array, facets: Array, meeting: Meeting) -> None:
     """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the
     cube among them."""
     A, B, residual = meeting.A, meeting.B, meeting.residual
-    n = len(x)
     for i in range(n):
         z = A[i, n]
         for j in range(n):
@@ -130,22 +201,26 @@ def _newton(x: Array, facets: Array, meeting: Meeting) -> None:
             x[at >> 1] = 1.0 if at & 1 else -1.0
 
 
-@kernel
-def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meeting: Meeting) -> float:
+@inlined
+def _vertex(n: int, x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting) -> float:
     """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate,
-    or -1 (lemma 8)."""
+    or -1 (lemma 8).
+
+    `n` is their number; where the caller writes it as a constant, loops are spelt out.
+    """
     A, B, residual = meeting.A, meeting.B, meeting.residual
-    n = len(x)
     for i in range(n):
-        entry = _form(facets[i], rows, begin, A[i])
-        meeting.noise[i] = 0.0 if entry < 0 else noise[entry]
-    if not _invert(meeting):
-        return -1.0
+        _form(facets[i], meeting, noise, begin, i)
     unit = 4.0 * (n + 2) * UNIT  # lemma 1, twice
-    alpha = _contraction(meeting, unit)
+    alpha = 1.0
+    for attempt in range(2):
+        if _adjugate(n, A, B) if attempt == 0 else _invert(meeting):
+            alpha = _contraction(n, meeting, unit)
+        if alpha < MOST_ALPHA:
+            break
     if not alpha < MOST_ALPHA:
         return -1.0
-    _newton(x, facets, meeting)
+    _newton(n, x, facets, meeting)
     for i in range(n):
         z, size = A[i, n], abs(A[i, n])
         for j in range(n):
@@ -162,6 +237,45 @@ def _vertex(x: Array, facets: Array, rows: Array, noise: Array, begin: int, meet
     return float(worst / (1.0 - alpha) * SLACK)
 
 
+@inlined
+def _placed(x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting) -> float:
+    """As `_vertex`."""
+    n = len(x)
+    if n == 2:
+        return float(_vertex(2, x, facets, noise, begin, meeting))
+    if n == 3:
+        return float(_vertex(3, x, facets, noise, begin, meeting))
+    if n == 4:
+        return float(_vertex(4, x, facets, noise, begin, meeting))
+    return float(_vertex(n, x, facets, noise, begin, meeting))
+
+
+@inlined
+def _is_alone(x: Array, facets: Array, error: float, many: int, meeting: Meeting) -> bool:
+    """Whether a vertex is certainly inside all half-spaces of the cell and the cube but those it was placed on."""
+    n, value, strict = len(x), meeting.value, 0
+    for q in range(many):
+        value[q] = meeting.form[n, q]
+    for j in range(n):
+        row, at = meeting.form[j], x[j]
+        for q in range(many):
+            value[q] += at * row[q]
+    for q in range(many):
+        strict += value[q] > meeting.least[q] + error * meeting.steep[q]
+    limit = error + 4.0 * UNIT
+    for j in range(n):
+        strict += 1.0 + x[j] > limit
+        strict += 1.0 - x[j] > limit
+    for i in range(n):  # its own need not be strict
+        facet = facets[i]
+        if facet >= 0:
+            strict += not value[facet] > meeting.least[facet] + error * meeting.steep[facet]
+        else:
+            at = -facet - 1
+            strict += not (1.0 - x[at >> 1] if at & 1 else 1.0 + x[at >> 1]) > limit
+    return bool(strict == many + 2 * n)
+
+
 @kernel
 def proved_vertices(cell: Skeleton, D: Array, rows: Array, noise: Array, begin: int, end: int, meeting: Meeting) -> bool:
     """Whether the proposed vertices are certainly all vertices of the cell of rows[begin:end], each on its n
@@ -171,25 +285,11 @@ def proved_vertices(cell: Skeleton, D: Array, rows: Array, noise: Array, begin: 
     """
     X, F, NB = cell.X, cell.F, cell.NB
     n = X.shape[1]
-    unit = 4.0 * (n + 2) * UNIT
+    _take(meeting, rows, noise, begin, end)
     for v in range(len(X)):
-        D[v] = _vertex(X[v], F[v], rows, noise, begin, meeting)
-        if not D[v] >= 0.0:
+        D[v] = _placed(X[v], F[v], noise, begin, meeting)
+        if not D[v] >= 0.0 or not _is_alone(X[v], F[v], D[v], end - begin, meeting):
             return False
-        for j in range(n):
-            for side in range(2):
-                if has(F, v, -2 * j - 1 - side):
-                    continue
-                if not (1.0 - X[v, j] if side else 1.0 + X[v, j]) > D[v] + 4.0 * UNIT:
-                    return False
-        for e in range(begin, end):
-            z, size, steep = rows[e, n], abs(rows[e, n]), 0.0
-            for j in range(n):
-                z += rows[e, j] * X[v, j]
-                size += abs(rows[e, j] * X[v, j])
-                steep += abs(rows[e, j])
-            if not z > (noise[e] + unit * size + D[v] * steep) * SLACK and not has(F, v, e - begin):
-                return False
     for v in range(len(X)):
         for k in range(n):
             u = NB[v, k]

@@ -17,7 +17,7 @@ import numpy as np
 
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, cut_stack, has, top_of
 from polylc.geometry.exact_cell import ExactCell
-from polylc.geometry.triangulation import Walk, begin_facet, next_simplex, walk_for
+from polylc.geometry.triangulation import Walk, begin_facet, list_facets, next_simplex, walk_for
 from polylc.jit.decorators import kernel
 
 Array = np.ndarray
@@ -69,13 +69,13 @@ def _determinant(M: Array, size: int) -> float:
 
 
 @kernel
-def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
-    """(n - 1)-volume of a facet projected along coordinate `drop`: pulled triangulation over its faces."""
+def _face_measure(cell: Skeleton, q: int, drop: int, room: _Room) -> float:
+    """(n - 1)-volume of the q-th facet projected along coordinate `drop`: pulled triangulation over its faces."""
     X, M, apex = cell.X, room.M, room.walk.apex
     top = X.shape[1] - 1  # dimension of the facet
     total = 0.0
-    begin_facet(cell.F, facet, room.walk)
-    while next_simplex(cell.F, room.walk, top):
+    begin_facet(room.walk, q)
+    while next_simplex(room.walk, top):
         for r in range(top):
             c = 0
             for j in range(top + 1):
@@ -89,12 +89,12 @@ def _face_measure(cell: Skeleton, facet: int, drop: int, room: _Room) -> float:
 
 
 @kernel
-def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) -> tuple[float, float]:
-    """Area of the facet on a half-space, and n times the volume of the pyramid from the centre over it.
+def _facet(cell: Skeleton, row: Array, q: int, point: Array, room: _Room) -> tuple[float, float]:
+    """Area of the q-th facet, which is on a half-space, and n times the volume of the pyramid from the centre over it.
 
-    `point` receives a point inside, NaN where there is no facet.
+    `point` receives a point inside.
     """
-    n, touched = len(point), 0
+    n, touched, facet = len(point), 0, room.walk.number[q]
     for j in range(n):
         point[j] = 0.0
     for v in range(len(cell.X)):
@@ -102,10 +102,6 @@ def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) ->
             touched += 1
             for j in range(n):
                 point[j] += cell.X[v, j]
-    if touched == 0:
-        for j in range(n):
-            point[j] = np.nan
-        return 0.0, 0.0
     drop, norm, height = 0, 0.0, row[n]
     for j in range(n):
         point[j] /= touched
@@ -114,13 +110,13 @@ def _facet(cell: Skeleton, row: Array, facet: int, point: Array, room: _Room) ->
         if abs(row[j]) > abs(row[drop]):
             drop = j
     norm = math.sqrt(norm)
-    area = _face_measure(cell, facet, drop, room) * norm / abs(row[drop])
+    area = _face_measure(cell, q, drop, room) * norm / abs(row[drop])
     return area, area * height / norm
 
 
 @kernel
 def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Sizes, room: _Room) -> None:
-    """All cells: volumes, facet areas and facet points; vertices too where `vertices` has room."""
+    """All cells: volumes, and areas and points where there are facets; vertices too where `vertices` has room."""
     n = len(half)
     for r in range(len(starts) - 1):
         good = cut_along(stack, rows, starts[max(r - 1, 0)], starts[r], starts[r + 1])
@@ -140,12 +136,16 @@ def _cells(half: Array, starts: Array, rows: Array, stack: CutStack, sizes: _Siz
                 for j in range(n):
                     sizes.vertices[r, v, j] = cell.X[v, j]
         total = 0.0
-        for e in range(starts[r], starts[r + 1]):
-            sizes.area[e], pyramid = _facet(cell, rows[e], e - starts[r], sizes.point[e], room)
-            total += pyramid
-        for face in range(2 * n):
+        for q in range(list_facets(cell.F, room.walk)):
+            facet = room.walk.number[q]
+            if facet >= 0:
+                e = starts[r] + facet
+                sizes.area[e], pyramid = _facet(cell, rows[e], q, sizes.point[e], room)
+                total += pyramid
+                continue
+            face = -1 - facet
             j = face >> 1
-            shadow = _face_measure(cell, -1 - face, j, room)
+            shadow = _face_measure(cell, q, j, room)
             sizes.box_area[r, face] = shadow
             total += shadow * (half[j] - room.centre[j] if face & 1 else half[j] + room.centre[j])
         sizes.volume[r] = total / n
@@ -197,7 +197,7 @@ class CellGeometry(CellSizes):
         if n > MOST_DIMENSION:
             raise ValueError(f"cells of dimension {n} > {MOST_DIMENSION} have too many vertices")
         super().__init__(np.full(count, np.nan), np.zeros(entries), np.zeros((count, 2 * n)), np.zeros(count, dtype=np.bool_))
-        self.point = np.zeros((entries, n))
+        self.point = np.full((entries, n), np.nan)
         self.counts = np.zeros(count, dtype=np.int64)
         room = int(np.diff(starts).max(initial=0)) + 4 if n == 2 else 1024
         self.vertices = np.zeros((count if vertices else 0, room, n))

@@ -12,6 +12,7 @@ from polylc.complex.complex import Complex
 from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
 from polylc.exact.linear import rank
+from polylc.exact.mapped import zeros
 from polylc.exact.quantity import Kind, Quantity, floating
 from polylc.measures.full_rank import full_ranks, room
 from polylc.network.compose import batches, unit_slopes
@@ -89,7 +90,7 @@ def region_ranks(complex_: Complex) -> np.ndarray:
     the bits of earlier layers alone, and in unit coordinates it only has its columns scaled.
     """
     network, domain = complex_.network, complex_.domain
-    result = np.zeros((len(complex_), len(network.layers)), dtype=np.int64)
+    result = zeros((len(complex_), len(network.layers)), np.int64)
     if not result.size:
         return result
     prime = next(primes(network, domain.exact_embedding))
@@ -132,7 +133,9 @@ def _full(complex_: Complex, index: int, regions: np.ndarray) -> np.ndarray:
     """Whether the Jacobian of layer `index` certainly has full column rank in some regions."""
     certain, k = np.zeros(len(regions), dtype=bool), complex_.domain.dimension
     if index > 0 and k <= min(FEW, complex_.network.layers[index].width):
-        full_ranks(complex_.flat, complex_.replay(), complex_.bits[regions], index, certain, room(k, complex_.network.layers[index].width))
+        replay, space = complex_.replay(), room(k, complex_.network.layers[index].width)
+        for part in batches(len(regions), complex_.bits.shape[1], 2**17):
+            full_ranks(complex_.flat, replay, complex_.bits[regions[part]], index, certain[part], space)
     return certain
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 VOLUME_TOLERANCE = 1e-9
 # by dimension: rational volumes of so many regions take some milliseconds
-EXACT_REGIONS = {1: 50, 2: 12, 3: 4, 4: 1}
+EXACT_REGIONS = {1: 12, 2: 4, 3: 2, 4: 1}
 
 
 class Noise(NamedTuple):

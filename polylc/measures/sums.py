@@ -41,12 +41,34 @@ def widest(width: Array, aim: float, most: int, worth: float) -> Array:
     """Which terms to compute anew, the widest first, so that the widths of the others add up to no more than `aim`;
     where that takes more than `most`, so many that the others have `worth` times what these would leave.
     """
-    order = np.argsort(-width, kind="stable")
-    left = np.append(np.cumsum(width[order][::-1])[::-1], 0.0)  # what stays if the first i are narrow
-    reached = left[min(most, len(order))]
+    count = len(width)
+    if np.isnan(width).any():
+        return np.empty(0, dtype=np.int64)
+    ascending = zeros(count)
+    ascending[:] = width
+    ascending.sort()
+    left = _running(ascending)  # what the narrowest add up to, one more from place to place
+    few = count - most
+    reached = left[few - 1] if few > 0 else 0.0  # what stays if as many as may be are narrow
     if not reached <= aim:
         aim = worth * reached
-    return order[: int(np.argmax(left <= aim))] if aim < left[0] else order[:0]
+    if not count or not aim < left[-1]:
+        return np.empty(0, dtype=np.int64)
+    many = count - int(np.searchsorted(left, aim, side="right"))
+    least = ascending[count - many]
+    chosen = np.flatnonzero(width >= least)  # no full order is needed, which takes several times the room
+    return chosen[np.argsort(-width[chosen], kind="stable")][:many]
+
+
+def _running(values: Array) -> Array:
+    """As np.cumsum, a part at a time."""
+    result, last = zeros(len(values)), 0.0
+    for at in range(0, len(values), PART):
+        part = values[at : at + PART].copy()
+        part[0] += last
+        np.cumsum(part, out=result[at : at + PART])
+        last = result[at + len(part) - 1]
+    return result
 
 
 def outward(value: Array, error: Array) -> Array:

@@ -7,6 +7,7 @@ by bit, here or by the caller.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from polylc.jit.prefetch import prefetch
 from polylc.network.twins import Twins
 
 LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
+PART = 2**17  # rows that are compared at a time
 MARKS = 4  # bits for each slot, of which at most half are taken
 ENTERED, SAME_KEY, TWICE = range(3)
 
@@ -60,13 +62,16 @@ def distinct(packed: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
     (array([0, 2]), array([0, 0, 1, 0]))
     """
     heads, run = runs(packed, neurons)  # neighbours in the order of a search mostly agree
-    part = _first_bits(packed[heads], neurons)
+    part = _first_bits(packed, heads, neurons)
     order = np.lexsort(part.T) if part.shape[1] else np.arange(len(heads))  # stable
-    begins = _differing(part[order])
-    first = heads[order[begins]]  # the first of each, as the order is stable
-    group = np.empty(len(order), dtype=np.int64)
-    group[order] = np.argsort(np.argsort(first))[np.cumsum(begins) - 1]
-    return np.sort(first), group[run]
+    begins = _differing(len(order), lambda rows: part[order[rows]])
+    leads = zeros(len(order), np.bool_)
+    leads[order[begins]] = True  # the first of each, as the order is stable
+    leader, number = zeros(len(order), np.int64), zeros(len(order), np.int64)
+    leader[order] = order[begins][np.cumsum(begins) - 1]
+    np.cumsum(leads, out=number)
+    number -= 1
+    return heads[leads], number[leader][run]
 
 
 def runs(packed: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,23 +84,30 @@ def runs(packed: np.ndarray, neurons: int) -> tuple[np.ndarray, np.ndarray]:
     >>> runs(np.array([[7], [3], [2], [3]], dtype=np.uint64), 2)
     (array([0, 2, 3]), array([0, 0, 1, 2]))
     """
-    new = _differing(_first_bits(packed, neurons))
-    return np.flatnonzero(new), np.cumsum(new) - 1
+    new = _differing(len(packed), lambda rows: _first_bits(packed, rows, neurons))
+    run = zeros(len(packed), np.int64)
+    np.cumsum(new, out=run)
+    run -= 1
+    return np.flatnonzero(new), run
 
 
-def _first_bits(packed: np.ndarray, neurons: int) -> np.ndarray:
-    """The words of the first bits, nothing behind them."""
+def _first_bits(packed: np.ndarray, rows: slice | np.ndarray, neurons: int) -> np.ndarray:
+    """The words of the first bits of some rows, nothing behind them."""
     whole, rest = divmod(neurons, 64)
-    part = packed[:, : whole + (rest > 0)].copy()
+    part = packed[rows, : whole + (rest > 0)]
     if rest:
+        part = part.copy() if isinstance(rows, slice) else part
         part[:, whole] &= np.uint64(2**rest - 1)
     return part
 
 
-def _differing(rows: np.ndarray) -> np.ndarray:
-    """Whether a row differs from the one before it."""
-    new = np.ones(len(rows), dtype=bool)
-    new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+def _differing(count: int, at: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """Whether a row differs from the one before it, of so many rows that are had some at a time."""
+    new = np.ones(count, dtype=bool)
+    for begin in range(0, count, PART):
+        rows = at(slice(max(0, begin - 1), begin + PART))
+        end = min(count, begin + PART)
+        new[end - len(rows) + 1 : end] = (rows[1:] != rows[:-1]).any(axis=1)
     return new
 
 

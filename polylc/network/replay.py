@@ -185,7 +185,7 @@ def _kept_start(_: Network) -> list[_Start | None]:
     return [None]
 
 
-@kernel
+@inlined
 def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
     """Bring the forms to another pattern, those of the output only if they are asked for."""
     one = np.uint64(1)
@@ -214,7 +214,7 @@ def move(net: FlatNet, replay: Replay, pattern: Array, output: bool) -> None:
         replay.stale[layer] = False
 
 
-@kernel
+@inlined
 def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     """Forms of a layer from those of its sources, by what has changed or anew."""
     form, noise = replay.form, replay.noise
@@ -287,7 +287,11 @@ def compose(net: FlatNet, replay: Replay, layer: int) -> None:
     scale = 1.0 + 8.0 * (net.length[layer] + width + 8) * UNIT  # lemma 2: for the rounding of the bound itself
     for i in range(len(doubt)):
         doubt[i] = doubt[i] * scale + LOST if doubt[i] > 0 or not normal else 0.0 * doubt[i]  # NaN stays
-    _clear_dead(net, replay, layer)
+    row, many = form[width - 1, first:end], 0
+    for i in range(len(doubt)):  # that of the constant is seldom small; no branches, so that lanes are used
+        many += (bias[i] == 0.0) & (doubt[i] > 0.0) & (abs(row[i]) <= doubt[i])
+    if many > 0:
+        _clear_dead(net, replay, layer)
 
 
 @inlined
@@ -317,16 +321,12 @@ def _clear_dead(net: FlatNet, replay: Replay, layer: int) -> None:
     """Forms of a layer that are sums of nothing but zeros become zero without doubt, whatever updates have left of them
     (lemma 2b): such are those of a maximum of units that are all inactive.
 
-    Only forms that cannot be told from zero are looked at, so that in a layer without them this costs next to nothing.
+    Only forms that cannot be told from zero are looked at.
     """
     form, noise, dead = replay.form, replay.noise, replay.size
     first, end, last = net.first[layer + 1], net.first[layer + 2], form.shape[0] - 1
-    bias, doubt, row, many = net.bias[first:end], noise[first:end], form[last, first:end], 0
-    for i in range(end - first):  # that of the constant is seldom small; here and below no branches, so that lanes are used
-        many += (bias[i] == 0.0) & (doubt[i] > 0.0) & (abs(row[i]) <= doubt[i])
-    if many == 0:
-        return
-    for i in range(end - first):
+    bias, doubt = net.bias[first:end], noise[first:end]
+    for i in range(end - first):  # without branches, here and below, so that lanes are used
         dead[i] = 1.0 if (bias[i] == 0.0) & (doubt[i] > 0.0) else 0.0
     for k in range(last + 1):
         row = form[k, first:end]

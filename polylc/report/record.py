@@ -16,6 +16,7 @@ from polylc.engines.contract import Outcome
 from polylc.exact.quantity import Quantity
 from polylc.measures.answers import Answers
 from polylc.measures.by_volume.volumes import Volumes
+from polylc.measures.by_volume.weighed import Weighed
 from polylc.measures.registry import ATTRIBUTES
 from polylc.network.form import Network
 from polylc.report.status import Status
@@ -64,8 +65,8 @@ class Record:
         Columns of regions; None if the run was told not to keep them.
     exact_points : dict
         Points of regions of `complex` that doubles cannot hold, in unit coordinates.
-    volumes : Volumes or None
-        Proved volumes and areas of a certified result.
+    weighed : Weighed or None
+        How to have the volumes and areas of a certified result again.
     block : (Path, str) or None
         Block of a proof file and its hash.
     line : Breakpoints or None
@@ -90,7 +91,7 @@ class Record:
     complex: Complex | None = None
     exact_points: dict[int, tuple[Fraction, ...]] = field(default_factory=dict)
     region_graph: RegionGraph | None = None
-    volumes: Volumes | None = None
+    weighed: Weighed | None = None
     block: tuple[Path, str] | None = None
     line: Breakpoints | None = None
     late: tuple[str, ...] = ()
@@ -109,6 +110,11 @@ class Record:
     def notes(self) -> dict[str, str]:
         """Why something is null, what was substituted, what the status means."""
         return self.remarks | self.answers.notes()
+
+    @property
+    def volumes(self) -> Volumes | None:
+        """Proved volumes and areas of a certified result whose regions were kept."""
+        return None if self.weighed is None else self.weighed.volumes
 
     @property
     def complete(self) -> bool:

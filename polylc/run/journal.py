@@ -15,21 +15,20 @@ Proof blocks are files beside it, in `blocks/`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from polylc._version import __version__
 from polylc.errors import DataError, UsageError
 from polylc.network.form import Network
 from polylc.report.setting import setting
+from polylc.run.code import code_stamp
 from polylc.run.packed import pack, unpack
 
 FORMAT = "polylc-run/1"
@@ -50,18 +49,6 @@ Teller = Callable[[str], None]
 def to_stderr(line: str) -> None:
     """A line on standard error."""
     print(f"polylc: {line}", file=sys.stderr, flush=True)
-
-
-def code_stamp() -> str:
-    """The version, and a hash of every file of this package."""
-    root, names = str(Path(__file__).parent.parent), list[str]()  # strings: Path takes longer than reading
-    for folder, _, files in os.walk(root):
-        names += [os.path.join(folder, file)[len(root) + 1 :] for file in files if file.endswith(".py")]
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        with open(os.path.join(root, name), "rb") as source:
-            digest.update(name.encode() + b"\0" + hashlib.sha256(source.read()).digest())
-    return f"polylc {__version__}, {digest.hexdigest()[:16]}"
 
 
 class _File:
@@ -152,6 +139,7 @@ class Journal(_File):
                 raise UsageError(f"{folder}: no journal can be kept there: {error}") from None
             super().__init__(folder, connection)
             self._begin({"format": FORMAT, **settings, "code": code_stamp()}, pieces)
+            self._there = _Names(super().names(""))
         except BaseException:
             self._lock.close()
             raise
@@ -183,9 +171,13 @@ class Journal(_File):
         self.close()
         self._lock.close()
 
+    def names(self, below: str) -> list[str]:
+        """Names of all values whose names begin like this."""
+        return self._there.below(below)
+
     def get(self, name: str) -> Any:
         """The value of this name, or None; one that is damaged counts as none."""
-        data = self.data(name)
+        data = self.data(name) if name in self._there else None
         if data is None:
             return None
         try:
@@ -197,16 +189,21 @@ class Journal(_File):
     def put(self, name: str, value: Any, instead_of: str | None = None) -> None:
         """Save a value; and forget all those whose names begin with `instead_of`. A full disk costs the value alone."""
         begin = time.monotonic()
+        old = [] if instead_of is None else [one for one in self._there.below(instead_of) if one != name]
         try:
             data = pack(value, self._network)
-            self._connection.execute("BEGIN IMMEDIATE")
-            if instead_of is not None:
-                self._connection.execute("DELETE FROM saved WHERE name >= ? AND name < ?", (instead_of, instead_of + "\U0010ffff"))
+            if old:  # a statement by itself is a transaction
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("DELETE FROM saved WHERE name >= ? AND name < ?", (instead_of, f"{instead_of}\U0010ffff"))
             self._connection.execute("INSERT OR REPLACE INTO saved VALUES (?, ?)", (name, data))
-            self._connection.execute("COMMIT")
-        except (sqlite3.Error, MemoryError, RecursionError) as error:
+            if old:
+                self._connection.execute("COMMIT")
+            self._there.replace(old, name)
+        except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+            if not isinstance(error, (sqlite3.Error, MemoryError, RecursionError)):
+                raise
             if not self._full:
                 self._tell(f"{self.folder}: the journal cannot be written ({error}); the run goes on, what it finds meanwhile is not saved")
             self._full = True
@@ -220,6 +217,35 @@ class Journal(_File):
     def due(self) -> bool:
         """Whether a snapshot is worth its cost now."""
         return time.monotonic() >= self._next
+
+
+class _Names:
+    """Names of what is saved, which nobody but the writer changes: what is not there is not looked for in the file."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._of: dict[str, set[str]] = {}  # by the piece that they are of
+        for name in names:
+            self._of.setdefault(_piece(name), set()).add(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._of.get(_piece(name), ())
+
+    def below(self, start: str) -> list[str]:
+        """Those that begin like this, in order."""
+        piece, slash, _ = start.partition("/")
+        groups: Iterable[Iterable[str]] = (self._of.get(piece, ()),) if slash else self._of.values()
+        return sorted(name for group in groups for name in group if name.startswith(start))
+
+    def replace(self, old: Iterable[str], new: str) -> None:
+        """Take some away and add one."""
+        group = self._of.setdefault(_piece(new), set())
+        for name in old:
+            self._of[_piece(name)].discard(name)
+        group.add(new)
+
+
+def _piece(name: str) -> str:
+    return name.partition("/")[0]
 
 
 class _Part:

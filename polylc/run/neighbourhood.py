@@ -21,12 +21,13 @@ from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, unbroken, until
 from polylc.exact.enclose import enclose, enclose_sqrt
-from polylc.exact.mapped import mapped
-from polylc.exact.memory import Memory, share_of
+from polylc.exact.mapped import mapped, trim
+from polylc.exact.memory import Memory, resident, share_of
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
 from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
+from polylc.measures.by_volume.weighed import weighed
 from polylc.measures.registry import measure, volume_notes
 from polylc.measures.scene import Scene
 from polylc.network.compose import UNIT, enclosed_outputs
@@ -104,7 +105,7 @@ def _answer(
         why = limits.ended(Outcome.INTERRUPTED if isinstance(reached, (Stopped, KeyboardInterrupt)) else Outcome.TIME_LIMIT)
         found = nothing_found(network, task.domain, why)
     enter(Phase.MEASURES)
-    complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near)
+    complex_ = Complex.of(network, task.domain, found, None if verdict is None else verdict.near, verdict is not None)
     searched = {}
     if found.outcome in (Outcome.TIME_LIMIT, Outcome.REGION_LIMIT, Outcome.MEMORY_LIMIT) or (complex_.round and found.outcome is Outcome.COMPLETE):
         from polylc.run.by_search import beside  # searches, and all that they bound with, take long to import
@@ -126,6 +127,8 @@ def _answer(
     stopped = found.outcome is Outcome.INTERRUPTED and stop is not None
     most = share_of(settings.memory, 1)
     full = None if most is None else Memory(most)
+    if most is not None and 2 * resident() > most:
+        trim()  # what the enumeration has freed is room for what comes
     with until(time.monotonic() + LAST_WORDS, None, True) if stopped else until(last, stop, full=full):
         answers, interrupted, late = measure(scene)
     if settings.graph and found.outcome is Outcome.COMPLETE and not interrupted:
@@ -194,7 +197,7 @@ def _answer(
         complex=complex_ if settings.keep else None,
         exact_points={} if verdict is None or complex_.round or not settings.keep else dict(verdict.points.exact),
         region_graph=scene.built if settings.keep and complete else None,
-        volumes=scene.volumes.value if settings.keep and "volumes" in vars(scene) else None,
+        weighed=weighed(scene.volumes.value) if settings.keep and "volumes" in vars(scene) else None,
         block=block,
         line=line,
         late=late,

@@ -13,17 +13,20 @@ import pickle
 import zlib
 from typing import Any
 
+import numpy as np
+
 from polylc.errors import DataError
 from polylc.network.form import Network
 
 SMALL = 2**15  # bytes, up to which compressing takes longer than writing
+_PLAIN = b"P"  # begins what is not compressed, and has a checksum instead; what zlib makes begins with an x
 LEVEL = 1  # of compression: columns of patterns and trees shrink to a third, at the speed of the disk
 _OTHERS = {
     "builtins": {"bytearray", "complex", "frozenset", "range", "set", "slice"},
     "collections": {"OrderedDict", "defaultdict", "deque"},
     "fractions": {"Fraction"},
-    "numpy": {"dtype", "ndarray"},
-    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy": {"dtype"},
+    "numpy._core.multiarray": {"scalar"},
     "numpy._core.numeric": {"_frombuffer"},
     "numpy.random._pickle": {"__bit_generator_ctor", "__generator_ctor"},
     "numpy.random._pcg64": {"PCG64"},
@@ -47,8 +50,35 @@ def _pickler(file: io.BytesIO, network: Network | None) -> pickle.Pickler:
 
     # by its type, as persistent_id would be asked of every number
     pickler = pickle.Pickler(file, protocol=5)
-    pickler.dispatch_table = copyreg.dispatch_table.copy() | {Network: reduced}
+    pickler.dispatch_table = copyreg.dispatch_table | {Network: reduced, np.ndarray: _reduced_array}
     return pickler
+
+
+def _array(shape: tuple[int, ...], kind: np.dtype, content: bytearray) -> np.ndarray:
+    """An array of these bytes, which are not taken for pointers."""
+    if kind.hasobject:
+        raise DataError("a saved value is damaged: it has objects as bytes")
+    return np.ndarray(shape, kind, content)
+
+
+def _empty(kind: object, shape: tuple[int, ...], letter: bytes) -> np.ndarray:
+    """An array that gets its shape and contents later, as numpy has it where it names no bytes."""
+    return np.empty(0)
+
+
+def _reduced_array(array: np.ndarray) -> Any:
+    """A small array by its bytes, in half the time that numpy takes."""
+    if array.nbytes > SMALL or array.dtype.kind not in "biufc" or not array.flags.c_contiguous:
+        return array.__reduce_ex__(5)
+    return _array, (array.shape, array.dtype, bytearray(array.tobytes()))
+
+
+# numpy.ndarray itself would take any bytes for pointers; where `_reconstruct` names it nobody calls it
+_INSTEAD = {
+    (__name__, _array.__name__): _array,
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy._core.multiarray", "_reconstruct"): _empty,
+}
 
 
 class _Unpickler(pickle.Unpickler):
@@ -59,6 +89,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == (__name__, _the_network.__name__):
             return _the_network if self._network is None else lambda: self._network
+        if (module, name) in _INSTEAD:
+            return _INSTEAD[module, name]
         if name in _OTHERS.get(module, ()):
             return super().find_class(module, name)
         if module in _MODULES or (module.startswith("polylc.") and module.split(".")[1] in _FLOORS):
@@ -77,7 +109,9 @@ def pack(value: Any, network: Network | None = None) -> bytes:
     """A value as bytes; `network` is not among them."""
     file = io.BytesIO()
     _pickler(file, network).dump(value)
-    return zlib.compress(file.getbuffer(), LEVEL if file.tell() > SMALL else 0)
+    if file.tell() > SMALL:
+        return zlib.compress(file.getbuffer(), LEVEL)
+    return b"".join((_PLAIN, zlib.crc32(file.getbuffer()).to_bytes(4, "little"), file.getbuffer()))
 
 
 def unpack(data: bytes, network: Network | None = None) -> Any:
@@ -89,7 +123,13 @@ def unpack(data: bytes, network: Network | None = None) -> Any:
         If it is damaged, or names what is no data.
     """
     try:
-        return _Unpickler(io.BytesIO(zlib.decompress(data)), network).load()
+        if data[:1] == _PLAIN:
+            content = data[5:]
+            if zlib.crc32(content).to_bytes(4, "little") != data[1:5]:
+                raise DataError("a saved value is damaged: its checksum is another")
+        else:
+            content = zlib.decompress(data)
+        return _Unpickler(io.BytesIO(content), network).load()
     except DataError:
         raise
     except Exception as error:

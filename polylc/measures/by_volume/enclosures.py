@@ -15,11 +15,13 @@ import numpy as np
 from polylc.complex.graph import RegionGraph
 from polylc.complex.pieces import joined
 from polylc.exact.enclose import enclose_sqrt
+from polylc.exact.mapped import zeros
 from polylc.exact.quantity import Kind, Quantity
 from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.volumes import Volumes
 from polylc.measures.gradient.norms import Gradients, frobenius, spectral
 from polylc.measures.sums import exact_total, product, total, widest
+from polylc.network.compose import batches
 
 Array = np.ndarray
 WIDTH = 1e-9  # of an enclosure, relative
@@ -47,8 +49,10 @@ def narrowed(terms: Callable[[], Array], anew: Callable[[int], object]) -> Quant
         low, high = total(now)
         if high - low <= WIDTH * low:
             break
+        width = zeros(len(now))
         with np.errstate(invalid="ignore"):
-            width = now[:, 1] - now[:, 0]
+            np.subtract(now[:, 1], now[:, 0], out=width)
+        del now  # before others are made
         aim = 0.25 * WIDTH * max(low, 0.5 * (high if np.isfinite(high) else low))
         chosen = widest(width, aim, max(MOST_ANEW, int(SHARE_ANEW * len(width))), WORTH)
         fresh = [i for i in chosen.tolist() if i not in done]
@@ -79,7 +83,7 @@ def total_variation(volumes: Volumes, gradients: Gradients, label: int | None) -
             terms = np.array([enclose_sqrt(exact_variation(volumes, gradients, region, name)) for region in every.tolist()])
             result[name] = narrowed(lambda terms=terms: terms, volumes.refine)  # type: ignore[misc]
             continue
-        values = norm(gradient, error)
+        values = _of_all(norm, gradient, error)
 
         def anew(region: int, norm: Callable[[Array, Array], Array] = norm, values: Array = values) -> None:
             gradients.refine(region)
@@ -104,7 +108,17 @@ def variation_terms(volumes: Volumes, gradients: Gradients, label: int | None) -
     2) each.
     """
     gradient, error = gradients.of(np.arange(len(volumes.complex)))
-    return {name: product(volumes.share, norm(gradient, error)) for name, norm in variation_norms(volumes.complex.network.outputs, label).items()}
+    norms = variation_norms(volumes.complex.network.outputs, label)
+    return {name: product(volumes.share, _of_all(norm, gradient, error)) for name, norm in norms.items()}
+
+
+def _of_all(norm: Callable[[Array, Array], Array], gradient: Array, error: Array) -> Array:
+    """Norms of many Jacobians, some at a time."""
+    count, m, k = gradient.shape
+    result = zeros((count, 2))
+    for rows in batches(count, 8 * m * k):  # the gradients several times over
+        result[rows] = norm(gradient[rows], error[rows])
+    return result
 
 
 def exact_variation(volumes: Volumes, gradients: Gradients, region: int, name: str) -> Fraction:
@@ -195,7 +209,8 @@ def mean_ranks(volumes: Volumes, ranks: Array) -> list[Quantity]:
             means = [volumes.exact_share(r) * int(rank) for r, rank in enumerate(column.tolist())]
             result.append(Quantity(*exact_total(means), Kind.EXACT))
         else:
-            values = np.stack([column, column], axis=1).astype(np.float64)
+            values = zeros((len(column), 2))
+            values[:] = column[:, None]
             found = narrowed(lambda values=values: product(volumes.share, values), volumes.refine)  # type: ignore[misc]
             low, high = max(found.lower, float(column.min())), min(math.inf if found.upper is None else found.upper, float(column.max()))
             result.append(Quantity(low, high, found.kind))

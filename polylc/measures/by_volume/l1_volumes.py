@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from polylc.complex.complex import Complex
 from polylc.domains.ball import open_ball
 from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
-from polylc.exact.gauge import Gauge
 from polylc.geometry.exact_cell import primitive
 from polylc.geometry.exact_volume import rational_cell
 from polylc.measures.by_volume.volumes import Volumes
@@ -33,20 +30,16 @@ class L1Volumes(Volumes):
         SolverError
             If a region has too many vertices.
         """
-        self.complex = complex_
-        k, entries = complex_.domain.dimension, len(complex_.neuron)
-        self._gauge = Gauge(complex_.domain.squared_half)
-        self._walls = [primitive(row) for row in open_ball(complex_.domain).facets()]
-        whole = rational_cell(self._walls, k)
-        if whole is None:
-            raise SolverError("the ball has too many vertices for exact volumes")
-        self._cube = whole.volume
-        self.share, self.density = np.zeros((len(complex_), 2)), np.zeros((entries, 2))
-        self.carrier = np.full(entries, -1, dtype=np.int64)
-        self.proved = np.zeros(len(complex_), dtype=bool)
-        self.exact = {}
-        self._places = {}
+        self._begin(complex_)
         for region in range(len(complex_)):
             checkpoint()
             self.refine(region)
         self._check_total()
+
+    def _begin(self, complex_: Complex) -> None:
+        super()._begin(complex_)
+        self._walls = [primitive(row) for row in open_ball(complex_.domain).facets()]
+        whole = rational_cell(self._walls, complex_.domain.dimension)
+        if whole is None:
+            raise SolverError("the ball has too many vertices for exact volumes")
+        self._cube = whole.volume

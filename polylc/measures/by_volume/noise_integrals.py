@@ -76,7 +76,7 @@ def room(n: int, vertices: int, starts: Array) -> Room:
     vertex, size = np.empty((MOST_SIMPLICES, n + 1), dtype=np.int64), np.empty((MOST_SIMPLICES, 2))
     simplices = Simplices(vertex, size, np.zeros(1, dtype=np.int64))
     at, D = np.empty((2, vertices))
-    return Room(at, D, meeting_in(n), walk_for(n, vertices, starts), edges_for(n), simplices, knots_for(n))
+    return Room(at, D, meeting_in(n, starts), walk_for(n, vertices, starts), edges_for(n), simplices, knots_for(n))
 
 
 class Sums(NamedTuple):
@@ -164,15 +164,16 @@ def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: 
         factorial *= d
     count = 0
     begin_cell(cell.F, walk)
-    while next_simplex(cell.F, walk, n):
+    while next_simplex(walk, n):
         if count >= len(simplices.vertex):
             return False
         set_edges(cell.X, D, walk.apex, n, -1, edges)
         for r in range(n + 1):
             simplices.vertex[count, r] = walk.apex[r]
-        value = abs(determinant(edges, n)) / factorial
+        size = abs(determinant(edges, n))
+        value = size / factorial
         simplices.size[count, VALUE] = value
-        simplices.size[count, ERROR] = (mistake(edges, n) / factorial + 4.0 * UNIT * value) * SLACK
+        simplices.size[count, ERROR] = (mistake(edges, n, size) / factorial + 4.0 * UNIT * value) * SLACK
         count += 1
     simplices.many[0] = count
     return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from polylc.exact.checkpoint import checkpoint
 from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
-from polylc.exact.mapped import joined, zeros
+from polylc.exact.mapped import give_back, joined, zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
@@ -30,7 +31,7 @@ from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
 SLACK = 1.0 + 2.0**-40
-PART = 2**18  # entries or facets that are looked at together
+PART = 2**16  # entries or facets that are looked at together
 BATCH = 1_000_000  # doubles that the forms of regions would take which are bounded at a time
 
 
@@ -70,6 +71,25 @@ class Volumes:
             self._bound(rows, exact, balance)
         balance.check()
         self._check_total()
+
+    @classmethod
+    def again(cls, complex_: Complex, columns: Sequence[Array], exact: Iterable[int]) -> Self:
+        """Volumes whose columns were saved, as `columns` gives them; the cells of regions that were known as rationals
+        are computed anew.
+        """
+        found = cls.__new__(cls)
+        found._begin(complex_)
+        found.share, found.density, found.carrier, found.proved = columns
+        for region in exact:
+            checkpoint()
+            cell = found._cell(region, found.half_spaces(region))
+            found._keep(region, cell, found.entries(region))
+        return found
+
+    @property
+    def columns(self) -> tuple[Array, ...]:
+        """What is known of all regions and path entries."""
+        return self.share, self.density, self.carrier, self.proved
 
     def _begin(self, complex_: Complex) -> None:
         """Room for what will be known."""
@@ -178,18 +198,26 @@ class Volumes:
         if region in self.exact:
             return self.exact[region]
         entries, rows = self.entries(region), self.half_spaces(region)
-        cell = rational_cell([*rows, *self._walls], self.complex.domain.dimension)
-        if cell is None:
-            raise SolverError(f"region {region} has too many vertices for exact volumes")
-        _check_closed_exactly(region, [*rows, *self._walls], cell)
-        self.exact[region], self._facets = cell, None
-        self._places[region] = {entry: place for place, entry in enumerate(entries)}
+        cell = self._cell(region, rows)
+        self._keep(region, cell, entries)
         self.share[region] = enclose(cell.volume / self._cube)
         for entry, row, shadow, first in zip(entries, rows, cell.shadow, cell.carrier, strict=False):
             carries = bool(shadow) and first >= 0
             self.density[entry] = enclose_sqrt((shadow / self._cube) ** 2 * self.squared_slant(row)) if carries else 0.0
             self.carrier[entry] = entries[first] if carries else -1
         return cell
+
+    def _cell(self, region: int, rows: list[Row]) -> RationalCell:
+        """The rational cell within some half-spaces, checked."""
+        cell = rational_cell([*rows, *self._walls], self.complex.domain.dimension)
+        if cell is None:
+            raise SolverError(f"region {region} has too many vertices for exact volumes")
+        _check_closed_exactly(region, [*rows, *self._walls], cell)
+        return cell
+
+    def _keep(self, region: int, cell: RationalCell, entries: list[int]) -> None:
+        self.exact[region], self._facets = cell, None
+        self._places[region] = {entry: place for place, entry in enumerate(entries)}
 
     def refine_all(self, regions: Iterable[int]) -> None:
         """`refine` for many."""
@@ -259,6 +287,7 @@ def _parts(count: int) -> Iterator[slice]:
     """Slices that take little room."""
     for at in range(0, count, PART):
         checkpoint()
+        give_back()  # entries are looked up all over the columns, faster than limits are looked at
         yield slice(at, min(at + PART, count))
 
 

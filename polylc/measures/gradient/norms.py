@@ -32,7 +32,7 @@ class Gradients:
     def of(self, regions: Array) -> tuple[Array, Array]:
         """Jacobians, shape (r, m, k), and the errors of their rows, (r, m)."""
         k, m = self.complex.domain.dimension, self.complex.network.outputs
-        gradient, error = np.zeros((len(regions), m, k)), np.zeros((len(regions), m))
+        gradient, error = zeros((len(regions), m, k)), zeros((len(regions), m))
         begin = 0
         for rows, part, slip in bounded_gradients(self.complex, regions):
             gradient[begin : begin + len(rows)], error[begin : begin + len(rows)] = part, slip

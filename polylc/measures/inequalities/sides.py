@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polylc.complex.graph import RegionGraph
+from polylc.exact.mapped import zeros
 from polylc.measures.gradient.layers import added, layer_terms
 from polylc.measures.gradient.norms import Gradients, frobenius
 from polylc.measures.inequalities.means import Means
@@ -37,7 +38,7 @@ class Sides:
         return self.means.mean(terms)
 
     def _collect(self, ranks: Array) -> None:
-        columns: dict[str, list[Array]] = {name: [] for name in ("rows", "least", "nuclear", "frobenius", "operator", "gain_rows")}
+        columns: dict[str, Array] = {}
         self.gain: Array | None = np.zeros(2)
         widths = np.sqrt(np.array(self.complex.network.widths, dtype=np.float64))
         for rows, terms in layer_terms(self.complex, ranks):
@@ -51,14 +52,17 @@ class Sides:
                 "frobenius": product(terms.frobenius, wide),
                 "operator": product(product(terms.operator, roots), wide),
             }
-            for name, value in weighed.items():
-                columns[name].append(added(value, 1))
+            found = {name: added(value, 1) for name, value in weighed.items()}
             if terms.gain is None:
                 self.gain = None
             elif self.gain is not None:
                 self.gain = np.maximum(self.gain, terms.gain.max(axis=(0, 1)))
-                columns["gain_rows"].append(product(terms.gain, terms.active_rows).min(axis=1))
-        means = {name: self.mean(np.concatenate(parts)) for name, parts in columns.items() if parts}
+                found["gain_rows"] = product(terms.gain, terms.active_rows).min(axis=1)
+            for name, value in found.items():
+                if name not in columns:
+                    columns[name] = zeros((len(self.complex), 2))
+                columns[name][rows] = value
+        means = {name: self.mean(column) for name, column in columns.items()}
         self.rows = means["rows"]
         self.rank_chain = [means[name] for name in ("least", "nuclear", "rows", "frobenius", "operator")]
         self.gain_rows = means.get("gain_rows")

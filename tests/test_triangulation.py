@@ -1,0 +1,164 @@
+"""Triangulations of simple polytopes against exact geometry, and bounds on determinants against exact perturbations."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polylc.exact.linear import determinant as exact_determinant
+from polylc.geometry.cuts import Skeleton, cut_along, cut_stack
+from polylc.geometry.determinants import determinant, edges_for, mistake, set_edges
+from polylc.geometry.exact_cell import Corners, cube_and, vertices_of
+from polylc.geometry.proved_sizes import room
+from polylc.geometry.proved_vertices import _adjugate, _placed, _take, meeting_in, proved_vertices
+from polylc.geometry.triangulation import begin_cell, begin_facet, list_facets, next_simplex, walk_for
+
+
+def cell_of(rows: np.ndarray, n: int) -> Skeleton:
+    stack = cut_stack(n, np.ones(n), len(rows))
+    assert cut_along(stack, rows, 0, 0, len(rows))
+    level = stack.level[0]
+    return Skeleton(*(column[stack.at[level] : stack.at[level] + stack.size[level]] for column in stack.rows))
+
+
+def simplices(walk, top: int) -> list[tuple[int, ...]]:
+    found = []
+    while next_simplex(walk, top):
+        found.append(tuple(walk.apex[: top + 1].tolist()))
+    return found
+
+
+def cuts(n: int, many: int, seed: int) -> np.ndarray:
+    """Integer half-spaces around the origin, in general position with each other and the cube's faces, mostly."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-997, 998, (many, n)).astype(float)
+    return np.column_stack([rows, rng.integers(200, 1500, many)])
+
+
+@given(st.integers(1, 6), st.integers(0, 6), st.integers(0, 10**6))
+def test_simplices_are_those_of_the_exact_cell(n, many, seed):
+    """Volumes of the cell and of its facets, in rationals, from the vertices' exact places; every facet once."""
+    rows = cuts(n, many, seed)
+    exact = vertices_of(n, cube_and(rows.astype(int).tolist(), n))
+    assert exact is not None
+    places, tight = exact
+    if any(t.bit_count() != n for t in tight):
+        return  # not simple
+    cell = cell_of(rows, n)
+    bit = {f: 2 * n + f if f >= 0 else -f - 1 for f in range(-2 * n, many)}
+    own = [sum(1 << bit[f] for f in facets) for facets in cell.F.tolist()]
+    assert sorted(own) == sorted(tight)
+    place = dict(zip(tight, places, strict=True))
+    points = [[F(x, place[t][-1]) for x in place[t][:-1]] for t in own]
+
+    def size(simplex: tuple[int, ...], drop: int | None) -> F:
+        first, *others = (points[v] for v in simplex)
+        edges = [[x - y for j, (x, y) in enumerate(zip(p, first, strict=True)) if j != drop] for p in others]
+        common = math.lcm(*(x.denominator for row in edges for x in row)) if edges else 1
+        return abs(F(exact_determinant([[int(x * common) for x in row] for row in edges]), common ** len(edges) if edges else 1))
+
+    walk = walk_for(n, len(cell.F), np.array([0, many]))
+    begin_cell(cell.F, walk)
+    whole = simplices(walk, n)
+    assert len(set(whole)) == len(whole)
+    corners = Corners(n, places, tight)
+    faces = corners.facets(2 * n + many)
+    full = (1 << len(places)) - 1
+    reference = corners.triangulated(full, n)
+
+    def exact_size(simplex: tuple[int, ...]) -> F:
+        found = [[F(x, places[v][-1]) for x in places[v][:-1]] for v in simplex]
+        edges = [[x - y for x, y in zip(p, found[0], strict=True)] for p in found[1:]]
+        common = math.lcm(*(x.denominator for row in edges for x in row))
+        return abs(F(exact_determinant([[int(x * common) for x in row] for row in edges]), common**n))
+
+    assert sum(size(s, None) for s in whole) == sum(map(exact_size, reference))
+    assert list_facets(cell.F, walk) == len(faces)
+    for q in range(len(faces)):
+        facet = int(walk.number[q])
+        begin_facet(walk, q)
+        parts = simplices(walk, n - 1)
+        row = rows[facet] if facet >= 0 else np.eye(n)[(-facet - 1) >> 1]
+        drop = int(np.abs(row[:n]).argmax())
+        assert all(facet in cell.F[v] for s in parts for v in s)
+        mine = float(sum(size(s, drop) for s in parts) / math.factorial(n - 1))
+        assert mine == pytest.approx(corners.shadow(faces[bit[facet]], drop), rel=1e-12)
+
+
+def test_a_cell_of_more_vertices_than_a_word_has_bits():
+    n, rows = 6, cuts(6, 5, 1)
+    cell = cell_of(rows, n)
+    assert len(cell.F) > 64
+    walk = walk_for(n, len(cell.F), np.array([0, len(rows)]))
+    begin_cell(cell.F, walk)
+    volume = 0.0
+    for s in simplices(walk, n):
+        first, *others = cell.X[list(s)]
+        volume += abs(np.linalg.det(np.array(others) - first))
+    scipy = pytest.importorskip("scipy.spatial")
+    assert volume / math.factorial(n) == pytest.approx(scipy.ConvexHull(cell.X).volume, rel=1e-9)
+
+
+@given(st.integers(1, 6), st.integers(0, 10**6), st.sampled_from([0.0, 1e-15, 1e-9, 1e-3]), st.sampled_from([1.0, 1e-6, 1e-12]))
+def test_determinants_err_by_no_more_than_is_said(n, seed, error, flat):
+    """Vertices moved by their errors in the worst directions tried, in rationals; simplices fat and flat."""
+    rng = np.random.default_rng(seed)
+    X, D = rng.uniform(-1, 1, (n + 1, n)), np.full(n + 1, error)
+    X[-1] = flat * X[-1] + (1 - flat) * X[:-1].mean(axis=0)
+    edges = edges_for(n)
+    set_edges(X, D, np.arange(n + 1), n, -1, edges)
+    value = determinant(edges, n)
+    bound = mistake(edges, n, abs(value))
+    for _ in range(4):
+        moved = [[F(x) + F(error) * int(s) for x, s in zip(p, rng.choice([-1, 1], n), strict=True)] for p in X.tolist()]
+        rows = [[x - y for x, y in zip(p, moved[0], strict=True)] for p in moved[1:]]
+        common = math.lcm(*(x.denominator for row in rows for x in row))
+        exact = F(exact_determinant([[int(x * common) for x in row] for row in rows]), common**n)
+        assert abs(exact - F(value)) <= F(bound)
+    assert bound < 1e-9 or error > 1e-15  # and it says something
+
+
+@given(st.integers(2, 4), st.integers(0, 10**6))
+def test_inverses_by_cofactors(n, seed):
+    matrix, inverse = np.random.default_rng(seed).normal(size=(n, n)), np.empty((n, n))
+    if np.linalg.cond(matrix) > 1e6:
+        return
+    assert _adjugate.plain(n, matrix, inverse)
+    np.testing.assert_allclose(inverse @ matrix, np.eye(n), atol=1e-8)
+    assert not _adjugate.plain(n, np.zeros((n, n)), inverse)
+
+
+@given(st.integers(1, 5), st.integers(0, 10**6))
+def test_vertices_are_as_close_to_the_true_ones_as_is_said(n, seed):
+    """Common points of hyperplanes, in rationals; also where two of them are nearly parallel."""
+    import sympy
+
+    rng = np.random.default_rng(seed)
+    rows = np.column_stack([rng.uniform(-1, 1, (n, n)), rng.uniform(-0.2, 0.2, n)])
+    if n > 1 and seed % 2:
+        rows[1] = rows[0] + 1e-7 * rows[1]
+    meeting, x = meeting_in(n, np.array([0, n])), np.zeros(n)
+    _take(meeting, rows, np.zeros(n), 0, n)
+    exact = sympy.Matrix([[sympy.Rational(*v.as_integer_ratio()) for v in row[:-1]] for row in rows.tolist()])
+    right = sympy.Matrix([-sympy.Rational(*v.as_integer_ratio()) for v in rows[:, -1].tolist()])
+    true = [F(int(v.p), int(v.q)) for v in exact.LUsolve(right)]
+    x[:] = [float(v) + 1e-6 * r for v, r in zip(true, rng.uniform(-1, 1, n), strict=True)]
+    if not (np.abs(x) < 0.9).all():
+        return
+    error = _placed(x, np.arange(n), np.zeros(n), 0, meeting)
+    if error < 0:
+        return
+    assert max(abs(t - F(v)) for t, v in zip(true, x.tolist(), strict=True)) <= F(error)
+
+
+def test_a_vertex_next_to_a_fourth_line_is_not_proved():
+    """Three lines that meet but for less than the noise: the skeleton may be the wrong one."""
+    rows = np.array([[1.0, 1.0, 0.0], [1.0, -0.5, 0.0], [0.5, 1.0, 1e-13]])
+    cell, work = cell_of(rows, 2), room(2, 16, np.array([0, 3]))
+    for noise, proved in ((0.0, True), (1e-12, False)):
+        assert proved_vertices(cell, work.D, rows, np.full(3, noise), 0, 3, work.meeting) is proved
