@@ -61,6 +61,18 @@ def set_edges(X: Array, D: Array, simplex: Array, top: int, drop: int, edges: Ed
     return float(far)
 
 
+@inlined
+def minors(M: Array, r: int, s: int) -> tuple[float, float, float, float, float, float]:
+    """Determinants of rows r and s and two of the first four columns: 01, 02, 03, 12, 13, 23."""
+    ab = M[r, 0] * M[s, 1] - M[r, 1] * M[s, 0]
+    ac = M[r, 0] * M[s, 2] - M[r, 2] * M[s, 0]
+    ad = M[r, 0] * M[s, 3] - M[r, 3] * M[s, 0]
+    bc = M[r, 1] * M[s, 2] - M[r, 2] * M[s, 1]
+    bd = M[r, 1] * M[s, 3] - M[r, 3] * M[s, 1]
+    cd = M[r, 2] * M[s, 3] - M[r, 3] * M[s, 2]
+    return ab, ac, ad, bc, bd, cd
+
+
 @kernel
 def _four(M: Array, r: int, a: int, b: int, c: int, d: int) -> float:
     """Determinant of rows r to r + 3 and four columns, by Laplace's expansion along pairs of rows."""
@@ -122,12 +134,7 @@ def _cofactors_of_four(edges: Edges) -> float:
     first, M, slip = 0.0, edges.M, edges.slip
     for half in range(2):
         r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
-        ab = M[r, 0] * M[s, 1] - M[r, 1] * M[s, 0]
-        ac = M[r, 0] * M[s, 2] - M[r, 2] * M[s, 0]
-        ad = M[r, 0] * M[s, 3] - M[r, 3] * M[s, 0]
-        bc = M[r, 1] * M[s, 2] - M[r, 2] * M[s, 1]
-        bd = M[r, 1] * M[s, 3] - M[r, 3] * M[s, 1]
-        cd = M[r, 2] * M[s, 3] - M[r, 3] * M[s, 2]
+        ab, ac, ad, bc, bd, cd = minors(M, r, s)
         for k in range(2):
             own, other = (t, u) if k else (u, t)
             a, b, c, d = M[other, 0], M[other, 1], M[other, 2], M[other, 3]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import Skeleton, has
-from polylc.geometry.determinants import SLACK
+from polylc.geometry.determinants import SLACK, minors
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
@@ -103,12 +103,7 @@ def _adjugate(n: int, A: Array, B: Array) -> bool:
     else:
         for half in range(2):  # minors of two rows, times those of the other two
             r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
-            ab = A[r, 0] * A[s, 1] - A[r, 1] * A[s, 0]
-            ac = A[r, 0] * A[s, 2] - A[r, 2] * A[s, 0]
-            ad = A[r, 0] * A[s, 3] - A[r, 3] * A[s, 0]
-            bc = A[r, 1] * A[s, 2] - A[r, 2] * A[s, 1]
-            bd = A[r, 1] * A[s, 3] - A[r, 3] * A[s, 1]
-            cd = A[r, 2] * A[s, 3] - A[r, 3] * A[s, 2]
+            ab, ac, ad, bc, bd, cd = minors(A, r, s)
             for k in range(2):
                 o, sign = (u, 1.0) if k == 0 else (t, -1.0)
                 c = t + k
