@@ -20,6 +20,7 @@ SLACK = 1.0 + 2.0**-40  # lemma 10: more than the rounding of a bound whose term
 ROUNDINGS = 64.0 * UNIT  # lemma 10: rounding in an expanded determinant, against the product of its rows' sums
 LOST = 1e-300  # lemma 10: more than all underflows in one simplex
 MOST_RELATIVE = 0.5  # lemma 10: tau from which on the sizes of both determinants bound their difference
+LEAST = 1e-290  # of a product of lengths, from which on what is divided by it has not underflowed
 CLOSE = 2.0**-41  # of a determinant: errors up to there need no cofactors
 
 
@@ -177,15 +178,13 @@ def mistake(edges: Edges, size: int, value: float) -> float:
     square of the sum of relative errors times the product of the lengths. The cofactors of a row sum to less than the
     product of the other rows' lengths, which is all that is looked at where that is close enough.
     """
-    product, relative = 1.0, 0.0
+    product, first = 1.0, 0.0  # of the rows so far, the second with the error in place of the length of each in turn
     for r in range(size):
+        first = first * edges.length[r] + product * edges.slip[r]
         product *= edges.length[r]
-        if edges.length[r] > 0.0:
-            relative += edges.slip[r] / edges.length[r]
-    first = relative * product
-    relative *= size
-    if not relative < MOST_RELATIVE:
+    if not (size * first < MOST_RELATIVE * product and product > LEAST):
         return (2.0 * product + LOST) * SLACK
+    relative = size * first / product
     if not (size <= 2 or first <= CLOSE * value):
         first = _cofactors(edges, size)
     return (first + (relative * relative + ROUNDINGS * (1.0 + relative)) * product) * SLACK + LOST

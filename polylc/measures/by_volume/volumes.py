@@ -22,7 +22,7 @@ from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
 from polylc.exact.mapped import give_back, joined, zeros
-from polylc.geometry.cell_bounds import CellBounds
+from polylc.geometry.cell_bounds import CellBounds, largest
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
 from polylc.measures.gradient.gradients import in_range
@@ -156,11 +156,10 @@ class Volumes:
         if not in_range(inverse):
             return np.zeros(len(sized)), np.full(len(sized), np.inf)
         a = sized[:, :-1]
-        at = np.abs(a).argmax(axis=1)
-        lead = np.abs(a)[np.arange(len(a)), at]
+        lead = largest(a)
         gradient = a * inverse
-        slip = error * inverse.max() + 4 * UNIT * np.abs(gradient).sum(axis=1)
-        norm = np.sqrt((gradient**2).sum(axis=1))
+        slip = error * inverse.max() + 4 * UNIT * (np.abs(gradient) @ np.ones(a.shape[1]))
+        norm = np.sqrt(np.einsum("ij,ij->i", gradient, gradient))
         slip = (slip + 2 * (a.shape[1] + 6) * UNIT * norm) * SLACK
         with np.errstate(divide="ignore", invalid="ignore"):
             result = norm / lead
@@ -304,7 +303,7 @@ def _check_closed(owner: Array, seen: Array, found: CellBounds) -> None:
     """
     rows, noise, owner, (shadow, slip) = found.rows[seen], found.error[seen], owner[seen], found.shadow[seen].T
     k, count = rows.shape[1] - 1, len(found.ok)
-    lead = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+    lead = largest(rows[:, :-1])
     many = np.bincount(owner, minlength=count)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = noise / (lead - noise)
