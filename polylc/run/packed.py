@@ -54,8 +54,9 @@ def _pickler(file: io.BytesIO, network: Network | None) -> pickle.Pickler:
     return pickler
 
 
-def _array(shape: tuple[int, ...], kind: np.dtype, content: bytearray) -> np.ndarray:
+def _array(shape: int | tuple[int, ...], name: str | np.dtype, content: bytearray) -> np.ndarray:
     """An array of these bytes, which are not taken for pointers."""
+    kind = np.dtype(name)
     if kind.hasobject:
         raise DataError("a saved value is damaged: it has objects as bytes")
     return np.ndarray(shape, kind, content)
@@ -70,7 +71,8 @@ def _reduced_array(array: np.ndarray) -> Any:
     """A small array by its bytes, in half the time that numpy takes."""
     if array.nbytes > SMALL or array.dtype.kind not in "biufc" or not array.flags.c_contiguous:
         return array.__reduce_ex__(5)
-    return _array, (array.shape, array.dtype, bytearray(array.tobytes()))
+    # numbers and names, as types and tuples are objects of their own in a pickle
+    return _array, (len(array) if array.ndim == 1 else array.shape, array.dtype.str, bytearray(array.tobytes()))
 
 
 # numpy.ndarray itself would take any bytes for pointers; where `_reconstruct` names it nobody calls it
