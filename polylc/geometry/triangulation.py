@@ -95,10 +95,7 @@ def next_simplex(walk: Walk, top: int) -> bool:
     while level >= 0:
         if walk.to_come[level] == ENTERED:
             walk.apex[level] = _first(walk, level)
-            if level >= top - 1:
-                if top > 0:  # an edge, whose other end is the one vertex that is left
-                    walk.member[level, walk.apex[level] >> 6] ^= np.uint64(1) << np.uint64(walk.apex[level] & 63)
-                    walk.apex[top] = _first(walk, level)
+            if level == top or (level == top - 1 and _other_end(walk, level)):
                 walk.level[0] = level - 1
                 return True
             walk.to_come[level] = 0
@@ -117,6 +114,21 @@ def _first(walk: Walk, level: int) -> int:
     while walk.member[level, w] == np.uint64(0):
         w += 1
     return 64 * w + np.int64(lowest_bit(walk.member[level, w]))  # type: ignore[return-value]
+
+
+@inlined
+def _other_end(walk: Walk, level: int) -> bool:
+    """Make the other of two vertices the last of the simplex; False where there are not two, in one word: then an edge
+    is looked at as other faces are. (In a skeleton that rounding has made there may be more, or one.)
+    """
+    if walk.many[1] > 1:
+        return False
+    apex = np.uint64(1) << np.uint64(walk.apex[level] & 63)
+    rest = walk.member[level, 0] ^ apex
+    if rest == np.uint64(0) or rest & (rest - np.uint64(1)):
+        return False
+    walk.apex[level + 1] = np.int64(lowest_bit(rest))
+    return True
 
 
 @inlined

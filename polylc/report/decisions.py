@@ -59,7 +59,9 @@ def class_cells_of_regions(cells: Cells, maps: np.ndarray) -> tuple[list[np.ndar
             part = np.column_stack([corners, here])
             for i in range(maps.shape[1]):
                 if i != j and len(part):
-                    part = _cut(part, part[:, 2 + j] - part[:, 2 + i])
+                    gap = part[:, 2 + j] - part[:, 2 + i]
+                    # where two are equal all over, the first has it, as where all of a cell is of one class
+                    part = _cut(part, gap) if i > j or (gap > 0).any() else part[:0]
             if len(part) >= 3:
                 parts.append(part[:, :2])
                 classes.append(j)
