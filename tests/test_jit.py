@@ -63,6 +63,8 @@ PRIVATE = {
         "door.get_call_template",
         "door.get_overload",
         "made._cache",
+        "kept._cache_file._data_name",
+        "kept._cache_file._data_name_pattern.split",
         "kept._guard_against_spurious_io_errors",
         "kept._load_overload",
         "kept.load_overload",
@@ -121,6 +123,28 @@ def test_no_more_of_numba_is_used_than_this():
 def test_numba_is_bounded():
     text = (ROOT.parent / "pyproject.toml").read_text()
     assert '"numba>=0.60,<0.69"' in text
+
+
+KEPT_TWICE = """
+import sys, pathlib
+from polylc.geometry.small_inverse import by_cofactors
+import numpy as np
+folder = pathlib.Path(sys.argv[1])
+made, matrix = by_cofactors.compiled, np.eye(2)
+made(2, matrix, np.ones(2), matrix.copy())
+before = {file: file.read_bytes() for file in folder.rglob("*.nbc")}
+for index in folder.rglob("*.nbi"):
+    index.unlink()  # what another process reads that began a moment before
+made(2, matrix, np.ones(2, dtype=int), matrix.copy())
+after = {file: file.read_bytes() for file in folder.rglob("*.nbc")}
+assert before and len(after) > len(before) and before.items() <= after.items()
+"""
+
+
+def test_processes_that_compile_for_different_types_keep_apart(tmp_path):
+    """The code of the one is not written over that of the other, which an index may already name."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    subprocess.run([sys.executable, "-c", KEPT_TWICE, str(tmp_path)], env=environment, check=True)
 
 
 # ---- kernels that can be read

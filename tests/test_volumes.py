@@ -27,7 +27,6 @@ from polylc.errors import ConsistencyError
 from polylc.exact.linear import gram, is_positive_semidefinite
 from polylc.exact.quantity import Kind, Quantity
 from polylc.geometry.cell_bounds import CellBounds
-from polylc.geometry.determinants import expanded
 from polylc.geometry.exact_volume import drop, rational_cell
 from polylc.measures import sums
 from polylc.measures.by_volume import enclosures
@@ -130,12 +129,6 @@ def test_what_touches_or_repeats_is_not_proved():
         assert not found.ok[0]
     found = CellBounds(np.array([0, 1]), np.array([[1.0, 1.0, -2.0 + 2.0**-30]]), np.full(1, 2.0**-29))
     assert not found.ok[0]  # the noise may close the cell
-
-
-@given(st.integers(1, 5), st.integers(0, 10**6))
-def test_expanded_determinants(size, seed):
-    matrix = np.random.default_rng(seed).integers(-9, 10, size=(size, size)).astype(float)
-    assert expanded(matrix, size) == round(np.linalg.det(matrix))
 
 
 # ---- rationals -----------------------------------------------------------------------------------------------------

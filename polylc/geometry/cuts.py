@@ -5,8 +5,10 @@ In: cells as lists of half-spaces, those of neighbours in a decision tree with a
 in floating point and unproved. The skeleton after each half-space is kept on a stack, so a cell costs only the cuts in
 which it differs.
 
-Invariant: every skeleton is that of a simple polytope. A vertex lies on n facets and has n neighbours, one along the
-edge that leaves each of its facets; neighbours share all facets but one, and are each other's neighbours.
+Invariant: every skeleton is that of a simple polytope, whatever signs rounding gives. A vertex lies on n facets and
+has n neighbours, one along the edge that leaves each of its facets; neighbours share all facets but one, and are each
+other's neighbours. New vertices are joined along the polygons that are cut: a closed walk changes sign an even number
+of times.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 
 Array = np.ndarray
 MOST_VERTICES = 4096
@@ -30,6 +32,7 @@ class Skeleton(NamedTuple):
     # (vertices, n) facets: half-spaces by number; -1 - 2 j and -2 - 2 j are the lower and upper face of the box in x_j
     F: Array
     NB: Array  # (vertices, n) neighbours, the k-th along the edge that leaves the k-th facet
+    BACK: Array  # (vertices, n) the place of the same edge at the neighbour
 
 
 class CutStack(NamedTuple):
@@ -39,17 +42,21 @@ class CutStack(NamedTuple):
     at: Array  # (levels,) first vertex of each skeleton
     size: Array  # (levels,) and how many it has
     level: Array  # (1,) skeletons 0..level are those of the last cell
-    value: Array  # (largest cell,)
-    place: Array
+    value: Array  # (largest cell,) of a half-space at the vertices
+    place: Array  # (largest cell,) new number of each vertex, -1 where it is cut off
+    number: Array  # (largest cell, n) the new vertex on each edge that is cut, at the end that stays
+    cut: Array  # (largest cell, 2) and the other way round: vertex and place of the edge that a new vertex is on
 
 
 def cut_stack(n: int, half: Array, longest: int) -> CutStack:
     """A stack for cells of the box [-half, half] and at most `longest` half-spaces."""
     room, cap = ROOM * MOST_VERTICES, MOST_VERTICES
-    rows = Skeleton(np.empty((room, n)), np.empty((room, n), dtype=np.int64), np.empty((room, n), dtype=np.int64))
+    F, NB, BACK = (np.empty((room, n), dtype=np.int64) for _ in range(3))
+    rows = Skeleton(np.empty((room, n)), F, NB, BACK)
     at, count = np.zeros(longest + 1, dtype=np.int64), np.zeros(longest + 1, dtype=np.int64)
     count[0] = _start_box(np.ascontiguousarray(half, dtype=np.float64), rows)
-    return CutStack(rows, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), np.empty(cap, dtype=np.int64))
+    place, number, cut = (np.empty(shape, dtype=np.int64) for shape in (cap, (cap, n), (cap, 2)))
+    return CutStack(rows, at, count, np.zeros(1, dtype=np.int64), np.empty(cap), place, number, cut)
 
 
 @kernel
@@ -61,14 +68,14 @@ def _start_box(half: Array, cell: Skeleton) -> int:
             up = (mask >> j) & 1
             cell.X[mask, j] = half[j] if up else -half[j]
             cell.F[mask, j] = -2 * j - 2 if up else -2 * j - 1
-            cell.NB[mask, j] = mask ^ (1 << j)
+            cell.NB[mask, j], cell.BACK[mask, j] = mask ^ (1 << j), j
     return 1 << n
 
 
 @kernel
 def slice_of(cells: Skeleton, begin: int, end: int) -> Skeleton:
     """Some of the rows."""
-    return Skeleton(cells.X[begin:end], cells.F[begin:end], cells.NB[begin:end])
+    return Skeleton(cells.X[begin:end], cells.F[begin:end], cells.NB[begin:end], cells.BACK[begin:end])
 
 
 @kernel
@@ -88,13 +95,13 @@ def has(F: Array, v: int, facet: int) -> bool:
 
 
 @kernel
-def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) -> int:
-    """Cut a skeleton by value >= 0 at its vertices; the new number of vertices, or -1 where rounding left nothing
-    consistent.
+def cut(old: Skeleton, facet: int, new: Skeleton, stack: CutStack) -> int:
+    """Cut a skeleton by value >= 0 at its vertices; how many vertices are left, -1 where there are none or too many.
 
     A vertex with value 0 stays: it counts as inside, as if the hyperplane stood a little further out, so the result is
-    simple. `place` receives the new numbers of the vertices that stay.
+    simple.
     """
+    value, place, number = stack.value, stack.place, stack.number
     n, kept = old.X.shape[1], 0
     for v in range(len(old.X)):
         place[v] = -1
@@ -113,7 +120,7 @@ def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) ->
         for k in range(n):
             u = old.NB[v, k]
             if place[u] >= 0:
-                new.NB[here, k] = place[u]
+                new.NB[here, k], new.BACK[here, k] = place[u], old.BACK[v, k]
                 continue
             if count >= len(new.X):
                 return -1
@@ -125,41 +132,39 @@ def cut(old: Skeleton, value: Array, facet: int, new: Skeleton, place: Array) ->
                 new.NB[count, j] = -1
             new.F[count, k] = facet
             new.NB[count, k], new.NB[here, k] = here, count
+            new.BACK[count, k] = new.BACK[here, k] = k
+            number[v, k], stack.cut[count, 0], stack.cut[count, 1] = count, v, k
             count += 1
-    return count if _join(new, kept, count) else -1
+    return count if _join(old, new, stack, kept, count) else -1
 
 
-@kernel
-def _join(cell: Skeleton, first: int, end: int) -> bool:
-    """Make new vertices neighbours that share all facets but one; whether all of them have n neighbours then."""
+@inlined
+def _join(old: Skeleton, new: Skeleton, stack: CutStack, first: int, end: int) -> bool:
+    """Walk around every polygon that is cut, from one cut to the next, whose new vertices are then neighbours; False
+    where a walk does not end, which no simple polytope has."""
+    n, place = old.X.shape[1], stack.place
     for e in range(first, end):
-        for g in range(e + 1, end):
-            k = _only_other(cell.F, e, g)
-            if k < 0:
+        v, k = stack.cut[e, 0], stack.cut[e, 1]
+        for j in range(n):
+            if new.NB[e, j] >= 0:  # edge k itself, or the walk came from the other end before
                 continue
-            i = _only_other(cell.F, g, e)
-            if i < 0:  # a facet twice
-                continue
-            if cell.NB[e, k] >= 0 or cell.NB[g, i] >= 0:
+            here, out, other, steps = v, j, k, 0
+            there = old.NB[here, out]
+            while place[there] >= 0 and steps < len(old.X):
+                # the next edge leaves the facet that holds the edge before, but not this one
+                facet, turn = old.F[here, other], 0
+                for i in range(n):
+                    if old.F[there, i] == facet:
+                        turn = i
+                here, out, other = there, turn, old.BACK[here, out]
+                there = old.NB[here, out]
+                steps += 1
+            if place[there] >= 0:
                 return False
-            cell.NB[e, k], cell.NB[g, i] = g, e
-    for e in range(first, end):
-        for j in range(cell.F.shape[1]):
-            if cell.NB[e, j] < 0:
-                return False
+            partner = stack.number[here, out]
+            new.NB[e, j], new.BACK[e, j] = partner, other
+            new.NB[partner, other], new.BACK[partner, other] = e, j
     return True
-
-
-@kernel
-def _only_other(F: Array, v: int, u: int) -> int:
-    """The place of the one facet of a vertex on which another vertex does not lie; -1 if there are more, or none."""
-    alone = -1
-    for j in range(F.shape[1]):
-        if not has(F, u, F[v, j]):
-            if alone >= 0:
-                return -1
-            alone = j
-    return alone
 
 
 @kernel
@@ -196,7 +201,7 @@ def cut_along(stack: CutStack, rows: Array, before: int, begin: int, end: int) -
             to = a + many
             if to + cap > room:
                 return False
-            left = cut(slice_of(stack.rows, a, to), stack.value, d, slice_of(stack.rows, to, to + cap), stack.place)
+            left = cut(slice_of(stack.rows, a, to), d, slice_of(stack.rows, to, to + cap), stack)
             if left < 0:
                 return False
             stack.at[d + 1], stack.size[d + 1] = to, left

@@ -14,18 +14,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.cuts import Skeleton, has
-from polylc.geometry.determinants import SLACK, minors
+from polylc.geometry.cuts import Skeleton
+from polylc.geometry.small_inverse import by_cofactors, by_elimination
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
 MOST_ALPHA = 0.25  # lemma 8 needs less than 1; what is farther off than this is better done in rationals
-LEAST_PIVOT = 1e-100  # of an inverse that is only proposed; lemma 8 tests it, so this proves nothing
+MOST_DOUBT = 0.125  # lemma 10: of a determinant, relative
+SLACK = 1.0 + 2.0**-40  # more than the rounding of a bound whose terms pass at most 2^12 operations
+INDEX = np.uint32  # numba does not look whether an unsigned index counts from the end
+VALUE, ERROR = 0, 1  # the two places of what is known up to a bound
 
 
 class Meeting(NamedTuple):
-    """The n hyperplanes of a vertex and room for their common point; and all half-spaces of the cell."""
+    """The n hyperplanes of a vertex and room for their common point; and all half-spaces of the cell.
+
+    Half-spaces are columns: the faces of the cube first, u_j = -1 at 2 j and u_j = 1 at 2 j + 1, those of the cell
+    behind them.
+    """
 
     A: Array  # (n, n + 1) half-spaces
     B: Array  # (n, n) an approximate inverse of their gradients
@@ -33,18 +40,43 @@ class Meeting(NamedTuple):
     noise: Array  # (n,) errors of the half-spaces
     length: Array  # (n,) sums of the absolute values of their gradients
     residual: Array  # (n,) their values at the vertex
-    form: Array  # (n + 1, most half-spaces) those of the cell, one column for each
-    least: Array  # (most half-spaces,) what their values have to exceed at a point, and ...
-    steep: Array  # (most half-spaces,) ... for each unit of its error
-    value: Array  # (most half-spaces,) room
+    form: Array  # (n + 1, columns) half-spaces
+    error: Array  # (columns,) of their coefficients, in sum
+    least: Array  # (columns,) what their values have to exceed at a point, and ...
+    steep: Array  # (columns,) ... for each unit of its error
+
+
+class Corners(NamedTuple):
+    """What is known of proved vertices."""
+
+    columns: Array  # (vertices, n) the half-spaces each lies on
+    error: Array  # (vertices,) of their coordinates
+    height: Array  # (vertices, columns) values of all half-spaces; 0 for a vertex's own n
+    doubt: Array  # (vertices, columns) bounds on their errors
+    weight: Array  # (vertices, 2) 1 / |det| of the gradients of its own n, and a bound on its error
 
 
 def meeting_in(n: int, starts: Array) -> Meeting:
     """Room in dimension n, for cells of half-spaces starts[r]:starts[r + 1]."""
-    many = int(np.diff(starts).max(initial=0))
+    columns = columns_in(n, starts)
     noise, length, residual = np.empty((3, n))
-    least, steep, value = np.empty((3, many))
-    return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), noise, length, residual, np.empty((n + 1, many)), least, steep, value)
+    error, least, steep = np.zeros(columns), np.full(columns, 4.0 * UNIT), np.ones(columns)
+    form = np.zeros((n + 1, columns))
+    for j in range(n):
+        form[j, 2 * j], form[j, 2 * j + 1] = 1.0, -1.0
+    form[n, : 2 * n] = 1.0
+    return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), noise, length, residual, form, error, least, steep)
+
+
+def columns_in(n: int, starts: Array) -> int:
+    """How many half-spaces the largest of these cells has, faces of the cube among them."""
+    return 2 * n + int(np.diff(starts).max(initial=0))
+
+
+def corners_in(n: int, vertices: int, starts: Array) -> Corners:
+    """Room for so many vertices of such cells."""
+    height, doubt = np.empty((2, vertices, columns_in(n, starts)))
+    return Corners(np.empty((vertices, n), dtype=INDEX), np.empty(vertices), height, doubt, np.empty((vertices, 2)))
 
 
 @kernel
@@ -57,103 +89,25 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
     n = rows.shape[1] - 1
     unit = 4.0 * (n + 2) * UNIT
     for e in range(begin, end):
-        q, steep = e - begin, 0.0
+        q, steep = 2 * n + e - begin, 0.0
         for j in range(n):
             meeting.form[j, q] = rows[e, j]
             steep += abs(rows[e, j])
-        meeting.form[n, q] = rows[e, n]
+        meeting.form[n, q], meeting.error[q] = rows[e, n], noise[e]
         meeting.least[q] = (noise[e] + unit * (abs(rows[e, n]) + steep)) * SLACK
         meeting.steep[q] = steep * SLACK
 
 
 @inlined
-def _form(facet: int, meeting: Meeting, noise: Array, begin: int, i: int) -> None:
-    """The half-space of a facet as the i-th of a vertex."""
+def _form(q: int, meeting: Meeting, i: int) -> None:
+    """The half-space of a column as the i-th of a vertex."""
     out = meeting.A[i]
     n, length = len(out) - 1, 0.0
-    if facet >= 0:
-        for j in range(n + 1):
-            out[j] = meeting.form[j, facet]
-        for j in range(n):
-            length += abs(out[j])
-        meeting.noise[i], meeting.length[i] = noise[begin + facet], length
-        return
+    for j in range(n + 1):
+        out[j] = meeting.form[j, q]
     for j in range(n):
-        out[j] = 0.0
-    at = -facet - 1
-    out[at >> 1] = -1.0 if at & 1 else 1.0
-    out[n] = 1.0
-    meeting.noise[i], meeting.length[i] = 0.0, 1.0
-
-
-@inlined
-def _adjugate(n: int, A: Array, B: Array) -> bool:
-    """B = approximate inverse of A by its cofactors, n = 2, 3 or 4: quicker than elimination, and as good where A is
-    not nearly singular. False where there is none, and for other n."""
-    if not 2 <= n <= 4:
-        return False
-    if n == 2:
-        B[0, 0], B[0, 1], B[1, 0], B[1, 1] = A[1, 1], -A[0, 1], -A[1, 0], A[0, 0]
-    elif n == 3:
-        for i in range(3):
-            s, t = (i + 1) % 3, (i + 2) % 3
-            for j in range(3):
-                p, q = (j + 1) % 3, (j + 2) % 3
-                B[i, j] = A[p, s] * A[q, t] - A[p, t] * A[q, s]
-    else:
-        for half in range(2):  # minors of two rows, times those of the other two
-            r, s, t, u = (0, 1, 2, 3) if half else (2, 3, 0, 1)
-            ab, ac, ad, bc, bd, cd = minors(A, r, s)
-            for k in range(2):
-                o, sign = (u, 1.0) if k == 0 else (t, -1.0)
-                c = t + k
-                B[0, c] = sign * (A[o, 1] * cd - A[o, 2] * bd + A[o, 3] * bc)
-                B[1, c] = -sign * (A[o, 0] * cd - A[o, 2] * ad + A[o, 3] * ac)
-                B[2, c] = sign * (A[o, 0] * bd - A[o, 1] * ad + A[o, 3] * ab)
-                B[3, c] = -sign * (A[o, 0] * bc - A[o, 1] * ac + A[o, 2] * ab)
-    determinant = 0.0
-    for i in range(n):
-        determinant += A[0, i] * B[i, 0]
-    if not abs(determinant) > LEAST_PIVOT:
-        return False
-    scale = 1.0 / determinant
-    for i in range(n):
-        for j in range(n):
-            B[i, j] *= scale
-    return True
-
-
-@kernel
-def _invert(meeting: Meeting) -> bool:
-    """B = approximate inverse of A by Gauss-Jordan elimination; W is scratch."""
-    A, B, W = meeting.A, meeting.B, meeting.W
-    n = len(A)
-    for i in range(n):
-        for j in range(n):
-            W[i, j] = A[i, j]
-            B[i, j] = 1.0 if i == j else 0.0
-    for c in range(n):
-        pivot = c
-        for r in range(c + 1, n):
-            if abs(W[r, c]) > abs(W[pivot, c]):
-                pivot = r
-        if not abs(W[pivot, c]) > LEAST_PIVOT:
-            return False
-        if pivot != c:
-            for k in range(n):
-                W[c, k], W[pivot, k] = W[pivot, k], W[c, k]
-                B[c, k], B[pivot, k] = B[pivot, k], B[c, k]
-        scale = 1.0 / W[c, c]
-        for k in range(n):
-            W[c, k] *= scale
-            B[c, k] *= scale
-        for r in range(n):
-            factor = W[r, c]
-            if r != c and factor != 0.0:
-                for k in range(n):
-                    W[r, k] -= factor * W[c, k]
-                    B[r, k] -= factor * B[c, k]
-    return True
+        length += abs(out[j])
+    meeting.noise[i], meeting.length[i] = meeting.error[q], length
 
 
 @inlined
@@ -176,7 +130,7 @@ def _contraction(n: int, meeting: Meeting, unit: float) -> float:
 
 
 @inlined
-def _newton(n: int, x: Array, facets: Array, meeting: Meeting) -> None:
+def _newton(n: int, x: Array, columns: Array, meeting: Meeting) -> None:
     """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the
     cube among them."""
     A, B, residual = meeting.A, meeting.B, meeting.residual
@@ -191,106 +145,112 @@ def _newton(n: int, x: Array, facets: Array, meeting: Meeting) -> None:
             step += B[i, p] * residual[p]
         x[i] = min(1.0, max(-1.0, x[i] - step))
     for i in range(n):
-        if facets[i] < 0:
-            at = -facets[i] - 1
-            x[at >> 1] = 1.0 if at & 1 else -1.0
+        if columns[i] < 2 * n:
+            x[columns[i] >> 1] = 1.0 if columns[i] & 1 else -1.0
 
 
 @inlined
-def _vertex(n: int, x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting) -> float:
+def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
     """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate,
-    or -1 (lemma 8).
+    or -1 (lemma 8). Its weight (lemma 10).
 
     `n` is their number; where the caller writes it as a constant, loops are spelt out.
     """
-    A, B, residual = meeting.A, meeting.B, meeting.residual
+    A, B, residual, noise = meeting.A, meeting.B, meeting.residual, meeting.noise
     for i in range(n):
-        _form(facets[i], meeting, noise, begin, i)
+        _form(columns[i], meeting, i)
     unit = 4.0 * (n + 2) * UNIT  # lemma 1, twice
-    alpha = 1.0
-    for attempt in range(2):
-        if _adjugate(n, A, B) if attempt == 0 else _invert(meeting):
-            alpha = _contraction(n, meeting, unit)
-        if alpha < MOST_ALPHA:
-            break
+    determinant, rounding = by_cofactors(n, A, meeting.length, B)
+    alpha, backward = 1.0, 0.0
+    if determinant != 0.0:
+        alpha = _contraction(n, meeting, unit)
     if not alpha < MOST_ALPHA:
-        return -1.0
-    _newton(n, x, facets, meeting)
+        determinant, backward = by_elimination(n, A, B, meeting.W)
+        rounding = 2.0 * (n + 1) * UNIT * determinant
+        if determinant != 0.0:
+            alpha = _contraction(n, meeting, unit)
+        if not alpha < MOST_ALPHA:
+            return -1.0
+    _newton(n, x, columns, meeting)
     for i in range(n):
         z, size = A[i, n], abs(A[i, n])
         for j in range(n):
             z += A[i, j] * x[j]
             size += abs(A[i, j] * x[j])
-        exact = facets[i] < 0
-        residual[i] = 0.0 if exact else abs(z) + unit * size + meeting.noise[i]
-    worst = 0.0
+        residual[i] = 0.0 if columns[i] < 2 * n else abs(z) + unit * size + noise[i]
+    worst, moved = 0.0, 0.0
     for i in range(n):
-        total = 0.0
+        total, change = 0.0, 0.0
         for p in range(n):
             total += abs(B[i, p]) * residual[p]
-        worst = max(worst, total)
+            change += abs(B[i, p]) * (noise[p] + backward)
+        worst, moved = max(worst, total), max(moved, change)
+    value = 1.0 / abs(determinant)
+    moved, doubt = 2.0 * n * moved, rounding * value
+    if not moved + doubt < MOST_DOUBT:
+        return -1.0
+    weight[VALUE], weight[ERROR] = value, value * (2.0 * (moved + doubt + UNIT)) * SLACK
     return float(worst / (1.0 - alpha) * SLACK)
 
 
 @inlined
-def _placed(x: Array, facets: Array, noise: Array, begin: int, meeting: Meeting) -> float:
+def _placed(x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
     """As `_vertex`."""
     n = len(x)
     if n == 2:
-        return float(_vertex(2, x, facets, noise, begin, meeting))
+        return float(_vertex(2, x, columns, meeting, weight))
     if n == 3:
-        return float(_vertex(3, x, facets, noise, begin, meeting))
+        return float(_vertex(3, x, columns, meeting, weight))
     if n == 4:
-        return float(_vertex(4, x, facets, noise, begin, meeting))
-    return float(_vertex(n, x, facets, noise, begin, meeting))
+        return float(_vertex(4, x, columns, meeting, weight))
+    if n == 5:
+        return float(_vertex(5, x, columns, meeting, weight))
+    return float(_vertex(n, x, columns, meeting, weight))
 
 
 @inlined
-def _is_alone(x: Array, facets: Array, error: float, many: int, meeting: Meeting) -> bool:
-    """Whether a vertex is certainly inside all half-spaces of the cell and the cube but those it was placed on."""
-    n, value, strict = len(x), meeting.value, 0
+def _is_alone(x: Array, columns: Array, error: float, many: int, meeting: Meeting, height: Array, doubt: Array) -> bool:
+    """Whether a vertex is certainly inside all half-spaces of the cell but those it was placed on; its values in them,
+    and their errors."""
+    n, strict = len(x), 0
     for q in range(many):
-        value[q] = meeting.form[n, q]
+        height[q] = meeting.form[n, q]
     for j in range(n):
         row, at = meeting.form[j], x[j]
         for q in range(many):
-            value[q] += at * row[q]
+            height[q] += at * row[q]
     for q in range(many):
-        strict += value[q] > meeting.least[q] + error * meeting.steep[q]
-    limit = error + 4.0 * UNIT
-    for j in range(n):
-        strict += 1.0 + x[j] > limit
-        strict += 1.0 - x[j] > limit
-    for i in range(n):  # its own need not be strict
-        facet = facets[i]
-        if facet >= 0:
-            strict += not value[facet] > meeting.least[facet] + error * meeting.steep[facet]
-        else:
-            at = -facet - 1
-            strict += not (1.0 - x[at >> 1] if at & 1 else 1.0 + x[at >> 1]) > limit
-    return bool(strict == many + 2 * n)
+        doubt[q] = meeting.least[q] + error * meeting.steep[q]
+    for i in range(n):  # its own are exactly zero
+        height[columns[i]], doubt[columns[i]] = 1.0, 0.0
+    for q in range(many):
+        strict += height[q] > doubt[q]
+    for i in range(n):
+        height[columns[i]] = 0.0
+    return bool(strict == many)
 
 
 @kernel
-def proved_vertices(cell: Skeleton, D: Array, rows: Array, noise: Array, begin: int, end: int, meeting: Meeting) -> bool:
+def proved_vertices(cell: Skeleton, corners: Corners, rows: Array, noise: Array, begin: int, end: int, meeting: Meeting) -> bool:
     """Whether the proposed vertices are certainly all vertices of the cell of rows[begin:end], each on its n
     half-spaces alone (lemma 9).
 
-    Moves the vertices, and fills their errors D.
+    Moves the vertices, and fills `corners`.
     """
-    X, F, NB = cell.X, cell.F, cell.NB
+    X, F, NB, columns, height = cell.X, cell.F, cell.NB, corners.columns, corners.height
     n = X.shape[1]
+    many = 2 * n + end - begin
     _take(meeting, rows, noise, begin, end)
     for v in range(len(X)):
-        D[v] = _placed(X[v], F[v], noise, begin, meeting)
-        if not D[v] >= 0.0 or not _is_alone(X[v], F[v], D[v], end - begin, meeting):
+        for k in range(n):
+            columns[v, k] = F[v, k] + 2 * n if F[v, k] >= 0 else -1 - F[v, k]
+        corners.error[v] = _placed(X[v], columns[v], meeting, corners.weight[v])
+        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, height[v], corners.doubt[v]):
             return False
     for v in range(len(X)):
         for k in range(n):
-            u = NB[v, k]
-            if has(F, u, F[v, k]):
-                return False
+            other = height[NB[v, k]]
             for j in range(n):
-                if j != k and not has(F, u, F[v, j]):
+                if (other[columns[v, j]] > 0.0) != (j == k):
                     return False
     return True

@@ -20,6 +20,7 @@ the first kernel is compiled, or loaded.
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -120,10 +121,21 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         inner = numba.njit(cache=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
-    if options.items() >= _NO_REFERENCE_COUNTS.items():
-        for made in (door, inner):
+    for made in (door, inner):
+        _name_apart(made._cache)
+        if options.items() >= _NO_REFERENCE_COUNTS.items():
             _load_alone(made._cache)
     return _joined(door, inner)
+
+
+def _name_apart(kept: Any) -> None:
+    """Give every file of kept code a name of its own.
+
+    numba counts them. Two processes that compile a function for different types at the same time count alike, and an
+    index that is right for the one would name the code of the other.
+    """
+    stem = kept._cache_file._data_name_pattern.split("{")[0]
+    kept._cache_file._data_name = lambda number: f"{stem}{uuid.uuid4().hex[:16]}.nbc"
 
 
 def _load_alone(kept: Any) -> None:

@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
-from polylc.geometry.determinants import LOST, SLACK, Edges, determinant, edges_for, mistake, set_edges
-from polylc.geometry.proved_vertices import Meeting, meeting_in, proved_vertices
+from polylc.geometry.proved_vertices import ERROR, SLACK, VALUE, Corners, Meeting, corners_in, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_cell, next_simplex, walk_for
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.measures.by_volume.spline_means import (
     CUT,
     TAIL,
@@ -37,7 +36,7 @@ Array = np.ndarray
 
 GAUSSIAN, STRIP, BELOW, MEAN = 0, 1, 2, 3  # exp(-t^2 / 2 p^2); 1 where |t| <= p; 1 where t <= p; t itself
 MOST_SIMPLICES = 1 << 15
-VALUE, ERROR = 0, 1  # the two places of a size that is known up to a bound
+LOST = 1e-300  # more than all underflows of a form's value
 
 
 class Simplices(NamedTuple):
@@ -63,10 +62,9 @@ class Room(NamedTuple):
     """Room to work in."""
 
     at: Array  # (most vertices,) values of a form
-    D: Array  # (most vertices,) errors
+    corners: Corners
     meeting: Meeting
     walk: Walk
-    edges: Edges
     simplices: Simplices
     knots: Knots
 
@@ -75,8 +73,8 @@ def room(n: int, vertices: int, starts: Array) -> Room:
     """Room for cells of half-spaces starts[r]:starts[r + 1] in dimension n, of so many vertices at most."""
     vertex, size = np.empty((MOST_SIMPLICES, n + 1), dtype=np.int64), np.empty((MOST_SIMPLICES, 2))
     simplices = Simplices(vertex, size, np.zeros(1, dtype=np.int64))
-    at, D = np.empty((2, vertices))
-    return Room(at, D, meeting_in(n, starts), walk_for(n, vertices, starts), edges_for(n), simplices, knots_for(n))
+    corners, meeting, walk = corners_in(n, vertices, starts), meeting_in(n, starts), walk_for(n, vertices, starts)
+    return Room(np.empty(vertices), corners, meeting, walk, simplices, knots_for(n))
 
 
 class Sums(NamedTuple):
@@ -155,32 +153,44 @@ def over_simplices(
     return factor * value, (factor * error + slip * (sums + error) + 4.0 * UNIT * factor * sums) * SLACK
 
 
+@inlined
+def _size(corners: Corners, walk: Walk, n: int) -> tuple[float, float]:
+    """The volume of the simplex at which a walk stands, and a bound on its error: the weight of its last vertex times
+    what the half-space of each face on the way is worth at the apex before it, over n! (lemma 10)."""
+    value, error = corners.weight[walk.apex[n], VALUE], corners.weight[walk.apex[n], ERROR]
+    for d in range(1, n + 1):
+        apex, h, wrong = walk.apex[n - d], 0.0, 0.0
+        if d == 1:  # of the last vertex's half-spaces, the one that the other end of the edge is not on
+            for j in range(n):
+                q = corners.columns[walk.apex[n], j]
+                h, wrong = max(h, corners.height[apex, q]), max(wrong, corners.doubt[apex, q])
+        else:
+            facet = walk.number[walk.to_come[n - d] - 1]
+            at = facet + 2 * n if facet >= 0 else -1 - facet
+            h, wrong = corners.height[apex, at], corners.doubt[apex, at]
+        error = (h * error + wrong * (value + error)) / d
+        value *= h / d
+    return value, (error + 4.0 * (n + 1) * UNIT * value) * SLACK
+
+
 @kernel
-def _triangulate(cell: Skeleton, D: Array, walk: Walk, edges: Edges, simplices: Simplices) -> bool:
+def _triangulate(cell: Skeleton, corners: Corners, walk: Walk, simplices: Simplices) -> bool:
     """The pulled triangulation of a proved cell; False if it has too many simplices."""
-    n = cell.X.shape[1]
-    factorial = 1.0
-    for d in range(2, n + 1):
-        factorial *= d
-    count = 0
+    n, count = cell.X.shape[1], 0
     begin_cell(cell.F, walk)
     while next_simplex(walk, n):
         if count >= len(simplices.vertex):
             return False
-        set_edges(cell.X, D, walk.apex, n, -1, edges)
         for r in range(n + 1):
             simplices.vertex[count, r] = walk.apex[r]
-        size = abs(determinant(edges, n))
-        value = size / factorial
-        simplices.size[count, VALUE] = value
-        simplices.size[count, ERROR] = (mistake(edges, n, size) / factorial + 4.0 * UNIT * value) * SLACK
+        simplices.size[count, VALUE], simplices.size[count, ERROR] = _size(corners, walk, n)
         count += 1
     simplices.many[0] = count
     return True
 
 
 @kernel
-def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> float:
+def _values(cell: Skeleton, errors: Array, form: Array, noise: float, at: Array) -> float:
     """Values of a form at the vertices; how far those at the true vertices may be from them."""
     n = cell.X.shape[1]
     steep, tau = 0.0, 0.0
@@ -191,7 +201,7 @@ def _values(cell: Skeleton, D: Array, form: Array, noise: float, at: Array) -> f
         for j in range(n):
             z += form[j] * cell.X[v, j]
         at[v] = z
-        tau = max(tau, D[v] * steep)
+        tau = max(tau, errors[v] * steep)
     return float((tau + noise + 4.0 * (n + 2) * UNIT * (steep + abs(form[n]))) * SLACK + LOST)
 
 
@@ -201,7 +211,7 @@ def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rul
 
     The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`.
     """
-    value, error, D = sums.value, sums.error, room.D
+    value, error, corners = sums.value, sums.error, room.corners
     many, kinds = functions.form.shape[1], len(functions.kind)
     for r in range(len(starts) - 1):
         begin, end = starts[r], starts[r + 1]
@@ -209,9 +219,9 @@ def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rul
         if not cut_along(stack, rows, starts[max(r - 1, 0)], begin, end):
             continue
         cell = top_of(stack)
-        if not proved_vertices(cell, D, rows, noise, begin, end, room.meeting):
+        if not proved_vertices(cell, corners, rows, noise, begin, end, room.meeting):
             continue
-        if not _triangulate(cell, D, room.walk, room.edges, room.simplices):
+        if not _triangulate(cell, corners, room.walk, room.simplices):
             continue
         sums.ok[r] = True
         values = room.at[: len(cell.X)]
@@ -219,7 +229,7 @@ def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rul
             weight = functions.weight[r, f], functions.slip[r, f]
             if weight[VALUE] == 0.0 and weight[ERROR] == 0.0:
                 continue
-            tau = _values(cell, D, functions.form[r, f], functions.noise[r, f], values)
+            tau = _values(cell, corners.error, functions.form[r, f], functions.noise[r, f], values)
             for q in range(kinds):
                 kind, parameter = functions.kind[q], functions.parameter[q]
                 part, wrong = over_simplices(room.simplices, values, tau, weight, kind, parameter, rule, room.knots)

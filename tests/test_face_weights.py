@@ -1,0 +1,185 @@
+"""Proved vertices and the weights of faces, against rationals: within the bounds, whatever the half-spaces are that the
+noise allows.
+"""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_triangulation import absolute, cell_of, cuts
+
+from polylc.geometry import face_weights
+from polylc.geometry.cell_bounds import CellBounds
+from polylc.geometry.cuts import cut_along, cut_stack, top_of
+from polylc.geometry.exact_volume import rational_cell
+from polylc.geometry.face_weights import MOST_BITS, _number, faces_in, weigh
+from polylc.geometry.proved_sizes import room
+from polylc.geometry.proved_vertices import INDEX, _placed, _take, meeting_in, proved_vertices
+from polylc.geometry.small_inverse import by_cofactors, by_elimination
+from polylc.jit.mode import mode
+
+FLAT = st.sampled_from([1.0, 1e-3, 1e-7])
+
+
+def matrix(n: int, seed: int, flat: float) -> np.ndarray:
+    """Rows of which two are nearly the same where `flat` is small."""
+    found = np.random.default_rng(seed).uniform(-1, 1, (n, n))
+    if n > 1:
+        found[1] = found[0] + flat * found[1]
+    return found
+
+
+def exactly(rows: np.ndarray) -> list[list[F]]:
+    return [[F(x) for x in row] for row in rows.tolist()]
+
+
+@given(st.integers(1, 6), st.integers(0, 10**6), FLAT)
+def test_determinants_err_by_no_more_than_is_said(n, seed, flat):
+    A, B, W = matrix(n, seed, flat), np.empty((n, n)), np.empty((n, n))
+    true = absolute(exactly(A))
+    found, rounding = by_cofactors.plain(n, A, np.abs(A).sum(axis=1), B)
+    assert (found == 0.0) == (n > 4)
+    if found:
+        assert abs(abs(F(found)) - true) <= F(rounding)
+        assert np.abs(B @ A - np.eye(n)).max() < 1e-12 / flat**2
+    found, backward = by_elimination.plain(n, A, B, W)
+    assert np.abs(B @ A - np.eye(n)).max() < 1e-12 / flat**2
+    # a matrix whose rows differ by so much: relative to the determinant, the inverse says how much that can be
+    moved = n * np.abs(B).sum(axis=1).max() * backward
+    assert moved < 1e-4
+    assert abs(F(found) - true) <= F(2 * moved + (n + 1) * 2.0**-53) * true
+
+
+@pytest.mark.parametrize("n", range(1, 7))
+def test_no_inverse_is_said(n):
+    A, B, W = np.ones((n, n)) * (n > 1), np.empty((n, n)), np.empty((n, n))
+    assert by_cofactors.plain(n, A, np.ones(n), B) == (0.0, 0.0)
+    assert by_elimination.plain(n, A, B, W) == (0.0, 0.0)
+
+
+@given(st.integers(1, 6), st.integers(0, 10**6), FLAT, st.sampled_from([0.0, 1e-12, 1e-9]))
+def test_vertices_are_as_close_to_the_true_ones_as_is_said(n, seed, flat, noise):
+    """Common points of hyperplanes, and their weights, in rationals; the kernel sees others, within the noise."""
+    rng = np.random.default_rng(seed)
+    rows = np.column_stack([matrix(n, seed, flat), rng.uniform(-0.2, 0.2, n) * flat])
+    moved = rows + rng.dirichlet(np.ones(n + 1), n) * rng.choice([-1, 1], rows.shape) * noise
+    meeting, weight, x = meeting_in(n, np.array([0, n])), np.empty(2), np.zeros(n)
+    _take(meeting, moved, np.full(n, noise * (1 + 1e-9) + 1e-15 * (noise > 0)), 0, n)
+    gradients, at = exactly(rows[:, :-1]), [F(v) for v in rows[:, -1].tolist()]
+    determinant = absolute(gradients)
+    if not determinant:
+        return
+    true = solved(gradients, at)
+    if max(map(abs, true)) > F(9, 10):
+        return
+    x[:] = [float(v) + 1e-7 * r for v, r in zip(true, rng.uniform(-1, 1, n), strict=True)]
+    error = _placed.plain(x, np.arange(2 * n, 3 * n, dtype=INDEX), meeting, weight)
+    if error < 0:
+        assert noise or flat < 1e-3
+        return
+    assert max(abs(t - F(v)) for t, v in zip(true, x.tolist(), strict=True)) <= F(error)
+    assert abs(F(weight[0]) - 1 / determinant) <= F(weight[1])
+
+
+def solved(rows: list[list[F]], constants: list[F]) -> list[F]:
+    """Where all of row . x + constant are zero, by elimination."""
+    work = [[*row, -c] for row, c in zip(rows, constants, strict=True)]
+    for c in range(len(work)):
+        pivot = next(r for r in range(c, len(work)) if work[r][c])
+        work[c], work[pivot] = work[pivot], work[c]
+        work[c] = [v / work[c][c] for v in work[c]]
+        work = [row if r == c else [v - row[c] * w for v, w in zip(row, work[c], strict=True)] for r, row in enumerate(work)]
+    return [row[-1] for row in work]
+
+
+def test_a_vertex_next_to_a_fourth_line_is_not_proved():
+    """Three lines that meet but for less than the noise: the skeleton may be the wrong one."""
+    rows = np.array([[1.0, 1.0, 0.0], [1.0, -0.5, 0.0], [0.5, 1.0, 1e-13]])
+    cell, work = cell_of(rows, 2), room(2, 16, np.array([0, 3]))
+    for noise, proved in ((0.0, True), (1e-12, False)):
+        assert proved_vertices(cell, work.corners, rows, np.full(3, noise), 0, 3, work.meeting) is proved
+
+
+def test_neighbours_that_are_none_are_not_proved():
+    """Lemma 9: a neighbour shares all half-spaces but the one that is left, and is not on that."""
+    for n in (2, 3, 4):
+        rows = cuts(n, 3, 1) / 1024
+        noise = np.full(3, 1e-15)
+        for v, k in itertools.product(range(3), range(n)):
+            cell, work = cell_of(rows, n), room(n, 64, np.array([0, 3]))
+            assert proved_vertices(cell, work.corners, rows, noise, 0, 3, work.meeting)
+            cell.NB[v, k] = (cell.NB[v, k] + 1) % len(cell.X)
+            assert not proved_vertices(cell, work.corners, rows, noise, 0, 3, work.meeting)
+
+
+@settings(max_examples=25)
+@given(st.integers(3, 5), st.integers(0, 4), st.integers(0, 10**6))
+def test_every_face_has_the_weight_of_the_exact_one(n, many, seed):
+    """Faces of all dimensions, listed once: their weights from rational vertices, by the same law with every vertex for
+    an apex, which must not matter."""
+    rows = cuts(n, many, seed) / 1024
+    stack, starts = cut_stack(n, np.ones(n), len(rows)), np.array([0, len(rows)])
+    assert cut_along(stack, rows, 0, 0, len(rows))
+    cell, columns = top_of.plain(stack), 2 * n + many
+    work = room(n, len(stack.value), starts)
+    if not proved_vertices(cell, work.corners, rows, np.zeros(many), 0, many, work.meeting):
+        return
+    volume, error = weigh(cell, work.corners, columns, work.faces)
+    half_spaces = [*([F((j == k) * s) for k in range(n)] + [F(1)] for j in range(n) for s in (1, -1)), *exactly(rows)]
+    lies_on = [frozenset(c) for c in work.corners.columns[: len(cell.X)].tolist()]
+    places = [solved([half_spaces[q][:-1] for q in sorted(on)], [half_spaces[q][-1] for q in sorted(on)]) for on in lies_on]
+    exact = {on: 1 / absolute([half_spaces[q][:-1] for q in on]) for on in lies_on}
+    for d in range(1, n + 1):
+        for face in {frozenset(c) for on in lies_on for c in itertools.combinations(on, n - d)}:
+            facets = [f for f in exact if len(f) == n - d + 1 and f > face]
+            sums = set()
+            for v, on in enumerate(lies_on):
+                if on >= face:
+                    values = [(worth(half_spaces[next(iter(f - face))], places[v]), exact[f]) for f in facets]
+                    sums.add(sum((h * w for h, w in values), F(0)) / d)
+            assert len(sums) == 1
+            exact[face] = sums.pop()
+    assert abs(F(volume) - exact[frozenset()]) <= F(error)
+    for q in range(columns):
+        value, wrong = work.faces.facet[q].tolist()
+        assert abs(F(value) - exact.get(frozenset([q]), F(0))) <= F(wrong)
+    assert not work.faces.table.any()  # as it was
+
+
+def worth(form: list[F], x: list[F]) -> F:
+    return sum((a * v for a, v in zip(form, x, strict=False)), form[-1])
+
+
+@pytest.mark.parametrize(("n", "many"), [(3, 70), (4, 40)])
+def test_cells_of_many_facets(n, many):
+    """More facets than a word has bits, and more vertices: a ball's tangent planes."""
+    normals = np.random.default_rng(2).normal(size=(many, n))
+    rows = np.column_stack([np.round(normals / np.linalg.norm(normals, axis=1)[:, None] * 512), np.full(many, 400)])
+    found = CellBounds(np.array([0, many]), rows, np.zeros(many))
+    exact = rational_cell([tuple(map(int, row)) for row in rows.tolist()], n)
+    assert found.ok.all()
+    assert exact is not None
+    assert (found.shadow[:, 0] > 0).sum() >= 0.9 * many
+    assert abs(F(found.volume[0, 0]) - exact.volume) <= F(found.volume[0, 1])
+    assert found.volume[0, 1] < 1e-11
+
+
+def test_a_cell_with_more_facets_than_names_have_room_for_is_not_proved():
+    """In six dimensions 64 facets take seven bits each, 28 in all; what is not proved is done in rationals."""
+    for facets in (63, 64):
+        faces = faces_in(6, 64, 80)
+        columns = np.resize(np.arange(facets, dtype=INDEX), (11, 6))
+        assert _number.plain(columns, len(columns), 80, faces) == (facets == 63)
+    rows = cuts(3, 4, 3)
+    for bits, proved in ((MOST_BITS, True), (2, False)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(face_weights, "MOST_BITS", bits)
+            patch.setattr(mode, "plain", True)
+            found = CellBounds(np.array([0, 4]), rows, np.zeros(4))
+        assert found.ok[0] == proved
+        assert bool(found.volume.any() or found.shadow.any() or found.box.any()) == proved
