@@ -43,15 +43,17 @@ def test_determinants_err_by_no_more_than_is_said(n, seed, flat):
     A, B, W = matrix(n, seed, flat), np.empty((n, n)), np.empty((n, n))
     true = absolute(exactly(A))
     found, rounding = by_cofactors.plain(n, A, np.abs(A).sum(axis=1), B)
-    assert (found == 0.0) == (n > 4)
+    assert (found == 0.0) == (n > 5)
     if found:
         assert abs(abs(F(found)) - true) <= F(rounding)
-        assert np.abs(B @ A - np.eye(n)).max() < 1e-12 / flat**2
+        assert np.abs(B @ A - np.eye(n)).max() < 1e-13 * np.linalg.cond(A) ** 2
     found, backward = by_elimination.plain(n, A, B, W)
-    assert np.abs(B @ A - np.eye(n)).max() < 1e-12 / flat**2
+    assert np.abs(B @ A - np.eye(n)).max() < 1e-13 * np.linalg.cond(A) ** 2
     # a matrix whose rows differ by so much: relative to the determinant, the inverse says how much that can be
     moved = n * np.abs(B).sum(axis=1).max() * backward
-    assert moved < 1e-4
+    assert moved < 1e-12 * np.linalg.cond(A)
+    if moved > 1 / 16:
+        return
     assert abs(F(found) - true) <= F(2 * moved + (n + 1) * 2.0**-53) * true
 
 
@@ -164,7 +166,7 @@ def test_cells_of_many_facets(n, many):
     exact = rational_cell([tuple(map(int, row)) for row in rows.tolist()], n)
     assert found.ok.all()
     assert exact is not None
-    assert (found.shadow[:, 0] > 0).sum() >= 0.9 * many
+    assert (found.area[:, 0] > 0).sum() >= 0.9 * many
     assert abs(F(found.volume[0, 0]) - exact.volume) <= F(found.volume[0, 1])
     assert found.volume[0, 1] < 1e-11
 
@@ -182,4 +184,4 @@ def test_a_cell_with_more_facets_than_names_have_room_for_is_not_proved():
             patch.setattr(mode, "plain", True)
             found = CellBounds(np.array([0, 4]), rows, np.zeros(4))
         assert found.ok[0] == proved
-        assert bool(found.volume.any() or found.shadow.any() or found.box.any()) == proved
+        assert bool(found.volume.any() or found.area.any() or found.box.any()) == proved

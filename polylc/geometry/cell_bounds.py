@@ -17,20 +17,19 @@ class CellBounds:
     ----------
     volume : ndarray, shape (R, 2)
         Value, bound on its error.
-    shadow : ndarray, shape (E, 2)
-        (n - 1)-volume of each half-space's facet, projected along the coordinate in which its row is largest; 0, 0
-        where it has none.
+    area : ndarray, shape (E, 2)
+        (n - 1)-volume of each half-space's facet, times |a scaled| / |a| for its gradient a; 0, 0 where it has none.
     box : ndarray, shape (R, 2 n, 2)
-        The same for the faces u_j = -1 (even) and u_j = 1 (odd) of the cube.
+        The (n - 1)-volumes of the cell's facets on the faces u_j = -1 (even) and u_j = 1 (odd) of the cube.
     moment : ndarray, shape (R, 2 n, 2, n)
         Integrals of the coordinates over those faces, and their errors.
     ok : ndarray of bool, shape (R,)
         Where all this is proved; vertices on more than n hyperplanes, or nearly so, are not.
-    rows, error : ndarray, shape (E, n + 1) and (E,)
-        The half-spaces, scaled, and bounds on the sum of the errors of their coefficients.
+    closed : ndarray of bool, shape (R,)
+        Where the outward normals of such a cell, weighted by area, sum to zero within the bounds, as they must.
     """
 
-    def __init__(self, starts: Array, rows: Array, noise: Array) -> None:
+    def __init__(self, starts: Array, rows: Array, noise: Array, scale: Array | None = None) -> None:
         """Compute.
 
         Parameters
@@ -41,16 +40,18 @@ class CellBounds:
             Half-spaces a.u + c >= 0 as (a, c).
         noise : ndarray, shape (E,)
             Bound on the sum of the errors of a row's coefficients.
+        scale : ndarray, shape (n,), optional
+            What gradients are scaled by, in each coordinate, for areas in other coordinates; 1 by default.
         """
         count, n = len(starts) - 1, rows.shape[1] - 1
-        self.volume, self.shadow = np.zeros((count, 2)), np.zeros((len(rows), 2))
+        self.volume, self.area = np.zeros((count, 2)), np.zeros((len(rows), 2))
         self.box, self.moment = np.zeros((count, 2 * n, 2)), np.zeros((count, 2 * n, 2, n))
-        self.ok = np.zeros(count, dtype=np.bool_)
-        self.rows, self.error = scaled(rows, noise)
+        self.ok, self.closed = np.zeros((2, count), dtype=np.bool_)
+        rows, noise = scaled(rows, noise)
         stack = cut_stack(n, np.ones(n), int(np.diff(starts).max(initial=0)))
-        sizes = Sizes(self.volume, self.shadow, self.box, self.moment, self.ok)
-        work = room(n, len(stack.value), starts)
-        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), self.rows, self.error, stack, sizes, work)
+        sizes = Sizes(self.volume, self.area, self.box, self.moment, self.ok, self.closed)
+        work, scale = room(n, len(stack.value), starts), np.ones(n) if scale is None else np.ascontiguousarray(scale, dtype=np.float64)
+        bounded_cells(np.ascontiguousarray(starts, dtype=np.int64), rows, noise, scale, stack, sizes, work)
 
 
 def scaled(rows: Array, noise: Array) -> tuple[Array, Array]:

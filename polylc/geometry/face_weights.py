@@ -26,6 +26,7 @@ from polylc.network.compose import UNIT
 Array = np.ndarray
 FACES = 16  # of 2 to n - 1 dimensions, at most, for each vertex: n <= 6
 MOST_BITS = 24  # of a name
+ONE = INDEX(1)
 
 
 class Faces(NamedTuple):
@@ -33,28 +34,27 @@ class Faces(NamedTuple):
 
     facet: Array  # (columns, 2) weights of facets and bounds on their errors, 0 where there is none
     moment: Array  # (2 n, 2, n) integrals of the coordinates over those on the cube, weighted as they are, and errors
-    name: Array  # (most,)
-    apex: Array  # (most,)
-    weight: Array  # (most, 2)
+    # (2 most,) of the face that begins at an even place: where the apex's values begin in `height`, and the name
+    of: Array
+    weight: Array  # (2 most,) of the same face, and a bound on its error
     mean: Array  # (most, n) integrals of the coordinates
-    table: Array  # (2^bits,) number of a face, from one on, by its name; 0 where there is none
+    table: Array  # (2^bits,) the place of a face, from 2 on, by its name; 0 where there is none
     number: Array  # (columns,) of each facet, from one on; 0 where there is none
     column: Array  # (columns + 1,) of each number
     own: Array  # (n,) edges that belong to one vertex
-    edge: Array  # (n, 2) weights of these
+    edge: Array  # (2 n,) weights of these and bounds on their errors
     rank: Array  # (n,) of a vertex's facets among themselves
-    of_cell: Array  # (2,) how many facets on the cube, bits of a number
+    of_cell: Array  # (3,) how many facets on the cube, bits of a number, half-spaces
 
 
 def faces_in(n: int, vertices: int, columns: int) -> Faces:
     """Room in dimension n <= 6, for cells of so many vertices and half-spaces at most."""
     most, bits = (FACES * vertices + 1, int(columns).bit_length() * (n - 2)) if n > 2 else (0, 0)
-    name, rank, of_cell = (np.empty(size, dtype=np.int64) for size in (most, n, 2))
-    apex, own, column = (np.empty(size, dtype=INDEX) for size in (most, n, columns + 1))
-    number = np.zeros(columns, dtype=np.int64)
+    number, rank, of_cell = (np.empty(size, dtype=np.int64) for size in (columns, n, 3))
+    of, own, column = (np.empty(size, dtype=INDEX) for size in (2 * most, n, columns + 1))
     table = np.zeros(1 << min(bits, MOST_BITS), dtype=INDEX)
-    facet, moment, edge = np.zeros((columns, 2)), np.zeros((2 * n, 2, n)), np.empty((n, 2))
-    return Faces(facet, moment, name, apex, np.empty((most, 2)), np.empty((most, n)), table, number, column, own, edge, rank, of_cell)
+    facet, moment, edge = np.zeros((columns, 2)), np.zeros((2 * n, 2, n)), np.empty(2 * n)
+    return Faces(facet, moment, of, np.empty(2 * most), np.empty((most, n)), table, number, column, own, edge, rank, of_cell)
 
 
 @inlined
@@ -77,22 +77,22 @@ def _number(columns: Array, vertices: int, many: int, faces: Faces) -> bool:
     bits = 1
     while count >> bits:
         bits += 1
-    faces.of_cell[1] = bits
+    faces.of_cell[1], faces.of_cell[2] = bits, many
     return bool(bits * (n - 2) <= MOST_BITS)
 
 
 @inlined
-def _find(faces: Faces, name: int, apex: int, count: int) -> int:
-    """The number of a face; `count` if it is new, and listed now, with this apex."""
-    at = faces.table[name]
+def _find(faces: Faces, name: int, apex: int, end: int) -> int:
+    """The place of a face; `end` if it is new, and listed now, with this apex."""
+    at = faces.table[INDEX(name)]
     if at:
         return at  # type: ignore[no-any-return]
-    at = INDEX(count)
-    faces.table[name], faces.name[at], faces.apex[at] = at, name, apex
-    faces.weight[at, VALUE] = faces.weight[at, ERROR] = 0.0
+    at = INDEX(end)
+    faces.table[INDEX(name)], faces.of[at], faces.of[at + ONE] = at, apex, name
+    faces.weight[at], faces.weight[at + ONE] = 0.0, 0.0
     if _on_cube(faces, name):
         for j in range(faces.mean.shape[1]):
-            faces.mean[at, j] = 0.0
+            faces.mean[at >> ONE, j] = 0.0
     return at  # type: ignore[return-value]
 
 
@@ -110,16 +110,17 @@ def _without(name: int, i: int, bits: int) -> int:
 
 
 @inlined
-def _edges(cell: Skeleton, corners: Corners, faces: Faces, w: int) -> int:
+def _edges(cell: Skeleton, corners: Corners, many: int, faces: Faces, w: int) -> int:
     """List the edges from a vertex that are its own, with their weights; how many there are. Of an edge's two ends, it
     belongs to that with the smaller weight, which is that of the larger determinant."""
     value, doubt, count = corners.weight[w, VALUE], corners.weight[w, ERROR], 0
     for k in range(cell.X.shape[1]):
-        v, q = cell.NB[w, k], corners.columns[w, k]
-        other, h = corners.weight[v, VALUE], corners.height[v, q]
+        v = cell.NB[w, k]
+        other, at = corners.weight[v, VALUE], v * many + corners.columns[w, k]
+        h = corners.height[at]
         faces.own[count] = k
-        faces.edge[count, VALUE] = h * value
-        faces.edge[count, ERROR] = h * doubt + corners.doubt[v, q] * (value + doubt) + 2.0 * UNIT * h * value
+        faces.edge[2 * count] = h * value
+        faces.edge[2 * count + 1] = h * doubt + corners.doubt[at] * (value + doubt) + 2.0 * UNIT * h * value
         count += value < other or (value == other and w < v)
     return count
 
@@ -141,43 +142,36 @@ def _in_order(columns: Array, w: int, faces: Faces) -> int:
 def _pyramid(corners: Corners, faces: Faces, face: int, q: int, value: float, doubt: float) -> float:
     """Add the pyramid from a face's apex over one of its facets, where column q is zero; what q is worth at the apex,
     which is 0 where the apex lies on it."""
-    apex = faces.apex[face]
-    h = corners.height[apex, q]
-    faces.weight[face, VALUE] += h * value
-    faces.weight[face, ERROR] += h * doubt + corners.doubt[apex, q] * (value + doubt)
+    at = faces.of[face] + q
+    h = corners.height[at]
+    faces.weight[face] += h * value
+    faces.weight[face + ONE] += h * doubt + corners.doubt[at] * (value + doubt)
     return h  # type: ignore[no-any-return]
 
 
 @inlined
-def _polygons(cell: Skeleton, corners: Corners, faces: Faces) -> int:
+def _polygons(cell: Skeleton, corners: Corners, many: int, faces: Faces) -> int:
     """List the faces of dimension 2, and add their edges; their end. n >= 3."""
     X, columns, rank = cell.X, corners.columns, faces.rank
-    n, count, bits = X.shape[1], 1, faces.of_cell[1]
+    n, end, bits = X.shape[1], 2, faces.of_cell[1]
     for w in range(len(X)):
-        own = _edges(cell, corners, faces, w)
+        own = _edges(cell, corners, many, faces, w)
         packed = _in_order(columns, w, faces)
         for e in range(own):
-            k, value, doubt = faces.own[e], faces.edge[e, VALUE], faces.edge[e, ERROR]
+            k, value, doubt = faces.own[e], faces.edge[2 * e], faces.edge[2 * e + 1]
             rest = _without(packed, rank[k], bits)
             for j in range(n):
                 if j == k:
                     continue
-                face = _find(faces, _without(rest, rank[j] - (rank[j] > rank[k]), bits), w, count)
-                count = max(count, face + 1)
+                name = _without(rest, rank[j] - (rank[j] > rank[k]), bits)
+                face = _find(faces, name, w * many, end)
+                end = max(end, face + 2)
                 h = _pyramid(corners, faces, face, columns[w, j], value, doubt)
-                if _on_cube(faces, faces.name[face]):
-                    v, apex = cell.NB[w, k], faces.apex[face]
+                if _on_cube(faces, name):
+                    v, apex = cell.NB[w, k], faces.of[face] // many
                     for c in range(n):
-                        faces.mean[face, c] += h * value * (X[apex, c] + X[v, c] + X[w, c])
-    return count
-
-
-@inlined
-def _rounded(weight: Array, d: int, columns: int) -> None:
-    """A face's sum of at most so many pyramids, divided by its dimension."""
-    value = weight[VALUE] / d
-    weight[ERROR] = (weight[ERROR] / d + 2.0 * (columns + 4) * UNIT * value) * SLACK
-    weight[VALUE] = value
+                        faces.mean[face >> ONE, c] += h * value * (X[apex, c] + X[v, c] + X[w, c])
+    return end
 
 
 @inlined
@@ -188,31 +182,67 @@ def _next_faces(X: Array, corners: Corners, faces: Faces, d: int, begin: int, en
     The integral of a coordinate over a pyramid is its weight times 1 / (d + 2) of the apex's and d + 1 times the
     base's mean.
     """
-    n, count, mean, bits = X.shape[1], end, faces.mean, faces.of_cell[1]
-    for t in range(begin, end):
-        name, value, doubt = faces.name[t], faces.weight[t, VALUE], faces.weight[t, ERROR]
+    n, mean, bits, many, last = X.shape[1], faces.mean, faces.of_cell[1], faces.of_cell[2], end
+    for t in range(begin, last, 2):
+        apex, name, value, doubt = np.int64(faces.of[t]), np.int64(faces.of[t + 1]), faces.weight[t], faces.weight[t + 1]
         for i in range(n - d):
             q = faces.column[(name >> (bits * i)) & ((1 << bits) - 1)]
-            face = _find(faces, _without(name, i, bits), np.int64(faces.apex[t]), count)
-            count = max(count, face + 1)
+            wider = _without(name, i, bits)
+            face = _find(faces, wider, apex, end)
+            end = max(end, face + 2)
             h = _pyramid(corners, faces, face, q, value, doubt)
-            if _on_cube(faces, faces.name[face]):
+            if _on_cube(faces, wider):
                 for c in range(n):
-                    mean[face, c] += h * (value * X[faces.apex[face], c] + (d + 1) * mean[t, c])
-    return count
+                    mean[face >> ONE, c] += h * (value * X[faces.of[face] // many, c] + (d + 1) * mean[t >> 1, c])
+    return end
 
 
 @inlined
-def _points_or_edges(cell: Skeleton, corners: Corners, faces: Faces, far: float) -> None:
+def _round(faces: Faces, d: int, begin: int, end: int) -> None:
+    """Divide the sums of pyramids of faces of dimension d, of which each has at most one for each half-space."""
+    weight, doubt = faces.weight, 2.0 * (faces.of_cell[2] + 4) * UNIT
+    for t in range(begin, end, 2):
+        value = weight[t] / d
+        weight[t], weight[t + 1] = value, (weight[t + 1] / d + doubt * value) * SLACK
+        if _on_cube(faces, np.int64(faces.of[t + 1])):
+            for c in range(faces.mean.shape[1]):
+                faces.mean[t >> 1, c] /= d * (d + 1)
+
+
+@inlined
+def _facets(cell: Skeleton, corners: Corners, many: int, faces: Faces, far: float) -> bool:
+    """The facets of a cell in three or more dimensions; False where there are too many."""
+    n, weight = cell.X.shape[1], faces.weight
+    if not _number(corners.columns, len(cell.X), many, faces):
+        return False
+    begin, end = 2, _polygons(cell, corners, many, faces)
+    _round(faces, 2, begin, end)
+    for d in range(2, n - 1):
+        begin, end = end, _next_faces(cell.X, corners, faces, d, begin, end)
+        _round(faces, d + 1, begin, end)
+    for t in range(begin, end, 2):
+        q = np.int64(faces.column[faces.of[t + 1]])
+        faces.facet[q, VALUE], faces.facet[q, ERROR] = weight[t], weight[t + 1]
+        if q < 2 * n:
+            for c in range(n):
+                faces.moment[q, VALUE, c] = faces.mean[t >> 1, c]
+                faces.moment[q, ERROR, c] = (weight[t + 1] + (weight[t] + weight[t + 1]) * far) * SLACK
+    for t in range(2, end, 2):
+        faces.table[faces.of[t + 1]] = 0
+    return True
+
+
+@inlined
+def _points_or_edges(cell: Skeleton, corners: Corners, many: int, faces: Faces, far: float) -> None:
     """The facets of a cell in one or two dimensions."""
     X, columns = cell.X, corners.columns
     n = X.shape[1]
     for w in range(len(X)):
-        for e in range(_edges(cell, corners, faces, w) if n == 2 else 1):
+        for e in range(_edges(cell, corners, many, faces, w) if n == 2 else 1):
             k = faces.own[e] if n == 2 else 0
             # in the plane the edge that leaves one half-space of the vertex lies on the other
             q, v = (columns[w, 1 - k], cell.NB[w, k]) if n == 2 else (columns[w, 0], w)
-            value, doubt = (faces.edge[e, VALUE], faces.edge[e, ERROR]) if n == 2 else (corners.weight[w, VALUE], corners.weight[w, ERROR])
+            value, doubt = (faces.edge[2 * e], faces.edge[2 * e + 1]) if n == 2 else (corners.weight[w, VALUE], corners.weight[w, ERROR])
             faces.facet[q, VALUE], faces.facet[q, ERROR] = value, doubt
             if q < 2 * n:
                 for c in range(n):
@@ -222,49 +252,23 @@ def _points_or_edges(cell: Skeleton, corners: Corners, faces: Faces, far: float)
 
 @kernel
 def weigh(cell: Skeleton, corners: Corners, many: int, faces: Faces) -> tuple[float, float]:
-    """The volume of a proved cell of so many half-spaces, and a bound on its error; fills what `faces` holds of its
-    facets."""
-    X, weight, mean, columns = cell.X, faces.weight, faces.mean, corners.columns
-    n = X.shape[1]
+    """The volume of a proved cell of so many half-spaces, and a bound on its error, negative where there are too many
+    facets; fills what `faces` holds of them."""
+    n, facet = cell.X.shape[1], faces.facet
     for q in range(many):
-        faces.facet[q, VALUE] = faces.facet[q, ERROR] = 0.0
+        facet[q, VALUE] = facet[q, ERROR] = 0.0
     far = 0.0
-    for v in range(len(X)):
+    for v in range(len(cell.X)):
         far = max(far, corners.error[v])
     far += 4.0 * (n + 2) * (many + 8) * UNIT
     if n <= 2:
-        _points_or_edges(cell, corners, faces, far)
-    else:
-        if not _number(columns, len(X), many, faces):
-            return 0.0, -1.0
-        begin, end = 1, _polygons(cell, corners, faces)
-        for d in range(2, n):
-            for t in range(begin, end):
-                _rounded(weight[t], d, many)
-                if _on_cube(faces, faces.name[t]):
-                    for c in range(n):
-                        mean[t, c] /= d * (d + 1)
-            if d < n - 1:
-                begin, end = end, _next_faces(X, corners, faces, d, begin, end)
-        for t in range(begin, end):
-            q = faces.column[faces.name[t]]
-            faces.facet[q, VALUE], faces.facet[q, ERROR] = weight[t, VALUE], weight[t, ERROR]
-            if q < 2 * n:
-                for c in range(n):
-                    faces.moment[q, VALUE, c] = mean[t, c]
-                    faces.moment[q, ERROR, c] = (weight[t, ERROR] + (weight[t, VALUE] + weight[t, ERROR]) * far) * SLACK
-        for t in range(1, end):
-            faces.table[faces.name[t]] = 0
-    return _volume(corners, faces, many, n)  # type: ignore[no-any-return]
-
-
-@inlined
-def _volume(corners: Corners, faces: Faces, many: int, n: int) -> tuple[float, float]:
-    """Pyramids from the first vertex over the facets."""
-    total, error = 0.0, 0.0
+        _points_or_edges(cell, corners, many, faces, far)
+    elif not _facets(cell, corners, many, faces, far):
+        return 0.0, -1.0
+    total, error = 0.0, 0.0  # of pyramids from the first vertex
     for q in range(many):
-        value, doubt, h = faces.facet[q, VALUE], faces.facet[q, ERROR], corners.height[0, q]
+        value, doubt, h = facet[q, VALUE], facet[q, ERROR], corners.height[q]
         total += h * value
-        error += h * doubt + corners.doubt[0, q] * (value + doubt)
+        error += h * doubt + corners.doubt[q] * (value + doubt)
     total /= n
     return total, (error / n + 2.0 * (many + 4) * UNIT * total) * SLACK

@@ -1,8 +1,8 @@
 """Volumes of cells and of their facets, in doubles, with proved bounds on their errors (docs/exactness.md, lemmas 8 to
 10).
 
-In: half-spaces known up to rounding, which cut cells from the cube [-1, 1]^n. Out: volumes and shadows, or that a cell
-is not proved.
+In: half-spaces known up to rounding, which cut cells from the cube [-1, 1]^n. Out: volumes and areas, or that a cell is
+not proved.
 
 Invariant: what is computed of a cell rests on `proved_vertices` alone. Its faces are then combinatorics, and only their
 weights are rounded.
@@ -10,6 +10,7 @@ weights are rounded.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from polylc.geometry.cuts import CutStack, cut_along, top_of
 from polylc.geometry.face_weights import Faces, faces_in, weigh
 from polylc.geometry.proved_vertices import ERROR, SLACK, VALUE, Corners, Meeting, columns_in, corners_in, meeting_in, proved_vertices
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -27,11 +28,12 @@ class Sizes(NamedTuple):
     """What is found; each value with a bound on its error."""
 
     volume: Array  # (R, 2)
-    # (E, 2) (n - 1)-volume of each row's facet, projected along the coordinate in which the row is largest
-    shadow: Array
-    box: Array  # (R, 2 n, 2) the same for the cube's faces, u_j = -1 at 2 j and u_j = 1 at 2 j + 1
+    # (E, 2) (n - 1)-volume of each row's facet over the length of its gradient, times that of the gradient scaled
+    area: Array
+    box: Array  # (R, 2 n, 2) the same for the cube's faces, u_j = -1 at 2 j and u_j = 1 at 2 j + 1, not scaled
     moment: Array  # (R, 2 n, 2, n) integrals of the coordinates over the cube's faces
     ok: Array  # (R,) where all this is proved
+    closed: Array  # (R,) whether the outward normals, weighted by area, sum to zero, as they must: within the bounds
 
 
 class Room(NamedTuple):
@@ -47,10 +49,12 @@ def room(n: int, vertices: int, starts: Array) -> Room:
     return Room(corners_in(n, vertices, starts), meeting_in(n, starts), faces_in(n, vertices, columns_in(n, starts)))
 
 
-@kernel
-def _sizes(faces: Faces, rows: Array, noise: Array, begin: int, end: int, r: int, sizes: Sizes) -> None:
-    """Shadows and moments of one cell: the weight of a facet is its area over the length of its gradient."""
-    n = rows.shape[1] - 1
+@inlined
+def _sizes(faces: Faces, rows: Array, noise: Array, scale: Array, begin: int, end: int, r: int, sizes: Sizes) -> None:
+    """Areas and moments of one cell; the weight of a facet is its area over the length of its gradient."""
+    n, most = rows.shape[1] - 1, 0.0
+    for j in range(n):
+        most = max(most, scale[j])
     for face in range(2 * n):
         if faces.facet[face, VALUE] > 0.0:
             for k in range(2):
@@ -58,17 +62,39 @@ def _sizes(faces: Faces, rows: Array, noise: Array, begin: int, end: int, r: int
                 for j in range(n):
                     sizes.moment[r, face, k, j] = faces.moment[face, k, j]
     for e in range(begin, end):
-        value, doubt, lead = faces.facet[2 * n + e - begin, VALUE], faces.facet[2 * n + e - begin, ERROR], 0.0
+        value, doubt, squares = faces.facet[2 * n + e - begin, VALUE], faces.facet[2 * n + e - begin, ERROR], 0.0
         if value > 0.0:
             for j in range(n):
-                lead = max(lead, abs(rows[e, j]))
-            sizes.shadow[e, VALUE] = value * lead
-            sizes.shadow[e, ERROR] = (doubt * (lead + noise[e]) + value * (noise[e] + UNIT * lead)) * SLACK
+                squares += (rows[e, j] * scale[j]) ** 2
+            norm = math.sqrt(squares)
+            slip = noise[e] * most + 2.0 * (n + 6) * UNIT * norm
+            sizes.area[e, VALUE] = value * norm
+            sizes.area[e, ERROR] = (doubt * (norm + slip) + value * (slip + UNIT * norm)) * SLACK
+
+
+@inlined
+def _closes(faces: Faces, rows: Array, noise: Array, begin: int, end: int) -> bool:
+    """Whether the gradients of a cell's half-spaces, times their facets' weights, sum to zero within the bounds."""
+    n = rows.shape[1] - 1
+    for j in range(n):
+        gap, size, bound = 0.0, 0.0, 0.0
+        for side in range(2):
+            value, doubt = faces.facet[2 * j + side, VALUE], faces.facet[2 * j + side, ERROR]
+            gap += -value if side else value
+            size, bound = size + value, bound + doubt
+        for e in range(begin, end):
+            value, doubt, steep = faces.facet[2 * n + e - begin, VALUE], faces.facet[2 * n + e - begin, ERROR], abs(rows[e, j])
+            gap += value * rows[e, j]
+            size += value * steep
+            bound += doubt * (steep + noise[e]) + value * noise[e]
+        if not abs(gap) <= (bound + 4.0 * (end - begin + 8) * UNIT * size) * SLACK:
+            return False
+    return True
 
 
 @kernel
-def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, sizes: Sizes, room: Room) -> None:
-    """Volumes of cells, shadows of their facets, and where all this is proved; all zero before.
+def bounded_cells(starts: Array, rows: Array, noise: Array, scale: Array, stack: CutStack, sizes: Sizes, room: Room) -> None:
+    """Volumes of cells, areas of their facets, and where all this is proved; all zero before.
 
     The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], each a.u + c >= 0 as (a, c) with the largest |a_j|
     between 1/4 and 1, whose coefficients err by at most `noise` in sum.
@@ -86,4 +112,5 @@ def bounded_cells(starts: Array, rows: Array, noise: Array, stack: CutStack, siz
         if error < 0.0:
             continue
         sizes.volume[r, VALUE], sizes.volume[r, ERROR], sizes.ok[r] = volume, error, True
-        _sizes(room.faces, rows, noise, begin, end, r, sizes)
+        sizes.closed[r] = _closes(room.faces, rows, noise, begin, end)
+        _sizes(room.faces, rows, noise, scale, begin, end, r, sizes)

@@ -38,9 +38,10 @@ class Meeting(NamedTuple):
     B: Array  # (n, n) an approximate inverse of their gradients
     W: Array  # (n, n) room
     noise: Array  # (n,) errors of the half-spaces
-    length: Array  # (n,) sums of the absolute values of their gradients
+    length: Array  # (n,) sums of the absolute values of their gradients, or a little more
     residual: Array  # (n,) their values at the vertex
-    form: Array  # (n + 1, columns) half-spaces
+    form: Array  # (n + 1, columns) half-spaces, and ...
+    row: Array  # (columns, n + 1) ... one behind the other
     error: Array  # (columns,) of their coefficients, in sum
     least: Array  # (columns,) what their values have to exceed at a point, and ...
     steep: Array  # (columns,) ... for each unit of its error
@@ -51,8 +52,9 @@ class Corners(NamedTuple):
 
     columns: Array  # (vertices, n) the half-spaces each lies on
     error: Array  # (vertices,) of their coordinates
-    height: Array  # (vertices, columns) values of all half-spaces; 0 for a vertex's own n
-    doubt: Array  # (vertices, columns) bounds on their errors
+    # (vertices columns,) values of all half-spaces of the cell at one vertex after the other; 0 for a vertex's own n
+    height: Array
+    doubt: Array  # (vertices columns,) bounds on their errors
     weight: Array  # (vertices, 2) 1 / |det| of the gradients of its own n, and a bound on its error
 
 
@@ -65,7 +67,8 @@ def meeting_in(n: int, starts: Array) -> Meeting:
     for j in range(n):
         form[j, 2 * j], form[j, 2 * j + 1] = 1.0, -1.0
     form[n, : 2 * n] = 1.0
-    return Meeting(np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n)), noise, length, residual, form, error, least, steep)
+    A, B, W = np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n))
+    return Meeting(A, B, W, noise, length, residual, form, np.ascontiguousarray(form.T), error, least, steep)
 
 
 def columns_in(n: int, starts: Array) -> int:
@@ -75,7 +78,7 @@ def columns_in(n: int, starts: Array) -> int:
 
 def corners_in(n: int, vertices: int, starts: Array) -> Corners:
     """Room for so many vertices of such cells."""
-    height, doubt = np.empty((2, vertices, columns_in(n, starts)))
+    height, doubt = np.empty((2, vertices * columns_in(n, starts)))
     return Corners(np.empty((vertices, n), dtype=INDEX), np.empty(vertices), height, doubt, np.empty((vertices, 2)))
 
 
@@ -91,23 +94,12 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
     for e in range(begin, end):
         q, steep = 2 * n + e - begin, 0.0
         for j in range(n):
-            meeting.form[j, q] = rows[e, j]
+            meeting.form[j, q] = meeting.row[q, j] = rows[e, j]
             steep += abs(rows[e, j])
-        meeting.form[n, q], meeting.error[q] = rows[e, n], noise[e]
+        meeting.form[n, q] = meeting.row[q, n] = rows[e, n]
+        meeting.error[q] = noise[e]
         meeting.least[q] = (noise[e] + unit * (abs(rows[e, n]) + steep)) * SLACK
         meeting.steep[q] = steep * SLACK
-
-
-@inlined
-def _form(q: int, meeting: Meeting, i: int) -> None:
-    """The half-space of a column as the i-th of a vertex."""
-    out = meeting.A[i]
-    n, length = len(out) - 1, 0.0
-    for j in range(n + 1):
-        out[j] = meeting.form[j, q]
-    for j in range(n):
-        length += abs(out[j])
-    meeting.noise[i], meeting.length[i] = meeting.error[q], length
 
 
 @inlined
@@ -158,7 +150,10 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
     """
     A, B, residual, noise = meeting.A, meeting.B, meeting.residual, meeting.noise
     for i in range(n):
-        _form(columns[i], meeting, i)
+        q = columns[i]
+        for j in range(n + 1):
+            A[i, j] = meeting.row[q, j]
+        noise[i], meeting.length[i] = meeting.error[q], meeting.steep[q]
     unit = 4.0 * (n + 2) * UNIT  # lemma 1, twice
     determinant, rounding = by_cofactors(n, A, meeting.length, B)
     alpha, backward = 1.0, 0.0
@@ -237,7 +232,7 @@ def proved_vertices(cell: Skeleton, corners: Corners, rows: Array, noise: Array,
 
     Moves the vertices, and fills `corners`.
     """
-    X, F, NB, columns, height = cell.X, cell.F, cell.NB, corners.columns, corners.height
+    X, F, NB, columns, height, doubt = cell.X, cell.F, cell.NB, corners.columns, corners.height, corners.doubt
     n = X.shape[1]
     many = 2 * n + end - begin
     _take(meeting, rows, noise, begin, end)
@@ -245,12 +240,13 @@ def proved_vertices(cell: Skeleton, corners: Corners, rows: Array, noise: Array,
         for k in range(n):
             columns[v, k] = F[v, k] + 2 * n if F[v, k] >= 0 else -1 - F[v, k]
         corners.error[v] = _placed(X[v], columns[v], meeting, corners.weight[v])
-        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, height[v], corners.doubt[v]):
+        here = slice(v * many, (v + 1) * many)
+        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, height[here], doubt[here]):
             return False
     for v in range(len(X)):
         for k in range(n):
-            other = height[NB[v, k]]
+            other = NB[v, k] * many
             for j in range(n):
-                if (other[columns[v, j]] > 0.0) != (j == k):
+                if (height[other + columns[v, j]] > 0.0) != (j == k):
                     return False
     return True

@@ -14,7 +14,6 @@ from polylc.complex.graph import RegionGraph
 from polylc.errors import LimitReached, SolverError
 from polylc.exact.checkpoint import checkpoint, half_of_the_time
 from polylc.exact.mapped import zeros
-from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import primitive
 from polylc.geometry.exact_volume import rational_cell
 from polylc.measures.by_volume.volumes import SLACK, Volumes
@@ -59,7 +58,7 @@ class FoundPart(Volumes):
         return f"the regions found cover at least {max(0.0, 1.0 - self.rest[1]):.6g} of the volume; the rest adds at most what bounds allow{some}"
 
     def _measure(self, rows: slice) -> None:
-        found, _ = self._sizes(rows)
+        found = self._sizes(rows)
         self.measured[rows] = found.ok
         self.share[rows][~found.ok] = 0.0
         for region in (rows.start + np.flatnonzero(~found.ok)).tolist():
@@ -109,10 +108,8 @@ class FoundPart(Volumes):
             if all(source == 0 for source, _ in layer.affine.terms):
                 forms[here] = apply_affine(layer.affine, [start.embedding])
                 noise[here] = rounding(layer.affine, [start.embedding], [start.rounding])
-        found = CellBounds(np.arange(len(neurons) + 1), forms[neurons], noise[neurons])
-        shadow = outward(*found.shadow.T)[:, 1]
-        slant = outward(*self._slants(found.rows, found.error))[:, 1]
-        area: Array = shadow * slant / 2.0**k * SLACK
+        found = self._bounds(np.arange(len(neurons) + 1), forms[neurons], noise[neurons])
+        area: Array = outward(*found.area.T)[:, 1] / 2.0**k * SLACK
         for at in np.flatnonzero(~found.ok | ~np.isfinite(area)).tolist():
             area[at] = self._section(int(neurons[at]))
         return area

@@ -154,7 +154,7 @@ def over_simplices(
 
 
 @inlined
-def _size(corners: Corners, walk: Walk, n: int) -> tuple[float, float]:
+def _size(corners: Corners, many: int, walk: Walk, n: int) -> tuple[float, float]:
     """The volume of the simplex at which a walk stands, and a bound on its error: the weight of its last vertex times
     what the half-space of each face on the way is worth at the apex before it, over n! (lemma 10)."""
     value, error = corners.weight[walk.apex[n], VALUE], corners.weight[walk.apex[n], ERROR]
@@ -162,19 +162,19 @@ def _size(corners: Corners, walk: Walk, n: int) -> tuple[float, float]:
         apex, h, wrong = walk.apex[n - d], 0.0, 0.0
         if d == 1:  # of the last vertex's half-spaces, the one that the other end of the edge is not on
             for j in range(n):
-                q = corners.columns[walk.apex[n], j]
-                h, wrong = max(h, corners.height[apex, q]), max(wrong, corners.doubt[apex, q])
+                q = apex * many + corners.columns[walk.apex[n], j]
+                h, wrong = max(h, corners.height[q]), max(wrong, corners.doubt[q])
         else:
             facet = walk.number[walk.to_come[n - d] - 1]
-            at = facet + 2 * n if facet >= 0 else -1 - facet
-            h, wrong = corners.height[apex, at], corners.doubt[apex, at]
+            q = apex * many + (facet + 2 * n if facet >= 0 else -1 - facet)
+            h, wrong = corners.height[q], corners.doubt[q]
         error = (h * error + wrong * (value + error)) / d
         value *= h / d
     return value, (error + 4.0 * (n + 1) * UNIT * value) * SLACK
 
 
 @kernel
-def _triangulate(cell: Skeleton, corners: Corners, walk: Walk, simplices: Simplices) -> bool:
+def _triangulate(cell: Skeleton, corners: Corners, many: int, walk: Walk, simplices: Simplices) -> bool:
     """The pulled triangulation of a proved cell; False if it has too many simplices."""
     n, count = cell.X.shape[1], 0
     begin_cell(cell.F, walk)
@@ -183,7 +183,7 @@ def _triangulate(cell: Skeleton, corners: Corners, walk: Walk, simplices: Simpli
             return False
         for r in range(n + 1):
             simplices.vertex[count, r] = walk.apex[r]
-        simplices.size[count, VALUE], simplices.size[count, ERROR] = _size(corners, walk, n)
+        simplices.size[count, VALUE], simplices.size[count, ERROR] = _size(corners, many, walk, n)
         count += 1
     simplices.many[0] = count
     return True
@@ -212,7 +212,7 @@ def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rul
     The cell r is cut from the cube by rows[starts[r]:starts[r + 1]], as in `bounded_cells`.
     """
     value, error, corners = sums.value, sums.error, room.corners
-    many, kinds = functions.form.shape[1], len(functions.kind)
+    n, many, kinds = rows.shape[1] - 1, functions.form.shape[1], len(functions.kind)
     for r in range(len(starts) - 1):
         begin, end = starts[r], starts[r + 1]
         sums.ok[r] = False
@@ -221,7 +221,7 @@ def integrals(starts: Array, rows: Array, noise: Array, functions: Weighted, rul
         cell = top_of(stack)
         if not proved_vertices(cell, corners, rows, noise, begin, end, room.meeting):
             continue
-        if not _triangulate(cell, corners, room.walk, room.simplices):
+        if not _triangulate(cell, corners, 2 * n + end - begin, room.walk, room.simplices):
             continue
         sums.ok[r] = True
         values = room.at[: len(cell.X)]

@@ -22,7 +22,7 @@ from polylc.exact.enclose import enclose, enclose_sqrt
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import sum_of_quotients, sums_to
 from polylc.exact.mapped import give_back, joined, zeros
-from polylc.geometry.cell_bounds import CellBounds, largest
+from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
 from polylc.measures.gradient.gradients import in_range
@@ -121,8 +121,9 @@ class Volumes:
 
     def _bound(self, rows: slice, exact: bool, balance: _Balance) -> None:
         """One batch of regions."""
-        found, (own, carries) = self._sizes(rows)
-        _check_closed(own, carries, found)
+        found = self._sizes(rows)
+        if not found.closed[found.ok].all():
+            raise ConsistencyError("the facets of a region do not close it")
         for region in range(len(found.ok)) if exact else np.flatnonzero(~found.ok).tolist():
             cell = self.refine(rows.start + region)
             found.volume[region], found.box[region] = _ball(cell.volume), [_ball(v) for v in cell.box]
@@ -130,42 +131,31 @@ class Volumes:
         maps = self.complex.maps(rows)
         balance.add(found, maps.map, maps.noise)
 
-    def _sizes(self, rows: slice) -> tuple[CellBounds, tuple[Array, Array]]:
-        """What doubles prove of one batch; the region of each of its entries, and whether the entry carries a facet."""
+    def _sizes(self, rows: slice) -> CellBounds:
+        """What doubles prove of one batch."""
         complex_ = self.complex
         own = complex_.regions_of_entries(rows)
         entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
-        half_spaces, noise = complex_.half_spaces(rows)
-        starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
-        found = CellBounds(starts, half_spaces, noise)
-        good = found.ok[own]
+        found = self._bounds(complex_.starts[rows.start : rows.stop + 1] - entries.start, *complex_.half_spaces(rows))
         self.proved[rows] = found.ok
         self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
-        carries = good & (found.shadow[:, 1] > 0)  # a facet however small has a bound
-        low, high = outward(*found.shadow[carries].T).T / float(self._cube)
-        slant = outward(*self._slants(found.rows[carries], found.error[carries]))
-        density = np.zeros((len(carries), 2))  # nothing where there is no facet, however little is known of the slant
-        density[carries] = between(low * slant[:, 0], high * slant[:, 1])
-        self.density[entries] = density
+        carries = found.ok[own] & (found.area[:, 1] > 0)  # a facet however small has a bound
+        low, high = outward(*found.area[carries].T).T / float(self._cube)
+        density = self.density[entries]  # nothing where there is no facet, however little is known of its area
+        density[...] = 0.0
+        density[carries] = between(low, high)
         self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
-        return found, (own, carries)
+        return found
 
-    def _slants(self, sized: Array, error: Array) -> tuple[Array, Array]:
-        """Area of a facet over its shadow times the area of the unit cube's: |a / h| h_j / |a_j|, and the error."""
+    def _bounds(self, starts: Array, rows: Array, noise: Array) -> CellBounds:
+        """Bounds on cells; areas in true coordinates, times that of the unit cube's: |a / h| / |a| of those in unit
+        ones."""
         inverse = self.complex.domain.inverse_half
-        if not in_range(inverse):
-            return np.zeros(len(sized)), np.full(len(sized), np.inf)
-        a = sized[:, :-1]
-        lead = largest(a)
-        gradient = a * inverse
-        slip = error * inverse.max() + 4 * UNIT * (np.abs(gradient) @ np.ones(a.shape[1]))
-        norm = np.sqrt(np.einsum("ij,ij->i", gradient, gradient))
-        slip = (slip + 2 * (a.shape[1] + 6) * UNIT * norm) * SLACK
-        with np.errstate(divide="ignore", invalid="ignore"):
-            result = norm / lead
-            doubt = (slip + result * error) / (lead - error) * SLACK + 4 * UNIT * result + TINY
-        known = lead > 2 * error
-        return np.where(known, result, 0.0), np.where(known, doubt, np.inf)
+        if in_range(inverse):
+            return CellBounds(starts, rows, noise, inverse)
+        found = CellBounds(starts, rows, noise)
+        found.area[found.area[:, 1] > 0] = 0.0, np.inf
+        return found
 
     # ---- rationals -------------------------------------------------------------------------------------------------
     def entries(self, region: int) -> list[int]:
@@ -178,7 +168,7 @@ class Volumes:
         return [primitive(row) for row in self.complex.exact_half_spaces(region, self.entries(region))]
 
     def squared_slant(self, row: Row) -> Fraction:
-        """The square of a facet's area over its shadow, see `_slants`."""
+        """The square of a facet's area over its shadow."""
         return Fraction(self._gauge.squared(row[:-1]), self._gauge.unit * row[drop(row)] ** 2)
 
     def exact_density(self, entry: int) -> tuple[Fraction, Fraction]:
@@ -294,30 +284,6 @@ def _ball(value: Fraction) -> tuple[float, float]:
     """A rational as a double and a bound on the error."""
     near = float(value)
     return near, abs(near) * 2.0**-52 + TINY if value else 0.0
-
-
-def _check_closed(owner: Array, seen: Array, found: CellBounds) -> None:
-    """C0, per region: the outward normals weighted by area sum to zero, within the bounds.
-
-    `owner` has the region of each half-space, `seen` whether it carries a facet that is enclosed.
-    """
-    rows, noise, owner, (shadow, slip) = found.rows[seen], found.error[seen], owner[seen], found.shadow[seen].T
-    k, count = rows.shape[1] - 1, len(found.ok)
-    lead = largest(rows[:, :-1])
-    many = np.bincount(owner, minlength=count)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = noise / (lead - noise)
-    for j in range(k):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            normal = rows[:, j] / lead
-        size = shadow * np.abs(normal)
-        doubt = slip * (np.abs(normal) + 2 * relative) + shadow * 2.1 * relative
-        low, high = found.box[:, 2 * j], found.box[:, 2 * j + 1]
-        gap = low[:, 0] - high[:, 0] + np.bincount(owner, shadow * normal, count)
-        sizes = low[:, 0] + high[:, 0] + np.bincount(owner, size, count)
-        bound = low[:, 1] + high[:, 1] + np.bincount(owner, doubt, count) + 8 * (many + 8) * UNIT * sizes
-        if (np.abs(gap) > bound * SLACK + TINY)[found.ok].any():
-            raise ConsistencyError("the facets of a region do not close it")
 
 
 def _check_closed_exactly(region: int, rows: list[Row], cell: RationalCell) -> None:
