@@ -18,10 +18,12 @@ from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.cuts import cut_along, cut_stack, top_of
 from polylc.geometry.exact_volume import rational_cell
 from polylc.geometry.face_weights import MOST_BITS, _number, faces_in, weigh
-from polylc.geometry.proved_sizes import room
+from polylc.geometry.proved_sizes import Sizes, _sizes, room
 from polylc.geometry.proved_vertices import INDEX, _placed, _take, meeting_in, proved_vertices
 from polylc.geometry.small_inverse import by_cofactors, by_elimination
+from polylc.geometry.triangulation import walk_for
 from polylc.jit.mode import mode
+from polylc.measures.by_volume.noise_integrals import Simplices, _triangulate
 
 FLAT = st.sampled_from([1.0, 1e-3, 1e-7])
 
@@ -151,6 +153,42 @@ def test_every_face_has_the_weight_of_the_exact_one(n, many, seed):
         value, wrong = work.faces.facet[q].tolist()
         assert abs(F(value) - exact.get(frozenset([q]), F(0))) <= F(wrong)
     assert not work.faces.table.any()  # as it was
+
+
+@settings(max_examples=25)
+@given(st.integers(2, 5), st.integers(0, 4), st.integers(0, 10**6))
+def test_what_heights_err_by_is_in_the_bounds(n, many, seed):
+    """Heights moved by all that they may err by, and weights of vertices that err by nothing: of faces, simplices and
+    the cell."""
+    rows = cuts(n, many, seed) / 1024
+    cell, starts, columns = cell_of(rows, n), np.array([0, many]), 2 * n + many
+    work = room(n, len(cell.X), starts)
+    if not proved_vertices(cell, work.corners, rows, np.zeros(many), 0, many, work.meeting):
+        return
+    volume, _ = weigh(cell, work.corners, columns, work.faces)
+    facets = work.faces.facet.copy()
+    height = work.corners.height[: len(cell.X) * columns]
+    work.corners.weight[:, 1] = 0.0
+    for sign in (-1, 1):
+        moved = work.corners._replace(height=height * (1 + sign * 1e-6), doubt=height * 1.1e-6)
+        found, error = weigh(cell, moved, columns, work.faces)
+        assert abs(found - volume) <= error <= 100 * abs(found - volume)
+        assert (np.abs(work.faces.facet[:, 0] - facets[:, 0]) <= work.faces.facet[:, 1]).all()
+        simplices = Simplices(np.empty((2048, n + 1), dtype=np.int64), np.empty((2048, 2)), np.zeros(1, dtype=np.int64))
+        assert _triangulate(cell, moved, columns, walk_for(n, len(cell.X), starts), simplices)
+        sizes = simplices.size[: simplices.many[0]]
+        assert abs(sizes[:, 0].sum() - volume) <= sizes[:, 1].sum() <= 100 * abs(found - volume)
+
+
+def test_what_gradients_err_by_is_in_the_areas():
+    rows, scale = np.array([[0.5, -0.25, 0.1], [1.0, 0.0, 0.3]]), np.array([2.0, 3.0])
+    work, sizes = room(2, 8, np.array([0, 2])), Sizes(*(np.zeros(shape) for shape in ((1, 2), (2, 2), (1, 4, 2), (1, 4, 2, 2), 1, 1)))
+    work.faces.facet[4:] = [[1.5, 0.0], [0.5, 0.0]]
+    noise = np.array([1e-3, 1e-4])
+    _sizes.plain(work.faces, rows, noise, scale, 0, 2, 0, sizes)
+    for e, j, sign in itertools.product(range(2), range(2), (-1, 1)):
+        moved = rows[e, :2] + sign * noise[e] * np.eye(2)[j]
+        assert abs(work.faces.facet[4 + e, 0] * np.linalg.norm(moved * scale) - sizes.area[e, 0]) <= sizes.area[e, 1] < 0.01
 
 
 def worth(form: list[F], x: list[F]) -> F:
