@@ -219,8 +219,8 @@ def _decide(columns: Columns, r: int, w: int, own: int, other: int, count: int, 
 
 @inlined
 def entry_beyond(columns: Columns, table: PatternTable, region: int, entry: int, beyond: int) -> int:
-    """As `entry_of`, for the region beyond the hyperplane of an entry: in a tree their paths part there, so that it is at
-    the same place of both, and the entries before it are the same."""
+    """As `entry_of`, for the region beyond the hyperplane of an entry: in a tree their paths part there, so that it is
+    at the same place of both, and the entries before it are the same."""
     at = columns.starts[beyond] + entry - columns.starts[region]
     if at < columns.starts[beyond + 1] and columns.neuron[at] == columns.neuron[entry]:
         return at  # type: ignore[no-any-return]
