@@ -23,6 +23,7 @@ from polylc.engines.contract import Exploration
 from polylc.engines.extras import UNSEEN, Wishes
 from polylc.judge.by_node import Judge
 from polylc.network.form import Network, chain
+from polylc.network.twins import twins
 from polylc.search.enumerate import enumerate_regions
 
 ALL = Wishes(facets=True, sizes=True, maps=2**28)
@@ -283,6 +284,22 @@ def test_patterns_say_where_facets_are_in_the_last_layer_alone(network):
     kept = build_graph(replace(plain, proved=True), keep=True)  # a certificate has points for all of them
     assert kept.tested["by patterns"] == 0
     assert same_edges(one, kept)
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_edges_name_the_entries_of_both_paths_that_are_on_their_hyperplane(name):
+    """The first that a neuron of the same group splits, at whatever depth: found here by looking at all of them."""
+    network = SPECIAL[name]
+    domain = box([-1] * network.inputs, [1] * network.inputs)
+    complex_ = Complex.of(network, domain, confirmed(network, domain), proved=True)
+    graph, leader = build_graph(complex_), twins(network).leader
+    for first, second, one, two, flips in zip(graph.first, graph.second, graph.first_entry, graph.second_entry, graph.flips, strict=True):
+        if one < 0 or flips != twins(network).sizes[complex_.neuron[one]]:
+            continue
+        begin, end = complex_.starts[second], complex_.starts[second + 1]
+        on = np.flatnonzero(leader[complex_.neuron[begin:end]] == leader[complex_.neuron[one]])
+        assert complex_.starts[first] <= one < complex_.starts[first + 1]
+        assert two == begin + on[0]
 
 
 @pytest.mark.parametrize("bits", [1 << 22, 100])

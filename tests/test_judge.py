@@ -199,6 +199,19 @@ def test_multipliers_on_half_spaces_of_other_cells_prove_nothing(constraint):
     assert patterns(network, verdict) == {(False, False), (False, True), (True, True)}
 
 
+def test_half_spaces_of_cells_of_the_chunk_before_prove_nothing():
+    """What is said of x > 0 in the first chunk, and is true there, is said in the second of x < 0."""
+    network = chain([[[1.0], [1.0]], [[1.0, 1.0]]], [[0.0, 0.5], [0.0]])
+    tree = [np.array(c, dtype=t) for c, t in (([-1, 0, 0], np.int32), ([-1, 0, 0], np.int32), ([-1, 1, 0], np.int8))]
+    bits, unit, leaf = np.array([[3], [2]], dtype=np.uint64), np.array([[0.5], [-0.25]]), np.array([1, 2])
+    judge = Judge(network, box([-1], [1]))
+    for r, new in ((0, slice(0, 3)), (1, slice(3, 3))):
+        said = Claims(leaf[r : r + 1], np.array([1]), np.array([1], dtype=np.int8), np.array([0, 1]), np.array([1]), np.array([1.0]))
+        judge(Chunk(3 * r, *(c[new] for c in tree), r, bits[r : r + 1], unit[r : r + 1], leaf[r : r + 1], said))
+    verdict = judge.verdict(Exploration(*tree, bits, unit, leaf, Outcome.COMPLETE, {}))
+    assert patterns(network, verdict) == {(False, False), (False, True), (True, True)}
+
+
 @pytest.mark.parametrize("nodes", [[(-1, -1, -1), (0, 0, 0), (0, 1, 1)], [(-1, -1, -1), (0, 0, 1), (0, 0, 1)], [(-2, -1, -1), (0, 0, 0), (0, 0, 1)]])
 def test_children_that_are_not_the_two_sides_of_one_neuron_are_refused(nodes):
     """They need not make up the cell, so that a region could be missing, or lie on both."""

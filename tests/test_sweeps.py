@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from polylc.complex import facet_lp
 from polylc.complex.facet_lp import EDGE, ENOUGH, FOUND, LOST, NONE, widest
 from polylc.complex.facet_search import FACET, NO_FACET, find_facet, proves_facet, room
-from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh
+from polylc.complex.hyperplanes import KEY_CLOSE, KEY_FINE, KEY_SMALL, directions, is_alone, refresh, stands_alone
 from polylc.domains.ball import ball
 from polylc.network import dense_terms
 from polylc.network.compose import compose
@@ -152,6 +152,22 @@ def test_a_form_that_is_called_alone_is_proportional_to_no_other(seed):
                 others = [row for j, row in enumerate(rows) if net.leader[j] != net.leader[i]]
                 assert not any(proportional(row, rows[i]) is not None for row in others)
     assert said or seed % 4 or network.neurons < 3 or domain.dimension == 1
+
+
+@given(st.integers(0, 10**6))
+def test_answers_that_are_kept_are_those_of_the_forms_at_hand(seed):
+    """Whether a form stands alone is asked once until forms change, those of one layer alone too."""
+    rng, network = np.random.default_rng(seed), nets(seed)
+    domain = ball(rng.integers(-2, 3, network.inputs), 2)
+    net = flatten(network)
+    replay = begin(network, net, domain.embedding, domain.rounding)
+    seen = directions(net, domain.dimension + 1)
+    for packed in pack(walk(rng, network.neurons, 12)):
+        move(net, replay, packed, False)
+        refresh(net, replay, seen)
+        for i in rng.integers(0, network.neurons, 6).tolist():
+            if net.leader[i] == i:
+                assert stands_alone(net, replay, seen, i) == is_alone(net, replay, seen, i)
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(0, 9), st.integers(0, 10**6))

@@ -18,7 +18,7 @@ import numpy as np
 
 from polylc.complex import facet_search
 from polylc.complex.facet_search import FACET, NO_FACET, OPEN, find_facet, steepest
-from polylc.complex.hyperplanes import CLOSE, FINE, KEY_CLOSE, SMALLEST, Directions, is_alone, is_apart, near_keys, refresh, suspects_of
+from polylc.complex.hyperplanes import CLOSE, FINE, SMALLEST, Directions, is_apart, refresh, stands_alone, suspects_of
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
 from polylc.jit.prefetch import prefetch
@@ -141,12 +141,10 @@ def sweep(
         if fresh == 0:
             continue
         move(net, replay, columns.bits[r], False)
-        blind = 0
         if known:
             _gather(replay, columns, chosen, neurons, room, facets)
         else:
             refresh(net, replay, seen)
-            blind = seen.blind.sum()
         asked = 0
         for q in range(fresh):
             i = room.place[q]
@@ -171,10 +169,7 @@ def sweep(
             elif known:
                 alone = _is_alone_near(facets.rows, room, neurons, i, _mates_near(net, columns, r, neuron))
             else:
-                own = seen.key[neuron]
-                group = 1 + net.begin_mate[neuron + 1] - net.begin_mate[neuron]
-                alone = blind == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group
-                alone = alone or is_alone(net, replay, seen, neuron)
+                alone = stands_alone(net, replay, seen, neuron)
             if alone:
                 continue
             if place >= 0:
@@ -192,7 +187,7 @@ def sweep(
             w, own = room.beyond[i], room.own[i]
             e = room.chosen[own]
             neuron = columns.neuron[e]
-            other = entry_of(columns, table, w, neuron)
+            other = entry_beyond(columns, table, r, e, w)
             if w < r and other >= 0:  # found at w
                 continue
             found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
@@ -220,6 +215,16 @@ def _decide(columns: Columns, r: int, w: int, own: int, other: int, count: int, 
         return OPEN
     state: int = find_facet(columns.unit[r], columns.unit[w], own, count, keep, programs, facets)
     return state
+
+
+@inlined
+def entry_beyond(columns: Columns, table: PatternTable, region: int, entry: int, beyond: int) -> int:
+    """As `entry_of`, for the region beyond the hyperplane of an entry: in a tree their paths part there, so that it is
+    at the same place of both, and the entries before it are the same."""
+    at = columns.starts[beyond] + entry - columns.starts[region]
+    if at < columns.starts[beyond + 1] and columns.neuron[at] == columns.neuron[entry]:
+        return at  # type: ignore[no-any-return]
+    return entry_of(columns, table, beyond, columns.neuron[entry])  # type: ignore[no-any-return]
 
 
 @inlined

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.jit.decorators import kernel
+from polylc.jit.decorators import inlined, kernel
 from polylc.network.replay import FlatNet, Replay
 
 SMALLEST = 2.0**-900  # lemma 6a: squares of lengths are between this and its inverse; underflow then loses nothing
@@ -31,6 +31,9 @@ class Directions(NamedTuple):
     key: np.ndarray  # (neurons,) float32
     blind: np.ndarray  # (L,) how many neurons of a layer have no key
     version: np.ndarray  # (L,) of the replay's forms
+    changes: np.ndarray  # (1,) how often keys have changed
+    asked: np.ndarray  # (neurons,) that number when it was last asked whether a form is alone
+    alone: np.ndarray  # (neurons,) and the answer
     sums: np.ndarray  # (3, widest layer) room: both projections and the squared length
 
 
@@ -48,7 +51,9 @@ def directions(net: FlatNet, width: int) -> Directions:
     layers = len(net.length) - 1
     blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
     widest = int(np.diff(net.first[1:-1]).max(initial=0))
-    return Directions(projection, np.zeros(int(net.first[-2] - net.first[1]), dtype=np.float32), blind, version, np.zeros((3, widest)))
+    neurons = int(net.first[-2] - net.first[1])
+    memory = np.zeros(1, dtype=np.int64), np.full(neurons, -1, dtype=np.int64), np.zeros(neurons, dtype=np.bool_)
+    return Directions(projection, np.zeros(neurons, dtype=np.float32), blind, version, *memory, np.zeros((3, widest)))
 
 
 @kernel
@@ -60,6 +65,7 @@ def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
         if seen.version[layer] == replay.version[layer + 1]:
             continue
         seen.version[layer] = replay.version[layer + 1]
+        seen.changes[0] += 1
         seen.blind[layer] = 0
         first, end = net.first[layer + 1], net.first[layer + 2]
         x, y, square = seen.sums[0, : end - first], seen.sums[1, : end - first], seen.sums[2, : end - first]
@@ -88,6 +94,23 @@ def near_keys(key: np.ndarray, own: float, limit: float) -> int:
     for i in range(len(key)):
         near += 1 if abs(key[i] - own) <= limit else 0
     return near
+
+
+@inlined
+def stands_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
+    """As `is_alone` of a leader, once for all regions that follow one another with the same forms."""
+    if seen.asked[neuron] != seen.changes[0]:
+        seen.asked[neuron] = seen.changes[0]
+        seen.alone[neuron] = _has_own_key(net, seen, neuron) or is_alone(net, replay, seen, neuron)
+    return bool(seen.alone[neuron])
+
+
+@kernel
+def _has_own_key(net: FlatNet, seen: Directions, neuron: int) -> bool:
+    """Whether keys alone say so: all forms have one, and near a leader's are those of its mates only."""
+    own = seen.key[neuron]
+    group = 1 + net.begin_mate[neuron + 1] - net.begin_mate[neuron]
+    return bool(seen.blind.sum() == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group)
 
 
 @kernel

@@ -45,7 +45,8 @@ class Regions(NamedTuple):
 class Room(NamedTuple):
     """Room to work in."""
 
-    mark: np.ndarray  # (nodes,) the last region whose path goes through a node, NOT_ON_PATH at first
+    mark: np.ndarray  # (nodes,) number of the last region whose path goes through a node, NOT_ON_PATH at first
+    first: np.ndarray  # (1,) number of the first of the regions at hand
     total: np.ndarray  # (k + 1,)
 
 
@@ -60,20 +61,14 @@ class ClaimColumns(NamedTuple):
     multiplier: np.ndarray
 
 
-def representatives(parent: np.ndarray, leaf: np.ndarray) -> np.ndarray:
-    """For every node, the index of a leaf below it, or -1."""
-    found = np.full(len(parent), -1, dtype=np.int64)
-    _represent(parent, leaf, found)
-    return found
-
-
 @kernel
-def _represent(parent: np.ndarray, leaf: np.ndarray, found: np.ndarray) -> None:
-    """The same in a column filled with -1."""
+def represent(parent: np.ndarray, leaf: np.ndarray, first: int, found: np.ndarray) -> None:
+    """For every node above some leaves, `first` plus the index of the first of them below it; all numbers in the column
+    `found` are less than `first` before."""
     for region in range(len(leaf)):
         node = leaf[region]
-        while node >= 0 and found[node] < 0:
-            found[node] = region
+        while node >= 0 and found[node] < first:
+            found[node] = first + region
             node = parent[node]
 
 
@@ -118,14 +113,14 @@ def sift(
         Receive the affine maps and bounds on the rounding in them; no rows if they are not wanted.
     room
     """
-    offset = net.first[1]
+    offset, first = net.first[1], room.first[0]
     for r in range(len(regions.leaf)):
         move(net, replay, regions.bits[r], len(maps) > 0)
         if len(maps) > 0:
             write_map(net, replay, maps, map_noise, r)
         node = regions.leaf[r]
         while tree.parent[node] >= 0:
-            room.mark[node] = r
+            room.mark[node] = first + r
             node = tree.parent[node]
         for exactly in range(2):
             propose(regions.point[r], exactly, points[r])
@@ -136,8 +131,8 @@ def sift(
             if vanishes(replay.form, replay.noise, offset + claims.neuron[c]):
                 zero[c] = True
             else:
-                held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, r, room.total) or _is_twin(
-                    net, tree, claims, c, plain, room.mark, r
+                held[c] = claim_holds(replay.form, replay.noise, offset, tree, claims, c, room.mark, first + r, room.total) or _is_twin(
+                    net, tree, claims, c, plain, room.mark, first + r
                 )
 
 

@@ -97,6 +97,16 @@ class NodeSink:
         self.doubts: list[Doubt] = []
         self.done = 0  # regions of chunks that were taken completely
         self._busy = False
+        self._room = kernels.Room(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.empty(domain.dimension + 1))
+        self._below = np.zeros(0, dtype=np.int32)  # number of the first region of the last chunk below each node that has one
+
+    def _make_room(self) -> None:
+        """Marks for all nodes."""
+        old = len(self._below)
+        if old < self.tree.count:
+            more = np.full(2 * self.tree.count - old, kernels.NOT_ON_PATH, dtype=np.int32)
+            self._below = np.concatenate([self._below, more])
+            self._room = self._room._replace(mark=np.concatenate([self._room.mark, more]))
 
     @cached_property
     def _replay(self) -> Replay:
@@ -112,7 +122,9 @@ class NodeSink:
         chunk = admit(chunk, self.network.neurons, self.domain.dimension, tree.count, self.done)
         count = len(chunk.leaf)
         tree.extend(chunk.parent, chunk.neuron, chunk.side)
-        claims, owner = chunk.claims, kernels.representatives(tree.parent, chunk.leaf)[chunk.claims.node]
+        self._make_room()
+        kernels.represent(tree.parent, chunk.leaf, self.done, self._below)
+        claims, owner = chunk.claims, self._below[chunk.claims.node] - self.done
         if (owner < 0).any():
             raise JudgeError("the engine claims something of a cell without a region")
         if (owner[1:] < owner[:-1]).any():
@@ -126,9 +138,10 @@ class NodeSink:
         # a certificate has integers, so these are what must prove
         rounded = None if self.kept is None else _rounded(columns)
         proposed = columns if rounded is None else columns._replace(multiplier=rounded.multiplier)
-        room = kernels.Room(np.full(tree.count, kernels.NOT_ON_PATH, dtype=np.int64), np.empty(self.domain.dimension + 1))
         nodes = kernels.Tree(tree.parent, tree.neuron, tree.side)
         maps = room_for_maps(self.network, self.domain.dimension, self.regions, count, self._map_bytes)
+        room = self._room
+        room.first[0] = self.done
         kernels.sift(self._net, self._replay, nodes, regions, proposed, bounds, points, good, held, zero, self._plain, maps.map, maps.noise, room)
         self._points(chunk, points, good)
         self._claims(chunk, columns, owner, held, zero, rounded)
