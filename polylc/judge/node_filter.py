@@ -244,7 +244,7 @@ def least_of_claim(
     form, noise, offset
         As for `point_inside`. Of a claim on side -1 - neuron of a bounding box, z is that coordinate, and its sign that
         of the side.
-    mark : ndarray of int64, shape (nodes,)
+    mark : ndarray of int, shape (nodes,)
         `region` at the nodes of the path of a region below the claim's; half-spaces of other nodes prove nothing.
     total : ndarray, shape (k + 1,)
         Room to work in.
