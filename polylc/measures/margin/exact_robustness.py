@@ -32,6 +32,8 @@ from polylc.measures.margin.reuse import KnownMultipliers
 from polylc.network.exact import ExactNetwork
 from polylc.network.exact_forms import Row
 
+TOGETHER = 16  # regions whose margins are taken together: a nearer point may make the rest needless
+
 
 @dataclass
 class Settled:
@@ -175,12 +177,13 @@ class _Search:
     def _programs(self) -> None:
         """Pairs one after the other, until all are settled or a nearer point is found."""
         for r, region in enumerate(self.pairs.region.tolist()):
-            only = slice(region, region + 1)
-            rows, noise = self.complex.half_spaces(only)
-            forms, margin_noise = margins(self.complex.maps(only), self.label, self.rivals)
+            if r % TOGETHER == 0:
+                forms, margin_noise = margins(self.complex.maps(self.pairs.region[r : r + TOGETHER]), self.label, self.rivals)
+            rows, noise = self.complex.half_spaces(slice(region, region + 1))
             for j in np.flatnonzero(self.pairs.open[r]).tolist():
                 self.pairs.open[r, j] = False
-                if self._excluded(region, j, rows, noise, forms[0, j], float(margin_noise[0, j])):
+                at = r % TOGETHER, j
+                if self._excluded(region, j, rows, noise, forms[at], float(margin_noise[at])):
                     continue
                 before = self.point
                 self._decide(region, self.rivals[j])

@@ -80,12 +80,12 @@ def robustness(complex_: Complex, label: int, known: KnownMultipliers | None = N
         fixed_gap = float(np.abs(away[rest]).max(initial=0.0))
     region, rival, bound = _queue(complex_, label, rivals, center)
     best, point, programs, where = np.inf, None, 0, -1
+    box = _within(complex_, center, best)
     for at in np.argsort(bound, kind="stable"):
         if bound[at] >= best:
             break
         pair = int(region[at]), int(rival[at])
         path, margin = _rows(complex_, pair[0], label, pair[1])
-        box = _within(complex_, center, best)
         if _served(known, pair, path, margin, box):
             continue
         programs += 1
@@ -97,6 +97,7 @@ def robustness(complex_: Complex, label: int, known: KnownMultipliers | None = N
         answer = _nearest(complex_, path, margin, center)
         if answer is not None and answer[0] < best:
             (best, point), where = answer, at
+            box = _within(complex_, center, best)
             if center is None:
                 break
     if point is None:

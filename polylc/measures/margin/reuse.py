@@ -23,6 +23,7 @@ class KnownMultipliers:
     def __init__(self, complex_: Complex) -> None:
         self._complex = complex_
         self._table = np.zeros(2 * complex_.network.neurons)
+        self._last = -1, np.zeros(0, dtype=np.int64)
         self._of_pair: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, float]] = {}
         self._of_rival: dict[int, deque[tuple[np.ndarray, np.ndarray, float]]] = {}
 
@@ -45,13 +46,17 @@ class KnownMultipliers:
         # those without the margin serve all rivals
         for name, weight, margin in [*([own] if own else []), *self._of_rival.get(rival, ()), *self._of_rival.get(-1, ())]:
             self._table[name] = weight
-            found = np.append(self._table[names], margin)
+            found = np.empty(len(names) + 1)
+            found[:-1], found[-1] = self._table[names], margin
             self._table[name] = 0.0
             if found.any():
                 yield found
 
     def _names(self, region: int) -> np.ndarray:
-        """Path entries as numbers, two for each neuron."""
+        """Path entries as numbers, two for each neuron; those of the last region are kept."""
+        if self._last[0] == region:
+            return self._last[1]
         entries = slice(int(self._complex.starts[region]), int(self._complex.starts[region + 1]))
         result: np.ndarray = 2 * self._complex.neuron[entries].astype(np.int64) + (self._complex.side[entries] == 1)
+        self._last = region, result
         return result
