@@ -2,10 +2,11 @@
 
     python scripts/bench_measures.py [NAME ...] [--repeat 3]
 
-Whole boxes of the networks in tests/data (default: moons2d deep2d wide2d rand3d rand4d), and "balls": twenty balls of
-radius 0.05 in the plane of moons2d. Kernels are loaded before; each figure is the least of some runs. "graph" is the
-sweep over regions, then the same where nothing says that the regions are proved (docs/exactness.md, lemma 6b), by
-turns; "volumes" in floats and with proved bounds, microseconds a region; "default" against "counts".
+Whole boxes of the networks in tests/data (default: moons2d deep2d wide2d rand3d rand4d), "NAME:R": the ball of radius R
+around the first centre, or the middle of the box, and "balls": twenty balls of radius 0.05 in the plane of moons2d.
+Kernels are loaded before; each figure is the least of some runs. "graph" is the sweep over regions, then the same where
+nothing says that the regions are proved (docs/exactness.md, lemma 6b), by turns; "volumes" in floats and with proved
+bounds, microseconds a region; "default" against "counts".
 """
 
 from __future__ import annotations
@@ -73,17 +74,23 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     given = parser.parse_args()
     for name in given.names:
-        file = DATA / ("moons2d.npz" if name == "balls" else f"{name}.npz")
+        stem, _, radius = name.partition(":")
+        file = DATA / ("moons2d.npz" if name == "balls" else f"{stem}.npz")
         if not file.is_file():
             parser.error(f"unknown: {name}; give names of networks in {DATA} that have a box, or balls")
         network, arrays = polylc.load(file), np.load(file)
         points = np.random.default_rng(0).uniform(-0.8, 0.8, (20, 2)).tolist()
-        asked: dict[str, Any] = {"points": points, "radius": "0.05"} if name == "balls" else {"box": (arrays["lo"], arrays["hi"])}
+        asked: dict[str, Any] = {"points": points, "radius": "0.05"}
+        if radius:
+            middle = arrays["centers"][0] if "centers" in arrays else (arrays["lo"] + arrays["hi"]) / 2
+            asked = {"points": [middle.tolist()], "radius": radius}
+        elif name != "balls":
+            asked = {"box": (arrays["lo"], arrays["hi"])}
 
         def run(measures: str, network: Any = network, asked: dict[str, Any] = asked) -> None:
             polylc.certify(network, measures=measures, keep=False, **asked)
 
-        said = "" if name == "balls" else f"{stages(name, given.repeat)}, "
+        said = "" if "points" in asked else f"{stages(name, given.repeat)}, "
         counts, default = least(given.repeat, lambda run=run: run("counts"), lambda run=run: run("default"))  # type: ignore[misc]
         print(f"{name:8} {said}counts {counts:.3f} s, default {default:.3f} s, {default / counts:.1f} times", flush=True)
 
