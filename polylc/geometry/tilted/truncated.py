@@ -156,9 +156,9 @@ def log_beyond(m: float, rate: Array, low: Array, high: Array) -> Array:
             ends.append(away)
         found = np.zeros(len(peak))
         for end, other in ((ends[0], peak), (peak, ends[1])):
-            half = 0.5 * (other - end)
-            t = end[:, None] + half[:, None] * (1.0 + _FINE)
-            found += half * (np.exp(density(t, rate[:, None]) - top[:, None]) @ _FINE_WEIGHTS)
+            width = other - end  # its half is 0 where it is the least of doubles
+            t = end[:, None] + (0.5 * width)[:, None] * (1.0 + _FINE)
+            found += width * (0.5 * (np.exp(density(t, rate[:, None]) - top[:, None]) @ _FINE_WEIGHTS))
         result: Array = np.where(high > low, np.log(found) + top, -math.inf)
     return result
 
