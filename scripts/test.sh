@@ -22,7 +22,10 @@ done
 failed=""
 .venv/bin/ruff check . </dev/null || failed="$failed ruff-check"
 .venv/bin/ruff format --check . </dev/null || failed="$failed ruff-format"
+# mypy takes one core; meanwhile kernels are compiled that most tests need
+.venv/bin/polylc prepare 2 >/dev/null 2>&1 </dev/null &
 .venv/bin/python -m mypy </dev/null || failed="$failed mypy"
+wait
 if [ -n "$failed" ]; then
   echo "test: FAILED before the tests:$failed (see above)"
 fi

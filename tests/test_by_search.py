@@ -54,7 +54,7 @@ def test_beside_a_limit_the_distance_is_certified_all_the_same(seed):
 
 
 def test_where_time_is_over_the_bracket_is_true():
-    net = random_net([12, 30, 30, 5], 5)
+    net = random_net([12, 24, 24, 4], 1)
     (known,) = polylc.distance(net, [np.zeros(12)], 4)
     assert known.exact
     (part,) = polylc.certify(net, [np.zeros(12)], radius=4, measures="robustness", keep=False, time_limit=0.2).results

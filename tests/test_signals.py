@@ -207,14 +207,14 @@ def test_a_signal_to_workers_that_have_just_begun(launch, three_rows, tmp_path):
 
 
 def test_a_worker_that_dies_costs_nothing_but_time(launch, three_rows, tmp_path):
-    program = launch(*three_rows, "--jobs", "2", "--max-regions", "30000", before=SPREAD)
+    program = launch(*three_rows, "--jobs", "2", "--max-regions", "12000", before=SPREAD)
     program.read(lambda said: "1 of 3 neighbourhoods" in said or "2 of 3 neighbourhoods" in said)
     os.kill(program.busiest_worker(), signal.SIGKILL)
     assert program.end() == 3, program.said  # the third row met its limit, here
     assert "Traceback" not in program.said
     assert program.said.count("a worker process died") == 1
     assert_two_rows_survive(tmp_path, "the limit on regions was reached")
-    assert json.loads((tmp_path / "r.json").read_text())["neighbourhoods"][2]["regions"] == 30000
+    assert json.loads((tmp_path / "r.json").read_text())["neighbourhoods"][2]["regions"] == 12000
     assert_gone(program)
 
 

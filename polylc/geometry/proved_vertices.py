@@ -90,7 +90,7 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
     `least` + d `steep` is strict at the true point: |x_j| <= 1 in the bound on rounding.
     """
     n = rows.shape[1] - 1
-    unit = 4.0 * (n + 2) * UNIT
+    unit = 2.0 * (n + 2) * UNIT
     for e in range(begin, end):
         q, steep = 2 * n + e - begin, 0.0
         for j in range(n):
@@ -154,7 +154,7 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
         for j in range(n + 1):
             A[i, j] = meeting.row[q, j]
         noise[i], meeting.length[i] = meeting.error[q], meeting.steep[q]
-    unit = 4.0 * (n + 2) * UNIT  # lemma 1, twice
+    unit = 2.0 * (n + 2) * UNIT  # lemma 1, and for the rounding of what it is multiplied by
     determinant, rounding = by_cofactors(n, A, meeting.length, B)
     alpha, backward = 1.0, 0.0
     if determinant != 0.0:
@@ -175,14 +175,18 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
         residual[i] = 0.0 if columns[i] < 2 * n else abs(z) + unit * size + noise[i]
     worst, moved = 0.0, 0.0
     for i in range(n):
-        total, change = 0.0, 0.0
+        total = 0.0
         for p in range(n):
             total += abs(B[i, p]) * residual[p]
-            change += abs(B[i, p]) * (noise[p] + backward)
-        worst, moved = max(worst, total), max(moved, change)
+        worst = max(worst, total)
+    for p in range(n):
+        largest = 0.0
+        for i in range(n):
+            largest = max(largest, abs(B[i, p]))
+        moved += largest * (noise[p] + backward)
     value = 1.0 / abs(determinant)
-    moved, doubt = 2.0 * n * moved, rounding * value
-    if not moved + doubt < MOST_DOUBT:
+    doubt = rounding * value
+    if not 2.0 * moved + doubt < MOST_DOUBT:
         return -1.0
     weight[VALUE], weight[ERROR] = value, value * (2.0 * (moved + doubt + UNIT)) * SLACK
     return float(worst / (1.0 - alpha) * SLACK)

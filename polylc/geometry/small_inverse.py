@@ -59,8 +59,8 @@ def by_cofactors(n: int, A: Array, length: Array, B: Array) -> tuple[float, floa
     determinant : float
         0 where there is no inverse, and for other n.
     rounding : float
-        How far it may be from that of A. Each product of its definition passes 16 roundings at most, and all of them
-        sum to no more than the product of the rows' sums, in absolute values.
+        How far it may be from that of A. Each product of its definition passes 2, 5, 9, 13 roundings for n = 2, ..., 5,
+        and all of them sum to no more than the product of the rows' sums, in absolute values.
     """
     if n == 1:
         B[0, 0] = 1.0
@@ -97,7 +97,7 @@ def by_cofactors(n: int, A: Array, length: Array, B: Array) -> tuple[float, floa
         _cofactors(first, _minors(A, 2, 3), B, 4)
     else:
         return 0.0, 0.0
-    determinant, rounding = 0.0, 32.0 * UNIT
+    determinant, rounding = 0.0, (4.0 * n - 2.0) * UNIT
     for i in range(n):
         determinant += A[0, i] * B[i, 0]
         rounding *= length[i]

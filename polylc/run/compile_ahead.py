@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -30,16 +31,18 @@ from polylc.run.neighbourhood import answer
 from polylc.search.enumerate import explore_judged
 from polylc.search.task import Settings, Task, make_task
 
+LOOK = 0.02  # seconds between looks at processes
 SMALL = 7  # kernels beyond that dimension are those of this one
 
 
 def pieces(needed: Collection[tuple[str, int]], measures: Collection[str], certify: bool) -> list[list[str]]:
-    """Pieces of work, as arguments of `do_piece`; the longest first."""
+    """Pieces of work, as arguments of `do_piece`: the longest first, and those last that share most of its kernels."""
     flag = str(int(certify))
     rest = sorted({min(dimension, SMALL) for _, dimension in needed})
     # vertex: for each dimension
     engines = sorted({(name, d if name == "vertex" else min(d, SMALL)) for name, d in needed if name != "lp"})
-    return [["rest", "lp", str(d), flag, *measures] for d in rest] + [["engine", name, str(d), flag, "counts"] for name, d in engines]
+    others = [["rest", "lp", str(d), flag, *measures] for d in rest]
+    return [*others[:1], *(["engine", name, str(d), flag, "counts"] for name, d in engines), *others[1:]]
 
 
 def run_all(work: list[list[str]], most: int, on_done: Callable[[int], None] | None = None) -> None:
@@ -52,10 +55,14 @@ def run_all(work: list[list[str]], most: int, on_done: Callable[[int], None] | N
                 command = [*_command("do_piece"), *waiting.pop(0)]
                 running.append(_started(command))
                 continue
-            running.pop(0).wait()
-            done += 1
-            if on_done is not None:
-                on_done(done)
+            ended = [process for process in running if process.poll() is not None]
+            if not ended:
+                time.sleep(LOOK)
+            for process in ended:
+                running.remove(process)
+                done += 1
+                if on_done is not None:
+                    on_done(done)
     finally:
         for process in running:
             if process.poll() is None:
