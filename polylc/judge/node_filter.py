@@ -228,13 +228,13 @@ def claim_holds(
     form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
 ) -> bool:
     """Whether a claim holds beyond doubt, strictly (lemma 4)."""
-    least: float = least_of_claim(form, noise, offset, tree, claims, c, mark, region, total)
+    least: float = least_of_claim(form.shape[0] - 1, form, noise, offset, tree, claims, c, mark, region, total)
     return least > 0.0
 
 
 @inlined
 def least_of_claim(
-    form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
+    k: int, form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
 ) -> float:
     """A number that sign z - sum y g certainly exceeds on [-1, 1]^k (lemma 4), for the claim c and the half-spaces g of
     the nodes in its entries.
@@ -254,8 +254,7 @@ def least_of_claim(
     float
         -inf if multipliers are not on the path, NaN where numbers overflow.
     """
-    k = form.shape[0] - 1
-    size, doubt = _begin_claim(form, noise, offset, claims, c, total)
+    size, doubt = _begin_claim(k, form, noise, offset, claims, c, total)
     used = 0
     sound = True
     for e in range(claims.starts[c], claims.starts[c + 1]):
@@ -282,9 +281,9 @@ def least_of_claim(
 
 
 @inlined
-def _begin_claim(form: np.ndarray, noise: np.ndarray, offset: int, claims: ClaimColumns, c: int, total: np.ndarray) -> tuple[float, float]:
+def _begin_claim(k: int, form: np.ndarray, noise: np.ndarray, offset: int, claims: ClaimColumns, c: int, total: np.ndarray) -> tuple[float, float]:
     """Put sign z of a claim into `total`; its size, and the bound on its rounding."""
-    width = form.shape[0]
+    width = k + 1
     if claims.neuron[c] < 0:
         wall = -1 - claims.neuron[c]
         for j in range(width):

@@ -172,12 +172,27 @@ def _leave_open(found: Found, region: int, neuron: int, claim: int) -> None:
 @inlined
 def _bound(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c: int, leaf: int, room: Room) -> int:
     """The box that the claims from c on prove around the cell of a leaf; the first claim behind those of its sides."""
-    box, k = room.box, room.box.shape[1]
+    k = room.box.shape[1]
+    if k == 2:
+        return _bound_in(2, replay, offset, tree, claims, c, leaf, room)
+    if k == 3:
+        return _bound_in(3, replay, offset, tree, claims, c, leaf, room)
+    if k == 4:
+        return _bound_in(4, replay, offset, tree, claims, c, leaf, room)
+    if k == 5:
+        return _bound_in(5, replay, offset, tree, claims, c, leaf, room)
+    return _bound_in(k, replay, offset, tree, claims, c, leaf, room)
+
+
+@inlined
+def _bound_in(k: int, replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c: int, leaf: int, room: Room) -> int:
+    """The same in dimension k; where the caller writes it as a constant, loops are spelt out."""
+    box = room.box
     for j in range(k):
         box[0, j], box[1, j] = -1.0, 1.0
     while c < len(claims.node) and claims.node[c] == leaf and claims.neuron[c] < 0:
         wall = -1 - claims.neuron[c]
-        least = least_of_claim(replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
+        least = least_of_claim(k, replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
         if wall < 2 * k and least > -1.0:
             box[wall & 1, wall >> 1] = -least if wall & 1 else least
         c += 1
@@ -196,7 +211,7 @@ def _try_claim(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c:
     toward = (claims.sign[c] > 0) == (replay.sign[offset + i] > 0.0)
     if not (toward and found.near[r, word] & bit and not room.entered[word] & bit) or _zero(replay, offset + i):
         return
-    least = least_of_claim(replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
+    least = least_of_claim(len(room.total) - 1, replay.form, replay.noise, offset, tree, claims, c, room.mark, ON_PATH, room.total)
     if least > 0.0:
         found.near[r, word] &= ~bit
         found.counts[BY_CLAIM] += 1
