@@ -48,7 +48,9 @@ def test_determinants_err_by_no_more_than_is_said(n, seed, flat):
     assert (found == 0.0) == (n > 5)
     if found:
         assert abs(abs(F(found)) - true) <= F(rounding)
-        assert np.abs(B @ A - np.eye(n)).max() < 1e-13 * np.linalg.cond(A) ** 2
+        inverse, rows = exactly(B), exactly(A)
+        sums = [sum(abs(sum(b * row[j] for b, row in zip(line, rows, strict=True)) - (i == j)) for j in range(n)) for i, line in enumerate(inverse)]
+        assert max(sums) <= F(2 * rounding) / abs(F(found))  # lemma 8a
     found, backward = by_elimination.plain(n, A, B, W)
     assert np.abs(B @ A - np.eye(n)).max() < 1e-13 * np.linalg.cond(A) ** 2
     # a matrix whose rows differ by so much: relative to the determinant, the inverse says how much that can be

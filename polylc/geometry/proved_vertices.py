@@ -18,6 +18,7 @@ from polylc.geometry.cuts import Skeleton
 from polylc.geometry.small_inverse import by_cofactors, by_elimination
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
+from polylc.network.patterns import words
 
 Array = np.ndarray
 MOST_ALPHA = 0.25  # lemma 8 needs less than 1; what is farther off than this is better done in rationals
@@ -39,6 +40,7 @@ class Meeting(NamedTuple):
     W: Array  # (n, n) room
     noise: Array  # (n,) errors of the half-spaces
     length: Array  # (n,) sums of the absolute values of their gradients, or a little more
+    doubt: Array  # (n,) what their computed values may err by
     residual: Array  # (n,) their values at the vertex
     form: Array  # (n + 1, columns) half-spaces, and ...
     row: Array  # (columns, n + 1) ... one behind the other
@@ -55,20 +57,21 @@ class Corners(NamedTuple):
     # (vertices columns,) values of all half-spaces of the cell at one vertex after the other; 0 for a vertex's own n
     height: Array
     doubt: Array  # (vertices columns,) bounds on their errors
+    own: Array  # (vertices, words) its own n, packed
     weight: Array  # (vertices, 2) 1 / |det| of the gradients of its own n, and a bound on its error
 
 
 def meeting_in(n: int, starts: Array) -> Meeting:
     """Room in dimension n, for cells of half-spaces starts[r]:starts[r + 1]."""
     columns = columns_in(n, starts)
-    noise, length, residual = np.empty((3, n))
+    noise, length, doubt, residual = np.empty((4, n))
     error, least, steep = np.zeros(columns), np.full(columns, 4.0 * UNIT), np.ones(columns)
     form = np.zeros((n + 1, columns))
     for j in range(n):
         form[j, 2 * j], form[j, 2 * j + 1] = 1.0, -1.0
     form[n, : 2 * n] = 1.0
     A, B, W = np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n))
-    return Meeting(A, B, W, noise, length, residual, form, np.ascontiguousarray(form.T), error, least, steep)
+    return Meeting(A, B, W, noise, length, doubt, residual, form, np.ascontiguousarray(form.T), error, least, steep)
 
 
 def columns_in(n: int, starts: Array) -> int:
@@ -78,8 +81,10 @@ def columns_in(n: int, starts: Array) -> int:
 
 def corners_in(n: int, vertices: int, starts: Array) -> Corners:
     """Room for so many vertices of such cells."""
-    height, doubt = np.empty((2, vertices * columns_in(n, starts)))
-    return Corners(np.empty((vertices, n), dtype=INDEX), np.empty(vertices), height, doubt, np.empty((vertices, 2)))
+    columns = columns_in(n, starts)
+    height, doubt = np.empty((2, vertices * columns))
+    own = np.empty((vertices, words(columns)), dtype=np.uint64)
+    return Corners(np.empty((vertices, n), dtype=INDEX), np.empty(vertices), height, doubt, own, np.empty((vertices, 2)))
 
 
 @kernel
@@ -103,9 +108,10 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
 
 
 @inlined
-def _contraction(n: int, meeting: Meeting, unit: float) -> float:
-    """The alpha of lemma 8, from above."""
+def _contraction(n: int, meeting: Meeting) -> float:
+    """The alpha of lemma 8, from above, for any B."""
     A, B = meeting.A, meeting.B
+    unit = 2.0 * (n + 2) * UNIT  # lemma 1, and for the rounding of what it is multiplied by
     alpha = 0.0
     for i in range(n):
         total, size = 0.0, 1.0 * n
@@ -119,6 +125,18 @@ def _contraction(n: int, meeting: Meeting, unit: float) -> float:
             total += abs(B[i, p]) * meeting.noise[p]
         alpha = max(alpha, total + unit * size)
     return alpha
+
+
+@inlined
+def _motion(n: int, meeting: Meeting, backward: float) -> float:
+    """The beta of lemma 10: no less than any sum over p of |B_ip| times what row p may err by."""
+    moved = 0.0
+    for p in range(n):
+        largest = 0.0
+        for i in range(n):
+            largest = max(largest, abs(meeting.B[i, p]))
+        moved += largest * (meeting.noise[p] + backward)
+    return moved
 
 
 @inlined
@@ -148,48 +166,44 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
 
     `n` is their number; where the caller writes it as a constant, loops are spelt out.
     """
-    A, B, residual, noise = meeting.A, meeting.B, meeting.residual, meeting.noise
+    A, B, residual = meeting.A, meeting.B, meeting.residual
     for i in range(n):
         q = columns[i]
         for j in range(n + 1):
             A[i, j] = meeting.row[q, j]
-        noise[i], meeting.length[i] = meeting.error[q], meeting.steep[q]
-    unit = 2.0 * (n + 2) * UNIT  # lemma 1, and for the rounding of what it is multiplied by
+        meeting.noise[i], meeting.length[i], meeting.doubt[i] = meeting.error[q], meeting.steep[q], meeting.least[q]
     determinant, rounding = by_cofactors(n, A, meeting.length, B)
-    alpha, backward = 1.0, 0.0
+    alpha, value, moved = 1.0, 0.0, 0.0
     if determinant != 0.0:
-        alpha = _contraction(n, meeting, unit)
+        value = 1.0 / abs(determinant)
+        moved = _motion(n, meeting, 0.0)
+        alpha = 2.0 * rounding * value + moved  # lemma 8, of cofactors
     if not alpha < MOST_ALPHA:
         determinant, backward = by_elimination(n, A, B, meeting.W)
         rounding = 2.0 * (n + 1) * UNIT * determinant
         if determinant != 0.0:
-            alpha = _contraction(n, meeting, unit)
+            value = 1.0 / abs(determinant)
+            moved = _motion(n, meeting, backward)
+            alpha = _contraction(n, meeting)
         if not alpha < MOST_ALPHA:
             return -1.0
+    doubt = rounding * value
+    if not 2.0 * moved + doubt < MOST_DOUBT:
+        return -1.0
+    weight[VALUE], weight[ERROR] = value, value * (2.0 * (moved + doubt + UNIT)) * SLACK
     _newton(n, x, columns, meeting)
     for i in range(n):
-        z, size = A[i, n], abs(A[i, n])
+        z = A[i, n]
         for j in range(n):
             z += A[i, j] * x[j]
-            size += abs(A[i, j] * x[j])
-        residual[i] = 0.0 if columns[i] < 2 * n else abs(z) + unit * size + noise[i]
-    worst, moved = 0.0, 0.0
+        residual[i] = 0.0 if columns[i] < 2 * n else abs(z) + meeting.doubt[i]
+    worst = 0.0
     for i in range(n):
         total = 0.0
         for p in range(n):
             total += abs(B[i, p]) * residual[p]
         worst = max(worst, total)
-    for p in range(n):
-        largest = 0.0
-        for i in range(n):
-            largest = max(largest, abs(B[i, p]))
-        moved += largest * (noise[p] + backward)
-    value = 1.0 / abs(determinant)
-    doubt = rounding * value
-    if not 2.0 * moved + doubt < MOST_DOUBT:
-        return -1.0
-    weight[VALUE], weight[ERROR] = value, value * (2.0 * (moved + doubt + UNIT)) * SLACK
-    return float(worst / (1.0 - alpha) * SLACK)
+    return float(worst / (1.0 - alpha * SLACK) * SLACK)
 
 
 @inlined
@@ -236,21 +250,26 @@ def proved_vertices(cell: Skeleton, corners: Corners, rows: Array, noise: Array,
 
     Moves the vertices, and fills `corners`.
     """
-    X, F, NB, columns, height, doubt = cell.X, cell.F, cell.NB, corners.columns, corners.height, corners.doubt
-    n = X.shape[1]
+    X, F, NB, columns, own = cell.X, cell.F, cell.NB, corners.columns, corners.own
+    n, one = X.shape[1], np.uint64(1)
     many = 2 * n + end - begin
     _take(meeting, rows, noise, begin, end)
     for v in range(len(X)):
+        for w in range(own.shape[1]):
+            own[v, w] = 0
         for k in range(n):
-            columns[v, k] = F[v, k] + 2 * n if F[v, k] >= 0 else -1 - F[v, k]
+            q = F[v, k] + 2 * n if F[v, k] >= 0 else -1 - F[v, k]
+            columns[v, k] = q
+            own[v, q >> 6] |= one << np.uint64(q & 63)
         corners.error[v] = _placed(X[v], columns[v], meeting, corners.weight[v])
         here = slice(v * many, (v + 1) * many)
-        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, height[here], doubt[here]):
+        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, corners.height[here], corners.doubt[here]):
             return False
     for v in range(len(X)):
         for k in range(n):
-            other = NB[v, k] * many
-            for j in range(n):
-                if (height[other + columns[v, j]] > 0.0) != (j == k):
+            q, other = np.int64(columns[v, k]), NB[v, k]
+            for w in range(own.shape[1]):
+                left = one << np.uint64(q & 63) if w == q >> 6 else np.uint64(0)
+                if own[v, w] & ~own[other, w] != left:  # the neighbour has all but the one that is left
                     return False
     return True
