@@ -234,7 +234,16 @@ def claim_holds(
 
 @inlined
 def least_of_claim(
-    k: int, form: np.ndarray, noise: np.ndarray, offset: int, tree: Tree, claims: ClaimColumns, c: int, mark: np.ndarray, region: int, total: np.ndarray
+    k: int,
+    form: np.ndarray,
+    noise: np.ndarray,
+    offset: int,
+    tree: Tree,
+    claims: ClaimColumns,
+    c: int,
+    mark: np.ndarray,
+    region: int,
+    total: np.ndarray,
 ) -> float:
     """A number that sign z - sum y g certainly exceeds on [-1, 1]^k (lemma 4), for the claim c and the half-spaces g of
     the nodes in its entries.

@@ -108,10 +108,34 @@ def spectral(gradient: Array, error: Array) -> Array:
     exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
     sized = np.ldexp(gradient, -exponent[:, None, None])
     turned = sized if m <= k else sized.swapaxes(1, 2)
-    small, large = min(m, k), max(m, k)
-    gram = turned @ turned.swapaxes(1, 2)
-    gram = np.tril(gram) + np.tril(gram, -1).swapaxes(1, 2)
+    large = max(m, k)
+    bottom, top = _of_two(turned) if min(m, k) == 2 else _of_many(turned)
     square = np.abs(sized).sum(axis=(1, 2)) ** 2  # more than the squared Frobenius norm
+    off = 2.0 * (large + 4) * UNIT * square
+    good = np.isfinite(top)
+    top, bottom = np.where(good, top + off, square), np.where(good, np.maximum(bottom - off, 0.0), 0.0)
+    upper, lower = np.sqrt(top) * (1 + 4 * UNIT), np.sqrt(bottom) * (1 - 4 * UNIT)
+    zero = size == 0
+    slip = error.sum(axis=1) * SLACK
+    with np.errstate(over="ignore"):
+        upper, lower = np.where(zero, 0.0, np.ldexp(upper, exponent)), np.where(zero, 0.0, np.ldexp(lower, exponent))
+    return np.stack([outward(lower, slip)[:, 0], outward(upper, slip)[:, 1]], axis=1)
+
+
+def _of_two(rows: Array) -> tuple[Array, Array]:
+    """Bounds on the largest eigenvalue of the computed products of two rows (r, 2, k): it has a formula, no term of
+    which is negative."""
+    first, second = rows[:, 0], rows[:, 1]
+    a, b, c = (np.einsum("rj,rj->r", x, y) for x, y in ((first, first), (first, second), (second, second)))
+    found = 0.5 * ((a + c) + np.sqrt((a - c) ** 2 + (2.0 * b) ** 2))
+    return found * (1 - 8 * UNIT), found * (1 + 8 * UNIT)
+
+
+def _of_many(rows: Array) -> tuple[Array, Array]:
+    """The same for any number of rows, by lemma 11; infinite where it says nothing."""
+    small = rows.shape[1]
+    gram = rows @ rows.swapaxes(1, 2)
+    gram = np.tril(gram) + np.tril(gram, -1).swapaxes(1, 2)
     vectors = np.linalg.eigh(gram)[1]
     inner = vectors.swapaxes(1, 2) @ gram @ vectors
     units = vectors.swapaxes(1, 2) @ vectors - np.eye(small)
@@ -122,13 +146,5 @@ def spectral(gradient: Array, error: Array) -> Array:
     radius = np.abs(inner).sum(axis=2) - np.abs(diagonal)
     high = ((diagonal + radius).max(axis=1) + lost) * SLACK
     low = diagonal.max(axis=1) - lost
-    off = 2.0 * (large + 4) * UNIT * square
     good = (skew < 0.5) & np.isfinite(high)
-    top = np.where(good, np.maximum(high, 0.0) / (1.0 - np.where(good, skew, 0.0)) + off, square)
-    bottom = np.where(good, np.maximum(low / (1.0 + skew) - off, 0.0), 0.0)
-    upper, lower = np.sqrt(top) * (1 + 4 * UNIT), np.sqrt(bottom) * (1 - 4 * UNIT)
-    zero = size == 0
-    slip = error.sum(axis=1) * SLACK
-    with np.errstate(over="ignore"):
-        upper, lower = np.where(zero, 0.0, np.ldexp(upper, exponent)), np.where(zero, 0.0, np.ldexp(lower, exponent))
-    return np.stack([outward(lower, slip)[:, 0], outward(upper, slip)[:, 1]], axis=1)
+    return low / (1.0 + skew), np.where(good, np.maximum(high, 0.0) / (1.0 - np.where(good, skew, 0.0)), np.inf)

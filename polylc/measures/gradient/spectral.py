@@ -16,6 +16,7 @@ from polylc.measures.gradient.gradients import ExactGradients, Rows
 from polylc.network.compose import UNIT
 
 WIDTH = Fraction(1, 2**46)  # of the enclosure of the square, relative: the square of a vector's error is less
+MORE = 1.0 + 2.0**-20  # a norm that is smaller by that, relative, is not the largest; steers only
 SMALL, LARGE = 2.0**-200, 2.0**200  # norms in between are tested in floats
 Batches = Callable[[], Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]]
 
@@ -43,10 +44,11 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
     """
     region, top = -1, -1.0
     for rows, gradient, _ in batches():
-        sizes = np.nan_to_num(np.linalg.norm(gradient, ord=2, axis=(1, 2)))
+        some = _candidates(gradient, top)
+        sizes = _size(gradient[some])
         at = int(np.argmax(sizes))
         if sizes[at] > top:
-            region, top = int(rows[at]), float(sizes[at])
+            region, top = int(rows[some[at]]), float(sizes[at])
     best = from_below(exact, region)
     open_: list[int] = []
     root = enclose_sqrt(best.upper)[0]
@@ -63,6 +65,24 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
             best = replace(found if found.lower > best.lower else best, upper=upper)
             width *= 2  # only if the approximate singular vector was a poor one
     return best
+
+
+def _candidates(gradient: np.ndarray, top: float) -> np.ndarray:
+    """Places of the Jacobians that may have the largest norm, and one above `top`; at least one. Those with a smaller
+    Frobenius norm than the spectral norm of the one whose Frobenius norm is largest do not.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        frobenius = np.sqrt(np.einsum("rij,rij->r", gradient, gradient))
+        longest = int(np.argmax(frobenius))
+        below = frobenius * MORE < max(top, float(_size(gradient[longest : longest + 1])[0]))
+    below[longest] = False
+    return np.flatnonzero(~below)
+
+
+def _size(gradient: np.ndarray) -> np.ndarray:
+    """Spectral norms as floats give them; they say where to look, and prove nothing."""
+    found: np.ndarray = np.nan_to_num(np.linalg.norm(gradient, ord=2, axis=(1, 2)))
+    return found
 
 
 def from_below(exact: ExactGradients, region: int, width: Fraction = WIDTH) -> Spectral:
