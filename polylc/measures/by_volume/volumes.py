@@ -25,8 +25,9 @@ from polylc.exact.mapped import give_back, joined, zeros
 from polylc.geometry.cell_bounds import CellBounds
 from polylc.geometry.exact_cell import Row, primitive
 from polylc.geometry.exact_volume import RationalCell, drop, rational_cell
+from polylc.measures.by_volume.facet_columns import APART, NO_FACET, all_named, meet_areas, note_densities
 from polylc.measures.gradient.gradients import in_range
-from polylc.measures.sums import between, outward, total
+from polylc.measures.sums import outward, total
 from polylc.network.compose import TINY, UNIT
 
 Array = np.ndarray
@@ -134,17 +135,12 @@ class Volumes:
     def _sizes(self, rows: slice) -> CellBounds:
         """What doubles prove of one batch."""
         complex_ = self.complex
-        own = complex_.regions_of_entries(rows)
         entries = slice(int(complex_.starts[rows.start]), int(complex_.starts[rows.stop]))
-        found = self._bounds(complex_.starts[rows.start : rows.stop + 1] - entries.start, *complex_.half_spaces(rows))
+        starts = complex_.starts[rows.start : rows.stop + 1] - entries.start
+        found = self._bounds(starts, *complex_.half_spaces(rows))
         self.proved[rows] = found.ok
         self.share[rows] = outward(found.volume[:, 0], found.volume[:, 1]) / float(self._cube)
-        carries = found.ok[own] & (found.area[:, 1] > 0)  # a facet however small has a bound
-        low, high = outward(*found.area[carries].T).T / float(self._cube)
-        density = self.density[entries]  # nothing where there is no facet, however little is known of its area
-        density[...] = 0.0
-        density[carries] = between(low, high)
-        self.carrier[entries] = np.where(carries, np.arange(entries.start, entries.stop), -1)
+        note_densities(starts, found.ok, found.area, float(self._cube), entries.start, self.density[entries], self.carrier[entries])
         return found
 
     def _bounds(self, starts: Array, rows: Array, noise: Array) -> CellBounds:
@@ -234,27 +230,16 @@ class Volumes:
 
     def _areas(self, graph: RegionGraph) -> Array:
         """As `facets`, computed and checked."""
-        named = np.zeros(len(self.carrier), dtype=bool)
+        named, result = np.zeros(len(self.carrier), dtype=bool), zeros((len(graph), 2))
         for part in _parts(len(graph)):
-            for entry in (graph.first_entry[part], graph.second_entry[part]):
-                carrier = self.carrier[entry[entry >= 0]]
-                if (carrier < 0).any():
-                    raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
-                named[carrier] = True
-        for part in _parts(len(self.carrier)):
-            carrier = self.carrier[part]
-            if (named[part] != (carrier == np.arange(part.start, part.stop)))[carrier >= 0].any():
-                raise ConsistencyError("a region has a facet that is no edge of the region graph")
-        result = zeros((len(graph), 2))
-        result[:, 1] = np.inf
-        for part in _parts(len(graph)):
-            for entry in (graph.first_entry[part], graph.second_entry[part]):
-                seen, here = entry >= 0, result[part]
-                density = self.density[entry[seen]]
-                here[seen, 0] = np.maximum(here[seen, 0], density[:, 0])
-                here[seen, 1] = np.minimum(here[seen, 1], density[:, 1])
-            if (here[:, 0] > here[:, 1]).any():
+            wrong = meet_areas(graph.first_entry[part], graph.second_entry[part], self.density, self.carrier, named, result[part])
+            if wrong == NO_FACET:
+                raise ConsistencyError("an edge of the region graph has no facet in the geometry of its region")
+            if wrong == APART:
                 raise ConsistencyError("the two sides of a facet have different areas")
+        for part in _parts(len(self.carrier)):
+            if not all_named(self.carrier[part], named[part], part.start):
+                raise ConsistencyError("a region has a facet that is no edge of the region graph")
         if self.exact:
             self._check_sides_exactly(graph)
         return result
@@ -311,16 +296,18 @@ class _Balance:
         """
         count, k = len(maps), maps.shape[2] - 1
         volume, error = found.volume[:, 0], found.volume[:, 1]
-        a, c = maps[:, :, :-1], maps[:, :, -1]
+        a = maps[:, :, :-1]
         sizes = (np.abs(maps) * volume[:, None, None]).sum(axis=0)[:, :-1]
         self.gap += np.einsum("r,rmj->mj", volume, a)
         self.bound += np.einsum("r,rmj->mj", error, np.abs(a)) + ((volume + error) @ noise)[:, None]
         for j in range(k):
             for side, sign in ((0, 1.0), (1, -1.0)):
-                area, slip = found.box[:, 2 * j + side].T
-                at, off = found.moment[:, 2 * j + side, 0], found.moment[:, 2 * j + side, 1]
+                some = np.flatnonzero(found.box[:, 2 * j + side, 1])  # few regions reach the boundary
+                a, c, rounding = maps[some, :, :-1], maps[some, :, -1], noise[some]
+                area, slip = found.box[some, 2 * j + side].T
+                at, off = found.moment[some, 2 * j + side].swapaxes(0, 1)
                 self.gap[:, j] += sign * (np.einsum("rmi,ri->m", a, at) + area @ c)
-                self.bound[:, j] += np.einsum("rmi,ri->m", np.abs(a), off) + slip @ np.abs(c) + (area + slip) @ noise
+                self.bound[:, j] += np.einsum("rmi,ri->m", np.abs(a), off) + slip @ np.abs(c) + (area + slip) @ rounding
                 sizes[:, j] += np.einsum("rmi,ri->m", np.abs(a), np.abs(at)) + area @ np.abs(c)
         self.bound += 8 * (count + k + 8) * UNIT * sizes + TINY
 
