@@ -174,14 +174,16 @@ def _bound(replay: Replay, offset: int, tree: Tree, claims: ClaimColumns, c: int
     """The box that the claims from c on prove around the cell of a leaf; the first claim behind those of its sides."""
     k = room.box.shape[1]
     if k == 2:
-        return _bound_in(2, replay, offset, tree, claims, c, leaf, room)
-    if k == 3:
-        return _bound_in(3, replay, offset, tree, claims, c, leaf, room)
-    if k == 4:
-        return _bound_in(4, replay, offset, tree, claims, c, leaf, room)
-    if k == 5:
-        return _bound_in(5, replay, offset, tree, claims, c, leaf, room)
-    return _bound_in(k, replay, offset, tree, claims, c, leaf, room)
+        end: int = _bound_in(2, replay, offset, tree, claims, c, leaf, room)
+    elif k == 3:
+        end = _bound_in(3, replay, offset, tree, claims, c, leaf, room)
+    elif k == 4:
+        end = _bound_in(4, replay, offset, tree, claims, c, leaf, room)
+    elif k == 5:
+        end = _bound_in(5, replay, offset, tree, claims, c, leaf, room)
+    else:
+        end = _bound_in(k, replay, offset, tree, claims, c, leaf, room)
+    return end
 
 
 @inlined
