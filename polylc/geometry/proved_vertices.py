@@ -177,7 +177,7 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
     if determinant != 0.0:
         value = 1.0 / abs(determinant)
         moved = _motion(n, meeting, 0.0)
-        alpha = 2.0 * rounding * value + moved  # lemma 8, of cofactors
+        alpha = 2.0 * rounding * value + moved  # lemma 8a
     if not alpha < MOST_ALPHA:
         determinant, backward = by_elimination(n, A, B, meeting.W)
         rounding = 2.0 * (n + 1) * UNIT * determinant

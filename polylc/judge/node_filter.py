@@ -250,6 +250,8 @@ def least_of_claim(
 
     Parameters
     ----------
+    k : int
+        The dimension; where the caller writes it as a constant, loops are spelt out.
     form, noise, offset
         As for `point_inside`. Of a claim on side -1 - neuron of a bounding box, z is that coordinate, and its sign that
         of the side.

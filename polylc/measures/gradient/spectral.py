@@ -12,6 +12,7 @@ import numpy as np
 
 from polylc.exact.enclose import enclose_sqrt
 from polylc.exact.linear import is_positive_semidefinite
+from polylc.measures.by_volume.variation import spectral_norms
 from polylc.measures.gradient.gradients import ExactGradients, Rows
 from polylc.network.compose import UNIT
 
@@ -45,7 +46,7 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
     region, top = -1, -1.0
     for rows, gradient, _ in batches():
         some = _candidates(gradient, top)
-        sizes = _size(gradient[some])
+        sizes = spectral_norms(gradient[some])
         at = int(np.argmax(sizes))
         if sizes[at] > top:
             region, top = int(rows[some[at]]), float(sizes[at])
@@ -69,20 +70,15 @@ def largest_spectral_norm(batches: Batches, exact: ExactGradients, counters: Cou
 
 def _candidates(gradient: np.ndarray, top: float) -> np.ndarray:
     """Places of the Jacobians that may have the largest norm, and one above `top`; at least one. Those with a smaller
-    Frobenius norm than the spectral norm of the one whose Frobenius norm is largest do not.
+    Frobenius norm than the spectral norm of the one whose Frobenius norm is largest do not. In floats: they say where
+    to look, and prove nothing.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         frobenius = np.sqrt(np.einsum("rij,rij->r", gradient, gradient))
         longest = int(np.argmax(frobenius))
-        below = frobenius * MORE < max(top, float(_size(gradient[longest : longest + 1])[0]))
+        below = frobenius * MORE < max(top, float(spectral_norms(gradient[longest : longest + 1])[0]))
     below[longest] = False
     return np.flatnonzero(~below)
-
-
-def _size(gradient: np.ndarray) -> np.ndarray:
-    """Spectral norms as floats give them; they say where to look, and prove nothing."""
-    found: np.ndarray = np.nan_to_num(np.linalg.norm(gradient, ord=2, axis=(1, 2)))
-    return found
 
 
 def from_below(exact: ExactGradients, region: int, width: Fraction = WIDTH) -> Spectral:
