@@ -127,15 +127,15 @@ def test_numba_is_bounded():
 
 KEPT_TWICE = """
 import sys, pathlib
-from polylc.geometry.small_inverse import by_cofactors
+from polylc.geometry.small_inverse import by_elimination
 import numpy as np
 folder = pathlib.Path(sys.argv[1])
-made, matrix = by_cofactors.compiled, np.eye(2)
-made(2, matrix, np.ones(2), matrix.copy())
+made, matrix = by_elimination.compiled, np.eye(2)
+made(2, matrix, matrix.copy(), matrix.copy())
 before = {file: file.read_bytes() for file in folder.rglob("*.nbc")}
 for index in folder.rglob("*.nbi"):
     index.unlink()  # what another process reads that began a moment before
-made(2, matrix, np.ones(2, dtype=int), matrix.copy())
+made(2, np.eye(2, dtype=int), matrix.copy(), matrix.copy())
 after = {file: file.read_bytes() for file in folder.rglob("*.nbc")}
 assert before and len(after) > len(before) and before.items() <= after.items()
 """

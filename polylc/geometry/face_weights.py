@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import Skeleton
-from polylc.geometry.proved_vertices import ERROR, INDEX, SLACK, VALUE, Corners
+from polylc.geometry.proved_vertices import ERROR, INDEX, VALUE, Corners
+from polylc.geometry.vertex_lanes import SLACK
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 

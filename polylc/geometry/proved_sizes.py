@@ -17,7 +17,8 @@ import numpy as np
 
 from polylc.geometry.cuts import CutStack, cut_along, top_of
 from polylc.geometry.face_weights import Faces, faces_in, weigh
-from polylc.geometry.proved_vertices import ERROR, SLACK, VALUE, Corners, Meeting, columns_in, corners_in, meeting_in, proved_vertices
+from polylc.geometry.proved_vertices import ERROR, VALUE, Corners, Meeting, columns_in, corners_in, meeting_in, proved_vertices
+from polylc.geometry.vertex_lanes import SLACK
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 

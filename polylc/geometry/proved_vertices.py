@@ -15,38 +15,47 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import Skeleton
-from polylc.geometry.small_inverse import by_cofactors, by_elimination
+from polylc.geometry.small_inverse import by_elimination
+from polylc.geometry.vertex_lanes import (
+    LANES,
+    MOST,
+    MOST_ALPHA,
+    MOST_DOUBT,
+    OFF,
+    SLACK,
+    TOGETHER,
+    WEIGHT,
+    WRONG,
+    Axes,
+    HalfSpaces,
+    coordinate,
+    fill,
+    lanes_in,
+    meet,
+    result,
+)
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
 from polylc.network.patterns import words
 
 Array = np.ndarray
-MOST_ALPHA = 0.25  # lemma 8 needs less than 1; what is farther off than this is better done in rationals
-MOST_DOUBT = 0.125  # lemma 10: of a determinant, relative
-SLACK = 1.0 + 2.0**-40  # more than the rounding of a bound whose terms pass at most 2^12 operations
 INDEX = np.uint32  # numba does not look whether an unsigned index counts from the end
 VALUE, ERROR = 0, 1  # the two places of what is known up to a bound
 
 
 class Meeting(NamedTuple):
-    """The n hyperplanes of a vertex and room for their common point; and all half-spaces of the cell.
-
-    Half-spaces are columns: the faces of the cube first, u_j = -1 at 2 j and u_j = 1 at 2 j + 1, those of the cell
-    behind them.
-    """
+    """The n hyperplanes of a vertex and room for their common point; and all half-spaces of the cell."""
 
     A: Array  # (n, n + 1) half-spaces
     B: Array  # (n, n) an approximate inverse of their gradients
     W: Array  # (n, n) room
+    lanes: Array  # room for several vertices at once
     noise: Array  # (n,) errors of the half-spaces
     length: Array  # (n,) sums of the absolute values of their gradients, or a little more
     doubt: Array  # (n,) what their computed values may err by
     residual: Array  # (n,) their values at the vertex
-    form: Array  # (n + 1, columns) half-spaces, and ...
-    row: Array  # (columns, n + 1) ... one behind the other
-    error: Array  # (columns,) of their coefficients, in sum
-    least: Array  # (columns,) what their values have to exceed at a point, and ...
-    steep: Array  # (columns,) ... for each unit of its error
+    of: HalfSpaces  # all of the cell
+    form: Array  # (n + 1, columns) their rows, one coefficient behind the other
 
 
 class Corners(NamedTuple):
@@ -71,7 +80,7 @@ def meeting_in(n: int, starts: Array) -> Meeting:
         form[j, 2 * j], form[j, 2 * j + 1] = 1.0, -1.0
     form[n, : 2 * n] = 1.0
     A, B, W = np.empty((n, n + 1)), np.empty((n, n)), np.empty((n, n))
-    return Meeting(A, B, W, noise, length, doubt, residual, form, np.ascontiguousarray(form.T), error, least, steep)
+    return Meeting(A, B, W, lanes_in(n), noise, length, doubt, residual, HalfSpaces(np.ascontiguousarray(form.T), error, least, steep), form)
 
 
 def columns_in(n: int, starts: Array) -> int:
@@ -99,12 +108,12 @@ def _take(meeting: Meeting, rows: Array, noise: Array, begin: int, end: int) -> 
     for e in range(begin, end):
         q, steep = 2 * n + e - begin, 0.0
         for j in range(n):
-            meeting.form[j, q] = meeting.row[q, j] = rows[e, j]
+            meeting.form[j, q] = meeting.of.row[q, j] = rows[e, j]
             steep += abs(rows[e, j])
-        meeting.form[n, q] = meeting.row[q, n] = rows[e, n]
-        meeting.error[q] = noise[e]
-        meeting.least[q] = (noise[e] + unit * (abs(rows[e, n]) + steep)) * SLACK
-        meeting.steep[q] = steep * SLACK
+        meeting.form[n, q] = meeting.of.row[q, n] = rows[e, n]
+        meeting.of.error[q] = noise[e]
+        meeting.of.least[q] = (noise[e] + unit * (abs(rows[e, n]) + steep)) * SLACK
+        meeting.of.steep[q] = steep * SLACK
 
 
 @inlined
@@ -128,18 +137,6 @@ def _contraction(n: int, meeting: Meeting) -> float:
 
 
 @inlined
-def _motion(n: int, meeting: Meeting, backward: float) -> float:
-    """The beta of lemma 10: no less than any sum over p of |B_ip| times what row p may err by."""
-    moved = 0.0
-    for p in range(n):
-        largest = 0.0
-        for i in range(n):
-            largest = max(largest, abs(meeting.B[i, p]))
-        moved += largest * (meeting.noise[p] + backward)
-    return moved
-
-
-@inlined
 def _newton(n: int, x: Array, columns: Array, meeting: Meeting) -> None:
     """Move a vertex by one Newton step toward the common point of its hyperplanes, and exactly onto the faces of the
     cube among them."""
@@ -160,36 +157,28 @@ def _newton(n: int, x: Array, columns: Array, meeting: Meeting) -> None:
 
 
 @inlined
-def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
+def _one(x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
     """Move a vertex next to the common point of its hyperplanes; how far it may still be from there in any coordinate,
-    or -1 (lemma 8). Its weight (lemma 10).
-
-    `n` is their number; where the caller writes it as a constant, loops are spelt out.
+    or -1 (lemma 8). Its weight (lemma 10). By elimination, for any n.
     """
-    A, B, residual = meeting.A, meeting.B, meeting.residual
+    n, A, B, residual = len(x), meeting.A, meeting.B, meeting.residual
     for i in range(n):
         q = columns[i]
         for j in range(n + 1):
-            A[i, j] = meeting.row[q, j]
-        meeting.noise[i], meeting.length[i], meeting.doubt[i] = meeting.error[q], meeting.steep[q], meeting.least[q]
-    determinant, rounding = by_cofactors(n, A, meeting.length, B)
-    alpha, value, moved = 1.0, 0.0, 0.0
-    if determinant != 0.0:
-        value = 1.0 / abs(determinant)
-        moved = _motion(n, meeting, 0.0)
-        alpha = 2.0 * rounding * value + moved  # lemma 8a
-    if not alpha < MOST_ALPHA:
-        determinant, backward = by_elimination(n, A, B, meeting.W)
-        rounding = 2.0 * (n + 1) * UNIT * determinant
-        if determinant != 0.0:
-            value = 1.0 / abs(determinant)
-            moved = _motion(n, meeting, backward)
-            alpha = _contraction(n, meeting)
-        if not alpha < MOST_ALPHA:
-            return -1.0
-    doubt = rounding * value
-    if not 2.0 * moved + doubt < MOST_DOUBT:
+            A[i, j] = meeting.of.row[q, j]
+        meeting.noise[i], meeting.length[i], meeting.doubt[i] = meeting.of.error[q], meeting.of.steep[q], meeting.of.least[q]
+    determinant, backward = by_elimination(n, A, B, meeting.W)
+    if determinant == 0.0:
         return -1.0
+    alpha, doubt, moved = _contraction(n, meeting), 2.0 * (n + 1) * UNIT, 0.0
+    for p in range(n):  # the beta of lemma 10: no less than any sum over p of |B_ip| times what row p may err by
+        largest = 0.0
+        for i in range(n):
+            largest = max(largest, abs(B[i, p]))
+        moved += largest * (meeting.noise[p] + backward)
+    if not (alpha < MOST_ALPHA and 2.0 * moved + doubt < MOST_DOUBT):
+        return -1.0
+    value = 1.0 / determinant
     weight[VALUE], weight[ERROR] = value, value * (2.0 * (moved + doubt + UNIT)) * SLACK
     _newton(n, x, columns, meeting)
     for i in range(n):
@@ -207,18 +196,43 @@ def _vertex(n: int, x: Array, columns: Array, meeting: Meeting, weight: Array) -
 
 
 @inlined
-def _placed(x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
-    """As `_vertex`."""
-    n = len(x)
-    if n == 2:
-        return float(_vertex(2, x, columns, meeting, weight))
-    if n == 3:
-        return float(_vertex(3, x, columns, meeting, weight))
-    if n == 4:
-        return float(_vertex(4, x, columns, meeting, weight))
-    if n == 5:
-        return float(_vertex(5, x, columns, meeting, weight))
-    return float(_vertex(n, x, columns, meeting, weight))
+def _several(axes: Axes, X: Array, columns: Array, meeting: Meeting, error: Array, weight: Array) -> None:
+    """As `_one`, of many vertices in as many dimensions as there are axes. What lanes do not prove is
+    left as it was, with an error of -1."""
+    W, count = meeting.lanes, len(X)
+    for begin in range(0, count, LANES):
+        many = min(LANES, count - begin)
+        for v in range(many):
+            fill(axes, W, v, X[begin + v], columns[begin + v], meeting.of)
+        meet(axes, W, (many + TOGETHER - 1) // TOGETHER)
+        for v in range(many):
+            error[begin + v] = result(axes, W, v, OFF)
+            if error[begin + v] >= 0.0:
+                weight[begin + v, VALUE], weight[begin + v, ERROR] = result(axes, W, v, WEIGHT), result(axes, W, v, WRONG)
+                for j in range(len(axes)):
+                    X[begin + v, j] = coordinate(axes, W, v, j)
+
+
+@inlined
+def _place(X: Array, columns: Array, meeting: Meeting, error: Array, weight: Array) -> bool:
+    """Move all vertices; whether all are proved."""
+    n = X.shape[1]
+    if n == 1:
+        _several((0,), X, columns, meeting, error, weight)
+    elif n == 2:
+        _several((0, 0), X, columns, meeting, error, weight)
+    elif n == 3:
+        _several((0, 0, 0), X, columns, meeting, error, weight)
+    elif n == 4:
+        _several((0, 0, 0, 0), X, columns, meeting, error, weight)
+    elif n == 5:
+        _several((0, 0, 0, 0, 0), X, columns, meeting, error, weight)
+    for v in range(len(X)):
+        if n > MOST or not error[v] >= 0.0:
+            error[v] = _one(X[v], columns[v], meeting, weight[v])
+            if not error[v] >= 0.0:
+                return False
+    return True
 
 
 @inlined
@@ -233,7 +247,7 @@ def _is_alone(x: Array, columns: Array, error: float, many: int, meeting: Meetin
         for q in range(many):
             height[q] += at * row[q]
     for q in range(many):
-        doubt[q] = meeting.least[q] + error * meeting.steep[q]
+        doubt[q] = meeting.of.least[q] + error * meeting.of.steep[q]
     for i in range(n):  # its own are exactly zero
         height[columns[i]], doubt[columns[i]] = 1.0, 0.0
     for q in range(many):
@@ -261,9 +275,11 @@ def proved_vertices(cell: Skeleton, corners: Corners, rows: Array, noise: Array,
             q = F[v, k] + 2 * n if F[v, k] >= 0 else -1 - F[v, k]
             columns[v, k] = q
             own[v, q >> 6] |= one << np.uint64(q & 63)
-        corners.error[v] = _placed(X[v], columns[v], meeting, corners.weight[v])
+    if not _place(X, columns[: len(X)], meeting, corners.error, corners.weight):
+        return False
+    for v in range(len(X)):
         here = slice(v * many, (v + 1) * many)
-        if not corners.error[v] >= 0.0 or not _is_alone(X[v], columns[v], corners.error[v], many, meeting, corners.height[here], corners.doubt[here]):
+        if not _is_alone(X[v], columns[v], corners.error[v], many, meeting, corners.height[here], corners.doubt[here]):
             return False
     for v in range(len(X)):
         for k in range(n):

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.geometry.cuts import CutStack, Skeleton, cut_along, top_of
-from polylc.geometry.proved_vertices import ERROR, SLACK, VALUE, Corners, Meeting, corners_in, meeting_in, proved_vertices
+from polylc.geometry.proved_vertices import ERROR, VALUE, Corners, Meeting, corners_in, meeting_in, proved_vertices
 from polylc.geometry.triangulation import Walk, begin_cell, next_simplex, walk_for
+from polylc.geometry.vertex_lanes import SLACK
 from polylc.jit.decorators import inlined, kernel
 from polylc.measures.by_volume.spline_means import (
     CUT,
