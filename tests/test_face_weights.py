@@ -53,16 +53,16 @@ def as_plain() -> Iterator[None]:
 def inverted(n: int, A: np.ndarray) -> tuple[float, float, bool, np.ndarray]:
     """The determinant of A, expanded along its first row; what a lane makes of it: one over its size, whether that is
     good enough, and the inverse."""
-    axes, W, none = (0,) * n, lanes.lanes_in(n), np.zeros(3 * n)
+    W, none = lanes.lanes_in(n), np.zeros(3 * n)
     row = np.column_stack([np.vstack([np.zeros((2 * n, n)), A]), none])
     table = W.reshape(-1, lanes.LANES)[:, 0]
     inverse = table[n * (n + 1) :][: n * n].reshape(n, n)
     with as_plain():
-        lanes.fill(axes, W, 0, np.zeros(n), np.arange(2 * n, 3 * n, dtype=INDEX), lanes.HalfSpaces(row, none, none, np.abs(row).sum(axis=1)))
-        lanes._cofactors(axes, W, 0)
+        lanes.fill(n, W, 0, np.zeros(n), np.arange(2 * n, 3 * n, dtype=INDEX), lanes.HalfSpaces(row, none, none, np.abs(row).sum(axis=1)))
+        lanes._cofactors(n, W, 0)
         found = sum((a * c for a, c in zip(A[0].tolist(), inverse[:, 0].tolist(), strict=True)), 0.0)
-        lanes._invert(axes, W, 0)
-        return found, lanes.result(axes, W, 0, lanes.WEIGHT), lanes.result(axes, W, 0, lanes.OFF) < 1.0, inverse
+        lanes._invert(n, W, 0)
+        return found, lanes.result(n, W, 0, lanes.WEIGHT), lanes.result(n, W, 0, lanes.OFF) < 1.0, inverse
 
 
 @given(st.integers(1, 6), st.integers(0, 10**6), FLAT)
@@ -135,7 +135,7 @@ def test_vertices_are_as_close_to_the_true_ones_as_is_said(n, seed, flat, noise,
 def test_lanes_do_not_see_each_other(n):
     """Many vertices at once, some on faces of the cube, some on nearly parallel hyperplanes: each as it is alone, to
     the last bit, compiled and as plain Python; what is not proved stays where it was."""
-    rng, many, axes = np.random.default_rng(n), 2 * lanes.LANES + 3, (0,) * n
+    rng, many = np.random.default_rng(n), 2 * lanes.LANES + 3
     rows = np.concatenate([np.column_stack([matrix(n, s, f), rng.uniform(-0.1, 0.1, n)]) for s, f in enumerate([1.0, 1.0, 1e-9, 1e-16])])
     meeting, start = meeting_in(n, np.array([0, len(rows)])), rng.uniform(-0.5, 0.5, (many, n))
     _take(meeting, rows, np.full(len(rows), 1e-15), 0, len(rows))
@@ -144,7 +144,7 @@ def test_lanes_do_not_see_each_other(n):
 
     def placed(which: slice) -> list[np.ndarray]:
         at, error, weight = start[which].copy(), np.empty(len(start[which])), np.ones((len(start[which]), 2))
-        _several(axes, at, columns[which], meeting, error, weight)
+        _several(n, at, columns[which], meeting, error, weight)
         return [at, error, weight]
 
     together, alone = placed(slice(None)), [placed(slice(v, v + 1)) for v in range(many)]

@@ -26,7 +26,6 @@ from polylc.geometry.vertex_lanes import (
     TOGETHER,
     WEIGHT,
     WRONG,
-    Axes,
     HalfSpaces,
     coordinate,
     fill,
@@ -196,21 +195,21 @@ def _one(x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
 
 
 @inlined
-def _several(axes: Axes, X: Array, columns: Array, meeting: Meeting, error: Array, weight: Array) -> None:
-    """As `_one`, of many vertices in as many dimensions as there are axes. What lanes do not prove is
+def _several(n: int, X: Array, columns: Array, meeting: Meeting, error: Array, weight: Array) -> None:
+    """As `_one`, of many vertices in dimension n. What lanes do not prove is
     left as it was, with an error of -1."""
     W, count = meeting.lanes, len(X)
     for begin in range(0, count, LANES):
         many = min(LANES, count - begin)
         for v in range(many):
-            fill(axes, W, v, X[begin + v], columns[begin + v], meeting.of)
-        meet(axes, W, (many + TOGETHER - 1) // TOGETHER)
+            fill(n, W, v, X[begin + v], columns[begin + v], meeting.of)
+        meet(n, W, (many + TOGETHER - 1) // TOGETHER)
         for v in range(many):
-            error[begin + v] = result(axes, W, v, OFF)
+            error[begin + v] = result(n, W, v, OFF)
             if error[begin + v] >= 0.0:
-                weight[begin + v, VALUE], weight[begin + v, ERROR] = result(axes, W, v, WEIGHT), result(axes, W, v, WRONG)
-                for j in range(len(axes)):
-                    X[begin + v, j] = coordinate(axes, W, v, j)
+                weight[begin + v, VALUE], weight[begin + v, ERROR] = result(n, W, v, WEIGHT), result(n, W, v, WRONG)
+                for j in range(n):
+                    X[begin + v, j] = coordinate(n, W, v, j)
 
 
 @inlined
@@ -218,15 +217,15 @@ def _place(X: Array, columns: Array, meeting: Meeting, error: Array, weight: Arr
     """Move all vertices; whether all are proved."""
     n = X.shape[1]
     if n == 1:
-        _several((0,), X, columns, meeting, error, weight)
+        _several(1, X, columns, meeting, error, weight)
     elif n == 2:
-        _several((0, 0), X, columns, meeting, error, weight)
+        _several(2, X, columns, meeting, error, weight)
     elif n == 3:
-        _several((0, 0, 0), X, columns, meeting, error, weight)
+        _several(3, X, columns, meeting, error, weight)
     elif n == 4:
-        _several((0, 0, 0, 0), X, columns, meeting, error, weight)
+        _several(4, X, columns, meeting, error, weight)
     elif n == 5:
-        _several((0, 0, 0, 0, 0), X, columns, meeting, error, weight)
+        _several(5, X, columns, meeting, error, weight)
     for v in range(len(X)):
         if n > MOST or not error[v] >= 0.0:
             error[v] = _one(X[v], columns[v], meeting, weight[v])

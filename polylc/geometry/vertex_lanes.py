@@ -23,7 +23,6 @@ from polylc.network.compose import UNIT
 Array = np.ndarray
 Minors = tuple[float, float, float, float, float, float, float, float, float, float]
 Places = tuple[int, int, int, int, int, int, int, int, int]
-Axes = tuple[int, ...]  # n zeros: their number is known when code is compiled for it, so all loops but those over lanes are spelt out
 LANES = 8
 TOGETHER = 4  # so many lanes at a time are inverted
 MOST = 5  # hyperplanes
@@ -43,12 +42,11 @@ class HalfSpaces(NamedTuple):
 
 
 @inlined
-def _places(axes: Axes) -> Places:
+def _places(n: int) -> Places:
     """Where the numbers of a lane begin, behind the n rows of n + 1 coefficients: an inverse of the gradients (n^2); of
     the rows, what their coefficients err by, the sums of their gradients' sizes, what their values err by, and 0 for
     faces of the cube, which vertices are put onto, else 1; the vertex, and the least and largest value of its
     coordinates; and results."""
-    n = len(axes)
     inverse = n * (n + 1)
     noise = inverse + n * n
     return inverse, noise, noise + n, noise + 2 * n, noise + 3 * n, noise + 4 * n, noise + 5 * n, noise + 6 * n, noise + 7 * n
@@ -56,26 +54,25 @@ def _places(axes: Axes) -> Places:
 
 def lanes_in(n: int) -> Array:
     """Room in dimension n."""
-    return np.ones((_places.plain((0,) * n)[-1] + 3 + n) * LANES)
+    return np.ones((_places.plain(n)[-1] + 3 + n) * LANES)
 
 
 @inlined
-def result(axes: Axes, W: Array, v: int, which: int) -> float:
+def result(n: int, W: Array, v: int, which: int) -> float:
     """One of the results of a lane."""
-    return W[(_places(axes)[8] + which) * LANES + v]  # type: ignore[no-any-return]
+    return W[(_places(n)[8] + which) * LANES + v]  # type: ignore[no-any-return]
 
 
 @inlined
-def coordinate(axes: Axes, W: Array, v: int, j: int) -> float:
+def coordinate(n: int, W: Array, v: int, j: int) -> float:
     """A coordinate of the vertex of a lane."""
-    return W[(_places(axes)[5] + j) * LANES + v]  # type: ignore[no-any-return]
+    return W[(_places(n)[5] + j) * LANES + v]  # type: ignore[no-any-return]
 
 
 @inlined
-def fill(axes: Axes, W: Array, v: int, x: Array, columns: Array, of: HalfSpaces) -> None:
+def fill(n: int, W: Array, v: int, x: Array, columns: Array, of: HalfSpaces) -> None:
     """Take a vertex about x on the half-spaces `columns` into a lane."""
-    n = len(axes)
-    _, noise, length, doubt, counts, at, low, high, _ = _places(axes)
+    _, noise, length, doubt, counts, at, low, high, _ = _places(n)
     for j in range(n):
         W[(at + j) * LANES + v], W[(low + j) * LANES + v], W[(high + j) * LANES + v] = x[j], -1.0, 1.0
     for i in range(n):
@@ -151,9 +148,8 @@ def _column_of_five(P: Minors, Q: Minors, W: Array, v: int, o: int) -> None:
 
 
 @inlined
-def _cofactors(axes: Axes, W: Array, v: int) -> None:
+def _cofactors(n: int, W: Array, v: int) -> None:
     """The cofactors of n rows, where the inverse will be."""
-    n = len(axes)
     B = n * (n + 1)
     if n == 1:
         W[B * LANES + v] = 1.0
@@ -182,14 +178,13 @@ def _cofactors(axes: Axes, W: Array, v: int) -> None:
 
 
 @inlined
-def _invert(axes: Axes, W: Array, v: int) -> None:
+def _invert(n: int, W: Array, v: int) -> None:
     """The inverse and the determinant of a lane, and whether they are good enough: `OFF` is alpha of lemma 8, or 1.
 
     Each product of a determinant's definition passes 2, 5, 9, 13 roundings for n = 2, ..., 5, and all of them sum to no
     more than the product of the rows' sums, in absolute values.
     """
-    n = len(axes)
-    B, noise, length, _, _, _, _, _, out = _places(axes)
+    B, noise, length, _, _, _, _, _, out = _places(n)
     determinant, rounding = 0.0, (4.0 * n - 2.0) * UNIT
     for i in range(n):
         determinant += W[i * LANES + v] * W[(B + i * n) * LANES + v]
@@ -213,9 +208,9 @@ def _invert(axes: Axes, W: Array, v: int) -> None:
 
 # ---- the vertex ----------------------------------------------------------------------------------------------------
 @inlined
-def _values(axes: Axes, W: Array, v: int) -> None:
+def _values(n: int, W: Array, v: int) -> None:
     """What the rows are worth at the vertex of a lane, behind the results."""
-    n, at, out = len(axes), _places(axes)[5], _places(axes)[8] + 3
+    at, out = _places(n)[5], _places(n)[8] + 3
     for p in range(n):
         z = W[(p * (n + 1) + n) * LANES + v]
         for j in range(n):
@@ -224,10 +219,9 @@ def _values(axes: Axes, W: Array, v: int) -> None:
 
 
 @inlined
-def _newton(axes: Axes, W: Array, v: int) -> None:
+def _newton(n: int, W: Array, v: int) -> None:
     """One step of Newton toward the common point, and exactly onto the faces of the cube."""
-    n = len(axes)
-    B, _, _, _, _, at, low, high, out = _places(axes)
+    B, _, _, _, _, at, low, high, out = _places(n)
     for i in range(n):
         x = W[(at + i) * LANES + v]
         for p in range(n):
@@ -236,10 +230,9 @@ def _newton(axes: Axes, W: Array, v: int) -> None:
 
 
 @inlined
-def _bound(axes: Axes, W: Array, v: int) -> None:
+def _bound(n: int, W: Array, v: int) -> None:
     """How far the vertex of a lane may be off in any coordinate (lemma 8), or -1."""
-    n = len(axes)
-    B, _, _, doubt, counts, _, _, _, out = _places(axes)
+    B, _, _, doubt, counts, _, _, _, out = _places(n)
     for p in range(n):
         rest = abs(W[(out + 3 + p) * LANES + v]) + W[(doubt + p) * LANES + v]
         W[(out + 3 + p) * LANES + v] = W[(counts + p) * LANES + v] * rest
@@ -255,16 +248,16 @@ def _bound(axes: Axes, W: Array, v: int) -> None:
 
 
 @inlined
-def meet(axes: Axes, W: Array, groups: int) -> None:
+def meet(n: int, W: Array, groups: int) -> None:
     """Find the vertices of the first lanes: so many groups of TOGETHER, in which all that were filled are."""
     many = min(groups, LANES // TOGETHER) * TOGETHER  # compilers can see that this is such a multiple, and how large
     for v in range(many):
-        _cofactors(axes, W, v)
+        _cofactors(n, W, v)
     for v in range(many):
-        _invert(axes, W, v)
+        _invert(n, W, v)
     for v in range(many):
-        _values(axes, W, v)
-        _newton(axes, W, v)
+        _values(n, W, v)
+        _newton(n, W, v)
     for v in range(many):
-        _values(axes, W, v)
-        _bound(axes, W, v)
+        _values(n, W, v)
+        _bound(n, W, v)
