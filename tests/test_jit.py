@@ -62,12 +62,15 @@ PRIVATE = {
         "inner.get_overload",
         "door.get_call_template",
         "door.get_overload",
+        "door._cache",
         "made._cache",
         "kept._cache_file._data_name",
         "kept._cache_file._data_name_pattern.split",
         "kept._guard_against_spurious_io_errors",
         "kept._load_overload",
         "kept.load_overload",
+        "kept._impl.reduce",
+        "llvmlite.binding",
     },
     "jit/prefetch.py": {
         "llvmlite.ir",
@@ -139,6 +142,30 @@ made(2, np.eye(2, dtype=int), matrix.copy(), matrix.copy())
 after = {file: file.read_bytes() for file in folder.rglob("*.nbc")}
 assert before and len(after) > len(before) and before.items() <= after.items()
 """
+
+
+NAMES_ALONE = """
+import sys
+import numpy as np
+from polylc.geometry.small_inverse import by_elimination
+compiled, inverse = by_elimination.compiled, np.empty((2, 2))
+assert compiled(2, np.array([[2.0, 0.0], [0.0, 4.0]]), inverse, np.empty((2, 2)))[0] == 8.0
+assert (inverse == [[0.5, 0.0], [0.0, 0.25]]).all()
+kept = [made.library._shared_module for made in compiled.overloads.values()] if sys.argv[1] == "again" else []
+for module in kept:
+    bodies = [list(function.blocks) for function in module.functions if not function.is_declaration]
+    assert bodies and all(len(blocks) == 1 and len(list(blocks[0].instructions)) == 1 for blocks in bodies)
+assert bool(kept) == (sys.argv[1] == "again")
+assert bool(compiled.stats.cache_hits) == bool(kept)
+"""
+
+
+def test_kept_code_is_loaded_by_its_names(tmp_path):
+    """What Python calls is kept without bitcode that nobody lays in: another process computes the same with it."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+    for turn in ("once", "again"):
+        done = subprocess.run([sys.executable, "-c", NAMES_ALONE, turn], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 def test_processes_that_compile_for_different_types_keep_apart(tmp_path):

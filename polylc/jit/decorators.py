@@ -125,6 +125,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         _name_apart(made._cache)
         if options.items() >= _NO_REFERENCE_COUNTS.items():
             _load_alone(made._cache)
+    _keep_names(door._cache)
     return _joined(door, inner)
 
 
@@ -150,6 +151,28 @@ def _load_alone(kept: Any) -> None:
             return kept._load_overload(signature, context)
 
     kept.load_overload = load
+
+
+def _keep_names(kept: Any) -> None:
+    """Have compiled code kept with the names that it defines alone, not with the bitcode besides from which other
+    kernels would lay it in: they take that of `inner`, and to read it takes longer than to load the code.
+    """
+    whole = kept._impl.reduce
+
+    def reduce(compiled: Any) -> Any:
+        (name, kind, data), *rest = whole(compiled)
+        return ((name, kind, (data[0], _names_of(data[1])) if kind == "object" else data), *rest)
+
+    kept._impl.reduce = reduce
+
+
+def _names_of(bitcode: bytes) -> Any:
+    """Bitcode that defines the same names, as functions that do nothing."""
+    from llvmlite import binding
+
+    module = binding.parse_bitcode(bitcode)
+    names = [each.name for each in (*module.functions, *module.global_variables) if not each.is_declaration]
+    return binding.parse_assembly("".join(f'define void @"{name}"() {{ ret void }}\n' for name in names)).as_bitcode()
 
 
 def _load_functions_of_arrays() -> None:
