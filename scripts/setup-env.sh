@@ -60,13 +60,7 @@ case "$installed" in
 esac
 printf '%s incomplete\n%s\n' "$root" "$extras" >"$stamp"
 
-# Bytecode is made when a module is first imported, of those that are; here only where the environment does not keep it then.
-compile="--no-compile"
-if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
-  compile="--compile"
-fi
-
 list="$(echo $extras | tr ' ' ',')"
 echo "setup-env: installing polylc${list:+[$list]} (the first time takes minutes)" >&2
-(cd "$root" && "$python" -m pip install "$compile" --quiet --quiet --disable-pip-version-check --no-input -c constraints.txt -e ".${list:+[$list]}" >&2)
+(cd "$root" && "$python" -m pip install --quiet --quiet --disable-pip-version-check --no-input -c constraints.txt -e ".${list:+[$list]}" >&2)
 printf '%s\n%s\n' "$state" "$extras" >"$stamp"

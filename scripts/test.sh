@@ -6,7 +6,10 @@
 # All four always run; the exit code is non-zero if any of them fails. pytest comes last, so its summary ends the output.
 set -euo pipefail
 
-unset PYTHONDONTWRITEBYTECODE # tests start hundreds of commands, each of which would compile the package anew
+# Bytecode is kept: tests start hundreds of commands. It is made of what is imported, when it is, and not of all that is
+# installed.
+unset PYTHONDONTWRITEBYTECODE
+export PIP_COMPILE=0
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
 # What polylc itself needs comes first: then kernels that most tests need are compiled beside what else has one core busy
