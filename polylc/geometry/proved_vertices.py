@@ -196,8 +196,8 @@ def _one(x: Array, columns: Array, meeting: Meeting, weight: Array) -> float:
 
 @inlined
 def _several(n: int, X: Array, columns: Array, meeting: Meeting, error: Array, weight: Array) -> None:
-    """As `_one`, of many vertices in dimension n. What lanes do not prove is
-    left as it was, with an error of -1."""
+    """As `_one`, of many vertices in dimension n, which callers write as a constant. What lanes do not prove is left as
+    it was, with an error of -1."""
     W, count = meeting.lanes, len(X)
     for begin in range(0, count, LANES):
         many = min(LANES, count - begin)

@@ -5,9 +5,9 @@ In: half-spaces known up to rounding, n of them for each vertex, and where it is
 hyperplanes, how far it may still be from their common point, and 1 / |det| of their gradients; or that this is not
 proved, and has to be had in another way.
 
-Layout: number i of lane v is at W[i * LANES + v]. What follows has loops over lanes with a constant length and no
-branches but choices between two numbers, which compilers need to see; n is written as a constant by callers, so that
-all other loops are spelt out.
+Layout: number i of lane v is at W[i * LANES + v]. Compilers need to see that loops over lanes take a bounded multiple
+of TOGETHER steps, without branches but choices between two numbers; callers write n as a constant, so that all other
+loops are spelt out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = np.ndarray
 Minors = tuple[float, float, float, float, float, float, float, float, float, float]
 Places = tuple[int, int, int, int, int, int, int, int, int]
 LANES = 8
-TOGETHER = 4  # so many lanes at a time are inverted
+TOGETHER = 4  # lanes that one instruction takes
 MOST = 5  # hyperplanes
 MOST_ALPHA = 0.25  # lemma 8 needs less than 1; what is farther off than this is better done in rationals
 MOST_DOUBT = 0.125  # lemma 10: of a determinant, relative
