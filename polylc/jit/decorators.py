@@ -155,7 +155,7 @@ def _load_alone(kept: Any) -> None:
 
 def _keep_names(kept: Any) -> None:
     """Have compiled code kept with the names that it defines alone, not with the bitcode besides from which other
-    kernels would lay it in: they take that of `inner`, and to read it takes longer than to load the code.
+    kernels would lay it in: they take that of `inner`, and reading it would be part of every start.
     """
     whole = kept._impl.reduce
 
