@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
+POOLED = str(DATA.parent.parent / "examples" / "pooled" / "pooled.pt")
 HIDDEN = ("torch", "sympy", "matplotlib", "pandas", "cvxpy", "onnxruntime", "mpmath", "vnnlib")
 HIDE = textwrap.dedent(f"""
     import sys
@@ -32,7 +33,7 @@ def polylc(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("file", ["moons2d.npz", "moons2d.onnx"])
+@pytest.mark.parametrize("file", ["moons2d.npz", "moons2d.onnx", "moons2d.pt"])
 def test_networks_that_need_no_torch_are_certified_with_all_measures(file, tmp_path):
     found = polylc("certify", str(DATA / file), "--box", "0,0", ".1,.1", "--measures", "all", "--sigma", "0.1", "--proof", str(tmp_path / "p"))
     assert found.returncode == 0, found.stderr
@@ -49,8 +50,9 @@ def test_dimensions_beyond_volumes_need_no_torch():
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
-        (["certify", "moons2d.pt", "--box", "0,0", ".1,.1"], "torch"),
-        (["info", "moons2d.pt"], "torch"),
+        (["certify", POOLED, "--box", "0,0", ".1,.1"], "torch"),
+        (["info", POOLED], "torch"),
+        (["info", "moons2d.pt", "--arch", "net.py:Net"], "torch"),
         (["estimate", "moons2d.npz", "--box", "0,0", ".1,.1"], "torch"),
         (["compare", "moons2d.npz", "--box", "0,0", ".1,.1"], "torch"),
         (["certify", "moons2d.npz", "--data", "moons2d.pt", "--radius", "1"], "torch"),

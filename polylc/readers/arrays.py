@@ -39,10 +39,12 @@ def exact_float64(array: np.ndarray, where: str) -> np.ndarray:
     return result
 
 
-def tensor_float64(tensor: torch.Tensor, where: str) -> np.ndarray:
+def tensor_float64(tensor: torch.Tensor | np.ndarray, where: str) -> np.ndarray:
     """The values of a real, dense or sparse, floating tensor as float64; float16, bfloat16 and float32 widen
     exactly.
     """
+    if isinstance(tensor, np.ndarray):
+        return exact_float64(tensor, where)
     import torch
 
     check_kind(tensor, where)

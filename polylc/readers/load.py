@@ -140,6 +140,12 @@ def _option(arch: Any) -> str:
 
 
 def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
+    if arch is None:
+        from polylc.readers.torch.plain import from_plain_file
+
+        plain = from_plain_file(content, source=source, sha256=sha256, input_shape=shape, activation=activation)
+        if plain is not None:
+            return plain
     needs("torch", "torch", f"{source}: reading {Path(source).suffix} files")
     from polylc.readers.torch.file import from_torch_file
 

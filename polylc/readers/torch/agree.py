@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from polylc.errors import ModelError
 from polylc.network.form import Network, preactivations
@@ -13,7 +12,7 @@ from polylc.readers.files import first_line
 from polylc.readers.operators.call import Stripped
 
 
-def require_agreement(network: Network, model: Callable[[torch.Tensor], np.ndarray], result: object, source: str) -> None:
+def require_agreement(network: Network, model: Callable[[np.ndarray], np.ndarray], result: object, source: str) -> None:
     """Compare a network with its model at a few inputs.
 
     Parameters
@@ -32,8 +31,7 @@ def require_agreement(network: Network, model: Callable[[torch.Tensor], np.ndarr
     """
     points = np.random.default_rng(0).standard_normal((6, network.inputs)) * np.array([[1.0], [1.0], [0.1], [0.1], [10.0], [0.0]])
     try:
-        with torch.no_grad():
-            wanted = model(torch.from_numpy(points))
+        wanted = model(points)
     except Exception as failure:
         raise ModelError(
             f"{source}: the module fails on a batch of inputs of shape {network.input_shape} ({first_line(failure)}); check the input shape"

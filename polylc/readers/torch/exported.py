@@ -116,7 +116,7 @@ def _convert(program: Program, source: str, sha256: str, input_shape: tuple[int,
         result = walk.run(recomposed(program.graph))
         network = finish(builder, result, sha256)
     shapes = [value.shape for value in values.values()]
-    require_agreement(network, lambda points: _computed(program, constants, shapes, points), result, source)
+    require_agreement(network, lambda points: _computed(program, constants, shapes, torch.from_numpy(points)), result, source)
     return network
 
 

@@ -109,8 +109,14 @@ def _convert(module: nn.Module, source: str, sha256: str, input_shape: tuple[int
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found and named by the network itself
         result = Walk(builder, model).run(graph)
         network = finish(builder, result, sha256)
-    require_agreement(network, lambda points: model(points.reshape(-1, *input_shape)).reshape(len(points), -1).numpy(), result, source)
+    require_agreement(network, lambda points: _computed(model, points.reshape(-1, *input_shape)), result, source)
     return network
+
+
+def _computed(model: nn.Module, points: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        results: np.ndarray = model(torch.from_numpy(points)).reshape(len(points), -1).numpy()
+    return results
 
 
 _MODE_DEPENDENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)

@@ -10,9 +10,9 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
 
 from polylc.errors import ModelError, UsageError
 from polylc.exact.numbers import parse_number
@@ -20,6 +20,10 @@ from polylc.network.builder import Builder
 from polylc.network.form import Network
 from polylc.readers.arrays import tensor_float64
 
+if TYPE_CHECKING:
+    import torch
+
+Tensor: TypeAlias = "torch.Tensor | np.ndarray"
 _ARCH = "pass the code of its module instead: --arch FILE.py:NAME"
 _WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
 _LARGEST = float(np.finfo(np.float64).max)
@@ -58,7 +62,7 @@ def parse_activation(text: object) -> Activation:
     return Activation(float(slope), f"LeakyReLU with slope {number.strip()} below zero{rounded}")
 
 
-def refusal(tensors: Mapping[str, torch.Tensor], source: str) -> ModelError:
+def refusal(tensors: Mapping[str, Tensor], source: str) -> ModelError:
     """The error for a state dict of which the user says nothing, with the ways out."""
     chain = ""
     try:
@@ -74,7 +78,7 @@ def refusal(tensors: Mapping[str, torch.Tensor], source: str) -> ModelError:
 
 
 def from_chain(
-    tensors: Mapping[str, torch.Tensor], activation: Activation, *, source: str, sha256: str = "", input_shape: tuple[int, ...] | None = None
+    tensors: Mapping[str, Tensor], activation: Activation, *, source: str, sha256: str = "", input_shape: tuple[int, ...] | None = None
 ) -> Network:
     """The network of a state dict that is a chain of Linear layers, with the activation that the user states.
 
@@ -91,7 +95,7 @@ def from_chain(
 
 
 def _chained(
-    layers: Mapping[str, Mapping[str, torch.Tensor]], activation: Activation, source: str, sha256: str, input_shape: tuple[int, ...] | None
+    layers: Mapping[str, Mapping[str, Tensor]], activation: Activation, source: str, sha256: str, input_shape: tuple[int, ...] | None
 ) -> Network:
     arrays = {n: {leaf: tensor_float64(t, f"{source}: {n}.{leaf}".replace(": .", ": ")) for leaf, t in layer.items()} for n, layer in layers.items()}
     builder = Builder(source, input_shape or (next(iter(arrays.values()))["weight"].shape[1],))
@@ -103,14 +107,14 @@ def _chained(
     return builder.finish(value, sha256)
 
 
-def _require_chain(tensors: Mapping[str, torch.Tensor], source: str) -> dict[str, dict[str, torch.Tensor]]:
+def _require_chain(tensors: Mapping[str, Tensor], source: str) -> dict[str, dict[str, Tensor]]:
     """Weights and biases by layer, in the order of the keys; only shapes are looked at."""
-    layers: dict[str, dict[str, torch.Tensor]] = {}
+    layers: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, leaf = _split(str(key))
         if leaf not in ("weight", "bias"):
             raise ModelError(f"{source}: --activation is for chains of linear layers, and {key} is no weight or bias of one; {_ARCH}")
-        if leaf == "weight" and tensor.dim() != 2:
+        if leaf == "weight" and len(tensor.shape) != 2:
             shape = tuple(tensor.shape)
             raise ModelError(f"{source}: --activation is for chains of linear layers, and {key} of shape {shape} is no weight of one; {_ARCH}")
         layers.setdefault(name, {})[leaf] = tensor

@@ -1,0 +1,247 @@
+"""Files of torch.save as data: what the pickle says, and the numbers beside it. Nothing that it names is imported, made
+or called, so that no torch is needed and no harm can come of it.
+
+Only what torch.save writes for modules and state dicts of its own is understood: plain containers, numbers, text,
+dense tensors in three floating formats, and objects with a dictionary for their state. All else is `NotPlainError`,
+for torch's own restricted unpickler to read or refuse.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickletools
+import sys
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+
+class NotPlainError(Exception):
+    """The file holds something that is not understood here."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A class or function that the pickle names: ``torch.nn.modules.linear.Linear``."""
+
+    text: str
+
+
+@dataclass(eq=False)
+class Thing:
+    """An object of a class that the pickle names, and its attributes."""
+
+    kind: str
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def saved(content: bytes) -> object:
+    """What torch.save has written: containers, `Thing` objects, and arrays for tensors.
+
+    Raises
+    ------
+    NotPlainError
+        If anything in the file is not of the few kinds above, or the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _Pickle(_Archive(archive)).read()
+    except NotPlainError:
+        raise
+    except Exception as failure:  # a damaged file can fail anywhere
+        raise NotPlainError from failure
+
+
+def _require(plain: bool) -> None:
+    if not plain:
+        raise NotPlainError
+
+
+class _Archive:
+    """The entries of the file: one folder, nothing twice, nothing compressed."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        entries = archive.infolist()
+        names = [entry.filename for entry in entries]
+        folder = names[0].partition("/")[0] + "/"
+        _require(len(set(names)) == len(names) and all(name.startswith(folder) for name in names))
+        _require(all(entry.compress_type == zipfile.ZIP_STORED for entry in entries))
+        self.archive, self.folder, self.names = archive, folder, set(names)
+        _require(sys.byteorder == "little" and (not self.has("byteorder") or self.bytes("byteorder") == b"little"))
+
+    def has(self, name: str) -> bool:
+        return self.folder + name in self.names
+
+    def bytes(self, name: str) -> bytes:
+        return self.archive.read(self.folder + name)
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """The numbers behind one or more tensors."""
+
+    numbers: np.ndarray
+
+
+_FORMATS = {"torch.HalfStorage": np.float16, "torch.FloatStorage": np.float32, "torch.DoubleStorage": np.float64}
+
+
+class _Pickle:
+    """A machine with the opcodes that torch.save uses, on data alone."""
+
+    def __init__(self, archive: _Archive) -> None:
+        self.archive = archive
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # stacks under the marks
+        self.memo: dict[int, Any] = {}
+
+    def read(self) -> object:
+        for opcode, argument, _ in pickletools.genops(self.archive.bytes("data.pkl")):
+            if opcode.name == "STOP":
+                break
+            if opcode.name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[opcode.name]())
+            elif opcode.name in _LITERALS:
+                self.stack.append(argument)
+            elif (step := _STEPS.get(opcode.name)) is not None:
+                step(self, argument)
+            else:
+                raise NotPlainError
+        _require(len(self.stack) == 1 and not self.below)
+        return self.stack[0]
+
+    def protocol(self, number: int) -> None:
+        _require(number == 2)
+
+    def named(self, text: str) -> None:
+        module, name = text.split(" ")
+        self.stack.append(Name(f"{module}.{name}"))
+
+    def keep(self, place: int) -> None:
+        self.memo[place] = self.stack[-1]
+
+    def fetch(self, place: int) -> None:
+        self.stack.append(self.memo[place])
+
+    def mark(self, _: None) -> None:
+        self.below.append(self.stack)
+        self.stack = []
+
+    def since_mark(self) -> list[Any]:
+        above, self.stack = self.stack, self.below.pop()
+        return above
+
+    def tuple_of(self, count: int) -> None:
+        _require(len(self.stack) >= count)
+        self.stack[len(self.stack) - count :] = [tuple(self.stack[len(self.stack) - count :])]
+
+    def tuple_since_mark(self, _: None) -> None:
+        above = self.since_mark()
+        self.stack.append(tuple(above))
+
+    def append(self, _: None) -> None:
+        self.extend_by([self.stack.pop()])
+
+    def append_since_mark(self, _: None) -> None:
+        self.extend_by(self.since_mark())
+
+    def extend_by(self, more: list[Any]) -> None:
+        _require(type(self.stack[-1]) is list)
+        self.stack[-1].extend(more)
+
+    def set_item(self, _: None) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self.update_by([key, value])
+
+    def set_since_mark(self, _: None) -> None:
+        self.update_by(self.since_mark())
+
+    def update_by(self, more: list[Any]) -> None:
+        _require(type(self.stack[-1]) in (dict, OrderedDict) and all(type(key) in (str, int) for key in more[::2]))
+        self.stack[-1].update(zip(more[::2], more[1::2], strict=True))
+
+    def new_object(self, _: None) -> None:
+        arguments, kind = self.stack.pop(), self.stack.pop()
+        _require(arguments == () and isinstance(kind, Name))
+        self.stack.append(Thing(kind.text))
+
+    def build(self, _: None) -> None:
+        state, last = self.stack.pop(), self.stack[-1]
+        _require(type(state) is dict)
+        if type(last) is OrderedDict:  # of a state dict: the versions of its layers
+            _require(set(state) <= {"_metadata"})
+            return
+        _require(isinstance(last, Thing) and not last.state)
+        last.state = state
+
+    def storage(self, _: None) -> None:
+        what, kind, key, place, count = self.stack.pop()
+        _require(what == "storage" and isinstance(kind, Name) and kind.text in _FORMATS and isinstance(place, str))
+        numbers = np.frombuffer(self.archive.bytes(f"data/{key}"), _FORMATS[kind.text])
+        _require(type(count) is int and len(numbers) == count)
+        self.stack.append(_Storage(numbers))
+
+    def call(self, _: None) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        _require(isinstance(function, Name) and type(arguments) is tuple)
+        if function.text == "collections.OrderedDict" and not arguments:
+            self.stack.append(OrderedDict())
+        elif function.text == "__builtin__.set" and arguments == ([],):
+            self.stack.append(frozenset())
+        elif function.text == "torch._utils._rebuild_tensor_v2":
+            self.stack.append(_tensor(*arguments))
+        elif function.text == "torch._utils._rebuild_parameter":
+            tensor, trained, hooks = arguments
+            _require(isinstance(tensor, np.ndarray) and type(trained) is bool and hooks == {})
+            self.stack.append(tensor)
+        else:
+            raise NotPlainError
+
+
+def _tensor(storage: object, first: int, sizes: tuple[int, ...], strides: tuple[int, ...], trained: object, hooks: object) -> np.ndarray:
+    """A view of a storage, which has every entry of it."""
+    _require(isinstance(storage, _Storage) and type(trained) is bool and hooks == {} and len(sizes) == len(strides))
+    assert isinstance(storage, _Storage)
+    numbers = storage.numbers
+    _require(all(type(number) is int and number >= 0 for number in (first, *sizes, *strides)) and math.prod(sizes) <= len(numbers))
+    last = first + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+    _require(min(sizes, default=1) > 0 and last < len(numbers))
+    return as_strided(numbers[first:], sizes, [stride * numbers.itemsize for stride in strides], writeable=False)
+
+
+_CONSTANTS: dict[str, Callable[[], object]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+}
+_LITERALS = frozenset(["BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"])
+_STEPS: dict[str, Callable[[_Pickle, Any], None]] = {
+    "PROTO": _Pickle.protocol,
+    "GLOBAL": _Pickle.named,
+    "BINPUT": _Pickle.keep,
+    "LONG_BINPUT": _Pickle.keep,
+    "BINGET": _Pickle.fetch,
+    "LONG_BINGET": _Pickle.fetch,
+    "MARK": _Pickle.mark,
+    "TUPLE": _Pickle.tuple_since_mark,
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "APPEND": _Pickle.append,
+    "APPENDS": _Pickle.append_since_mark,
+    "SETITEM": _Pickle.set_item,
+    "SETITEMS": _Pickle.set_since_mark,
+    "NEWOBJ": _Pickle.new_object,
+    "BUILD": _Pickle.build,
+    "BINPERSID": _Pickle.storage,
+    "REDUCE": _Pickle.call,
+}
