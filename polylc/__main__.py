@@ -1,5 +1,5 @@
 """`python -m polylc`."""
 
-from polylc.cli import main
+from polylc.cli import command
 
-main()
+command()

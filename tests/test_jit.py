@@ -53,6 +53,7 @@ PRIVATE = {
     "jit/bits.py": {"numba.cpython.unsafe.numbers.trailing_zeros", "option forceinline"},
     "jit/decorators.py": {
         "numba.core.types.unliteral",
+        "numba.core.environment.Environment",
         "numba.np.arraymath",
         "option _nrt",
         "option forceinline",

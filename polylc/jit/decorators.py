@@ -111,7 +111,9 @@ def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     import numba
 
-    _load_functions_of_arrays()
+    counts = not options.items() >= _NO_REFERENCE_COUNTS.items()
+    if counts:
+        _load_functions_of_arrays()
     kept = _kept(function)
     before = numba.config.CACHE_DIR
     try:
@@ -123,7 +125,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         numba.config.CACHE_DIR = before
     for made in (door, inner):
         _name_apart(made._cache)
-        if options.items() >= _NO_REFERENCE_COUNTS.items():
+        if not counts:
             _load_alone(made._cache)
     _keep_names(door._cache)
     return _joined(door, inner)
@@ -147,21 +149,26 @@ def _load_alone(kept: Any) -> None:
     """
 
     def load(signature: Any, context: Any) -> Any:
+        found = None
         with kept._guard_against_spurious_io_errors():
-            return kept._load_overload(signature, context)
+            found = kept._load_overload(signature, context)
+        if found is None:  # to be compiled
+            _load_functions_of_arrays()
+        return found
 
     kept.load_overload = load
 
 
 def _keep_names(kept: Any) -> None:
     """Have compiled code kept with the names that it defines alone, not with the bitcode besides from which other
-    kernels would lay it in: they take that of `inner`, and reading it would be part of every start.
+    kernels would lay it in: they take that of `inner`, and reading it would be part of every start. Nor with the
+    names of numba's modules that functions called in it are of.
     """
     whole = kept._impl.reduce
 
     def reduce(compiled: Any) -> Any:
-        (name, kind, data), *rest = whole(compiled)
-        return ((name, kind, (data[0], _names_of(data[1])) if kind == "object" else data), *rest)
+        (name, kind, data), *rest, called = whole(compiled)
+        return ((name, kind, (data[0], _names_of(data[1])) if kind == "object" else data), *rest, tuple(map(_without_module, called)))
 
     kept._impl.reduce = reduce
 
@@ -173,6 +180,20 @@ def _names_of(bitcode: bytes) -> Any:
     module = binding.parse_bitcode(bitcode)
     names = [each.name for each in (*module.functions, *module.global_variables) if not each.is_declaration]
     return binding.parse_assembly("".join(f'define void @"{name}"() {{ ret void }}\n' for name in names)).as_bitcode()
+
+
+def _without_module(environment: Any) -> Any:
+    """The constants of a function of numba's own without the module that it is of. Compiled code reads no globals, and
+    to import that module takes as long as a few kernels.
+    """
+    import numba
+    from numba.core.environment import Environment
+
+    if not environment.globals["__name__"].startswith("numba."):
+        return environment
+    found = Environment(vars(numba))
+    found.consts[:], found.env_name = environment.consts, environment.env_name
+    return found
 
 
 def _load_functions_of_arrays() -> None:
