@@ -242,8 +242,8 @@ def interrupting(self, cell):
         os.kill(os.getpid(), signal.SIGINT)
     return process(self, cell)
 LpEngine._process = interrupting
-from polylc.cli import main
-main()
+from polylc.cli import command
+command()
 """
     out = tmp_path / "r.json"
     arguments = ["certify", slow_net, "--center", "0", "--radius", "1", "--measures", "counts", "--engine", "lp", "--json", str(out)]

@@ -29,7 +29,7 @@ HIDE = textwrap.dedent(f"""
 
 def polylc(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program, on a machine that has none of those packages."""
-    code = HIDE + "from polylc.cli import main\nmain()"
+    code = HIDE + "from polylc.cli import command\ncommand()"
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
@@ -96,7 +96,7 @@ def test_check_needs_nothing_but_what_reads_the_command_line(tmp_path):
     written = polylc("certify", str(DATA / "moons2d.npz"), "--box", "0,0", ".1,.1", "--measures", "counts", "--proof", str(proof))
     assert written.returncode == 0, written.stderr
     numeric = ("numpy", "scipy", "numba", "flint", "networkx", "highspy", "onnx")
-    code = HIDE.replace(str(HIDDEN), str(HIDDEN + numeric)) + "from polylc.cli import main\nmain()"
+    code = HIDE.replace(str(HIDDEN), str(HIDDEN + numeric)) + "from polylc.cli import command\ncommand()"
     found = subprocess.run([sys.executable, "-c", code, "check", str(proof)], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1] == "verified"

@@ -25,8 +25,8 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is then an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 sys.argv = ["polylc", *sys.argv[2:]]
-from polylc.cli import main
-main()
+from polylc.cli import command
+command()
 """
 
 

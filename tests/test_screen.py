@@ -181,7 +181,7 @@ def test_what_is_done_is_told_and_logged(tmp_path):
 
 
 def test_shells_complete_commands_and_options():
-    code = "import sys; sys.argv = ['polylc']; from polylc.cli import main; main()"
+    code = "import sys; sys.argv = ['polylc']; from polylc.cli import command; command()"
 
     def completed(words: str) -> list[str]:
         environment = os.environ | {"_POLYLC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}

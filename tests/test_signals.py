@@ -58,7 +58,7 @@ class Program:
     def __init__(self, folder: Path, *arguments: object, before: str = "") -> None:
         self.said = ""
         self._terminal, end = pty.openpty()
-        program = f"{before}\nfrom polylc.cli import main\nmain()"
+        program = f"{before}\nfrom polylc.cli import command\ncommand()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, *map(str, arguments)],
             cwd=folder,
