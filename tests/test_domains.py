@@ -83,6 +83,24 @@ def test_nothing_beyond_the_corners_is_contained(domain, data):
     assert not domain.contains(corner)
 
 
+@given(boxes())
+def test_a_box_in_integers_and_in_doubles_is_the_box_in_fractions(domain):
+    found, free = domain.exact_embedding, [j for j, (a, b) in enumerate(zip(domain.lower, domain.upper, strict=True)) if a < b]
+    middle = [(a + b) / 2 for a, b in zip(domain.lower, domain.upper, strict=True)]
+    half = [(domain.upper[j] - domain.lower[j]) / 2 for j in free]
+    assert domain.free.tolist() == free
+    assert found.base == math.lcm(*(v.denominator for v in middle + half))  # no larger than it has to be
+    assert ([Fraction(v, found.base) for v in found.middle], [Fraction(v, found.base) for v in found.half]) == (middle, half)
+    assert (domain.middle.tolist(), domain.half.tolist()) == ([float(v) for v in middle], [float(v) for v in half])
+    assert (domain.inverse_sides, domain.squared_half) == (tuple(1 / h for h in half), tuple(h * h for h in half))
+    for j, lost in enumerate(domain.rounding.tolist()):
+        exact = abs(middle[j] - Fraction(float(domain.middle[j])))
+        if j in free:
+            exact += abs(half[free.index(j)] - Fraction(float(domain.half[free.index(j)])))
+        assert exact <= Fraction(lost)
+        assert lost == 0 or Fraction(math.nextafter(lost, 0)) < exact
+
+
 @given(domains, st.data())
 def test_gradients_undo_the_embedding(domain, data):
     gradient = np.array([float(data.draw(rationals)) for _ in range(domain.dimension)])

@@ -22,6 +22,7 @@ from polylc.network.along import Start
 from polylc.network.form import Network
 
 LARGEST = Fraction(2**500)  # of bounds, and of one over a width: their products are still doubles
+SMALLEST = 1 / LARGEST
 Bounds = tuple[Sequence[Fraction], Sequence[Fraction]]
 
 
@@ -68,7 +69,7 @@ class Neighbourhood:
     @cached_property
     def free(self) -> np.ndarray:
         """Indices of the coordinates that vary."""
-        return np.array([j for j, (a, b) in enumerate(zip(self.lower, self.upper, strict=True)) if a < b], dtype=np.int64)
+        return self.exact_embedding.free
 
     @property
     def dimension(self) -> int:
@@ -112,17 +113,22 @@ class Neighbourhood:
     @cached_property
     def middle(self) -> np.ndarray:
         """Middle of the box, all coordinates, as floats; shape (n,)."""
-        return to_floats((a + b) / 2 for a, b in zip(self.lower, self.upper, strict=True))
+        return self._over_base(self.exact_embedding.middle)
 
     @cached_property
     def half(self) -> np.ndarray:
         """Half the side lengths of the free coordinates, as floats; shape (dimension,)."""
-        return to_floats((self.upper[j] - self.lower[j]) / 2 for j in self.free)
+        return self._over_base(self.exact_embedding.half)
+
+    def _over_base(self, values: Sequence[int]) -> np.ndarray:
+        """The nearest doubles of integers over the base of the embedding."""
+        base = self.exact_embedding.base
+        return np.array([v / base for v in values], dtype=np.float64)
 
     @cached_property
     def inverse_sides(self) -> tuple[Fraction, ...]:
         """1 / half-side of the free coordinates: what turns coefficients of unit coordinates into gradients."""
-        return tuple(2 / (self.upper[j] - self.lower[j]) for j in self.free.tolist())
+        return tuple(Fraction(self.exact_embedding.base, half) for half in self.exact_embedding.half)
 
     @cached_property
     def inverse_half(self) -> np.ndarray:
@@ -132,7 +138,7 @@ class Neighbourhood:
     @cached_property
     def squared_half(self) -> tuple[Fraction, ...]:
         """Squares of half the side lengths of the free coordinates."""
-        return tuple((self.upper[j] - self.lower[j]) ** 2 / 4 for j in self.free.tolist())
+        return tuple(Fraction(half, self.exact_embedding.base) ** 2 for half in self.exact_embedding.half)
 
     @property
     def measured_middle(self) -> np.ndarray:
@@ -148,12 +154,11 @@ class Neighbourhood:
     @cached_property
     def rounding(self) -> np.ndarray:
         """Bound on what `middle` and `half` together lost in rounding, per coordinate; shape (n,)."""
-        lost = []
-        floats = dict(zip(self.free.tolist(), self.half.tolist(), strict=True))
-        for j, (a, b, middle) in enumerate(zip(self.lower, self.upper, self.middle.tolist(), strict=True)):
-            exact = abs((a + b) / 2 - Fraction(middle)) + (abs((b - a) / 2 - Fraction(floats[j])) if j in floats else 0)
-            lost.append(enclose(exact)[1])
-        return np.array(lost)
+        base = self.exact_embedding.base
+        lost = [[_apart(exact, base, near)] for exact, near in zip(self.exact_embedding.middle, self.middle.tolist(), strict=True)]
+        for j, exact, near in zip(self.free.tolist(), self.exact_embedding.half, self.half.tolist(), strict=True):
+            lost[j].append(_apart(exact, base, near))
+        return np.array([enclose(sum(parts[1:], parts[0]))[1] for parts in lost])
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -208,6 +213,12 @@ class Neighbourhood:
     def contains(self, point: Sequence[Fraction]) -> bool:
         """Whether a rational point lies in the closed box."""
         return all(a <= x <= b for a, x, b in zip(self.lower, point, self.upper, strict=True))
+
+
+def _apart(p: int, q: int, near: float) -> Fraction:
+    """How far a double is from p / q."""
+    n, d = near.as_integer_ratio()
+    return Fraction(abs(p * d - n * q), q * d)
 
 
 def ball_of(domain: Domain) -> Neighbourhood | None:
@@ -286,7 +297,7 @@ def clipped(
             if a > b:
                 raise NeighbourhoodError(f"neighbourhood: coordinate {j} is empty after clipping (its range misses the clip box)")
     for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
-        if max(abs(a), abs(b)) > LARGEST or 0 < b - a < 1 / LARGEST:
+        if max(abs(a), abs(b)) > LARGEST or 0 < b - a < SMALLEST:
             raise NeighbourhoodError(f"neighbourhood: coordinate {j} is out of range; bounds and widths must lie between 2^-500 and 2^500 in size")
     fixed = [j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a == b]
     if len(fixed) == len(lower):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -41,10 +42,7 @@ class Embedding:
         self._columns = [self._whole(column) for column in columns]
 
     def _whole(self, values: Iterable[Fraction]) -> np.ndarray:
-        found = [v.numerator * (self.base // v.denominator) for v in values]
-        result = np.empty(len(found), dtype=object)
-        result[:] = found
-        return result
+        return _column([v.numerator * (self.base // v.denominator) for v in values])
 
     @cached_property
     def start(self) -> np.ndarray:
@@ -70,28 +68,52 @@ class Embedding:
         return result
 
 
+def _column(values: Sequence[int]) -> np.ndarray:
+    result = np.empty(len(values), dtype=object)
+    result[:] = values
+    return result
+
+
 class BoxEmbedding(Embedding):
     """That of the box between two corners: coordinates with equal bounds are constants, and every other has a
     coordinate of the cube to itself.
+
+    Attributes
+    ----------
+    free : ndarray of int
+        The coordinates that vary.
+    middle, half : list of int
+        The middle of the box, and half the sides of the free coordinates, times the base.
+
+    Examples
+    --------
+    >>> found = BoxEmbedding([Fraction(0), Fraction(1, 3)], [Fraction(1), Fraction(1, 3)])
+    >>> found.base, found.free.tolist(), found.middle, found.half
+    (6, [0], [3, 2], [3])
     """
 
     def __init__(self, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> None:
-        self._free = np.array([j for j, (a, b) in enumerate(zip(lower, upper, strict=True)) if a < b], dtype=np.int64)
-        self.inputs, self.dimension = len(lower), len(self._free)
-        middle = [(a + b) / 2 for a, b in zip(lower, upper, strict=True)]
-        half = [(upper[j] - lower[j]) / 2 for j in self._free.tolist()]
-        self.base = math.lcm(1, *(v.denominator for v in middle), *(v.denominator for v in half))
-        self._middle, self._half = self._whole(middle), self._whole(half)
+        self.inputs = len(lower)
+        # in integers, as fractions look for common divisors at each step
+        common = math.lcm(1, *(v.denominator for v in (*lower, *upper)))
+        low, high = ([v.numerator * (common // v.denominator) for v in ends] for ends in (lower, upper))
+        middle, side = ([f(a, b) for a, b in zip(high, low, strict=True)] for f in (operator.add, operator.sub))
+        free = [j for j, width in enumerate(side) if width > 0]
+        half = [side[j] for j in free]
+        shared = math.gcd(2 * common, *middle, *half)
+        self.base, self.middle, self.half = 2 * common // shared, [v // shared for v in middle], [v // shared for v in half]
+        self.free, self.dimension = np.array(free, dtype=np.int64), len(free)
+        self._middle, self._half = _column(self.middle), _column(self.half)
 
     def _placed(self, of: Callable[[np.ndarray], np.ndarray], kind: type) -> np.ndarray:
         result: np.ndarray = np.zeros((self.inputs, self.dimension + 1), dtype=kind)
-        result[self._free, np.arange(self.dimension)] = of(self._half)
+        result[self.free, np.arange(self.dimension)] = of(self._half)
         result[:, -1] = of(self._middle)
         return result
 
     def after(self, rows: np.ndarray) -> np.ndarray:
         """As that of any, in as many products as there are entries."""
         result = np.zeros((len(rows), self.dimension + 1), dtype=object)
-        result[:, :-1] = rows[:, self._free] * self._half
+        result[:, :-1] = rows[:, self.free] * self._half
         result[:, -1] = rows.dot(self._middle)
         return result

@@ -69,7 +69,7 @@ class ExactGradients:
         inverse, one = complex_.domain.inverse_sides, Fraction(1)
         sides = [one] * complex_.domain.dimension if inverse is None else inverse
         common = math.lcm(*(v.denominator for v in sides))
-        factors = [int(v * common) for v in sides]
+        factors = [v.numerator * (common // v.denominator) for v in sides]
         shared = math.gcd(common, *factors)
         self._factors = [f // shared for f in factors]
         self.denominator = complex_.exact_forms.scale * (common // shared)
