@@ -92,7 +92,13 @@ def own_cases(folder: Path) -> Iterator[Case]:
         ("digits64w.npz", 64, "0.1"),
     ):
         yield Case(name, DATA / name, dimension, ("--center", "0", "--radius", radius))
-    for widths, radius in (((3, 48, 48, 48, 3), "10"), ((16, 64, 64, 4), "1"), ((200, 100, 100, 10), "2"), ((784, 256, 256, 10), "0.05")):
+    for widths, radius in (
+        ((3, 48, 48, 48, 3), "10"),
+        ((16, 64, 64, 4), "1"),
+        ((200, 100, 100, 10), "2"),
+        ((784, 256, 256, 10), "0.05"),
+        ((784, 200, 200, 200, 200, 10), "0.003"),
+    ):
         path = folder / f"drawn-{'-'.join(map(str, widths))}.npz"
         rng = np.random.default_rng(0)
         arrays = {}

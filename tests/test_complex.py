@@ -302,10 +302,10 @@ def test_edges_name_the_entries_of_both_paths_that_are_on_their_hyperplane(name)
         assert two == begin + on[0]
 
 
-@pytest.mark.parametrize("bits", [1 << 22, 100])
-def test_the_graph_does_not_depend_on_threads(monkeypatch, bits):
+@pytest.mark.parametrize(("measure", "most"), [("SWEPT_BITS", 1 << 22), ("SWEPT_BITS", 100), ("SWEPT_PRODUCTS", 1000)])
+def test_the_graph_does_not_depend_on_threads(monkeypatch, measure, most):
     """Slices of few regions, so that there are many; proofs as well; and steps of few regions, as of large networks."""
-    monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT_BITS", bits)
+    monkeypatch.setattr(polylc.complex.sweep_threads, measure, most)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SLICE", 64)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT", 16)
     for complex_ in (

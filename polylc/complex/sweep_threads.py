@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -20,6 +21,7 @@ from polylc.exact.mapped import joined
 
 SWEPT = 2048  # regions between two looks at signals
 SWEPT_BITS = 1 << 22  # and of their patterns: of large networks fewer regions take as long
+SWEPT_PRODUCTS = 1 << 30  # and of what composing their forms takes at most, where these are far from one another
 SLICE = 8 * SWEPT  # regions that are swept with one replay of the forms, in one thread
 CHEAP = 8  # beyond that dimension regions cost so much that SWEPT of them are enough for a thread
 
@@ -100,7 +102,8 @@ def _slice(complex_: Complex, first: int, last: int, programs: bool, keep: bool,
     longest = int(np.diff(starts[first : last + 1]).max(initial=0))
     links_room = links.room(longest)
     work, facet_room = room(longest, k, complex_.network.neurons, complex_.bits.shape[1])
-    step = max(1, min(SWEPT, SWEPT_BITS // max(1, complex_.network.neurons)))
+    composing = (k + 1) * sum(before * after for before, after in itertools.pairwise(complex_.network.widths))
+    step = max(1, min(SWEPT, SWEPT_BITS // max(1, complex_.network.neurons), SWEPT_PRODUCTS // max(1, composing)))
     most = max((int(starts[min(b + step, last)] - starts[b]) for b in range(first, last, step)), default=0)
     found = _room_for(most, complex_.bits.shape[1], k if keep else 0, len(complex_.neuron))
     done = np.zeros((last - first, complex_.bits.shape[1]), dtype=np.uint64)
