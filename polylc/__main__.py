@@ -1,5 +1,10 @@
 """`python -m polylc`."""
 
-from polylc.cli import command
+import sys
 
-command()
+from polylc.cli import command, main
+
+if vars(sys.modules["__main__"]) is globals():
+    command()
+else:  # run by a program that goes on, as runpy does
+    main()

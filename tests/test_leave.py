@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ class Freed:
 freed = Freed()
 atexit.register(lambda: print("called at the end"))
 """
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 AFTER = "\nfrom polylc.cli import command\ncommand()\n"
 
 
@@ -50,6 +52,23 @@ def test_python_itself_ends_what_somebody_measures_and_what_still_runs(before):
     done = ended(BEFORE + before + AFTER, "--version")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["called at the end", "freed"]
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), (">/dev/full", 120)])
+def test_streams_that_are_closed_or_full(closed, code):
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m polylc --version {closed}"], capture_output=True, text=True, env=BUFFERED, timeout=300)
+    assert done.returncode == code, done.stderr
+    assert "Error" not in done.stderr or code
+
+
+def test_what_is_written_at_the_end_goes_out():
+    done = subprocess.run([sys.executable, "-c", BEFORE + AFTER, "--version"], capture_output=True, text=True, env=BUFFERED, timeout=300)
+    assert done.stdout.endswith("called at the end\n")
+
+
+def test_a_program_that_runs_the_package_goes_on():
+    code = "import runpy, sys\ntry:\n    runpy.run_module('polylc', run_name='__main__')\nexcept SystemExit:\n    print('goes on')"
+    assert ended(code, "--version").stdout.endswith("goes on\n")
 
 
 def test_a_profile_is_printed():

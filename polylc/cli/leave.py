@@ -9,18 +9,25 @@ import os
 import sys
 import threading
 
+LOST = 120  # as Python ends where a stream cannot be flushed
+
 
 def leave(code: object) -> None:
     """End the process, unless something may go on that only Python's own end waits for, or somebody measures it."""
-    if not (code is None or isinstance(code, int)) or _is_watched() or _is_busy():
-        return
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):  # Python's own end says what is wrong
-        return
+    if not (code is None or isinstance(code, int)) or _is_watched() or _is_busy() or not _flushed():
+        return  # what is wrong with a stream Python's own end says
     atexit._run_exitfuncs()
-    os._exit((code or 0) & 0xFF)
+    os._exit((code or 0) & 0xFF if _flushed() else LOST)
+
+
+def _flushed() -> bool:
+    """Whether all that was written has gone out."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (AttributeError, OSError, ValueError):  # None, where it was closed before the command began
+        return False
+    return True
 
 
 def _is_watched() -> bool:

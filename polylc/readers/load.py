@@ -140,7 +140,7 @@ def _option(arch: Any) -> str:
 
 
 def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
-    if arch is None:
+    if arch is None and not source.lower().endswith(".safetensors"):
         from polylc.readers.torch.plain import from_plain_file
 
         plain = from_plain_file(content, source=source, sha256=sha256, input_shape=shape, activation=activation)

@@ -243,6 +243,65 @@ def test_a_damaged_pickle_is_read_as_torch_reads_it_or_not_at_all(data: st.DataO
         assert same(found, by_torch(stream.getvalue()))
 
 
+def test_two_archives_in_one_file_are_left_to_torch() -> None:
+    """Programs that read zip archives take one or the other, or count places from another begin."""
+    one, two = saved(nn.Sequential(nn.Linear(2, 2))), saved(nn.Sequential(nn.Linear(2, 2)))
+    for content in (one + two, b"x" + one, one + b"x", one[:4] + b"x" + one[4:], one[:-2] + b"\1\0x"):
+        assert plain(content) is None
+    assert plain(one) is not None
+
+
+def crafted(text: bytes, numbers: dict[str, bytes]) -> bytes:
+    """A file of torch.save around a pickle."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        entries = {"data.pkl": text, "byteorder": b"little", "version": b"3\n"} | {f"data/{key}": entry for key, entry in numbers.items()}
+        for name, entry in entries.items():
+            archive.writestr(f"n/{name}", entry)
+    return stream.getvalue()
+
+
+def test_one_storage_has_one_type() -> None:
+    content = saved({"0.weight": torch.ones(2, 2, dtype=torch.float64), "2.weight": torch.ones(2, 2, dtype=torch.float64)})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        text = next(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+        number = archive.read(next(name for name in archive.namelist() if name.endswith("data/0")))
+    shared = text.replace(b"X\x01\x00\x00\x001q", b"X\x01\x00\x00\x000q")  # the key of the second storage
+    assert shared != text
+    found = plain(crafted(shared, {"0": number}), activation="relu")
+    assert same(found, by_torch(crafted(shared, {"0": number}), activation="relu"))
+    place = shared.rindex(b"h", 0, shared.rindex(b"0q"))  # the type of the second: what is called up before its key
+    other = shared[:place] + b"ctorch\nFloatStorage\n" + shared[place + 2 :]
+    assert plain(crafted(other, {"0": number}), activation="relu") is None
+
+
+def test_an_object_has_the_attributes_that_it_was_built_with() -> None:
+    """A dictionary that changes afterwards is the one of the object no more."""
+    text = b"\x80\x02ctorch.nn.modules.activation\nReLU\n)\x81q\x01}q\x02(X\x01\x00\x00\x00aK\x01ubh\x02X\x01\x00\x00\x00aK\x02s0."
+    text = text.replace(b"0.", b"\x86.")  # both, as a pair
+    thing, now = read_saved(crafted(text, {}))  # type: ignore[misc]
+    assert (thing.state, now) == ({"a": 1}, {"a": 2})
+    again = text.replace(b"ubh\x02", b"ub}bh\x02")
+    with pytest.raises(NotPlainError):
+        read_saved(crafted(again, {}))
+
+
+def test_views_of_one_storage_read_it_once() -> None:
+    flat = torch.randn(2**18)
+    content = saved({f"{2 * i}.weight": flat[4 * i : 4 * i + 4].reshape(2, 2) for i in range(100)})
+    held = read_saved(content)
+    assert isinstance(held, dict)
+    assert len({id(view.base if view.base is None else np.asarray(view).base) for view in held.values()}) >= 1
+    assert len({view.__array_interface__["data"][0] // 2**20 for view in held.values()}) <= 2
+
+
+def test_values_beyond_doubles_are_no_warning() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(1e300), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        model[0].bias.fill_(-1e12)
+    assert same(outcome(plain, saved(model)), outcome(by_torch, saved(model)))
+
+
 def test_other_protocols_are_left_to_torch() -> None:
     stream = io.BytesIO()
     torch.save(nn.Sequential(nn.Linear(2, 2)), stream, pickle_module=pickle, pickle_protocol=4)

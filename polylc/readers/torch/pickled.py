@@ -11,11 +11,13 @@ from __future__ import annotations
 import io
 import math
 import pickletools
+import re
+import struct
 import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,7 @@ class Thing:
     """An object of a class that the pickle names, and its attributes."""
 
     kind: str
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] | None = None
 
 
 def saved(content: bytes) -> object:
@@ -50,6 +52,7 @@ def saved(content: bytes) -> object:
         If anything in the file is not of the few kinds above, or the file is damaged.
     """
     try:
+        _require_one_archive(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _Pickle(_Archive(archive)).read()
     except NotPlainError:
@@ -63,16 +66,64 @@ def _require(plain: bool) -> None:
         raise NotPlainError
 
 
+_ENTRIES = re.compile(r"data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d{1,9}")
+_FLAGS = 0x808  # sizes behind the numbers as well, names in UTF-8
+_VERSION = b"3\n"  # of the format, since torch 1.6
+
+
+def _require_one_archive(content: bytes) -> None:
+    """Refuse what readers of zip archives may take for different archives: the list of entries has to end where its end
+    is told, and to begin where that says, with nothing before the first entry or behind the last.
+    """
+    _require(content[:4] == b"PK\3\4" and len(content) >= 22 and content[-22:-18] == b"PK\5\6" and content[-2:] == b"\0\0")
+    size, first = struct.unpack("<2L", content[-10:-2])
+    end = len(content) - 22
+    if content[end - 20 : end - 16] == b"PK\6\7":  # torch writes the same once more, with places of 64 bits
+        end -= 20
+        (place,) = struct.unpack("<Q", content[end + 8 : end + 16])
+        end -= 56
+        _require(place == end and content[end : end + 12] == b"PK\6\6" + struct.pack("<Q", 44))
+        long_size, long_first = struct.unpack("<2Q", content[end + 40 : end + 56])
+        _require(size in (long_size, 2**32 - 1) and first in (long_first, 2**32 - 1))
+        size, first = long_size, long_first
+    _require(first + size == end)
+    while first < end:
+        first = _require_plain_entry(content, first)
+    _require(first == end)
+
+
+def _require_plain_entry(content: bytes, at: int) -> int:
+    """Refuse an entry of the list whose sizes or whose place could be read in two ways; where the next one begins.
+
+    A number of 32 bits that is all ones stands for one of 64 bits among the additions, in the same order.
+    """
+    fields = struct.unpack("<4s6H3L5H2L", content[at : at + 46])
+    signature, flags, method, sizes, lengths, disk, place = fields[0], fields[3], fields[4], fields[8:10], fields[10:13], fields[13], fields[16]
+    _require(signature == b"PK\1\2" and not flags & ~_FLAGS and method == zipfile.ZIP_STORED and disk == 0 and lengths[2] == 0)
+    more = content[at + 46 + lengths[0] : at + 46 + lengths[0] + lengths[1]]
+    long_ones = 0
+    while more:
+        name, length = struct.unpack("<2H", more[:4])
+        if name == 1:
+            _require(not long_ones and length > 0)
+            long_ones = length
+        more = more[4 + length :]
+    _require(long_ones == 8 * [*sizes, place].count(2**32 - 1))
+    return int(at + 46 + lengths[0] + lengths[1])
+
+
 class _Archive:
-    """The entries of the file: one folder, nothing twice, nothing compressed."""
+    """The entries of the file: those that torch.save writes, in one folder, nothing twice, nothing compressed."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         entries = archive.infolist()
         names = [entry.filename for entry in entries]
         folder = names[0].partition("/")[0] + "/"
         _require(len(set(names)) == len(names) and all(name.startswith(folder) for name in names))
-        _require(all(entry.compress_type == zipfile.ZIP_STORED for entry in entries))
+        _require(all(_ENTRIES.fullmatch(name.removeprefix(folder)) for name in names))
+        _require(all(entry.compress_size == entry.file_size and entry.orig_filename == entry.filename for entry in entries))
         self.archive, self.folder, self.names = archive, folder, set(names)
+        _require(self.bytes("version") == _VERSION)
         _require(sys.byteorder == "little" and (not self.has("byteorder") or self.bytes("byteorder") == b"little"))
 
     def has(self, name: str) -> bool:
@@ -100,6 +151,7 @@ class _Pickle:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # stacks under the marks
         self.memo: dict[int, Any] = {}
+        self.storages: dict[str, tuple[str, np.ndarray]] = {}  # with the names of their types
 
     def read(self) -> object:
         for opcode, argument, _ in pickletools.genops(self.archive.bytes("data.pkl")):
@@ -177,14 +229,16 @@ class _Pickle:
         if type(last) is OrderedDict:  # of a state dict: the versions of its layers
             _require(set(state) <= {"_metadata"})
             return
-        _require(isinstance(last, Thing) and not last.state)
-        last.state = state
+        _require(isinstance(last, Thing) and last.state is None)
+        last.state = dict(state)  # as it is now
 
     def storage(self, _: None) -> None:
         what, kind, key, place, count = self.stack.pop()
         _require(what == "storage" and isinstance(kind, Name) and kind.text in _FORMATS and isinstance(place, str))
-        numbers = np.frombuffer(self.archive.bytes(f"data/{key}"), _FORMATS[kind.text])
-        _require(type(count) is int and len(numbers) == count)
+        if key not in self.storages:
+            self.storages[key] = kind.text, np.frombuffer(self.archive.bytes(f"data/{key}"), _FORMATS[kind.text])
+        first_kind, numbers = self.storages[key]
+        _require(first_kind == kind.text and type(count) is int and len(numbers) == count)
         self.stack.append(_Storage(numbers))
 
     def call(self, _: None) -> None:
@@ -206,7 +260,8 @@ class _Pickle:
 
 def _tensor(storage: object, first: int, sizes: tuple[int, ...], strides: tuple[int, ...], trained: object, hooks: object) -> np.ndarray:
     """A view of a storage, which has every entry of it."""
-    _require(isinstance(storage, _Storage) and type(trained) is bool and hooks == {} and len(sizes) == len(strides))
+    _require(isinstance(storage, _Storage) and type(trained) is bool and hooks == {})
+    _require(type(sizes) is tuple and type(strides) is tuple and len(sizes) == len(strides))
     assert isinstance(storage, _Storage)
     numbers = storage.numbers
     _require(all(type(number) is int and number >= 0 for number in (first, *sizes, *strides)) and math.prod(sizes) <= len(numbers))

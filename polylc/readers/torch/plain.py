@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,15 +24,18 @@ from polylc.readers.torch.pickled import NotPlainError, Thing, saved
 from polylc.readers.torch.state_dict import from_chain, parse_activation, refusal
 
 _SEQUENTIAL = "torch.nn.modules.container.Sequential"
-# the settings of each layer that is read here
-_LAYERS: dict[str, tuple[str, ...]] = {
-    "torch.nn.modules.linear.Linear": ("in_features", "out_features"),
-    "torch.nn.modules.linear.Identity": (),
-    "torch.nn.modules.activation.ReLU": ("inplace",),
-    "torch.nn.modules.activation.LeakyReLU": ("negative_slope", "inplace"),
-    "torch.nn.modules.flatten.Flatten": ("start_dim", "end_dim"),
-    "torch.nn.modules.dropout.Dropout": ("p", "inplace"),
+# the settings of each layer that is read here, and their types
+_LAYERS: dict[str, dict[str, tuple[type, ...]]] = {
+    "torch.nn.modules.linear.Linear": {"in_features": (int,), "out_features": (int,)},
+    "torch.nn.modules.linear.Identity": {},
+    "torch.nn.modules.activation.ReLU": {"inplace": (bool,)},
+    "torch.nn.modules.activation.LeakyReLU": {"negative_slope": (int, float), "inplace": (bool,)},
+    "torch.nn.modules.flatten.Flatten": {"start_dim": (int,), "end_dim": (int,)},
+    "torch.nn.modules.dropout.Dropout": {"p": (int, float), "inplace": (bool,)},
 }
+_LARGEST = 2**31  # of whole numbers
+_PLACES = re.compile(r"\d{1,9}|(?!bfloat16)[a-z]+_?\d{1,9}")  # names of layers that are none of torch's own
+_DEEPEST = 20  # Sequentials in Sequentials
 _HOOKS = frozenset(
     [
         "_forward_hooks",
@@ -74,8 +78,8 @@ def from_plain_file(content: bytes, *, source: str, sha256: str, input_shape: tu
     if activation is not None or not isinstance(held, Thing):
         return None
     try:
-        layers = list(_chain(held, "", set())) if held.kind == _SEQUENTIAL else [_layer(held, "0")]
-        shape = input_shape or next((layer.settings["in_features"],) for layer in layers if layer.kind == "Linear")
+        layers = list(_chain(held, "", set(), 1)) if held.kind == _SEQUENTIAL else [_layer(held, "0")]
+        shape = next((layer.settings["in_features"],) for layer in layers if layer.kind == "Linear") if input_shape is None else input_shape
         return _network(layers, shape, source, sha256)
     except ModelError:
         raise
@@ -98,31 +102,35 @@ class _Layer:
         return f"layer {self.place} ({self.kind})"
 
 
-def _chain(module: Thing, place: str, seen: set[Thing]) -> Iterator[_Layer]:
+def _chain(module: Thing, place: str, seen: set[Thing], depth: int) -> Iterator[_Layer]:
     """The layers of a Sequential, those of inner ones among them."""
-    state = dict(module.state)
+    state = dict(module.state or {})
     inner = state.pop("_modules")
+    if state.pop("_parameters") != {} or depth > _DEEPEST:
+        raise NotPlainError
     _require_plain(state)
     for name, part in inner.items():
-        if not isinstance(part, Thing) or part in seen:  # torch.fx calls a layer that comes twice by its first name
+        if not isinstance(part, Thing) or part in seen or not _PLACES.fullmatch(name):  # torch.fx calls a layer that comes twice by its first name
             raise NotPlainError
         seen.add(part)
         if part.kind == _SEQUENTIAL:
-            yield from _chain(part, f"{place}{name}.", seen)
+            yield from _chain(part, f"{place}{name}.", seen, depth + 1)
         else:
             yield _layer(part, f"{place}{name}")
 
 
 def _layer(thing: Thing, place: str) -> _Layer:
-    kind = thing.kind.rpartition(".")[2]
-    state = dict(thing.state)
-    weights, settings = state.pop("_parameters"), {name: state.pop(name) for name in _LAYERS[thing.kind] if name in state}
+    kind, types = thing.kind.rpartition(".")[2], _LAYERS[thing.kind]
+    state = dict(thing.state or {})
+    weights, settings = state.pop("_parameters"), {name: state.pop(name) for name in types}
     if state.pop("_modules") != {} or tuple(weights) != _WEIGHTS.get(kind, ()):
         raise NotPlainError
     _require_plain(state)
-    if not all(type(setting) in (int, float, bool) for setting in settings.values()):
+    if not all(type(setting) in types[name] and (type(setting) is float or abs(setting) < _LARGEST) for name, setting in settings.items()):
         raise NotPlainError
-    return _Layer(place, kind, {**settings, **weights}, bool(thing.state["training"]))
+    if not 0 <= settings.get("p", 0) <= 1:
+        raise NotPlainError
+    return _Layer(place, kind, {**settings, **weights}, bool(state["training"]))
 
 
 def _require_plain(state: dict[str, Any]) -> None:
@@ -132,7 +140,7 @@ def _require_plain(state: dict[str, Any]) -> None:
     if not state.keys() >= {"training", "_buffers", "_forward_hooks", "_backward_hooks"}:
         raise NotPlainError
     for name, value in state.items():
-        if name in ("_parameters", "_buffers", *_HOOKS):
+        if name == "_buffers" or name in _HOOKS:
             plain = value in ({}, OrderedDict())
         elif name == "_non_persistent_buffers_set":
             plain = value == frozenset()
@@ -181,15 +189,16 @@ def _lowered(builder: Builder, layer: _Layer, value: Value) -> Value:
 
 def _computed(layers: Sequence[_Layer], points: np.ndarray) -> np.ndarray:
     """What the layers compute, by their definitions; shape (points, outputs)."""
-    for layer in layers:
-        settings = layer.settings
-        if layer.kind == "Linear":
-            bias = 0.0 if settings["bias"] is None else settings["bias"].astype(float)
-            points = points @ settings["weight"].astype(float).T + bias
-        elif layer.kind == "LeakyReLU":
-            points = np.where(points > 0, points, settings["negative_slope"] * points)
-        elif layer.kind == "ReLU":
-            points = np.maximum(points, 0)
-        elif layer.kind == "Flatten":
-            points = points.reshape(len(points), -1)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in torch
+        for layer in layers:
+            settings = layer.settings
+            if layer.kind == "Linear":
+                bias = 0.0 if settings["bias"] is None else settings["bias"].astype(float)
+                points = points @ settings["weight"].astype(float).T + bias
+            elif layer.kind == "LeakyReLU":
+                points = np.where(points > 0, points, settings["negative_slope"] * points)
+            elif layer.kind == "ReLU":
+                points = np.maximum(points, 0)
+            elif layer.kind == "Flatten":
+                points = points.reshape(len(points), -1)
     return points.reshape(len(points), -1)

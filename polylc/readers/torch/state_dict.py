@@ -131,7 +131,7 @@ def _require_chain(tensors: Mapping[str, Tensor], source: str) -> dict[str, dict
         if gives != takes:
             raise ModelError(f"{source}: the layers do not chain: {after} takes {takes} inputs but gets {gives} values from {before}; {_ARCH}")
         # at the top level, 0.weight and 1.weight are neighbours in an nn.Sequential
-        if re.fullmatch(r"\d+", before) and re.fullmatch(r"\d+", after) and int(after) == int(before) + 1:
+        if re.fullmatch(r"\d{1,9}", before) and re.fullmatch(r"\d{1,9}", after) and int(after) == int(before) + 1:
             raise ModelError(f"{source}: layers {before} and {after} follow each other without an activation between them; {_ARCH}")
     return layers
 
