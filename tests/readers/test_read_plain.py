@@ -246,9 +246,15 @@ def test_a_damaged_pickle_is_read_as_torch_reads_it_or_not_at_all(data: st.DataO
 def test_two_archives_in_one_file_are_left_to_torch() -> None:
     """Programs that read zip archives take one or the other, or count places from another begin."""
     one, two = saved(nn.Sequential(nn.Linear(2, 2))), saved(nn.Sequential(nn.Linear(2, 2)))
-    for content in (one + two, b"x" + one, one + b"x", one[:4] + b"x" + one[4:], one[:-2] + b"\1\0x"):
+    for content in (one + two, b"x" + one, one + b"x", one[:4] + b"x" + one[4:], one[:-2] + b"\1\0x", folder(one)):
         assert plain(content) is None
     assert plain(one) is not None
+
+
+def folder(content: bytes) -> bytes:
+    """The same with the mark of a folder on its first entry, of which torch then reads nothing."""
+    place = content.rindex(b"data.pkl", 0, content.rindex(b"data.pkl") + 9) - len("archive/") - 46 + 38
+    return content[:place] + b"\x10" + content[place + 1 :]
 
 
 def crafted(text: bytes, numbers: dict[str, bytes]) -> bytes:
@@ -291,7 +297,7 @@ def test_views_of_one_storage_read_it_once() -> None:
     content = saved({f"{2 * i}.weight": flat[4 * i : 4 * i + 4].reshape(2, 2) for i in range(100)})
     held = read_saved(content)
     assert isinstance(held, dict)
-    assert len({id(view.base if view.base is None else np.asarray(view).base) for view in held.values()}) >= 1
+    assert len(held) == 100
     assert len({view.__array_interface__["data"][0] // 2**20 for view in held.values()}) <= 2
 
 

@@ -98,8 +98,10 @@ def _require_plain_entry(content: bytes, at: int) -> int:
     A number of 32 bits that is all ones stands for one of 64 bits among the additions, in the same order.
     """
     fields = struct.unpack("<4s6H3L5H2L", content[at : at + 46])
-    signature, flags, method, sizes, lengths, disk, place = fields[0], fields[3], fields[4], fields[8:10], fields[10:13], fields[13], fields[16]
+    signature, flags, method, sizes, lengths = fields[0], fields[3], fields[4], fields[8:10], fields[10:13]
+    disk, attributes, place = fields[13], fields[15], fields[16]
     _require(signature == b"PK\1\2" and not flags & ~_FLAGS and method == zipfile.ZIP_STORED and disk == 0 and lengths[2] == 0)
+    _require(not attributes & 0xFFFF)  # no folder
     more = content[at + 46 + lengths[0] : at + 46 + lengths[0] + lengths[1]]
     long_ones = 0
     while more:
