@@ -32,7 +32,7 @@ def main() -> None:
     if sys.argv[1:2] != ["verify"]:  # bounds of large networks are large products; all else are small ones,
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # whose threads would wait for one another: cores are for --jobs
     mode.own_process = True
-    gc.set_threshold(10_000)  # hardly anything that is loaded, or made of a region, is part of a circle
+    gc.set_threshold(10_000)  # fewer collections while modules are loaded
     try:
         from polylc.cli.main import app
     except KeyboardInterrupt:

@@ -120,7 +120,7 @@ class Neighbourhood:
         """Half the side lengths of the free coordinates, as floats; shape (dimension,)."""
         return self._over_base(self.exact_embedding.half)
 
-    def _over_base(self, values: Sequence[int]) -> np.ndarray:
+    def _over_base(self, values: np.ndarray) -> np.ndarray:
         """The nearest doubles of integers over the base of the embedding."""
         base = self.exact_embedding.base
         return np.array([v / base for v in values], dtype=np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -82,13 +81,13 @@ class BoxEmbedding(Embedding):
     ----------
     free : ndarray of int
         The coordinates that vary.
-    middle, half : list of int
+    middle, half : ndarray of int, dtype object
         The middle of the box, and half the sides of the free coordinates, times the base.
 
     Examples
     --------
     >>> found = BoxEmbedding([Fraction(0), Fraction(1, 3)], [Fraction(1), Fraction(1, 3)])
-    >>> found.base, found.free.tolist(), found.middle, found.half
+    >>> found.base, found.free.tolist(), found.middle.tolist(), found.half.tolist()
     (6, [0], [3, 2], [3])
     """
 
@@ -97,23 +96,22 @@ class BoxEmbedding(Embedding):
         # in integers, as fractions look for common divisors at each step
         common = math.lcm(1, *(v.denominator for v in (*lower, *upper)))
         low, high = ([v.numerator * (common // v.denominator) for v in ends] for ends in (lower, upper))
-        middle, side = ([f(a, b) for a, b in zip(high, low, strict=True)] for f in (operator.add, operator.sub))
-        free = [j for j, width in enumerate(side) if width > 0]
-        half = [side[j] for j in free]
+        free = [j for j, (a, b) in enumerate(zip(low, high, strict=True)) if a < b]
+        middle, half = [a + b for a, b in zip(low, high, strict=True)], [high[j] - low[j] for j in free]
         shared = math.gcd(2 * common, *middle, *half)
-        self.base, self.middle, self.half = 2 * common // shared, [v // shared for v in middle], [v // shared for v in half]
+        self.base = 2 * common // shared
+        self.middle, self.half = _column([v // shared for v in middle]), _column([v // shared for v in half])
         self.free, self.dimension = np.array(free, dtype=np.int64), len(free)
-        self._middle, self._half = _column(self.middle), _column(self.half)
 
     def _placed(self, of: Callable[[np.ndarray], np.ndarray], kind: type) -> np.ndarray:
         result: np.ndarray = np.zeros((self.inputs, self.dimension + 1), dtype=kind)
-        result[self.free, np.arange(self.dimension)] = of(self._half)
-        result[:, -1] = of(self._middle)
+        result[self.free, np.arange(self.dimension)] = of(self.half)
+        result[:, -1] = of(self.middle)
         return result
 
     def after(self, rows: np.ndarray) -> np.ndarray:
         """As that of any, in as many products as there are entries."""
         result = np.zeros((len(rows), self.dimension + 1), dtype=object)
-        result[:, :-1] = rows[:, self.free] * self._half
-        result[:, -1] = rows.dot(self._middle)
+        result[:, :-1] = rows[:, self.free] * self.half
+        result[:, -1] = rows.dot(self.middle)
         return result

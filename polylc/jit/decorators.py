@@ -183,8 +183,8 @@ def _names_of(bitcode: bytes) -> Any:
 
 
 def _without_module(environment: Any) -> Any:
-    """The constants of a function of numba's own without the module that it is of. Compiled code reads no globals, and
-    to import that module takes as long as a few kernels.
+    """The constants of a function of numba's own without the module that it is of, which would be imported with all
+    that it imports: compiled code reads no globals.
     """
     import numba
     from numba.core.environment import Environment

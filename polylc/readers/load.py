@@ -114,7 +114,7 @@ def _load_file(model: str | Path, shape: Shape, arch: Any, activation: str | Non
         raise ModelError(f"{source}: {_ELSEWHERE[suffix]}")
     if suffix not in _READERS:
         raise ModelError(f"{source}: unknown kind of model file {suffix or '(no suffix)'}; polylc reads {', '.join(_READERS)}")
-    if _READERS[suffix] is not _read_torch and (arch is not None or activation is not None):
+    if _READERS[suffix] not in (_read_pickle, _read_torch) and (arch is not None or activation is not None):
         raise UsageError(f"{source}: a file of the kind {suffix} says itself what joins its layers; leave {_option(arch)} out")
     content = _content(model)
     return _READERS[suffix](content, source, sha256_of(content), shape, arch, activation)
@@ -139,13 +139,17 @@ def _option(arch: Any) -> str:
     return "--activation" if arch is None else "--arch"
 
 
-def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
-    if arch is None and not source.lower().endswith(".safetensors"):
+def _read_pickle(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
+    if arch is None:
         from polylc.readers.torch.plain import from_plain_file
 
         plain = from_plain_file(content, source=source, sha256=sha256, input_shape=shape, activation=activation)
         if plain is not None:
             return plain
+    return _read_torch(content, source, sha256, shape, arch, activation)
+
+
+def _read_torch(content: bytes, source: str, sha256: str, shape: Shape, arch: Any, activation: str | None) -> Network:
     needs("torch", "torch", f"{source}: reading {Path(source).suffix} files")
     from polylc.readers.torch.file import from_torch_file
 
@@ -178,9 +182,9 @@ def _read_nnet(content: bytes, source: str, sha256: str, shape: Shape, *_: Any) 
 
 
 _READERS: dict[str, Callable[[bytes, str, str, Shape, Any, str | None], Network]] = {
-    ".pt": _read_torch,
-    ".pth": _read_torch,
-    ".ckpt": _read_torch,
+    ".pt": _read_pickle,
+    ".pth": _read_pickle,
+    ".ckpt": _read_pickle,
     ".pt2": _read_exported,
     ".safetensors": _read_torch,
     ".onnx": _read_onnx,

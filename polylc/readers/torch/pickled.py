@@ -29,7 +29,7 @@ class NotPlainError(Exception):
 
 
 @dataclass(frozen=True)
-class Name:
+class _Name:
     """A class or function that the pickle names: ``torch.nn.modules.linear.Linear``."""
 
     text: str
@@ -175,7 +175,7 @@ class _Pickle:
 
     def named(self, text: str) -> None:
         module, name = text.split(" ")
-        self.stack.append(Name(f"{module}.{name}"))
+        self.stack.append(_Name(f"{module}.{name}"))
 
     def keep(self, place: int) -> None:
         self.memo[place] = self.stack[-1]
@@ -222,7 +222,7 @@ class _Pickle:
 
     def new_object(self, _: None) -> None:
         arguments, kind = self.stack.pop(), self.stack.pop()
-        _require(arguments == () and isinstance(kind, Name))
+        _require(arguments == () and isinstance(kind, _Name))
         self.stack.append(Thing(kind.text))
 
     def build(self, _: None) -> None:
@@ -236,7 +236,7 @@ class _Pickle:
 
     def storage(self, _: None) -> None:
         what, kind, key, place, count = self.stack.pop()
-        _require(what == "storage" and isinstance(kind, Name) and kind.text in _FORMATS and isinstance(place, str))
+        _require(what == "storage" and isinstance(kind, _Name) and kind.text in _FORMATS and isinstance(place, str))
         if key not in self.storages:
             self.storages[key] = kind.text, np.frombuffer(self.archive.bytes(f"data/{key}"), _FORMATS[kind.text])
         first_kind, numbers = self.storages[key]
@@ -245,7 +245,7 @@ class _Pickle:
 
     def call(self, _: None) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        _require(isinstance(function, Name) and type(arguments) is tuple)
+        _require(isinstance(function, _Name) and type(arguments) is tuple)
         if function.text == "collections.OrderedDict" and not arguments:
             self.stack.append(OrderedDict())
         elif function.text == "__builtin__.set" and arguments == ([],):

@@ -8,7 +8,6 @@ them.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,8 +67,7 @@ def from_plain_file(content: bytes, *, source: str, sha256: str, input_shape: tu
         held = saved(content)
     except NotPlainError:
         return None
-    if type(held) in (dict, OrderedDict) and held and all(isinstance(v, np.ndarray) for v in held.values()):  # type: ignore[attr-defined]
-        assert isinstance(held, dict)
+    if isinstance(held, dict) and held and all(isinstance(v, np.ndarray) for v in held.values()):
         if activation is None:
             raise refusal(held, source)
         stated = parse_activation(activation)
@@ -141,7 +139,7 @@ def _require_plain(state: dict[str, Any]) -> None:
         raise NotPlainError
     for name, value in state.items():
         if name == "_buffers" or name in _HOOKS:
-            plain = value in ({}, OrderedDict())
+            plain = value == {}
         elif name == "_non_persistent_buffers_set":
             plain = value == frozenset()
         else:
