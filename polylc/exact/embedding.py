@@ -26,6 +26,8 @@ class Embedding:
         x = integers / base.
     inputs, dimension : int
         Numbers of coordinates of x and of u.
+    free : ndarray of int or None
+        The coordinate of x along which each of u goes, where all go along one.
 
     Examples
     --------
@@ -33,6 +35,8 @@ class Embedding:
     >>> found.base, found.start.tolist()
     (6, [[2, 3], [6, 0]])
     """
+
+    free: np.ndarray | None = None
 
     def __init__(self, middle: Sequence[Fraction], columns: Sequence[Sequence[Fraction]]) -> None:
         self.inputs, self.dimension = len(middle), len(columns)
@@ -79,8 +83,6 @@ class BoxEmbedding(Embedding):
 
     Attributes
     ----------
-    free : ndarray of int
-        The coordinates that vary.
     middle, half : ndarray of int, dtype object
         The middle of the box, and half the sides of the free coordinates, times the base.
 
@@ -90,6 +92,8 @@ class BoxEmbedding(Embedding):
     >>> found.base, found.free.tolist(), found.middle.tolist(), found.half.tolist()
     (6, [0], [3, 2], [3])
     """
+
+    free: np.ndarray
 
     def __init__(self, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> None:
         self.inputs = len(lower)

@@ -13,6 +13,8 @@ from polylc.complex.complex import Complex
 from polylc.exact.gauge import Gauge
 from polylc.exact.linear import gram
 from polylc.network.compose import TINY, UNIT, batches
+from polylc.network.exact_forms import MANY
+from polylc.network.exact_jacobians import exact_jacobians
 
 Rows = list[list[int]]
 SLACK = 1.0 + 2.0**-40
@@ -66,13 +68,15 @@ class ExactGradients:
 
     def __init__(self, complex_: Complex) -> None:
         self._complex = complex_
+        self._free = complex_.domain.exact_embedding.free
+        self._products = exact_jacobians(complex_.network) if self._free is not None and complex_.domain.dimension >= MANY else None
         inverse, one = complex_.domain.inverse_sides, Fraction(1)
         sides = [one] * complex_.domain.dimension if inverse is None else inverse
         common = math.lcm(*(v.denominator for v in sides))
         factors = [v.numerator * (common // v.denominator) for v in sides]
         shared = math.gcd(common, *factors)
         self._factors = [f // shared for f in factors]
-        self.denominator = complex_.exact_forms.scale * (common // shared)
+        self.denominator = complex_.exact_forms.scale * (common // shared) if self._products is None else 1 << self._products.shift
         self._gauge = Gauge(complex_.domain.squared_half if inverse is None else [one] * len(sides))
         self._weighs, self._inverse = inverse is None, complex_.domain.inverse_half
         self.square_denominator = self.denominator**2 * self._gauge.unit
@@ -81,16 +85,27 @@ class ExactGradients:
 
     def jacobian(self, region: int) -> Rows:
         """The m rows of k integers of a region."""
-        found = self._kept.get(region)
-        if found is None:
-            forms = self._complex.exact_forms.output(self._complex.patterns(np.array([region]))[0])
-            # the constant is left out
-            found = [[a * f for a, f in zip(row, self._factors, strict=False)] for row in forms]
-            self.evaluated += 1
-            if (len(self._kept) + 1) * len(found) * len(found[0]) > KEPT:
-                self._kept.clear()
-            self._kept[region] = found
-        return found
+        if region not in self._kept:
+            self.compose([region])
+        return self._kept[region]
+
+    def compose(self, regions: Sequence[int]) -> None:
+        """Have the Jacobians of some regions at hand, as far as they may be kept: several take less than one by one."""
+        most = max(1, KEPT // (self._complex.network.outputs * self._complex.domain.dimension))
+        new = [region for region in dict.fromkeys(regions) if region not in self._kept][:most]
+        if len(self._kept) + len(new) > most:
+            self._kept.clear()
+        self._kept.update(zip(new, self._composed(new), strict=True))
+        self.evaluated += len(new)
+
+    def _composed(self, regions: Sequence[int]) -> Iterator[Rows]:
+        patterns = self._complex.patterns(np.array(regions, dtype=np.int64))
+        if self._products is not None:
+            yield from self._products.of(patterns)[:, :, self._free].tolist()
+            return
+        for pattern in patterns:
+            # the constants are left out
+            yield [[a * f for a, f in zip(row, self._factors, strict=False)] for row in self._complex.exact_forms.output(pattern)]
 
     def squared(self, row: Sequence[int]) -> int:
         """The squared length of a row, as an integer."""

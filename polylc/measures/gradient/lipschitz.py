@@ -71,6 +71,11 @@ class Mapped:
     first: int | None = None
     second: int | None = None
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The outputs that it is made of; none for the whole map."""
+        return tuple(i for i in (self.first, self.second) if i is not None)
+
 
 def _targets(outputs: int, label: int | None) -> list[Mapped]:
     if label is None or outputs == 1:
@@ -88,13 +93,12 @@ def lipschitz(complex_: Complex, label: int | None) -> list[Lipschitz]:
     """
     targets, norms = _targets(complex_.network.outputs, label), complex_.domain.norms
     best = {(t.name, norm): (-1.0, 0) for t in targets for norm in norms}
+    asked = [(target, norm) for target in targets for norm in norms]
     for rows, jacobian in complex_.jacobians():
-        for target in targets:
-            for norm in norms:
-                values = _size(target, norm, jacobian)
-                at = int(np.argmax(values))
-                if values[at] > best[target.name, norm][0]:
-                    best[target.name, norm] = (float(values[at]), rows.start + at)
+        for (target, norm), values in zip(asked, _sizes(asked, jacobian), strict=True):
+            at = int(np.argmax(values))
+            if values[at] > best[target.name, norm][0]:
+                best[target.name, norm] = (float(values[at]), rows.start + at)
     return [Lipschitz(name, norm, value, region, floating(value)) for (name, norm), (value, region) in best.items()]
 
 
@@ -156,42 +160,48 @@ def largest_gradients(
     """
     candidates = [_Candidates() for _ in asked]
     for rows, gradient, error in bounded_gradients(complex_, regions):
-        for one, (target, norm) in zip(candidates, asked, strict=True):
-            one.see(rows, *_bounds(target, norm, gradient, error))
+        for one, low, high in zip(candidates, *_bounds(asked, gradient, error), strict=True):
+            one.see(rows, low, high)
+    exact.compose([one.likely for one in candidates])
     return [one.largest(target, norm, exact) for one, (target, norm) in zip(candidates, asked, strict=True)]
 
 
-def _size(target: Mapped, norm: str, jacobian: np.ndarray) -> np.ndarray:
-    """Dual norms of the target's gradients, operator norms of the whole map; shape (R,)."""
-    result: np.ndarray
-    if target.first is None:
+def _sizes(asked: Sequence[tuple[Mapped, str]], jacobian: np.ndarray) -> np.ndarray:
+    """Dual norms of the targets' gradients, operator norms of the whole map; shape (len(asked), R)."""
+    result = np.empty((len(asked), len(jacobian)))
+    place = {target: i for i, target in enumerate(dict.fromkeys(target for target, _ in asked if target.first is not None))}
+    gradient = jacobian[:, [target.rows[0] for target in place]]
+    margins = [target for target in place if target.second is not None]
+    gradient[:, [place[target] for target in margins]] -= jacobian[:, [target.rows[1] for target in margins]]
+    for norm in dict.fromkeys(norm for _, norm in asked):
         if norm == "l2":
-            result = spectral_norms(jacobian)
+            size = lengths(gradient.reshape(-1, gradient.shape[2])).reshape(gradient.shape[:2])
         else:
-            result = np.abs(jacobian).sum(axis=2 if norm == "linf" else 1).max(axis=1)
-        return result
-    gradient = jacobian[:, target.first] if target.second is None else jacobian[:, target.first] - jacobian[:, target.second]
-    if norm == "l2":
-        result = lengths(gradient)
-    else:
-        result = np.abs(gradient).sum(axis=1) if norm == "linf" else np.abs(gradient).max(axis=1)
+            size = np.abs(gradient).sum(axis=2) if norm == "linf" else np.abs(gradient).max(axis=2)
+        for i, (target, of) in enumerate(asked):
+            if of != norm:
+                continue
+            if target.first is not None:
+                result[i] = size[:, place[target]]
+            elif norm == "l2":
+                result[i] = lengths(jacobian.reshape(len(jacobian), -1)) if 1 in jacobian.shape[1:] else spectral_norms(jacobian)
+            else:
+                result[i] = np.abs(jacobian).sum(axis=2 if norm == "linf" else 1).max(axis=1)
     return result
 
 
-def _bounds(target: Mapped, norm: str, jacobian: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rigorous bounds of `_size` for Jacobians known up to row errors (not for spectral norms of more than a vector).
+def _bounds(asked: Sequence[tuple[Mapped, str]], jacobian: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rigorous bounds of `_sizes` for Jacobians known up to row errors.
 
     Each of these norms of an error matrix is at most the sum of its rows' errors. A sum of N terms, N at most m k, of a
     difference of two entries errs by less than 4 (N + 8) u relative to itself, squares that vanish by less than 2^-500.
+    The whole map in l2 has to be a vector.
     """
     m, k = jacobian.shape[1:]
-    rows = list(range(m)) if target.first is None else [i for i in (target.first, target.second) if i is not None]
     with np.errstate(over="ignore", invalid="ignore"):
-        if target.first is None and norm == "l2":
-            size = np.sqrt((jacobian**2).sum(axis=(1, 2)))
-        else:
-            size = _size(target, norm, jacobian)
-        radius = error[:, rows].sum(axis=1)
+        size = _sizes(asked, jacobian)
+        errors = {target: error.sum(axis=1) if target.first is None else error[:, target.rows].sum(axis=1) for target, _ in asked}
+        radius = np.stack([errors[target] for target, _ in asked])
         slack = 4 * (m * k + 8) * UNIT * (size + radius) + 2.0**-500
         low, high = size - radius - slack, size + radius + slack
     known = np.isfinite(high)
@@ -211,6 +221,11 @@ class _Candidates:
         kept = high >= self._least
         self._regions.append(regions[kept])
         self._high.append(high[kept])
+
+    @property
+    def likely(self) -> int:
+        """The region that is looked at first."""
+        return int(np.concatenate(self._regions)[np.argmax(np.concatenate(self._high))])
 
     def largest(self, target: Mapped, norm: str, exact: ExactGradients) -> tuple[int, Fraction]:
         """A region with the largest norm, and the norm's power, exactly."""
