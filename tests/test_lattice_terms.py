@@ -12,7 +12,8 @@ from polylc.geometry.tilted.aliases import Law, aliases, tilted_law
 from polylc.geometry.tilted.cumulants import exponent
 from polylc.geometry.tilted.frequencies import beyond
 from polylc.geometry.tilted.known_sums import Sums
-from polylc.geometry.tilted.lattice_sums import CELLS, Effort, _frequencies, _line, _sum, _tilted, joint
+from polylc.geometry.tilted.lattice_sums import CELLS, MOST_FREQUENCIES, Effort, _line, _room, _sum, joint
+from polylc.geometry.tilted.plans import frequencies, set_up
 from polylc.geometry.tilted.tilting import argument_error, forms_of, log_sinhc, tilt
 
 
@@ -30,7 +31,13 @@ def tilted_terms(seed, m, dense, k=24):
     law = Law(tilt(given_, np.full(m, 0.5), int(dense)), *np.empty((2, k)), *np.empty((2, m)))
     tilted_law.always_compiled(given_, law)
     step = 2 * math.pi / (8.0 * np.sqrt(law.square))
-    return given_, error, law, _tilted(given_, error, law.theta, step)
+    return given_, error, law, tilted(given_, error, law.theta, step)
+
+
+def tilted(given_, error, theta, step):
+    of = _room(given_)[0]._replace(step=step, theta=theta)
+    set_up.always_compiled(given_, error, of)
+    return of
 
 
 def sizes_of_factors(of, frequency):
@@ -86,8 +93,9 @@ def test_aliases_bound_the_sum_less_the_number(dense):
         low, high = joint(given_, dense)
         for periods in (4.0, 6.0):
             period = periods * np.sqrt(law.square)
-            of = _tilted(given_, error, law.theta, 2 * math.pi / period)
-            count, tail = _frequencies(of, int(dense), 10, 1e-12, Effort(math.inf))
+            of = tilted(given_, error, law.theta, 2 * math.pi / period)
+            room = _room(given_)[1]
+            count, tail, _ = frequencies.always_compiled(of, int(dense), 10, MOST_FREQUENCIES[1], CELLS[1], 1e-12, room.line, room.largest)
             total, off = _sum(of, int(dense), count, 0.0, Effort(math.inf))
             scale = math.exp(exponent.always_compiled(given_, error, law.theta, law.x)[0])
             without = Law(np.empty(1), *np.empty((2, len(law.x))), *np.empty((2, 1)))

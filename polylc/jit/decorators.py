@@ -19,6 +19,7 @@ the first kernel is compiled, or loaded.
 
 from __future__ import annotations
 
+import gc
 import sys
 import uuid
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from polylc.jit.mode import DISABLED, mode
 # numba's names beyond its documented interface; tests/test_jit.py says which, pyproject.toml bounds the version
 _NO_REFERENCE_COUNTS = {"_nrt": False}
 _LEAN: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_REFERENCE_COUNTS}
+OFTEN = 10_000  # new objects between two collections: a command makes many that stay
 _making = RLock()
 
 
@@ -68,7 +70,8 @@ class Kernel:
         """What numba makes of the function; it compiles for the types of a first call, or loads what it has kept."""
         with _making:
             if self._made is None:
-                mode.loaded = True
+                if not mode.loaded:
+                    _load_numba()
                 self._made = self._make(self.plain)
         return self._made
 
@@ -106,6 +109,16 @@ def _kept(function: Callable[..., Any]) -> Path:
 
 def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     return Kernel(function, lambda plain: _compile(plain, options))
+
+
+def _load_numba() -> None:
+    """Import numba, the last large import: a command's process does not look for garbage in what is loaded by then."""
+    import numba  # noqa: F401
+
+    mode.loaded = True
+    if mode.own_process:
+        gc.freeze()
+        gc.set_threshold(OFTEN)
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:

@@ -11,23 +11,21 @@ import math
 
 import numpy as np
 
-from polylc.geometry.tilted.aliases import Law, aliases, tilted_law
-from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, chernoff_bound, exponent, up_exp
-from polylc.geometry.tilted.frequencies import Line, Tilted, Turns, add_up, beyond
-from polylc.geometry.tilted.tilting import argument_error, tilt
+from polylc.geometry.tilted.aliases import Law
+from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms
+from polylc.geometry.tilted.frequencies import Line, Tilted, Turns, add_up
+from polylc.geometry.tilted.newton import Steps
+from polylc.geometry.tilted.plans import Aim, Plan, Room, planned
+from polylc.geometry.tilted.tilting import argument_error
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
 
-STEEP = 3.0  # of the least tilt of a half-space, times its standard deviation
-# periods that are tried, in standard deviations under the tilt
-PERIODS = (7.0, 8.5, 10.0, 12.0, 15.0, 20.0, 28.0, 40.0, 60.0)
 MOST_FREQUENCIES = {1: 4000, 2: 96, 3: 64}  # by the number of forms
 CELLS = {1: 1, 2: 24, 3: 14}  # of a side of the cube of frequencies
 CALL = 50_000  # what a sum costs besides, in factors
 # how much narrower than asked a sum is made, by the number of forms: that costs little, and it is not summed again
 FINER = {1: 1e-3, 2: 1e-2, 3: 0.1}
-NEGLIGIBLE = 1e-280  # what is smaller is bounded, not computed
 
 
 class Effort:
@@ -109,93 +107,37 @@ def _uniform_share(forms: Forms, error: Array) -> tuple[float, float]:
 
 
 def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: float, effort: Effort) -> tuple[float, float]:
-    m, k, free = *forms.a.shape, int(dense)
-    law, without = (Law(np.empty(m), *np.empty((2, k)), *np.empty((2, m))) for _ in range(2))
-    blur = np.zeros(m)  # variances of noise
-    blur[0] = forms.soft * forms.soft
-    deviation = np.sqrt((forms.a * forms.a).sum(axis=1) / 3.0 + blur)
-    if not (k and (deviation > 0).all()):
-        return 0.0, chernoff_bound.always_compiled(forms, error, np.zeros(m), dense, law.x)
-    bound = chernoff_bound.always_compiled(forms, error, tilt(forms, np.zeros(m), free), dense, law.x)
-    if not NEGLIGIBLE < bound < math.inf or bound <= worth:
-        return 0.0, bound
-    law = law._replace(theta=tilt(forms, STEEP / deviation, free))
-    level, doubt = exponent.always_compiled(forms, error, law.theta, law.x)
-    tilted_law.always_compiled(forms, law)
-    spread, theta = np.sqrt(law.square), law.theta
-    if not (np.isfinite(theta).all() and (spread > 0).all() and abs(level) < 690.0):
-        return 0.0, bound
-    scale = math.exp(level)
-    guess = float(np.prod(0.3 / spread) / np.prod(theta[free:]))
-    aim = max(tolerance * guess, 0.3 * FINER[m] * worth / scale)
-    best, wrapped = 0.0, math.inf
-    need = math.sqrt(2.0 * math.log(max(10.0, 4.0 * guess / aim))) if aim > 0 else PERIODS[-1]
-    for period in [r for r in PERIODS if r >= need] or PERIODS[-1:]:
-        # a period that is at most the true one
-        found = aliases.always_compiled(forms, error, law, period * spread * (1 - 16 * UNIT), dense, 0.5 * aim, without)
-        if found < wrapped:
-            best, wrapped = period, found
-        if wrapped <= 0.5 * aim:
-            break
-    if not wrapped < 1e6 * guess:
-        return 0.0, bound
-    of = _tilted(forms, error, theta, 2.0 * math.pi / (best * spread))
-    factor = float(np.prod(of.step / (2.0 * math.pi)))
-    effort.spend(CALL)
-    count, tail = _frequencies(of, free, int(need * best / (2.0 * math.pi)) + 1, 0.3 * aim / factor, effort)
-    if not tail * factor < 1e6 * guess:
-        return 0.0, bound
-    total, slip = _sum(of, free, count, 0.02 * aim / factor, effort)
-    off = (slip + tail) * factor + 16 * UNIT * abs(total) * factor
-    low, high = total * factor - off - wrapped, total * factor + off
-    grow = math.expm1(doubt) + 2 * LIBRARY + 16 * UNIT
-    return max(low * scale * (1 - grow), 0.0) / SLACK, min(max(high * scale * (1 + grow), 0.0) * SLACK + 5e-324, bound)
+    m, square = len(forms.s), forms.a * forms.a
+    # factors are taken in this order: those that decay soonest, first
+    order = np.argsort(-(square / square.sum(axis=1, keepdims=True)).sum(axis=0), kind="stable")
+    forms = forms._replace(a=np.ascontiguousarray(forms.a[:, order]))
+    of, room = _room(forms)
+    aim = Aim(tolerance, worth, FINER[m], MOST_FREQUENCIES[m], CELLS[m])
+    plan = Plan(*planned.always_compiled(forms, error, dense, aim, of, room))
+    effort.spend(plan.spent + (CALL if plan.spent else 0))
+    if not plan.pays:
+        return 0.0, plan.bound
+    total, slip = _sum(of, int(dense), plan.last, 0.02 * plan.aim / plan.factor, effort)
+    off = (slip + plan.tail) * plan.factor + 16 * UNIT * abs(total) * plan.factor
+    low, high = total * plan.factor - off - plan.aliases, total * plan.factor + off
+    grow, scale = math.expm1(plan.doubt) + 2 * LIBRARY + 16 * UNIT, math.exp(plan.level)
+    return max(low * scale * (1 - grow), 0.0) / SLACK, min(max(high * scale * (1 + grow), 0.0) * SLACK + 5e-324, plan.bound)
 
 
-# ---- the sum and its tail ------------------------------------------------------------------------------------------
-def _tilted(forms: Forms, error: Array, theta: Array, step: Array) -> Tilted:
-    """The coordinates sorted by what they weigh in all forms."""
-    spread = (forms.a * forms.a).sum(axis=1, keepdims=True)
-    order = np.argsort(-(forms.a * forms.a / spread).sum(axis=0), kind="stable")
-    a = np.ascontiguousarray(forms.a[:, order])
-    x = theta @ a
-    size = np.abs(x)
-    small = size < 1e-4
-    big = np.where(small, 1.0, size)
-    decay = np.exp(-2.0 * big)
-    coth = np.where(small, 1.0 + size * size / 3.0, big * (1.0 + decay) / -np.expm1(-2.0 * big)) * (1 + 4 * LIBRARY)
-    # (x / sinh x)^2, from above
-    shrink = np.where(small, 1.0, (2.0 * big * np.exp(-big) / -np.expm1(-2.0 * big)) ** 2 * (1 + 8 * LIBRARY))
-    s, known = forms.s.copy(), error.copy()
-    if forms.soft:  # the turn of the noise's factor
-        turn = forms.soft * (forms.soft * float(theta[0]))
-        s[0] -= turn
-        known[0] += 8 * UNIT * (abs(turn) + abs(float(forms.s[0])))
-    return Tilted(a, s, step, theta, known, x, coth, np.minimum(shrink, 1.0), forms.soft)
+# ---- the sum -------------------------------------------------------------------------------------------------------
+def _room(forms: Forms) -> tuple[Tilted, Room]:
+    """For what terms are made of, and to plan them in."""
+    m, k = forms.a.shape
+    new, slope, step, floor, period, theta, middle, square, others, mean, spread, least, at, shift, error = np.empty((15, m))
+    x, variance, moved, apart, tilts, coth, shrink = np.empty((7, k))
+    of = Tilted(forms.a, shift, least, at, error, tilts, coth, shrink, forms.soft)
+    law, without = Law(theta, x, variance, middle, square), Law(others, moved, apart, mean, spread)
+    return of, Room(floor, period, Steps(new, slope, step, np.empty((m, m))), law, without, _line(m, CELLS[m]), np.empty(2 * m + 9))
 
 
 def _line(m: int, length: int) -> Line:
     re, im, size, wrong = np.empty((4, length))
     return Line(re, im, size, wrong, np.empty(m))
-
-
-def _frequencies(of: Tilted, free: int, likely: int, aim: float, effort: Effort) -> tuple[int, float]:
-    """Up to which frequency to sum, and a bound on the sum of the moduli of the terms beyond."""
-    m, k = of.a.shape
-    # from here on many factors decay
-    where = np.sort(np.abs(of.a * of.step[:, None]).max(axis=0) / of.coth)[::-1]
-    slow = float(where[min(len(where) - 1, 2 * m + 8)])
-    count = min(max(4, likely), MOST_FREQUENCIES[m])
-    faces = m * CELLS[m] ** (m - 1)
-    line = _line(m, CELLS[m])
-    grow = up_exp(2.0 * float(np.abs(of.theta) @ of.error)) * (1 + 32 * k * UNIT) * SLACK
-    while True:
-        last = int(min(max(count, 4.0 / max(slow, 1e-9)), 1e7))
-        tail = beyond.always_compiled(of, free, count, CELLS[m], last, 0.01 * aim / faces, line) * grow
-        effort.spend(k * faces)
-        if tail <= aim or count >= MOST_FREQUENCIES[m]:
-            return count, float(tail)
-        count = min(max(count + 1, int(count * 1.2)), MOST_FREQUENCIES[m])
 
 
 def _turns(of: Tilted, count: int) -> Turns:

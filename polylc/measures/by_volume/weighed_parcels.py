@@ -75,27 +75,36 @@ def extremes(weight: Array, bounds: Array, whole: Array) -> tuple[float, float]:
         Numbers >= 0.
     whole : ndarray, shape (2,)
     """
+    least, most = whole.tolist()
     if len(weight) and (weight == weight[0]).all():  # one weight, times what the sum is
-        low, high = total(bounds)
-        both = np.array([[max(whole[0], low), min(whole[1], high)]])
-        if both[0, 0] <= both[0, 1]:
-            low, high = product(both, weight[:1])[0].tolist()
-            return low, high
-    result = []
-    for end, sign in ((0, 1.0), (1, -1.0)):
-        w = weight[:, end]
-        order = np.argsort(sign * w, kind="stable")
-        with np.errstate(invalid="ignore"):  # bounds may be infinite
-            room = (bounds[:, 1] - bounds[:, 0])[order]
-            left = whole[end] - bounds[:, 0].sum()
-            # what is left after the lower bounds goes where it weighs least, or most
-            filled = np.clip(left - np.append(0.0, np.cumsum(room)[:-1]), 0.0, room)
-            terms = w * bounds[:, 0] + np.zeros(len(w))
-            terms[order] += w[order] * filled
-            value = float(terms.sum())
-            # roundings of sums and differences count relative to the whole, times the largest weight
-            slip = 8 * (len(w) + 8) * UNIT * (float(np.abs(terms).sum()) + float(w.max(initial=0.0)) * float(max(whole[1], bounds[:, 1].sum())))
-        if not (math.isfinite(value) and math.isfinite(slip)):
-            value, slip = (0.0, 0.0) if end == 0 else (math.inf, 0.0)
-        result.append(max(value - slip, 0.0) if end == 0 else value + slip)
-    return result[0], result[1]
+        sums = total(bounds)
+        begin, end = max(least, sums[0]), min(most, sums[1])
+        if begin <= end:
+            light, heavy = weight[0].tolist()
+            # zero times anything is zero
+            down = math.nextafter(begin * light, 0.0) if begin and light else 0.0
+            return down, math.nextafter(end * heavy, math.inf) if end and heavy else 0.0
+    low, high = bounds.T.tolist()
+    value, slip = _filled(weight[:, 0].tolist(), low, high, least, heavy_first=False)
+    down = max(value - slip, 0.0) if math.isfinite(value) and math.isfinite(slip) else 0.0
+    value, slip = _filled(weight[:, 1].tolist(), low, high, most, heavy_first=True)
+    return down, value + slip if math.isfinite(value) and math.isfinite(slip) else math.inf
+
+
+def _filled(weight: list[float], low: list[float], high: list[float], whole: float, *, heavy_first: bool) -> tuple[float, float]:
+    """The largest or the least sum, and what roundings may change it: what the lower bounds leave of the whole goes
+    where it weighs most, or least.
+
+    In lists, since most groups are small. Roundings of sums and differences count relative to the whole, times the
+    largest weight.
+    """
+    base = sum(low)
+    terms, left = [w * v for w, v in zip(weight, low, strict=True)], whole - base
+    for i in sorted(range(len(weight)), key=weight.__getitem__, reverse=heavy_first):
+        if not left > 0.0:
+            break
+        room = high[i] - low[i]
+        terms[i] += weight[i] * min(left, room)
+        left -= room
+    size = sum(map(abs, terms)) + max(weight, default=0.0) * max(whole, base)
+    return sum(terms), 8 * (len(weight) + 8) * UNIT * size
