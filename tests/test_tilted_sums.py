@@ -195,8 +195,8 @@ def test_a_row_known_worse_elsewhere_is_enclosed_anew():
     result, many = enclosed(random_net([3, 3, 2], 0), ([-1.0] * 3, [1.0] * 3))
     row, noise, effort = np.array([[0.0, 0.75, 0.25]]), 2.0**-20, Effort(1e9)
     assert result.complete
-    exact = many._parcel(row, np.zeros(1), effort)
-    rough = many._parcel(row, np.array([noise]), effort)
+    exact = many._parcel(*many._numbered(row, np.zeros(1)), effort)
+    rough = many._parcel(*many._numbered(row, np.array([noise])), effort)
     for slope in (0.75 - noise, 0.75 + noise):
         assert rough.whole[0] <= 0.5 / slope <= rough.whole[1]
     assert exact.whole[1] - exact.whole[0] < 1e-9 < rough.whole[1] - rough.whole[0]

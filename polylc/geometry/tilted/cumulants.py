@@ -37,7 +37,12 @@ class Forms(NamedTuple):
     def rows(self, which: list[int], signs: list[float] | None = None) -> Forms:
         """Some of the forms, in this order, times signs; only where the first stays the first is there noise."""
         sign = np.ones(len(which)) if signs is None else np.array(signs)
-        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which], self.soft if which[0] == 0 else 0.0)
+        return Forms(self.a[which] * sign[:, None], self.s[which] * sign, self.noise[which], self.soft if which[:1] == [0] else 0.0)
+
+    def and_then(self, others: Forms) -> Forms:
+        """These forms, and others after them."""
+        a, s, noise = (np.concatenate([one, other]) for one, other in zip(self[:3], others[:3], strict=True))
+        return Forms(a, s, noise, self.soft)
 
 
 @inlined

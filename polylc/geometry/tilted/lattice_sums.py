@@ -14,7 +14,7 @@ import numpy as np
 from polylc.geometry.tilted.aliases import Law
 from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms
 from polylc.geometry.tilted.frequencies import Line, Tilted, Turns, add_up
-from polylc.geometry.tilted.newton import Steps
+from polylc.geometry.tilted.newton import steps
 from polylc.geometry.tilted.plans import Aim, Plan, Room, planned
 from polylc.geometry.tilted.tilting import argument_error
 from polylc.network.compose import UNIT
@@ -128,11 +128,11 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
 def _room(forms: Forms) -> tuple[Tilted, Room]:
     """For what terms are made of, and to plan them in."""
     m, k = forms.a.shape
-    new, slope, step, floor, period, theta, middle, square, others, mean, spread, least, at, shift, error = np.empty((15, m))
-    x, variance, moved, apart, tilts, coth, shrink = np.empty((7, k))
-    of = Tilted(forms.a, shift, least, at, error, tilts, coth, shrink, forms.soft)
+    floor, period, theta, middle, square, others, mean, spread, s, step, tilts, error = np.empty((12, m))
+    x, variance, moved, apart, product, coth, shrink = np.empty((7, k))
+    of = Tilted(forms.a, s, step, tilts, error, product, coth, shrink, forms.soft)
     law, without = Law(theta, x, variance, middle, square), Law(others, moved, apart, mean, spread)
-    return of, Room(floor, period, Steps(new, slope, step, np.empty((m, m))), law, without, _line(m, CELLS[m]), np.empty(2 * m + 9))
+    return of, Room(floor, period, steps(m, k), law, without, _line(m, CELLS[m]), np.empty(2 * m + 9))
 
 
 def _line(m: int, length: int) -> Line:

@@ -45,37 +45,61 @@ class Steps(NamedTuple):
     slope: Array  # (m,)
     step: Array  # (m,)
     curve: Array  # (m, m)
+    x: Array  # (k,)
+    first: Array  # (k,)
+    second: Array  # (k,)
+
+
+def steps(m: int, k: int) -> Steps:
+    """Room for m forms in k coordinates."""
+    new, slope, step = np.empty((3, m))
+    x, first, second = np.empty((3, k))
+    return Steps(new, slope, step, np.empty((m, m)), x, first, second)
 
 
 @inlined
-def _expand(a: Array, s: Array, soft: float, theta: Array, deep: bool, slope: Array, curve: Array) -> float:
+def _dot(left: Array, right: Array) -> float:
+    """In four sums, that processors add up side by side."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = len(left) - len(left) % 4
+    for i in range(0, whole, 4):
+        a += left[i] * right[i]
+        b += left[i + 1] * right[i + 1]
+        c += left[i + 2] * right[i + 2]
+        d += left[i + 3] * right[i + 3]
+    for i in range(whole, len(left)):
+        a += left[i] * right[i]
+    return (a + b) + (c + d)
+
+
+@inlined
+def _expand(a: Array, s: Array, soft: float, theta: Array, deep: bool, room: Steps) -> float:
     """log M(theta a) - theta s; where `deep`, with its slope and the lower triangle of its curvature."""
     m, k = a.shape
+    x, first, second = room.x, room.first, room.second
     value = 0.5 * (soft * theta[0]) ** 2
+    x[:] = 0.0
     for j in range(m):
         value -= theta[j] * s[j]
-        slope[j] = -s[j] if deep else slope[j]
-        for q in range(m if deep else 0):
-            curve[j, q] = 0.0
-    if deep:
-        slope[0] += soft * (soft * theta[0])
-        curve[0, 0] = soft * soft
+        for i in range(k):
+            x[i] += theta[j] * a[j, i]
     product = 1.0  # of what the logarithms are taken of: one for many coordinates
     for i in range(k):
-        x = 0.0
-        for j in range(m):
-            x += theta[j] * a[j, i]
-        v, factor, first, second = moments(x)
+        v, factor, first[i], second[i] = moments(x[i])
         value += v
         product *= factor
         if product < TINY:
             value += math.log(product)
             product = 1.0
-        for j in range(m if deep else 0):
-            slope[j] += a[j, i] * first
-            w = a[j, i] * second
-            for q in range(j + 1):
-                curve[j, q] += w * a[q, i]
+    for j in range(m if deep else 0):
+        room.slope[j] = _dot(a[j], first) - s[j]
+        for i in range(k):
+            x[i] = a[j, i] * second[i]
+        for q in range(j + 1):
+            room.curve[j, q] = _dot(x, a[q])
+    if deep:
+        room.slope[0] += soft * (soft * theta[0])
+        room.curve[0, 0] += soft * soft
     total: float = value + math.log(product)
     return total
 
@@ -132,9 +156,9 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
     soft : float
         Standard deviation of the noise in the first form.
     """
-    new, slope, step, curve = room.new, room.slope, room.step, room.curve
+    new, step = room.new, room.step
     m = len(s)
-    value = _expand(a, s, soft, theta, True, slope, curve)
+    value = _expand(a, s, soft, theta, True, room)
     for _ in range(MOST_STEPS):
         gain = _newton(theta, floor, free, room)
         size, there = 1.0, np.inf
@@ -148,7 +172,7 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
                     theta[j] = new[j]
                 return
             # the first step is mostly taken, and then goes on from there
-            there = _expand(a, s, soft, new, size == 1.0, slope, curve)
+            there = _expand(a, s, soft, new, size == 1.0, room)
             if there < value:
                 break
             size *= 0.5
@@ -158,4 +182,4 @@ def descend(a: Array, s: Array, soft: float, floor: Array, free: int, theta: Arr
             theta[j] = new[j]
         if value - there < ENOUGH or there < FAR:
             return
-        value = there if size == 1.0 else _expand(a, s, soft, theta, True, slope, curve)
+        value = there if size == 1.0 else _expand(a, s, soft, theta, True, room)

@@ -31,6 +31,8 @@ class Parcel:
         The number without half-spaces, enclosed.
     sums : Sums, optional
         What is known of forms of the same neighbourhood.
+    numbers : list of int, optional
+        Those that the forms have there.
 
     Attributes
     ----------
@@ -38,12 +40,12 @@ class Parcel:
         Around its share of the cube, or the density of g_0 at 0 there.
     """
 
-    def __init__(self, forms: Forms, dense: bool, whole: Pair, sums: Sums | None = None) -> None:
+    def __init__(self, forms: Forms, dense: bool, whole: Pair, sums: Sums | None = None, numbers: list[int] | None = None) -> None:
         self.forms, self.dense, self.whole = forms, dense, whole
         self.low, self.high = 0.0, whole[1]
         self._sides = list(range(int(dense), len(forms.s)))
         self._sums = Sums() if sums is None else sums
-        self._numbers = self._sums.numbers(forms)
+        self._numbers = self._sums.numbers(forms) if numbers is None else numbers
         self._bounded = False
         if not self._sides:
             self.low = whole[0]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from polylc.geometry.tilted.cumulants import COEFFICIENTS, SERIES, SLACK, Forms, chernoff_bound
-from polylc.geometry.tilted.newton import Steps, descend
+from polylc.geometry.tilted.newton import descend, steps
 from polylc.network.compose import UNIT
 
 Array = np.ndarray
@@ -53,11 +53,9 @@ def log_sinhc(x: Array) -> Array:
 
 def tilt(forms: Forms, floor: Array, free: int) -> Array:
     """A tilt theta near the least of log M - theta s, theta_j >= floor_j for j >= free, by projected Newton steps."""
-    m = len(forms.s)
     theta = floor.copy()
     theta[:free] = 0.0
-    new, slope, step = np.empty((3, m))
-    descend.always_compiled(forms.a, forms.s, forms.soft, floor, free, theta, Steps(new, slope, step, np.empty((m, m))))
+    descend.always_compiled(forms.a, forms.s, forms.soft, floor, free, theta, steps(*forms.a.shape))
     return theta
 
 

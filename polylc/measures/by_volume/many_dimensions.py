@@ -58,8 +58,13 @@ class ManyDimensions:
     def areas(self) -> Array:
         """Areas of the sections over |U|, enclosed; (S, 2)."""
         effort = Effort(SECTIONS)
-        parcels = [self._parcel(section.rows, section.noise, effort) for section in self.sections]
+        parcels = [self._parcel(*self._numbered(section.rows, section.noise), effort) for section in self.sections]
         return narrowed(parcels, self._lengths, effort)
+
+    def _numbered(self, rows: Array, noise: Array) -> tuple[Forms, list[int]]:
+        """Forms from rows, and their numbers among all of the neighbourhood."""
+        forms = forms_of(rows, noise)
+        return forms, self._sums.numbers(forms)
 
     @cached_property
     def _lengths(self) -> Array:
@@ -69,11 +74,9 @@ class ManyDimensions:
         result: Array = np.ldexp(found, -np.frexp(np.where(largest > 0, largest, 1.0))[1][:, None])
         return result
 
-    def _parcel(self, rows: Array, noise: Array, effort: Effort) -> Parcel:
-        """A part of the section of the first row."""
-        forms = forms_of(rows, noise)
-        plane = forms.rows([0])
-        return Parcel(forms, True, self._sums.joint(plane, self._sums.numbers(plane), True, 0.0, effort), self._sums)
+    def _parcel(self, forms: Forms, numbers: list[int], effort: Effort) -> Parcel:
+        """A part of the section of the first form."""
+        return Parcel(forms, True, self._sums.joint(forms.rows([0]), numbers[:1], True, 0.0, effort), self._sums, numbers)
 
     def sampled(self, weight: Array) -> Quantity:
         """The sum over facets of area times weight, (E,), from tilted samples of the sections that are not enclosed
@@ -194,9 +197,11 @@ class ManyDimensions:
     def _facet(self, place: int, edge: int, flip: int, effort: Effort) -> Parcel:
         """The facet of an edge, as a part of its section."""
         if edge not in self._facet_parcels:
-            section, others = self.sections[place], self._others(edge, flip)
-            rows, noise = np.concatenate([section.rows[:1], others.rows]), np.append(section.noise[0], others.noise)
-            self._facet_parcels[edge] = self._parcel(rows, noise, effort)
+            section, region = self.sections[place], int(self.graph.first[edge])
+            plane, number = self._numbered(section.rows[:1], section.noise[:1])
+            forms, numbers = self._cell_forms[region]
+            others = np.flatnonzero(self.cells[region].neurons != flip).tolist()
+            self._facet_parcels[edge] = self._parcel(plane.and_then(forms.rows(others)), number + [numbers[j] for j in others], effort)
         return self._facet_parcels[edge]
 
     @cached_property
@@ -204,12 +209,17 @@ class ManyDimensions:
         """The regions' half-spaces."""
         return list(cells(self.complex, self.graph))
 
+    @cached_property
+    def _cell_forms(self) -> list[tuple[Forms, list[int]]]:
+        """The same as numbered forms."""
+        return [self._numbered(cell.rows, cell.noise) for cell in self.cells]
+
     # ---- shares ----------------------------------------------------------------------------------------------------
     @cached_property
     def _regions(self) -> tuple[list[Parcel], Effort]:
         """The regions as parts of the cube, bounded by Chernoff, and what may be spent on them."""
         effort = Effort(SHARES)
-        parcels = [Parcel(forms_of(cell.rows, cell.noise), False, (1.0, 1.0), self._sums) for cell in self.cells]
+        parcels = [Parcel(forms, False, (1.0, 1.0), self._sums, numbers) for forms, numbers in self._cell_forms]
         bounded(parcels, effort)
         return parcels, effort
 
