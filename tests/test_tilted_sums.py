@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nets import quarter_net, random_net
 
 import polylc
+from polylc.geometry.tilted.cumulants import Forms, cumulant, doubt_of
 from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Parcel
 from polylc.geometry.tilted.tilting import chernoff, forms_of, log_sinhc, tilt
@@ -119,6 +120,29 @@ def test_cumulants_are_within_their_bound():
                 exact = (flint.arb(x).sinh() / flint.arb(x)).log()
             error = abs(float((exact - flint.arb(float(log_sinhc(np.array([x]))[0]))).mid()))
             assert error <= (64 + 20 * abs(x)) * 2.0**-53
+
+
+@given(st.integers(0, 10**6), st.integers(1, 900), st.sampled_from([-8.0, -1.0, 0.0, 1.0, 3.0, 90.0, 99.9, 101.0, 150.0]))
+@settings(max_examples=60, deadline=None)
+def test_sums_of_cumulants_are_within_their_bound(seed, count, power):
+    """Factors multiplied before the logarithm is taken: many near 1, or so small that a few more would vanish."""
+    flint = pytest.importorskip("flint")
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(count) * 10.0 ** rng.uniform(min(power, 0.0), power, count)
+    value, size = exponent_of_tilts(x)
+    with flint.ctx.workprec(1200):
+        # sinh x / x = e^|x| (1 - e^(-2 |x|)) / (2 |x|)
+        terms = [(abs(v), flint.arb(abs(v))) for v in x.tolist() if v]
+        exact = sum((v + ((1 - (-2 * v).exp()) / (2 * v)).log() for _, v in terms), flint.arb(0))
+        error = abs(float((exact - flint.arb(value)).mid()))
+    assert size == pytest.approx(np.abs(x).sum())
+    assert error <= doubt_of(size, count)
+
+
+def exponent_of_tilts(x):
+    """log M(x) as the kernels sum it, and the sum of the sizes of x: of one form with tilt 1."""
+    value, size = cumulant(Forms(x[None], np.zeros(1), np.zeros(1)), np.ones(1), np.empty(len(x)))
+    return value, size
 
 
 entries = st.one_of(st.integers(-8, 8).map(lambda v: v / 8), st.sampled_from([1e-9, -1e-9, 1e-200, 1e150, -1e150, 1.0, -1.0]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, blurred, cumulant, densest, doubt_of, sinhc, up_exp, width_of
+from polylc.geometry.tilted.cumulants import LEAST, LIBRARY, SLACK, Forms, blurred, cumulant, densest, doubt_of, log_moment, parts, up_exp, width_of
 from polylc.geometry.tilted.newton import moments
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
@@ -75,15 +75,21 @@ def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: floa
     best = np.inf
     for t in TRIED:
         q = t * distance / law.square[j]
-        value, size, density = 0.0, 0.0, np.inf
+        value, size, product, density = 0.0, 0.0, 1.0, np.inf
         for i in range(k):
             v = law.x[i] + sign * q * forms.a[j, i]
-            value += sinhc(v)
+            part, factor = parts(v)
+            value += part
             size += abs(v)
+            product *= factor
+            if product < LEAST:
+                value += math.log(product)
+                product = 1.0
             if dense:
                 width = width_of(abs(forms.a[0, i]), error[0], room)
                 if width > 0.0:
                     density = min(density, (1.0 + 2.0 * abs(v) * SLACK) / (2.0 * width))
+        value += math.log(product)
         moved = 2.0 * known.slip + 4.0 * q * error[j]  # noise, in both cumulants and in what is beyond
         top = value - known.base - q * beyond + doubt_of(size, k) + known.doubt + moved
         top += 16 * UNIT * (abs(value) + abs(known.base) + q * abs(beyond))
@@ -110,10 +116,8 @@ def aliases(forms: Forms, error: Array, law: Law, period: Array, dense: bool, en
     """
     m, k = forms.a.shape
     theta = law.theta
-    base, size, slip = 0.0, 0.0, 0.0
-    for i in range(k):
-        base += sinhc(law.x[i])
-        size += abs(law.x[i])
+    base, size = log_moment(law.x)
+    slip = 0.0
     every = 1 + 8 * LIBRARY
     for j in range(m):
         slip += abs(theta[j]) * error[j]

@@ -21,6 +21,7 @@ SERIES = 0.25  # below it log(sinh x / x) is summed, lemma 21
 COEFFICIENTS = (1 / 6, -1 / 180, 1 / 2835, -1 / 37800, 1 / 467775, -691 / 3831077250, 2 / 127702575)
 C1, C2, C3, C4, C5, C6, C7 = COEFFICIENTS
 SLACK = 1 + 2.0**-40
+LEAST, FAR = 1e-150, 1e100  # of products of factors; a tilt beyond which they would be too small
 PEAK = 0.3989422804014327  # of the normal density, rounded
 
 
@@ -54,19 +55,23 @@ def up_exp(value: float) -> float:
 
 
 @inlined
-def sinhc(x: float) -> float:
-    """log(sinh x / x) within (64 + 20 |x|) u; lemma 21."""
+def parts(x: float) -> tuple[float, float]:
+    """log(sinh x / x) as the sum of a number and the logarithm of another one, at most 1: one logarithm serves many
+    coordinates. Lemma 21.
+    """
     size = abs(x)
     if size < SERIES:
         y = x * x
-        return ((((((C7 * y + C6) * y + C5) * y + C4) * y + C3) * y + C2) * y + C1) * y
-    return size - math.log(2.0 * size) + math.log1p(-math.exp(-2.0 * size))
+        return ((((((C7 * y + C6) * y + C5) * y + C4) * y + C3) * y + C2) * y + C1) * y, 1.0
+    if size > FAR:
+        return size - math.log(2.0 * size), 1.0
+    return size, (1.0 - math.exp(-2.0 * size)) / (2.0 * size)
 
 
 @inlined
 def doubt_of(size: float, k: int) -> float:
     """What log M may be off, for tilts whose sizes sum to `size`."""
-    return ((k + 24) * size + 64 * k) * UNIT * SLACK
+    return ((2 * k + 24) * size + 64 * k) * UNIT * SLACK
 
 
 @inlined
@@ -97,17 +102,30 @@ def densest(forms: Forms, error: Array, x: Array, period: float) -> float:
 
 
 @inlined
+def log_moment(x: Array) -> tuple[float, float]:
+    """log M(x), and the sum of the sizes of x, by which its error is told."""
+    value, size, product = 0.0, 0.0, 1.0
+    for i in range(len(x)):
+        part, factor = parts(x[i])
+        value += part
+        size += abs(x[i])
+        product *= factor
+        if product < LEAST:
+            value += math.log(product)
+            product = 1.0
+    return value + math.log(product), size
+
+
+@inlined
 def cumulant(forms: Forms, theta: Array, x: Array) -> tuple[float, float]:
     """x = theta a; log M(x), and the sum of the sizes of x, by which its error is told."""
     m, k = forms.a.shape
-    value, size = 0.0, 0.0
     for i in range(k):
-        v = 0.0
-        for j in range(m):
-            v += theta[j] * forms.a[j, i]
-        x[i] = v
-        value += sinhc(v)
-        size += abs(v)
+        x[i] = 0.0
+    for j in range(m):
+        for i in range(k):
+            x[i] += theta[j] * forms.a[j, i]
+    value, size = log_moment(x)
     return value, size
 
 

@@ -41,9 +41,12 @@ class Sums:
     def numbers(self, forms: Forms) -> list[int]:
         """A number for each form; a form and the same one with the other sign have opposite ones."""
         rows = np.concatenate([forms.a, forms.s[:, None]], axis=1)
-        first = rows[np.arange(len(rows)), (rows != 0).argmax(axis=1)]
+        first = rows[:, 0]
+        if not first.all():
+            first = rows[np.arange(len(rows)), (rows != 0).argmax(axis=1)]
         sides = np.where(first < 0, -1, 1)
-        rows = rows * sides[:, None] + 0.0  # no zero has a sign
+        rows *= sides[:, None]
+        rows += 0.0  # no zero has a sign
         found = []
         for j, side in enumerate(sides.tolist()):
             key = rows[j].tobytes() + np.array([forms.noise[j], forms.soft if j == 0 else 0.0]).tobytes()

@@ -163,7 +163,7 @@ def planned(forms: Forms, error: Array, dense: bool, aim: Aim, of: Tilted, room:
         return nothing_more
     for j in range(m):
         room.floor[j] = room.period[j]
-        theta[j] = 0.0 if j < free else room.floor[j]
+        theta[j] = theta[j] if j < free else max(theta[j], room.floor[j])
     descend(forms.a, forms.s, forms.soft, room.floor, free, theta, room.steps)
     level, doubt = exponent(forms, error, theta, law.x)
     tilted_law(forms, law)
