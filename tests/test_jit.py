@@ -37,6 +37,22 @@ def test_a_change_in_what_a_kernel_imports_gives_it_another_folder(monkeypatch, 
     assert stamp.__wrapped__(ROOT / kernel) == before
 
 
+def test_imports_are_those_that_python_reads():
+    """All of this package's modules that a file imports before its first definition, by Python's own parser."""
+    for file in ROOT.rglob("*.py"):
+        names = set()
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+                break
+            if isinstance(node, ast.ImportFrom):
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+        places = [ROOT.parent.joinpath(*name.split(".")) for name in names if name.split(".")[0] == ROOT.name]
+        expected = {f for place in places for f in (place.with_suffix(".py"), place / "__init__.py") if f.is_file()}
+        assert expected <= set(cache._imports(file)), file
+
+
 def test_kernels_use_that_folder_and_leave_the_setting_alone():
     import numba
 
