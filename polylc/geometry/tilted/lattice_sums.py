@@ -128,11 +128,11 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
 def _room(forms: Forms) -> tuple[Tilted, Room]:
     """For what terms are made of, and to plan them in."""
     m, k = forms.a.shape
-    floor, period, theta, middle, square, others, mean, spread, s, step, tilts, error = np.empty((12, m))
+    floor, least, period, theta, middle, square, others, mean, spread, s, step, tilts, error = np.empty((13, m))
     x, variance, moved, apart, product, coth, shrink = np.empty((7, k))
     of = Tilted(forms.a, s, step, tilts, error, product, coth, shrink, forms.soft)
     law, without = Law(theta, x, variance, middle, square), Law(others, moved, apart, mean, spread)
-    return of, Room(floor, period, steps(m, k), law, without, _line(m, CELLS[m]), np.empty(2 * m + 9))
+    return of, Room(floor, least, period, steps(m, k), law, without, _line(m, CELLS[m]), np.empty(2 * m + 9))
 
 
 def _line(m: int, length: int) -> Line:

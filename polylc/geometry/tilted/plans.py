@@ -31,6 +31,7 @@ class Room(NamedTuple):
     """Room to work in."""
 
     floor: Array  # (m,) of tilts
+    least: Array  # (m,) the floor of those that a sum may have
     period: Array  # (m,)
     steps: Steps
     law: Law
@@ -154,17 +155,16 @@ def planned(forms: Forms, error: Array, dense: bool, aim: Aim, of: Tilted, room:
         for i in range(k):
             square += forms.a[j, i] * forms.a[j, i] / 3.0
         degenerate = degenerate or not square > 0.0
-        theta[j], room.floor[j], room.period[j] = 0.0, 0.0, STEEP / math.sqrt(square) if square > 0.0 else 0.0
+        theta[j], room.floor[j], room.least[j] = 0.0, 0.0, STEEP / math.sqrt(square) if square > 0.0 else 0.0
     if not degenerate:
         descend(forms.a, forms.s, forms.soft, room.floor, free, theta, room.steps)
     bound = chernoff_bound(forms, error, theta, dense, law.x)
     nothing_more = False, bound, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0, 0.0
     if degenerate or not NEGLIGIBLE < bound < np.inf or bound <= aim.worth:
         return nothing_more
-    for j in range(m):
-        room.floor[j] = room.period[j]
-        theta[j] = theta[j] if j < free else max(theta[j], room.floor[j])
-    descend(forms.a, forms.s, forms.soft, room.floor, free, theta, room.steps)
+    for j in range(free, m):
+        theta[j] = max(theta[j], room.least[j])
+    descend(forms.a, forms.s, forms.soft, room.least, free, theta, room.steps)
     level, doubt = exponent(forms, error, theta, law.x)
     tilted_law(forms, law)
     guess, fine = 1.0, abs(level) < FAR
