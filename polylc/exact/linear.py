@@ -87,24 +87,29 @@ def gram(rows: Matrix) -> list[list[int]]:
 def is_positive_semidefinite(matrix: Matrix) -> bool:
     """Whether a symmetric matrix of integers is positive semidefinite.
 
-    All roots of its characteristic polynomial are real, so that none is negative just where the signs of the
-    coefficients alternate (rule of Descartes; zeros have either sign).
+    Fraction-free LDL^T with diagonal pivots (Bareiss 1968): after each step the remaining entries are minors, so every
+    division is exact. A matrix with a zero on the diagonal is semidefinite only if that row is zero.
 
     Examples
     --------
     >>> [is_positive_semidefinite(m) for m in ([[1, 2], [2, 4]], [[1, 2], [2, 3]], [[0, 1], [1, 9]])]
     [True, False, False]
     """
-    size = len(matrix)
-    if size < 2:
-        return all(row[0] >= 0 for row in matrix)
-    if size == 2:  # nobody waits for the library
-        (a, b), (_, c) = matrix
-        return a + c >= 0 and a * c >= b * b
-    import flint
-
-    coefficients = flint.fmpz_mat(size, size, [v for row in matrix for v in row]).charpoly().coeffs()[::-1]
-    return all(v >= 0 if i % 2 == 0 else v <= 0 for i, v in enumerate(coefficients))
+    rest = [list(row) for row in matrix]
+    previous = 1
+    while rest:
+        if any(row[i] < 0 for i, row in enumerate(rest)):
+            return False
+        if any(row[i] == 0 and any(row) for i, row in enumerate(rest)):
+            return False
+        kept = [i for i, row in enumerate(rest) if row[i]]
+        if not kept:
+            return True
+        first, others = kept[0], kept[1:]
+        pivot, top = rest[first][first], rest[first]
+        rest = [[(pivot * rest[i][j] - rest[i][first] * top[j]) // previous for j in others] for i in others]
+        previous = pivot
+    return True
 
 
 def sum_of_quotients(numerators: Sequence[int], denominators: Sequence[int]) -> Fraction:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FEW_PRODUCTS = 2**18  # of a sparse matrix, in memory at once
 # Python's integers take some 50 ns a product, FLINT's 3, but 500 for a number on its way in or out
 _PRODUCTS_EACH = 16
-_FEW_ROWS = 10  # of a dense matrix that Python's integers multiply before FLINT has taken numbers in and out
+_FEW = 2**12  # products that Python's integers take by themselves, so that small commands need not load FLINT
 
 
 class Dense:
@@ -55,7 +55,7 @@ class Dense:
 
     def after(self, columns: np.ndarray, some: np.ndarray | None = None) -> np.ndarray:
         """The matrix, or some of its rows, times columns."""
-        if some is None and self._large:
+        if some is None and self._large and self._array.size * columns.shape[1] > _FEW:
             return _from_flint(self._flint * _for_flint(columns))
         live = np.flatnonzero((columns != 0).any(axis=1))
         rows = self._objects if some is None else self.rows(some)
@@ -65,7 +65,8 @@ class Dense:
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Rows times the matrix."""
         live = np.flatnonzero((rows != 0).any(axis=0))
-        if self._large and len(live) > _FEW_ROWS:
+        products, numbers = len(live) * self.shape[1], len(live) + self.shape[1]
+        if products > _PRODUCTS_EACH * numbers and len(rows) * products > _FEW:
             return _from_flint(_for_flint(rows) * self._flint)
         result: np.ndarray = rows[:, live].dot(self._objects[live]) if len(live) else _nothing(len(rows), self.shape[1])
         return result

@@ -8,16 +8,13 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from polylc.errors import SolverError
 from polylc.exact import simplex
 from polylc.exact.checkpoint import checkpoint
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 FEASIBILITY = 1e-10  # the smallest tolerance HiGHS takes
 DUAL, PRIMAL = 1, 4  # simplex strategies
@@ -163,8 +160,17 @@ class BoxProgram:
         return Optimum(float(cost @ point), point, duals)
 
 
+class Sparse(NamedTuple):
+    """A matrix in compressed rows. (To import scipy's takes longer than the programs of many a command.)"""
+
+    start: np.ndarray  # of each row among the entries, and of what is behind the last
+    column: np.ndarray
+    value: np.ndarray
+    columns: int
+
+
 def minimise(
-    cost: np.ndarray, matrix: np.ndarray | csr_array, row_lower: np.ndarray, row_upper: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    cost: np.ndarray, matrix: np.ndarray | Sparse, row_lower: np.ndarray, row_upper: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> Optimum | None:
     """min cost.x subject to row_lower <= matrix x <= row_upper, lower <= x <= upper; None if infeasible.
 
@@ -175,14 +181,14 @@ def minimise(
     """
     checkpoint()
     highspy = _highs()
-    rows, columns = matrix.shape
+    given = matrix if isinstance(matrix, Sparse) else compressed(matrix)
+    rows, columns = len(given.start) - 1, given.columns
     program = highspy.HighsLp()
     program.num_col_, program.num_row_ = columns, rows
     program.col_cost_, program.col_lower_, program.col_upper_ = cost, lower, upper
     program.row_lower_, program.row_upper_ = row_lower, row_upper
     program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    start, index, value = _compressed(matrix) if isinstance(matrix, np.ndarray) else (matrix.indptr, matrix.indices, matrix.data)
-    program.a_matrix_.start_, program.a_matrix_.index_, program.a_matrix_.value_ = start, index, value
+    program.a_matrix_.start_, program.a_matrix_.index_, program.a_matrix_.value_ = given.start, given.column, given.value
     model = _one_shot_model()
     status = None
     for strategy, tolerance in ATTEMPTS:
@@ -202,11 +208,23 @@ def minimise(
     raise SolverError(f"HiGHS ended a linear program of {rows} rows and {columns} columns with status {model.modelStatusToString(status)}")
 
 
-def _compressed(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The non-zeros of a dense matrix in compressed rows: where rows begin, columns, values."""
+def compressed(matrix: np.ndarray) -> Sparse:
+    """The non-zeros of a dense matrix."""
     filled = matrix != 0
     starts = np.concatenate([[0], np.cumsum(filled.sum(axis=1))]).astype(np.int32)
-    return starts, np.nonzero(filled)[1].astype(np.int32), matrix[filled]
+    return Sparse(starts, np.nonzero(filled)[1].astype(np.int32), matrix[filled], matrix.shape[1])
+
+
+def with_distances(rows: np.ndarray, weight: np.ndarray) -> Sparse:
+    """Rows over u, (m, k), as rows over (u, d), and below them w_i u_i + d and -w_i u_i + d of each coordinate: where
+    these are not negative, d is at least the weighted distance of u from 0 in the largest coordinate.
+    """
+    k, first = len(weight), compressed(rows)
+    last = first.start[-1] + 2 * np.arange(1, 2 * k + 1, dtype=np.int32)
+    column, value = np.full((2 * k, 2), k, dtype=np.int32), np.ones((2 * k, 2))
+    column[:, 0], value[:, 0] = np.tile(np.arange(k), 2), np.concatenate([weight, -weight])
+    starts, columns = np.append(first.start, last), np.append(first.column, column.ravel())
+    return Sparse(starts, columns, np.append(first.value, value.ravel()), k + 1)
 
 
 def _basis(model: Any) -> Basis:

@@ -15,7 +15,7 @@ from polylc.bounds.backward import hand_on
 from polylc.bounds.tables import Rows, Tables
 from polylc.errors import SolverError
 from polylc.exact.checkpoint import checkpoint
-from polylc.geometry.lp import infinity, minimise
+from polylc.geometry.lp import infinity, minimise, with_distances
 from polylc.network.form import Network, pattern_at
 from polylc.search.descent import evaluated, gradient, outputs, region_forms
 
@@ -218,10 +218,7 @@ def _nearest(rows: np.ndarray, around: Around, distance: float) -> tuple[float, 
     n = rows.shape[1] - 1
     low = np.maximum((around.low - around.center) / distance, -1.0)
     high = np.minimum((around.high - around.center) / distance, 1.0)
-    from scipy.sparse import csr_array, eye_array, hstack, vstack
-
-    eye, one = eye_array(n, format="csr"), csr_array(np.ones((n, 1)))
-    matrix = vstack([csr_array(np.column_stack([slope, np.zeros(len(slope))])), hstack([eye, one]), hstack([-eye, one])], format="csr")
+    matrix = with_distances(slope, np.ones(n))
     least = np.concatenate([-value, np.zeros(2 * n)])
     cost = np.append(np.zeros(n), 1.0)
     try:

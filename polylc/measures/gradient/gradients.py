@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import cached_property
+from operator import mul
 
 import numpy as np
 
@@ -70,16 +70,15 @@ class ExactGradients:
         self._complex = complex_
         self._free = complex_.domain.exact_embedding.free
         self._products = exact_jacobians(complex_.network) if self._free is not None and complex_.domain.dimension >= MANY else None
-        inverse, one = complex_.domain.inverse_sides, Fraction(1)
-        sides = [one] * complex_.domain.dimension if inverse is None else inverse
-        common = math.lcm(*(v.denominator for v in sides))
-        factors = [v.numerator * (common // v.denominator) for v in sides]
-        shared = math.gcd(common, *factors)
-        self._factors = [f // shared for f in factors]
-        self.denominator = complex_.exact_forms.scale * (common // shared) if self._products is None else 1 << self._products.shift
-        self._gauge = Gauge(complex_.domain.squared_half if inverse is None else [one] * len(sides))
-        self._weighs, self._inverse = inverse is None, complex_.domain.inverse_half
-        self.square_denominator = self.denominator**2 * self._gauge.unit
+        if self._products is None:
+            inverse = complex_.domain.inverse_sides
+            self._factors, common = _over_one(inverse or [Fraction(1)] * complex_.domain.dimension)
+            self.denominator = complex_.exact_forms.scale * common
+            self._gauge = Gauge(complex_.domain.squared_half) if inverse is None else None
+        else:
+            self.denominator, self._gauge = 1 << self._products.shift, None
+        self._inverse = complex_.domain.inverse_half
+        self.square_denominator = self.denominator**2 * (1 if self._gauge is None else self._gauge.unit)
         self.evaluated = 0
         self._kept: dict[int, Rows] = {}
 
@@ -109,31 +108,37 @@ class ExactGradients:
 
     def squared(self, row: Sequence[int]) -> int:
         """The squared length of a row, as an integer."""
-        return self._gauge.squared(row)
+        return sum(map(mul, row, row)) if self._gauge is None else self._gauge.squared(row)
 
     def gram(self, rows: Rows) -> Rows:
         """Inner products of rows, as integers."""
-        return self._gauge.gram(rows) if self._weighs else gram(rows)
+        return gram(rows) if self._gauge is None else self._gauge.gram(rows)
 
     def lengthened(self, vector: Sequence[float]) -> list[float]:
         """Doubles in proportion to derivatives along the axes, from such in proportion to entries of `jacobian`."""
-        return [a * math.sqrt(w) for a, w in zip(vector, self._shares, strict=True)]
-
-    @cached_property
-    def _shares(self) -> list[float]:
-        """Weights of squares, over the largest."""
-        return [w / max(self._gauge.weights) for w in self._gauge.weights]
+        if self._gauge is None:
+            return list(vector)
+        most = max(self._gauge.weights)
+        return [a * math.sqrt(w / most) for a, w in zip(vector, self._gauge.weights, strict=True)]
 
     def rounded(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Doubles near derivatives along the axes, and bounds on the sum of the errors in each row."""
         near, error = rounded(rows, self.denominator)
-        if not self._weighs:
+        if self._gauge is None:
             return near, error
         with np.errstate(over="ignore", invalid="ignore"):  # 1 / h_j and the product round once more each
             near = near * self._inverse
             error = (error * self._inverse.max() + 4 * UNIT * np.abs(near).sum(axis=1)) * SLACK + len(rows[0]) * TINY
         known = np.isfinite(error) & np.isfinite(near).all(axis=1)
         return np.where(known[:, None], near, 0.0), np.where(known, error, np.inf)
+
+
+def _over_one(values: Sequence[Fraction]) -> tuple[list[int], int]:
+    """Rationals as integers over one denominator, the least."""
+    common = math.lcm(*(v.denominator for v in values))
+    factors = [v.numerator * (common // v.denominator) for v in values]
+    shared = math.gcd(common, *factors)
+    return [f // shared for f in factors], common // shared
 
 
 def rounded(rows: Rows, denominator: int) -> tuple[np.ndarray, np.ndarray]:

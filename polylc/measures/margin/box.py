@@ -55,6 +55,12 @@ class MarginBox:
         width = [enclose(max(b - Fraction(p), Fraction(p) - a))[1] for a, b, p in zip(lower, upper, middle, strict=True)]
         return cls(tuple(lower), tuple(upper), np.array(middle), np.array(width))
 
+    @classmethod
+    def whole(cls, dimension: int) -> MarginBox:
+        """[-1, 1]^k."""
+        one = (Fraction(1),) * dimension
+        return cls((Fraction(-1),) * dimension, one, np.zeros(dimension), np.ones(dimension))
+
     def ends(self, forms: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Least and largest value of forms on the box, and a rigorous bound on the error of either.
 

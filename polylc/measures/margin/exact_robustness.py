@@ -265,12 +265,13 @@ class _Search:
     def _box(self) -> MarginBox:
         """The points of the neighbourhood that are no farther from the centre than the adversarial point known."""
         k = self.domain.dimension
+        if self.ball is None or self.ball.center is None or self.distance is None:
+            return MarginBox.whole(k)
         lower, upper = [Fraction(-1)] * k, [Fraction(1)] * k
-        if self.ball is not None and self.ball.center is not None and self.distance is not None:
-            for i, q in enumerate(self.ball.free.tolist()):
-                half = (self.ball.upper[q] - self.ball.lower[q]) / 2
-                center = (self.ball.center[q] - self.ball.lower[q]) / half - 1
-                lower[i], upper[i] = max(lower[i], center - self.distance / half), min(upper[i], center + self.distance / half)
+        for i, q in enumerate(self.ball.free.tolist()):
+            half = (self.ball.upper[q] - self.ball.lower[q]) / 2
+            center = (self.ball.center[q] - self.ball.lower[q]) / half - 1
+            lower[i], upper[i] = max(lower[i], center - self.distance / half), min(upper[i], center + self.distance / half)
         return MarginBox.of(lower, upper)
 
     def _keep(self, region: int, entry: Entry) -> None:

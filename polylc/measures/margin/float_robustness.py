@@ -9,23 +9,17 @@ need no program of their own: multipliers of an earlier one show that they hold 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.domains.box import ball_of
 from polylc.exact.numbers import to_floats
-from polylc.geometry.lp import infinity, minimise
+from polylc.geometry.lp import infinity, minimise, with_distances
 from polylc.measures.by_volume.variation import lengths
 from polylc.measures.margin.box import MarginBox
 from polylc.measures.margin.programs import combined_least, elastic
 from polylc.measures.margin.reuse import KnownMultipliers
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-DENSE = 32  # coordinates up to which programs are set up densely: putting a sparse matrix together takes longer
 
 
 @dataclass(frozen=True)
@@ -189,23 +183,10 @@ def _nearest(complex_: Complex, path: np.ndarray, margin: np.ndarray, center: np
         margin = np.zeros(k + 1)
         size = 1.0
     scale = half.max()  # distances in units of the longest half side
-    region = np.column_stack([np.vstack([path[:, :-1], -margin[:-1] / size]), np.zeros(len(path) + 1)])
-    matrix = _above_distances(region, half / scale)
+    matrix = with_distances(np.vstack([path[:, :-1], -margin[:-1] / size]), half / scale)
     shift = half / scale * center
     row_lower = np.concatenate([-path[:, -1], [margin[-1] / size], shift, -shift])
     cost = np.append(np.zeros(k), 1.0)
     lower, upper = np.append(np.full(k, -1.0), 0.0), np.append(np.ones(k), 1.0 + np.abs(center).max())
     best = minimise(cost, matrix, row_lower, np.full(len(row_lower), inf), lower, upper)
     return None if best is None else (best.value * scale, best.point[:-1])
-
-
-def _above_distances(region: np.ndarray, weight: np.ndarray) -> np.ndarray | csr_array:
-    """Rows over (u, d), and below them w_i u_i + d and -w_i u_i + d of each coordinate; sparse where there are many."""
-    k = len(weight)
-    if k <= DENSE:
-        sides = np.column_stack([np.diag(weight), np.ones(k)])
-        return np.vstack([region, sides, sides * np.append(-np.ones(k), 1.0)])
-    from scipy.sparse import csr_array, diags_array, hstack, vstack
-
-    diagonal, ones = diags_array(weight), csr_array(np.ones((k, 1)))
-    return vstack([csr_array(region), hstack([diagonal, ones]), hstack([-diagonal, ones])], format="csr")
