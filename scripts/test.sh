@@ -14,7 +14,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
 # What polylc itself needs comes first: then kernels that most tests need are compiled beside what else has one core busy
 bash scripts/setup-env.sh
-.venv/bin/polylc prepare 2 3 4 5 8 >/dev/null 2>&1 </dev/null &
+.venv/bin/polylc prepare 1 2 3 4 5 8 >/dev/null 2>&1 </dev/null &
 bash scripts/setup-env.sh test
 
 run=(.venv/bin/python -m pytest -n 2 --dist worksteal) # on two cores
