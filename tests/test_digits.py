@@ -158,7 +158,7 @@ def test_jacobians_are_those_of_forms(number, thin, monkeypatch):
     patterns = np.random.default_rng(number).integers(0, 2, (7, network.neurons)).astype(bool)
     found = ExactJacobians(network)
     forms = ExactForms(network, BoxEmbedding([F(-1)] * network.inputs, [F(1)] * network.inputs))
-    for pattern, jacobian in zip(patterns, found.of(patterns), strict=True):
+    for pattern, jacobian in zip(patterns, found.of(patterns, np.arange(network.inputs)), strict=True):
         exact = [[F(v, forms.scale) for v in row[:-1]] for row in forms.output(pattern)]
         assert [[F(v, 2**found.shift) for v in row] for row in jacobian.tolist()] == exact
 

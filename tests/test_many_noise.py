@@ -14,7 +14,7 @@ from test_tilted_sums import awkward_rows, density, share
 import polylc
 from polylc.exact.quantity import Kind
 from polylc.geometry.tilted.lattice_sums import joint
-from polylc.geometry.tilted.tilting import chernoff, forms_of, tilt
+from polylc.geometry.tilted.tilting import chernoff, exponents, forms_of, tilt
 from polylc.measures.by_volume.many_noise import ManyNoise
 from polylc.measures.by_volume.noise import noisy_terms
 from polylc.measures.by_volume.tilted_sampling import betting, draw, tilted_section
@@ -103,6 +103,20 @@ def test_nothing_is_ever_beside_what_points_say(data):
     within = betting(seen, 1e-9)
     assert low <= within[1] * top * (1 + 1e-12)
     assert high >= within[0] * top * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(("row", "sigma"), [([1e-200, 1e150], 1e-3), ([1e-300, 1e-300], 1e100), ([1e-300, -1e300], 1e300)])
+def test_forms_that_are_scaled_stay_doubles(row, sigma):
+    """E density(g + sigma xi at 0) of a g that hardly varies is that of its constant; shares by the constant's sign."""
+    given_ = forms_of(np.array([row]), np.zeros(1), sigma)
+    assert np.isfinite([given_.s[0], given_.soft]).all()
+    low, high = joint(given_, True)
+    exact = math.exp(-0.5 * (row[1] / sigma) ** 2) / (math.sqrt(2 * math.pi) * given_.soft)
+    assert low <= exact * (1 + 1e-9)
+    assert high >= exact * (1 - 1e-9)
+    assert exponents(np.array([row]), sigma)[0] == round(math.log2(sigma / given_.soft))
+    low, high = joint(forms_of(np.array([row]), np.zeros(1)), False)
+    assert low <= (row[1] > 0) <= high or row[0] == row[1]
 
 
 @pytest.mark.parametrize("sigma", [0.05, 1.0, 20.0])

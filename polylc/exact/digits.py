@@ -87,7 +87,7 @@ def times_each(left: Digits, right: Digits) -> Digits:
 def plus(left: Digits, right: Digits, up: int = 0) -> Digits:
     """left + right * 2^up."""
     whole, part = divmod(up, BITS)
-    sums = _Sums(left[0].shape)
+    sums = _Sums(np.broadcast_shapes(left[0].shape, right[0].shape))
     for i, a in enumerate(left):
         sums.add(i, a)
     for i, b in enumerate(right):

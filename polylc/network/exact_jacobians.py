@@ -4,52 +4,18 @@ inputs: the products of weights alone, without a domain.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from polylc.exact.digits import Digits, digits_of, integers, plus, times, times_each
-from polylc.exact.numbers import dyadic_shift
-from polylc.network.form import Affine, Layer, Network, once
-from polylc.network.weights import entries, with_entries
+from polylc.network.exact_weights import exact_weights
+from polylc.network.form import Affine, Network, once
+from polylc.network.weights import Weight, dense, entries, with_entries
 
 ROWS = 2**19  # entries of rows in memory at once, for each digit
 
 
-class _Matrix:
-    """Weights times 2^shift."""
-
-    def __init__(self, weight: Any) -> None:
-        values = entries(weight)
-        self.shift = dyadic_shift(values)
-        found = digits_of(values, self.shift)
-        if found is None:
-            raise OverflowError
-        self.digits = [with_entries(weight, digit) for digit in found]
-
-
-class _Map:
-    def __init__(self, affine: Affine) -> None:
-        self.terms = [(source, _Matrix(weight)) for source, weight in affine.terms]
-
-
-class _Slopes:
-    """Slopes of a layer's units times 2^shift."""
-
-    def __init__(self, layer: Layer) -> None:
-        self._below, self._above = layer.negative, layer.positive
-        self.shift = max(dyadic_shift(self._below), dyadic_shift(self._above))
-
-    def of(self, bits: np.ndarray) -> Digits:
-        """Under activation bits; shape (R, width)."""
-        found = digits_of(np.where(bits, self._above, self._below), self.shift)
-        if found is None:
-            raise OverflowError
-        return found
-
-
 class ExactJacobians:
-    """Derivatives of all outputs along all inputs.
+    """Derivatives of all outputs.
 
     Attributes
     ----------
@@ -63,62 +29,69 @@ class ExactJacobians:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
-        self._maps = [_Map(affine) for affine in (*(layer.affine for layer in network.layers), network.output)]
-        self._slopes = [_Slopes(layer) for layer in network.layers]
-        for slopes, layer in zip(self._slopes, network.layers, strict=True):
-            slopes.of(np.zeros((1, layer.width), dtype=bool)), slopes.of(np.ones((1, layer.width), dtype=bool))
-        self.shift = self._back(np.zeros((1, network.neurons), dtype=bool))[1]
+        self._network, self._scales = network, exact_weights(network)
+        affines = [*(layer.affine for layer in network.layers), network.output]
+        self._terms = [self._in_digits(index, affine) for index, affine in enumerate(affines)]
+        for layer, slopes in zip(network.layers, self._scales.slopes, strict=True):
+            _digits(np.concatenate([layer.negative, layer.positive]), slopes.shift)  # those of any pattern are no more
+        self.shift = self._scales.own[-1]
 
-    def of(self, patterns: np.ndarray) -> np.ndarray:
-        """Along patterns; shape (R, outputs, inputs), dtype object.
+    def _in_digits(self, index: int, affine: Affine) -> list[tuple[int, list[Weight], int]]:
+        """Of each term its source, the digits of its matrix, and how far these are from its layer's scale, in bits."""
+        shifts = [matrix.shift for _, matrix in self._scales.affines[index].terms]
+        return [
+            (source, [with_entries(weight, digit) for digit in _digits(entries(weight), shift)], self._scales.up(index, source, shift))
+            for (source, weight), shift in zip(affine.terms, shifts, strict=True)
+        ]
+
+    def of(self, patterns: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+        """Along patterns, by some inputs; shape (R, outputs, len(inputs)), dtype object.
 
         Parameters
         ----------
         patterns : ndarray of bool, shape (R, neurons)
+        inputs : ndarray of int
         """
         network = self._network
-        found = np.empty((len(patterns), network.outputs, network.inputs), dtype=object)
+        found = np.empty((len(patterns), network.outputs, len(inputs)), dtype=object)
         step = max(1, ROWS // (network.outputs * max(network.inputs, *network.widths, 1)))
         for begin in range(0, len(patterns), step):
             some = slice(begin, begin + step)
-            found[some] = integers(self._back(patterns[some])[0]).reshape(-1, network.outputs, network.inputs)
+            rows = self._back(patterns[some])
+            found[some] = integers([digit[:, inputs] for digit in rows]).reshape(-1, network.outputs, len(inputs))
         return found
 
-    def _back(self, patterns: np.ndarray) -> tuple[Digits, int]:
-        """Rows of the outputs for one pattern after the other, and their scale."""
+    def _back(self, patterns: np.ndarray) -> Digits:
+        """Rows of the outputs by all inputs, for one pattern after the other; as `ExactForms`, in digits."""
         network, outputs = self._network, self._network.outputs
-        pending: dict[int, tuple[Digits, int]] = {}  # what is to be multiplied with what a source gives
+        nothing = [np.zeros((len(patterns) * outputs, 1))]
+        pending: dict[int, Digits] = {}  # what is to be multiplied with what a source gives
 
-        def give(source: int, rows: Digits, shift: int) -> None:
-            if source in pending:
-                other, scale = pending[source]
-                low, high = sorted([(scale, 0, other), (shift, 1, rows)])
-                rows, shift = plus(high[2], low[2], high[0] - low[0]), high[0]
-            pending[source] = rows, shift
+        def give(source: int, rows: Digits, up: int) -> None:
+            if source in pending or up:
+                rows = plus(pending.get(source, nothing), rows, up)
+            pending[source] = rows
 
-        for source, matrix in self._maps[-1].terms:
-            give(source, [np.tile(_dense(digit), (len(patterns), 1)) for digit in matrix.digits], matrix.shift)
-        for layer in range(len(network.layers) - 1, -1, -1):
-            if layer + 1 not in pending:
+        for source, digits, up in self._terms[-1]:
+            give(source, [np.tile(dense(digit), (len(patterns), 1)) for digit in digits], up)
+        for index in range(len(network.layers) - 1, -1, -1):
+            if index + 1 not in pending:
                 continue
-            rows, shift = pending.pop(layer + 1)
-            bits = patterns[:, network.offsets[layer] : network.offsets[layer + 1]]
-            slopes = self._slopes[layer].of(bits)
-            rows = times_each(rows, [np.repeat(digit, outputs, axis=0) for digit in slopes])
-            shift += self._slopes[layer].shift
+            layer, bits = network.layers[index], patterns[:, network.offsets[index] : network.offsets[index + 1]]
+            slopes = _digits(np.where(bits, layer.positive, layer.negative), self._scales.slopes[index].shift)
+            rows = times_each(pending.pop(index + 1), [np.repeat(digit, outputs, axis=0) for digit in slopes])
             live = np.flatnonzero(np.any([digit.any(axis=0) for digit in slopes], axis=0))
             rows = [digit[:, live] for digit in rows]
-            for source, matrix in self._maps[layer].terms:
-                give(source, times(rows, [digit[live] for digit in matrix.digits]), shift + matrix.shift)
-        if 0 in pending:
-            return pending[0]
-        return [np.zeros((len(patterns) * outputs, network.inputs))], 0
+            for source, digits, up in self._terms[index]:
+                give(source, times(rows, [digit[live] for digit in digits]), up)
+        return pending.get(0, [np.zeros((len(patterns) * outputs, network.inputs))])
 
 
-def _dense(digit: Any) -> np.ndarray:
-    result: np.ndarray = digit if isinstance(digit, np.ndarray) else digit.toarray()
-    return result
+def _digits(array: np.ndarray, shift: int) -> Digits:
+    found = digits_of(array, shift)
+    if found is None:
+        raise OverflowError("too many digits")
+    return found
 
 
 @once

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.geometry.tilted.cumulants import LEAST, LIBRARY, SLACK, Forms, blurred, cumulant, densest, doubt_of, log_moment, parts, up_exp, width_of
+from polylc.geometry.tilted.cumulants import LIBRARY, SLACK, Forms, cumulant, densest, doubt_of, log_moment, up_exp
 from polylc.geometry.tilted.newton import moments
 from polylc.jit.decorators import inlined, kernel
 from polylc.network.compose import UNIT
@@ -56,9 +56,9 @@ class Known(NamedTuple):
 
 
 @inlined
-def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: float, beyond: float, period: float, enough: float) -> float:
+def _tail(forms: Forms, error: Array, law: Law, known: Known, x: Array, j: int, sign: float, beyond: float, period: float, enough: float) -> float:
     """Of sign g_j's form beyond a value: Chernoff, times the density of g_0 there if there is one; where a period is
-    given (not 0), the sum over points that far apart.
+    given (not 0), the sum over points that far apart. `x` is room.
     """
     k = len(law.x)
     reach = 0.0
@@ -75,21 +75,9 @@ def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: floa
     best = np.inf
     for t in TRIED:
         q = t * distance / law.square[j]
-        value, size, product, density = 0.0, 0.0, 1.0, np.inf
         for i in range(k):
-            v = law.x[i] + sign * q * forms.a[j, i]
-            part, factor = parts(v)
-            value += part
-            size += abs(v)
-            product *= factor
-            if product < LEAST:
-                value += math.log(product)
-                product = 1.0
-            if dense:
-                width = width_of(abs(forms.a[0, i]), error[0], room)
-                if width > 0.0:
-                    density = min(density, (1.0 + 2.0 * abs(v) * SLACK) / (2.0 * width))
-        value += math.log(product)
+            x[i] = law.x[i] + sign * q * forms.a[j, i]
+        value, size = log_moment(x)
         moved = 2.0 * known.slip + 4.0 * q * error[j]  # noise, in both cumulants and in what is beyond
         top = value - known.base - q * beyond + doubt_of(size, k) + known.doubt + moved
         top += 16 * UNIT * (abs(value) + abs(known.base) + q * abs(beyond))
@@ -97,7 +85,7 @@ def _tail(forms: Forms, error: Array, law: Law, known: Known, j: int, sign: floa
             more, along = 0.5 * blur * q * q, blur * sign * q * law.theta[0]
             top += more + along + 16 * UNIT * (more + abs(along))
         if dense:
-            top += math.log(min(density * SLACK, blurred(forms.soft, room))) + 2.0 * (known.slip + q * error[j]) + 64 * UNIT
+            top += math.log(densest(forms, error, x, room)) + 2.0 * (known.slip + q * error[j]) + 64 * UNIT
         if spaced:  # one term for each period
             top -= math.log(-math.expm1(-q * period * (1 - 4 * UNIT))) - 64 * UNIT
         best = min(best, top)
@@ -130,10 +118,10 @@ def aliases(forms: Forms, error: Array, law: Law, period: Array, dense: bool, en
     for j in range(m):
         at, away = forms.s[j], period[j]
         if dense and j == 0:
-            total += every * _tail(forms, error, law, known, 0, 1.0, at + away, away, part)
-            total += every * _tail(forms, error, law, known, 0, -1.0, away - at, away, part)
+            total += every * _tail(forms, error, law, known, without.x, 0, 1.0, at + away, away, part)
+            total += every * _tail(forms, error, law, known, without.x, 0, -1.0, away - at, away, part)
             continue
-        total += every * _tail(forms, error, law, known, j, 1.0, at + away, 0.0, part)
+        total += every * _tail(forms, error, law, known, without.x, j, 1.0, at + away, 0.0, part)
         # below: by the law without this tilt
         for i in range(m):
             without.theta[i] = 0.0 if i == j else theta[i]
@@ -146,6 +134,6 @@ def aliases(forms: Forms, error: Array, law: Law, period: Array, dense: bool, en
         if below > part:  # or by the weight that is left there, after a cut between
             cut = min(max(0.5, 1.0 - 12.0 / (theta[j] * away)), 0.9)
             weight = up_exp(-theta[j] * away * (1.0 - cut) * (1 - 8 * UNIT) + theta[j] * error[j])
-            below = min(below, weight * here + _tail(forms, error, law, known, j, -1.0, cut * away - at, 0.0, part))
+            below = min(below, weight * here + _tail(forms, error, law, known, without.x, j, -1.0, cut * away - at, 0.0, part))
         total += every * below
     return total * SLACK

@@ -17,11 +17,23 @@ from polylc.network.compose import UNIT
 
 Array = np.ndarray
 
+LARGEST = 1000  # constants and noise of forms that are scaled are at most 2^LARGEST
+
+
+def exponents(rows: Array, soft: float = 0.0) -> Array:
+    """Exponents of the powers of two by which `forms_of` divides rows: a has entries of size 1 then, or smaller ones
+    where the constant, or the noise of the first, would be beyond all doubles.
+    """
+    size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+    beside = np.abs(rows[:, -1])
+    beside[:1] = np.maximum(beside[:1], soft)
+    result: Array = np.maximum(np.frexp(np.where(size > 0, size, 1.0))[1], np.frexp(beside)[1] - LARGEST)
+    return result
+
 
 def forms_of(rows: Array, noise: Array, soft: float = 0.0) -> Forms:
-    """Forms from rows [a, c] of g = a t + c, scaled by powers of two to entries of size 1, and their noise likewise."""
-    size = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
-    exponent = np.frexp(np.where(size > 0, size, 1.0))[1]
+    """Forms from rows [a, c] of g = a t + c, scaled by powers of two, and their noise likewise."""
+    exponent = exponents(rows, soft)
     scaled = np.ldexp(rows, -exponent[:, None])
     known = np.ldexp(noise, -exponent) * SLACK + 2.0**-1000
     return Forms(np.ascontiguousarray(scaled[:, :-1]), -scaled[:, -1], known, math.ldexp(soft, -int(exponent[0])) if soft else 0.0)

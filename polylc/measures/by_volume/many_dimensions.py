@@ -18,7 +18,7 @@ from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.known_sums import Sums
 from polylc.geometry.tilted.lattice_sums import Effort
 from polylc.geometry.tilted.parcels import Parcel
-from polylc.geometry.tilted.tilting import forms_of
+from polylc.geometry.tilted.tilting import exponents, forms_of
 from polylc.measures.by_volume.enclosures import variation_norms
 from polylc.measures.by_volume.local_complexity import once_each, weights
 from polylc.measures.by_volume.sections import Cell, Section, cells, first_flips, sections
@@ -70,8 +70,8 @@ class ManyDimensions:
     def _lengths(self) -> Array:
         """Lengths of the gradients of the sections' forms, scaled as forms are; (S, 2)."""
         found = np.array([section.gradient for section in self.sections]).reshape(-1, 2)
-        largest = np.array([np.abs(section.rows[0, :-1]).max() for section in self.sections])
-        result: Array = np.ldexp(found, -np.frexp(np.where(largest > 0, largest, 1.0))[1][:, None])
+        exponent = np.array([exponents(section.rows[:1])[0] for section in self.sections], dtype=np.int64)
+        result: Array = np.ldexp(found, -exponent[:, None])
         return result
 
     def _parcel(self, forms: Forms, numbers: list[int], effort: Effort) -> Parcel:

@@ -7,7 +7,6 @@ In: a complete complex with its graph. Out: enclosures, or where too many parts 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from polylc.exact.quantity import Kind, Quantity, enclosure
 from polylc.geometry.tilted.cumulants import Forms
 from polylc.geometry.tilted.lattice_sums import Effort, joint
 from polylc.geometry.tilted.parcels import Parcel
-from polylc.geometry.tilted.tilting import forms_of
+from polylc.geometry.tilted.tilting import exponents, forms_of
 from polylc.measures.by_volume.many_dimensions import NARROW, is_narrow, within
 from polylc.measures.by_volume.noise import peak, row_norms
 from polylc.measures.by_volume.sections import first_flips, sides_of
@@ -162,7 +161,7 @@ class ManyNoise:
             return parts
         effort = Effort(PARTS)
         parcels = [self._parcel(int(parts.layer[i]), int(parts.neuron[i]), sigma, effort) for i in chosen.tolist()]
-        scale = np.array([self._scale(int(parts.layer[i]), int(parts.neuron[i])) for i in chosen.tolist()]).reshape(-1, 2)
+        scale = np.array([self._scale(int(parts.layer[i]), int(parts.neuron[i]), sigma) for i in chosen.tolist()]).reshape(-1, 2)
         found = narrowed(parcels, scale, effort, aim=LEFT)
         bounds[chosen] = np.stack([np.maximum(bounds[chosen, 0], found[:, 0]), np.minimum(bounds[chosen, 1], found[:, 1])], axis=1)
         return parts
@@ -190,18 +189,18 @@ class ManyNoise:
         forms = self._forms(place, neuron, sigma)
         return Parcel(forms, True, joint(forms.rows([0]), True, effort=effort))
 
-    def _scale(self, place: int, neuron: int) -> Array:
+    def _scale(self, place: int, neuron: int, sigma: float) -> Array:
         """The length of a gradient, of the form scaled as forms are."""
         layer = self._layers[place]
-        largest = float(np.abs(layer.rows[layer.kept[neuron], :-1]).max())
-        result: Array = np.ldexp(layer.length[neuron], -math.frexp(largest if largest > 0 else 1.0)[1])
+        at = layer.kept[neuron]
+        result: Array = np.ldexp(layer.length[neuron], -exponents(layer.rows[at : at + 1], sigma))
         return result
 
     def _sampled(self, parts: _Parts, sigma: float, known: Quantity) -> Quantity:
         """An estimate within an enclosure: what is wide is sampled."""
         some = self._wide(parts, 0.1 * NARROW)
         named = [(int(parts.layer[i]), int(parts.neuron[i])) for i in some.tolist()]
-        forms, lengths = [self._forms(*name, sigma) for name in named], [float(self._scale(*name)[1]) for name in named]
+        forms, lengths = [self._forms(*name, sigma) for name in named], [float(self._scale(*name, sigma)[1]) for name in named]
         rest = total(np.delete(parts.bounds, some, axis=0))
         found = sampled_sum(forms, np.array(lengths), [Weigher(np.ones(1), None)] * len(forms))
         return within(Quantity(rest[0] + found.lower, rest[1] + (found.upper or 0.0), Kind.ESTIMATE), known)

@@ -99,8 +99,8 @@ class ExactGradients:
 
     def _composed(self, regions: Sequence[int]) -> Iterator[Rows]:
         patterns = self._complex.patterns(np.array(regions, dtype=np.int64))
-        if self._products is not None:
-            yield from self._products.of(patterns)[:, :, self._free].tolist()
+        if self._products is not None and self._free is not None:
+            yield from self._products.of(patterns, self._free).tolist()
             return
         for pattern in patterns:
             # the constants are left out
