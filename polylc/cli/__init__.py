@@ -32,7 +32,7 @@ def main() -> None:
     if sys.argv[1:2] != ["verify"]:  # bounds of large networks are large products; all else are small ones,
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # whose threads would wait for one another: cores are for --jobs
     mode.own_process = True
-    gc.set_threshold(100_000)  # hardly a collection while modules are loaded; jit/decorators.py sees to those after that
+    gc.set_threshold(500_000)  # hardly a collection while modules are loaded; jit/decorators.py sees to those after that
     try:
         from polylc.cli.main import app
     except KeyboardInterrupt:

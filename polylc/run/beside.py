@@ -23,7 +23,7 @@ from polylc.network.form import Network
 from polylc.run.compile_ahead import Making, missing_kernels, pieces
 from polylc.search.task import Settings, Task
 
-SOON = 0.3  # seconds of plain Python that a job may lose before it loads compiled kernels, which takes about one
+SOON = 0.1  # seconds of plain Python that a job may lose before it loads compiled kernels, which takes as long or twice as long
 PATIENCE = 8.0  # seconds of plain Python until a job waits for kernels that are being made
 SMALL = 10**5  # neurons x widest layer x dimension, up to which plain Python may begin
 LOOK = 0.05  # seconds between two looks at kernels that are being made

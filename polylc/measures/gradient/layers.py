@@ -123,7 +123,7 @@ class _LayerNorms:
         """The same for the patterns that `which` names, with the ranks of their Jacobians."""
         here = self._here
         norms = np.empty((len(which), here.stop - here.start, 2))
-        plane, good = np.empty((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
+        plane, good = np.zeros((len(which), 5, 2)), np.zeros(len(which), dtype=bool)
         if self._replay is not None:
             net, factor, room = self._complex.flat, self._complex.domain.inverse_half, layer_sums.plane_room(norms.shape[1])
             layer_sums.plane_norms_along(net, self._replay, bits, which, self._index, factor, norms, plane, good, room)
