@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from polylc.complex.facet_sweep import Columns, forms_of, half_spaces_of, maps_of
+from polylc.complex.split_tree import SplitTree, split_tree
 from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain
 from polylc.engines.contract import Exploration, Outcome
@@ -24,7 +25,6 @@ from polylc.network.exact_forms import ExactForms, Row
 from polylc.network.form import Network, pattern_at
 from polylc.network.patterns import PatternIndex, unpack
 from polylc.network.replay import FlatNet, Replay, begin, flatten
-from polylc.network.twins import twins
 
 _SomeCells = TypeVar("_SomeCells", bound=CellSizes)
 MAP_BYTES = 2**28  # affine maps are kept up to this size, else composed anew where they are needed
@@ -109,7 +109,12 @@ class Complex:
     @cached_property
     def index(self) -> PatternIndex:
         """Search for patterns."""
-        return PatternIndex(self.bits, self.network.neurons, twins(self.network))
+        return PatternIndex(self.bits, self.network.neurons)
+
+    @property
+    def tree(self) -> SplitTree:
+        """The regions as leaves of the tree that their paths are of."""
+        return split_tree(self.bits, self.starts, self.neuron, self.side)
 
     @property
     def points(self) -> np.ndarray:

@@ -2,97 +2,76 @@
 neuron.
 
 For complexes that nobody judged. In: the facets of cells that doubles cut. Out: pairs of regions. Invariant: a pair is
-FACET only if both cells have a facet there; what does not fit together is handed back to be decided exactly.
+joined only if both cells have a facet there; what does not fit together is handed back to be decided exactly.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from polylc.complex.facet_search import FACET, OPEN
-from polylc.complex.facet_sweep import Columns, Found, entry_of, insert, leads_path, look_up
-from polylc.jit.decorators import kernel
-from polylc.network.patterns import PatternTable, announced
-
-
-class Room(NamedTuple):
-    """Room to work in, for the longest path."""
-
-    entry: np.ndarray
-    key: np.ndarray
-    beyond: np.ndarray
-    carrier: np.ndarray  # entries of the regions found, in order
-
-
-def room(longest: int) -> Room:
-    """Room for paths of so many entries."""
-    entry, beyond, carrier = (np.zeros(longest, dtype=np.int64) for _ in range(3))
-    return Room(entry, np.zeros(longest, dtype=np.uint64), beyond, carrier)
+from polylc.complex.facet_sweep import Columns, Found, put_pair
+from polylc.complex.split_tree import DEPTH, NEURON, Groups, Room, SplitTree, has, pairs_from, settle_pairs
+from polylc.jit.decorators import inlined, kernel
 
 
 @kernel
 def link(
-    columns: Columns, facets: np.ndarray, sure: np.ndarray, table: PatternTable, begin: int, end: int, room: Room, found: Found
-) -> tuple[int, int]:
-    """The edges from regions begin..end to later ones.
+    columns: Columns,
+    facets: np.ndarray,
+    sure: np.ndarray,
+    tree: SplitTree,
+    groups: Groups,
+    begin: int,
+    end: int,
+    settled: np.ndarray,
+    room: Room,
+    found: Found,
+) -> tuple[int, int, int]:
+    """The edges whose first regions are at places begin..end, and facets of these regions that lead to no listed one.
 
     Parameters
     ----------
-    columns, table
+    columns
     facets, sure : ndarray of uint64, shape (R, words), and of bool, shape (R,)
         Packed neurons on whose hyperplanes a region has facets as an engine has it; where it is not sure, every path
         entry may carry one.
-    begin, end : int
-    room : Room
-    found : Found
+    tree, groups, begin, end, settled, room, found
+        As for `sweep` of regions that are proved.
 
     Returns
     -------
-    odd, pairs : int
-        How many entries have a facet that leads to no listed region, and how many pairs there are, FACET or OPEN.
+    odd, edges, open : int
+        How many entries lead to no listed region, and how many pairs have a facet on both sides, or are left open.
     """
-    odd = pairs = 0
-    one = np.uint64(1)
-    for r in range(begin, end):
-        asked = 0
-        for e in range(columns.starts[r], columns.starts[r + 1]):
-            i = columns.neuron[e]
-            if sure[r] and not facets[r, i >> 6] >> np.uint64(i & 63) & one:
-                continue
-            if not leads_path(columns, table, r, i):
+    odd = edges = open_ = 0
+    pairs_from(columns.bits, tree, groups, begin, end, room)
+    for place in range(begin, end):
+        r = tree.order[place]
+        first, pair, behind = columns.starts[r], room.begins[place - begin], room.begins[place - begin + 1]
+        settle_pairs(columns.bits, columns.neuron, columns.starts, tree, groups, place, pair, behind, settled, room)
+        for e in range(first, columns.starts[r + 1]):
+            if not has(settled, r, columns.neuron[e]) and _may_have(facets, sure, r, columns.neuron[e]):
                 found.odd[odd] = e
-                for word in range(facets.shape[1]):
-                    found.suspects[odd, word] = ~np.uint64(0)
+                for w in range(facets.shape[1]):  # anything may vanish there
+                    found.suspects[odd, w] = ~np.uint64(0)
                 odd += 1
+        for q in range(pair, behind):
+            node = room.sorted_node[q]
+            w, e, i = tree.order[room.sorted_second[q]], first + tree.node[node, DEPTH], tree.node[node, NEURON]
+            if not has(settled, r, i):
                 continue
-            room.entry[asked] = e
-            room.key[asked] = announced(table, r, i)
-            asked += 1
-        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
-        many = 0
-        for q in range(asked):
-            w, e = room.beyond[q], room.entry[q]
-            if w < 0:
-                found.odd[odd] = e
-                for word in range(facets.shape[1]):
-                    found.suspects[odd, word] = ~np.uint64(0)
-                odd += 1
-                continue
-            i = columns.neuron[e]
-            if w < r and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one:  # found at w
-                continue
-            insert(room.beyond, room.carrier, many, w, e)  # not beyond q
-            many += 1
-        for q in range(many):
-            w, e = room.beyond[q], room.carrier[q]
-            i = columns.neuron[e]
-            other = entry_of(columns, table, w, i)
-            if w < r and other >= 0 and not sure[w]:  # found at w
-                continue
-            both = other >= 0 and sure[r] and sure[w] and facets[w, i >> 6] >> np.uint64(i & 63) & one
-            found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
-            found.state[pairs] = FACET if both else OPEN
-            pairs += 1
-    return odd, pairs
+            here, beyond = _may_have(facets, sure, r, i), _may_have(facets, sure, w, i)
+            other = columns.starts[w] + tree.node[node, DEPTH]
+            if here and beyond and sure[r] and sure[w]:
+                put_pair(found.edges, edges, r, e, w, other)
+                edges += 1
+            elif here or beyond:
+                put_pair(found.open, open_, r, e, w, other)
+                open_ += 1
+    return odd, edges, open_
+
+
+@inlined
+def _may_have(facets: np.ndarray, sure: np.ndarray, r: int, i: int) -> bool:
+    """Whether a region may have a facet on the hyperplane of a neuron of its path."""
+    return bool(not sure[r] or has(facets, r, i))

@@ -1,13 +1,14 @@
-"""Sweeps over the regions, compiled: what lies beyond each hyperplane of a path, and whether there is a facet.
+"""Sweeps over the regions, compiled: whether regions one flip apart have a common facet, and on which hyperplanes of a
+path further neurons may vanish.
 
-In: the columns of a complex, a table of its patterns, and forms that are brought up to date from one region to the next
-(network/replay.py). Out: pairs of regions with and without a common facet. What doubles do not decide beyond doubt is
-handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left `OPEN`.
+In: the columns of a complex, pairs of regions (`split_tree.py`), and forms that are brought up to date from one region
+to the next (network/replay.py). Out: pairs with and without a common facet. What doubles do not decide beyond doubt is
+handed back: entries on whose hyperplane further neurons may vanish (`odd`), and pairs of regions that are left open.
 
 Invariant: where no other form vanishes on a hyperplane (docs/exactness.md, lemmas 6 and 6a) but those of twins, which
 are multiples of it everywhere, flipping one bit, or those of a group of twins, gives the only pattern that can lie
 beyond it. Where the regions of a list are proved that is so as well wherever the list has that pattern, and if no layer
-comes after, there is a facet (lemma 6b). Every such pair is decided once. A path names such a hyperplane once.
+comes after, there is a facet (lemma 6b). A path names such a hyperplane once.
 """
 
 from __future__ import annotations
@@ -16,16 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polylc.complex import facet_search
-from polylc.complex.facet_search import FACET, NO_FACET, OPEN, find_facet, steepest
+from polylc.complex import facet_search, split_tree
+from polylc.complex.facet_search import FACET, OPEN, find_facet, steepest
 from polylc.complex.hyperplanes import CLOSE, FINE, SMALLEST, Directions, is_apart, refresh, stands_alone, suspects_of
+from polylc.complex.split_tree import DEPTH, NEURON, Groups, SplitTree, has, is_leading, pairs_from, settle_pairs
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
-from polylc.jit.prefetch import prefetch
-from polylc.network.patterns import PatternTable, announced, find_flipped, first_with, flipped_key, is_flipped, may_hold
 from polylc.network.replay import FlatNet, Replay, move, write_map
-
-SINGLE, SEVERAL = -1, -2  # what is not looked up: nothing is listed beyond it, or a path names it by more than its leader
 
 
 class Columns(NamedTuple):
@@ -39,74 +37,43 @@ class Columns(NamedTuple):
     near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
 
 
-@inlined
-def look_up(columns: Columns, table: PatternTable, r: int, asked: int, entry: np.ndarray, key: np.ndarray, beyond: np.ndarray) -> None:
-    """The regions beyond the hyperplanes of path entries of region r, whose keys have been announced to the table; -1
-    where none is listed.
+class PairColumns(NamedTuple):
+    """Room for pairs of regions."""
 
-    In two goes, so that what the second reads, and what the caller reads of the regions found, is there by then.
-    """
-    for q in range(asked):
-        w = first_with(table, key[q])
-        beyond[q] = w
-        if w >= 0:
-            prefetch(columns.bits, w)
-            prefetch(columns.starts, w)
-            prefetch(columns.unit, w)
-    for q in range(asked):
-        w, neuron = beyond[q], columns.neuron[entry[q]]
-        if w >= 0 and not is_flipped(table, columns.bits, r, w, neuron):
-            w = find_flipped(table, columns.bits, r, neuron)
-        if w >= 0:
-            prefetch(columns.neuron, columns.starts[w])
-        beyond[q] = w
-
-
-@inlined
-def insert(regions: np.ndarray, names: np.ndarray, many: int, region: int, name: int) -> None:
-    """Enter a region and what goes with it into the first `many`, which are in the order of the regions."""
-    place = many
-    while place > 0 and regions[place - 1] > region:
-        regions[place], names[place] = regions[place - 1], names[place - 1]
-        place -= 1
-    regions[place], names[place] = region, name
-
-
-class Found(NamedTuple):
-    """Room for what a sweep finds."""
-
-    odd: np.ndarray  # entries
-    suspects: np.ndarray  # (., words) and the neurons that may vanish on their hyperplanes, packed
     region: np.ndarray
     entry: np.ndarray
     beyond: np.ndarray
-    beyond_entry: np.ndarray  # of the other region's path, or -1
-    state: np.ndarray  # NO_FACET, FACET, OPEN
-    solved: np.ndarray  # coordinate that is solved for
+    beyond_entry: np.ndarray  # of the other region's path
+
+
+class Found(NamedTuple):
+    """Room for what sweeps find."""
+
+    odd: np.ndarray  # entries
+    suspects: np.ndarray  # (., words) and the neurons that may vanish on their hyperplanes, packed
+    edges: PairColumns
+    open: PairColumns
+    solved: np.ndarray  # coordinate that is solved for, of each edge
     point: np.ndarray  # (., k) or (0, k) if points are not kept
 
 
 class Room(NamedTuple):
     """Room to work in."""
 
-    chosen: np.ndarray  # entries that may carry facets
-    column: np.ndarray  # of their neurons; behind them those of all others that may vanish on the closed region
-    left: np.ndarray  # (words,)
+    path: np.ndarray  # (words,) neurons of a region's path
+    odd: np.ndarray  # (words,) those of them on whose hyperplanes further ones may vanish
+    neuron: np.ndarray  # those that may carry facets; behind them all others that may vanish on the closed region
     square: np.ndarray  # of the lengths of their forms; -1 where rounding leaves no direction
-    place: np.ndarray  # among the chosen entries: those that have not been settled at another region
-    asked: np.ndarray  # those of them that are looked up
-    entry: np.ndarray  # their entries
-    key: np.ndarray  # of what lies beyond
-    beyond: np.ndarray  # regions found, in order
-    own: np.ndarray  # places of their entries; before that, number in `asked` of what is at a place, SINGLE or SEVERAL
+    pairs: split_tree.Room
+    facets: facet_search.Room
 
 
-def room(longest: int, k: int, neurons: int, words: int) -> tuple[Room, facet_search.Room]:
-    """Room for paths of so many entries in dimension k."""
-    many = longest + neurons + 4
-    chosen, column, place, asked, entry, beyond, own = (np.zeros(many, dtype=np.int64) for _ in range(7))
-    left, key = np.zeros(words, dtype=np.uint64), np.zeros(many, dtype=np.uint64)
-    return Room(chosen, column, left, np.zeros(many), place, asked, entry, key, beyond, own), facet_search.room(many, k)
+def room(longest: int, k: int, neurons: int, words: int, places: int, pairs: int) -> Room:
+    """Room for paths of so many entries in dimension k, and for so many pairs of regions at so many places."""
+    many = neurons + 4
+    path, odd = np.zeros((2, words), dtype=np.uint64)
+    listed = split_tree.room(longest, places, pairs)
+    return Room(path, odd, np.zeros(many, dtype=np.int64), np.zeros(many), listed, facet_search.room(many, k))
 
 
 @kernel
@@ -115,139 +82,153 @@ def sweep(
     replay: Replay,
     seen: Directions,
     columns: Columns,
-    table: PatternTable,
+    tree: SplitTree,
+    groups: Groups,
     begin: int,
     end: int,
     keep: bool,
     programs: bool,
     proved: bool,
-    done: np.ndarray,
+    whole: bool,
+    settled: np.ndarray,
     room: Room,
-    facets: facet_search.Room,
     found: Found,
-) -> tuple[int, int]:
-    """Everything that doubles know of the facets of regions begin..end; how many odd entries and pairs were found.
+) -> tuple[int, int, int, int]:
+    """Everything that doubles know of the facets of the regions at places begin..end, and of those of pairs one flip
+    apart whose first regions these are.
 
-    A pair of regions is found at its first region; pairs that only the second names have no facet, and are handed back
-    as OPEN for their proof if proofs are kept. `done` has the neurons, packed, across whose hyperplanes regions were
-    found at another one; it is brought up to date for the regions that it has rows for, counted from `begin` on.
+    Parameters
+    ----------
+    keep : bool
+        Whether points are kept.
+    programs : bool
+        Whether linear programs may be solved.
+    proved : bool
+        Whether all regions are, and no proof is to be kept.
+    whole : bool
+        Whether they are besides all regions of a box.
+    settled : ndarray of uint64, shape (R, words)
+        Neurons beyond whose hyperplanes another region is listed, as pairs with earlier first regions tell; it is
+        brought up to date, if regions are proved.
+
+    Returns
+    -------
+    odd, edges, open, without : int
+        How many entries are odd, and how many pairs have a facet, are left open, have none.
     """
-    odd = pairs = 0
-    known, listed_do = len(columns.near) > 0, proved and not keep
-    last = net.first[-3] - net.first[1]  # the first neuron of the last layer
-    for r in range(begin, end):
-        chosen, neurons = _choose(net, columns, known, r, room)
-        fresh = _not_done(columns, done[r - begin], chosen, room)
-        if fresh == 0:
-            continue
-        move(net, replay, columns.bits[r], False)
-        if known:
-            _gather(replay, columns, chosen, neurons, room, facets)
-        else:
-            refresh(net, replay, seen)
-        asked = 0
-        for q in range(fresh):
-            i = room.place[q]
-            e = room.chosen[i]
-            neuron = columns.neuron[e]
-            room.own[q] = SINGLE
-            if not leads_path(columns, table, r, neuron):
-                room.own[q] = SEVERAL
-            elif may_hold(table, flipped_key(table, r, neuron)):
-                room.own[q], room.asked[asked], room.entry[asked] = asked, i, e
-                room.key[asked] = announced(table, r, neuron)
-                asked += 1
-        look_up(columns, table, r, asked, room.entry, room.key, room.beyond)
-        for q in range(fresh):
-            i, place = room.place[q], room.own[q]
-            if listed_do and place >= 0 and room.beyond[place] >= 0:
-                continue
-            e = room.chosen[i]
-            neuron = columns.neuron[e]
-            if place == SEVERAL:
-                alone = False
-            elif known:
-                alone = _is_alone_near(facets.rows, room, neurons, i, _mates_near(net, columns, r, neuron))
-            else:
-                alone = stands_alone(net, replay, seen, neuron)
-            if alone:
-                continue
-            if place >= 0:
-                room.beyond[place] = -1
-            found.odd[odd] = e
+    odd = edges = open_ = without = 0
+    known = len(columns.near) > 0
+    top = net.first[-3] - net.first[1]  # the first neuron of the last layer
+    pairs_from(columns.bits, tree, groups, begin, end, room.pairs)
+    for place in range(begin, end):
+        r = tree.order[place]
+        first, pair, behind = columns.starts[r], room.pairs.begins[place - begin], room.pairs.begins[place - begin + 1]
+        _follow_path(columns, tree, place, place == begin, room.path)
+        if proved:
+            settle_pairs(columns.bits, columns.neuron, columns.starts, tree, groups, place, pair, behind, settled, room.pairs)
+        moved, before = False, odd
+        if not proved or _is_left(columns, known, r, settled, room):
+            move(net, replay, columns.bits[r], False)
+            moved = True
+            chosen, neurons = _choose(columns, known, r, room)
             if known:
-                _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+                _gather(net, replay, columns, r, chosen, neurons, room)
             else:
-                suspects_of(net, replay, neuron, found.suspects[odd])
-            odd += 1
-        many = _beyond(r, asked, keep, room)
-        if many > 0 and not known:
-            _gather(replay, columns, chosen, 0, room, facets)
-        for i in range(many):
-            w, own = room.beyond[i], room.own[i]
-            e = room.chosen[own]
-            neuron = columns.neuron[e]
-            other = entry_beyond(columns, table, r, e, w)
-            if w < r and other >= 0:  # found at w
+                refresh(net, replay, seen)
+            for at in range(chosen):
+                neuron = room.neuron[at]
+                if (proved and has(settled, r, neuron)) or _is_alone(net, replay, seen, columns, groups, r, at, neurons, room):
+                    continue
+                if known:
+                    _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+                else:
+                    suspects_of(net, replay, neuron, found.suspects[odd])
+                found.odd[odd] = first
+                while columns.neuron[found.odd[odd]] != neuron:
+                    found.odd[odd] += 1
+                odd += 1
+                room.odd[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
+        chosen = -1
+        for q in range(pair, behind):
+            node = room.pairs.sorted_node[q]
+            w, e, i = tree.order[room.pairs.sorted_second[q]], first + tree.node[node, DEPTH], tree.node[node, NEURON]
+            passed = not has(settled, r, i) if proved else room.odd[i >> 6] >> np.uint64(i & 63) & np.uint64(1) != np.uint64(0)
+            if passed or (known and not has(columns.near, r, i)):
                 continue
-            found.region[pairs], found.entry[pairs], found.beyond[pairs], found.beyond_entry[pairs] = r, e, w, other
-            by_pattern = listed_do and neuron >= last
-            state = FACET if by_pattern else _decide(columns, r, w, own, other, chosen, keep, programs, facets)
-            found.state[pairs] = state
-            if state == FACET and not by_pattern:
-                found.solved[pairs] = steepest(facets.plane)
-                if keep:
-                    for j in range(len(facets.rounded)):
-                        found.point[pairs, j] = facets.rounded[j]
-            if w > r and w - begin < len(done) and not keep and state != OPEN:
-                done[w - begin, neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
-            pairs += 1
-    return odd, pairs
+            state = FACET
+            if not proved or i < top:
+                if chosen < 0:
+                    if not moved:
+                        move(net, replay, columns.bits[r], False)
+                    if whole and odd == before:  # the other half-spaces have no part in the region
+                        for word in range(len(room.path)):
+                            room.odd[word] = settled[r, word]
+                        chosen = _list(columns, known, r, room.odd, 0, room)
+                    else:
+                        chosen, _ = _choose(columns, known, r, room)
+                    _gather(net, replay, columns, r, chosen, 0, room)
+                own = 0
+                while room.neuron[own] != i:
+                    own += 1
+                state = find_facet(columns.unit[r], columns.unit[w], own, chosen, keep, programs, room.facets)
+                if state == FACET:
+                    found.solved[edges] = steepest(room.facets.plane)
+                    if keep:
+                        for j in range(len(room.facets.rounded)):
+                            found.point[edges, j] = room.facets.rounded[j]
+            if state == FACET:
+                put_pair(found.edges, edges, r, e, w, columns.starts[w] + tree.node[node, DEPTH])
+                edges += 1
+            elif state == OPEN:
+                put_pair(found.open, open_, r, e, w, columns.starts[w] + tree.node[node, DEPTH])
+                open_ += 1
+            else:
+                without += 1
+        for word in range(len(room.odd)):
+            room.odd[word] = np.uint64(0)
+    return odd, edges, open_, without
 
 
 @inlined
-def _decide(columns: Columns, r: int, w: int, own: int, other: int, count: int, keep: bool, programs: bool, facets: facet_search.Room) -> int:
-    """Whether regions r and w have a common facet on the hyperplane of row `own`, which is entry `other` of the path of
-    w, or -1."""
-    if other < 0 and not keep:
-        return NO_FACET
-    if w < r:
-        return OPEN
-    state: int = find_facet(columns.unit[r], columns.unit[w], own, count, keep, programs, facets)
-    return state
+def _follow_path(columns: Columns, tree: SplitTree, place: int, anew: bool, path: np.ndarray) -> None:
+    """The neurons of the path of the region at a place, packed, from those at the place before."""
+    r, depth = tree.order[place], 0
+    if anew:
+        for word in range(len(path)):
+            path[word] = np.uint64(0)
+    else:
+        before, depth = tree.order[place - 1], tree.node[place, DEPTH] + 1  # the entry where they part names one neuron
+        for e in range(columns.starts[before] + depth, columns.starts[before + 1]):
+            path[columns.neuron[e] >> 6] &= ~(np.uint64(1) << np.uint64(columns.neuron[e] & 63))
+    for e in range(columns.starts[r] + depth, columns.starts[r + 1]):
+        path[columns.neuron[e] >> 6] |= np.uint64(1) << np.uint64(columns.neuron[e] & 63)
 
 
 @inlined
-def entry_beyond(columns: Columns, table: PatternTable, region: int, entry: int, beyond: int) -> int:
-    """As `entry_of`, for the region beyond the hyperplane of an entry: in a tree their paths part there, so that it is
-    at the same place of both, and the entries before it are the same."""
-    at = columns.starts[beyond] + entry - columns.starts[region]
-    if at < columns.starts[beyond + 1] and columns.neuron[at] == columns.neuron[entry]:
-        return at  # type: ignore[no-any-return]
-    return entry_of(columns, table, beyond, columns.neuron[entry])  # type: ignore[no-any-return]
+def put_pair(pairs: PairColumns, at: int, region: int, entry: int, beyond: int, beyond_entry: int) -> None:
+    """Enter a pair."""
+    pairs.region[at], pairs.entry[at], pairs.beyond[at], pairs.beyond_entry[at] = region, entry, beyond, beyond_entry
 
 
 @inlined
-def entry_of(columns: Columns, table: PatternTable, region: int, leader: int) -> int:
-    """The first path entry of a region that is split by a leader or one of its mates, or -1."""
-    entry = -1
-    for q in range(columns.starts[region], columns.starts[region + 1]):
-        if entry < 0 and table.leader[columns.neuron[q]] == leader:
-            entry = q
-    return entry
+def _is_left(columns: Columns, known: bool, r: int, settled: np.ndarray, room: Room) -> bool:
+    """Whether a region's path may have a facet beyond which no region is listed."""
+    for w in range(len(room.path)):
+        some = room.path[w] & ~settled[r, w]
+        if some & columns.near[r, w] if known else some:
+            return True
+    return False
 
 
 @inlined
-def leads_path(columns: Columns, table: PatternTable, region: int, neuron: int) -> bool:
-    """Whether a neuron of a region's path is a leader, and none of its mates is on the path."""
-    if table.leader[neuron] != neuron:
+def _is_alone(net: FlatNet, replay: Replay, seen: Directions, columns: Columns, groups: Groups, r: int, at: int, neurons: int, room: Room) -> bool:
+    """Whether certainly no further neuron vanishes on the hyperplane of a neuron at hand, but mates."""
+    neuron = room.neuron[at]
+    if not is_leading(groups, columns.neuron, columns.starts[r], columns.starts[r + 1], neuron):
         return False
-    if table.begin[neuron] == table.begin[neuron + 1]:
-        return True
-    named = 0
-    for q in range(columns.starts[region], columns.starts[region + 1]):
-        named += table.leader[columns.neuron[q]] == neuron
-    return named == 1
+    if len(columns.near) > 0:
+        return _is_alone_near(room.facets.rows, room, neurons, at, _mates_near(net, columns, r, neuron))  # type: ignore[no-any-return]
+    return stands_alone(net, replay, seen, neuron)  # type: ignore[no-any-return]
 
 
 @inlined
@@ -262,74 +243,49 @@ def _mates_near(net: FlatNet, columns: Columns, region: int, neuron: int) -> int
 
 
 @inlined
-def _not_done(columns: Columns, done: np.ndarray, chosen: int, room: Room) -> int:
-    """List the places of the chosen entries that have not been settled at another region; how many there are."""
-    fresh = 0
-    for i in range(chosen):
-        neuron = columns.neuron[room.chosen[i]]
-        if not done[neuron >> 6] >> np.uint64(neuron & 63) & np.uint64(1):
-            room.place[fresh] = i
-            fresh += 1
-    return fresh
+def _choose(columns: Columns, known: bool, r: int, room: Room) -> tuple[int, int]:
+    """The neurons of a path whose hyperplanes may meet the closed region, and behind them all others that may vanish on
+    it, if that is known.
+
+    Returns
+    -------
+    chosen, neurons : int
+        How many of the path, and how many in all.
+    """
+    chosen = _list(columns, known, r, room.path, 0, room)
+    neurons = chosen
+    if known:
+        for word in range(len(room.path)):
+            neurons = _list_bits(columns.near[r, word] & ~room.path[word], word, neurons, room.neuron)
+    return chosen, neurons
 
 
 @inlined
-def _beyond(r: int, asked: int, keep: bool, room: Room) -> int:
-    """Of the regions found beyond hyperplanes those that are listed, in their order; those before r only if proofs are
-    kept. How many there are."""
-    many = 0
-    for q in range(asked):
-        w, i = room.beyond[q], room.asked[q]
-        if w < 0 or (w < r and not keep):
-            continue
-        insert(room.beyond, room.own, many, w, i)  # not beyond q
+def _list(columns: Columns, known: bool, r: int, some: np.ndarray, many: int, room: Room) -> int:
+    """Put neurons, packed, behind the first `many`, those that certainly do not vanish left out; how many there are."""
+    for word in range(len(some)):
+        many = _list_bits(some[word] & columns.near[r, word] if known else some[word], word, many, room.neuron)
+    return many
+
+
+@inlined
+def _list_bits(bits: np.uint64, word: int, many: int, neuron: np.ndarray) -> int:
+    """The same for one word."""
+    while bits:
+        neuron[many] = 64 * word + np.int64(lowest_bit(bits))
+        bits &= bits - np.uint64(1)
         many += 1
     return many
 
 
 @inlined
-def _choose(net: FlatNet, columns: Columns, known: bool, r: int, room: Room) -> tuple[int, int]:
-    """The path entries whose hyperplanes may meet a closed region, and behind their neurons all others that may vanish
-    on it, if that is known.
-
-    Returns
-    -------
-    chosen, neurons : int
-        How many entries, and how many neurons.
-    """
-    one = np.uint64(1)
-    first = columns.starts[r]
-    if not known:
-        for e in range(first, columns.starts[r + 1]):
-            room.chosen[e - first], room.column[e - first] = e, net.first[1] + columns.neuron[e]
-        return columns.starts[r + 1] - first, columns.starts[r + 1] - first
-    for w in range(len(room.left)):
-        room.left[w] = columns.near[r, w]
-    chosen = 0
-    for e in range(first, columns.starts[r + 1]):
-        i = columns.neuron[e]
-        bit = one << np.uint64(i & 63)
-        if room.left[i >> 6] & bit:
-            room.left[i >> 6] ^= bit
-            room.chosen[chosen], room.column[chosen] = e, net.first[1] + i
-            chosen += 1
-    neurons = chosen
-    for w in range(len(room.left)):
-        while room.left[w]:
-            room.column[neurons] = net.first[1] + 64 * w + np.int64(lowest_bit(room.left[w]))
-            room.left[w] &= room.left[w] - one
-            neurons += 1
-    return chosen, neurons
-
-
-@inlined
-def _gather(replay: Replay, columns: Columns, chosen: int, neurons: int, room: Room, facets: facet_search.Room) -> None:
-    """The half-spaces of the chosen entries, positive inside; for `neurons` neurons, the first of which are theirs, the
+def _gather(net: FlatNet, replay: Replay, columns: Columns, r: int, chosen: int, neurons: int, room: Room) -> None:
+    """The half-spaces of the chosen neurons, positive inside; for `neurons` of them, the first of which are these, the
     squares as well."""
-    width = replay.form.shape[0]
+    width, facets, offset = replay.form.shape[0], room.facets, net.first[1]
     for i in range(max(chosen, neurons)):
-        column = room.column[i]
-        sign = 1.0 if i >= chosen or columns.side[room.chosen[i]] == 1 else -1.0
+        column = offset + room.neuron[i]
+        sign = 1.0 if i >= chosen or has(columns.bits, r, room.neuron[i]) else -1.0
         square = 0.0
         for j in range(width):
             value = replay.form[j, column]
@@ -374,7 +330,7 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
     for w in range(len(mask)):
         mask[w] = 0
     for q in range(neurons):
-        i = room.column[q] - offset
+        i = room.neuron[q]
         if i == neuron or not is_apart(replay, offset + neuron, offset + i):
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
 
