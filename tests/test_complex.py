@@ -308,10 +308,16 @@ def test_the_graph_does_not_depend_on_threads(monkeypatch, measure, most):
     monkeypatch.setattr(polylc.complex.sweep_threads, measure, most)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SLICE", 64)
     monkeypatch.setattr(polylc.complex.sweep_threads, "SWEPT", 16)
-    for complex_ in (
+    found = (
         enumerate_regions(random_net([3, 8, 8, 8, 1], 3), box([-1] * 3, [1] * 3))[0],
         enumerate_regions(quarter_net([2, 12, 8, 1], 1), box([-1] * 2, [1] * 2))[0],
-    ):
+    )
+    seen = enumerate_regions(random_net([3, 8, 8, 8, 1], 3), box([-1] * 3, [1] * 3), wishes=ALL)[0]
+    for complex_ in (*(replace(complex_, proved=True) for complex_ in found), seen):
+        one, three = build_graph(complex_), build_graph(complex_, threads=3)
+        assert same_edges(one, three)
+        assert one.tested == three.tested
+    for complex_ in found:
         one, three = build_graph(complex_, keep=True), build_graph(complex_, keep=True, threads=3)
         for name in ("first", "second", "first_entry", "second_entry", "flips"):
             assert (getattr(one, name) == getattr(three, name)).all()

@@ -89,15 +89,6 @@ PRIVATE = {
         "kept._impl.reduce",
         "llvmlite.binding",
     },
-    "jit/prefetch.py": {
-        "llvmlite.ir",
-        "numba.core.types",
-        "numba.extending.intrinsic",
-        "context.make_array",
-        "signature.args",
-        "option forceinline",
-        "option _nrt",
-    },
 }
 PUBLIC = {"numba.njit", "numba.config.CACHE_DIR"}
 OPTIONS = {"cache", "error_model", "nogil"}

@@ -16,7 +16,7 @@ from polylc.network import patterns
 from polylc.network.compose import compose, enclosed_outputs
 from polylc.network.exact import ExactNetwork
 from polylc.network.form import Affine, Layer, Network, chain, pattern_at, preactivations
-from polylc.network.patterns import PatternIndex, distinct, find_flipped, flipped_key, may_hold, pack, runs, unpack, words
+from polylc.network.patterns import PatternIndex, distinct, pack, runs, unpack, words
 
 
 @pytest.mark.parametrize("make", [lambda s: random_net([3, 5, 70, 2], s), lambda s: random_net([3, 5, 4, 2], s, negative_slope=0.125), residual_net])
@@ -116,10 +116,6 @@ def test_pattern_index_finds_exactly_what_is_listed(neurons, seed):
     listed = {tuple(b): i for i, b in enumerate(bits.tolist())}
     want = [listed.get(tuple(b), -1) for b in flipped.tolist()]
     assert index.find(flipped).tolist() == want
-    assert [find_flipped(index.table, index.packed, r, f) for r, f in zip(rows, flips, strict=True)] == want
-    told = [bool(may_hold(index.table, np.uint64(flipped_key(index.table, r, f)))) for r, f in zip(rows, flips, strict=True)]
-    assert all(may or at < 0 for may, at in zip(told, want, strict=True))  # a no is always right,
-    assert neurons < 20 or sum(told) < len(told) / 2  # and mostly said where there is nothing
 
 
 def test_pattern_index_refuses_a_list_with_duplicates():

@@ -265,7 +265,11 @@ def test_paths_may_name_any_neuron_of_a_group(factors, seed):
     truth = edges(complex_, build_graph(complex_))
     table, rng = twins(larger), np.random.default_rng(seed)
     groups = {i: [i, *table.mate[table.begin[i] : table.begin[i + 1]].tolist()] for i in range(larger.neurons)}
-    neuron = np.array([rng.choice(groups[i]) for i in complex_.neuron.tolist()], dtype=complex_.neuron.dtype)
+    named: dict[tuple[tuple[int, int], ...], int] = {}  # by the path to a node
+    neuron = complex_.neuron.copy()
+    for begin, end in itertools.pairwise(complex_.starts.tolist()):
+        path = tuple(zip(complex_.neuron[begin:end].tolist(), complex_.side[begin:end].tolist(), strict=True))
+        neuron[begin:end] = [named.setdefault(path[:e], rng.choice(groups[i])) for e, (i, _) in enumerate(path)]
     side = np.where(table.ratio[neuron] > 0, complex_.side, 1 - complex_.side).astype(complex_.side.dtype)
     for keep in (False, True):
         other = replace(complex_, neuron=neuron, side=side)

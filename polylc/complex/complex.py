@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from polylc.complex.facet_sweep import Columns, forms_of, half_spaces_of, maps_of
+from polylc.complex.columns import Columns, forms_of, half_spaces_of, maps_of
 from polylc.complex.split_tree import SplitTree, split_tree
 from polylc.domains.box import norm_of
 from polylc.domains.domain import Domain

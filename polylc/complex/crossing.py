@@ -52,6 +52,8 @@ def candidates(complex_: Complex, entries: np.ndarray, suspects: np.ndarray, fir
     first : bool
         Whether pairs may be left out in which the region beyond comes before the other.
     """
+    if not len(entries):  # as nearly everywhere: no table of all patterns is needed
+        return Candidates(entries, entries, entries, {})
     begins = np.searchsorted(complex_.starts, entries, side="right") - 1
     possible = np.zeros(len(entries), dtype=np.bool_)
     for part in batches(len(entries), len(complex_), COMPARED):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from polylc.complex.facet_sweep import Columns, Found, put_pair
+from polylc.complex.columns import Columns
+from polylc.complex.facet_sweep import Found, put_pair
 from polylc.complex.split_tree import DEPTH, NEURON, Groups, Room, SplitTree, has, pairs_from, settle_pairs
 from polylc.jit.decorators import inlined, kernel
 

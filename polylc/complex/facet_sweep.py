@@ -18,23 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.complex import facet_search, split_tree
+from polylc.complex.columns import Columns
 from polylc.complex.facet_search import FACET, OPEN, find_facet, steepest
 from polylc.complex.hyperplanes import CLOSE, FINE, SMALLEST, Directions, is_apart, refresh, stands_alone, suspects_of
-from polylc.complex.split_tree import DEPTH, NEURON, Groups, SplitTree, has, is_leading, pairs_from, settle_pairs
+from polylc.complex.split_tree import DEPTH, NEURON, Groups, SplitTree, has, is_in, is_leading, pairs_from, settle_pairs
 from polylc.jit.bits import lowest_bit
 from polylc.jit.decorators import inlined, kernel
-from polylc.network.replay import FlatNet, Replay, move, write_map
-
-
-class Columns(NamedTuple):
-    """The columns of a complex."""
-
-    bits: np.ndarray
-    unit: np.ndarray
-    starts: np.ndarray
-    neuron: np.ndarray
-    side: np.ndarray
-    near: np.ndarray  # (R, words) neurons that may vanish on the closed region, or (0, words) if that is not known
+from polylc.network.replay import FlatNet, Replay, move
 
 
 class PairColumns(NamedTuple):
@@ -76,6 +66,19 @@ def room(longest: int, k: int, neurons: int, words: int, places: int, pairs: int
     return Room(path, odd, np.zeros(many, dtype=np.int64), np.zeros(many), listed, facet_search.room(many, k))
 
 
+class How(NamedTuple):
+    """What is to be found, and what is known.
+
+    `keep`: whether points are kept. `programs`: whether linear programs may be solved. `proved`: whether all regions
+    are, and no proof is to be kept. `whole`: whether they are besides all regions of a box.
+    """
+
+    keep: bool
+    programs: bool
+    proved: bool
+    whole: bool
+
+
 @kernel
 def sweep(
     net: FlatNet,
@@ -86,10 +89,7 @@ def sweep(
     groups: Groups,
     begin: int,
     end: int,
-    keep: bool,
-    programs: bool,
-    proved: bool,
-    whole: bool,
+    how: How,
     settled: np.ndarray,
     room: Room,
     found: Found,
@@ -99,14 +99,6 @@ def sweep(
 
     Parameters
     ----------
-    keep : bool
-        Whether points are kept.
-    programs : bool
-        Whether linear programs may be solved.
-    proved : bool
-        Whether all regions are, and no proof is to be kept.
-    whole : bool
-        Whether they are besides all regions of a box.
     settled : ndarray of uint64, shape (R, words)
         Neurons beyond whose hyperplanes another region is listed, as pairs with earlier first regions tell; it is
         brought up to date, if regions are proved.
@@ -117,76 +109,112 @@ def sweep(
         How many entries are odd, and how many pairs have a facet, are left open, have none.
     """
     odd = edges = open_ = without = 0
-    known = len(columns.near) > 0
-    top = net.first[-3] - net.first[1]  # the first neuron of the last layer
     pairs_from(columns.bits, tree, groups, begin, end, room.pairs)
     for place in range(begin, end):
         r = tree.order[place]
-        first, pair, behind = columns.starts[r], room.pairs.begins[place - begin], room.pairs.begins[place - begin + 1]
+        pair, behind = room.pairs.begins[place - begin], room.pairs.begins[place - begin + 1]
         _follow_path(columns, tree, place, place == begin, room.path)
-        if proved:
+        if how.proved:
             settle_pairs(columns.bits, columns.neuron, columns.starts, tree, groups, place, pair, behind, settled, room.pairs)
-        moved, before = False, odd
-        if not proved or _is_left(columns, known, r, settled, room):
-            move(net, replay, columns.bits[r], False)
-            moved = True
-            chosen, neurons = _choose(columns, known, r, room)
-            if known:
-                _gather(net, replay, columns, r, chosen, neurons, room)
-            else:
-                refresh(net, replay, seen)
-            for at in range(chosen):
-                neuron = room.neuron[at]
-                if (proved and has(settled, r, neuron)) or _is_alone(net, replay, seen, columns, groups, r, at, neurons, room):
-                    continue
-                if known:
-                    _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
-                else:
-                    suspects_of(net, replay, neuron, found.suspects[odd])
-                found.odd[odd] = first
-                while columns.neuron[found.odd[odd]] != neuron:
-                    found.odd[odd] += 1
-                odd += 1
-                room.odd[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
-        chosen = -1
+        before = odd
+        moved = not how.proved or _is_left(columns, r, settled, room)
+        if moved:
+            odd = _put_odd(net, replay, seen, columns, groups, r, how, settled, room, found, odd)
+        rows = -1  # at hand
         for q in range(pair, behind):
             node = room.pairs.sorted_node[q]
-            w, e, i = tree.order[room.pairs.sorted_second[q]], first + tree.node[node, DEPTH], tree.node[node, NEURON]
-            passed = not has(settled, r, i) if proved else room.odd[i >> 6] >> np.uint64(i & 63) & np.uint64(1) != np.uint64(0)
-            if passed or (known and not has(columns.near, r, i)):
+            w, i = tree.order[room.pairs.sorted_second[q]], tree.node[node, NEURON]
+            passed = not has(settled, r, i) if how.proved else is_in(room.odd, i)
+            if passed or (len(columns.near) > 0 and not has(columns.near, r, i)):
                 continue
             state = FACET
-            if not proved or i < top:
-                if chosen < 0:
-                    if not moved:
-                        move(net, replay, columns.bits[r], False)
-                    if whole and odd == before:  # the other half-spaces have no part in the region
-                        for word in range(len(room.path)):
-                            room.odd[word] = settled[r, word]
-                        chosen = _list(columns, known, r, room.odd, 0, room)
-                    else:
-                        chosen, _ = _choose(columns, known, r, room)
-                    _gather(net, replay, columns, r, chosen, 0, room)
-                own = 0
-                while room.neuron[own] != i:
-                    own += 1
-                state = find_facet(columns.unit[r], columns.unit[w], own, chosen, keep, programs, room.facets)
-                if state == FACET:
-                    found.solved[edges] = steepest(room.facets.plane)
-                    if keep:
-                        for j in range(len(room.facets.rounded)):
-                            found.point[edges, j] = room.facets.rounded[j]
+            if not how.proved or i < net.first[-3] - net.first[1]:  # else the last layer's
+                if rows < 0:
+                    rows = _put_rows(net, replay, columns, r, moved, how.whole and odd == before, settled, room)
+                state = _state(columns, r, w, i, rows, how, edges, room, found)
+            depth = tree.node[node, DEPTH]
             if state == FACET:
-                put_pair(found.edges, edges, r, e, w, columns.starts[w] + tree.node[node, DEPTH])
+                put_pair(found.edges, edges, r, columns.starts[r] + depth, w, columns.starts[w] + depth)
                 edges += 1
             elif state == OPEN:
-                put_pair(found.open, open_, r, e, w, columns.starts[w] + tree.node[node, DEPTH])
+                put_pair(found.open, open_, r, columns.starts[r] + depth, w, columns.starts[w] + depth)
                 open_ += 1
             else:
                 without += 1
         for word in range(len(room.odd)):
             room.odd[word] = np.uint64(0)
     return odd, edges, open_, without
+
+
+@inlined
+def _put_odd(
+    net: FlatNet,
+    replay: Replay,
+    seen: Directions,
+    columns: Columns,
+    groups: Groups,
+    r: int,
+    how: How,
+    settled: np.ndarray,
+    room: Room,
+    found: Found,
+    odd: int,
+) -> int:
+    """Add the entries of a region's path on whose hyperplanes further neurons may vanish, those left out that are
+    settled; how many odd ones there are then.
+    """
+    move(net, replay, columns.bits[r], False)
+    known = len(columns.near) > 0
+    if known:
+        chosen, neurons = _choose(columns, r, room)
+        _gather(net, replay, columns, r, chosen, neurons, room)
+    else:
+        refresh(net, replay, seen)
+        chosen, neurons = _doubtful(seen, groups, r, how.proved, settled, room), 0
+    for at in range(chosen):
+        neuron = room.neuron[at]
+        if (how.proved and has(settled, r, neuron)) or _is_alone(net, replay, seen, columns, groups, r, at, neurons, room):
+            continue
+        if known:
+            _suspects_near(net, replay, room, neurons, neuron, found.suspects[odd])
+        else:
+            suspects_of(net, replay, neuron, found.suspects[odd])
+        found.odd[odd] = columns.starts[r]
+        while columns.neuron[found.odd[odd]] != neuron:
+            found.odd[odd] += 1
+        odd += 1
+        room.odd[neuron >> 6] |= np.uint64(1) << np.uint64(neuron & 63)
+    return odd
+
+
+@inlined
+def _put_rows(net: FlatNet, replay: Replay, columns: Columns, r: int, moved: bool, settled_only: bool, settled: np.ndarray, room: Room) -> int:
+    """Have the half-spaces of a region at hand, those alone that are settled where the others carry no facet (lemma
+    6c); how many there are.
+    """
+    if not moved:
+        move(net, replay, columns.bits[r], False)
+    chosen = 0
+    for word in range(len(room.path)):
+        some = settled[r, word] if settled_only else room.path[word]
+        chosen = _list_bits(some & columns.near[r, word] if len(columns.near) > 0 else some, word, chosen, room.neuron)
+    _gather(net, replay, columns, r, chosen, 0, room)
+    return chosen
+
+
+@inlined
+def _state(columns: Columns, r: int, w: int, neuron: int, rows: int, how: How, edges: int, room: Room, found: Found) -> int:
+    """Whether two regions have a common facet; its point is the next edge's."""
+    own = 0
+    while room.neuron[own] != neuron:
+        own += 1
+    state: int = find_facet(columns.unit[r], columns.unit[w], own, rows, how.keep, how.programs, room.facets)
+    if state == FACET:
+        found.solved[edges] = steepest(room.facets.plane)
+        if how.keep:
+            for j in range(len(room.facets.rounded)):
+                found.point[edges, j] = room.facets.rounded[j]
+    return state
 
 
 @inlined
@@ -211,13 +239,23 @@ def put_pair(pairs: PairColumns, at: int, region: int, entry: int, beyond: int, 
 
 
 @inlined
-def _is_left(columns: Columns, known: bool, r: int, settled: np.ndarray, room: Room) -> bool:
+def _is_left(columns: Columns, r: int, settled: np.ndarray, room: Room) -> bool:
     """Whether a region's path may have a facet beyond which no region is listed."""
     for w in range(len(room.path)):
         some = room.path[w] & ~settled[r, w]
-        if some & columns.near[r, w] if known else some:
+        if some & columns.near[r, w] if len(columns.near) > 0 else some:
             return True
     return False
+
+
+@inlined
+def _doubtful(seen: Directions, groups: Groups, r: int, proved: bool, settled: np.ndarray, room: Room) -> int:
+    """List the neurons of a path of which keys alone do not say that they stand alone, and that are not settled."""
+    many = 0
+    for word in range(len(room.path)):
+        some = room.path[word] & (seen.doubtful[word] | groups.several[word])
+        many = _list_bits(some & ~settled[r, word] if proved else some, word, many, room.neuron)
+    return many
 
 
 @inlined
@@ -243,34 +281,26 @@ def _mates_near(net: FlatNet, columns: Columns, region: int, neuron: int) -> int
 
 
 @inlined
-def _choose(columns: Columns, known: bool, r: int, room: Room) -> tuple[int, int]:
-    """The neurons of a path whose hyperplanes may meet the closed region, and behind them all others that may vanish on
-    it, if that is known.
+def _choose(columns: Columns, r: int, room: Room) -> tuple[int, int]:
+    """The neurons of a path that may vanish on the closed region, and behind them all others that may.
 
     Returns
     -------
     chosen, neurons : int
         How many of the path, and how many in all.
     """
-    chosen = _list(columns, known, r, room.path, 0, room)
+    chosen = 0
+    for word in range(len(room.path)):
+        chosen = _list_bits(columns.near[r, word] & room.path[word], word, chosen, room.neuron)
     neurons = chosen
-    if known:
-        for word in range(len(room.path)):
-            neurons = _list_bits(columns.near[r, word] & ~room.path[word], word, neurons, room.neuron)
+    for word in range(len(room.path)):
+        neurons = _list_bits(columns.near[r, word] & ~room.path[word], word, neurons, room.neuron)
     return chosen, neurons
 
 
 @inlined
-def _list(columns: Columns, known: bool, r: int, some: np.ndarray, many: int, room: Room) -> int:
-    """Put neurons, packed, behind the first `many`, those that certainly do not vanish left out; how many there are."""
-    for word in range(len(some)):
-        many = _list_bits(some[word] & columns.near[r, word] if known else some[word], word, many, room.neuron)
-    return many
-
-
-@inlined
 def _list_bits(bits: np.uint64, word: int, many: int, neuron: np.ndarray) -> int:
-    """The same for one word."""
+    """Put the neurons of one word of packed ones behind the first `many`; how many there are then."""
     while bits:
         neuron[many] = 64 * word + np.int64(lowest_bit(bits))
         bits &= bits - np.uint64(1)
@@ -286,12 +316,13 @@ def _gather(net: FlatNet, replay: Replay, columns: Columns, r: int, chosen: int,
     for i in range(max(chosen, neurons)):
         column = offset + room.neuron[i]
         sign = 1.0 if i >= chosen or has(columns.bits, r, room.neuron[i]) else -1.0
+        for j in range(width):
+            facets.rows[j, i] = sign * replay.form[j, column]
+        facets.error[i] = replay.noise[column]
+    for i in range(neurons):
         square = 0.0
         for j in range(width):
-            value = replay.form[j, column]
-            facets.rows[j, i] = sign * value
-            square += value * value
-        facets.error[i] = replay.noise[column]
+            square += facets.rows[j, i] * facets.rows[j, i]
         sharp = square > SMALLEST and square < 1 / SMALLEST and facets.error[i] <= FINE * np.sqrt(square)
         room.square[i] = square if sharp else -1.0
     for i in range(neurons, (neurons + 3) & ~3):
@@ -333,44 +364,3 @@ def _suspects_near(net: FlatNet, replay: Replay, room: Room, neurons: int, neuro
         i = room.neuron[q]
         if i == neuron or not is_apart(replay, offset + neuron, offset + i):
             mask[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-
-@kernel
-def half_spaces_of(net: FlatNet, replay: Replay, columns: Columns, begin: int, end: int, rows: np.ndarray, noise: np.ndarray) -> None:
-    """Path half-spaces of regions begin..end, positive inside, and bounds on their rounding; shape (entries, k + 1) and
-    (entries,)."""
-    first = columns.starts[begin]
-    for r in range(begin, end):
-        move(net, replay, columns.bits[r], False)
-        for e in range(columns.starts[r], columns.starts[r + 1]):
-            column = net.first[1] + columns.neuron[e]
-            sign = 1.0 if columns.side[e] == 1 else -1.0
-            for j in range(rows.shape[1]):
-                rows[e - first, j] = sign * replay.form[j, column]
-            noise[e - first] = replay.noise[column]
-
-
-@kernel
-def maps_of(net: FlatNet, replay: Replay, bits: np.ndarray, maps: np.ndarray, noise: np.ndarray) -> None:
-    """Affine maps of regions one after the other; maps has shape (R, outputs, k + 1), noise (R, outputs)."""
-    for r in range(len(bits)):
-        move(net, replay, bits[r], True)
-        write_map(net, replay, maps, noise, r)
-
-
-@kernel
-def forms_of(net: FlatNet, replay: Replay, bits: np.ndarray, hidden: np.ndarray, noise: np.ndarray, maps: np.ndarray, doubt: np.ndarray) -> None:
-    """All forms of regions one after the other: those of hidden neurons, (R, neurons, k + 1) and (R, neurons), and the
-    maps."""
-    first, last = net.first[1], net.first[-2]
-    for r in range(len(bits)):
-        move(net, replay, bits[r], True)
-        for j in range(hidden.shape[2]):
-            for i in range(hidden.shape[1]):
-                hidden[r, i, j] = replay.form[j, first + i]
-            for i in range(maps.shape[1]):
-                maps[r, i, j] = replay.form[j, last + i]
-        for i in range(hidden.shape[1]):
-            noise[r, i] = replay.noise[first + i]
-        for i in range(maps.shape[1]):
-            doubt[r, i] = replay.noise[last + i]

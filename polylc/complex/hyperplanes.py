@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.jit.decorators import inlined, kernel
+from polylc.network.patterns import words
 from polylc.network.replay import FlatNet, Replay
 
 SMALLEST = 2.0**-900  # lemma 6a: squares of lengths are between this and its inverse; underflow then loses nothing
@@ -32,6 +33,8 @@ class Directions(NamedTuple):
     blind: np.ndarray  # (L,) how many neurons of a layer have no key
     version: np.ndarray  # (L,) of the replay's forms
     changes: np.ndarray  # (1,) how often keys have changed
+    close: np.ndarray  # (L, words) packed neurons whose keys are near one of a layer, of this layer or before it
+    doubtful: np.ndarray  # (words,) those of all layers: of all others keys alone say that they are alone
     asked: np.ndarray  # (neurons,) that number when it was last asked whether a form is alone
     alone: np.ndarray  # (neurons,) and the answer
     sums: np.ndarray  # (3, widest layer) room: both projections and the squared length
@@ -52,20 +55,25 @@ def directions(net: FlatNet, width: int) -> Directions:
     blind, version = (np.zeros(layers, dtype=np.int64) for _ in range(2))
     widest = int(np.diff(net.first[1:-1]).max(initial=0))
     neurons = int(net.first[-2] - net.first[1])
-    memory = np.zeros(1, dtype=np.int64), np.full(neurons, -1, dtype=np.int64), np.zeros(neurons, dtype=np.bool_)
-    return Directions(projection, np.zeros(neurons, dtype=np.float32), blind, version, *memory, np.zeros((3, widest)))
+    many = words(neurons)
+    close, doubtful = np.zeros((layers, many), dtype=np.uint64), np.zeros(many, dtype=np.uint64)
+    memory = np.full(neurons, -1, dtype=np.int64), np.zeros(neurons, dtype=np.bool_)
+    keys = np.zeros(neurons, dtype=np.float32)
+    return Directions(projection, keys, blind, version, np.zeros(1, dtype=np.int64), close, doubtful, *memory, np.zeros((3, widest)))
 
 
 @kernel
 def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
-    """Keys of the forms that have changed."""
+    """Keys of the forms that have changed, and which of them are near one another."""
     width = replay.form.shape[0]
     offset = net.first[1]
+    changed = len(seen.version)
     for layer in range(len(seen.version)):
         if seen.version[layer] == replay.version[layer + 1]:
             continue
         seen.version[layer] = replay.version[layer + 1]
         seen.changes[0] += 1
+        changed = min(changed, layer)
         seen.blind[layer] = 0
         first, end = net.first[layer + 1], net.first[layer + 2]
         x, y, square = seen.sums[0, : end - first], seen.sums[1, : end - first], seen.sums[2, : end - first]
@@ -85,6 +93,31 @@ def refresh(net: FlatNet, replay: Replay, seen: Directions) -> None:
             else:
                 seen.key[first + i - offset] = np.inf
                 seen.blind[layer] += 1
+    if changed < len(seen.version):
+        _compare(net, seen, changed)
+
+
+@kernel
+def _compare(net: FlatNet, seen: Directions, changed: int) -> None:
+    """Bring `close` up to date, from the first layer on whose keys have changed."""
+    offset = net.first[1]
+    for layer in range(changed, len(seen.version)):
+        close, end = seen.close[layer], net.first[layer + 2] - offset
+        for w in range(len(close)):
+            close[w] = ~np.uint64(0) if seen.blind[layer] else np.uint64(0)
+        if seen.blind[layer]:  # what has no key may be near any
+            continue
+        for i in range(net.first[layer + 1] - offset, end):
+            own, leader = seen.key[i], net.leader[i]
+            limit = np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))
+            if near_keys(seen.key[:end], own, limit) > 1 + net.begin_mate[leader + 1] - net.begin_mate[leader]:
+                for j in range(end):
+                    if abs(seen.key[j] - own) <= limit:
+                        close[j >> 6] |= np.uint64(1) << np.uint64(j & 63)
+    for w in range(len(seen.doubtful)):
+        seen.doubtful[w] = np.uint64(0)
+        for layer in range(len(seen.version)):
+            seen.doubtful[w] |= seen.close[layer, w]
 
 
 @kernel
@@ -99,18 +132,12 @@ def near_keys(key: np.ndarray, own: float, limit: float) -> int:
 @inlined
 def stands_alone(net: FlatNet, replay: Replay, seen: Directions, neuron: int) -> bool:
     """As `is_alone` of a leader, once for all regions that follow one another with the same forms."""
+    if not seen.doubtful[neuron >> 6] >> np.uint64(neuron & 63) & np.uint64(1):
+        return True
     if seen.asked[neuron] != seen.changes[0]:
         seen.asked[neuron] = seen.changes[0]
-        seen.alone[neuron] = _has_own_key(net, seen, neuron) or is_alone(net, replay, seen, neuron)
+        seen.alone[neuron] = is_alone(net, replay, seen, neuron)
     return bool(seen.alone[neuron])
-
-
-@kernel
-def _has_own_key(net: FlatNet, seen: Directions, neuron: int) -> bool:
-    """Whether keys alone say so: all forms have one, and near a leader's are those of its mates only."""
-    own = seen.key[neuron]
-    group = 1 + net.begin_mate[neuron + 1] - net.begin_mate[neuron]
-    return bool(seen.blind.sum() == 0 and near_keys(seen.key, own, np.float32(KEY_CLOSE) * (np.float32(1) + abs(own))) == group)
 
 
 @kernel

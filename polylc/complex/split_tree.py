@@ -29,6 +29,7 @@ class Groups(NamedTuple):
     begin: Array  # (neurons + 1,)
     mate: Array
     mask: Array  # (neurons, words) the group of each neuron, packed
+    several: Array  # (words,) the neurons whose groups are of several, packed
 
 
 # columns of inner nodes
@@ -69,7 +70,8 @@ def groups_of(groups: Twins, words: int) -> Groups:
     mask = np.zeros((neurons, words), dtype=np.uint64)
     bit = np.uint64(1) << (np.arange(neurons) & 63).astype(np.uint64)
     np.bitwise_or.at(mask, (groups.leader, np.arange(neurons) >> 6), bit)
-    return Groups(groups.leader, groups.begin, groups.mate, mask[groups.leader])
+    several = np.bitwise_or.reduce(mask[groups.sizes > 1], axis=0)
+    return Groups(groups.leader, groups.begin, groups.mate, mask[groups.leader], several)
 
 
 def split_tree(bits: Array, starts: Array, neuron: Array, side: Array) -> SplitTree:
@@ -292,6 +294,12 @@ def is_leading(groups: Groups, neurons: Array, begin: int, end: int, neuron: int
 def has(packed: Array, r: int, i: int) -> bool:
     """Whether a bit of a row is set."""
     return bool(packed[r, i >> 6] >> np.uint64(i & 63) & np.uint64(1))
+
+
+@inlined
+def is_in(packed: Array, i: int) -> bool:
+    """The same for one row."""
+    return bool(packed[i >> 6] >> np.uint64(i & 63) & np.uint64(1))
 
 
 @inlined

@@ -14,7 +14,7 @@ import numpy as np
 
 from polylc.complex.complex import Complex
 from polylc.complex.engine_facets import link
-from polylc.complex.facet_sweep import Found, PairColumns, Room, room, sweep
+from polylc.complex.facet_sweep import Found, How, PairColumns, Room, room, sweep
 from polylc.complex.hyperplanes import directions
 from polylc.complex.split_tree import groups_of, settle
 from polylc.exact.checkpoint import checkpoint
@@ -96,12 +96,12 @@ class _Sweeps:
     """The sweep over a complex, slice by slice."""
 
     def __init__(self, complex_: Complex, programs: bool, keep: bool) -> None:
-        self._complex, self._programs, self._keep = complex_, programs, keep
+        self._complex = complex_
         count, words, k = len(complex_), complex_.bits.shape[1], complex_.domain.dimension
         seen = complex_.seen.facets
         self._facets = None if keep or seen is None or seen.sure.mean() < SURE else seen
-        self._proved = complex_.proved and not keep
-        self._whole = self._proved and complex_.complete and not complex_.round
+        proved = complex_.proved and not keep
+        self._how = How(keep, programs, proved, proved and complex_.complete and not complex_.round)
         self._tree, self._groups = complex_.tree, groups_of(twins(complex_.network), words)
         self._net, self._start = complex_.flat, complex_.start  # derived once, before threads
         self._settled = zeros((count, words), np.uint64)
@@ -116,7 +116,7 @@ class _Sweeps:
         """Enter all pairs, where that makes it needless to look at the entries that lead from one region to the other;
         in one go, since slices enter them at regions of others.
         """
-        if not self._proved and self._facets is None:
+        if not self._how.proved and self._facets is None:
             return
         c, count = self._complex, len(self._complex)
         work = self._room(0, count)[0].pairs
@@ -135,10 +135,9 @@ class _Sweeps:
             if facets is not None:
                 odd, edges, open_ = link(where[0], facets.neurons, facets.sure, *where[1:], self._settled, work.pairs, found)
             else:
-                how = self._keep, self._programs, self._proved, self._whole
-                odd, edges, open_, without = sweep(self._net, replay, seen, *where, *how, self._settled, work, found)
+                odd, edges, open_, without = sweep(self._net, replay, seen, *where, self._how, self._settled, work, found)
                 refuted += without
-            proofs = edges if self._keep else 0
+            proofs = edges if self._how.keep else 0
             new = [found.odd[:odd], found.suspects[:odd], *(column[:edges] for column in found.edges), *(column[:open_] for column in found.open)]
             for part, column in zip(parts, [*new, found.solved[:proofs], found.point[:proofs]], strict=True):
                 part.append(column.copy())
@@ -154,7 +153,7 @@ class _Sweeps:
         first, second = np.where(turned, edges.beyond, edges.region), np.where(turned, edges.region, edges.beyond)
         entry, other = np.where(turned, edges.beyond_entry, edges.entry), np.where(turned, edges.entry, edges.beyond_entry)
         order = np.lexsort((second, first))
-        proofs = order if self._keep else np.zeros(0, dtype=np.int64)
+        proofs = order if self._how.keep else np.zeros(0, dtype=np.int64)
         return Pairs(first[order], entry[order], second[order], other[order]), solved[proofs], point[proofs]
 
     def _steps(self, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -172,7 +171,7 @@ class _Sweeps:
         most = max((int(self._lengths[begin : min(begin + self._step, last)].sum()) for begin in range(first, last, self._step)), default=0)
         longest = int(self._lengths.max(initial=0))
         work = room(longest, k, c.network.neurons, words, min(self._step, last - first), most)
-        return work, _room_for(most, words, k if self._keep else 0, len(c.neuron))
+        return work, _room_for(most, words, k if self._how.keep else 0, len(c.neuron))
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

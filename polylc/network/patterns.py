@@ -1,5 +1,5 @@
 """Activation patterns as packed bits: bit i of a row is neuron i, in 64-bit little-endian words. A table of them,
-compiled, finds neighbours.
+compiled, finds them again.
 
 In: packed rows. Out: indices of rows, or -1. Invariant: keys only propose; what is found by one has been compared bit
 by bit, here or by the caller.
@@ -14,13 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from polylc.exact.mapped import zeros
-from polylc.jit.decorators import inlined, kernel
-from polylc.jit.prefetch import prefetch
-from polylc.network.twins import Twins
+from polylc.jit.decorators import kernel
 
 LOW = np.uint64(2**32 - 1)  # half of a slot that holds the index + 1; the other is the upper half of the key
 PART = 2**17  # rows that are compared at a time
-MARKS = 4  # bits for each slot, of which at most half are taken
 ENTERED, SAME_KEY, TWICE = range(3)
 
 
@@ -112,21 +109,15 @@ def _differing(count: int, at: Callable[[slice], np.ndarray]) -> np.ndarray:
 
 
 class PatternTable(NamedTuple):
-    """A table of patterns by a linear hash, so that flipping a bit changes the key by a constant.
+    """A table of patterns by a linear hash.
 
     The key of a pattern is the exclusive or of random 64-bit constants over its set bits. Keys only propose: every hit
-    is compared bit by bit. What flips beyond a hyperplane are the bits of all neurons that define it, a leader and its
-    mates (`network/twins.py`).
+    is compared bit by bit.
     """
 
-    constants: np.ndarray  # (neurons,) uint64
-    flip: np.ndarray  # (neurons,) uint64: for a leader, the change of the key beyond its hyperplane
-    leader: np.ndarray  # (neurons,)
-    begin: np.ndarray  # (neurons + 1,)
-    mate: np.ndarray
+    constants: np.ndarray  # (neurons,) uint64: what a bit of a pattern adds to its key
     keys: np.ndarray  # (R,) uint64
     slots: np.ndarray  # (a power of two,) uint64: high half of the key, index + 1 in the low half; 0 where empty
-    marks: np.ndarray  # bits, MARKS for each slot: those of keys that are there; small enough for the processor's caches
 
 
 @kernel
@@ -149,131 +140,35 @@ def _same(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
 
 
 @kernel
-def _fill(packed: np.ndarray, constants: np.ndarray, keys: np.ndarray, slots: np.ndarray, marks: np.ndarray) -> int:
+def _fill(packed: np.ndarray, table: PatternTable) -> int:
     """Enter all patterns: ENTERED, or SAME_KEY if two have one key, or TWICE if they are the same."""
-    mask, last = np.uint64(len(slots) - 1), np.uint64(64 * len(marks) - 1)
+    mask = np.uint64(len(table.slots) - 1)
     for r in range(len(packed)):
-        key = key_of(constants, packed[r])
-        keys[r] = key
+        key = key_of(table.constants, packed[r])
+        table.keys[r] = key
         slot = key & mask
-        while slots[slot] != np.uint64(0):
-            other = (slots[slot] & LOW) - np.uint64(1)
-            if keys[other] == key:
+        while table.slots[slot] != np.uint64(0):
+            other = (table.slots[slot] & LOW) - np.uint64(1)
+            if table.keys[other] == key:
                 return TWICE if _same(packed, other, packed, r) else SAME_KEY
             slot = (slot + np.uint64(1)) & mask
-        slots[slot] = (key & ~LOW) | np.uint64(r + 1)
-        marks[(key & last) >> np.uint64(6)] |= np.uint64(1) << (key & np.uint64(63))
+        table.slots[slot] = (key & ~LOW) | np.uint64(r + 1)
     return ENTERED
-
-
-@inlined
-def _next(table: PatternTable, key: np.uint64, slot: np.uint64) -> np.uint64:
-    """The first slot from there on that is empty or agrees with a key in the upper half."""
-    mask = np.uint64(len(table.slots) - 1)
-    slot &= mask
-    while table.slots[slot] != np.uint64(0) and (table.slots[slot] ^ key) >> np.uint64(32) != np.uint64(0):
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@inlined
-def _entry(table: PatternTable, slot: np.uint64) -> int:
-    """The pattern in a slot, or -1 if it is empty."""
-    return np.int64(table.slots[slot] & LOW) - 1  # type: ignore[return-value]
-
-
-@kernel
-def find_key(table: PatternTable, key: np.uint64) -> int:
-    """The pattern with a key, or -1; the caller compares the bits."""
-    slot = _next(table, key, key)
-    found = _entry(table, slot)
-    while found >= 0 and table.keys[found] != key:
-        slot = _next(table, key, slot + np.uint64(1))
-        found = _entry(table, slot)
-    return found  # type: ignore[no-any-return]
-
-
-@kernel
-def flipped_key(table: PatternTable, row: int, neuron: int) -> np.uint64:
-    """Key of pattern `row` with the bits of a leader and its mates flipped."""
-    key: np.uint64 = table.keys[row] ^ table.flip[neuron]
-    return key
-
-
-@kernel
-def is_flipped(table: PatternTable, packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
-    """Whether two patterns differ in the bits of a leader and its mates alone."""
-    if table.begin[neuron + 1] > table.begin[neuron]:
-        flipped: bool = _all_flipped(table, packed, row, other, neuron)
-        return flipped
-    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
-    same = True
-    for w in range(packed.shape[1]):
-        same = same and packed[other, w] ^ packed[row, w] == (bit if w == word else np.uint64(0))
-    return same
-
-
-@kernel
-def _all_flipped(table: PatternTable, packed: np.ndarray, row: int, other: int, neuron: int) -> bool:
-    """The same for a leader with mates."""
-    first, end = table.begin[neuron], table.begin[neuron + 1]
-    here = packed[row, neuron >> 6] ^ packed[other, neuron >> 6]
-    same = (here >> np.uint64(neuron & 63)) & np.uint64(1) != np.uint64(0)
-    for q in range(first, end):
-        i = table.mate[q]
-        here = packed[row, i >> 6] ^ packed[other, i >> 6]
-        same = same and (here >> np.uint64(i & 63)) & np.uint64(1) != np.uint64(0)
-    many = 0
-    for w in range(packed.shape[1]):
-        change = packed[row, w] ^ packed[other, w]
-        while change:
-            many += 1
-            change &= change - np.uint64(1)
-    return bool(same and many == 1 + end - first)
-
-
-@kernel
-def first_with(table: PatternTable, key: np.uint64) -> int:
-    """The first pattern whose key agrees with a key in the upper half and may be the one that is looked for, or -1 if
-    there is none."""
-    return _entry(table, _next(table, key, key))  # type: ignore[no-any-return]
-
-
-@kernel
-def find_flipped(table: PatternTable, packed: np.ndarray, row: int, neuron: int) -> int:
-    """Index of pattern `row` with the bits of a leader and its mates flipped, or -1."""
-    key = flipped_key(table, row, neuron)
-    slot = _next(table, key, key)
-    found = _entry(table, slot)
-    while found >= 0 and not is_flipped(table, packed, row, found, neuron):
-        slot = _next(table, key, slot + np.uint64(1))
-        found = _entry(table, slot)
-    return found  # type: ignore[no-any-return]
-
-
-@inlined
-def may_hold(table: PatternTable, key: np.uint64) -> bool:
-    """Whether there may be a pattern with a key: mostly there is none, and then this says so without a look into the
-    table."""
-    place = key & np.uint64(64 * len(table.marks) - 1)
-    return bool(table.marks[place >> np.uint64(6)] >> (key & np.uint64(63)) & np.uint64(1))
-
-
-@kernel
-def announced(table: PatternTable, row: int, neuron: int) -> np.uint64:
-    """As `flipped_key`, for a look-up soon: its place in the table is fetched, so that many look-ups wait for memory
-    but once."""
-    key: np.uint64 = flipped_key(table, row, neuron)
-    prefetch(table.slots, np.int64(key & np.uint64(len(table.slots) - 1)))
-    return key
 
 
 @kernel
 def _find_all(table: PatternTable, packed: np.ndarray, wanted: np.ndarray, result: np.ndarray) -> None:
+    """The place of each wanted pattern, or -1."""
+    mask = np.uint64(len(table.slots) - 1)
     for r in range(len(wanted)):
-        result[r] = find_key(table, key_of(table.constants, wanted[r]))
-        if result[r] >= 0 and not _same(packed, result[r], wanted, r):
-            result[r] = -1
+        key = key_of(table.constants, wanted[r])
+        slot = key & mask
+        result[r] = -1
+        while result[r] < 0 and table.slots[slot] != np.uint64(0):
+            found = np.int64(table.slots[slot] & LOW) - 1
+            if table.keys[found] == key and _same(packed, found, wanted, r):
+                result[r] = found
+            slot = (slot + np.uint64(1)) & mask
 
 
 @lru_cache(maxsize=16)
@@ -289,8 +184,6 @@ class PatternIndex:
     ----------
     packed : ndarray of uint64, shape (R, words)
     neurons : int
-    groups : Twins, optional
-        Neurons that flip together; each by itself if it is left out.
 
     Raises
     ------
@@ -298,19 +191,12 @@ class PatternIndex:
         If the list holds a pattern twice.
     """
 
-    def __init__(self, packed: np.ndarray, neurons: int, groups: Twins | None = None) -> None:
+    def __init__(self, packed: np.ndarray, neurons: int) -> None:
         self.packed = np.ascontiguousarray(packed)
         size = 1 << max(6, int(2 * len(packed)).bit_length())
         for seed in range(16):
-            constants = _constants(seed, neurons)
-            flip, leader, begin, mate = constants, np.arange(neurons), np.zeros(neurons + 1, dtype=np.int64), np.zeros(0, dtype=np.int64)
-            if groups is not None:
-                leader, begin, mate = groups.leader, groups.begin, groups.mate
-                flip = constants.copy()
-                np.bitwise_xor.at(flip, leader[mate], constants[mate])
-            keys, slots, marks = (zeros(many, np.uint64) for many in (len(packed), size, size * MARKS // 64))
-            self.table = PatternTable(constants, flip, leader, begin, mate, keys, slots, marks)
-            same = _fill(self.packed, constants, keys, slots, marks)
+            self.table = PatternTable(_constants(seed, neurons), zeros(len(packed), np.uint64), zeros(size, np.uint64))
+            same = _fill(self.packed, self.table)
             if same == ENTERED:
                 return
             if same == TWICE:
