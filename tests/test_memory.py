@@ -11,8 +11,9 @@ from test_anytime import ends_of, inside
 
 import polylc
 from polylc.engines.contract import Outcome
-from polylc.exact import mapped, memory
+from polylc.exact import memory
 from polylc.exact.memory import Memory, either, share_of
+from polylc.jit.heap import trim
 from polylc.report.status import Status
 from polylc.run.neighbourhood import answer
 from polylc.search.task import Settings, make_task
@@ -47,7 +48,7 @@ def test_once_reached_it_stays_reached(monkeypatch):
     assert [full(), full(), full()] == [False, True, True]
 
 
-@pytest.mark.skipif(mapped._trimmer() is None, reason="the C library keeps nothing, or does not say")
+@pytest.mark.skipif(not trim(), reason="the C library keeps nothing, or does not say")
 def test_what_was_freed_is_given_back_first(monkeypatch):
     """Small blocks between others that stay: a limit below them, and what the process had before, is not reached."""
     monkeypatch.setattr(memory, "LOOK", 0.0)

@@ -49,7 +49,7 @@ class SplitTree(NamedTuple):
 
     order: Array  # (R,) the region at each place
     node: Array  # (R, 8) int32; what is looked at together lies together
-    sign: Array  # (2 R, 2 words) of places, then of inner nodes: bits that all regions below have, and some region has
+    sign: Array  # (R, 2 words) of inner nodes: bits that all regions below have, and some region has
 
 
 class Room(NamedTuple):
@@ -85,7 +85,7 @@ def split_tree(bits: Array, starts: Array, neuron: Array, side: Array) -> SplitT
     """
     count = len(bits)
     longest = int(np.diff(starts).max(initial=0))
-    sign = zeros((2 * count, 2 * bits.shape[1]), np.uint64)
+    sign = zeros((count, 2 * bits.shape[1]), np.uint64)
     stack = np.zeros(longest + 2, dtype=np.int32)
     tree = SplitTree(np.arange(count, dtype=np.int32), zeros((count, 8), np.int32), sign)
     if _grow(bits, starts, neuron, side, tree, stack):
@@ -117,10 +117,7 @@ def _grow(bits: Array, starts: Array, neuron: Array, side: Array, tree: SplitTre
     """Build the tree from the depths at which neighbours part: above both sides of a node is the deepest of the
     shallower nodes next to them. False if the order is not that of a tree.
     """
-    count, words, top, node = len(bits), bits.shape[1], 0, tree.node
-    for p in range(count):
-        for w in range(words):
-            tree.sign[p, w] = tree.sign[p, words + w] = bits[tree.order[p], w]
+    count, top, node = len(bits), 0, tree.node
     for m in range(1, count):
         before, here = tree.order[m - 1], tree.order[m]
         depth = _parting(bits, starts, neuron, side, before, here)
@@ -152,12 +149,24 @@ def _grow(bits: Array, starts: Array, neuron: Array, side: Array, tree: SplitTre
 @inlined
 def _close(bits: Array, tree: SplitTree, m: int, end: int) -> None:
     """Enter what is below an inner node, once that is known."""
-    count, words = len(bits), bits.shape[1]
+    words = bits.shape[1]
     tree.node[m, END] = end
     one, two = tree.node[m, CHILD], tree.node[m, CHILD + 1]
     for w in range(words):
-        tree.sign[count + m, w] = tree.sign[one, w] & tree.sign[two, w]
-        tree.sign[count + m, words + w] = tree.sign[one, words + w] | tree.sign[two, words + w]
+        low, high = _low(bits, tree, one, w), _high(bits, tree, one, w)
+        tree.sign[m, w], tree.sign[m, words + w] = low & _low(bits, tree, two, w), high | _high(bits, tree, two, w)
+
+
+@inlined
+def _low(bits: Array, tree: SplitTree, u: int, w: int) -> np.uint64:
+    """A word of the bits that all regions below a node have."""
+    return bits[tree.order[u], w] if u < len(bits) else tree.sign[u - len(bits), w]  # type: ignore[no-any-return]
+
+
+@inlined
+def _high(bits: Array, tree: SplitTree, u: int, w: int) -> np.uint64:
+    """A word of the bits that some region below a node has."""
+    return bits[tree.order[u], w] if u < len(bits) else tree.sign[u - len(bits), bits.shape[1] + w]  # type: ignore[no-any-return]
 
 
 @inlined
@@ -234,9 +243,8 @@ def _parted_by(bits: Array, tree: SplitTree, groups: Groups, m: int, begin: int,
 @inlined
 def _may_meet(bits: Array, tree: SplitTree, groups: Groups, i: int, u: int, v: int) -> bool:
     """Whether regions below two nodes may differ in the group of a neuron alone."""
-    words = bits.shape[1]
-    for w in range(words):
-        apart = (tree.sign[u, w] & ~tree.sign[v, words + w]) | (tree.sign[v, w] & ~tree.sign[u, words + w])
+    for w in range(bits.shape[1]):
+        apart = (_low(bits, tree, u, w) & ~_high(bits, tree, v, w)) | (_low(bits, tree, v, w) & ~_high(bits, tree, u, w))
         if apart & ~groups.mask[i, w]:
             return False
     return True
@@ -246,7 +254,7 @@ def _may_meet(bits: Array, tree: SplitTree, groups: Groups, i: int, u: int, v: i
 def _is_flipped(bits: Array, tree: SplitTree, groups: Groups, i: int, u: int, v: int) -> bool:
     """Whether the patterns at two places differ in the bits of a neuron's group alone, and in all of them."""
     for w in range(bits.shape[1]):
-        if tree.sign[u, w] ^ tree.sign[v, w] != groups.mask[i, w]:
+        if bits[tree.order[u], w] ^ bits[tree.order[v], w] != groups.mask[i, w]:
             return False
     return True
 

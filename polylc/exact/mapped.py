@@ -9,16 +9,17 @@ is an ordinary one.
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 
 import numpy as np
+
+from polylc.jit.heap import trim
 
 LARGE = 2**18  # bytes from which an array is worth a file
 HUGE = 2**22  # bytes from which others give back their pages before an array is made: where it is filled nobody looks at limits
@@ -96,24 +97,3 @@ def give_back() -> bool:
         # of a shared mapping nothing is lost: the pages are the file's
         pages.madvise(mmap.MADV_DONTNEED)
     return bool(there)
-
-
-def trim() -> bool:
-    """Give back what was freed, which the C library keeps for later; whether it can."""
-    function = _trimmer()
-    if function is None:
-        return False
-    function(0)
-    return True
-
-
-@functools.cache
-def _trimmer() -> Callable[[int], int] | None:
-    """That of the GNU C library; others have none, or need none."""
-    try:
-        import ctypes
-
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (ImportError, OSError, AttributeError, TypeError):
-        return None
-    return found

@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from polylc.exact.mapped import give_back, is_mapping, trim
+from polylc.exact.mapped import give_back, is_mapping
+from polylc.jit.heap import trim
 
 SHARE = 0.8  # of what is free when work begins, where no limit is given
 KEPT = 0.5  # of what may be added: for graph and measures of what an enumeration has found

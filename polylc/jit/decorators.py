@@ -28,6 +28,7 @@ from threading import RLock
 from typing import Any
 
 from polylc.jit.cache import folder, stamp
+from polylc.jit.heap import take_large_steps
 from polylc.jit.mode import DISABLED, mode
 
 # numba's names beyond its documented interface; tests/test_jit.py says which, pyproject.toml bounds the version
@@ -112,13 +113,16 @@ def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 
 def _load_numba() -> None:
-    """Import numba, the last large import: a command's process does not look for garbage in what is loaded by then."""
+    """Import numba, the last large import: a command's process does not look for garbage in what is loaded by then, and
+    readies itself for large arrays.
+    """
     import numba  # noqa: F401
 
     mode.loaded = True
     if mode.own_process:
         gc.freeze()
         gc.set_threshold(OFTEN)
+        take_large_steps()
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:

@@ -21,10 +21,11 @@ from polylc.engines.contract import Exploration, Outcome, nothing_found
 from polylc.errors import DigitsError, LimitReached, Stopped
 from polylc.exact.checkpoint import checkpoint, unbroken, until
 from polylc.exact.enclose import enclose, enclose_sqrt
-from polylc.exact.mapped import mapped, trim
+from polylc.exact.mapped import mapped
 from polylc.exact.memory import Memory, resident, share_of
 from polylc.exact.numbers import long_numbers, to_floats
 from polylc.exact.quantity import Kind, Quantity
+from polylc.jit.heap import trim
 from polylc.jit.mode import mode
 from polylc.judge.verdict import Verdict
 from polylc.measures.by_volume.weighed import weighed
