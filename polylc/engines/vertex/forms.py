@@ -38,6 +38,7 @@ class Forms(NamedTuple):
     ratio: Array  # (neurons,) multiple of the leader's form
     begin_mate: Array  # (neurons + 1,) where a leader's mates begin
     mate: Array
+    several: bool  # whether some leader has mates
 
 
 def start_forms(net: FlatNet, replay: Replay) -> Forms:
@@ -46,7 +47,7 @@ def start_forms(net: FlatNet, replay: Replay) -> Forms:
     threshold, node = np.zeros(columns), np.full(columns, -1, dtype=np.int64)
     first = int(net.first[1])
     told = replay.form, replay.noise, replay.sign, replay.slope, replay.words, net.negative, net.positive
-    return Forms(*told, threshold, node, first, net.leader, net.ratio, net.begin_mate, net.mate)
+    return Forms(*told, threshold, node, first, net.leader, net.ratio, net.begin_mate, net.mate, len(net.mate) > 0)
 
 
 @inlined

@@ -194,7 +194,8 @@ def _take(forms: Forms, stack: Stack, claims: ClaimColumns, cell: Cell, top: int
     stack.stats[LARGEST] = max(stack.stats[LARGEST], cell.vertices)
     if column >= 0:
         decide(forms, column, stack.frame[top, SIDE] == 1, cell.node)
-        follow_mates(forms, claims, cell.node, column, stack.frame[top, SIDE] == 1, by_node)
+        if forms.several:
+            follow_mates(forms, claims, cell.node, column, stack.frame[top, SIDE] == 1, by_node)
         stack.path[cell.depth - 1] = column
 
 

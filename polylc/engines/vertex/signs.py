@@ -64,7 +64,7 @@ def enter(
     many = 0
     for i in range(end - first):
         c = first + i
-        if forms.leader[c - forms.first] != c - forms.first:  # decided with its leader
+        if forms.several and forms.leader[c - forms.first] != c - forms.first:  # decided with its leader
             continue
         entry = claims.at[ENTRIES]
         # intervals over the neighbourhood come first: the checker of proofs sees these signs by itself, so claims need
@@ -75,7 +75,8 @@ def enter(
             decide(forms, c, above, -1)
             if by_node:
                 put_claim(claims, cell.node, c - forms.first, 1 if above else -1)
-            decide_mates(forms, claims, cell.node, c, above, not above and least >= -doubt, entry, by_node)
+            if forms.several:
+                decide_mates(forms, claims, cell.node, c, above, not above and least >= -doubt, entry, by_node)
             continue
         threshold = max(SLIVER * room.length[i], doubt)
         forms.threshold[c] = threshold
@@ -87,7 +88,8 @@ def enter(
         decide(forms, c, above, -1)
         if by_node:
             claim(dim, forms, cells, claims, cell, c, 1 if above else -1)
-        decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
+        if forms.several:
+            decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
     return many
 
 
@@ -128,7 +130,8 @@ def look(
         decide(forms, c, above, -1)
         if by_node:
             claim(dim, forms, cells, claims, cell, c, 1 if above else -1)
-        decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
+        if forms.several:
+            decide_mates(forms, claims, cell.node, c, above, False, entry, by_node)
     return left, best
 
 
