@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -54,11 +53,11 @@ def listed_pairs(complex_: Complex, tree: SplitTree, step: int) -> list[tuple[in
 
 
 def one_flip_apart(complex_: Complex) -> set[frozenset[int]]:
-    """By looking at all pairs."""
-    table, bits = twins(complex_.network), complex_.patterns()
-    groups = {frozenset(np.flatnonzero(table.leader == leader).tolist()) for leader in set(table.leader.tolist())}
-    differ = {pair: frozenset(np.flatnonzero(bits[pair[0]] != bits[pair[1]]).tolist()) for pair in itertools.combinations(range(len(bits)), 2)}
-    return {frozenset(pair) for pair, some in differ.items() if some in groups}
+    """By a look-up of every pattern with every group flipped."""
+    leader, bits = twins(complex_.network).leader, complex_.patterns()
+    places = {row.tobytes(): r for r, row in enumerate(bits)}
+    flipped = ((r, places.get((row ^ (leader == i)).tobytes())) for i in np.unique(leader) for r, row in enumerate(bits))
+    return {frozenset((r, w)) for r, w in flipped if w is not None}
 
 
 def check(complex_: Complex, step: int) -> SplitTree:
