@@ -58,7 +58,7 @@ def put_claim(claims: ClaimColumns, node: int, neuron: int, sign: int) -> None:
     claims.at[CLAIMS] = c + 1
 
 
-@kernel
+@inlined
 def decide_mates(forms: Forms, claims: ClaimColumns, node: int, column: int, above: bool, zero: bool, entry: int, by_node: bool) -> None:
     """Decide the mates of a neuron that has just been decided, and claim it with the multipliers from `entry` on, in
     proportion; none is positive where forms are zero.
