@@ -21,7 +21,7 @@ from polylc.exact.numbers import dyadic
 from polylc.measures.gradient import gradients
 from polylc.network.exact_forms import ExactForms
 from polylc.network.exact_jacobians import ExactJacobians, exact_jacobians
-from polylc.network.form import Network, chain
+from polylc.network.form import Affine, Layer, Network, chain
 from polylc.network.weights import sparse_copy
 
 EDGE = 2 ** (digits.BITS - 1)
@@ -186,3 +186,13 @@ def test_constants_are_the_same_with_and_without(seed):
             found.append([(c.target, c.norm, c.lower, c.upper, c.region) for c in run[0].lipschitz])
     assert found[0] == found[1]
     assert box(low, high).exact_embedding.free.tolist() == np.flatnonzero(low < high).tolist()
+
+
+def test_zeros_have_digits_on_any_scale():
+    assert digits.integers(digits.digits_of(np.zeros(2), 300)).tolist() == [0, 0]
+    layer = Layer(Affine(((0, np.full((1, 3), 2.0**120)),), np.zeros(1)), np.zeros(1), np.full(1, 2.0**-280))
+    found = ExactJacobians(Network(3, (layer,), Affine(((0, np.ones((1, 3))), (1, np.array([[-(2.0**160)]]))), np.zeros(1))))
+    off, on = found.of(np.array([[False], [True]]), np.arange(3)).tolist()
+    assert [F(v, 2**found.shift) for v in off[0] + on[0]] == [1, 1, 1, 0, 0, 0]
+    assert found.of(np.array([[False]]), np.zeros(0, dtype=np.int64)).shape == (1, 1, 0)
+    assert found.of(np.zeros((0, 1), dtype=bool), np.arange(3)).shape == (0, 1, 3)

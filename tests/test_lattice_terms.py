@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from polylc.geometry.tilted.aliases import Law, aliases, tilted_law
-from polylc.geometry.tilted.cumulants import exponent
+from polylc.geometry.tilted.cumulants import Forms, exponent
 from polylc.geometry.tilted.frequencies import beyond
 from polylc.geometry.tilted.known_sums import Sums
 from polylc.geometry.tilted.lattice_sums import CELLS, MOST_FREQUENCIES, Effort, _line, _room, _sum, joint
@@ -141,3 +141,13 @@ def test_sums_that_are_known_tell_of_the_other_sides():
             exact = joint(rows, dense)
             assert found[0] <= exact[1]
             assert found[1] >= exact[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "at", "noise", "dense", "truth"),
+    [(3, 2.995706015037594, 1e-3, False, 1.649e-9), (9, 8.98862030075188, 1e-3, True, 1.362e-23), (3, 2.999999999999887, 0.0, False, 2.99e-41)],
+)
+def test_forms_that_barely_reach_the_cube_are_not_bounded_from_below_by_their_doubt(count, at, noise, dense, truth):
+    """What is known of the sum is less than nothing, and its doubt more than all: their product is no bound."""
+    low, high = joint(Forms(np.ones((1, count)), np.array([at]), np.array([noise])), dense, 1e-9, 0.0)
+    assert low <= truth <= high

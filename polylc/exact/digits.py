@@ -37,6 +37,8 @@ def digits_of(array: Array, shift: int) -> Digits | None:
     [3, -4000000000]
     """
     size = float(np.abs(array).max(initial=0.0))
+    if size == 0.0:  # on whatever scale
+        return [np.zeros(array.shape)]
     count = max(1, 1 + math.ceil((math.frexp(size)[1] + shift - BITS + 1) / BITS))
     if count > MOST:
         return None

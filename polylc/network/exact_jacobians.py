@@ -58,7 +58,7 @@ class ExactJacobians:
         for begin in range(0, len(patterns), step):
             some = slice(begin, begin + step)
             rows = self._back(patterns[some])
-            found[some] = integers([digit[:, inputs] for digit in rows]).reshape(-1, network.outputs, len(inputs))
+            found[some] = integers([digit[:, inputs] for digit in rows]).reshape(found[some].shape)
         return found
 
     def _back(self, patterns: np.ndarray) -> Digits:

@@ -121,7 +121,7 @@ def _summed(forms: Forms, error: Array, dense: bool, tolerance: float, worth: fl
     off = (slip + plan.tail) * plan.factor + 16 * UNIT * abs(total) * plan.factor
     low, high = total * plan.factor - off - plan.aliases, total * plan.factor + off
     grow, scale = math.expm1(plan.doubt) + 2 * LIBRARY + 16 * UNIT, math.exp(plan.level)
-    return max(low * scale * (1 - grow), 0.0) / SLACK, min(max(high * scale * (1 + grow), 0.0) * SLACK + 5e-324, plan.bound)
+    return max(low, 0.0) * scale * max(1 - grow, 0.0) / SLACK, min(max(high * scale * (1 + grow), 0.0) * SLACK + 5e-324, plan.bound)
 
 
 # ---- the sum -------------------------------------------------------------------------------------------------------

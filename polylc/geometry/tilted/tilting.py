@@ -43,10 +43,11 @@ def argument_error(forms: Forms) -> Array:
     """`noise` of each form, and what roundings of its products with a tilt or a frequency may add, relative to either;
     (m,).
     """
-    k = forms.a.shape[1]
-    # fewer than 64 roundings of terms that sum to at most |a|_1 + |s|; the sum |a|_1 itself is k roundings off
+    m, k = forms.a.shape
+    # fewer than 64 + m roundings (m where forms are summed up with their tilts) of terms that sum to at most |a|_1 + |s|;
+    # the sum |a|_1 itself is k roundings off
     size = np.abs(forms.a).sum(axis=1) + np.abs(forms.s)
-    result: Array = (forms.noise + 64 * UNIT * size * (1 + (k + 4) * UNIT)) * SLACK
+    result: Array = (forms.noise + (64 + m) * UNIT * size * (1 + (k + 4) * UNIT)) * SLACK
     return result
 
 
