@@ -44,8 +44,8 @@ def argument_error(forms: Forms) -> Array:
     (m,).
     """
     m, k = forms.a.shape
-    # fewer than 64 + m roundings (m where forms are summed up with their tilts) of terms that sum to at most |a|_1 + |s|;
-    # the sum |a|_1 itself is k roundings off
+    # fewer than 64 + m roundings (m where forms are summed up with their tilts) of terms that sum to at most
+    # |a|_1 + |s|; the sum |a|_1 itself is k roundings off
     size = np.abs(forms.a).sum(axis=1) + np.abs(forms.s)
     result: Array = (forms.noise + (64 + m) * UNIT * size * (1 + (k + 4) * UNIT)) * SLACK
     return result
