@@ -153,9 +153,10 @@ def _sum_by_parts(values: Array, toward: float) -> float | None:
 
 
 def exact_total(terms: Iterable[Fraction], bits: int = 192) -> tuple[float, float]:
-    """Neighbouring doubles around a sum of rationals, or that double which it is.
+    """Doubles around a sum of rationals, or that double which it is.
 
-    The sum is formed in steps of 2^-bits of its largest term, so that its denominator need not be found.
+    The sum is formed in steps of 2^-bits of its largest term, so that its denominator need not be found: the doubles
+    are neighbours, unless one lies within so many steps of the sum as there are terms.
     """
     listed = [t for t in terms if t]
     if not listed:
